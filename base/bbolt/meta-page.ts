@@ -13,7 +13,7 @@ const SUMMED_BYTES = 56;
 
 export interface MetaPage {
   pageBytes: number;
-  /** The page at which the tree of buckets begins. */
+  /** The page at which the tree of buckets starts. */
   root: number;
   /** Pages in use are below it. */
   pages: number;
@@ -35,7 +35,7 @@ export function encodeMetaPage(id: 0 | 1, meta: MetaPage & { freelist: number })
   return page;
 }
 
-/** Writes the checksum of what a meta page says. */
+/** Writes a meta page's checksum. */
 export function sealMetaPage(page: Buffer): void {
   const body = page.subarray(PAGE_HEAD_BYTES);
   body.writeBigUInt64LE(fnv1a(body.subarray(0, SUMMED_BYTES)), SUMMED_BYTES);

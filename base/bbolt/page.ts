@@ -1,5 +1,5 @@
 /**
- * Pages of a bbolt file. Each begins with a header (id u64, kind u16, count of elements u16, number
+ * Pages of a bbolt file. Each starts with a header (id u64, kind u16, count of elements u16, number
  * of further pages it takes u32), all little-endian. Elements follow, then their keys and values.
  *
  * A leaf's element: flags u32, place of the key u32 counted from the element, length of the key
@@ -8,7 +8,7 @@
 export const PAGE_BYTES = 4096;
 export const PAGE_HEAD_BYTES = 16;
 export const ELEMENT_BYTES = 16;
-/** One less than what the count can say: bbolt gives the highest a meaning of its own. */
+/** The most elements of a page: bbolt gives the highest count a meaning of its own. */
 export const PAGE_ELEMENTS_MAX = 0xfffe;
 
 export const PageKind = { branch: 0x01, leaf: 0x02, meta: 0x04, freelist: 0x10 } as const;
@@ -38,7 +38,7 @@ export type TreePage = { id: number; span: number } & (
   | { kind: "branch"; elements: BranchElement[] }
 );
 
-/** How many pages so many bytes take, header included. */
+/** How many pages `bytes` take, header included. */
 export const pagesFor = (bytes: number) => Math.ceil(bytes / PAGE_BYTES);
 
 export function writePageHead(
@@ -51,7 +51,7 @@ export function writePageHead(
   page.writeUInt32LE(head.span - 1, 12);
 }
 
-/** The bytes of a tree's page: `span` pages long, zeros behind the last element. */
+/** The bytes of a tree's page: `span` pages long, zeros after the last element. */
 export function encodePage(tree: TreePage): Buffer {
   const { id, span, kind, elements } = tree;
   const page = Buffer.alloc(span * PAGE_BYTES);

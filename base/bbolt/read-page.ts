@@ -17,7 +17,7 @@ export function readPageHead(page: Buffer): { id: bigint; span: number } {
   return { id: page.readBigUInt64LE(0), span: page.readUInt32LE(12) + 1 };
 }
 
-/** The elements of a whole page, or what is wrong with it. Keys and values are views of it. */
+/** The elements of a whole page, or an error. Keys and values are views of it. */
 export function readPage(page: Buffer): PageContent | string {
   if (page.length < PAGE_HEAD_BYTES) return "is cut short";
   const kind = page.readUInt16LE(8);

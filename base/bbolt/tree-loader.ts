@@ -10,7 +10,7 @@ import {
   pagesFor,
 } from "./page.ts";
 
-/** A level of branches: a page that is full, and what comes behind it. */
+/** A level of branches: a full page, and the elements that follow it. */
 interface Level {
   full: BranchElement[];
   elements: BranchElement[];
@@ -33,7 +33,7 @@ export class TreeLoader {
   #last: Buffer | undefined;
   readonly #levels: Level[] = [];
 
-  /** `allocate` gives the first of so many pages. */
+  /** `allocate` returns the first of `span` pages. */
   constructor(allocate: (span: number) => number, emit: (page: TreePage) => void) {
     this.#allocate = allocate;
     this.#emit = emit;

@@ -12,16 +12,16 @@ import { Http2Stream, type StreamListener } from "./stream.ts";
 
 export interface ClientConnectionOptions {
   readonly clock: Clock;
-  /** The server's settings have come: calls may begin, or more of them than before. */
+  /** The server's settings have come: calls may start, or more of them than before. */
   readonly onReady: () => void;
-  /** A stream has ended: another may begin. */
+  /** A stream has ended: another may start. */
   readonly onFreeStream: () => void;
-  /** No more streams begin here; those under way may go on. */
+  /** No more streams start here; those under way may finish. */
   readonly onLeaving: () => void;
   readonly onClose: () => void;
 }
 
-/** Stream ids are 31 bits; behind the last a new connection is needed. */
+/** The last stream id of 31 bits; after it a new connection is needed. */
 const STREAM_ID_MAX = 0x7fffffff;
 
 /**
@@ -48,13 +48,13 @@ export class Http2ClientConnection extends Http2Endpoint {
     this.sender.openWindow(0, CONNECTION_WINDOW_BYTES - DEFAULT_WINDOW_BYTES);
   }
 
-  /** Whether another stream may begin now. */
+  /** Whether another stream may start now. */
   get hasFreeStream(): boolean {
     const open = this.settled && !this.closing && !this.over;
     return open && this.streams.size < this.sender.settings.streams_max;
   }
 
-  /** Begins a stream; `constant` for a head that is sent again and again. */
+  /** Starts a stream; `constant` for a head that is sent again and again. */
   open(head: readonly HeaderField[], constant: boolean, listener: StreamListener): Http2Stream {
     assert(this.hasFreeStream, "a stream where none may begin");
     const stream = new Http2Stream(this.#nextId, this, this.sender.settings.initialWindowBytes);
@@ -67,12 +67,12 @@ export class Http2ClientConnection extends Http2Endpoint {
     return stream;
   }
 
-  /** From here on only streams under way keep the process alive. */
+  /** Lets only streams under way keep the process alive. */
   rest(): void {
     if (this.streams.size === 0) this.#socket.unref();
   }
 
-  /** Begins no more streams; closes once those under way are over. */
+  /** Starts no more streams; closes once those under way are over. */
   drain(): void {
     if (this.closing || this.over) return;
     this.#leave();
@@ -110,7 +110,7 @@ export class Http2ClientConnection extends Http2Endpoint {
     this.forget(stream, stream.localClosed ? "ended" : "reset");
   }
 
-  /** Streams behind the last that the server has looked at were never processed (6.8). */
+  /** Streams after the last that the server has looked at were never processed (6.8). */
   protected override onGoAway(payload: Buffer): void {
     if (payload.length < 8) throw new Http2Error("FRAME_SIZE_ERROR", "GOAWAY");
     const last = payload.readUInt32BE(0) & STREAM_ID_MAX;

@@ -23,7 +23,7 @@ export abstract class Http2Endpoint {
   protected readonly recent = new RecentStreams();
   /** The peer's settings have come. */
   protected settled = false;
-  /** No more streams begin. */
+  /** No more streams start. */
   protected closing = false;
   protected over = false;
   readonly #reader: FrameReader;
@@ -51,9 +51,9 @@ export abstract class Http2Endpoint {
   /** A stream's header fields are whole. */
   protected abstract onBlock(block: HeaderBlock): void;
   protected abstract onGoAway(payload: Buffer): void;
-  /** No stream of that id has begun. */
+  /** No stream of that id has started. */
   protected abstract isIdle(streamId: number): boolean;
-  /** The newest stream that the peer has begun. */
+  /** The newest stream that the peer has started. */
   protected abstract get lastStreamId(): number;
   /** The peer has sent all of a stream. */
   protected abstract onRemoteEnd(stream: Http2Stream): void;
@@ -111,7 +111,7 @@ export abstract class Http2Endpoint {
     throw new Http2Error(reason, "headers on a stream that is over");
   }
 
-  /** Always goes on: streams hold their senders back by their windows. */
+  /** Takes every chunk: streams hold their senders back by their windows. */
   #receive(chunk: Buffer): true {
     if (this.over) return true;
     try {
@@ -128,11 +128,11 @@ export abstract class Http2Endpoint {
     this.sender.flush();
     this.#end();
     this.socket.end();
-    // A peer that goes on sending must not keep the socket open.
+    // A peer that keeps sending must not keep the socket open.
     this.clock.after(SETTINGS_TIMEOUT_MS, () => this.socket.destroy());
   }
 
-  /** The peer leaves too much unread: nothing more can be said to it. */
+  /** The peer leaves too much unread: no further frame can reach it. */
   #giveUp(): void {
     this.#end();
     this.socket.destroy();

@@ -55,13 +55,13 @@ export class FrameReader {
     this.#onFrame(bytes[at + 3]!, bytes[at + 4]!, streamId, payload);
   }
 
-  /** The rest of a chunk waits for what follows. */
+  /** Keeps the rest of a chunk until more arrives. */
   #keep(chunk: Buffer, at: number, size = FRAME_HEADER_BYTES): void {
     this.#partial = Buffer.allocUnsafe(size);
     this.#filled = chunk.copy(this.#partial, 0, at);
   }
 
-  /** Completes the frame begun earlier, or the preface; returns how far it has used the chunk. */
+  /** Completes the frame started earlier, or the preface; returns how far it has used the chunk. */
   #complete(chunk: Buffer): number {
     let used = 0;
     this.#partial ??= Buffer.allocUnsafe(PREFACE.length);

@@ -59,7 +59,7 @@ export class Http2Error extends CodedError {
   }
 }
 
-/** Writes a frame's header into `target`; returns the offset behind it. */
+/** Writes a frame's header into `target`; returns the offset after it. */
 export function writeFrameHeader(
   target: Buffer,
   offset: number,

@@ -21,7 +21,7 @@ export function unpadded(payload: Buffer, flags: number): Buffer {
   return payload.subarray(1, payload.length - padding);
 }
 
-/** The stream that a PRIORITY payload, or the begin of a HEADERS payload, names as parent. */
+/** The stream that a PRIORITY payload, or the start of a HEADERS payload, names as parent. */
 export function parentStream(payload: Buffer): number {
   return payload.readUInt32BE(0) & 0x7fffffff;
 }
@@ -32,12 +32,12 @@ export class HeaderBlocks {
   #parts: Buffer[] = [];
   #bytes = 0;
 
-  /** A block has begun, and nothing but its continuation may come. */
+  /** A block has started, and nothing but its continuation may come. */
   get isOpen(): boolean {
     return this.#open !== undefined;
   }
 
-  /** Takes a HEADERS frame; returns the block when that is all of it. */
+  /** Takes a HEADERS frame; returns the block when it is complete. */
   begin(flags: number, streamId: number, payload: Buffer): HeaderBlock | undefined {
     let bytes = unpadded(payload, flags);
     let selfDependent = false;

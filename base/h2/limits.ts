@@ -16,12 +16,12 @@ export const CONTINUATIONS_MAX = 16;
 /** Decoded header blocks that a connection keeps, so that a repeated head is decoded once. */
 export const KNOWN_BLOCKS_MAX = 64;
 
-/** Streams that a client may open and reset again, at once and a second (CVE-2023-44487). */
+/** Streams that a client may open and reset again: burst and rate (CVE-2023-44487). */
 export const RESETS_MAX = 1_000;
 export const RESETS_PER_S = 200;
 /**
- * Frames that carry nothing (PING, SETTINGS, PRIORITY, empty DATA, ...), at once, a second, and
- * for each frame of data that we send.
+ * Frames without content (PING, SETTINGS, PRIORITY, empty DATA, ...): burst, rate, and how many for
+ * each frame of data that we send.
  */
 export const IDLE_FRAMES_MAX = 10_000;
 export const IDLE_FRAMES_PER_S = 500;

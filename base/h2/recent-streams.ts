@@ -14,7 +14,7 @@ export class RecentStreams {
     this.#ids[this.#count++ & (KEPT - 1)] = how === "reset" ? -id : id;
   }
 
-  /** Undefined for a stream that never was, or that is forgotten. */
+  /** How a stream ended; undefined for one that never was, or is forgotten. */
   look(id: number): "ended" | "reset" | undefined {
     if (this.#ids.includes(-id)) return "reset";
     return this.#ids.includes(id) ? "ended" : undefined;

@@ -28,7 +28,7 @@ export type Outgoing =
 export interface SendingStream {
   readonly id: number;
   sendWindow: number;
-  /** Goes on with what waits, up to `frames_max` frames. */
+  /** Continues with what waits, up to `frames_max` frames. */
   pump(frames_max: number): void;
 }
 
@@ -41,9 +41,9 @@ const FLUSH_BYTES = 256 * 1024;
 const FRAMES_A_TURN = 4;
 
 /**
- * Everything that one connection sends. Frames are gathered and leave in one write when the turn
- * of the loop is over. While the socket is full, streams keep what they have; frames about the
- * connection go on, up to a bound.
+ * The sending half of a connection. Frames are gathered and leave in one write when the turn of the
+ * loop is over. While the socket is full, streams keep what they have; frames about the connection
+ * are still accepted, up to a bound.
  */
 export class FrameSender {
   readonly #socket: Duplex;
@@ -87,7 +87,7 @@ export class FrameSender {
   }
 
   /**
-   * The head of a request goes out at once, even while the socket is full: streams must begin in
+   * Sends the head of a request immediately, even while the socket is full: streams must start in
    * the order of their ids.
    */
   head(streamId: number, fields: readonly HeaderField[], constant: boolean): void {
@@ -103,7 +103,7 @@ export class FrameSender {
     this.#waiting.delete(stream);
   }
 
-  /** A window or the socket has room again: the waiting streams go on in turn. */
+  /** A window or the socket has room again: the waiting streams continue in turn. */
   pumpAll(): void {
     let before: number;
     do {

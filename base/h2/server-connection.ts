@@ -26,13 +26,13 @@ import { TokenBucket } from "./token-bucket.ts";
 
 export interface ConnectionOptions<T> {
   readonly clock: Clock;
-  /** For the input of all connections of a server. */
+  /** Bound of the input of all connections of a server. */
   readonly turns?: InputTurns | undefined;
-  /** Requests that may be under way at once. */
+  /** Requests that may be under way at the same time. */
   readonly streams_max: number;
   /** The parsed head of a request; cached for requests with the same head. */
   readonly interpret: (head: RequestHead) => T;
-  /** A request has begun. */
+  /** A request has started. */
   readonly onRequest: (stream: Http2Stream, request: T) => StreamListener;
   readonly onClose: () => void;
 }
@@ -90,7 +90,7 @@ export class Http2ServerConnection<T> extends Http2Endpoint {
 
   override answered(stream: Http2Stream): void {
     if (stream.closed) return;
-    // The rest of the request is of no use any more (section 8.1).
+    // The rest of the request is no longer needed (section 8.1).
     if (!stream.remoteClosed) this.sender.resetStream(stream.id, "NO_ERROR");
     this.forget(stream, stream.remoteClosed ? "ended" : "reset");
   }

@@ -25,7 +25,7 @@ export interface PeerSettings {
   headerTableBytes: number;
   initialWindowBytes: number;
   frameBytes_max: number;
-  /** Streams that we may have open at once. */
+  /** Streams that we may have open at the same time. */
   streams_max: number;
 }
 

@@ -5,7 +5,10 @@ import type { FrameSender, Outgoing } from "./sender.ts";
 
 /** The receiver of a stream's data. */
 export interface StreamListener {
-  /** Header fields behind the request's head: a client hears the answer's head and trailers. */
+  /**
+   * Called with header fields after the request's head: a client gets the answer's head and
+   * trailers.
+   */
   onFields?(fields: readonly HeaderField[]): void;
   /** A part of the body. It counts against the stream's window until `stream.consumed`. */
   onData(bytes: Buffer): void;
@@ -23,7 +26,7 @@ interface Owner {
   readonly sender: FrameSender;
   /** The stream sent our last frame. */
   answered(stream: Http2Stream): void;
-  /** Ends it with an error that the peer hears. */
+  /** Ends the stream with an error that is sent to the peer. */
   reset(stream: Http2Stream, reason: H2ErrorName): void;
 }
 
@@ -38,13 +41,13 @@ export class Http2Stream {
   sendWindow: number;
   /** This side's window: bytes that the peer may still send on this stream. */
   receiveWindow = STREAM_WINDOW_BYTES;
-  /** Bytes of the body so far, and what the request said that they will be. */
+  /** Bytes of the body so far, and the length that the request declared. */
   receivedBytes = 0;
   contentLength: number | undefined;
   /** The peer has sent its last frame, and we have sent ours. */
   remoteClosed = false;
   localClosed = false;
-  /** The stream is over, and whatever is sent on it goes nowhere. */
+  /** The stream is over; data that is sent on it is dropped. */
   closed = false;
   #unacknowledged = 0;
   #queue: Outgoing[] = [];
@@ -71,12 +74,12 @@ export class Http2Stream {
     this.#send({ kind: "data", bytes, end }, bytes.length);
   }
 
-  /** Ends the stream with an error, whatever its state. */
+  /** Ends the stream with an error, in any state. */
   reset(reason: H2ErrorName): void {
     this.#owner.reset(this, reason);
   }
 
-  /** The receiver is done with so many bytes: the peer may send that much more. */
+  /** The receiver has processed `bytes`: the peer may send that many more. */
   consumed(bytes: number): void {
     this.#unacknowledged += bytes;
     if (this.remoteClosed || this.closed) return;
@@ -86,7 +89,7 @@ export class Http2Stream {
     this.#unacknowledged = 0;
   }
 
-  /** A body that is not as long as it said is malformed (RFC 9113, section 8.1.1). */
+  /** A body whose length is not the declared one is malformed (RFC 9113, section 8.1.1). */
   checkLength(complete: boolean): void {
     const { receivedBytes: received, contentLength: said } = this;
     if (said === undefined || (complete ? received === said : received <= said)) return;
@@ -109,7 +112,7 @@ export class Http2Stream {
     sender.wait(this);
   }
 
-  /** Goes on with what waits. */
+  /** Sends what waits, up to `frames_max` frames. */
   pump(frames_max = ALL_FRAMES): void {
     const { sender } = this.#owner;
     for (let frames = 0; ; frames++) {

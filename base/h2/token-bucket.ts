@@ -1,6 +1,6 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 
-/** Allows so much at once, and so much a second in the long run. */
+/** Allows a burst, and a rate in the long run. */
 export class TokenBucket {
   readonly #clock: Clock;
   readonly #capacity: number;

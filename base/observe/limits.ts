@@ -1,7 +1,7 @@
 /** Lines of the same message written per second before sampling starts (as zap's sampler). */
 export const SAME_LINES_BEFORE_SAMPLING = 100;
 
-/** After these lines, every n-th one is written. */
+/** One of so many lines is written once sampling has started. */
 export const SAMPLED_ONE_IN = 100;
 
 /** Distinct messages counted per second; further ones are not sampled. */

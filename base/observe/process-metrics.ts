@@ -50,14 +50,14 @@ function cpu_s(): number {
   return (user + system) / MICROSECONDS;
 }
 
-/** Undefined without /proc. */
+/** Size of the address space; undefined without /proc. */
 function addressSpace_bytes(): number | undefined {
   if (process.platform !== "linux") return undefined;
   const kilobytes = /^VmSize:\s+([0-9]+) kB/m.exec(readFileSync("/proc/self/status", "utf8"));
   return kilobytes ? Number(kilobytes[1]) * 1024 : undefined;
 }
 
-/** Undefined without /proc. */
+/** Number of open files; undefined without /proc. */
 function openFiles(): number | undefined {
   return process.platform === "linux" ? readdirSync("/proc/self/fd").length : undefined;
 }
@@ -73,7 +73,7 @@ function addressSpace_max(): number | undefined {
 /** Returns the maximum for `unlimited`, as Prometheus' libraries do. */
 const UNLIMITED = 2 ** 64;
 
-/** Undefined without /proc. */
+/** A resource limit; undefined without /proc. */
 function limitOf(name: string): number | undefined {
   if (process.platform !== "linux") return undefined;
   const limits = readFileSync("/proc/self/limits", "utf8");

@@ -257,7 +257,7 @@ function nameExtensions(names: ReturnType<typeof alternativeNames>): x509.Extens
   return names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : [];
 }
 
-/** In the form whose values are taken as they are, not read as the text of a name. */
+/** The subject in the form whose values are taken literally, not parsed as the text of a name. */
 function subjectName(commonName: string, organizations: readonly string[]): x509.Name {
   const parts = organizations.map((organization) => ({ O: [{ utf8String: organization }] }));
   const common = commonName === "" ? [] : [{ CN: [{ utf8String: commonName }] }];

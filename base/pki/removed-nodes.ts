@@ -1,4 +1,4 @@
-/** Certificates begin a little in the past, for members whose clocks are behind. */
+/** Certificates start a little in the past, for members whose clocks are behind. */
 export const BACKDATE_MS = 300_000;
 
 /**

@@ -1,6 +1,7 @@
 import type { X509Certificate } from "node:crypto";
-// Before toLegacyObject: Node 24 loads the parts of tls in an order of its own then, and no TLS
-// server can be made in the process any more ("tls.createSecureContext is not a function").
+// Imported before toLegacyObject is called: otherwise Node 24 loads the parts of tls in another
+// order, after which no TLS server can be made in the process ("tls.createSecureContext is not a
+// function").
 import "node:tls";
 
 /** Returns the common names and organizations of a certificate's subject, as servers read them. */

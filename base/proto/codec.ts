@@ -32,7 +32,9 @@ export interface FieldTable {
   readonly oneof?: string;
   /** A 64-bit integer whose whole range matters; others are numbers, exact below 2^53. */
   readonly bigint?: true;
-  /** Its name in the schema, where that differs from `name`; in schemas with a JSON form. */
+  /**
+   * The field's name in the schema, where that differs from `name`; in schemas with a JSON form.
+   */
   readonly original?: string;
   /** The values of an enum by name; in schemas with a JSON form. */
   readonly values?: () => Readonly<Record<string, number>>;
@@ -103,7 +105,7 @@ export class MessageType<T> {
       const defaults = this.fields.map((field) => [field.name, defaultOf(field)]);
       this.#defaults = Object.fromEntries(defaults) as Fields;
     }
-    // A spread of objects of so many shapes takes three times as long.
+    // A spread takes three times as long for objects of many shapes.
     const message: Fields = Object.assign({}, this.#defaults);
     for (const field of this.#fresh) message[field.name] = field.mapKey ? {} : [];
     return message as T;

@@ -101,7 +101,7 @@ function checkStructure(text: string): void {
 
 /** No 64-bit integer has more characters. */
 const DIGITS_MAX = 20;
-/** With a fraction of zeros and an exponent. */
+/** Longest number, with a fraction of zeros and an exponent. */
 const NUMBER_CHARS_MAX = 64;
 
 /**

@@ -3,13 +3,13 @@ const START_BYTES = 4 * 1024;
 const KEPT_BYTES = 1024 * 1024;
 
 /**
- * Writes messages from their end to their begin: what stands behind a length is there when the
- * length is written, so nothing is measured before and nothing is moved after. One buffer serves
- * all messages; `finish` copies out of it.
+ * Writes messages from their end to their start: the content of a length is written before it, so
+ * sizes are not computed first and bytes not moved afterwards. One buffer serves all messages;
+ * `finish` copies out of it.
  */
 export class BackwardWriter {
   #bytes = Buffer.allocUnsafeSlow(START_BYTES);
-  /** Where the message begins so far. */
+  /** Where the message starts so far. */
   #at = START_BYTES;
 
   /** Bytes written so far. */
@@ -60,7 +60,7 @@ export class BackwardWriter {
     else this.varintBig(BigInt(value));
   }
 
-  /** 64 bits, whatever they mean. */
+  /** 64 bits, signed or unsigned. */
   varintBig(value: bigint): void {
     if (value >= 0n && value < 0x80n) return this.varint(Number(value));
     const low = Number(BigInt.asUintN(32, value));
@@ -97,7 +97,7 @@ export class BackwardWriter {
     this.#bytes[at] = low;
   }
 
-  /** Makes room before what is there, maybe in a new buffer; returns its begin. */
+  /** Makes room before what is there, maybe in a new buffer; returns its start. */
   #reserve(bytes: number): number {
     if (bytes > this.#at) {
       const { length } = this;

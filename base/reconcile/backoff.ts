@@ -6,7 +6,7 @@ export interface Pauses {
   readonly most_ms: number;
 }
 
-/** Beyond this many doublings every pause is at its bound; 2 ** failures stays finite. */
+/** The most doublings: beyond, every pause is at its bound; 2 ** failures stays finite. */
 const DOUBLINGS_MAX = 40;
 
 /** Returns the pause in milliseconds after `failures` (1 or more) failures in a row. */

@@ -26,7 +26,7 @@ export interface RunnerOptions {
  * - `due`: a pass starts at `at_ms` (monotonic).
  * - `running`: one pass is under way; `again_ms` is the shortest pause that was requested since it
  *   started, Infinity when none was.
- * - `closed`: no pass starts any more.
+ * - `closed`: no further pass starts.
  */
 type State =
   | { readonly kind: "idle" }
@@ -72,8 +72,9 @@ export class Runner {
 
   /**
    * Requests a pass that observes what is true from now on, in `after_ms` at the latest; an earlier
-   * one that is due serves too. 0 starts it at once, or right after the one under way. It shortens
-   * the back-off after a failure, since the cause may be gone, but not below its first pause.
+   * one that is due serves too. 0 starts it immediately, or right after the one under way. It
+   * shortens the back-off after a failure, since the cause may be gone, but not below its first
+   * pause.
    */
   request(after_ms: number = this.#options.min_ms ?? 0): void {
     const state = this.#state;
@@ -96,7 +97,7 @@ export class Runner {
     }
   }
 
-  /** Starts no pass any more; resolves when the one under way has ended. */
+  /** Starts no further pass; resolves when the one under way has ended. */
   async close(): Promise<void> {
     if (this.#state.kind === "due") this.#state.timer.cancel();
     this.#state = CLOSED;

@@ -9,7 +9,7 @@ export class Batch<R> {
 
 /** A message encoded already, in two parts: the second may be the same for many messages. */
 export class Prepared {
-  /** Behind room for a message's header (MESSAGE_HEADER_BYTES). */
+  /** Buffer with space for a message's header (MESSAGE_HEADER_BYTES) before the message. */
   readonly head: Buffer;
   readonly rest: Buffer;
 

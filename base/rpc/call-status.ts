@@ -6,7 +6,7 @@ import { RpcError, Status } from "./error.ts";
 /** Reads a call's status; undefined if the response has none. */
 export type Verdict = "ok" | RpcError | undefined;
 
-/** Reads the head of an answer, which is also its end when the call failed at once. */
+/** Reads the head of an answer, which is also its end when the call failed immediately. */
 export function verdictOfHead(fields: readonly HeaderField[]): Verdict {
   const found = verdictOfTrailers(fields);
   if (found) return found;

@@ -16,7 +16,7 @@ import {
 export interface ChannelCall {
   /** Goes out over this connection. */
   begin(connection: Http2ClientConnection): void;
-  /** Was never sent. */
+  /** The call fails without having been sent. */
   fail(reason: RpcError): void;
 }
 
@@ -30,9 +30,9 @@ export function neverSent(reason: string): RpcError {
 }
 
 /**
- * A connection to one address, shared by the clients made from it: opened when a call needs it,
- * and again after it was lost. Calls wait while it is being opened; for a while after an attempt
- * has failed they fail at once.
+ * A connection to one address, shared by the clients made from it: opened when a call needs it, and
+ * again after it was lost. Calls wait while it is being opened; for a while after an attempt has
+ * failed they fail immediately.
  */
 export class Channel {
   readonly target: Target;
@@ -51,7 +51,7 @@ export class Channel {
     this.messageBytes_max = messageBytes_max;
   }
 
-  /** Takes no more calls. Those under way go on; those that wait fail. */
+  /** Takes no more calls. Those under way continue; those that wait fail. */
   readonly close = (): void => {
     this.#closed = true;
     this.#failWaiting(neverSent("the channel is closed"));

@@ -34,7 +34,7 @@ const NO_BYTES = Buffer.alloc(0);
 export abstract class ClientCall implements ChannelCall, StreamListener {
   protected readonly route: CallRoute;
   protected stream: Http2Stream | undefined;
-  /** Answered, failed or given up: nothing more is heard of it. */
+  /** The call was answered, failed or was given up: later events are ignored. */
   protected over = false;
   readonly #input: unknown;
   readonly #options: CallOptions;
@@ -52,7 +52,7 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
     this.#options = options;
   }
 
-  /** Messages of the answer, and the bytes of its body that they and the next begin with. */
+  /** Messages of the answer, and the bytes of its body that they and the next start with. */
   protected abstract take(messages: readonly Buffer[], bytes: number): void;
   /** The call is over: well without a reason. */
   protected abstract ended(reason: RpcError | undefined): void;
@@ -162,8 +162,8 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
 }
 
 /**
- * Messages are views of what the socket delivered, and each of their fields keeps all of that in
- * memory; Node's pool would keep as much.
+ * Copies a message: messages are views of what the socket delivered, and each of their fields keeps
+ * all of that in memory; Node's pool would keep as much.
  */
 function copied(message: Buffer): Buffer {
   return message.buffer.byteLength > 2 * message.length ? ownBytes(message) : message;

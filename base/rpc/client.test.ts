@@ -140,7 +140,8 @@ describe.each([
     const key = Buffer.from("wait");
     // The deadline of a call that waits for its connection may pass before it is sent.
     await kv.put({});
-    // A busy server may begin a call after its deadline, and hears nothing: the next one is longer.
+    // A busy server may start a call after its deadline, and is not notified: the next one is
+    // longer.
     for (let timeout_ms = 50; heard.cancelled.length === 0; timeout_ms *= 2) {
       const late = kv.put({ key, value: Buffer.from("late") }, { timeout_ms });
       await expect(late).rejects.toMatchObject({ status: Status.DEADLINE_EXCEEDED });

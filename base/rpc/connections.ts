@@ -39,7 +39,7 @@ export class Connections {
   readonly #all = new Set<Http2ServerConnection<Request>>();
   readonly #context: CallContext;
   readonly #onHttp: typeof refuseHttp;
-  /** Of connections that are closed. */
+  /** Totals of closed connections. */
   readonly #past: { receivedBytes: number; sentBytes: number } = { receivedBytes: 0, sentBytes: 0 };
   #sweeper: Timer | undefined;
   #onEmpty: (() => void) | undefined;

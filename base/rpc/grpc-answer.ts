@@ -9,7 +9,7 @@ export const ANSWER_HEAD: readonly HeaderField[] = [
 ];
 export const OK_TRAILERS: readonly HeaderField[] = [["grpc-status", "0"]];
 
-/** Tells a client that sent a compressed message how to send the next. */
+/** Header for a client that sent a compressed message: which encodings are accepted. */
 const ACCEPTED: HeaderField = ["grpc-accept-encoding", "identity"];
 
 /** The trailers of a call that failed. */
@@ -19,7 +19,7 @@ export function errorTrailers({ status, message }: RpcError): HeaderField[] {
   return fields;
 }
 
-/** The only frame of a call that failed before its answer began. */
+/** The only frame of a call that failed before its answer started. */
 export function errorHead(error: RpcError): HeaderField[] {
   return [...ANSWER_HEAD, ACCEPTED, ...errorTrailers(error)];
 }

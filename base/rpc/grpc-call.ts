@@ -22,7 +22,10 @@ export interface CallContext {
 export interface CallOrigin {
   /** The client's address; empty for Unix sockets. */
   readonly peer: string;
-  /** Of the client's certificate, which the connection has verified; without one undefined. */
+  /**
+   * Common name of the client's certificate, which the connection has verified; undefined without
+   * one.
+   */
   readonly commonName: string | undefined;
 }
 
@@ -33,7 +36,7 @@ export abstract class GrpcCall {
   protected readonly stream: Http2Stream;
   protected readonly context: CallContext;
   protected readonly request: GrpcRequest;
-  /** Answered, failed, or gone: nothing more is sent. */
+  /** The call was answered, failed, or its client is gone: no more is sent. */
   protected over = false;
   readonly #origin: CallOrigin;
   #deadline: Deadline | undefined;
@@ -61,7 +64,9 @@ export abstract class GrpcCall {
     return this.#origin.commonName;
   }
 
-  /** Made when it is asked for: a signal for each call would cost more than most calls. */
+  /**
+   * Signal of the call's end, created on demand: one for each call would cost more than most calls.
+   */
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
     if (this.#aborted) this.#abort.abort();

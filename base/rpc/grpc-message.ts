@@ -59,7 +59,7 @@ export class MessageReader {
     return messages;
   }
 
-  /** Completes the message begun earlier, its header first; returns how many bytes that took. */
+  /** Completes the message started earlier, its header first; returns how many bytes that took. */
   #complete(bytes: Buffer, messages: Buffer[]): number {
     let at = 0;
     for (;;) {

@@ -7,7 +7,7 @@ import { type Route, type Routes, findRoute } from "./routes.ts";
 export interface GrpcRequest {
   readonly kind: "grpc";
   readonly route: Route | undefined;
-  /** Set where the call fails before it begins. */
+  /** Error with which the call fails before it starts. */
   readonly refusal: RpcError | undefined;
   readonly metadata: CallMetadata;
   readonly timeout_ms: number | undefined;

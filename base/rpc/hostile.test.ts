@@ -53,7 +53,7 @@ const MIB = 1024 * 1024;
 
 const OK = { check: () => ({ status: 1 }) };
 
-/** Serves health, answered at once unless said otherwise, and what else a test needs. */
+/** Serves health, answered immediately unless said otherwise, and the other services of a test. */
 async function start(...services: ServedService[]) {
   const path = join(dir, "rpc.sock");
   const server = await serveGrpc({
@@ -326,7 +326,7 @@ test("a closing server ends streams of requests at once: their clients would not
     }
   }
   const connections = new Connections({
-    // Stands still: what waits for the time that other calls have waits for ever.
+    // The clock stands still: waiting for other calls' deadlines never ends.
     clock: new ManualClock(),
     routes: routesOf([serve(Watch, { watch })]),
     messageBytes_max: MIB,
@@ -396,7 +396,10 @@ test("a message in parts does not retain the buffers of its parts", () => {
   expect(reader.heldBytes).toBe(0);
 });
 
-/** Requests that come at once on connections of their own; how many are served in each turn. */
+/**
+ * Requests that arrive together on connections of their own; returns how many are served in each
+ * turn.
+ */
 async function servedByTurn(send: (path: string) => Promise<Duplex>): Promise<number[]> {
   const clock = new ManualClock();
   const path = join(dir, "turns.sock");

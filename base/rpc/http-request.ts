@@ -27,7 +27,7 @@ export function handOverTo(listener: RequestListener): HttpHandOver {
   };
 }
 
-/** Without an HTTP listener a request that is not gRPC is refused as gRPC-Go does. */
+/** Refuses a request that is not gRPC as gRPC-Go does, where there is no HTTP listener. */
 export const refuseHttp: HttpHandOver = (stream, { method }) => {
   const status = method === "POST" ? "415" : "405";
   stream.fields([[":status", status]], { end: true });

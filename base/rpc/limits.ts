@@ -7,10 +7,7 @@ export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 /** A unary call without a deadline of its own ends after this. */
 export const CALL_TIMEOUT_MS = 120_000;
 
-/**
- * Streams one connection may hold open at once (etcd's default is unlimited, HTTP/2 advises >=
- * 100).
- */
+/** Streams one connection may have open (etcd's default is unlimited, HTTP/2 advises >= 100). */
 export const CONCURRENT_STREAMS_MAX = 10_000;
 
 /**
@@ -19,7 +16,7 @@ export const CONCURRENT_STREAMS_MAX = 10_000;
  */
 export const ERROR_TEXT_BYTES_MAX = 6 * 1024;
 
-/** Connections that a server holds at once; more are closed as they come. */
+/** Open connections of a server; more are closed as they come. */
 export const CONNECTIONS_MAX = 20_000;
 
 /** How long a closing server waits for calls under way before it cuts them. */
@@ -28,7 +25,7 @@ export const SHUTDOWN_GRACE_MS = 2_000;
 /** Longest path of a Unix socket: sockaddr_un has 108 bytes, its terminating zero included. */
 export const SOCKET_PATH_BYTES_MAX = 107;
 
-/** A connection that has not said which protocol it speaks by then is closed. */
+/** Time until a connection must have shown its protocol by its first bytes. */
 export const FIRST_BYTES_TIMEOUT_MS = 10_000;
 
 /** HTTP/1.1: the headers of a request must be complete after this, and when that is looked at. */
@@ -49,7 +46,7 @@ export const REQUEST_TIMEOUT_MS = 60_000;
 
 /** Client: a connection that is not ready for calls by then is given up. */
 export const CONNECT_TIMEOUT_MS = 20_000;
-/** Client: after a failed connection, calls fail at once for so long; longer each time. */
+/** Client: for how long calls fail immediately after a failed connection; longer each time. */
 export const RECONNECT_MS_MIN = 100;
 export const RECONNECT_MS_MAX = 3_000;
 export const RECONNECT_GROWTH = 1.6;

@@ -50,7 +50,7 @@ export interface ListenerOptions {
   onHttp2?: (socket: Socket | TLSSocket) => void;
   /** Serves those that speak HTTP/1.1; without it they are closed. */
   http: RequestListener | undefined;
-  /** For the input of connections that speak HTTP/1.1. */
+  /** Bound of the input of connections that speak HTTP/1.1. */
   turns: InputTurns;
   /** HTTP/1.1: how long a request's headers may take, and how often that is looked at. */
   timeouts?: { readonly headers_ms: number; readonly check_ms: number };
@@ -67,7 +67,7 @@ export interface Listener {
 
 /** Three bytes distinguish PRI from PUT, POST and PATCH. */
 const PREFACE_BEGIN = PREFACE.toString("latin1", 0, 3);
-/** The type of the record that a TLS connection begins with (RFC 8446, 5.1). */
+/** The type of the record that a TLS connection starts with (RFC 8446, 5.1). */
 const TLS_HANDSHAKE = String.fromCharCode(22);
 
 /**
@@ -170,7 +170,8 @@ function readFirst(
     const chunk = socket.read() as Buffer | null;
     if (chunk === null) return;
     first = Buffer.concat([first, chunk]);
-    // Not given back before it is enough: that would wake this up again at once, without end.
+    // Kept until there are enough bytes: giving them back earlier would call this again without
+    // end.
     if (first.length < bytes) return;
     socket.removeListener("readable", look);
     socket.removeListener("error", giveUp);

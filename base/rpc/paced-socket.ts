@@ -6,7 +6,7 @@ type Done = (error?: Error | null) => void;
 
 /**
  * A connection whose input takes turns with others'. Node's parser of HTTP/1.1 reads a net.Socket
- * below JavaScript, all that has come at once; it reads other streams chunk by chunk.
+ * below JavaScript, all that has come in one go; it reads other streams chunk by chunk.
  */
 export class PacedSocket extends Duplex {
   readonly #socket: Socket;

@@ -21,7 +21,7 @@ export class RequestQueue implements AsyncIterableIterator<unknown, undefined> {
   #ended = false;
   #failure: RpcError | undefined;
 
-  /** `onTaken` hears how many bytes the handler has taken, or will never take. */
+  /** `onTaken` is called with the bytes that the handler has taken, or will never take. */
   constructor(onTaken: (bytes: number) => void) {
     this.#onTaken = onTaken;
   }
@@ -36,7 +36,7 @@ export class RequestQueue implements AsyncIterableIterator<unknown, undefined> {
     waiting?.resolve({ done: false, value: request });
   }
 
-  /** No more will come; a reason is heard at once, or after what waits. */
+  /** No more requests will come; a failure is reported immediately, or after the queued ones. */
   end(failure?: RpcError, { afterQueued = false } = {}): void {
     if (this.#ended) return;
     this.#ended = true;

@@ -10,7 +10,10 @@ export interface ServedService {
 /** A method and its handler. */
 export interface Route {
   readonly method: MethodTable;
-  /** Undefined when the service has the method, and this server does not do it. */
+  /**
+   * The method's handler; undefined when the service has the method, and this server does not serve
+   * it.
+   */
   readonly handler: ((input: unknown, call: unknown) => unknown) | undefined;
 }
 

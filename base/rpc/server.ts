@@ -24,11 +24,14 @@ export interface Call {
   /** Aborts when the client cancels, its deadline passes, or the connection goes. */
   readonly signal: AbortSignal;
   readonly metadata: CallMetadata;
-  /** When the client gives up, as it said itself. */
+  /** Time at which the client gives up, as its request says. */
   readonly deadline: Date | undefined;
   /** The client's address; empty for Unix sockets. */
   readonly peer: string;
-  /** Of the client's certificate, which the connection has verified; without one undefined. */
+  /**
+   * Common name of the client's certificate, which the connection has verified; undefined without
+   * one.
+   */
   readonly commonName: string | undefined;
 }
 
@@ -62,15 +65,15 @@ export interface ServerOptions {
         /** 0 takes a free one. */
         readonly port: number;
         readonly tls?: ServerTls;
-        /** Beside TLS, connections without it are taken as well. */
+        /** Whether connections without TLS are accepted beside those with it. */
         readonly plainToo?: boolean;
       };
   readonly messageBytes_max?: number;
-  /** Calls that one connection may have under way at once. */
+  /** Calls that one connection may have under way. */
   readonly streams_max?: number;
   /** Serves plain HTTP on the same address, as etcd does for its metrics and health. */
   readonly http?: RequestListener;
-  /** For servers that share the bound of a turn's input; else each has its own. */
+  /** Bound of a turn's input that several servers share; by default each has its own. */
   readonly turns?: InputTurns;
 }
 

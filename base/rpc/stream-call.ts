@@ -24,7 +24,7 @@ export class StreamCall extends GrpcCall implements StreamListener {
   /** Bytes of messages that the handler has not taken, and of the one that is not complete. */
   #queued = 0;
   #held = 0;
-  /** Taken in, and not yet given back to the client's window. */
+  /** Bytes that were received, and not yet given back to the client's window. */
   #owed = 0;
 
   constructor(

@@ -17,7 +17,7 @@ export function assert(condition: unknown, detail: string | (() => string)): ass
 
 /**
  * Asserts relations between limits, each by the sentence that it makes true; a `limits.ts` calls it
- * when it is loaded. A limit that is changed alone then fails at once, not under load.
+ * when it is loaded. A limit that is changed alone then fails when it is loaded, not under load.
  */
 export function assertLimits(relations: Readonly<Record<string, boolean>>): void {
   for (const [sentence, holds] of Object.entries(relations)) {

@@ -28,7 +28,7 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Tables for eight bytes at once: tables[k] is for a byte followed by k zero bytes. */
+/** Tables for eight bytes at a time: tables[k] is for a byte followed by k zero bytes. */
 const CRC32C_TABLES = (() => {
   const tables = Array.from({ length: 8 }, () => new Uint32Array(256));
   for (let i = 0; i < 256; i++) {

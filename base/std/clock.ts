@@ -17,7 +17,7 @@ export interface Clock {
   after(delay_ms: number, fn: () => void): Timer;
 }
 
-/** Maximum delay of a Node timer, 25 days: a longer one fires at once. */
+/** Maximum delay of a Node timer, 25 days: a longer one fires immediately. */
 const TIMER_MS_MAX = INT32_MAX;
 
 /** The machine's clock. Its timers keep the process alive unless `unref` is set. */

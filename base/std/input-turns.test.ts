@@ -3,7 +3,7 @@ import { ManualClock } from "./clock.ts";
 import { InputTurns } from "./input-turns.ts";
 import { INPUT_TURN_MS } from "./limits.ts";
 
-/** A source whose every chunk costs so much time. */
+/** Sources whose every chunk costs `cost_ms`. */
 function sources(clock: ManualClock, cost_ms: number) {
   const turns = new InputTurns(clock);
   const taken: string[] = [];

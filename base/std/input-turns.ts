@@ -16,7 +16,8 @@ interface Waiting {
 /**
  * Bounds the time for which one turn of the event loop takes input from all connections that share
  * it. The rest waits, its connections paused, for later turns, in the order in which it came.
- * Timers and other connections run in between, however much clients send and whatever it costs.
+ * Timers and other connections run in between, however much clients send and regardless of its
+ * cost.
  */
 export class InputTurns {
   readonly #clock: Clock;
@@ -28,7 +29,7 @@ export class InputTurns {
     this.#clock = clock;
   }
 
-  /** Calls `take`, now or later. It returns whether the source is to go on. */
+  /** Calls `take`, now or later. It returns whether the source is to continue. */
   receive(source: Source, take: () => boolean): void {
     const now_ms = this.#clock.monotonic();
     if (!this.#open) {

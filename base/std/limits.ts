@@ -10,8 +10,8 @@ export const QUANTITY_LENGTH_MAX = 256;
 export const QUANTITY_EXPONENT_MAX = 60;
 
 /**
- * For so long one turn of the event loop takes input from clients. A fraction of a tick of the
- * store's Raft, 100 ms, whose timers and peers run between the turns.
+ * How long one turn of the event loop takes input from clients. A fraction of a tick of the store's
+ * Raft, 100 ms, whose timers and peers run between the turns.
  */
 export const INPUT_TURN_MS = 25;
 

@@ -38,7 +38,7 @@ export class OrderedTree<T extends Keyed> {
     return new OrderedTree<T>({ items: [] });
   }
 
-  /** Of items that are in order already, each key once. */
+  /** Makes a tree of items that are in order, each key once. */
   static of<T extends Keyed>(sorted: readonly T[]): OrderedTree<T> {
     let level: Node<T>[] = pieces(sorted, (items) => ({ items }));
     while (level.length > 1) level = pieces(level, (children) => branchOf(children));
@@ -56,7 +56,7 @@ export class OrderedTree<T extends Keyed> {
     return item?.key === key ? item : undefined;
   }
 
-  /** The tree with `item` under its key, in place of what was there. */
+  /** The tree with `item` in place of the one with its key, if any. */
   set(item: T): OrderedTree<T> {
     const nodes = put(this.#root, item);
     return new OrderedTree<T>(nodes.length === 1 ? nodes[0]! : branchOf(nodes));

@@ -92,7 +92,7 @@ export function isQuantity(text: string): boolean {
 /** The parts of a text that is a quantity. */
 function matchOf(text: string): RegExpExecArray | undefined {
   if (text.length > QUANTITY_LENGTH_MAX) return undefined;
-  // Without a digit it is none of whatever it says: `Gi` is 0.
+  // A suffix without a digit is 0: `Gi`.
   return text === "" ? undefined : (SYNTAX.exec(text) ?? undefined);
 }
 

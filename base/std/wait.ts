@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 
-/** Resolves after `delay_ms`, or at once when `signal` aborts. */
+/** Resolves after `delay_ms`, or immediately when `signal` aborts. */
 export function delay(clock: Clock, delay_ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();

@@ -312,7 +312,7 @@ async function attack(upgrade: Upgrade, bytes: Buffer): Promise<void> {
   await over(half);
 }
 
-/** Also when the other side ends before it has taken all. */
+/** Sends data; resolves even when the other side ends before it has read all. */
 const sent = (socket: Socket, bytes: Buffer) =>
   new Promise<void>((resolve) => socket.write(bytes, () => resolve()));
 

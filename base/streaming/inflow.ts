@@ -61,13 +61,13 @@ export class Inflow {
     this.#flush();
   }
 
-  /** For the stream's `read`. */
+  /** Implements the stream's `read`. */
   wanted(): void {
     this.#wanted = true;
     this.#flush();
   }
 
-  /** For the stream's `destroy`. */
+  /** Implements the stream's `destroy`. */
   drop(): void {
     this.#over = true;
     this.#wanted = false;

@@ -10,13 +10,13 @@ export const FRAME_BYTES = 1 << 20;
  */
 export const HEADER_BYTES = 2 << 10;
 export const HEADERS = 32;
-/** Streams one connection may have at once: port-forward has two for each TCP connection. */
+/** Streams that one connection may have: port-forward has two for each TCP connection. */
 export const STREAMS = 1_000;
 /** Bytes that a connection's streams may hold unread before it waits for their readers. */
 export const STREAM_BUFFER_BYTES = 1 << 20;
 /** A chunk's overhead beside its bytes: a Buffer, its memory block, a list item. */
 export const PIECE_OVERHEAD_BYTES = 256;
-/** How often a peer is asked for a sign of life while nothing is read of it. */
+/** How often a peer is pinged while none of its data is read. */
 export const PING_MS = 10_000;
 /** Answers to the peer's control frames that may wait to be sent before no more are read. */
 export const CONTROL_BYTES = 64 << 10;

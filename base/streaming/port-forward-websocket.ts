@@ -19,7 +19,7 @@ function portBytes(port: number): Buffer {
   return bytes;
 }
 
-/** Two channels per port, data and error; each begins with the port's number. */
+/** Two channels per port, data and error; each starts with the port's number. */
 async function forwardOverChannels(
   channels: WebSocketChannels,
   options: PortForwardOptions,

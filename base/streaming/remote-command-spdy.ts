@@ -64,7 +64,7 @@ async function collectStreams(
   return undefined;
 }
 
-/** Ends the streams that we write and waits until all is sent, but not for ever. */
+/** Ends the streams that we write and waits until all is sent, up to a bound. */
 async function flush(streams: (SpdyStream | undefined)[], clock: Clock): Promise<void> {
   const patience = new AbortController();
   const ends = streams.map(async (stream) => {
@@ -97,7 +97,7 @@ export async function acceptSpdyCommand(
   const status = streams.get("error");
   status?.resume();
   const [stdout, stderr] = [streams.get("stdout"), streams.get("stderr")];
-  // Clients may close their writing end of what we write: it must be read to be noticed.
+  // Clients may close their end of the streams that we write: only a read shows it.
   for (const stream of [stdout, stderr]) stream?.resume();
   return {
     stdin: streams.get("stdin"),

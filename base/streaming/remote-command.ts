@@ -10,7 +10,7 @@ export interface CommandStreams {
   tty: boolean;
 }
 
-/** A client's end of a command, whatever protocol it speaks. */
+/** A client's end of a command, over any of the protocols. */
 export interface RemoteCommand {
   readonly stdin: Readable | undefined;
   readonly stdout: Writable | undefined;
@@ -21,6 +21,6 @@ export interface RemoteCommand {
    * Calls `listener` with each size of the client's terminal from now on, and the last one known.
    */
   onResize(listener: ResizeListener): void;
-  /** Tells how the command ended, sends what is left, and closes. */
+  /** Reports how the command ended, sends the remaining output, and closes. */
   finish(outcome: Outcome): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { RESIZE_BYTES } from "./limits.ts";
 
-/** In characters. */
+/** Size of a terminal in characters. */
 export interface TerminalSize {
   width: number;
   height: number;
@@ -49,7 +49,7 @@ export class ResizeFeed {
   }
 }
 
-/** The last order in a text that is a size: of many that come at once it alone counts. */
+/** The last valid size in a text: of several that arrive together only it counts. */
 function lastSize(text: string): TerminalSize | undefined {
   const orders = text.slice(-RESIZE_BYTES).split("}");
   return orders.map(sizeOf).findLast((size) => size !== undefined);

@@ -72,7 +72,7 @@ export class WebSocketChannels {
     return writer;
   }
 
-  /** One message; also an empty one, which tells a client that the channel is open. */
+  /** Sends one message; an empty one tells clients that the channel is open. */
   send(channel: number, data: Buffer, done: (error?: Error | null) => void = () => {}): void {
     if (this.gone.aborted) {
       done(new StreamingError("the connection is closed"));
@@ -84,7 +84,7 @@ export class WebSocketChannels {
     this.#socket.send(message, done);
   }
 
-  /** Begins the closing handshake. What the client still sends is dropped. */
+  /** Starts the closing handshake. What the client still sends is dropped. */
   close(): void {
     for (const inflow of this.#inflows.values()) inflow.drop();
     this.#socket.close(1000);

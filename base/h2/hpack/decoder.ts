@@ -5,7 +5,7 @@ import { DynamicTable, fieldSize } from "./dynamic-table.ts";
 import { decodeHuffman } from "./huffman.ts";
 import type { HeaderField } from "./static-table.ts";
 
-/** A number behind a prefix never needs more bits than this: larger ones are an attack. */
+/** A number after a prefix never needs more bits than this: larger ones are an attack. */
 const INTEGER_SHIFT_MAX = 21;
 
 /**
@@ -24,7 +24,7 @@ export class HpackDecoder<T> {
     this.#interpret = interpret;
   }
 
-  /** Throws Http2Error (COMPRESSION_ERROR): the connection cannot go on. */
+  /** Throws Http2Error (COMPRESSION_ERROR): the connection cannot continue. */
   decode(block: Buffer): T {
     const bytes = block.toString("latin1");
     const known = this.#known.get(bytes);

@@ -11,7 +11,7 @@ export type ConstantFields = readonly HeaderField[];
  * else goes as literals that the peer need not remember.
  */
 export class HpackEncoder {
-  /** In order of entry: the last one has index 62. */
+  /** Entries in the order of their insertion: the last one has index 62. */
   readonly #entries: string[] = [];
   #bytesLeft = DEFAULT_HEADER_TABLE_BYTES;
   #tableAllowed = true;

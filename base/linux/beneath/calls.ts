@@ -50,8 +50,8 @@ export function quoted(name: FileName): string {
 }
 
 /**
- * A single name, terminated. What would name another folder than the one it is looked up in is
- * EINVAL: an empty name, `.`, `..`, and whatever has a slash.
+ * A single name, terminated. EINVAL for a name that would lead to another folder: an empty one,
+ * `.`, `..`, and any with a slash.
  */
 function single(name: FileName): Buffer {
   const bytes = terminated(name);

@@ -88,7 +88,7 @@ function isThere(directory: Directory, name: Buffer): boolean {
   return found !== undefined;
 }
 
-/** Undefined when the name has gone, or leads to something else by now. */
+/** Opens a directory; undefined when the name has gone, or leads elsewhere by now. */
 function directoryOf(from: Directory, name: Buffer): Directory | undefined {
   try {
     return from.directory(name, { oneMount: true });
@@ -130,7 +130,7 @@ function* copyContent(
 
 const CANNOT_SHARE = ["ENOTSUP", "EOPNOTSUPP", "EXDEV", "EINVAL", "ENOSYS", "ENOTTY"];
 
-/** Has the copy share the source's blocks; false where the file system cannot. */
+/** Makes the copy share the source's blocks; returns false where the file system cannot. */
 function sharesBlocks(source: Handle, target: number): boolean {
   const [from, to] = [source.fd, target].map((fd) => `/proc/self/fd/${fd}`) as [string, string];
   try {

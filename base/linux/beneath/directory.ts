@@ -17,7 +17,7 @@ import { Handle } from "./handle.ts";
 export type Links = "refuse" | "inside" | "beneath";
 
 export interface LookUp {
-  /** By default `refuse`. */
+  /** How links are treated, by default `refuse`. */
   links?: Links;
   /** Whether a mount point on the way is EXDEV. */
   oneMount?: boolean;
@@ -40,7 +40,10 @@ function lastLink({ links = "refuse" }: LookUp): number {
   return links === "refuse" ? O_NOFOLLOW : 0;
 }
 
-/** As the kernel (MAXSYMLINKS), and all parts of one path together with those of its links. */
+/**
+ * The most links in one path, those that its links lead through included; as the kernel's
+ * MAXSYMLINKS.
+ */
 const LINKS_FOLLOWED = 40;
 const PARTS = 4096;
 const [EINVAL, EFBIG, ELOOP] = [22, 27, 40];
@@ -75,7 +78,7 @@ export class Directory extends Handle {
     return new Handle(this.open(name, flags, options), this.#labelOf(name));
   }
 
-  /** Like `handle`; undefined when there is nothing. */
+  /** The same as `handle`; undefined when the name does not exist. */
   find(name: FileName, options: LookUp = {}): Handle | undefined {
     try {
       return this.handle(name, options);

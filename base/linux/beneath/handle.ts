@@ -7,9 +7,9 @@ import { changeOwnerOf, readLinkOf, setTimesOf } from "./calls.ts";
 const XATTR_BYTES = 65_536;
 
 /**
- * A file, folder, link or device that was looked up once and is held by its descriptor: whatever
- * happens to its name afterwards, all that is done here is done to it. The descriptor is one of the
- * place (O_PATH): holding it opens no device and blocks on no fifo. Disposing of it closes it.
+ * A file, folder, link or device that was looked up once and is held by its descriptor: all
+ * operations are on that file, even if its name leads elsewhere by then. The descriptor is one of
+ * the place (O_PATH): holding it opens no device and blocks on no fifo. Disposing of it closes it.
  */
 export class Handle implements Disposable {
   readonly fd: number;

@@ -22,6 +22,6 @@ export async function openFile(
     const errno = stats.isSymbolicLink() ? ELOOP : EINVAL;
     throw new SystemCallError("open", errno, `${found.label} is not a regular file`);
   }
-  // The descriptor's own file, whatever has the name by now.
+  // The descriptor's own file, even if the name leads elsewhere by now.
   return await open(`/proc/self/fd/${found.fd}`, constants.O_RDONLY);
 }

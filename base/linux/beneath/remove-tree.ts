@@ -6,15 +6,15 @@ import type { FileName } from "./calls.ts";
 
 /** Names removed before the event loop gets its turn. */
 const STEPS_AT_ONCE = 256;
-/** Directories held open at once, two descriptors each. What lies deeper is moved up first. */
+/** Directories held open at the same time, two descriptors each. Deeper ones are moved up first. */
 const DEPTH_HELD = 64;
 /** How often a directory is emptied again that others fill meanwhile. */
 const ATTEMPTS = 16;
 
 /**
- * Removes whatever has a name in a directory, with everything beneath it: no link is followed, no
- * mount point crossed (EBUSY or EXDEV), and no nesting is too deep. Nothing there is no error. A
- * directory that others keep filling is ENOTEMPTY in the end.
+ * Removes a name of a directory, with everything beneath it: no link is followed, no mount point
+ * crossed (EBUSY or EXDEV), and no nesting is too deep. A missing name is no error. A directory
+ * that others keep filling is ENOTEMPTY in the end.
  */
 export async function removeTree(parent: Directory, name: FileName): Promise<void> {
   let steps = 0;
@@ -37,7 +37,7 @@ export async function removePath(file: string): Promise<void> {
   await removeTree(held, path.basename(file));
 }
 
-/** The directory at the top of what is removed, and how many others were moved up to it. */
+/** The directory at the top of the tree to remove, and how many others were moved up to it. */
 interface Top {
   directory: Directory;
   moved: number;
@@ -80,7 +80,7 @@ function moveUp(from: Directory, name: FileName, top: Top): void {
   top.moved++;
 }
 
-/** False when something is in it again. */
+/** Removes an empty directory; returns false when it is not empty any more. */
 function removeEmpty(parent: Directory, name: FileName): boolean {
   try {
     parent.remove(name, { directory: true });

@@ -11,7 +11,7 @@ export interface TreeUsage {
   inodes: number;
 }
 
-/** Directories held open at once, two descriptors each. */
+/** Directories held open at the same time, two descriptors each. */
 const DEPTH = 500;
 /** Files with several names that are remembered; further ones count once for every name. */
 const LINKED_FILES = 65_536;
@@ -46,7 +46,7 @@ interface Measure {
   usage: TreeUsage;
   /** Inode numbers of files with several names that have been counted. */
   linked: Set<number>;
-  /** False when directories were nested too deeply to be counted. */
+  /** Whether all was counted: false when directories were nested too deeply. */
   complete: boolean;
 }
 
@@ -67,7 +67,9 @@ function* measuring(directory: Directory, measure: Measure, depth: number): Gene
   }
 }
 
-/** Undefined for a mount of another file system, and for what has vanished. */
+/**
+ * Stats of a file; undefined for a mount of another file system, and for a file that has vanished.
+ */
 function statsOf(directory: Directory, name: FileName): Stats | undefined {
   try {
     using handle = directory.handle(name, { oneMount: true });

@@ -5,11 +5,11 @@ import { ELOOP } from "../syscall/numbers.ts";
 import { Directory } from "./directory.ts";
 import type { Handle } from "./handle.ts";
 
-/** One thing beneath a directory, held by its descriptor until the walk goes on. */
+/** One file beneath a directory, held by its descriptor until the walk continues. */
 export interface Found {
   handle: Handle;
   stats: Stats;
-  /** Its name in `parent`. */
+  /** The file's name in `parent`. */
   name: Buffer;
   parent: Directory;
 }

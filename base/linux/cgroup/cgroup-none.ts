@@ -1,8 +1,8 @@
 import type { Cgroups } from "./cgroup.ts";
 
 /**
- * For systems where cgroups cannot be created, as in an ordinary user's namespace: limits are not
- * enforced, nothing is counted, and no process is found by its cgroup.
+ * Cgroups of systems where none can be created, as in an ordinary user's namespace: limits are not
+ * enforced, usage is not counted, and no process is found by its cgroup.
  */
 export function noCgroups(): Cgroups {
   return {

@@ -23,7 +23,7 @@ export interface CgroupUsage {
     rss_bytes: number;
     pageFaults: number;
     majorPageFaults: number;
-    /** Undefined when there is no limit. */
+    /** The limit; undefined when there is none. */
     limit_bytes: number | undefined;
   };
   pids: number;
@@ -41,7 +41,7 @@ export interface Cgroups {
   create(path: string): void;
   exists(path: string): boolean;
   setLimits(path: string, limits: CgroupLimits): void;
-  /** Undefined when the group is not there. */
+  /** Usage of a group; undefined when it does not exist. */
   usage(path: string): CgroupUsage | undefined;
   /** Times that the kernel killed for memory in this group; undefined when it is not there. */
   oomKills(path: string): number | undefined;

@@ -1,7 +1,7 @@
 import { watch, type FSWatcher } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 
-/** Tells what changes in one directory, until it is closed. */
+/** Reports changes in one directory, until it is closed. */
 export interface FileEvents {
   close(): void;
 }

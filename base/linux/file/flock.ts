@@ -6,7 +6,7 @@ import { check, libc } from "../syscall/libc.ts";
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
-/** In /proc/PID/fdinfo, proc(5). */
+/** A lock's line in /proc/PID/fdinfo, proc(5). */
 const LOCKED = /^lock:.*FLOCK +ADVISORY +WRITE /m;
 
 /** A lock on a file, held until it is disposed of or the process ends. */
@@ -55,7 +55,7 @@ function hasLocked(pid: number, dev: number, ino: number): boolean {
   });
 }
 
-/** Undefined if the process has ended, has closed the file, or is another user's. */
+/** Returns undefined if the process has ended, has closed the file, or is another user's. */
 function unlessGone<T>(read: () => T): T | undefined {
   try {
     return read();

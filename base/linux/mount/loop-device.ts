@@ -18,7 +18,7 @@ const AUTOCLEAR = 4;
 /** struct loop_config: a descriptor, a block size, struct loop_info64 (232 bytes), reserved. */
 const CONFIG_BYTES = 304;
 const CONFIG_FLAGS_AT = 8 + 52;
-/** struct loop_info64 begins with the device and the inode of the file. */
+/** struct loop_info64 starts with the device and the inode of the file. */
 const INFO_BYTES = 232;
 const ENODEV = 19;
 /** Another process can take the device that was found free: EBUSY; the next one is asked for. */
@@ -68,7 +68,7 @@ export function attachLoopDevice(file: string, { readOnly }: { readOnly: boolean
   return open(path.basename(device.path), "r");
 }
 
-/** Opens a loop device for reading; undefined when it is not attached to `file` (any more). */
+/** Opens a loop device for reading; undefined when it is not attached to `file`. */
 export function openLoopDeviceOf(name: string, file: string): LoopDevice | undefined {
   return openDeviceOf(name, file);
 }
@@ -97,7 +97,7 @@ export function updateLoopDeviceSize(name: string): void {
   device?.updateSize();
 }
 
-/** Undefined for a device that is being detached. */
+/** Opens a device; undefined for one that is being detached. */
 function openAttached(name: string, flags = "r+"): OpenDevice | undefined {
   try {
     return open(name, flags);
@@ -107,7 +107,10 @@ function openAttached(name: string, flags = "r+"): OpenDevice | undefined {
   }
 }
 
-/** Open, a device is not detached any more; until then it could be, and be another file's. */
+/**
+ * Opens the device of a file. An open device is not detached; before, it could be, and get another
+ * file.
+ */
 function openDeviceOf(name: string, file: string, flags = "r"): OpenDevice | undefined {
   const device = openAttached(name, flags);
   if (device && isBackedBy(device, file)) return device;
@@ -270,7 +273,7 @@ function backingFile(name: string): string | undefined {
   return backingFileIn(path.join(SYSFS, name));
 }
 
-/** Undefined for a device without a file. */
+/** The file of a device; undefined for a device without one. */
 function backingFileIn(directory: string): string | undefined {
   try {
     return readFileSync(path.join(directory, "loop/backing_file"), "utf8").replace(/\n$/, "");

@@ -48,8 +48,8 @@ export function bindMount(source: string, target: string, flags = 0): void {
 }
 
 /**
- * umount2(2) without following a link at the end; false when nothing is mounted there.
- * With `detach` the mount leaves the tree at once and ends when its last user does.
+ * umount2(2) without following a link at the end; false when nothing is mounted there. With
+ * `detach` the mount leaves the tree immediately and ends when its last user does.
  */
 export function unmount(target: string, options: { detach?: boolean } = {}): boolean {
   const flags = UMOUNT_NOFOLLOW | (options.detach ? MNT_DETACH : 0);

@@ -16,14 +16,14 @@ const ATTR = {
   LINENO: 9,
 } as const;
 const DATA = { IP: 1, PORT: 4, PROTO: 7, MAXELEM: 19, IP2: 20, CIDR2: 21 } as const;
-/** Of the data of a set itself, whose numbers are others than those of an entry. */
+/** Attribute of a set's own data, whose numbers differ from those of an entry. */
 const ELEMENTS = 24;
 const LIST_HEADER = 1 << 2;
 const IPADDR_IPV4 = 1;
 const NET_BYTEORDER = 0x4000;
 const PROTOCOL = 7;
 const REVISION = 1;
-/** Of one message, whose length is a 16-bit number. */
+/** Entries in one message, whose length is a 16-bit number. */
 const ENTRIES_PER_MESSAGE = 500;
 const PROTO = { tcp: 6, udp: 17, sctp: 132 } as const;
 

@@ -6,18 +6,18 @@ import {
   iptables, iptablesCode, IptablesError, type IptablesKind, RESTORE_ARGS,
 } from "./iptables.ts";
 
-/** Characters of what the program says about a transaction; the rest repeats it. */
+/** Characters kept of the program's output about a transaction; the rest repeats it. */
 const ERRORS_MAX = 16_384;
 
 /** When the program is ended, and with it the memory that it took; when it is killed. */
 export interface IptablesSessionLimits {
-  /** After so much time without a transaction. */
+  /** Time without a transaction after which the program is ended. */
   idle_ms: number;
-  /** After so many calls of `restore`. */
+  /** Calls of `restore` after which the program is ended. */
   callsMax: number;
-  /** Killed if one call of `restore` takes longer. */
+  /** Time for one call of `restore`; the program is killed after it. */
   call_ms: number;
-  /** Killed if it has not ended so long after its input. */
+  /** Time for the program to exit after its input ended; it is killed after it. */
   end_ms: number;
 }
 
@@ -26,8 +26,8 @@ export interface IptablesSessionLimits {
  * thread is in when it is started. The program commits at each COMMIT, and reads the chains that
  * the next transaction names after that; the legacy one holds the lock of the tables in between.
  * Its socket stays open: at the end of any of netfilter the kernel waits until no packet uses the
- * rules that were removed, 10 ms or more. The end of this process, or of its input, ends it. One
- * that says nothing before its input ends takes a single call.
+ * rules that were removed, 10 ms or more. The end of this process, or of its input, ends it. A
+ * program that writes nothing before its input ends takes a single call.
  */
 export class IptablesSession {
   readonly #kind: IptablesKind;
@@ -106,7 +106,7 @@ export class IptablesSession {
 /** One process of the program. */
 class RestoreProgram {
   readonly #name: string;
-  /** Has no streams if it was not started because descriptors ran out. */
+  /** The program; it has no streams if it was not started because descriptors ran out. */
   readonly #child: ChildProcess;
   /** Resolves when the process has ended and its output is read. */
   readonly #closed: Promise<void>;
@@ -132,7 +132,7 @@ class RestoreProgram {
 
   constructor(kind: IptablesKind) {
     this.#name = `iptables-${kind}-restore`;
-    // With --verbose it repeats comments; of statements it says nothing then, as with --noflush.
+    // With --verbose the program repeats comments, which mark the end of a transaction.
     const args = [...RESTORE_ARGS, "--verbose"];
     const child: ChildProcess = spawn(this.#name, args, { stdio: "pipe" }).on("error", (error) => {
       this.#error = error;
@@ -184,7 +184,7 @@ class RestoreProgram {
     return this.#closed;
   }
 
-  /** Has a call under way fail that takes too long. */
+  /** Kills the program, so that a call that takes too long fails. */
   kill(): void {
     this.#isLate = true;
     this.#child.kill("SIGKILL");

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { findIptables, hasNatTable, iptables } from "./iptables.ts";
 import { withPrograms } from "../testing/programs.ts";
 
-/** As the kernel answers a read of its tables. */
+/** A read of the tables that the kernel refuses. */
 const failing = (code: string) => () => {
   throw Object.assign(new Error(code), { code });
 };

@@ -45,7 +45,7 @@ export interface VirtualServer extends VirtualServerKey {
   /** How long a client stays with its destination, in seconds; undefined: it does not. */
   persistence_s: number | undefined;
   /**
-   * Has the third flag of schedulers, which none of the kernel's uses: a program can recognise its
+   * Sets the third flag of schedulers, which none of the kernel's uses: a program can recognise its
    * own virtual servers by it.
    */
   marked?: boolean;

@@ -9,7 +9,7 @@ import { generationOf, nftRefusal, NftError } from "./nft.ts";
 /** The library that the program nft consists of, with the number of its interface. */
 const LIBRARY = "libnftables.so.1";
 const DESCRIPTORS = "/proc/self/fd";
-/** Characters of what the library says about a transaction; the rest repeats it. */
+/** Characters kept of the library's output about a transaction; the rest repeats it. */
 const ERRORS_MAX = 16_384;
 /** select(2), by which the library waits for the kernel, ends the process for others. */
 const SELECTABLE_MAX = 1_023;
@@ -105,9 +105,9 @@ export class NftSession implements Disposable {
   }
 
   /**
-   * Has the library forget the ruleset that it listed for a transaction: four tables of 128 KiB for
-   * each table of nftables. It lists it again for the next one, as every transaction changes the
-   * generation. There is no call for that; the library does it at the end of a dry run.
+   * Makes the library forget the ruleset that it listed for a transaction: four tables of 128 KiB
+   * for each table of nftables. It lists it again for the next one, as every transaction changes
+   * the generation. There is no call for that; the library does it at the end of a dry run.
    */
   #dropCache(): void {
     const { run, setDryRun } = library();

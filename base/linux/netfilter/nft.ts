@@ -4,7 +4,7 @@ import { parseAttributes, textAttribute, textOf } from "../netlink/attributes.ts
 import { runProgram } from "../process/run-program.ts";
 
 /**
- * nft refused a transaction: nothing of it was applied, and `message` holds what nft said. Or it is
+ * nft refused a transaction: nothing of it was applied, and `message` has nft's output. Or it is
  * missing (`nft-missing`), was not started for another reason, or was killed, after a minute at the
  * latest (`nft-failed`).
  */
@@ -46,7 +46,7 @@ export async function applyRuleset(text: string, options: NftOptions = {}): Prom
  */
 export type NftObject = Record<string, Record<string, unknown>>;
 
-/** `nft -j list ...` for what `args` name. NftError ENOENT when there is no such table or chain. */
+/** `nft -j list ...` with `args`. NftError ENOENT when there is no such table or chain. */
 export async function listRuleset(args: string[], options: NftOptions = {}): Promise<NftObject[]> {
   const output = await run(["-j", "list", ...args], "", options);
   const parsed = JSON.parse(output) as { nftables?: NftObject[] };

@@ -27,7 +27,7 @@ function call(link: string, command: number, value: number): number {
   }
 }
 
-/** Whether the checksums of what a link sends are left to it; undefined without such a setting. */
+/** Whether checksums of sent packets are offloaded to a link; undefined without such a setting. */
 export function transmitChecksum(link: string): boolean | undefined {
   try {
     return call(link, ETHTOOL.GTXCSUM, 0) !== 0;
@@ -38,7 +38,7 @@ export function transmitChecksum(link: string): boolean | undefined {
 }
 
 /**
- * Sets whether the checksums of what a link sends are left to it (`ethtool -K LINK tx on`). Returns
+ * Sets whether checksums of sent packets are offloaded to a link (`ethtool -K LINK tx on`). Returns
  * false when it was so already, or when the link has no such setting.
  */
 export function setTransmitChecksum(link: string, offload: boolean): boolean {

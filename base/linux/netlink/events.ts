@@ -9,7 +9,7 @@ import { adoptDescriptor } from "../socket/socket.ts";
 const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0o4000 | 0o2000000;
 const NETLINK_ROUTE = 0;
 const SO_RCVBUF = 8;
-/** Beyond `net.core.rmem_max`, for a process with CAP_NET_ADMIN. */
+/** Socket option: a buffer beyond `net.core.rmem_max`, for a process with CAP_NET_ADMIN. */
 const SO_RCVBUFFORCE = 33;
 
 /** Groups of rtnetlink as the bits of `nl_groups` (linux/rtnetlink.h). */
@@ -29,8 +29,8 @@ export function watchRoute(options: {
   onMessage: (message: NetlinkMessage) => void;
   onLost: (error: Error) => void;
   /**
-   * Of changes that wait to be read, as the kernel counts them: some 4 KiB for a link's. Where it
-   * may not be had, as in a user namespace, `net.core.rmem_max`.
+   * Size of the buffer of unread changes, as the kernel counts it: some 4 KiB for a link's. Without
+   * the right to it, as in a user namespace, it is `net.core.rmem_max`.
    */
   buffer_bytes: number;
 }): RouteEvents {

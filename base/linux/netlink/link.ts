@@ -39,9 +39,9 @@ export interface Link {
   peer: number;
   /** A text for people and owners; empty when none. */
   alias: string;
-  /** Absent in the default group, 0. */
+  /** Group of the link; absent in the default group, 0. */
   group?: number;
-  /** Of a link of that kind. */
+  /** Properties of a VXLAN link. */
   vxlan?: Vxlan;
 }
 

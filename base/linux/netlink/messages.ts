@@ -37,7 +37,7 @@ export function messagesOf(datagram: Buffer, doing: string): NetlinkMessage[] {
   return messages;
 }
 
-/** Decodes a message's body; EBADMSG when it is shorter than what `decode` reads of it. */
+/** Decodes a message's body; EBADMSG when it is shorter than `decode` expects. */
 export function decodeBody<T>(body: Buffer, doing: string, decode: (body: Buffer) => T): T {
   try {
     return decode(body);

@@ -19,9 +19,9 @@ export type NeighbourTable = "ip" | "bridge";
 export interface Neighbour {
   /** The link's index. */
   link: number;
-  /** Empty when the entry has none. */
+  /** IP address; empty when the entry has none. */
   address: string;
-  /** Empty when it is not known (yet). */
+  /** Hardware address; empty when it is not known (yet). */
   mac: string;
   permanent: boolean;
   /** The number of the program that made it, where it gave one. */

@@ -34,8 +34,8 @@ const RECEIVE_TIMEOUT_S = 10;
 
 /**
  * A netlink socket whose calls are synchronous: the kernel answers rtnetlink and nfnetlink requests
- * before `send` returns, so nothing is waited for. It belongs to the network namespace it was
- * opened in for ever. `using` closes it.
+ * before `send` returns, so nothing is waited for. It stays in the network namespace in which it
+ * was opened. `using` closes it.
  */
 export class NetlinkSocket implements Disposable {
   readonly #fd: number;

@@ -31,11 +31,11 @@ export interface Route {
   table?: number;
   mtu?: number;
   advmss?: number;
-  /** As in `ip route`: 0 global, 253 link. Found out when left out. */
+  /** Scope as in `ip route`: 0 global, 253 link. Derived when omitted. */
   scope?: number;
   /** Packets to there are refused; `link` is 0 then. */
   unreachable?: boolean;
-  /** The gateway counts as a neighbour on the link, whatever its subnet. */
+  /** The gateway counts as a neighbour on the link, regardless of its subnet. */
   onlink?: boolean;
   /** The route's origin (`/etc/iproute2/rt_protos`): by default 4, static; 2 is the kernel. */
   protocol?: number;

@@ -18,7 +18,7 @@ const U32_MAX = 0xffffffff;
 export interface TokenBucket {
   /** Bytes per second. */
   readonly rate: number;
-  /** Size of the bucket in bytes: what may be sent at once. */
+  /** Size of the bucket in bytes: the largest burst. */
   readonly burst_bytes: number;
   /** Bytes that wait for tokens, at most 2^32 - 1; more are dropped. */
   readonly limit_bytes: number;
@@ -29,7 +29,7 @@ export interface Qdisc {
   /** The link's index. */
   readonly link: number;
   readonly kind: string;
-  /** Of a token bucket: bytes per second, and bytes that wait. 0 for other kinds. */
+  /** Rate of a token bucket, bytes per second, and bytes that wait. 0 for other kinds. */
   readonly rate: number;
   readonly limit_bytes: number;
 }

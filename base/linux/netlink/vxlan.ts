@@ -11,11 +11,11 @@ export interface Vxlan {
   vni: number;
   /** UDP port, of both ends. */
   port: number;
-  /** Source address of what it sends; empty when the routes decide. */
+  /** Source address of sent packets; empty when the routes decide. */
   local: string;
   /** Index of the link below; 0 when the routes decide. */
   underlay: number;
-  /** Whether it learns where hardware addresses are from what comes in. */
+  /** Whether the link learns hardware addresses from received packets. */
   learning: boolean;
 }
 

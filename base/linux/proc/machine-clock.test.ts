@@ -3,7 +3,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import { machineClock, SHARE_MAX } from "./machine-clock.ts";
 
-/** A machine of so many tasks for each processor. */
+/** A machine with `share` tasks for each processor. */
 function machine(share: number) {
   const wall = new ManualClock(1_000);
   const at = { share };

@@ -2,15 +2,15 @@ import { constants, type PerformanceEntry, PerformanceObserver } from "node:perf
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-/** With more alive the loop would be held for too long: 67 MiB took 0.7 s on a busy machine. */
+/** The most that may be alive: collecting 67 MiB blocked the loop for 0.7 s on a busy machine. */
 const ALIVE_BYTES_MAX = 64 * 1024 * 1024;
 
 type Collect = (how: { type: "major"; execution: "sync"; flavor: "last-resort" }) => void;
 
 /**
- * Has V8 give up all that it can: objects without references, the room for young ones, and the code
- * of functions that were not called for long. Blocks for some 100 ms; does nothing with more than
- * 64 MiB alive, by default all of the heap, garbage included, which is the strict bound.
+ * Makes V8 free what it can: unreferenced objects, the space for young ones, and the code of
+ * functions that were not called for long. Blocks for some 100 ms; does nothing with more than 64
+ * MiB alive, by default all of the heap, garbage included, which is the strict bound.
  */
 export function collectGarbage(aliveBytes = process.memoryUsage().heapUsed): void {
   if (aliveBytes > ALIVE_BYTES_MAX) return;
@@ -18,9 +18,9 @@ export function collectGarbage(aliveBytes = process.memoryUsage().heapUsed): voi
 }
 
 /**
- * Like collectGarbage, and drops the code of all functions that no call is in: after a start that
- * of most is of no use any more. V8 compiles again what is called again, which is not worth it
- * where this is done repeatedly.
+ * The same as collectGarbage, and drops the code of all functions that are not on the stack: after
+ * a start most of it is not needed again. V8 recompiles a function that is called again, so this
+ * does not pay where it is repeated.
  */
 export function collectCode(aliveBytes?: number): void {
   setFlagsFromString("--stress-flush-code");
@@ -74,7 +74,7 @@ let known: Collect | undefined;
 function collector(): Collect {
   if (known) return known;
   setFlagsFromString("--expose-gc");
-  // Else a function that was compiled to machine code keeps it, and its byte code, for ever.
+  // Without it a function keeps its machine code and byte code without end.
   setFlagsFromString("--flush-baseline-code");
   known = runInNewContext("gc") as Collect;
   return known;

@@ -106,7 +106,7 @@ export function attachMountAt(fd: number, place: number): void {
   check("move_mount", moveMountCall(SYS.moveMount, fd, "", place, "", flags), String(place));
 }
 
-/** Like `cloneMount` of the place of a descriptor, without the mounts beneath it. */
+/** The same as `cloneMount` for the place of a descriptor, without the mounts beneath it. */
 export function cloneMountAt(place: number): number {
   const flags = OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH;
   return check("open_tree", openTreeCall(SYS.openTree, place, "", flags), String(place));

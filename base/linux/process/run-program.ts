@@ -18,7 +18,7 @@ const STDERR_BYTES = 16 << 10;
 /**
  * Runs a program with `input` and resolves with its output. The child is born in the network
  * namespace at `netns`, by default in the one that this thread is in, and killed after
- * `timeout_ms`. ProgramError, with what it said, if it fails.
+ * `timeout_ms`. ProgramError, with its output, if it fails.
  */
 export function runProgram(
   name: string,

@@ -10,7 +10,7 @@ const PACKETS_AHEAD = 16;
 
 /** A connection that keeps packets apart. */
 export interface PacketConnection {
-  /** Each chunk is one packet. Ends when the other side has, whatever becomes of writing. */
+  /** Each chunk is one packet. Ends when the other side has, even if writing fails. */
   readonly incoming: Readable;
   /** One write is one packet. Fails when the other side has gone. */
   readonly outgoing: Writable;

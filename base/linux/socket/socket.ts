@@ -49,7 +49,7 @@ export function adoptDescriptor(fd: number, { readable = true } = {}): Socket {
   return socket;
 }
 
-/** As `adoptDescriptor`, over a duplicate: the descriptor itself stays the caller's. */
+/** The same as `adoptDescriptor`, over a duplicate: the descriptor itself stays the caller's. */
 export function adoptDuplicate(fd: number, { readable }: { readable: boolean }): Socket {
   const copy = libc.fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
   return adoptDescriptor(check("fcntl", copy, "a descriptor"), { readable });
@@ -119,9 +119,9 @@ function loopbackAddress(family: 4 | 6, port: number): Buffer {
 }
 
 /**
- * Begins a TCP connection to the loopback address of the network namespace that this thread is in,
+ * Starts a TCP connection to the loopback address of the network namespace that this thread is in,
  * all in this call: the socket stays in it. A refusal is thrown, or comes as an error event when
- * the kernel was too busy to answer at once.
+ * the kernel was too busy to answer immediately.
  */
 export function connectLoopback(family: 4 | 6, port: number): Socket {
   const what = `port ${port} of loopback`;

@@ -17,7 +17,7 @@ export function systemCall(declaration: string): (...args: readonly unknown[]) =
   const call = library.func(declaration) as (...args: readonly unknown[]) => number;
   return (...args) => {
     const result = call(...args);
-    // At once: what the engine does for later code, as taking memory, may leave another.
+    // Read immediately: the engine's own calls, such as allocations, may overwrite it.
     if (result < 0) lastErrno = koffi.errno();
     return result;
   };

@@ -18,7 +18,7 @@ export const O_CLOEXEC = 0o2000000;
 /** A descriptor of the place, not of the content. */
 export const O_PATH = 0o10000000;
 
-/** umount2(2): the mount leaves the tree at once, and ends once nothing uses it. */
+/** umount2(2): the mount leaves the tree immediately, and ends once nothing uses it. */
 export const MNT_DETACH = 2;
 
 /** ioctl_tty(2): sets the size of a terminal; returns its number below /dev/pts. */

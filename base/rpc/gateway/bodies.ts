@@ -38,7 +38,7 @@ export class Bodies {
     let refusal = incomplete.hold(0);
     try {
       for await (const chunk of chunksOf(body)) {
-        // The rest of what is refused is read and dropped: its client must get to the answer.
+        // The rest of a refused body is read and dropped, so that its client reads the answer.
         if (refusal) continue;
         whole.append(chunk);
         refusal = incomplete.hold(whole.capacity);
@@ -101,7 +101,10 @@ class Incomplete {
     this.#timer = clock.after(GATEWAY_BODY_TIMEOUT_MS, () => call.fail(late));
   }
 
-  /** It holds so many bytes now. Where all hold too much it is refused, and has to drop them. */
+  /**
+   * Sets the bytes that the body takes. Returns an error, and drops the body, if all bodies
+   * together take too much.
+   */
   hold(bytes: number): RpcError | undefined {
     this.#totals.bytes += bytes - this.#held;
     this.#held = bytes;
@@ -111,7 +114,7 @@ class Incomplete {
     return new RpcError(Status.RESOURCE_EXHAUSTED, "grpc: too many unfinished requests");
   }
 
-  /** It holds nothing any more; its time goes on. */
+  /** Releases the body's bytes; its deadline stays. */
   drop(): void {
     if (!this.#counts) return;
     this.#counts = false;

@@ -60,7 +60,7 @@ export class GatewayCall implements Call {
   }
 }
 
-/** As grpc-gateway reads it: with a sign, and of any length. Throws RpcError. */
+/** Reads a timeout as grpc-gateway: with a sign, and of any length. Throws RpcError. */
 function gatewayTimeout(text: string): number {
   const [, sign, digits = "", unit = ""] = /^([+-]?)([0-9]{1,18})(.)$/.exec(text) ?? [];
   const timeout_ms = timeoutOf(`1${unit}`) * Number(digits);

@@ -24,7 +24,7 @@ export interface GatewayOptions {
   /** A stream that stays open when the body of its requests ends. */
   readonly lasting: MethodTable;
   readonly services: readonly ServedService[];
-  /** Of a request as gRPC has it. */
+  /** The most bytes of a request in gRPC's form. */
   readonly messageBytes_max: number;
   readonly clock: Clock;
   /** Rejects with the reason why a call is refused, before any of its body is read. */
@@ -176,7 +176,7 @@ function cutOff(request: IncomingMessage): void {
   if (!request.complete) request.destroy();
 }
 
-/** As Go's ServeMux answers `/v3//kv/range`: the client sends it again, to the clean path. */
+/** Redirects to the clean path, as Go's ServeMux answers `/v3//kv/range`. */
 function redirect(response: ServerResponse, location: string): void {
   response.writeHead(307, { location, connection: "close" }).end();
 }

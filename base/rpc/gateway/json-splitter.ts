@@ -6,8 +6,9 @@ const [QUOTE, ESCAPE] = Buffer.from('"\\');
 const SPACES: readonly number[] = [...Buffer.from(" \n\r\t")];
 
 /**
- * Divides a stream of JSON objects, one after the other, into the bytes of each. Every byte is
- * looked at once: those that structure JSON are ASCII, which no other character of UTF-8 contains.
+ * Divides a stream of JSON objects, one after the other, into the bytes of each. Each byte is
+ * examined a single time: those that structure JSON are ASCII, which no other character of UTF-8
+ * contains.
  */
 export class JsonSplitter {
   readonly #bytes_max: number;

@@ -37,7 +37,7 @@ export class RawClient {
   #rest: Buffer = Buffer.alloc(0);
   closed = false;
 
-  /** Begins to speak over a socket that is open. */
+  /** Starts to speak over a socket that is open. */
   constructor(socket: Duplex) {
     this.socket = socket;
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
@@ -58,7 +58,7 @@ export class RawClient {
     this.socket.write(rawFrame(type, flags, streamId, payload));
   }
 
-  /** The begin of a gRPC call. */
+  /** The start of a gRPC call. */
   open(streamId: number, path: string, more: readonly HeaderField[] = []): void {
     const fields: HeaderField[] = [
       [":method", "POST"],

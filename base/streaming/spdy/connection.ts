@@ -31,7 +31,7 @@ const ID_MASK = 0x7fffffff;
 export interface SpdyOptions {
   /** Which side we are: servers see odd stream ids, clients make them. */
   role: "client" | "server";
-  /** For the pings of a peer of which nothing is read, to see whether it has gone. */
+  /** Clock for the pings of a peer whose data is not read, to see whether it has gone. */
   clock?: Clock;
   /** A stream that the peer opened; it is accepted by `reply`, refused by `destroy`. */
   onStream: (stream: SpdyStream) => void;
@@ -149,8 +149,8 @@ export class SpdyConnection implements StreamCarrier {
   }
 
   /**
-   * Sends at once, or after the header blocks that are still being packed: a peer takes data, an
-   * end or a reset that overtakes a stream's reply for a stream that was never opened.
+   * Sends immediately, or after the header blocks that are still being compressed: data, an end or
+   * a reset that overtakes a stream's reply would be for a stream that the peer does not know.
    */
   #inOrder(send: () => void): void {
     if (this.#waiting === 0) return send();
@@ -161,7 +161,7 @@ export class SpdyConnection implements StreamCarrier {
     });
   }
 
-  /** `prefix` is the length of what stands before the header block: ids, priority. */
+  /** `prefix` is the length of the fields before the header block: ids, priority. */
   #sendHeaders(type: number, id: number, headers: SpdyHeaders, prefix: number): Promise<void> {
     this.#waiting++;
     const sent = this.#packing.then(async () => {

@@ -52,7 +52,7 @@ export function numbers(...values: number[]): Buffer {
 /** Pieces of an incomplete frame that are kept apart; more are joined. */
 const PIECES = 256;
 
-/** Cuts frames out of what arrives. Throws StreamingError on a frame over FRAME_BYTES. */
+/** Cuts frames out of received bytes. Throws StreamingError on a frame over FRAME_BYTES. */
 export class FrameParser {
   #pieces: Buffer[] = [];
   #bytes = 0;
