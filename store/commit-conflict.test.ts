@@ -16,7 +16,7 @@ beforeEach(() => {
 afterEach(() => members.stopAll());
 
 /**
- * Starts some of the members, writes so many entries, and stops them again; resolves with the term
+ * Starts some of the members, writes `count` entries, and stops them again; resolves with the term
  * of the last one.
  */
 async function write(

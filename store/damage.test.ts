@@ -156,7 +156,7 @@ test("S10: the folder and what to do are said of tables cut under a running memb
       expect(said).toContain(join(dataDir, "member"));
       expect(said).toContain(REBUILD);
     }
-    // OPEN: a table that was cut while LevelDB began to write it cannot even be mapped.
+    // OPEN: a table that was cut while LevelDB started to write it cannot even be mapped.
     expect(said).toMatch(/ended: BACKEND_(DAMAGED|OPEN): /);
     expect(said).toContain(folder);
     expect(said).toContain(REBUILD);

@@ -46,9 +46,7 @@ export function embeddedClient(context: EtcdContext, connection?: ConnectOptions
   return self;
 }
 
-/**
- * Ends a call for its caller at its deadline or abort; what it set going goes on, as on a server.
- */
+/** Ends a call for its caller at its deadline or abort; its effects continue, as on a server. */
 function withDeadline<R>(clock: Clock, result: Promise<R>, options?: CallOptions): Promise<R> {
   const { timeout_ms, signal } = options ?? {};
   if (timeout_ms === undefined && !signal) return result;

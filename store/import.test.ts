@@ -181,7 +181,7 @@ test("a snapshot is of one moment while writes go on", async () => {
   await source.close();
 });
 
-/** Saved from etcd 3.6.5 while a downgrade to 3.5 was under way. */
+/** A snapshot of etcd 3.6.5 that was saved while a downgrade to 3.5 was under way. */
 const DOWNGRADING = join(KEPT, "etcd-3.6-downgrading.db");
 
 test("a downgrade under way goes on, as after etcd's restore, and can be ended", async () => {

@@ -17,7 +17,7 @@ import { Wal } from "./wal/wal.ts";
 export interface ImportOptions {
   /** A snapshot of etcd's or ours, or the db file of a stopped etcd member. */
   file: string;
-  /** Made; must not hold anything yet. */
+  /** Data directory, created by the import; must be empty. */
   dataDir: string;
   name: string;
   clusterToken: string;
@@ -96,7 +96,7 @@ function birthWrites(born: Bootstrap, summary: ImportSummary): BackendWrite[] {
   ];
 }
 
-/** The log begins where a new cluster's does. */
+/** The log starts where a new cluster's does. */
 async function makeLog(dataDir: string, born: Bootstrap): Promise<void> {
   let failure: Error | undefined;
   const onFatal = (reason: Error) => (failure = reason);

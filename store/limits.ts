@@ -21,7 +21,7 @@ export const APPLY_BATCH_BYTES_MAX = 1024 * 1024;
 export const TICK_MS = 100;
 export const ELECTION_TICKS = 10;
 export const HEARTBEAT_TICKS = 1;
-/** Raft: read attempts under way at once. */
+/** Raft: read attempts under way. */
 export const PENDING_READS_MAX = 10_000;
 
 /** Peers: messages waiting for one member; more are lost, and sent again by Raft's own rules. */
@@ -50,7 +50,7 @@ export const SNAPSHOT_RETRY_MS = 500;
 
 /** Snapshots as bbolt files: one message of the stream to a client (etcd's). */
 export const SNAPSHOT_BLOB_BYTES = 32 * 1024;
-/** Import: records written to the backend at once. */
+/** Import: size of a batch of records written to the backend. */
 export const IMPORT_BATCH_BYTES = 1024 * 1024;
 
 /** Log: size of a segment file, preallocated. */
@@ -66,8 +66,8 @@ export const ENTRY_BYTES_MAX = RECORD_BYTES_MAX - 1024;
 export const LOG_TAIL_ENTRIES_MAX = 5_000;
 export const LOG_TAIL_BYTES_MAX = 8 * 1024 * 1024;
 /**
- * Log: so long after a sync the mark that vouches for it is made durable itself, at the latest.
- * More often would cost a quiet member a second sync for each write.
+ * Log: time after a sync until the mark that vouches for it is itself synced, at the latest. A
+ * shorter time would cost an idle member a second sync for each write.
  */
 export const SYNCED_MARK_DELAY_MS = 500;
 /** Log: emptied segments kept for reuse. */
@@ -97,11 +97,11 @@ export const PENDING_PROPOSALS_BYTES_MAX = 128 * 1024 * 1024;
 /** State: records applied and not yet in the backend. At the bound proposals wait for a flush. */
 export const UNFLUSHED_BYTES_MAX = 64 * 1024 * 1024;
 /**
- * State: a flush begins when this much waits, or after FLUSH_INTERVAL_MS (etcd's batch interval).
+ * State: a flush starts when this much waits, or after FLUSH_INTERVAL_MS (etcd's batch interval).
  */
 export const FLUSH_BYTES = 512 * 1024;
 export const FLUSH_INTERVAL_MS = 100;
-/** State: it is idle when nothing was flushed for so long, after so much was. */
+/** State: it is idle when nothing was flushed for `idle_ms`, after `busy_bytes` were. */
 export const IDLE = { busy_bytes: 8 * 1024 * 1024, idle_bytes: 1, idle_ms: 1_000 } as const;
 /** State: recent revisions kept in memory after their flush, for watches and reads. */
 export const RECENT_BYTES_MAX = 8 * 1024 * 1024;
@@ -156,7 +156,7 @@ export const WATCH_PROGRESS_INTERVAL_MS_MIN = 100;
 
 /** Members: how long a leader that stops waits for its successor. */
 export const HAND_OVER_TIMEOUT_MS = 2 * TICK_MS * ELECTION_TICKS;
-/** Members: a removed member goes on for this long, so that its last answers leave. */
+/** Members: how long a removed member keeps running, so that its last answers leave. */
 export const REMOVED_GRACE_MS = 2 * TICK_MS * ELECTION_TICKS;
 /** Watch: streams that want a leader end after this many elections without one (etcd's). */
 export const NO_LEADER_ELECTIONS_MAX = 3;
@@ -196,12 +196,12 @@ export const BCRYPT_COST_MAX = 31;
 export const BCRYPT_PASSWORD_BYTES_MAX = 72;
 /** Auth: passwords that wait to be hashed or compared. */
 export const PASSWORDS_MAX = 1_000;
-/** Auth: sign-ins that are begun again since users or roles changed meanwhile. */
+/** Auth: sign-ins that are started again since users or roles changed meanwhile. */
 export const SIGN_IN_ATTEMPTS_MAX = 5;
 
 /**
- * Compaction by itself: by time at least this often, with so many looks in between; by revision
- * each five minutes (etcd's).
+ * Automatic compaction: by time at least this often, with several checks in between; by revision
+ * every five minutes (etcd's).
  */
 export const COMPACTION_INTERVAL_MS_MAX = 3_600_000;
 export const COMPACTION_LOOKS = 10;

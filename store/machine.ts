@@ -72,7 +72,7 @@ export interface Machine {
   context: EtcdContext;
   /** Sets it going. */
   start(): Promise<void>;
-  /** From the outside in; see `shutDown`. */
+  /** Closes the parts from the outside in; see `shutDown`. */
   close(servers: (RpcServer | undefined)[]): Promise<void>;
 }
 
@@ -148,7 +148,9 @@ export function assemble(
   return machine;
 }
 
-/** As etcd, fragments are as large as what a client may send. */
+/**
+ * Bounds of a stream's messages: fragments are as large as a client's largest request, as etcd's.
+ */
 function streamLimits({ requestBytes_max = REQUEST_BYTES_MAX }: MachineOptions): StreamLimits {
   return { ...STREAM_LIMITS, fragmentBytes_max: requestBytes_max + GRPC_OVERHEAD_BYTES };
 }
@@ -236,13 +238,19 @@ function membersChanged({ context, transport, self, replica }: Machine, clock: C
   endRemoved(replica, clock, `member ${self.memberId.toString(16)} was removed from the cluster`);
 }
 
-/** Not within the apply that found it; the others have the alarm in their logs already. */
+/**
+ * Stops a corrupt member, after the apply that found it; the others have the alarm in their logs
+ * already.
+ */
 function haltIfCorrupt(state: OpenedMember["state"], replica: Replica, clock: Clock): void {
   const corrupt = corruptMember(state);
   if (corrupt) clock.after(0, () => replica.fail(corrupt));
 }
 
-/** Not at once: if it leads, it has to hand over; a replica fails but once. */
+/**
+ * Stops a removed member after a grace time, as it has to hand over if it leads; a replica fails
+ * only once.
+ */
 function endRemoved(replica: Replica, clock: Clock, reason: string): void {
   const remedy = "its data directory is of no more use: to come back, be added as a new member";
   const error = new CodedError("MEMBER_REMOVED", reason, { remedy });

@@ -71,7 +71,7 @@ test("a leader that stops hands over; the others go on, and back it catches up",
   await members.stop(first);
   const rest = all.filter((member) => member !== first);
   const second = await theLeader(rest);
-  // Handed over, not missed: one election, and its winner leads at once.
+  // Handed over, not missed: one election, and its winner leads immediately.
   expect((await second.store!.client.status()).raftTerm).toBe(raftTerm + 1);
   await second.store!.client.put({ key, value: Buffer.from("while away") });
   const back = await members.start(first, all);

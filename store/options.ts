@@ -19,13 +19,13 @@ export interface PeersOptions extends ClusterOptions {
 }
 
 export interface StoreOptions {
-  /** Made when it is not there. One process at a time. */
+  /** Data directory, created when it does not exist. One process at a time. */
   dataDir: string;
   /** The member's name. Default `default`, as etcd's. */
   name?: string;
   /** Makes the cluster's id differ from others of the same name. Default `etcd-cluster`. */
   clusterToken?: string;
-  /** Without them the store is a cluster of one that no member can join. */
+  /** Peers; without them the store is a cluster of one that no member can join. */
   peers?: PeersOptions;
   /**
    * Goes on alone with the data of a cluster whose majority is lost: all other members are
@@ -55,10 +55,10 @@ export interface StoreOptions {
   /** Members may be added and removed though it could cost the quorum. Default false. */
   looseReconfiguration?: boolean;
   autoCompaction?: AutoCompactionOptions;
-  /** From when on the log calls something slow. */
+  /** Durations from which on the log calls an operation slow. */
   slow?: SlowLimits;
   /**
-   * The backend may grow to this many bytes; beyond it the NOSPACE alarm goes on. 0 is etcd's
+   * The backend may grow to this many bytes; beyond it the NOSPACE alarm is raised. 0 is etcd's
    * default of 2 GiB, less than 0 no bound.
    */
   quotaBackendBytes?: number;
@@ -75,11 +75,11 @@ export interface StoreOptions {
    */
   stopsServiceOnDefragment?: boolean;
   /**
-   * Between two comparisons of the members' data, made by the leader (etcd's --corrupt-check-time);
-   * 0 for none. Default one hour.
+   * Time between two comparisons of the members' data, made by the leader (etcd's
+   * --corrupt-check-time); 0 for none. Default one hour.
    */
   corruptCheckInterval_ms?: number;
-  /** Between progress notices of idle watches that asked for them. Default 10 minutes. */
+  /** Time between progress notices of idle watches that asked for them. Default 10 minutes. */
   watchProgressInterval_ms?: number;
   /** Much was written, and then nothing for a second: a moment to give memory back. */
   onIdle?: () => void;
@@ -87,8 +87,8 @@ export interface StoreOptions {
   random?: Random;
   /**
    * The store had to end: a failed sync, a full disk, a broken invariant. What it acknowledged is
-   * safe; the process must not go on as if nothing had happened. By default it is thrown outside
-   * of any call, which ends the process.
+   * safe; the process must not continue. By default it is thrown outside of any call, which ends
+   * the process.
    */
   onFatal?: (reason: unknown) => void;
 }

@@ -45,7 +45,7 @@ export class AuthTable {
     return this.#roles.get(name);
   }
 
-  /** In the order of their bytes, as etcd lists them. */
+  /** The users in the order of their names' bytes, as etcd lists them. */
   users(): User[] {
     return [...this.#users.values()].sort((a, b) => Buffer.compare(a.name, b.name));
   }

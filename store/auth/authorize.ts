@@ -19,7 +19,7 @@ export interface AuthView {
 
 const ONE_KEY: Buffer = Buffer.alloc(0);
 
-/** Only a user with the role root may go on, while auth is on. */
+/** Throws unless the caller has the role root, while auth is on. */
 export function checkAdmin(auth: AuthTable, caller: Caller | undefined): void {
   if (!auth.enabled) return;
   if (!caller || caller.user === "") throw etcdError("userEmpty");
@@ -28,7 +28,7 @@ export function checkAdmin(auth: AuthTable, caller: Caller | undefined): void {
   if (!user.roles.includes(ROOT)) throw etcdError("permissionDenied");
 }
 
-/** Any user may go on, while auth is on: the caller's token or certificate was good. */
+/** Throws unless the caller is a user, by token or certificate, while auth is on. */
 export function checkUser(auth: AuthTable, caller: Caller | undefined): void {
   if (auth.enabled && !caller) throw etcdError("userEmpty");
 }
@@ -38,7 +38,10 @@ export function isAdmin(auth: AuthTable, caller: Caller | undefined): boolean {
   return caller !== undefined && auth.user(caller.user)?.roles.includes(ROOT) === true;
 }
 
-/** May the caller read, or write, these keys? Throws etcd's error if not, while auth is on. */
+/**
+ * Checks whether the caller may read, or write, these keys. Throws etcd's error if not, while auth
+ * is on.
+ */
 type KeyCheck = (
   auth: AuthTable,
   caller: Caller | undefined,

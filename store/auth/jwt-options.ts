@@ -6,7 +6,7 @@ import { TOKEN_TTL_MS } from "../limits.ts";
 /** The options of `--auth-token jwt,...`. */
 export interface JwtOptions {
   signMethod: string;
-  /** Without it tokens are only verified. */
+  /** Key to sign tokens with; without it tokens are only verified. */
   signKey: KeyObject | undefined;
   verifyKey: KeyObject;
   ttl_ms: number;

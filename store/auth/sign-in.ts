@@ -18,7 +18,7 @@ export const SignIn: MessageType<SignIn> = new MessageType("r2k.SignIn", () => [
 /** The result of a sign-in. */
 export interface SignedIn {
   header: ResponseHeader;
-  /** Empty where tokens are not simple ones. */
+  /** The token; empty where tokens are not simple ones. */
   token: string;
   authRevision: number;
 }

@@ -13,7 +13,7 @@ interface IssuedToken {
  */
 export class SimpleTokens {
   readonly #clock: Clock;
-  /** In the order of their last use, which is the order in which they expire. */
+  /** Tokens in the order of their last use, which is the order in which they expire. */
   readonly #tokens = new Map<string, IssuedToken>();
   /** How long an unused token holds. */
   ttl_ms = TOKEN_TTL_MS;

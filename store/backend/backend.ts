@@ -19,11 +19,11 @@ export type BackendPair = [key: Buffer, value: Buffer];
  */
 export interface Backend {
   getSync(key: Buffer): Buffer | undefined;
-  /** The pairs of a range in order, in chunks; a view of the moment the scan began. */
+  /** The pairs of a range in order, in chunks; a view of the moment the scan started. */
   scan(range: ScanRange): AsyncIterable<BackendPair[]>;
   /** All or nothing. With `sync`, durable when it resolves. */
   writeBatch(writes: BackendWrite[], options: { sync: boolean }): Promise<void>;
-  /** A frozen view, to be read while writes go on. */
+  /** A frozen view, to be read while writes continue. */
   snapshot(): BackendSnapshot;
   /** Lets the engine give back the space of removed keys. */
   compactRange(range: ScanRange): Promise<void>;

@@ -13,13 +13,13 @@ import { levelBackend } from "./level.ts";
 
 export const CRC_BYTES = 4;
 
-/** Hears, once, that the database gave back other bytes than were written. */
+/** Called once, when the database returned other bytes than were written. */
 export type OnDamage = (reason: BackendDamagedError) => void;
 
 /**
- * The database in `folder`, each value with a checksum over key and value behind it, which
- * LevelDB itself does not check when it reads, and since format 3 with an inventory of all that
- * must be there. One of format 1 is left without both, one of format 2 without the inventory.
+ * The database in `folder`. Each value is followed by a checksum over key and value, which LevelDB
+ * itself does not verify on reads; since format 3 there is also an inventory of all keys that must
+ * exist. Format 1 has neither, format 2 no inventory.
  */
 export async function openBackend(
   folder: string,
@@ -39,7 +39,7 @@ export async function openBackend(
 }
 
 const INVENTORY_FORMAT = 3;
-/** A scan waits for so many batches at most until it finds a moment between two. */
+/** Batches that a scan waits for at most until it finds a moment between two. */
 const SETTLE_TURNS_MAX = 100;
 
 const checksums: Checksums = {
@@ -178,7 +178,7 @@ export class CheckedBackend implements Backend {
   }
 }
 
-/** A value with its checksum behind it. */
+/** A value with its checksum appended. */
 export function seal(key: Buffer, value: Buffer): Buffer {
   const sealed = Buffer.allocUnsafe(value.length + CRC_BYTES);
   value.copy(sealed);

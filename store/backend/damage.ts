@@ -36,7 +36,7 @@ export function damageInWrite(folder: string, thrown: unknown): BackendDamagedEr
   return named(lost ? UNREADABLE : SENSELESS, folder, thrown);
 }
 
-/** A table that is there no more, or not all of it. */
+/** LevelDB's error about a table that is missing or truncated. */
 const TABLE_LOST = /\.ldb: (Invalid argument|No such file or directory)/;
 
 function named(codes: readonly string[], folder: string, thrown: unknown) {

@@ -17,7 +17,10 @@ import { BackendDamagedError } from "./damage.ts";
  * inventory, which an earlier release would leave behind.
  */
 export const BACKEND_FORMAT_VERSION = 3;
-/** Beside LevelDB's own files: damage to one of these must not make it seem to be of format 1. */
+/**
+ * The mark's name: a file beside LevelDB's own, whose damage must not make it seem to be of format
+ * 1.
+ */
 export const MARK_NAME = "r2k-format";
 const MAGIC = Buffer.from("r2k-db\n\0", "latin1");
 /** magic, version u32, crc u32. */

@@ -32,7 +32,7 @@ export class Inventory {
   readonly #checksums: Checksums;
   readonly #buckets = new Map<string, Bucket>();
 
-  /** `encoded` is what a database has of it; it begins with nothing. */
+  /** `encoded` is what a database has of it; it starts with nothing. */
   constructor(checksums: Checksums, encoded: Buffer | undefined) {
     this.#checksums = checksums;
     if (!encoded) return;
@@ -76,7 +76,7 @@ export class Inventory {
   }
 }
 
-/** A bucket as a scan finds it, beside what the inventory says. */
+/** A bucket as a scan finds it, and as the inventory describes it. */
 class BucketCount {
   readonly #name: string;
   readonly #due: Bucket;

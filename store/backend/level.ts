@@ -12,7 +12,7 @@ import {
 
 const WRITE_BUFFER_BYTES = 4 * 1024 * 1024;
 const BLOCK_CACHE_BYTES = 4 * 1024 * 1024;
-/** About what one chunk of a scan holds: LevelDB fetches at least one pair. */
+/** Approximate bytes of a scan's chunk: LevelDB fetches at least one pair. */
 const SCAN_CHUNK_BYTES = 256 * 1024;
 
 /** Node's LevelDB, as `level` documents it; the types of `level` have only what browsers share. */
@@ -84,7 +84,7 @@ export async function levelBackend(folder: string): Promise<Backend> {
   };
 }
 
-/** How LevelDB's status begins, and the code that asynchronous calls have for it. */
+/** How LevelDB's status starts, and the code that asynchronous calls have for it. */
 const STATUS_CODES = { "IO error: ": "LEVEL_IO_ERROR", "Corruption: ": "LEVEL_CORRUPTION" };
 
 /** Synchronous reads fail with LevelDB's status as text alone: adds its code. */

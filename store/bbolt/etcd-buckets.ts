@@ -37,7 +37,7 @@ export async function storageVersion(view: BackendSnapshot): Promise<string> {
   return clusterVersion({ downgradeTarget });
 }
 
-/** Since this version etcd writes down which schema it is: older ones know of no such field. */
+/** The first version of etcd that stores its schema version: older ones do not know the field. */
 const FIRST_TO_SAY = "3.6.0";
 
 const pair = (key: string, value: string | Buffer): BackendPair => [

@@ -45,7 +45,7 @@ export async function fillBackend(
     copied[bucket] = await copyBucket(file, backend, bucket, damaged);
   }
   return {
-    // Compaction may have removed the last records: the revision never goes back behind it.
+    // Compaction may have removed the last records: the revision never goes back before it.
     revision: Math.max(keys.revision, scheduled, FIRST_REVISION),
     compactRevision: scheduled > 0 ? scheduled : -1,
     compactedRevision: finished > 0 ? finished : -1,
@@ -154,7 +154,7 @@ async function copyBucket(
   return count;
 }
 
-/** A downgrade goes on in the new cluster, as after etcd's restore. */
+/** A downgrade continues in the new cluster, as after etcd's restore. */
 async function copyDowngrade(
   file: OpenBbolt,
   backend: Backend,

@@ -52,7 +52,7 @@ test("a member ends that has committed another entry than its leader has before 
   const after = { prevIndex: 3, prevTerm: 4, commit: 3, entries: [entry(4, 5)] };
   send(raft, { kind: "append", ...after });
   expect(raft.state.fatal).toEqual(conflict(3, 2, 4));
-  // The leader hears of it.
+  // The leader is notified.
   expect(raft.ready()!.messages).toMatchObject([{ to: 2n, commit: 3, commitTerm: 2 }]);
 });
 
@@ -166,7 +166,7 @@ test("a leader goes on, and knows whose answer to a heartbeat contradicts it", (
   send(raft, { ...answer, commit: 3, commitTerm: 4 });
   send(raft, { ...answer, commit: 2, commitTerm: 3 });
   send(raft, { ...answer, from: 3n, commit: 2, commitTerm: 3 });
-  // Each member once, by what it said first.
+  // Each member once, with its first report.
   expect([...raft.state.conflicts.values()]).toEqual([
     { member: 2n, index: 3, term: 4 },
     { member: 3n, index: 2, term: 3 },

@@ -61,7 +61,7 @@ export function noteConflict(raft: RaftState, message: CommitNews & { from: Memb
 }
 
 /**
- * Whether so many contradict this member that no majority is left to elect it. A single one of
+ * Whether so many members contradict this one that no majority is left to elect it. A single one of
  * them may be the one that is wrong, and the rest only down.
  */
 export function isOutvoted({ conflicts, voterSets }: RaftState): boolean {

@@ -54,7 +54,7 @@ class Schedule {
     return sent;
   }
 
-  /** Messages between two members go to and fro, so many times; no write becomes durable. */
+  /** Messages between two members are exchanged `times` times; no write becomes durable. */
   talk(from: bigint, to: bigint, times: number): Message[] {
     let messages = this.say(from).filter((message) => message.to === to);
     for (let i = 0; i < times; i++) {

@@ -34,7 +34,7 @@ export function tickFollower(raft: RaftState): void {
 
 /** Stands for election now, if it may. A sole voter needs no pre-vote. */
 export function standForElection(raft: RaftState): void {
-  // One that may not campaign goes on counting: it must not seem to have a leader still.
+  // A member that may not campaign keeps counting: it must not seem to have a leader.
   if (raft.role === "leader" || !mayCampaign(raft)) return;
   // No majority has what this member has, and none ever will.
   const [conflict] = raft.conflicts.values();
@@ -77,7 +77,7 @@ export function campaign(raft: RaftState, kind: CampaignKind): void {
   // lab:03 end
 }
 
-/** Campaigns at once: the leader transfers its leadership to this member. */
+/** Campaigns immediately: the leader transfers its leadership to this member. */
 export function handleTimeoutNow(raft: RaftState): void {
   if (raft.role === "follower" && mayCampaign(raft)) campaign(raft, "transfer");
 }

@@ -2,7 +2,7 @@ import { assert } from "@raft2kube/std/assert.ts";
 import type { Entry, LogBase } from "./types.ts";
 
 /**
- * The entries of the log that are still here: an array that begins right after `base`. What lies at
+ * The entries of the log that are still here: an array that starts right after `base`. What lies at
  * or before the base is in a snapshot.
  */
 export class LogEntries {
@@ -66,7 +66,7 @@ export class LogEntries {
     return this.#entries.slice(start, stop);
   }
 
-  /** Everything behind `index`. */
+  /** The entries after `index`. */
   after(index: number): Entry[] {
     return this.#entries.slice(index - this.#base.index);
   }
@@ -78,7 +78,7 @@ export class LogEntries {
     if (entry.change) this.#changes.push(entry.index);
   }
 
-  /** Drops entry `from` and everything behind it. */
+  /** Drops entry `from` and all after it. */
   truncate(from: number): void {
     this.#entries.length = from - this.#base.index - 1;
     this.#changes = this.#changes.filter((index) => index < from);

@@ -14,7 +14,7 @@ export function jointIndex(sets: VoterSets, matchOf: (member: MemberId) => numbe
   // lab:05 end
 }
 
-/** Won when both majorities are won, lost when either is lost. */
+/** Counts a vote: won when both majorities are won, lost when either is lost. */
 export function jointVote(sets: VoterSets, votes: ReadonlyMap<MemberId, boolean>): VoteOutcome {
   // lab:05 begin joint-vote
   const incoming = majorityVote(sets.voters, votes);

@@ -6,7 +6,7 @@ import { handOver } from "./transfer.ts";
 import { type MembershipChange, NONE } from "./types.ts";
 
 /**
- * Begins the term of the candidate that won the election: an empty entry of the new term, whose
+ * Starts the term of the candidate that won the election: an empty entry of the new term, whose
  * commitment commits everything before it (Raft section 5.4.2).
  */
 export function startTerm(raft: CandidateState): void {

@@ -101,7 +101,7 @@ export class RaftLog {
     // lab:04 end
   }
 
-  /** Drops entry `from` and all behind it, and takes back what the cursors said of them. */
+  /** Drops entry `from` and all after it, and moves the cursors back accordingly. */
   #truncate(from: number): void {
     assert(from > this.committed, `entry ${from} is committed (${this.committed}) and conflicts`);
     this.#entries.truncate(from);
@@ -111,8 +111,8 @@ export class RaftLog {
   }
 
   /**
-   * The largest entry at or below `index` whose term is at most `term`: where logs may still
-   * agree, so that a rejected append skips whole terms at once (Raft section 5.3, end).
+   * The largest entry at or below `index` whose term is at most `term`: where logs may still agree,
+   * so that a rejected append skips whole terms (Raft section 5.3, end).
    */
   lastIndexWithTermAtMost(index: number, term: number): { index: number; term: number } {
     // lab:04 begin last-index-with-term-at-most

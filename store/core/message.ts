@@ -25,7 +25,7 @@ export interface VoteMessage extends Envelope, CommitNews {
   pre: boolean;
   lastIndex: number;
   lastTerm: number;
-  /** Set when a leader handed over: voters must not hold on to that leader. */
+  /** Whether a leader handed over: voters then ignore the lease of that leader. */
   transfer: boolean;
 }
 
@@ -46,7 +46,7 @@ export interface AppendMessage extends Envelope {
 
 export interface AppendReplyMessage extends Envelope {
   kind: "append-reply";
-  /** Accepted: the last index known equal. Rejected: the `prevIndex` that did not fit. */
+  /** If accepted, the last index known equal; if rejected, the `prevIndex` that did not match. */
   index: number;
   reject: boolean;
   /** When rejected: the largest entry at which the logs may agree, and its term. */
@@ -66,7 +66,7 @@ export interface HeartbeatReplyMessage extends Envelope, CommitNews {
   readId: number;
 }
 
-/** The receiver's log ends before the leader's begins: it needs the state at `mark`. */
+/** The receiver's log ends before the leader's starts: it needs the state at `mark`. */
 export interface SnapshotMessage extends Envelope {
   kind: "snapshot";
   mark: SnapshotMark;
@@ -97,7 +97,7 @@ export interface TransferMessage extends Envelope {
   transferee: MemberId;
 }
 
-/** The leader asks its successor to campaign at once (dissertation section 3.10). */
+/** The leader asks its successor to campaign immediately (dissertation section 3.10). */
 export interface TimeoutNowMessage extends Envelope {
   kind: "timeout-now";
 }

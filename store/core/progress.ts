@@ -14,9 +14,9 @@ export class Progress {
   /** The next entry to send. */
   next: number;
   state: ProgressState = "probe";
-  /** In `snapshot`: the index of the snapshot on its way. */
+  /** Index of the snapshot under way, in the state `snapshot`. */
   pendingSnapshot = 0;
-  /** Heard from since the last check of the quorum. */
+  /** Whether the follower answered since the last check of the quorum. */
   recentActive = false;
   /** The window is spent: nothing more until an answer or a heartbeat's answer. */
   paused = false;
@@ -93,7 +93,7 @@ export class Progress {
 
   /**
    * The follower rejected an append after `rejected`: steps `next` back, to `hint` + 1 at most.
-   * False when the answer is older than what is known.
+   * Returns false when the answer is older than what is known.
    */
   rejected(rejected: number, hint: number): boolean {
     // lab:04 begin rejected

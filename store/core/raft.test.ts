@@ -46,7 +46,7 @@ function electedWithOldLog(voters = [1n, 2n, 3n]): Raft {
   return raft;
 }
 
-/** Does all writes at once; returns the messages. */
+/** Completes all writes immediately; returns the messages. */
 function drain(raft: Raft): Message[] {
   const messages: Message[] = [];
   for (let ready = raft.ready(); ready; ready = raft.ready()) {

@@ -6,7 +6,7 @@ import type { Entry, HardState, SnapshotMark } from "./types.ts";
 /** A write that must become durable, in the order of the ids. */
 export interface Write {
   id: number;
-  /** Set when it changed. */
+  /** The term, vote and commit index, when one of them changed. */
   hardState: HardState | undefined;
   entries: Entry[];
   /** The log starts over behind this. */
@@ -15,13 +15,13 @@ export interface Write {
 
 /** The core's output. The caller executes all of it, then calls `ready()` again. */
 export interface Ready {
-  /** To be written to the log; answered by `persisted(write.id)`. */
+  /** The write for the log; answered by `persisted(write.id)`. */
   write: Write | undefined;
-  /** To be sent at once, while the write is under way (dissertation section 10.2.1). */
+  /** Messages to send immediately, while the write is under way (dissertation section 10.2.1). */
   messages: Message[];
-  /** To be sent, or stepped when addressed to this member, after the write is durable. */
+  /** Messages to send, or to step when addressed to this member, after the write is durable. */
   messagesAfterPersist: Message[];
-  /** To be applied, in order; answered by `appliedTo(index)`. */
+  /** Entries to apply, in order; answered by `appliedTo(index)`. */
   committed: Entry[];
   /** Reads that may be answered once their index is applied. */
   reads: ReadAnswer[];

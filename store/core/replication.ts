@@ -69,7 +69,7 @@ export function handleAppendEntriesReply(raft: RaftState, message: AppendReplyMe
   // lab:04 end
 }
 
-/** The follower has `index`: what it is sent next, and how much of it at once. */
+/** The follower has `index`: decides which entries it is sent next, and how many. */
 function advanceState(raft: LeaderState, progress: Progress, index: number): void {
   if (progress.state === "probe") return progress.becomeReplicate();
   if (progress.state === "replicate") return progress.inflights.freeTo(index);

@@ -28,8 +28,8 @@ export function sendSnapshot(raft: LeaderState, to: MemberId, progress: Progress
 
 /**
  * The follower's answer to a snapshot that its transport has received whole and the state machine
- * has installed at `message.mark`: the log starts over behind it. An older one is answered with
- * what is committed.
+ * has installed at `message.mark`: the log starts over after it. An older one is answered with the
+ * commit index.
  */
 export function handleSnapshot(raft: RaftState, message: SnapshotMessage): void {
   const { index: commit, term: commitTerm } = message.mark;

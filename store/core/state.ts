@@ -34,11 +34,11 @@ interface MemberState {
   leader: MemberId;
   membership: Membership;
   voterSets: VoterSets;
-  /** Ticks since the leader was heard from; a leader's, since it last checked its quorum. */
+  /** Ticks since the last message of the leader; a leader's, since it last checked its quorum. */
   electionElapsed: number;
   /** Ticks until this member campaigns, drawn at each change to follower or candidate. */
   electionTimeout: number;
-  /** Applied by the state machine, as it reported. */
+  /** Index that the state machine has applied, as it reported. */
   applied: number;
   /** The commit index that this member's disk knows of. */
   durableCommit: number;
@@ -119,7 +119,7 @@ export function newState(state: MemberState): RaftState {
   return raft;
 }
 
-/** Queues a message that may leave at once. */
+/** Queues a message that may leave immediately. */
 export function send(raft: RaftState, draft: Draft): void {
   raft.outbox.push({ ...draft, from: raft.id, term: draft.term ?? raft.term } as Message);
 }
@@ -153,7 +153,7 @@ function enterTerm(raft: RaftState, term: number): void {
 
 /** Steps down, or follows `leader` where the message came from one. */
 export function becomeFollower(raft: RaftState, term: number, leader: MemberId): void {
-  // A leader had a majority behind it: what contradicts it is the other member's to end with.
+  // A leader had a majority's votes: a member that contradicts it is itself wrong.
   if (raft.role === "leader") forgetConflict(raft);
   enterTerm(raft, term);
   raft.leader = leader;
@@ -161,7 +161,7 @@ export function becomeFollower(raft: RaftState, term: number, leader: MemberId):
 }
 
 /**
- * Begins to ask for pre-votes. Changes neither term nor vote, so that a member cut off disturbs no
+ * Starts to ask for pre-votes. Changes neither term nor vote, so that a member cut off disturbs no
  * other on its return.
  */
 export function becomePreCandidate(raft: RaftState): void {

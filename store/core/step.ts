@@ -91,7 +91,9 @@ function handle(raft: RaftState, message: Message): void {
   }
 }
 
-/** A message of the current term from its leader: whatever we were, we follow. */
+/**
+ * Handles a message of the current term from its leader: a member in any role becomes its follower.
+ */
 function followSender(raft: RaftState, message: Message): void {
   assert(
     raft.role !== "leader",

@@ -34,10 +34,10 @@ function startTransfer(raft: LeaderState, transferee: MemberId): Refusal | undef
 }
 
 /**
- * A leader that the membership no longer counts as a voter (dissertation section 4.2.2) stays
- * until a voter with all of its log takes over: stepping down at once could leave the new voters
- * without the entry that made them so. Tried again each election timeout, with one that answers:
- * a voter that is down may have as much of the log, and would be waited for in vain.
+ * A leader that the membership no longer counts as a voter (dissertation section 4.2.2) stays until
+ * a voter with all of its log takes over: stepping down immediately could leave the new voters
+ * without the entry that made them so. The transfer is repeated each election timeout, to a voter
+ * that answers: one that is down may have as much of the log, and would be waited for in vain.
  */
 export function handOver(raft: LeaderState): void {
   if (isVoter(raft, raft.id)) return;

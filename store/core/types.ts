@@ -45,7 +45,7 @@ export interface Entry {
   term: number;
   /** The command; empty in the entry a leader starts its term with. */
   data: Buffer;
-  /** Set when the entry changes the membership. */
+  /** The change, if the entry changes the membership. */
   change: MembershipChange | undefined;
 }
 
@@ -73,7 +73,7 @@ export interface CommitConflict {
   term: number;
 }
 
-/** The last entry before the log begins. */
+/** The last entry before the log starts. */
 export interface LogBase {
   index: number;
   term: number;

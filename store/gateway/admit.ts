@@ -11,8 +11,9 @@ const CONCURRENCY = new Set<MethodTable>([Lock, Election].flatMap(({ methods }) 
 }));
 
 /**
- * While auth is on, a body is read for users only: JSON costs more to read than gRPC's messages.
- * Signing in is for all. What the user may do is checked by the verb, as over gRPC.
+ * Admits a request before its body is read: while auth is on, bodies are read for users only, as
+ * JSON costs more to read than gRPC's messages. Every client may sign in. The verb checks the
+ * user's rights, as over gRPC.
  */
 export async function admitUser(
   context: EtcdContext,

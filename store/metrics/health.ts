@@ -26,7 +26,7 @@ export class HealthMetrics {
     (healthy ? this.#success : this.#failures).of().add();
   }
 
-  /** One check behind a page. */
+  /** Counts one check of a health page. */
   checked(type: string, name: string, good: boolean): void {
     this.#last.set(`${type}/${name}`, { labels: { type, name }, value: good ? 1 : 0 });
     this.#checks.of({ type, name, status: good ? "success" : "error" }).add();

@@ -15,7 +15,10 @@ import { PeerMetricsByMember } from "./peers.ts";
 import { SLOW_APPLY_MS, SLOW_SYNC_MS, SLOW_UNARY_MS } from "../limits.ts";
 import type { Disk, DiskFile, Done } from "../wal/disk.ts";
 
-/** From when on something is called slow in the log: etcd's --warning-apply-duration and so on. */
+/**
+ * Durations from which on the log calls an operation slow: etcd's --warning-apply-duration and so
+ * on.
+ */
 export interface SlowLimits {
   apply_ms?: number | undefined;
   unary_ms?: number | undefined;

@@ -7,7 +7,7 @@ const TTL_BOUNDS_S = exponentialBounds(1, 2, 24);
 export interface OperationMetrics {
   ranges: number;
   puts: number;
-  /** Of keys and values of all puts. */
+  /** Bytes of keys and values of all puts. */
   putBytes: number;
   deletes: number;
   /** Transactions with more than one operation. */

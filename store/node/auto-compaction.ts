@@ -16,7 +16,10 @@ export type AutoCompactionOptions =
 
 export interface CompactingStore {
   revision(): number;
-  /** Only the leader compacts; the others keep count, to go on from there. */
+  /**
+   * Whether this member leads: only the leader compacts; the others keep the times, to continue
+   * from there.
+   */
   leads(): boolean;
   compact(revision: number): Promise<unknown>;
 }
@@ -59,7 +62,10 @@ export class AutoCompaction {
     void this.#looks.close();
   }
 
-  /** Not more often than each hour, with ten looks in between for where the time began. */
+  /**
+   * Time between compactions: at most one an hour, with ten samples in between of when a revision
+   * was made.
+   */
   get #interval_ms(): number {
     const options = this.#options;
     if (options.mode === "revision") return COMPACTION_REVISION_INTERVAL_MS;

@@ -67,7 +67,10 @@ export class Backends {
     return metrics?.backend(backend) ?? backend;
   }
 
-  /** The newest first: later indexes sort behind earlier ones, and all behind the first's name. */
+  /**
+   * Names of the databases, the newest first: later indexes sort after earlier ones, and all after
+   * the first's name.
+   */
   #names(): string[] {
     const names = readdirSync(this.#folder).filter((name) => NAME.test(name));
     return names.sort().reverse();

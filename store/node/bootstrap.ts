@@ -26,7 +26,7 @@ export interface BootstrapOptions {
   fetchMembers: (urls: string[], tls: ClientTls | undefined) => Promise<Members | undefined>;
 }
 
-/** The membership and log position that a member without state begins with. */
+/** The membership and log position that a member without state starts with. */
 export interface Bootstrap {
   identity: Identity;
   membership: Membership;
@@ -35,7 +35,7 @@ export interface Bootstrap {
 }
 
 /**
- * All members of a new cluster begin their log after entry 1. A member that joins later begins
+ * All members of a new cluster start their log after entry 1. A member that joins later starts
  * after entry 0, which no log reaches back to: the leader sends it a snapshot.
  */
 const BIRTH: LogBase = { index: 1, term: 1 };
@@ -62,7 +62,10 @@ export async function bootstrap(options: BootstrapOptions): Promise<Bootstrap> {
   return cluster.initialState === "existing" ? join(options, cluster) : found(options, cluster);
 }
 
-/** Its own line must be there, and name the advertised addresses (as etcd demands). */
+/**
+ * Checks the member's own line, which must exist and name the advertised addresses (as etcd
+ * demands).
+ */
 function checkOwn(name: string, { initialCluster, advertiseUrls }: ClusterOptions): void {
   const own = initialCluster[name];
   const remedy = "give --initial-cluster this member's own name and advertised peer URLs";

@@ -4,8 +4,8 @@ import type { MemberId } from "../core/types.ts";
 import type { State } from "../mvcc/state/state.ts";
 
 /**
- * This member's data is not the others': it must not be served (S8). Alone, a member has
- * no other to be rebuilt from, and goes on for reading, as etcd does.
+ * This member's data is not the others': it must not be served (S8). A sole member has no other to
+ * be rebuilt from, and stays readable, as etcd.
  */
 export function corruptMember({ alarms, identity, members }: State): CodedError | undefined {
   const { memberId: memberID } = identity;

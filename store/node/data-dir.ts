@@ -15,7 +15,7 @@ export function hasDatabase(dataDir: string): boolean {
 
 /**
  * Throws for a data directory that is etcd's, or that another program or a later release has made:
- * a member would begin there with nothing, as if the data did not exist. Changes nothing.
+ * a member would start there with nothing, as if the data did not exist. Changes nothing.
  */
 export function refuseForeign(dataDir: string, walDir = join(dataDir, "member", "wal")): void {
   const db = join(dataDir, "member", "snap", "db");

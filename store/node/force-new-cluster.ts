@@ -7,9 +7,9 @@ import { type State, notePending } from "../mvcc/state/state.ts";
 const log = logger("store");
 
 /**
- * After a majority is lost for good, one member goes on alone (etcd's --force-new-cluster): all
- * others are removed, for ever; everything in this member's log is kept, changes of membership
- * still waiting in it apart.
+ * Makes this member the sole one after a majority is lost permanently (etcd's --force-new-cluster):
+ * all others are removed; the entries of this member's log are kept, except pending changes of
+ * membership.
  */
 export function becomeSole(state: State, restored: Restored): Restored {
   const own = state.identity.memberId;

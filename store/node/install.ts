@@ -26,9 +26,9 @@ export interface InstallOptions {
 const log = logger("snapshot");
 
 /**
- * Puts a received snapshot in the place of the state. The log's record of it is durable before
- * this begins: a crash on the way leaves the file, from which the next start does it again. Reads
- * go on from the old state until the new one is whole, then change over at once.
+ * Puts a received snapshot in the place of the state. The log's record of it is durable before this
+ * starts: a crash in between leaves the file, from which the next start repeats it. Reads use the
+ * old state until the new one is complete, and then the new one.
  */
 export async function install(options: InstallOptions, mark: SnapshotMark): Promise<void> {
   const { state, backends, snapshots, flusher, compactor, watches, clock } = options;

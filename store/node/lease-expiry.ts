@@ -61,7 +61,7 @@ export class LeaseExpiry {
     const due = this.#state.leaseTimers.takeCheckpoints(LEASE_CHECKPOINTS_MAX);
     if (due.length === 0) return;
     const checkpoints = due.map(({ id: ID, left_s: remainingTTL }) => ({ ID, remainingTTL }));
-    // One that is lost leaves the lease with what the checkpoint before it said.
+    // If it is lost, the lease has the remaining time of the checkpoint before it.
     const command = { kind: "lease-checkpoint" as const, request: { checkpoints } };
     this.#replica.proposeInTerm(command, () => undefined);
   }

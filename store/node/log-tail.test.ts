@@ -37,7 +37,7 @@ test("S1: a snapshot whose record is not durable takes no entries from the log's
   const mark = { index: SNAPSHOT, term: 1, membership };
   raft.step({ kind: "snapshot", from: 2n, to: 1n, term: 1, mark });
   expect(raft.state.log.base.index).toBe(SNAPSHOT);
-  // A flush that began before ends now; the power fails before the snapshot's record is written.
+  // A flush that started before ends now; the power fails before the snapshot's record is written.
   cutLog({ raft, wal }, { index: FLUSHED, term: 1, membership }, 0);
   disk.run();
   disk.powerCut(seededRandom(1));

@@ -6,8 +6,8 @@ import type { Wal } from "../wal/wal.ts";
 
 /**
  * The state up to `mark` is durable: the log goes, but for `keep` entries before it. In the files
- * all that follows `mark` stays, even if the log in memory begins later: a received snapshot that
- * it begins with may be lost in a crash as long as its record is not durable (S1).
+ * all that follows `mark` stays, even if the log in memory starts later: a received snapshot that
+ * it starts with may be lost in a crash as long as its record is not durable (S1).
  */
 export function cutLog(
   { raft, wal }: { raft: Raft; wal: Pick<Wal, "cut"> },

@@ -23,9 +23,9 @@ const WARNINGS: Record<Phase, { said: string; remedy: string }> = {
 };
 
 /**
- * Lies beside the database for as long as a process has it open. Where LevelDB meets a damaged or
- * shortened table it may end the process by an assertion or a signal, which says nothing of use:
- * the next start finds the mark and says what it means.
+ * A file beside the database for as long as a process has it open. LevelDB may end the process by
+ * an assertion or a signal when it reads a damaged or truncated table, without a useful message:
+ * the next start finds the mark and explains it.
  */
 export class OpenMark {
   readonly #path: string;
@@ -46,12 +46,12 @@ export class OpenMark {
     this.#write("reading");
   }
 
-  /** It was read, and is served from. */
+  /** The database was read, and is in use. */
   running(): void {
     this.#write("running");
   }
 
-  /** It is closed, or what ended the member was said. */
+  /** The database is closed, or the reason of the member's end was reported. */
   end(): void {
     rmSync(this.#path, { force: true });
   }
@@ -69,7 +69,7 @@ export class OpenMark {
     try {
       writeFileSync(this.#path, phase, { mode: 0o600 });
     } catch (thrown) {
-      // On a full disk the start goes on without it, as far as it gets.
+      // On a full disk the start continues without the mark, as far as it gets.
       if (!isErrno(thrown, "ENOSPC")) throw thrown;
     }
   }

@@ -98,7 +98,7 @@ async function openWith(options: OpenOptions, opening: { backend: Backend }) {
   const folder = options.walDir ?? join(options.dataDir, "member", "wal");
   const disk = options.metrics.disk(machineDisk(folder));
   const { wal, recovered } = Wal.open({ disk, identity, clock, onFatal });
-  // The log first: a backend that says where the log begins must find it there.
+  // The log first: a backend that says where the log starts must find it there.
   if (born && recovered.segments.length === 0) await beginLog(wal, recovered, born);
   const members = born?.members ?? [];
   if (known) await finishInstall(options, opening, known, recovered.base);
@@ -136,7 +136,10 @@ function newRaft(id: bigint, { random, timing }: OpenOptions, restored: Restored
   );
 }
 
-/** The log begins behind a received snapshot that the crash came before: it is installed now. */
+/**
+ * The log starts after a received snapshot whose installation a crash prevented: it is installed
+ * now.
+ */
 async function finishInstall(
   { backends, snapshots }: OpenOptions,
   opening: { backend: Backend },
@@ -152,7 +155,7 @@ async function finishInstall(
   snapshots.clean();
 }
 
-/** Writes behind which entry a new member's log begins. */
+/** Writes behind which entry a new member's log starts. */
 export async function beginLog(wal: Wal, log: RecoveredLog, { base, membership }: Bootstrap) {
   if (base.index === 0) return;
   const { index, term } = base;
@@ -166,7 +169,7 @@ export async function beginLog(wal: Wal, log: RecoveredLog, { base, membership }
 
 const REPLACE_MEMBER = "restore it, or add this member again with an empty data directory";
 
-/** The log must go on where the state ends (S4): both missing ends are refused. */
+/** The log must continue where the state ends (S4): both missing ends are refused. */
 export function fit(state: State, log: RecoveredLog): Restored {
   const { appliedIndex: applied, membership } = state;
   const last = log.base.index + log.entries.length;
@@ -187,7 +190,7 @@ export function fit(state: State, log: RecoveredLog): Restored {
 }
 
 /**
- * Where the log in memory begins: entries that are applied already stay for followers that are
+ * Where the log in memory starts: entries that are applied already stay for followers that are
  * behind. Entry 1 is never sent: a member without it lacks the initial state too.
  */
 function baseOf({ appliedIndex, appliedTerm, membership }: State, log: RecoveredLog): LogBase {

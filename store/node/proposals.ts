@@ -31,14 +31,14 @@ export interface Leadership {
 /** One that was not applied in time. */
 export interface LateProposal {
   asked_ms: number;
-  /** To our own log or to the leader; else it still waited for one. */
+  /** Whether it was given to our own log or to the leader; else it still waited for one. */
   handedOver: boolean;
 }
 
 interface Proposal extends ProposalTerms {
   command: Command;
   data: Buffer;
-  /** Set when the command changes the membership: then it goes alone. */
+  /** The change, if the command changes the membership: it is then proposed alone. */
   change: MembershipChange | undefined;
   /** The term it was handed over in, to our own log or to the leader; 0 while it waits. */
   proposedIn: number;
@@ -139,7 +139,7 @@ export class Proposals {
     return batch;
   }
 
-  /** They could not be proposed now: they wait again, first in line. */
+  /** Proposals that could not be proposed now: they wait again, first in line. */
   putBack(sequences: number[]): void {
     for (const sequence of sequences) {
       const proposal = this.#bySequence.get(sequence);
@@ -174,7 +174,7 @@ export class Proposals {
     for (const sequence of sequences) this.#settle(sequence, outcome);
   }
 
-  /** The command behind a ticket, when it is ours. */
+  /** The command of a ticket, when it is ours. */
   command(ticket: Ticket): Command | undefined {
     if (ticket.session !== this.#session) return undefined;
     return this.#bySequence.get(ticket.sequence)?.command;
@@ -184,7 +184,7 @@ export class Proposals {
     if (ticket.session === this.#session) this.#settle(ticket.sequence, outcome);
   }
 
-  /** Fails what is past its deadline, with what `reasonOf` says of it. */
+  /** Fails proposals past their deadline, with the error of `reasonOf`. */
   expire(now_ms: number, reasonOf: (late: LateProposal) => EtcdError): void {
     for (const [sequence, { deadline_ms, asked_ms, proposedIn }] of this.#bySequence) {
       if (deadline_ms > now_ms) continue;

@@ -4,9 +4,9 @@ import type { Command } from "../mvcc/apply/command.ts";
 import { spaceCost } from "../mvcc/apply/space-cost.ts";
 import type { State } from "../mvcc/state/state.ts";
 
-/** Whether there is space for what a command adds. */
+/** Whether there is space for the data that a command adds. */
 export interface SpaceLimit {
-  /** As it was configured, in bytes: 0 for the default or for none. */
+  /** The configured quota in bytes: 0 for the default or for none. */
   readonly configured_bytes: number;
   /** The quota in force, in bytes; 0: none. */
   readonly bytes_max: number;

@@ -15,20 +15,20 @@ interface WaitingRead {
 const RETRY_MS = 500;
 
 /**
- * Linearizable reads on their way (S2). All that come in one turn of the loop share one attempt;
- * an attempt that is not answered is made again under an id never used before, since an old
- * answer says nothing about a newer read.
+ * Pending linearizable reads (S2). All that come in one turn of the loop share one attempt; an
+ * attempt that is not answered is made again under an id never used before, since an old answer
+ * proves nothing for a newer read.
  */
 export class Reads {
   /** Attempts that went unanswered, and reads that failed, since the start. */
   slow = 0;
   failed = 0;
   #nextId: number;
-  /** All that have not been answered, in whatever stage. */
+  /** Number of unanswered reads, in any stage. */
   #pending = 0;
   #waiting: WaitingRead[] = [];
   readonly #attempts = new Map<number, { reads: WaitingRead[]; since_ms: number }>();
-  /** Confirmed, but the state machine is not yet that far. */
+  /** Reads whose index is confirmed, and not yet applied. */
   #confirmed: { index: number; reads: WaitingRead[] }[] = [];
 
   /** Ids start at a random number: an answer to an earlier start of this member must not match. */

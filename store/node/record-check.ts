@@ -3,9 +3,9 @@ import { bucket } from "../mvcc/persist/restore/restore.ts";
 import type { State } from "../mvcc/state/state.ts";
 
 /**
- * Reads all records once, behind a start that had the index from a file: what the database has
- * lost or changed meanwhile is noticed soon after, not with the first read that misses it (S8). The
- * database itself reports damage.
+ * Reads all records once, after a start that took the index from a file: records that the database
+ * lost or changed are noticed soon, not by the first read that misses them (S8). The database
+ * itself reports damage.
  */
 export class RecordCheck {
   readonly #state: State;

@@ -44,15 +44,15 @@ export interface ReplicaOptions {
   clock: Clock;
   /** Random, to distinguish this start of the member from earlier ones: below 2^32. */
   session: number;
-  /** After entries were applied. */
+  /** Called after entries were applied. */
   onApplied: () => void;
   /** Resolves after the next flush of the state. */
   nextFlush: () => Promise<void>;
-  /** After each command, before its proposer gets the response. */
+  /** Called after each command, before its proposer gets the response. */
   onOutcome: (outcome: Outcome) => void;
-  /** After this member became the leader, or stopped being it. */
+  /** Called after this member became the leader, or stopped being it. */
   onLeadership: (leads: boolean) => void;
-  /** After the members or what is known of them changed. */
+  /** Called after the members or their attributes changed. */
   onMembers: () => void;
   /** Puts a received snapshot, whose record is in the log, in the place of the state. */
   install: (mark: SnapshotMark) => Promise<void>;
@@ -60,13 +60,13 @@ export interface ReplicaOptions {
   dropSnapshot: (mark: SnapshotMark) => void;
   /** A broken invariant: the member must end. */
   onFatal: (reason: unknown) => void;
-  /** Hears of each command that was applied, how long that took, and whether it did something. */
+  /** Called for each applied command, with its duration, and whether it had an effect. */
   onCommand?: CommandListener | undefined;
-  /** A leader's heartbeat went out so much later than it was due. */
+  /** Called when a leader's heartbeat went out `late_ms` later than it was due. */
   onLateHeartbeat?: ((late_ms: number) => void) | undefined;
   /** This member leads, and another one has committed what contradicts it. */
   onConflict?: ((conflict: CommitConflict) => void) | undefined;
-  /** Another member leads than before, as far as this one knows. */
+  /** Called when another member leads than before, as far as this one knows. */
   onLeader?: (() => void) | undefined;
   timing?: Timing | undefined;
   /** The largest command. Default REQUEST_BYTES_MAX. */
@@ -94,10 +94,10 @@ export class Replica {
   readonly #reported = new WeakSet<CommitConflict>();
   #stopped = false;
   #failed = false;
-  /** Asked at the end of each turn; gone once they say true. */
+  /** Conditions checked at the end of each turn; each is removed once it returns true. */
   #waits: (() => boolean)[] = [];
   readonly #snapshots: SnapshotInstalls;
-  /** Committed behind a snapshot that is not yet in the place of the state. */
+  /** Entries committed after a snapshot whose installation is under way. */
   #held: Entry[] = [];
 
   constructor(options: ReplicaOptions) {
@@ -141,7 +141,7 @@ export class Replica {
     return this.#proposals.size;
   }
 
-  /** Begins to tick; a sole member elects itself at once. */
+  /** Starts to tick; a sole member elects itself immediately. */
   start(): void {
     const { raft } = this.#options;
     if (raft.state.voterSets.voters.size === 1) raft.campaign();
@@ -319,8 +319,8 @@ export class Replica {
   }
 
   /**
-   * Not before an entry of the own term is applied: until then the state may lack what an earlier
-   * leader has promised, renewals that it recorded among them (S7).
+   * Starts the leader's work, once an entry of the own term is applied: until then the state may
+   * lack commands of an earlier leader, recorded renewals among them (S7).
    */
   #followLeadership(): void {
     const { raft, state, onLeadership } = this.#options;
@@ -330,7 +330,9 @@ export class Replica {
     onLeadership(leads);
   }
 
-  /** Once for each member and leadership: every answer of that member repeats it. */
+  /**
+   * Reports conflicts once for each member and leadership: every answer of that member repeats it.
+   */
   #reportConflicts(): void {
     for (const conflict of this.#options.raft.state.conflicts.values()) {
       if (this.#reported.has(conflict)) continue;
@@ -419,15 +421,15 @@ export class Replica {
   /** Entries committed meanwhile have waited; the snapshot may contain some of them. */
   #installed(): void {
     this.#proposals.forget();
-    // Leases of a leadership that began on the replaced state would never end (S7): start again.
+    // Leases of a leadership that started on the replaced state would never end (S7): start again.
     if (this.#leads) this.#options.onLeadership(true);
     if (this.#awaitsSnapshot) return;
     const held = this.#held.splice(0);
     const { appliedIndex } = this.#options.state;
     const rest = held.filter(({ index }) => index > appliedIndex);
     if (rest.length > 0) this.#apply(rest);
-    // Before reads are answered: a lease may be renewed behind one, and the beginning of the
-    // leadership would take that back (S7).
+    // Before reads are answered: a lease may be renewed after one, and the start of the leadership
+    // would take that back (S7).
     this.#followLeadership();
     this.#reads.applied(this.#options.state.appliedIndex);
     this.schedule();

@@ -5,7 +5,7 @@ export interface SnapshotInstallsOptions {
   install: (mark: SnapshotMark) => Promise<void>;
   /** Removes a received snapshot that will not be installed. */
   drop: (mark: SnapshotMark) => void;
-  /** After a snapshot took the place of the state. */
+  /** Called after a snapshot replaced the state. */
   onInstalled: () => void;
   onFailed: (reason: unknown) => void;
 }
@@ -16,7 +16,7 @@ export interface SnapshotInstallsOptions {
  */
 export class SnapshotInstalls {
   readonly #options: SnapshotInstallsOptions;
-  /** By index. */
+  /** Indexes of pending snapshots. */
   readonly #pending = new Set<number>();
   #waiting: SnapshotMark | undefined;
   #running: Promise<void> | undefined;
@@ -54,7 +54,7 @@ export class SnapshotInstalls {
     this.#running ??= this.#run();
   }
 
-  /** Begins no other installation. */
+  /** Starts no other installation. */
   stop(): void {
     this.#waiting = undefined;
   }

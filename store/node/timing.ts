@@ -4,7 +4,7 @@ import { ELECTION_TICKS, LEASE_TTL_S_MIN, REQUEST_TIMEOUT_MS, TICK_MS } from "..
 export interface Timing {
   /** A leader's heartbeat comes each tick. */
   readonly tick_ms: number;
-  /** A follower without one for so many ticks, or up to twice as many, asks for an election. */
+  /** Ticks without a leader, or up to twice as many, after which a follower starts an election. */
   readonly electionTicks: number;
 }
 

@@ -7,8 +7,8 @@ export interface Testimony extends KvHash {
 }
 
 /**
- * `agree`: nothing differs among those that answered. `corrupt`: these differ from what a majority
- * of all members has. `divided`: they differ, and no majority shows which members are wrong.
+ * `agree`: all that answered are equal. `corrupt`: these differ from what a majority of all members
+ * has. `divided`: they differ, and no majority shows which members are wrong.
  */
 export type Verdict =
   | { kind: "agree" }

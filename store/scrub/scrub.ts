@@ -12,7 +12,7 @@ import { askForHash } from "./peer-hash.ts";
 
 const log = logger("scrub");
 
-/** In an alarm: some member is wrong, and it is not known which (as etcd's). */
+/** Member of an alarm when some member is wrong, and it is not known which (as etcd's). */
 const UNKNOWN_MEMBER = 0n;
 
 /**
@@ -25,7 +25,7 @@ export class Scrub {
   readonly #checks: Runner;
   readonly #stopping = Promise.withResolvers<undefined>();
 
-  /** With an interval of 0 it only checks on request. */
+  /** Compares at intervals; with an interval of 0 only on request. */
   constructor(context: EtcdContext, interval_ms: number) {
     this.#context = context;
     this.#interval_ms = interval_ms;
@@ -73,7 +73,7 @@ export async function checkAtStart(context: EtcdContext): Promise<void> {
   throw memberCorrupt(memberId);
 }
 
-/** `ended` resolves when the result is not needed any more. */
+/** `ended` resolves when the result is no longer needed. */
 async function compareTwice(context: EtcdContext, ended = NEVER): Promise<Verdict> {
   const first = await compare(context, ended);
   return first.kind === "agree" ? first : both(first, await compare(context, ended));

@@ -13,7 +13,7 @@ export const BLOCK_HEAD_BYTES = 8;
 const MAGIC = Buffer.from("r2k-snap", "latin1");
 const PAIR_HEAD_BYTES = 8;
 
-/** Where the log goes on behind a snapshot, and whose it is. */
+/** Where the log continues after a snapshot, and which member's it is. */
 export interface SnapshotHeader {
   index: number;
   term: number;

@@ -3,7 +3,7 @@ import type { State } from "../mvcc/state/state.ts";
 import type { SnapshotFolder } from "./folder.ts";
 import { type SnapshotFile, writeSnapshot } from "./write.ts";
 
-/** A snapshot file of what is on disk now. */
+/** A snapshot file of the flushed state. */
 export async function makeSnapshot(state: State, snapshots: SnapshotFolder): Promise<SnapshotFile> {
   const view = state.backend.snapshot();
   try {

@@ -25,7 +25,7 @@ export interface SnapshotSenderOptions {
   metrics: PeerMetricsByMember;
   /** Makes a snapshot of the state that is on disk. */
   make: () => Promise<SnapshotFile>;
-  /** Whether the log still goes on behind a snapshot at this index. */
+  /** Whether the log still has the entries after a snapshot at this index. */
   isFresh: (index: number) => boolean;
   onEnd: (member: bigint, delivered: boolean) => void;
 }
@@ -46,7 +46,7 @@ export class SnapshotSender {
     this.#options = options;
   }
 
-  /** Begins, unless the member is being sent one; `onEnd` gets the result. */
+  /** Starts, unless the member is being sent one; `onEnd` gets the result. */
   send(message: SnapshotMessage, to: PeerAddress): void {
     if (this.#sending.has(to.id) || this.#closing.signal.aborted) return;
     const metrics = this.#options.metrics.of(to.id).snapshotsSent;

@@ -3,8 +3,8 @@ const SLAB_BYTES = 8 * 1024;
 const SHARED_BYTES_MAX = SLAB_BYTES / 4;
 
 /**
- * Copies what is kept for a while into slabs of its own. Node's pool would put it between what is
- * dropped at once, and keep all of that for its sake.
+ * Copies bytes that are kept for a while into slabs of its own. Node's pool would put them between
+ * short-lived bytes, and keep all of that in memory for their sake.
  */
 export class Slabs {
   #slab = Buffer.alloc(0);

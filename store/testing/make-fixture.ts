@@ -1,5 +1,6 @@
-// Makes a data directory to keep for ever, when a format has changed: the test of fixtures opens
-// those of all earlier formats. Usage: node store/testing/make-fixture.ts store/testdata/format-N
+// Makes a data directory to keep as a fixture, when a format has changed: the test of fixtures
+// opens those of all earlier formats. Usage: node store/testing/make-fixture.ts
+// store/testdata/format-N
 import { readFileSync, readdirSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { META_KEY, decodeMeta } from "../mvcc/persist/flush/meta.ts";

@@ -1,6 +1,6 @@
 import { type Server, type Socket, connect, createServer } from "node:net";
 
-/** A TCP proxy on the loopback that tests cut and mend: a member behind it is partitioned. */
+/** A TCP proxy on the loopback that tests cut and mend, to partition the member behind it. */
 export class Proxy {
   readonly port: number;
   readonly #server: Server;

@@ -87,7 +87,7 @@ function encodeAppend(message: Extract<Message, { kind: "append" }>): Init<Appen
   return { prevIndex, prevTerm, commit, entries };
 }
 
-/** The log keeps entries: as views of what the socket delivered they would keep all of that. */
+/** The log keeps entries: as views of received buffers they would keep all of these in memory. */
 const ENTRIES = new Slabs();
 
 function decodeAppend(append: Append) {

@@ -18,7 +18,7 @@ afterEach(async () => {
   await members.stopAll();
 });
 
-/** Takes connections and says nothing. */
+/** Accepts connections and sends no answer. */
 async function silent(): Promise<string> {
   const port = await freePort();
   const server = createServer((socket) => socket.resume());

@@ -7,8 +7,8 @@ import { PEER_SILENCE_MS } from "../limits.ts";
 const log = logger("peer");
 
 /**
- * Asks at all addresses at once for the cluster's members; the first answer that comes. Undefined
- * when all have refused, or been silent for so long.
+ * Requests the cluster's members from all addresses concurrently; resolves with the first answer.
+ * Undefined when all have refused, or not answered in time.
  */
 export async function fetchMembers(
   urls: string[],

@@ -58,8 +58,8 @@ const name = (id: bigint) => id.toString(16);
 const removedText = (id: bigint) => `member ${name(id)} was removed from the cluster`;
 
 /**
- * Whether a refusal says that this member was removed. Its status alone does not: whatever else
- * listens at a peer's address, a proxy for one, may forbid the call.
+ * Whether a refusal says that this member was removed. Its status alone does not: another program
+ * at a peer's address, such as a proxy, may forbid the call.
  */
 export function saysRemoved({ memberId }: Self, thrown: unknown): boolean {
   if (!(thrown instanceof RpcError) || thrown.status !== Status.PERMISSION_DENIED) return false;

@@ -18,9 +18,14 @@ export interface PeersOptions extends PeerOptions {
 export class Peers implements Transport {
   readonly #options: PeersOptions;
   readonly #peers = new Map<MemberId, Peer>();
-  /** Not in our membership yet, but known from their own hello: a new leader may be among them. */
+  /**
+   * Peers not in our membership yet, but known from their own hello: a new leader may be among
+   * them.
+   */
   readonly #met = new Map<MemberId, Peer>();
-  /** Removed from the membership: a leader among them needs answers until it has handed over. */
+  /**
+   * Peers removed from the membership: a leader among them needs answers until it has handed over.
+   */
   readonly #leaving = new Map<MemberId, { peer: Peer; timer: Timer }>();
   readonly #closing = new Set<Promise<void>>();
 

@@ -1,7 +1,7 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 
 /**
- * Bytes of the log that were once durable do not read back: the member must not go on with them.
+ * Bytes of the log that were once durable do not read back: the member must not continue with them.
  */
 export class LogDamagedError extends CodedError {
   override readonly name = "LogDamagedError";

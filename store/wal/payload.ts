@@ -73,7 +73,7 @@ export interface LogIdentity {
   memberId: bigint;
 }
 
-/** First record of each segment: all that earlier segments said and that a reader still needs. */
+/** First record of each segment: the facts of earlier segments that a reader still needs. */
 export interface SegmentHead extends LogIdentity {
   base: LogBase;
   hardState: HardState;

@@ -7,14 +7,14 @@ export const RECORD = { HEAD: 1, ENTRY: 2, HARD_STATE: 3, SNAPSHOT: 4 } as const
 export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
 
 /**
- * Before each payload: crc u32, length u32, kind u8 and three zeros, behind u32, position u64.
- * The checksum covers everything after itself, the record's absolute position in the log
+ * Header before each payload: crc u32, length u32, kind u8 and three zeros, behind u32, position
+ * u64. The checksum covers everything after itself, the record's absolute position in the log
  * included, so that bytes left over in a recycled file, or written to the wrong place, never pass
  * for records.
  */
 export const RECORD_HEADER_BYTES = 24;
 
-/** Records begin at multiples of this. */
+/** Records start at multiples of this. */
 export const RECORD_ALIGN_BYTES = 8;
 
 export interface LogRecord {
@@ -36,7 +36,7 @@ export function recordSize(payloadBytes: number): number {
   return Math.ceil(bytes / RECORD_ALIGN_BYTES) * RECORD_ALIGN_BYTES;
 }
 
-/** Writes a record into `target` at `offset`; returns the offset behind it. */
+/** Writes a record into `target` at `offset`; returns the offset after it. */
 export function encodeRecord(
   target: Buffer,
   offset: number,

@@ -5,8 +5,8 @@ import { type FoundRecord, RECORD_ALIGN_BYTES, decodeRecord } from "./record.ts"
 /** First bytes of each segment file: magic, format version u32, crc u32, start position u64. */
 export const SEGMENT_HEADER_BYTES = 24;
 /**
- * Since 2 a mark beside the segments says what of the log's end was durable (`synced-mark.ts`): an
- * earlier release would cut away what the mark vouches for.
+ * Version of the format. Since 2 a mark beside the segments records how far the log's end was
+ * durable (`synced-mark.ts`): an earlier release would cut away what the mark vouches for.
  */
 export const LOG_FORMAT_VERSION = 2;
 const MAGIC = Buffer.from("r2k-wal\n", "latin1");
@@ -58,14 +58,14 @@ export function decodeSegmentHeader(file: string, bytes: Buffer): number | undef
 export interface SegmentContent {
   start: number;
   records: FoundRecord[];
-  /** Absolute position behind the last whole record. */
+  /** Absolute position after the last whole record. */
   end: number;
 }
 
 /**
- * Reads a segment. What does not check is the torn tail of a last write if nothing durable lies
- * behind it; each record says how far the log was durable when it was written, so damage to
- * acknowledged bytes is distinguished from a tear, and thrown as LogDamagedError.
+ * Reads a segment. An invalid record is the torn tail of a last write if nothing durable follows
+ * it; each record states how far the log was durable when it was written, so damage to acknowledged
+ * bytes is distinguished from a tear, and thrown as LogDamagedError.
  */
 export function readSegment(file: string, bytes: Buffer, start: number): SegmentContent {
   // lab:02 begin readSegment
@@ -89,8 +89,8 @@ export function readSegment(file: string, bytes: Buffer, start: number): Segment
 }
 
 /**
- * The end of the last block that is not all zeros. No record begins behind it, as none but the
- * first is at position 0.
+ * The end of the last block that is not all zeros. No record starts after it, as none but the first
+ * is at position 0.
  */
 function writtenEnd(bytes: Buffer): number {
   let end = bytes.length;

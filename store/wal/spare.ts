@@ -107,8 +107,8 @@ export class SparePool {
   }
 
   /**
-   * Without its header, a file renamed to a segment and not yet begun cannot be read as what it
-   * was before.
+   * Clears a file's header: without it, a file renamed to a segment and not yet started cannot be
+   * read as what it was before.
    */
   #blank(name: string, done: Done): void {
     this.#disk.open(name, false, (error, file) => {

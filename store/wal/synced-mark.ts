@@ -66,11 +66,11 @@ export function readMark(disk: Pick<Disk, "list" | "read">): FoundMark {
 }
 
 /**
- * Notes how far the log is durable, after each sync that nothing else waits behind. It stands for
- * the records that are not there yet, each of which would say so of all before it. It never says
- * too much, whatever is lost of it: it is written behind the sync. The kernel writes it to the disk
- * in its own time, and SYNCED_MARK_DELAY_MS later it is synced: for so long a power cut may take it
- * away, and with it the word for the very last batch.
+ * Records how far the log is durable, after each sync that no other write waits for. It replaces
+ * the records that are not there yet, each of which would state that all before it is durable. The
+ * mark never claims too much, even if a write of it is lost: it is written after the sync. The
+ * kernel writes it to the disk in its own time, and SYNCED_MARK_DELAY_MS later it is synced: until
+ * then a power cut may remove it, and with it the proof for the very last batch.
  */
 export class SyncedMark {
   readonly #disk: Disk;
@@ -102,7 +102,7 @@ export class SyncedMark {
     this.#written = found.position;
   }
 
-  /** The log is durable up to `position`. Written behind whatever is being written. */
+  /** The log is durable up to `position`. The mark is written after the write that is under way. */
   note(position: number): void {
     this.#wanted = position;
     this.#pump();
@@ -115,7 +115,7 @@ export class SyncedMark {
     this.#idle?.();
   }
 
-  /** Waits for what is being written, makes it durable and closes the file. */
+  /** Waits for the write under way, makes it durable and closes the file. */
   async close(): Promise<void> {
     this.#timer?.cancel();
     if (this.#busy && !this.#dead) await new Promise<void>((resolve) => (this.#idle = resolve));

@@ -101,7 +101,7 @@ test("group commit: all that waits while the disk is busy shares one sync", () =
   for (let index = 2; index <= 20; index++) append(wal, [entry(index, 1)], () => acknowledged++);
   disk.run();
   expect(acknowledged).toBe(19);
-  // One for the write that found the disk idle, one for the eighteen behind it.
+  // One for the write that found the disk idle, one for the eighteen after it.
   expect(wal.syncs - before).toBe(2);
 });
 

@@ -21,9 +21,7 @@ import { SYNCED_NAME, SyncedMark } from "./synced-mark.ts";
 export interface WalOptions {
   disk: Disk;
   identity: LogIdentity;
-  /**
-   * The log cannot be trusted any more: the process must end. Nothing is acknowledged after this.
-   */
+  /** The log cannot be trusted: the process must end. Nothing is acknowledged after this. */
   onFatal: (reason: LogWriteError) => void;
   clock: Clock;
   segmentBytes?: number;
@@ -81,7 +79,7 @@ export class Wal {
     this.#hardState = log.hardState;
   }
 
-  /** Reads the log and opens it for writing behind its last whole record. */
+  /** Reads the log and opens it for writing after its last whole record. */
   static open(options: WalOptions): { wal: Wal; recovered: RecoveredLog } {
     const recovered = recoverLog(options.disk, options.identity);
     return { wal: new Wal(options, recovered), recovered };
@@ -118,7 +116,7 @@ export class Wal {
     }
   }
 
-  /** Waits for what is queued, then closes the file. After a failure nothing is waited for. */
+  /** Waits for the queued writes, then closes the file. After a failure nothing is waited for. */
   async close(): Promise<void> {
     if (this.#busy && !this.#dead) await new Promise<void>((resolve) => (this.#idle = resolve));
     this.#dead = true;
@@ -151,7 +149,9 @@ export class Wal {
     // lab:02 end
   }
 
-  /** Writes as many of the waiting writes as the segment takes, then goes on in the next one. */
+  /**
+   * Writes as many of the waiting writes as fit into the segment, then continues in the next one.
+   */
   #writeBatch(batch: Pending[], done: () => void): void {
     let bytes = 0;
     let count = 0;
@@ -209,7 +209,7 @@ export class Wal {
     if (!this.#dead) done();
   }
 
-  /** Behind a batch with another one waiting there is no need: its records say the same. */
+  /** Writes the mark, unless another batch waits: its records prove the same. */
   #vouch(): void {
     if (this.#queue.length === 0) this.#mark.note(this.#durable);
   }
@@ -225,7 +225,7 @@ export class Wal {
     return this.#position - this.#segments.at(-1)!.start + SEGMENT_HEADER_BYTES;
   }
 
-  /** Opens the segment to continue after a start, or begins a new one that holds `bytes`. */
+  /** Opens the segment to continue after a start, or starts a new one that holds `bytes`. */
   #rotate(bytes: number, done: () => void): void {
     const current = this.#segments.at(-1);
     if (current && !this.#file) {

@@ -44,7 +44,10 @@ export function allVotersAnswer(context: EtcdContext): boolean {
   return voters(context).every(({ ID }) => answers(context, ID));
 }
 
-/** Whether enough voters answer to go on without this one. One that is down may always go. */
+/**
+ * Whether enough voters answer to continue without this one. One that is down may always be
+ * removed.
+ */
 export function safeToRemove(context: EtcdContext, id: bigint): boolean {
   const all = voters(context);
   if (!answers(context, id)) return true;

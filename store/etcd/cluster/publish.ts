@@ -5,7 +5,7 @@ import { type EtcdContext, proposeCommand, readBarrier } from "../request/contex
 export interface Presence {
   name: string;
   clientURLs: string[];
-  /** Published only if the cluster does not know them yet. */
+  /** Peer URLs, published only if the cluster does not know them yet. */
   peerURLs: string[];
 }
 

@@ -91,7 +91,7 @@ export async function enter(
   return { contender: { key, rev, lease }, value: entered?.value ?? value, isFirst, header };
 }
 
-/** Writes a contender's value; resolves with undefined if its key is not the same any more. */
+/** Writes a contender's value; resolves with undefined if its key has changed. */
 export async function propose(
   context: EtcdContext,
   { key, rev, lease }: Contender,

@@ -124,7 +124,7 @@ async function leaderFrom(
   const create = { ...WatchCreateRequest.create(), ...contendersOf(name), startRevision };
   for await (const { events } of watchKeys(context, create, signal)) {
     const put = events.find(({ type }) => type === EventType.PUT)?.kv;
-    // One response may have events of several revisions: the next watch begins after this one.
+    // One response may have events of several revisions: the next watch starts after this one.
     if (put) return { header: { ...header, revision: put.modRevision }, kv: put };
   }
   throw concurrencyError("election: no leader");

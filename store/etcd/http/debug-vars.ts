@@ -4,7 +4,7 @@ import type { Role } from "../../core/state.ts";
 import { NONE } from "../../core/types.ts";
 import type { EtcdContext } from "../request/context.ts";
 
-/** As etcd's Raft calls them. */
+/** Names of the roles in etcd's Raft. */
 const ROLES: Readonly<Record<Role, string>> = {
   follower: "StateFollower",
   "pre-candidate": "StatePreCandidate",

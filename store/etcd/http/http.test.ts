@@ -12,7 +12,9 @@ const dataDir = mkdtempSync(join(tmpdir(), "r2k-http-"));
 
 const VERSIONS = '{"etcdserver":"3.6.5","etcdcluster":"3.6.0","storage":"3.6.0"}';
 
-/** As etcd 3.6.5 puts them, but in one order: etcd's changes from one answer to the next. */
+/**
+ * Checks as etcd 3.6.5 lists them, but in one order: etcd's changes from one answer to the next.
+ */
 const MOST_READY = ["serializable_read", "linearizable_read", "non_learner"]
   .map((name) => `[+]${name} ok\n`)
   .join("");

@@ -33,7 +33,7 @@ export function httpPages(context: EtcdContext): RequestListener {
   return (request, response) => void answer(pages, request, response);
 }
 
-/** For an address whose pages are served elsewhere. */
+/** Answers 404 at an address whose pages are served elsewhere. */
 export const notFoundPages: RequestListener = (request, response) =>
   void answer({}, request, response);
 

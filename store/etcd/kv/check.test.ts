@@ -7,7 +7,7 @@ import { checkTxn } from "./check.ts";
 
 const OPERATIONS_MAX = 10;
 
-/** So many operations in one branch, and these besides. */
+/** A transaction of `count` operations in one branch, `more` among them. */
 function txn(count: number, ...more: Init<RequestOp>[]): Init<TxnRequest> {
   const range = { requestRange: { key: Buffer.from("k") } };
   return { success: [...Array.from({ length: count - more.length }, () => range), ...more] };

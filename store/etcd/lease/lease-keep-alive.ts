@@ -37,8 +37,9 @@ async function renewHere(
   if (!lease || state.leaseTimers.expired(ID)) return { header: header(state), ID, TTL: 0 };
   state.leaseTimers.renewed(lease);
   state.metrics.leasesRenewed++;
-  // A checkpoint would give the next leader less than this renewal promises: it is taken back, in
-  // the log behind it. In this term only: a next leader has begun with the checkpoint already.
+  // A checkpoint would give the next leader less than this renewal promises: it is taken back by a
+  // later entry of the log. In this term only: a next leader has started with the checkpoint
+  // already.
   const checkpoint = state.leaseTimers.checkpointOf(ID);
   if (checkpoint > 0 || lease.remaining_s > 0) {
     const request = { checkpoints: [{ ID, remainingTTL: 0 }] };

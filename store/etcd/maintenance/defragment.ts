@@ -2,7 +2,7 @@ import type { DefragmentRequest, DefragmentResponse } from "@raft2kube/proto/gen
 import { EVERYTHING } from "../../snapshot/write.ts";
 import type { EtcdContext } from "../request/context.ts";
 
-/** Maintenance.Defragment: this member's backend gives back the space of what was removed. */
+/** Maintenance.Defragment: this member's backend frees the space of removed records. */
 export async function defragment(
   { state, quota, metrics, serving }: EtcdContext,
   _request: DefragmentRequest,

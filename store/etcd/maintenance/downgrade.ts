@@ -9,7 +9,7 @@ import { header } from "../../mvcc/state/state.ts";
 import { type EtcdContext, proposeCommand, readBarrier } from "../request/context.ts";
 
 /**
- * Maintenance.Downgrade: says whether the cluster may go back by one minor version, begins that,
+ * Maintenance.Downgrade: says whether the cluster may go back by one minor version, starts that,
  * or ends it. While it lasts the cluster says it is of that version, and snapshots are as its etcd
  * reads them. The answer names the version before (upstream: etcdserver/version).
  */
@@ -33,7 +33,7 @@ export async function downgrade(
     case Action.CANCEL: {
       await readBarrier(context);
       const version = shortVersion(context);
-      // To end what never began is no mistake to etcd either.
+      // To end what never started is no mistake to etcd either.
       if (state.downgradeTarget === undefined) return { header: header(state), version };
       const set = { kind: "downgrade-set", request: { enabled: false, ver: "" } } as const;
       const { header: at } = await proposeCommand<"downgrade-set">(context, set);
@@ -57,7 +57,7 @@ async function validate(context: EtcdContext, version: string): Promise<string> 
 
 const SEMVER = /^([0-9]+)\.([0-9]+)\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/;
 
-/** Of a version, or its first two numbers, all but these two is of no matter. */
+/** The target of a downgrade, by the first two numbers of a version; the rest is ignored. */
 function targetOf(version: string): string {
   const found = SEMVER.exec(version) ?? SEMVER.exec(`${version}.0`);
   if (!found) throw etcdError("wrongDowngradeFormat");

@@ -6,8 +6,8 @@ import { SNAPSHOT_BLOB_BYTES } from "../../limits.ts";
 import type { EtcdContext } from "../request/context.ts";
 
 /**
- * Maintenance.Snapshot: this member's state of one moment as a bbolt file, then its SHA-256. It is
- * read from a frozen view while writes go on, and made no faster than the client takes it.
+ * Maintenance.Snapshot: this member's state at one revision as a bbolt file, then its SHA-256. It
+ * is read from a frozen view while writes continue, and made no faster than the client takes it.
  */
 export async function* snapshot(
   context: EtcdContext,

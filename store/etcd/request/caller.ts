@@ -7,7 +7,7 @@ import type { EtcdContext } from "./context.ts";
 /** A request's credentials. */
 export interface Credentials {
   token: string | undefined;
-  /** Of the client certificate, which the connection has verified. */
+  /** Common name of the client certificate, which the connection has verified. */
   commonName?: string | undefined;
 }
 
@@ -56,8 +56,8 @@ export async function requireAdmin(context: EtcdContext): Promise<void> {
 }
 
 /**
- * For reads: `allowed` decides before, and what was read counts only if users and roles are still
- * those by which it decided.
+ * Runs a read that `allowed` permits. Its result is returned only if users and roles are still
+ * those by which it was permitted.
  */
 export async function readAllowed<R>(
   context: EtcdContext,

@@ -26,7 +26,7 @@ export interface EtcdContext {
   readonly watches: WatchHub;
   readonly clock: Clock;
   readonly quota: SpaceLimit;
-  /** Of the disk, where this member keeps one. */
+  /** Reserve of the disk, where this member keeps one. */
   readonly reserve?: DiskReserve | undefined;
   readonly metrics: MemberMetrics;
   readonly transactionOperations_max: number;
@@ -69,7 +69,7 @@ export function proposeCommand<K extends CommandKind>(
   });
 }
 
-/** Of proposals that were not applied, or not in time. */
+/** Statuses of proposals that were not applied, or not in time. */
 const FAILURES: readonly number[] = [STATUS.UNAVAILABLE, STATUS.DEADLINE_EXCEEDED];
 
 /**

@@ -8,7 +8,7 @@ import type { EtcdContext } from "./context.ts";
  */
 export type Right = "user" | "admin" | "keys" | "applied" | "own" | "none";
 
-/** Aborted when a call ends before its response; most verbs ignore it. */
+/** The signal that is aborted when a call ends before its response; most verbs ignore it. */
 export type Ending = Pick<Call, "signal">;
 
 /** An RPC: what it does, and what must hold before it does it. `R` is what `run` returns. */

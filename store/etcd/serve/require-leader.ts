@@ -73,7 +73,9 @@ export function whenLost(loss: LeaderLoss, call: Call, lost: () => void): () => 
   return wantsLeader(call) ? loss.listen(lost) : () => undefined;
 }
 
-/** A stream's answers until the leader is lost: then etcd's error, whatever they wait for. */
+/**
+ * A stream's answers until the leader is lost: then etcd's error, even while an answer is awaited.
+ */
 export async function* endedByLoss<R>(
   loss: LeaderLoss,
   call: Call,
@@ -94,7 +96,7 @@ export async function* endedByLoss<R>(
     }
   } finally {
     unlisten();
-    // The awaited work ends with the call; its result is not used any more.
+    // The awaited work ends with the call; its result is no longer used.
     void answers.return(undefined).catch(() => undefined);
   }
 }

@@ -150,8 +150,8 @@ async function* watchResponses(
 }
 
 /**
- * A stream of many watches gets so many responses a second and no more: while it rests, later
- * events join those that wait. One of few watches never rests.
+ * Bounds the rate of responses of a stream of many watches: while it rests, later events join those
+ * that wait. One of few watches never rests.
  */
 async function restAfter(responses: number, clock: Clock): Promise<void> {
   const rest_ms = Math.min((responses * 1_000) / STREAM_RESPONSES_PER_S, STREAM_REST_MS_MAX);

@@ -16,12 +16,12 @@ const ANSWER_BYTES = 64;
 const NO_WATCH = -1n;
 const FIRST_KEY = Buffer.from([0]);
 
-/** A watch without a key begins with the first there is. */
+/** A watch without a key starts with the first there is. */
 const firstKey = (key: Buffer) => (key.length === 0 ? FIRST_KEY : key);
 
 /**
- * Where a watch begins: 0 is the present. Below it all is compacted away, but for -1 in a store
- * that never was compacted: etcd looks for it behind all records, and goes on with the present.
+ * Where a watch starts: 0 is the present. Anything below it is compacted, but for -1 in a store
+ * that was never compacted: etcd looks for it after all records, and continues with the present.
  */
 function firstRevision({ revision, compactRevision }: State, wanted: number): number {
   const present = wanted === 0 || (wanted < 0 && wanted >= compactRevision);
@@ -40,7 +40,7 @@ export class WatchSession {
   #turn: Promise<void> | undefined;
   #nextId = 0n;
 
-  /** `identify` returns the stream's user as of now: a token may have expired since it began. */
+  /** `identify` returns the stream's user as of now: a token may have expired since it started. */
   constructor(context: WatchContext, identify: EtcdContext["identify"]) {
     this.#context = context;
     this.#identify = identify;
@@ -58,8 +58,8 @@ export class WatchSession {
   }
 
   /**
-   * Does a client's requests as they come, until it ends them. While the client does not take the
-   * answers, no request is read: what waits is bounded, and the rest waits with the client.
+   * Handles a client's requests as they come, until it ends them. While the client does not read
+   * the answers, no request is read: the queue is bounded, and the rest waits with the client.
    */
   async follow(requests: AsyncIterable<WatchRequest>): Promise<void> {
     for await (const request of requests) {
@@ -70,7 +70,7 @@ export class WatchSession {
   }
 
   /**
-   * Executes a request at once, or by when the returned promise resolves: with auth enabled a
+   * Executes a request immediately, or by when the returned promise resolves: with auth enabled a
    * create first identifies its user. Requests keep their order either way.
    */
   handle(request: WatchRequest): Promise<void> | undefined {

@@ -30,8 +30,8 @@ export function alarm(state: State, request: AlarmRequest): AlarmResponse {
 }
 
 /**
- * While an alarm is on, a part of the commands does nothing, on every member alike: with CORRUPT
- * all that change the keys, with NOSPACE those that need space.
+ * Throws for commands that an alarm forbids, on every member alike: with CORRUPT all that change
+ * keys, with NOSPACE those that need space.
  */
 export function refuseAlarmed(state: State, command: Command): void {
   if (state.alarms.isEmpty) return;

@@ -28,7 +28,7 @@ import {
 import type { Caller } from "../../auth/caller.ts";
 import { SignIn } from "../../auth/sign-in.ts";
 
-/** membershippb.DowngradeInfoSetRequest: begins a downgrade to a version, or ends the one begun. */
+/** membershippb.DowngradeInfoSetRequest: starts a downgrade, or ends the one under way. */
 export interface DowngradeSet {
   enabled: boolean;
   /** `major.minor.0` */
@@ -117,7 +117,7 @@ export interface Ticket {
 }
 
 const HEAD_BYTES = 11;
-/** Set in the kind when the caller follows the head. */
+/** Flag of a command's kind: the caller follows the head. */
 const CALLER_FLAG = 0x80;
 const CALLER_HEAD_BYTES = 10;
 

@@ -7,7 +7,7 @@ import { type State, header, notePending } from "../state/state.ts";
 /** The backend key of the downgrade: etcd's bucket and key. */
 export const DOWNGRADE_KEY = Buffer.from("cluster/downgrade", "latin1");
 
-/** etcd's own form of it. */
+/** The downgrade in etcd's own form. */
 interface StoredDowngrade {
   "target-version": string;
   enabled: boolean;

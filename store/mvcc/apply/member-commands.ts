@@ -30,7 +30,7 @@ export function memberPromote(state: State, { ID }: MemberPromoteRequest): Membe
   return { header: header(state) };
 }
 
-/** Removes a member, and remembers its id for ever. */
+/** Removes a member, and remembers its id without end. */
 export function memberRemove(state: State, { ID }: MemberRemoveRequest): MemberChanged {
   existing(state, ID);
   const { voters } = state.membership;

@@ -62,8 +62,8 @@ export function roleRevokePermission(
 }
 
 /**
- * In order of their keys. As etcd, only the first permission with the same key is looked at:
- * one for another range from that key on is added a second time, and both hold.
+ * Adds a permission, in order of their keys. As in etcd, only the first permission with the same
+ * key is compared: one for another range from that key on is added a second time, and both apply.
  */
 function withPermission(permissions: Permission[], perm: Permission): Permission[] {
   const at = permissions.findIndex(({ key }) => Buffer.compare(key, perm.key) >= 0);

@@ -52,7 +52,10 @@ export class KeyHistory {
     return [...(this.#older ?? []), this.#current];
   }
 
-  /** Written at (main, sub). Returns the point, whose version counts from 1 in each generation. */
+  /**
+   * Records a put at (main, sub). Returns the point, whose version counts from 1 in each
+   * generation.
+   */
   put(main: number, sub: number): KeyPoint {
     // lab:06 begin key-put
     this.#assertLater(main, sub);
@@ -67,7 +70,7 @@ export class KeyHistory {
     // lab:06 end
   }
 
-  /** Deleted at (main, sub). */
+  /** Records a deletion at (main, sub). */
   tombstone(main: number, sub: number): void {
     this.#assertLater(main, sub);
     assert(!this.#current.ended, () => `deleted twice, at ${main}`);

@@ -34,7 +34,7 @@ export function compareHolds(state: State, source: RangeSource, compare: Compare
     return holds;
   });
   if (found) return holds;
-  // etcd: no value to compare with means that the comparison fails, whatever it is.
+  // etcd: without a value the comparison fails, with any operator.
   return compare.target !== Target.VALUE && holdsFor(compare, ABSENT);
   // lab:06 end
 }

@@ -33,7 +33,7 @@ export function isReadOnly(request: TxnRequest): boolean {
 }
 
 /**
- * Does a transaction: compare, check everything that may fail, then act. One revision at most
+ * Executes a transaction: compare, check everything that may fail, then act. One revision at most
  * (S3).
  */
 export function txn(

@@ -5,9 +5,9 @@ import type { Change } from "../records/recent.ts";
 import type { State } from "../state/state.ts";
 
 /**
- * The changes of one revision (S3). They show in the index at once, so that later operations of
- * the same transaction see them; all checks come before the first change. `commit`
- * makes the revision, if anything changed.
+ * The changes of one revision (S3). They are in the index immediately, so that later operations of
+ * the same transaction see them; all checks come before the first change. `commit` makes the
+ * revision, if anything changed.
  */
 export class WriteTransaction {
   readonly #state: State;

@@ -53,7 +53,7 @@ export async function hashKv(
       live = true;
       return false;
     });
-    // Where no key lives, etcd counts whatever a compaction leaves: the keys at its revision.
+    // Without live keys etcd counts the records that a compaction leaves: the keys at its revision.
     const keptAt = live ? at : compactRevision;
     const isCounted = (key: Buffer, value: Buffer) => {
       const { main, sub, tombstone } = parseRecordKey(key);

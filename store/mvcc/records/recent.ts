@@ -20,7 +20,7 @@ interface RecentRevision {
 const CHANGE_OVERHEAD_BYTES = 400;
 
 /**
- * The latest revisions, whole: records not yet in the backend, and behind them as many as fit in
+ * The latest revisions, whole: records not yet in the backend, and before them as many as fit in
  * `retained_bytes`. Reads of new records, the flush and watches that are a little behind are all
  * served from here.
  */

@@ -9,7 +9,7 @@ export interface Revision {
 /** etcd's encoding of a revision: main and sub, 8 bytes each, big-endian, with `_` between. */
 export const REVISION_BYTES = 17;
 const SEPARATOR = 0x5f;
-/** Appended to the revision of a deletion. */
+/** Byte appended to the revision of a deletion. */
 const TOMBSTONE = 0x74;
 
 /** Where records live in the backend: etcd's bucket name as a prefix. */

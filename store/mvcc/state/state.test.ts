@@ -23,7 +23,7 @@ const failed = (reason: unknown) => {
   throw reason;
 };
 
-/** The store as simply as it can be said: every revision is a whole copy. */
+/** The simplest model of the store: every revision is a whole copy. */
 class Model {
   revisions: Map<string, { value: string; create: number; mod: number; version: number }>[] = [
     new Map(),

@@ -33,7 +33,7 @@ export interface State {
   readonly leases: LeaseTable;
   readonly leaseTimers: LeaseTimers;
   readonly auth: AuthTable;
-  /** Beside the replicated state: it outlives a state that a snapshot brought. */
+  /** Tokens, which are not replicated: they outlive a state that a snapshot brought. */
   readonly tokens: SimpleTokens;
   /** The latest revision. An empty store is at 1, as etcd's. */
   revision: number;
@@ -54,7 +54,7 @@ export interface State {
   recordsUnread: boolean;
   /** Where the keys and values of new records lie. */
   readonly slabs: Slabs;
-  /** Beside the replicated state, as `tokens`. */
+  /** Metrics, which are not replicated, as `tokens`. */
   readonly metrics: OperationMetrics;
   /** Changes beside records that the next flush takes along, by backend key in latin1. */
   readonly pending: Map<string, BackendWrite>;

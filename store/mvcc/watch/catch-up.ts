@@ -95,7 +95,7 @@ export class CatchUp {
     try {
       await this.#scan(watcher, before);
     } catch (thrown) {
-      // The state was replaced under the scan: it goes on from the new one.
+      // The state was replaced during the scan, which continues on the new one.
       if (backend === this.#state.backend) throw thrown;
     }
   }

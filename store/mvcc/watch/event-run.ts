@@ -1,8 +1,8 @@
 import type { Event } from "@raft2kube/proto/gen/etcd.ts";
 
 /**
- * Events that many watches are sent in the same order: each has so many of them, from the first.
- * A list for each watch would be most of what a thousand watches leave to collect.
+ * Events that many watches are sent in the same order: each has the first of them, as many as its
+ * count. A list for each watch would be most of the garbage of a thousand watches.
  */
 export class EventRun {
   readonly #events: Event[];
@@ -13,7 +13,9 @@ export class EventRun {
     this.#part = this.#events.slice();
   }
 
-  /** Puts `events` behind the first `count`, or finds them there; false when others are. */
+  /**
+   * Adds `events` after the first `count`, or finds them there; returns false when others follow.
+   */
   continues(count: number, events: readonly Event[]): boolean {
     const all = this.#events;
     if (all.length === count) {
@@ -24,7 +26,7 @@ export class EventRun {
     return true;
   }
 
-  /** The first so many, as a list that does not grow: the same one when asked again. */
+  /** The first `count` events, as a list that does not grow: the same one for the same count. */
   first(count: number): Event[] {
     if (this.#part.length !== count) this.#part = this.#events.slice(0, count);
     return this.#part;

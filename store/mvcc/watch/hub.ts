@@ -44,8 +44,8 @@ interface Group {
 
 /**
  * All watches (etcd: watchableStore). A change is turned into an event once; watchers that are up
- * to date (etcd: the synced group) get it at once while their stream is not full, the others catch
- * up from the recent revisions or the backend.
+ * to date (etcd: the synced group) get it immediately while their stream is not full, the others
+ * catch up from the recent revisions or the backend.
  */
 export class WatchHub {
   readonly #state: State;
@@ -279,7 +279,7 @@ export class WatchHub {
   cancelCompacted(watcher: Watcher): void {
     // lab:06 begin cancel-compacted
     const { compactRevision } = this.#state;
-    // It says nothing of the present revision, as etcd's does not.
+    // The answer does not name the present revision, as etcd's.
     const at = { ...header(this.#state), revision: 0 };
     const init = { header: at, canceled: true, compactRevision };
     const response = this.response(watcher.id, init);
@@ -291,7 +291,7 @@ export class WatchHub {
 
   /**
    * Answers a wish for progress once every watch of the stream is up to date, and none is of a
-   * revision yet to come: never ahead of events, and never back behind where a watch began (S5).
+   * revision yet to come: never ahead of events, and never back behind where a watch started (S5).
    */
   answerProgress(stream: WatchStreamQueue): void {
     if (!stream.progressWanted) return;
@@ -307,7 +307,7 @@ export class WatchHub {
     for (const stream of [...this.#early]) this.answerProgress(stream);
   }
 
-  /** It starts behind a revision that this member has not reached. */
+  /** Whether a watch starts after a revision that this member has not reached. */
   #isEarly({ nextRevision }: Watcher): boolean {
     return nextRevision > this.#state.revision + 1;
   }

@@ -29,7 +29,7 @@ async function next(stream: WatchStream): Promise<WatchResponse> {
   throw new Error("the watch has ended");
 }
 
-// A client that reconnects to a lagging member begins at such a revision.
+// A client that reconnects to a lagging member starts at such a revision.
 test("S5: a watch of a revision to come hears of no progress before it", async () => {
   const present = await put();
   const stream = store.client.watch();

@@ -13,7 +13,7 @@ import type { EventRun } from "./event-run.ts";
 export interface QueuedResponse {
   readonly response: WatchResponse;
   bytes: number;
-  /** No events are added any more: the reader took it, or another response follows it. */
+  /** No events are added: the reader took it, or another response follows it. */
   sealed: boolean;
   /** Events shared with other watches; undefined when `response.events` has this one's own. */
   run: EventRun | undefined;
@@ -151,7 +151,7 @@ export class WatchStreamQueue {
     return taken.map(({ response }) => response);
   }
 
-  /** Resolves at once unless the queue is full; then when half of it is free or at the end. */
+  /** Resolves immediately unless the queue is full; then when half of it is free or at the end. */
   untilNotFull(): Promise<void> {
     if (this.#ended || !this.full) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push(resolve));

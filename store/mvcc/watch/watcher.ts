@@ -18,7 +18,10 @@ export interface Watcher {
   readonly noDelete: boolean;
   /** The first revision not yet sent (S5). */
   nextRevision: number;
-  /** Behind the present: events reach it by catching up, in order, and not as they happen. */
+  /**
+   * Whether the watcher lags behind the present: events reach it by catching up, in order, not as
+   * they happen.
+   */
   behind: boolean;
   /** The response with its latest events, to which more may be added. */
   latest?: QueuedResponse | undefined;

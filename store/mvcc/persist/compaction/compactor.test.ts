@@ -59,7 +59,7 @@ async function compactor() {
   const { backend, state } = await compactedState();
   const failed = (reason: unknown) => expect.fail(String(reason));
   const made = new Compactor(state, flushed, failed, systemClock());
-  /** Begins a read, which ends when the test says so. */
+  /** Starts a read, which ends when the test says so. */
   const read = () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const held = made.hold(() => promise);

@@ -22,7 +22,9 @@ export class Compactor {
   #paused = false;
   /** Ends a run's wait. */
   #wake: () => void = () => undefined;
-  /** Reads of old records under way: they hold back the removal of what they have looked up. */
+  /**
+   * Reads of old records under way: they delay the removal of the records that they have looked up.
+   */
   readonly #readers = new Set<Promise<unknown>>();
 
   constructor(
@@ -37,7 +39,7 @@ export class Compactor {
     this.#onFailure = onFailure;
   }
 
-  /** Begins, unless a run is under way, which then goes on to the new revision. */
+  /** Starts, unless a run is under way, which then continues to the new revision. */
   start(): void {
     if (this.#running || this.#halted) return;
     if (this.#state.compactedRevision >= this.#state.compactRevision) return;
@@ -58,8 +60,8 @@ export class Compactor {
   }
 
   /**
-   * Resolves once what a compaction at `revision` removes is gone, also while later ones go on; or
-   * when compactions end before that: those of a member that stops.
+   * Resolves once the records that a compaction at `revision` removes are gone, even while later
+   * ones run; or when compactions end before that, as the member stops.
    */
   async removed(revision: number): Promise<void> {
     while (this.#running && this.#state.compactedRevision < revision) await this.#running;
@@ -122,8 +124,9 @@ export class Compactor {
   }
 
   /**
-   * Synced, though it could be done again: a sync of LevelDB's present log says nothing of the one
-   * before, and a later batch must not be durable without this one, whose removals it counts on.
+   * Removes records with a sync, though it could be repeated: a sync of LevelDB's present log does
+   * not cover the previous one, and a later batch that relies on these removals must not be durable
+   * without them.
    */
   async #remove(removals: BackendWrite[]): Promise<void> {
     const from_ms = this.#clock.monotonic();
@@ -150,9 +153,9 @@ export class Compactor {
   }
 
   /**
-   * Removals before their records were written would leave these behind for ever; removals before
-   * the backend knows of the compaction would, after a crash, be missing from a state that claims
-   * to have them (S6).
+   * Removing records before they were written would leave them in the database without end;
+   * removals before the backend knows of the compaction would, after a crash, be missing from a
+   * state that claims to have them (S6).
    */
   async #flushed(at: number): Promise<void> {
     const state = this.#state;

@@ -12,7 +12,7 @@ export interface Flushed {
   appliedIndex: number;
   appliedTerm: number;
   membership: Membership;
-  /** Of records, as they were in memory. */
+  /** Bytes of the records, as they were in memory. */
   bytes: number;
 }
 
@@ -46,14 +46,14 @@ export class Flusher {
     this.#flushedIndex = state.appliedIndex;
   }
 
-  /** The state has changed: flushes at once when much waits, else soon. */
+  /** The state has changed: flushes immediately when much waits, else soon. */
   changed(): void {
     if (this.#running || this.#stopped || this.#failed || this.#paused) return;
     if (this.#state.recent.unflushedBytes >= FLUSH_BYTES) this.#start();
     else this.#timer ??= this.#clock.after(FLUSH_INTERVAL_MS, () => this.#start());
   }
 
-  /** Ends the flush under way and begins no other: the state is about to be replaced. */
+  /** Ends the flush under way and starts no other: the state is about to be replaced. */
   async pause(): Promise<void> {
     this.#paused = true;
     this.#timer?.cancel();
@@ -100,7 +100,7 @@ export class Flusher {
   }
 
   /**
-   * Begins no other flush: the member has failed, perhaps within an entry, whose index the state
+   * Starts no other flush: the member has failed, perhaps within an entry, whose index the state
    * has already. The log has the entry; the next start applies it to what is in the backend (S4).
    */
   abandon(): void {

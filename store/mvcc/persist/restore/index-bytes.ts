@@ -1,6 +1,8 @@
 import { crc32c } from "@raft2kube/std/bytes.ts";
 
-/** Length u32 and checksum u32 before each block; the checksum goes on from the block before. */
+/**
+ * Length u32 and checksum u32 before each block; the checksum continues that of the block before.
+ */
 const BLOCK_HEAD_BYTES = 8;
 const BLOCK_BYTES = 256 * 1024;
 
@@ -66,7 +68,7 @@ export class BlockWriter {
 /** Reads what a BlockWriter wrote. Throws RangeError at what is damaged or cut short. */
 export class BlockReader {
   readonly #bytes: Buffer;
-  /** Where the next block begins, where this one is read, and where it ends. */
+  /** Where the next block starts, where this one is read, and where it ends. */
   #next = 0;
   #at = 0;
   #end = 0;

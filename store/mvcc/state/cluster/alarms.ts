@@ -11,7 +11,7 @@ export function alarmKey(alarm: AlarmMember): Buffer {
 export class AlarmTable {
   readonly #alarms = new Map<string, AlarmMember>();
 
-  /** Of one kind, or with NONE of any, in order of kind and member. */
+  /** Alarms of one kind, or with NONE of every kind, in order of kind and member. */
   list(kind: AlarmType = AlarmType.NONE): AlarmMember[] {
     const wanted = [...this.#alarms.values()].filter(
       ({ alarm }) => kind === AlarmType.NONE || alarm === kind,
@@ -36,7 +36,7 @@ export class AlarmTable {
     this.#alarms.set(nameOf(alarm), alarm);
   }
 
-  /** False when it was not on. */
+  /** Removes an alarm; returns false when it was not on. */
   remove(alarm: AlarmMember): boolean {
     return this.#alarms.delete(nameOf(alarm));
   }

@@ -3,7 +3,7 @@ import { Member } from "@raft2kube/proto/gen/etcd.ts";
 /** The cluster's record of a member. Whether it votes is in the membership. */
 export interface MemberRecord {
   ID: bigint;
-  /** Empty until the member has started. */
+  /** The member's name; empty until it has started. */
   name: string;
   peerURLs: string[];
   clientURLs: string[];
@@ -31,7 +31,7 @@ export class MemberTable {
     return this.#members.get(id);
   }
 
-  /** In order of their ids. */
+  /** The members in order of their ids. */
   values(): MemberRecord[] {
     return [...this.#members.values()].sort((a, b) => (a.ID < b.ID ? -1 : 1));
   }

@@ -70,7 +70,7 @@ export class LeaseTimers {
     this.#queueAll();
   }
 
-  /** Stops: this member does not lead any more. */
+  /** Stops: this member no longer leads. */
   stop(): void {
     this.#leading = false;
     this.#ends.clear();
@@ -127,14 +127,14 @@ export class LeaseTimers {
   }
 
   /**
-   * The last checkpoint of a lease that is in the log or on its way there since the last renewal
-   * was recorded; 0 without one. A renewal has to be recorded behind it.
+   * The last checkpoint of a lease that was proposed since the last renewal was recorded; 0 without
+   * one. A renewal has to be recorded after it.
    */
   checkpointOf(id: bigint): number {
     return this.#running.get(id)?.checkpoint ?? 0;
   }
 
-  /** A renewal stands in the log behind that checkpoint. */
+  /** A renewal is in the log after that checkpoint. */
   renewalRecorded(id: bigint, checkpoint: number): void {
     const running = this.#running.get(id);
     if (running?.checkpoint === checkpoint) running.checkpoint = 0;
