@@ -49,7 +49,8 @@ export async function claim<C extends KubeObject, T extends KubeObject>(
 }
 
 /**
- * False when the object is gone or is another by now (its uid does not match): nothing to claim.
+ * Returns false when the object is gone or another one has its name (the uid does not match): there
+ * is nothing to claim.
  */
 async function settled(patching: Promise<unknown>): Promise<boolean> {
   try {

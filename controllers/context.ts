@@ -26,7 +26,7 @@ export interface ControllerSettings {
   autoscalers?: Partial<AutoscalerSettings>;
 }
 
-/** Requests of one client per second in the long run, and at once. */
+/** Requests of one client per second in the long run, and in a burst. */
 export interface RequestRate {
   qps: number;
   burst: number;
@@ -39,7 +39,10 @@ export interface RequestRate {
 export interface ControllerContext {
   readonly clock: Clock;
   readonly random: Random;
-  /** Shared by all, under the identity of the controller manager, as upstream's. */
+  /**
+   * Informers shared by all controllers, under the identity of the controller manager, as
+   * upstream's.
+   */
   readonly informers: InformerSet;
   readonly settings: ControllerSettings;
   readonly metrics: ControllerMetrics;

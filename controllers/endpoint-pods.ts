@@ -6,7 +6,8 @@ import { byNamespace, NAMESPACE_INDEX } from "./indexes.ts";
 import { isPodReady, isPodTerminal } from "./pod-state.ts";
 
 /**
- * Rules that Endpoints and EndpointSlices share: which pods stand behind a Service, by which port.
+ * Rules that Endpoints and EndpointSlices share: which pods are the endpoints of a Service, by
+ * which port.
  */
 
 /** Whether a Service's selector picks a pod. A Service without selector picks none. */
@@ -69,7 +70,10 @@ function endpointFacts(pod: Pod): unknown {
   ];
 }
 
-/** Tells, for each change that matters, the keys of the Services whose endpoints may change. */
+/**
+ * Calls back, for each change that matters, with the keys of the Services whose endpoints may
+ * change.
+ */
 export function watchEndpoints(
   services: Informer<Service>,
   pods: Informer<Pod>,

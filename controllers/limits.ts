@@ -45,7 +45,7 @@ export const NAMESPACE_LOOK_MS = 1_000;
 export const NODE_RANGE_LOOK_MS = 300_000;
 
 /**
- * Requests per second and at once of the garbage collector: each deletion takes two, so it may make
+ * Rate of the garbage collector's requests and its burst: each deletion takes two, so it may make
  * twice as many as others (upstream's factor).
  */
 export const GARBAGE_QPS = 100;

@@ -10,7 +10,7 @@ export interface LoopOptions {
   name: string;
   /** The queue's name in metrics, upstream's. Default `name`. */
   queue?: string;
-  /** Work begins when all of these have their first list. */
+  /** Work starts when all of these have their first list. */
   reads: Pick<Informer<KubeObject>, "synced">[];
   workers?: number;
   reconcile: Reconcile;

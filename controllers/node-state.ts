@@ -1,6 +1,8 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 
-/** On a node: an administrator says that it is shut down, so that nothing runs on it. */
+/**
+ * Taint of a node that an administrator has marked as shut down, so that no container runs on it.
+ */
 const OUT_OF_SERVICE = "node.kubernetes.io/out-of-service";
 
 /** Whether the Ready condition is True. */

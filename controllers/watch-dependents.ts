@@ -8,7 +8,7 @@ import { NAMESPACE_INDEX } from "./indexes.ts";
 
 export interface WatchDependentsOptions<C extends KubeObject, D extends KubeObject> {
   dependents: Informer<D>;
-  /** Has `NAMESPACE_INDEX`. */
+  /** Informer of the owners, with `NAMESPACE_INDEX`. */
   owners: Informer<C>;
   kind: string;
   selector(owner: C): LabelSelector | undefined;

@@ -47,7 +47,7 @@ export class WriteTracker {
     return written.size === 0;
   }
 
-  /** An object is gone: nothing more is expected of it. */
+  /** An object is gone: no further events of it are expected. */
   gone(key: string, object: KubeObject): void {
     this.#written.get(key)?.delete(keyOf(object));
   }

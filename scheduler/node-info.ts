@@ -58,7 +58,7 @@ export class NodeInfo {
   readonly podsWithTerms = new Set<PodInfo>();
   readonly requested: Amounts = new Map();
   readonly scoreRequested: Amounts = new Map();
-  /** Undefined if only pods of the node are known. */
+  /** The node; undefined if only pods of it are known. */
   node: Node | undefined;
   allocatable: Amounts = new Map();
   /** Bytes by image name. */

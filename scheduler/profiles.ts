@@ -22,7 +22,10 @@ export interface SchedulerProfile {
 
 export const DEFAULT_PROFILE: SchedulerProfile = { schedulerName: "default-scheduler" };
 
-/** In the order of their filters: the cheap ones that reject most nodes first. */
+/**
+ * Plugins without state, in the order of their filters: the cheap ones that reject most nodes
+ * first.
+ */
 const STATELESS: readonly Plugin[] = [
   nodeUnschedulable,
   nodeName,

@@ -48,7 +48,7 @@ export interface ConnectOptions {
   /** Calls and watches take turns over all endpoints that answer. Default: the first that does. */
   spread?: boolean;
   tls?: ClientTls;
-  /** For calls that set none. Default CALL_TIMEOUT_MS. */
+  /** Timeout of calls that set none. Default CALL_TIMEOUT_MS. */
   timeout_ms?: number;
   /** The client acts for this user, as one made by `as` does. */
   user?: EtcdUser;

@@ -13,7 +13,7 @@ class Session {
     this.#user = user;
   }
 
-  /** Undefined while auth is disabled on the store. */
+  /** The token; undefined while auth is disabled on the store. */
   token(): Promise<string | undefined> {
     this.#token ??= this.#signIn();
     return this.#token;
@@ -53,7 +53,7 @@ function withToken(options: CallOptions | undefined, token: string | undefined):
   return token === undefined ? { ...options } : { ...options, token };
 }
 
-/** Refused for the token alone: nothing was done, so it may be asked again. */
+/** Whether a call was refused for its token alone: it had no effect, so it may be repeated. */
 function isTokenOld(thrown: unknown): boolean {
   if (!(thrown instanceof EtcdError)) return false;
   return thrown.is("invalidAuthToken") || thrown.is("authOldRevision") || thrown.is("userEmpty");

@@ -70,7 +70,7 @@ export function isNotFound(thrown: unknown): boolean {
   return hasReason(thrown, "NotFound");
 }
 
-/** Resolves with what was read, or undefined when the object or its resource does not exist. */
+/** Resolves with the object, or undefined when it or its resource does not exist. */
 export async function undefinedIfNotFound<T>(read: Promise<T>): Promise<T | undefined> {
   try {
     return await read;

@@ -23,7 +23,7 @@ export interface LeaderElectionOptions {
   clock: Clock;
   random?: Random;
   /**
-   * Begins to lead. `signal` aborts when leadership is lost; the promise ends when all has stopped.
+   * Starts to lead. `signal` aborts when leadership is lost; the promise ends when all has stopped.
    */
   lead(signal: AbortSignal): Promise<void>;
 }
@@ -47,9 +47,8 @@ export function planElection(
 }
 
 /**
- * Stands for election on a Lease for ever: leads while it holds and renews it, and stands again
- * when it lost it. Time on the lease itself is never compared with the local clock, only its
- * change.
+ * Campaigns for a Lease without end: leads while it holds and renews it, and campaigns again when
+ * it lost it. Time on the lease itself is never compared with the local clock, only its change.
  */
 export class LeaderElection {
   readonly #options: Required<LeaderElectionOptions>;
@@ -163,7 +162,8 @@ export class LeaderElection {
   }
 
   /**
-   * Lets the next candidate begin at once. The lease of one that took over meanwhile is not ours.
+   * Lets the next candidate start immediately. The lease of one that took over meanwhile is not
+   * ours.
    */
   async #release(): Promise<void> {
     const held = this.#held;

@@ -26,7 +26,7 @@ export const RETRY_AFTER_MS_MAX = 30_000;
 /** Pause before trying again after a refused connection. */
 export const REFUSED_RETRY_MS = 200;
 
-/** Requests waiting for the rate bound; more fail at once. */
+/** Requests waiting for the rate bound; more fail immediately. */
 export const RATE_WAITERS_MAX = 10_000;
 
 /** Requests per second and in one burst, unless the client is made with others. */
@@ -39,7 +39,7 @@ export const TOKEN_REREAD_MS = 60_000;
 /** Sockets of one client, watches included. */
 export const SOCKETS_MAX = 512;
 
-/** A watch is ended and begun again after this long, plus up to as much again. */
+/** A watch is ended and started again after this long, plus up to as much again. */
 export const WATCH_TIMEOUT_S = 300;
 
 /** Back-off of a failing list or watch: doubles from the first to the second, with jitter. */
@@ -56,7 +56,10 @@ export const EVENTS_REMEMBERED_MAX = 4_096;
 export const EVENTS_BURST = 25;
 export const EVENTS_REFILL_MS = 300_000;
 
-/** As many events that differ only in their message within this time are combined into one. */
+/**
+ * Events within this time that differ only in their message; from then on they are combined into
+ * one.
+ */
 export const EVENTS_SIMILAR_MAX = 10;
 export const EVENTS_SIMILAR_MS = 600_000;
 
@@ -88,7 +91,7 @@ export const PING_TIMEOUT_MS = 15_000;
 export const CONNECTIONS_OF_ADDRESS_MAX = 64;
 export const CONNECTIONS_UNKNOWN_MAX = 1_024;
 
-/** How long a component keeps what the API said about a token or a right, and how many of them. */
+/** How long a component caches the API's answer about a token or a right, and how many of them. */
 export const REVIEW_CACHE_MS = 120_000;
 export const REVIEW_CACHE_MAX = 1_000;
 /** Tokens, and rights, that the API is asked about at a time. */

@@ -96,9 +96,9 @@ function concerns(node: Node): string {
   ]);
 }
 
-/** State kept about a volume; a controller that starts again begins without it. */
+/** State kept about a volume; a restarted controller starts without it. */
 interface Memory {
-  /** Since when nodes have it and need it not, by node; monotonic. */
+  /** Times since which nodes have it without needing it, by node; monotonic. */
   unwanted: Map<string, number>;
   /** Nodes whose pods got an event that it is attached elsewhere. */
   refused: Set<string>;
@@ -231,7 +231,7 @@ class AttachReconciler {
     }
   }
 
-  /** Tells pods why their volume is not attached, once for each error. */
+  /** Reports to pods why their volume is not attached, once for each error. */
   #reportErrors(about: About): void {
     const { memory: { errors }, held, pods } = about;
     for (const [node, { status }] of held) {
@@ -269,7 +269,7 @@ function stateOf(attachment: VolumeAttachment | undefined): AttachmentState {
   return attachment.status?.attached ? "attached" : "pending";
 }
 
-/** Whether several nodes may have a volume at once (upstream's IsMultiAttachAllowed). */
+/** Whether several nodes may have a volume at the same time (upstream's IsMultiAttachAllowed). */
 function isMultiAttach(volume: PersistentVolume | undefined): boolean {
   const modes = (volume && translateVolume(volume))?.spec.accessModes ?? [];
   return modes.length === 0 || modes.includes("ReadWriteMany") || modes.includes("ReadOnlyMany");

@@ -19,7 +19,7 @@ export function recordFailed(
   for (const pod of pods) recorder.record(pod, "Warning", FAILED, message);
 }
 
-/** Tells each pod why it does not get a volume that is attached to another node. */
+/** Reports to each pod why it does not get a volume that is attached to another node. */
 export function recordRefused(
   recorder: EventRecorder,
   volume: PersistentVolume,

@@ -96,7 +96,9 @@ export function startCleaning(context: ControllerContext): Running {
   });
 }
 
-/** With `nodes` it looks at all requests again when a Node is deleted. */
+/**
+ * Starts a controller of requests; with `nodes` it reconsiders all requests when a Node is deleted.
+ */
 function startRequests(
   context: ControllerContext,
   name: string,

@@ -68,7 +68,7 @@ async function start(
     active = active.filter((each) => each.uid !== uid);
   }
   const job = await create(control, cronJob, start_ms);
-  // Someone else's job has the name: they keep their own account of it.
+  // Another owner's job has the name, and is theirs to track.
   if (job === undefined) return { ...status, active };
   return { ...status, active: [...active, referenceTo(job)], lastScheduleTime: timeText(start_ms) };
 }

@@ -51,7 +51,7 @@ function plan(cronJob: CronJob, now: string, view: Partial<CronView> = {}) {
   };
 }
 
-/** Moves a clock over a time and gives the starts, each of which ends at once. */
+/** Moves a clock over a period and returns the starts, each of which ends immediately. */
 function walk(spec: Partial<CronJob["spec"]>, from: string, to: string, step_ms = MINUTE_MS) {
   const cronJob = cron(spec);
   cronJob.metadata.creationTimestamp = from;

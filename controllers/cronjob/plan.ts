@@ -19,7 +19,7 @@ export interface CronPlan {
   notes: Note[];
   /** Finished jobs beyond the history limits. */
   expired: Job[];
-  /** The status, with what is `expired` already removed. */
+  /** The status, without the jobs of `expired`. */
   status: CronJobStatus;
   /** Jobs that make way for the one to start. */
   replaced: ObjectReference[];
@@ -36,7 +36,7 @@ export interface CronView {
   localZone: string;
 }
 
-/** Decides by upstream's order of questions; says nothing twice for one start. */
+/** Decides in the order of upstream's checks; reports each start once. */
 export function planCronJob(cronJob: CronJob, view: CronView, now_ms: number): CronPlan {
   const notes: Note[] = [];
   const expired = expiredJobs(cronJob, view.jobs);
@@ -108,7 +108,7 @@ export function nextLook(
   return timetable === undefined ? undefined : untilNextStart(cronJob, timetable, now_ms);
 }
 
-/** The status with what the jobs say of themselves, and notes about what changed. */
+/** The status according to the jobs' own, and notes about changes. */
 function seenStatus(
   { status = {} }: CronJob,
   { jobs, missing }: CronView,
@@ -160,7 +160,7 @@ function expiredJobs({ spec }: CronJob, jobs: readonly Job[]): Job[] {
   ];
 }
 
-/** By start, then by name; those that never started are the last. */
+/** Compares jobs by start, then by name; those that never started are the last. */
 function byStart(a: Job, b: Job): number {
   const start = ({ status }: Job) => timeOf(status?.startTime) ?? Infinity;
   if (start(a) !== start(b)) return start(a) - start(b);

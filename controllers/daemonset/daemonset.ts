@@ -137,7 +137,7 @@ class DaemonReconciler {
       const message = "This daemon set is selecting all pods. A non-empty selector is required.";
       return this.control.recorder.record(set, "Warning", "SelectingAll", message);
     }
-    // Its revisions may be deleted or orphaned before its pods: nothing can be said of them.
+    // Its revisions may be deleted or orphaned before its pods, whose state is then unknown.
     if (set.metadata.deletionTimestamp) return;
     const seen = this.#written.isSeen(key, sets.store) &&
       this.#history.written.isSeen(key, revisions.store);
@@ -158,7 +158,7 @@ class DaemonReconciler {
     if (waits_ms.length > 0) return { again_ms: Math.min(...waits_ms) };
   }
 
-  /** Its pods or revisions, adopted and released if need be. */
+  /** Lists the set's pods or revisions, adopted and released if need be. */
   #claim<D extends KubeObject>(set: DaemonSet, dependents: Informer<D>): Promise<D[]> {
     const client = (dependents as unknown) === this.#reads.pods
       ? this.control.pods : this.#history.revisions;

@@ -21,7 +21,7 @@ export interface DaemonPlan {
   /** Names of nodes that are to get a pod. */
   create: string[];
   delete: Pod[];
-  /** Of those that are deleted, the pods that have ended, with their nodes. */
+  /** The pods to delete that have ended, with their nodes. */
   ended: { pod: Pod; node: string }[];
   /** When a failed pod may be deleted. */
   again_ms?: number;

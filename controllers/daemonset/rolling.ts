@@ -58,8 +58,8 @@ function replaced(view: DaemonView, nodes: readonly NodePods[], allowed: number)
 
 /**
  * Nodes that get a new pod beside the old one: those whose old pod is not available, and of the
- * others as many as keeps to `surge`. An old pod is deleted when the new one is available; on a
- * node where none belongs any more, when enough others are available.
+ * others as many as `surge` allows. An old pod is deleted when the new one is available; on a node
+ * that no longer needs one, when enough others are available.
  */
 function planSurge(
   view: DaemonView, nodes: readonly NodePods[], surge: number, wanted: number,

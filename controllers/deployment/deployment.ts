@@ -70,7 +70,7 @@ function watchDeployments(
   queue: WorkQueue,
 ): void {
   deployments.handle(everyChange(queue));
-  /** Its controller, or every deployment that would adopt it. */
+  /** Enqueues the set's controller, or every deployment that would adopt it. */
   const lookAtOwner = (set: ReplicaSet) => {
     const owner = controllerKey(set, "Deployment");
     if (owner !== undefined) return queue.add(owner);

@@ -17,7 +17,7 @@ export function planHistory(deployment: Deployment, old: readonly ReplicaSet[]):
     .filter(isEmpty);
 }
 
-/** Empty in its spec and in a status that has seen this spec. */
+/** Whether the spec has no replicas, nor has a status that has seen this spec. */
 function isEmpty(set: ReplicaSet): boolean {
   const seen = (set.status?.observedGeneration ?? 0) >= (set.metadata.generation ?? 0);
   return seen && wanted(set) === 0 && (set.status?.replicas ?? 0) === 0;

@@ -148,7 +148,7 @@ function planRecreate(
   return { sizes: new Map([[newSet.metadata.name ?? "", size]]) };
 }
 
-/** The Progressing condition that a pause, a resumption or a template known already begins with. */
+/** The Progressing condition that a pause, a resumption or a template known already starts with. */
 function withPauseAndFound(
   deployment: Deployment,
   newSet: ReplicaSet | undefined,

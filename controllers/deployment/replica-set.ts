@@ -42,7 +42,7 @@ export function makeReplicaSet(
 
 /**
  * A ReplicaSet with the size that a plan gives it and, if it is the newest (`revision` given), with
- * what it takes over from the deployment. Undefined when nothing would change.
+ * the fields that it takes over from the deployment. Undefined when nothing would change.
  */
 export function syncReplicaSet(
   deployment: Deployment,

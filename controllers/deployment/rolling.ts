@@ -16,7 +16,7 @@ export function wanted(object: ReplicaSet | Deployment): number {
   return object.spec.replicas ?? 1;
 }
 
-/** The sum of what ReplicaSets ask for. */
+/** The sum of the replicas that ReplicaSets want. */
 export function wantedByAll(sets: readonly ReplicaSet[]): number {
   return sets.reduce((sum, set) => sum + wanted(set), 0);
 }

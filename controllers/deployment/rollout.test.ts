@@ -75,7 +75,7 @@ class Rollout {
     return moved;
   }
 
-  /** To the end; checks the bounds at each step. */
+  /** Runs to the end; checks the bounds at each step. */
   run(fails?: (set: ReplicaSet) => boolean, check: () => void = () => {}): void {
     for (let i = 0; i < 200; i++) {
       const stepped = this.step();

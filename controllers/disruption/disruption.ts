@@ -79,7 +79,7 @@ export function startDisruption(context: ControllerContext): Running {
   return closeAll(loop, startStaleTargets(context, ACCOUNT, client), recorder);
 }
 
-/** Tells, for each change of a pod, the budgets that have it or had it. */
+/** Calls back for each change of a pod with the budgets that have it or had it. */
 function watchPods(
   pods: Informer<Pod>,
   budgets: Informer<PodDisruptionBudget>,

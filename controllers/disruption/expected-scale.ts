@@ -70,7 +70,7 @@ export class ScaleFinder {
     return { uid: deployer.uid, replicas: deployment.spec.replicas ?? 1 };
   }
 
-  /** By the subresource that every kind has whose size can be set. */
+  /** Reads the scale subresource, which every kind has whose size can be set. */
   async #scaleOf(owner: OwnerReference, namespace: string): Promise<Found | undefined> {
     const type = await this.#typeOf(owner);
     const resource = this.#client.resource(type);

@@ -9,7 +9,10 @@ import { EVICTED_POD_MS } from "../limits.ts";
 import { isPodReady } from "../pod-state.ts";
 import { shareOf } from "../share.ts";
 
-/** Whether a budget is a share of what the pods' controllers want, or leaves a number out of it. */
+/**
+ * Whether a budget is a share of the replicas that the pods' controllers want, or a number below
+ * it.
+ */
 export function needsScale({ spec }: PodDisruptionBudget): boolean {
   return spec.maxUnavailable !== undefined || typeof spec.minAvailable === "string";
 }
@@ -72,7 +75,7 @@ export function followDisrupted(
   return { pods: left, notDeleted, again_ms };
 }
 
-/** Pods that serve and will go on to: neither going nor about to be evicted. */
+/** Counts the pods that are ready and will stay: neither being deleted nor about to be evicted. */
 export function countHealthy(pods: readonly Pod[], disrupted: Disrupted): number {
   return pods.filter((pod) => {
     const { name = "", deletionTimestamp } = pod.metadata;

@@ -21,7 +21,7 @@ interface Group {
   notReady: EndpointAddress[];
 }
 
-/** The Endpoints object of a Service with a selector; `old` gives what is kept of it. */
+/** The Endpoints object of a Service with a selector; kept fields come from `old`. */
 export function planEndpoints(
   service: Service,
   pods: readonly Pod[],

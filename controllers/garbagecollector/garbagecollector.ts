@@ -16,7 +16,7 @@ import { OwnerServer } from "./server.ts";
 const ACCOUNT = "generic-garbage-collector";
 const WORKERS = 8;
 
-/** Not owned and not owning, and many. */
+/** Resources that neither own nor are owned, with many objects. */
 const IGNORED = new Set(["events", "events.events.k8s.io"]);
 
 interface Followed {
@@ -121,7 +121,7 @@ class GarbageCollector {
     for (const uid of orphan) this.#orphanQueue.add(uid);
   }
 
-  /** Nothing is deleted from half a picture: work begins when every resource was listed once. */
+  /** Nothing is deleted from half a picture: work starts when every resource was listed once. */
   async #workWhenSynced(): Promise<void> {
     const { informers } = this.#context;
     const synced = Promise.all([...this.#followed.values()].map(({ informer }) => informer.synced));

@@ -40,7 +40,7 @@ function dependentsOf(graph: OwnerGraph, uid: string): Dependents {
   return dependents.some((node) => OwnerGraph.isForeground(node)) ? "waiting" : "some";
 }
 
-/** An owner in foreground deletion goes when no dependent blocks it any more. */
+/** An owner in foreground deletion is deleted when no dependent blocks it. */
 async function advanceForeground(
   graph: OwnerGraph,
   server: OwnerServer,

@@ -53,7 +53,7 @@ export class OwnerServer {
     return deletionTimestamp && finalizers.includes(FOREGROUND) ? "waiting" : "solid";
   }
 
-  /** Remembers that a uid is gone for ever: uids are never used again. */
+  /** Remembers that a uid is gone: uids are never used again. */
   noteAbsent(uid: string): void {
     this.#absent.add(uid);
     if (this.#absent.size <= ABSENT_OWNERS_MAX) return;

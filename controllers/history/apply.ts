@@ -72,7 +72,7 @@ async function createRevision<C extends KubeObject>(
   }
 }
 
-/** Undefined when the name is that of another revision. */
+/** Creates a revision, or finds it; undefined when the name is that of another revision. */
 async function createOrFind<C extends KubeObject>(
   { revisions }: HistoryControl<C>, revision: ControllerRevision,
 ): Promise<ControllerRevision | undefined> {
@@ -85,7 +85,7 @@ async function createOrFind<C extends KubeObject>(
   return isDeepStrictEqual(existing.data, revision.data) ? existing : undefined;
 }
 
-/** Deletes revisions that are of no use any more. */
+/** Deletes revisions that are no longer needed. */
 export async function deleteRevisions<C extends KubeObject>(
   { revisions, written }: HistoryControl<C>, owner: C, surplus: readonly ControllerRevision[],
 ): Promise<void> {

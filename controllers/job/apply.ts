@@ -103,7 +103,7 @@ export async function stopTracking({ pods }: Pick<JobControl, "pods">, pod: Pod)
   await pods.patch(nameOf(pod), "strategic", { metadata });
 }
 
-/** Removes the finalizers of pods, some at a time; gives those that have none any more. */
+/** Removes the finalizers of pods, several at a time; returns those that have none afterwards. */
 export async function releasePods(
   control: JobControl, pods: readonly Pod[],
 ): Promise<{ released: Pod[]; error?: unknown }> {

@@ -40,7 +40,10 @@ export function isPodFailed(pod: Pod, job: Job): boolean {
   return pod.metadata.deletionTimestamp !== undefined && phase !== "Succeeded";
 }
 
-/** Its place in an Indexed job; undefined when it has none, or one that the job has not. */
+/**
+ * Completion index of a pod of an Indexed job; undefined without one, or if the job does not have
+ * it.
+ */
 export function indexOf(pod: Pod, { spec }: Job): number | undefined {
   const index = countOf(pod, COMPLETION_INDEX);
   return index !== undefined && index < (spec.completions ?? 0) ? index : undefined;
@@ -78,7 +81,7 @@ export function finishedAt_ms(pod: Pod): number {
     timeOf(metadata.creationTimestamp) ?? timeOf(status?.startTime) ?? 0;
 }
 
-/** Undefined unless all containers and sidecars have ended. */
+/** Time at which the last container ended; undefined unless all containers and sidecars have. */
 function lastContainerEnd_ms({ spec, status }: Pod): number | undefined {
   const sidecars = new Set(spec.initContainers?.filter((each) => each.restartPolicy === "Always")
     .map(({ name }) => name));

@@ -84,11 +84,11 @@ export function startJobs(context: ControllerContext): Running {
 /** In-memory state of a job, which may be lost. */
 interface Memory {
   backoff: Backoff;
-  /** Uids of pods that have no finalizer any more, which the informer may not show yet. */
+  /** Uids of pods whose finalizer was removed, which the informer may not show yet. */
   released: Set<string>;
 }
 
-/** Its pods, adopted if need be: an adopted pod is tracked from then on. */
+/** Lists the job's pods, adopted if need be: an adopted pod is tracked from then on. */
 async function ownPods(control: JobControl, job: Job, near: readonly Pod[]): Promise<Pod[]> {
   const { uid } = job.metadata;
   const own = await claim({
@@ -110,7 +110,7 @@ class JobStep {
   readonly #now_ms: number;
   /** The result of this sync so far. */
   action: JobAction = "tracking";
-  /** With what this look makes of its status. */
+  /** The job, with the status of this reconciliation. */
   #job: Job;
   /** The status as the server has it. */
   #stored: JobStatus | undefined;
@@ -150,7 +150,10 @@ class JobStep {
     return again_ms === Infinity || evaluation.ending ? undefined : Math.max(1, again_ms);
   }
 
-  /** Takes pods for what they are on the server, and forgets what the informer shows by now. */
+  /**
+   * Removes pods whose finalizer is gone on the server, and forgets those that the informer shows
+   * so by now.
+   */
   #withoutReleased(own: readonly Pod[]): Pod[] {
     const { released } = this.#memory;
     const pods = own.map((pod) =>

@@ -13,8 +13,8 @@ import { isTracked } from "./job-pods.ts";
 import { isManagedHere, jobKeyOf } from "./watch.ts";
 
 /**
- * Lets go of tracked pods that no job counts any more: theirs is gone or finished, or they have
- * none. The server is asked for the job: an informer that lags shows none either.
+ * Releases tracked pods that no job counts: their job is gone or finished, or they have none. The
+ * job is read from the server: an informer that lags would show none either.
  */
 export function startOrphans(context: ControllerContext, control: JobControl): Running {
   const jobs = context.informers.of<Job>(JOBS);

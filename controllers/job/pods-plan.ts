@@ -41,7 +41,9 @@ export function planPods(job: Job, evaluation: Evaluation, now_ms: number): Pods
   return free.length === 0 ? { do: "nothing" } : { do: "wait", again_ms: Math.min(...waits_ms) };
 }
 
-/** Without completions one success is enough, and what runs then may end by itself. */
+/**
+ * Active pods wanted. Without completions one success is enough, and the running pods may finish.
+ */
 function wantedActive({ spec }: Job, { active, succeeded }: Evaluation): number {
   const { completions, parallelism = 1 } = spec;
   if (completions !== undefined) {

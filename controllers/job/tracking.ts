@@ -8,7 +8,7 @@ import { judgeFailure, type PolicyAction } from "./policies.ts";
 
 /** The first of the two writes that count ended pods. */
 export interface Tracking {
-  /** With the uids of ended pods, and the condition that announces the end. */
+  /** The status, with the uids of ended pods, and the condition that announces the end. */
   status: JobStatus;
   /** Pods to let go once that is written. */
   release: readonly Pod[];
@@ -19,7 +19,7 @@ export interface Tracking {
 }
 
 /**
- * Writes ended pods into the status before their finalizers are removed (KEP 2307): whatever dies
+ * Writes ended pods into the status before their finalizers are removed (KEP 2307): after a crash
  * in between, a pod is either tracked, or its uid or index is in the status.
  */
 export function track(
@@ -100,7 +100,10 @@ function isReleasable(
   return awaited?.metadata.uid !== pod.metadata.uid || awaited === undefined;
 }
 
-/** At a failure every pod that has not ended is one that failed; at a success none is. */
+/**
+ * Whether a pod counts as failed: when the job fails every pod that has not ended, when it succeeds
+ * none.
+ */
 function isFailure(job: Job, pod: Pod, ending: JobCondition | undefined): boolean {
   const byEnd = ending !== undefined && ending.type !== "SuccessCriteriaMet";
   return isPodFailed(pod, job) || byEnd;

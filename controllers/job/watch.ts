@@ -27,7 +27,7 @@ export function jobKeyOf(pod: Pod): string | undefined {
   return `${pod.metadata.namespace ?? ""}/${owner.name}`;
 }
 
-/** A changed spec is looked at now, a changed status with what else comes up. */
+/** A changed spec is reconciled now, a changed status with the next other event. */
 export function watchJobs(
   jobs: Informer<Job>,
   queue: WorkQueue,

@@ -107,7 +107,7 @@ export class NodeIpamMetrics {
     this.#ranges = ranges;
   }
 
-  /** An allocation passed so many parts that are in use. */
+  /** An allocation skipped `passed` ranges that are in use. */
   tried({ text }: CutRange, passed: number): void {
     this.#tries.of({ clusterCIDR: text }).observe(passed);
   }

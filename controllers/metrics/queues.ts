@@ -7,7 +7,7 @@ const BOUNDS_S = exponentialBounds(1e-8, 10, 10);
 
 interface Followed {
   readonly name: string;
-  /** Since when workers have each key, by the monotonic clock. */
+  /** Times at which workers took each key, by the monotonic clock. */
   readonly taken_ms: Map<string, number>;
   readonly added_ms: Map<string, number>;
 }

@@ -84,7 +84,7 @@ export class JobMetrics {
     if (before !== after) this.#endedPods.of({ event: after ? "add" : "delete" }).add();
   }
 
-  /** Pods that were created for a Job with so many failed and terminating ones, and were not. */
+  /** Pods were created for a Job, which before had `failed` and `terminating` ones. */
   podsCreated(job: Job, before: { failed: number; terminating: number }, made: number,
     wanted: number): void {
     const replaces = before.failed > 0 || before.terminating > 0;

@@ -24,7 +24,7 @@ const MANAGED_TAINTS = new Set([
   UNSCHEDULABLE,
 ]);
 
-/** When a node was last heard of, by our own clock: its clock may be wrong. */
+/** The last sign of life of a node, by our own clock: its clock may be wrong. */
 export interface NodeHealth {
   heartbeat: string;
   seen_ms: number;

@@ -19,7 +19,7 @@ export type ClaimAction =
   | { do: "provision"; provisioner: string }
   | { do: "default-class"; name: string }
   | { do: "wait"; event?: ClaimEvent }
-  /** Its data is gone or another's. */
+  /** The volume of the claim is gone or another claim's. */
   | { do: "lost"; event: ClaimEvent };
 
 export interface ClaimEvent {

@@ -7,9 +7,9 @@ import { BOUND_BY_CONTROLLER } from "@raft2kube/client-kube/object/volumes.ts";
 /** The plan for a volume. */
 export type VolumeAction =
   | { do: "phase"; phase: "Available" | "Bound" | "Released" }
-  /** Its claim took another volume: forget the claim that was written into it by us. */
+  /** The volume's claim took another volume: remove the reference that the binder wrote into it. */
   | { do: "unbind" }
-  /** It is kept for a claim that is not finished: the claim decides. */
+  /** The volume is kept for a claim that is not finished: the claim decides. */
   | { do: "look-at-claim" }
   | { do: "failed"; reason: string; message: string };
 

@@ -22,9 +22,9 @@ export interface AutoscalerControl {
 }
 
 /**
- * Scales the target, then writes the status. Returns the history with what was scaled. Of a crash
- * between the two only the time of the last scaling and the event are lost: the next step reads the
- * scale from the server.
+ * Scales the target, then writes the status. Returns the history with the scaling. A crash between
+ * the two loses only the time of the last scaling and the event: the next step reads the scale from
+ * the server.
  */
 export async function applyPlan(
   control: AutoscalerControl, autoscaler: HorizontalPodAutoscaler, target: ScaleTarget,

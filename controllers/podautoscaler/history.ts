@@ -8,14 +8,14 @@ interface Recommendation {
   readonly time_ms: number;
 }
 
-/** By how many replicas was scaled at a time. */
+/** A change of the number of replicas, with its time. */
 interface ScaleEvent {
   readonly change: number;
   readonly time_ms: number;
 }
 
 /**
- * The previous decisions for one autoscaler. In memory alone: after a restart a window begins with
+ * The previous decisions for one autoscaler. In memory alone: after a restart a window starts with
  * the replicas that are there, as in upstream.
  */
 export interface History {
@@ -128,7 +128,7 @@ interface Direction {
   select(...limits: number[]): number;
 }
 
-/** Each policy counts from the replicas at the begin of its period. */
+/** Each policy counts from the replicas at the start of its period. */
 function limitOf(
   { ups, downs }: History, current: number, { selectPolicy, policies = [] }: HPAScalingRules,
   now_ms: number, { pods, percent, select }: Direction,

@@ -114,7 +114,7 @@ function unavailable(namespace: string, { type, object, pods, external }: Metric
   return `unknown metric source type ${JSON.stringify(type)}`;
 }
 
-/** As Go prints the structure. */
+/** Formats a selector as Go prints the structure. */
 function selectorText(selector: LabelSelector | undefined): string {
   if (selector === undefined) return "nil";
   const labels = Object.entries(selector.matchLabels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))

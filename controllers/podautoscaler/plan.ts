@@ -30,12 +30,12 @@ export type Selected =
   }
   | { readonly invalid: string };
 
-/** An autoscaler with what it scales. */
+/** An autoscaler with its target and metrics. */
 export interface AutoscalerView {
   readonly autoscaler: HorizontalPodAutoscaler;
   readonly scale: Scale;
   readonly selected: Selected;
-  /** Undefined before the first plan. */
+  /** The history of decisions; undefined before the first plan. */
   readonly history: History | undefined;
   readonly settings: AutoscalerSettings;
   readonly now_ms: number;
@@ -143,7 +143,7 @@ export function needsMetrics({ spec }: HorizontalPodAutoscaler, scale: Scale): b
     outsideBounds(current, spec.minReplicas ?? 1, spec.maxReplicas) === undefined;
 }
 
-/** Outside its bounds a workload is scaled without a look at metrics. */
+/** Scales a workload outside its bounds without reading metrics. */
 function outsideBounds(current: number, min: number, max: number) {
   if (current > max) {
     return { replicas: max, reason: "Current number of replicas above Spec.MaxReplicas" };
@@ -217,10 +217,10 @@ function outcomeOf(reading: Reading, current: number): MetricOutcome["outcome"] 
 }
 
 interface Complaint {
-  /** Of the event. */
+  /** Reason of the event. */
   readonly reason: string;
   readonly message: string;
-  /** Of the condition, where they differ. */
+  /** Reason of the condition, if it differs. */
   readonly why?: string;
   readonly condition?: string;
 }

@@ -10,7 +10,7 @@ export interface PodMetric {
   readonly window_ms: number;
 }
 
-/** By the pod's name. */
+/** Metrics by the pod's name. */
 export type MetricsByPod = ReadonlyMap<string, PodMetric>;
 
 /**

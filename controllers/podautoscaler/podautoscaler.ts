@@ -28,7 +28,7 @@ import { AUTOSCALER_DEFAULTS, type AutoscalerSettings } from "../autoscaler-sett
 const ACCOUNT = "horizontal-pod-autoscaler";
 const log = logger("horizontal-pod-autoscaler");
 
-/** Sets the replicas of workloads by what their pods use. */
+/** Sets the replicas of workloads by their pods' usage. */
 export function startPodAutoscalers(context: ControllerContext): Running {
   const settings = { ...AUTOSCALER_DEFAULTS, ...context.settings.autoscalers };
   const autoscalers = context.informers.of<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);
@@ -42,7 +42,7 @@ export function startPodAutoscalers(context: ControllerContext): Running {
     async reconcile(key) {
       await reconciler.reconcile(key);
       if (autoscalers.store.get(key)) return { again_ms: settings.syncPeriod_ms };
-      // It was deleted meanwhile: of what was kept since, a selector would be a rival of others.
+      // It was deleted meanwhile: a selector that was kept since would be ambiguous with others.
       reconciler.forget(key);
     },
   });

@@ -7,7 +7,7 @@ import { AUTOSCALER_DEFAULTS } from "../autoscaler-settings.ts";
 const NOW_MS = 1_700_000_000_000;
 const MINUTE_MS = 60_000;
 
-/** A pod that has long been ready, requests one processor, and uses `milli` of it. */
+/** Pods that have long been ready, request one processor, and use `milli` of it. */
 interface Case {
   readonly milli?: number | undefined;
   readonly ready?: "True" | "False" | "never";

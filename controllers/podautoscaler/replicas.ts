@@ -34,7 +34,7 @@ export interface Proposal {
   readonly replicas: number;
   /** The average over the pods, in thousandths. */
   readonly average_milli: number;
-  /** In percent of what is requested. */
+  /** Target in percent of the requests. */
   readonly utilization?: number;
 }
 
@@ -88,7 +88,7 @@ function utilizationOf(
 /**
  * Scales by the ratio of what the ready pods use to the target. Where pods are unready or were not
  * measured the change is damped: such a pod counts as unused when scaling up, and one that was not
- * measured as used (`whole`) when scaling down. A change that turns around by that is none.
+ * measured as used (`whole`) when scaling down. If that reverses the direction, nothing changes.
  */
 function propose(
   { currentReplicas, tolerances }: Question,
@@ -130,7 +130,7 @@ function isWithin({ up, down }: Tolerances, ratio: number): boolean {
 
 interface Groups {
   readonly ready: MetricsByPod;
-  /** Ready pods; `ready` may have metrics of pods that are not in the list any more besides. */
+  /** Number of ready pods in the list; `ready` may also have metrics of pods that have left it. */
   readonly readyCount: number;
   readonly unready: readonly string[];
   /** Pods that were not measured. */
@@ -162,7 +162,10 @@ function groupsOf(question: Question): Groups {
   throw new MetricError(why);
 }
 
-/** Of processor time alone: what a pod uses while it starts says nothing about its load. */
+/**
+ * Whether a pod counts as unready, for processor time alone: its use during the start does not show
+ * its load.
+ */
 function isUnready(
   { resource, settings, now_ms }: Question, pod: Pod, { time_ms, window_ms }: PodMetric,
 ): boolean {

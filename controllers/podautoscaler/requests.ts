@@ -22,7 +22,7 @@ function hasOwnRequests({ spec }: Pod): boolean {
   return Object.keys(spec.resources?.requests ?? {}).some(isPodResource);
 }
 
-/** With the overhead of its runtime class (KEP 2837). */
+/** Requests of a pod with the overhead of its runtime class (KEP 2837). */
 function podRequest({ metadata, spec }: Pod, resource: string): number {
   const own = spec.resources?.requests?.[resource];
   if (own === undefined) {

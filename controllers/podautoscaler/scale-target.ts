@@ -25,7 +25,7 @@ export class ScaleTargets {
     this.#kinds = new ScalableKinds(client);
   }
 
-  /** The scale of what an autoscaler names. Fails as the server does, and on unknown kinds. */
+  /** The scale of an autoscaler's target. Throws the server's errors, and for unknown kinds. */
   async get(reference: CrossVersionObjectReference, namespace: string): Promise<ScaleTarget> {
     const resource = this.#client.resource<KubeObject>(await this.#typeOf(reference));
     const address = { namespace, name: reference.name };
@@ -47,7 +47,9 @@ export class ScaleTargets {
     }
   }
 
-  /** In any version of its group, as upstream: the preferred one. */
+  /**
+   * Finds the kind in the preferred version of its group, whichever version is named, as upstream.
+   */
   async #typeOf({ apiVersion = "", kind }: CrossVersionObjectReference) {
     const group = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
     const found = await this.#kinds.find(group, kind);

@@ -20,7 +20,7 @@ export function startPodGc(context: ControllerContext): Running {
   const client = context.client(ACCOUNT);
   const podWriter = client.resource<Pod>(PODS);
   const nodeReader = client.resource<Node>(NODES);
-  /** Since when a node with pods is not in the informer. */
+  /** Times since which nodes with pods are not in the informer. */
   const missing = new Map<string, number>();
 
   const reconcile = async () => {

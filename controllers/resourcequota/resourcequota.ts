@@ -100,12 +100,12 @@ export function startResourceQuota(context: ControllerContext): Running {
   return loop;
 }
 
-/** Objects of one kind that are followed, whatever their type. */
+/** Watched objects of one kind, of any type. */
 interface Followed {
   readonly plural: string;
   readonly synced: Promise<void>;
   inNamespace(namespace: string): KubeObject[];
-  /** Calls back for what changed or went, and may take less than before. */
+  /** Calls back for objects that changed or were deleted, and may use less than before. */
   onRelease(look: (object: KubeObject) => void): void;
 }
 

@@ -21,9 +21,9 @@ export function isFor({ metadata }: Secret, account: ServiceAccount): boolean {
 }
 
 /**
- * Returns the Secret with what it lacks: the account's UID, the certificates that verify the
- * apiserver, the namespace, and a token that `sign` makes; undefined if it lacks nothing. Source:
- * upstream's pkg/controller/serviceaccount/tokens_controller.go.
+ * Returns the completed Secret: the account's UID, the certificates that verify the apiserver, the
+ * namespace, and a token that `sign` makes; undefined if it is complete. Source: upstream's
+ * pkg/controller/serviceaccount/tokens_controller.go.
  */
 export async function completed(
   secret: Secret,

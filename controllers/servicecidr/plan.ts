@@ -14,11 +14,11 @@ export type Readiness = Pick<Condition, "type" | "status" | "reason" | "message"
 
 /** The action for one ServiceCIDR. */
 export type CidrPlan =
-  /** It may be used: it has the finalizer and is ready. */
+  /** The range may be used: it has the finalizer and is ready. */
   | { do: "protect"; condition: Readiness }
-  /** It is being deleted, and addresses would be in no range without it. */
+  /** The range is being deleted, and addresses would be in no range without it. */
   | { do: "block"; condition: Readiness }
-  /** Its deletion may not be known to every apiserver yet. */
+  /** The range's deletion may not be known to every apiserver yet. */
   | { do: "wait"; again_ms: number }
   | { do: "release" };
 

@@ -99,7 +99,10 @@ async function withEvent(
   }
 }
 
-/** By its uid: an informer that lags must not make it delete the next pod of the same name. */
+/**
+ * Deletes a pod by its uid: an informer that lags must not make it delete the next pod of the same
+ * name.
+ */
 async function deletePod({ pods }: StatefulControl, pod: Pod): Promise<void> {
   try {
     await pods.delete(nameOf(pod), { preconditions: { uid: pod.metadata.uid } });

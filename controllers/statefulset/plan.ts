@@ -44,9 +44,9 @@ interface PodWithOrdinal {
 /**
  * Plans the next step of a StatefulSet, as upstream: pods in the order of their ordinals, each when
  * all before it are available; then those that are too many, the last first; then the update of one
- * pod. With Parallel no pod waits for another, except for the update; of those that are missing a
- * step makes STATEFUL_PODS_BURST, and their events bring the set back for the others. The work is
- * bounded by that and by what exists, not by `replicas`.
+ * pod. With Parallel no pod waits for another, except for the update; a step creates at most
+ * STATEFUL_PODS_BURST pods, and their events bring the set back for the others. The work is bounded
+ * by that and by what exists, not by `replicas`.
  */
 export function planStep(view: StatefulView): StatefulPlan {
   const { set } = view;
@@ -108,7 +108,10 @@ function planReplica(
   return { tasks, blocks: false };
 }
 
-/** In order, one at a time: the last first, when all others are available. */
+/**
+ * Plans the deletion of condemned pods one at a time: the last first, when all others are
+ * available.
+ */
 function planCondemned(
   view: StatefulView, condemned: readonly PodWithOrdinal[], isOrdered: boolean,
 ): { tasks: Task[]; blocks: boolean } {

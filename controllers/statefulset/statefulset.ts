@@ -143,7 +143,7 @@ class StatefulReconciler {
       now_ms: this.#clock.now(),
     };
     const { created, updated, error } = await applyPlan(this.#control, view, planStep(view));
-    // Counted at once, as upstream: a write of the status less for each pod.
+    // Counted immediately, as upstream: it saves a write of the status for each pod.
     await this.#writeStatus({ ...view, pods: [...own, ...created] }, collisionCount, updated);
     await deleteRevisions(this.#history, set, surplusRevisions(view, history));
     if (error !== undefined) throw error;
@@ -151,7 +151,7 @@ class StatefulReconciler {
     if (again_ms !== undefined) return { again_ms };
   }
 
-  /** Its pods or revisions, adopted and released if need be. */
+  /** Lists the set's pods or revisions, adopted and released if need be. */
   #claim<D extends KubeObject>(
     set: StatefulSet, { store }: Informer<D>, dependents: ResourceClient<D>,
     isMember: (object: D) => boolean,

@@ -3,9 +3,9 @@ import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { tolerates } from "@raft2kube/client-kube/object/toleration.ts";
 
 /**
- * When a pod must leave a node with these taints, in milliseconds since 1970: `now_ms` at once,
- * undefined never. A toleration with `tolerationSeconds` holds that long from when the taint was
- * added.
+ * When a pod must leave a node with these taints, in milliseconds since 1970: `now_ms` if
+ * immediately, undefined if never. A toleration with `tolerationSeconds` lasts that long from when
+ * the taint was added.
  */
 export function evictionTime(
   pod: Pod,

@@ -9,7 +9,7 @@ const STEPS: readonly { min: number; max: number; ttl_s: number }[] = [
 
 /**
  * For how long kubelets of a cluster of `nodes` nodes may keep Secrets and ConfigMaps, in seconds.
- * `before` is what they may now: it stays while the size is within its step (upstream's table).
+ * `before` is the present value: it stays while the size is within its step (upstream's table).
  */
 export function nodeTtl_s(nodes: number, before: number | undefined): number {
   const now = STEPS.find(({ ttl_s }) => ttl_s === before);

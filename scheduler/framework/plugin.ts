@@ -72,7 +72,7 @@ export interface PermitPlugin extends Plugin {
   permit(state: CycleState, info: PodInfo, node: NodeInfo, signal: AbortSignal): Promise<void>;
 }
 
-/** Does the work that must be complete before the pod is bound, such as binding its volumes. */
+/** Completes work that must be done before the pod is bound, such as binding its volumes. */
 export interface PreBindPlugin extends Plugin {
   preBind(state: CycleState, info: PodInfo, node: NodeInfo, signal: AbortSignal): Promise<void>;
 }

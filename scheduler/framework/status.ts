@@ -5,7 +5,7 @@ export interface Status {
   readonly reasons: readonly string[];
 }
 
-/** Returned by PreFilter and PreScore: the plugin's Filter or Score is left out of this cycle. */
+/** Status of PreFilter and PreScore that leaves the plugin's Filter or Score out of this cycle. */
 export const SKIP = "Skip" as const;
 
 /** The result of an extension point; `undefined` is upstream's Success. */

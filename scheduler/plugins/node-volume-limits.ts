@@ -13,7 +13,7 @@ import { StateKey } from "../framework/cycle-state.ts";
 import type { FilterPlugin, PreFilterPlugin } from "../framework/plugin.ts";
 import { SKIP, unschedulable } from "../framework/status.ts";
 
-/** The objects that tell which volumes are in use on which node. */
+/** The objects that show which volumes are in use on which node. */
 export interface VolumeLimitsView {
   claims: ReadStore<PersistentVolumeClaim>;
   volumes: ReadStore<PersistentVolume>;

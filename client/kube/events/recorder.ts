@@ -28,8 +28,8 @@ const log = logger("events");
 const RETRY_MS = 1_000;
 
 /**
- * Tells the cluster what happened to an object, as core/v1 Events that count their repeats. Writing
- * happens later and in order; what cannot be written in time is dropped with a line in the log,
+ * Records what happened to an object, as core/v1 Events that count their repeats. Events are
+ * written later and in order; one that cannot be written in time is dropped with a line in the log,
  * never waited for.
  */
 export class EventRecorder {
@@ -84,7 +84,7 @@ export class EventRecorder {
     this.#writing = undefined;
   }
 
-  /** False when the server could not be reached in time; a refusal is an answer. */
+  /** Returns false when the server could not be reached in time; a refusal is an answer. */
   async #write(recorded: Recorded): Promise<boolean> {
     const { clock } = this.#options;
     for (let attempt = 1; attempt <= EVENT_ATTEMPTS_MAX; attempt++) {
@@ -117,7 +117,7 @@ export class EventRecorder {
         await this.#events.patch(written, "strategic", patch);
         return;
       } catch (thrown) {
-        // The old one has expired on the server: begin a new one.
+        // The old one has expired on the server: start a new one.
         if (!isNotFound(thrown)) throw thrown;
       }
     }

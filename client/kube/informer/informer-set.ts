@@ -18,7 +18,8 @@ export class InformerSet {
   #started = false;
   #markClosed: () => void = () => {};
   /**
-   * Resolves when the set is closed; for those that wait for `synced` and must not wait for ever.
+   * Resolves when the set is closed; for those that wait for `synced` and must not wait without
+   * end.
    */
   readonly closed: Promise<void>;
 

@@ -26,8 +26,8 @@ export interface InformerOptions<T extends KubeObject> {
 }
 
 /**
- * A copy of a resource in memory, kept by a reflector, and a place to hear of its changes. Many
- * readers share one informer. There is no resync: a reconciler that wants to look again asks its
+ * A copy of a resource in memory, kept by a reflector, and handlers of its changes. Many readers
+ * share one informer. There is no resync: a reconciler that wants to look again requests it of its
  * queue.
  */
 export class Informer<T extends KubeObject> {
@@ -53,7 +53,7 @@ export class Informer<T extends KubeObject> {
     this.#reflector = new Reflector<T>({ ...options, sink });
   }
 
-  /** The objects as last heard of. */
+  /** The objects in their last known state. */
   get store(): ReadStore<T> {
     return this.#store;
   }
@@ -69,7 +69,8 @@ export class Informer<T extends KubeObject> {
   }
 
   /**
-   * Adds a handler and calls it at once for all present objects; the returned function removes it.
+   * Adds a handler and calls it immediately for all present objects; the returned function removes
+   * it.
    */
   handle(handler: Handler<T>): () => void {
     this.#handlers.add(handler);
@@ -108,7 +109,7 @@ export class Informer<T extends KubeObject> {
     else if (!sameRevision(old, object)) this.#callUpdated(object, old);
   }
 
-  /** Tells of a removal with the object's last state, which a DELETED event carries. */
+  /** Reports a removal with the object's last state, which a DELETED event carries. */
   #remove(key: string, last?: T): void {
     const old = this.#store.delete(key);
     if (old === undefined) return;
@@ -117,7 +118,7 @@ export class Informer<T extends KubeObject> {
   }
 
   #callUpdated(object: T, old: T): void {
-    // Same name, another object: readers that track identity must hear of both.
+    // Same name, another object: readers that track identity need both events.
     const replaced = old.metadata.uid !== object.metadata.uid;
     for (const handler of this.#handlers) {
       if (!replaced) handler.updated?.(object, old);

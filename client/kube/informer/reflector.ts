@@ -30,9 +30,9 @@ export interface ReflectorOptions<T extends KubeObject> {
 const log = logger("client-kube");
 
 /**
- * Keeps a sink equal to a resource: lists it by pages, watches from the list's revision, goes on
- * from the last revision seen (bookmarks move it) when a watch ends, and lists again only when the
- * server says that this revision is gone. Failures are tried again with back-off for ever.
+ * Keeps a sink equal to a resource: lists it by pages, watches from the list's revision, continues
+ * from the last revision seen (bookmarks move it) when a watch ends, and lists again only when that
+ * revision is gone from the server. Failures are retried with back-off, without end.
  */
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
@@ -68,7 +68,7 @@ export class Reflector<T extends KubeObject> {
       try {
         if (this.#revision === undefined) await this.#list(signal);
         await this.#watch(signal);
-        // A server that ends watches at once must not be asked in a tight loop.
+        // A server that ends watches immediately must not be called in a tight loop.
         if (clock.monotonic() - begun_ms < 1_000) await delay(clock, this.#backoff.next(), signal);
         else this.#backoff.reset();
       } catch (thrown) {

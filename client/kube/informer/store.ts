@@ -1,6 +1,6 @@
 import { type KubeObject, keyOf } from "../object/object.ts";
 
-/** From an object to the values it is found by (`spec.nodeName`, an owner's uid). */
+/** Returns the values under which an object is found (`spec.nodeName`, an owner's uid). */
 export type IndexFunction<T> = (object: T) => string[];
 
 /** An informer's objects for readers. They are shared: copy an object before you change it. */
@@ -22,9 +22,7 @@ export class ObjectStore<T extends KubeObject> implements ReadStore<T> {
     return this.#objects.size;
   }
 
-  /**
-   * Adds an index, filling it with what is there. Adding one of the same name again does nothing.
-   */
+  /** Adds an index over the present objects. Adding one of the same name again has no effect. */
   addIndex(name: string, indexer: IndexFunction<T>): void {
     if (this.#indexers.has(name)) return;
     this.#indexers.set(name, indexer);

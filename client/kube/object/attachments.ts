@@ -10,7 +10,7 @@ import { csiSourceOf, inTreeFieldOf, orUndefined, translateInline } from "./in-t
 
 const CSI_PREFIX = "kubernetes.io/csi/";
 
-/** On a node: its volumes are attached and detached by the controller. */
+/** Annotation of a node: its volumes are attached and detached by the controller. */
 export const CONTROLLER_ATTACHES = "volumes.kubernetes.io/controller-managed-attach-detach";
 
 /** A volume's name in `volumesAttached` and `volumesInUse` of a node's status. */
@@ -29,7 +29,7 @@ export function uniqueNameOf(volume: PersistentVolume): string | undefined {
 
 type InlineVolumes = ReadonlyMap<string, PersistentVolume>;
 
-/** By the pods as they are in stores, which replace and never change them. */
+/** Inline volumes by pod: stores replace pods and never change them. */
 const INLINE_VOLUMES = new WeakMap<Pod, InlineVolumes>();
 
 /**

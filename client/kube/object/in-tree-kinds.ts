@@ -36,7 +36,7 @@ export interface InTreeKind {
   classZoneKey?: string;
   /** New names of a class's parameters, by their old names in lower case. */
   parameters?: Readonly<Record<string, readonly string[]>>;
-  /** Set where other parameters are dropped. */
+  /** Whether other parameters are dropped. */
   onlyThese?: boolean;
   /** Returns parameters that are added to those of a class. */
   added?(parameters: Readonly<Record<string, string>>): Record<string, string>;

@@ -12,10 +12,13 @@ import { INLINE_HANDLE_BYTES_MAX } from "../limits.ts";
 import { IN_TREE_KINDS, type InTreeField, type InTreeKind } from "./in-tree-kinds.ts";
 import { PROVISIONED_BY, STORAGE_PROVISIONER, STORAGE_PROVISIONER_BETA } from "./volumes.ts";
 
-/** On a claim or volume whose provisioner is in-tree: the CSI driver that acts in its place. */
+/**
+ * Annotation of a claim or volume whose provisioner is in-tree: the CSI driver that acts in its
+ * place.
+ */
 const MIGRATED_TO = "pv.kubernetes.io/migrated-to";
 
-/** On a CSINode: the in-tree kinds that the node's kubelet takes for CSI volumes. */
+/** Annotation of a CSINode: the in-tree kinds that the node's kubelet takes for CSI volumes. */
 export const MIGRATED_PLUGINS = "storage.alpha.kubernetes.io/migrated-plugins";
 
 /** Prefix of the provisioners that are, or were, built into Kubernetes. */

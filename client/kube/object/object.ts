@@ -25,7 +25,7 @@ export function keyOf(object: KubeObject): string {
   return namespace ? `${namespace}/${name ?? ""}` : (name ?? "");
 }
 
-/** The name behind a key made by `keyOf`. */
+/** The name in a key made by `keyOf`. */
 export function nameOfKey(key: string): ObjectName {
   const slash = key.indexOf("/");
   if (slash < 0) return { name: key };

@@ -6,7 +6,7 @@ export function controllerOf(object: KubeObject): OwnerReference | undefined {
   return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
 }
 
-/** The reference that makes `owner` the controller of what carries it. */
+/** The reference that makes `owner` the controller of the object with it. */
 export function controllerReference(
   owner: KubeObject,
   type: { apiVersion: string; kind: string },
@@ -23,11 +23,11 @@ export function controllerReference(
 
 /** A controller's relation to an object. */
 export interface ClaimPlan<T> {
-  /** Its own, matching. */
+  /** The owner's objects that match. */
   owned: T[];
   /** Orphans that match: to be taken. */
   adopt: T[];
-  /** Its own that match no more: to be let go. */
+  /** The owner's objects that no longer match, to be released. */
   release: T[];
 }
 

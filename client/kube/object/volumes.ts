@@ -11,22 +11,28 @@ import { matchesSelector } from "@raft2kube/api/selector.ts";
  * The rules by which claims and volumes find each other: scheduler and volume binder must agree.
  */
 
-/** On a claim: binding is finished. On a volume: the binder chose it, not the administrator. */
+/**
+ * Annotation of a claim: binding is finished; of a volume: the binder chose it, not the
+ * administrator.
+ */
 export const BIND_COMPLETED = "pv.kubernetes.io/bind-completed";
 export const BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller";
 
-/** On a claim: the node whose pod needs it, for provisioners; and the provisioner of its class. */
+/**
+ * Annotation of a claim, for provisioners: the node whose pod needs it; and the provisioner of its
+ * class.
+ */
 export const SELECTED_NODE = "volume.kubernetes.io/selected-node";
 export const STORAGE_PROVISIONER = "volume.kubernetes.io/storage-provisioner";
 /** The older name of STORAGE_PROVISIONER, which some binders still set. */
 export const STORAGE_PROVISIONER_BETA = "volume.beta.kubernetes.io/storage-provisioner";
 
-/** On a volume: its provisioner. */
+/** Annotation of a volume: its provisioner. */
 export const PROVISIONED_BY = "pv.kubernetes.io/provisioned-by";
 
 /**
- * On a class whose driver's volumes any node can reach: the node that provisions them, where each
- * node has a provisioner of its own.
+ * Annotation of a class whose driver's volumes any node can reach: the node that provisions them,
+ * where each node has a provisioner of its own.
  */
 export const PROVISIONER_NODE = "r2k.io/provisioner-node";
 

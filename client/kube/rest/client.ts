@@ -22,14 +22,14 @@ import {
 } from "../transport/transport.ts";
 
 /**
- * Is given each attempt of a request: its method, the status of the answer (0 without one), and the
+ * Receives each attempt of a request: its method, the status of the answer (0 without one), and the
  * seconds until it came, or its head if its body is read later.
  */
 export type RequestObserver = (method: string, status: number, took_s: number) => void;
 
 export interface KubeClientOptions extends KubeConnection {
   clock?: Clock;
-  /** Requests per second in the long run and at once; a watch counts once. */
+  /** Requests per second in the long run; a watch counts once. */
   qps?: number;
   burst?: number;
   userAgent?: string;

@@ -15,7 +15,7 @@ export interface ListOptions extends Selection {
   metadataOnly?: boolean | undefined;
 }
 
-/** A watch. Without `resourceVersion` it begins with the objects that are there, as ADDED. */
+/** A watch. Without `resourceVersion` it starts with the objects that are there, as ADDED. */
 export interface WatchOptions extends Selection {
   resourceVersion?: string | undefined;
   allowWatchBookmarks?: boolean | undefined;
@@ -31,7 +31,7 @@ export interface WriteOptions {
   fieldManager?: string | undefined;
   fieldValidation?: "Ignore" | "Warn" | "Strict" | undefined;
   dryRun?: "All" | undefined;
-  /** Of apply patches: take over fields that others own. */
+  /** Whether an apply patch takes over fields that others own. */
   force?: boolean | undefined;
 }
 

@@ -3,7 +3,8 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import { RATE_WAITERS_MAX } from "../limits.ts";
 
 /**
- * A token bucket: `qps` requests per second in the long run, `burst` at once. Waiters go in order.
+ * A token bucket: `qps` requests per second in the long run, and bursts of `burst`. Waiters are
+ * served in order.
  */
 export class RateLimit {
   readonly #clock: Clock;
@@ -39,7 +40,7 @@ export class RateLimit {
     });
   }
 
-  /** Lets all that wait go at once, to fail on their closed transport. */
+  /** Releases all waiters, to fail on their closed transport. */
   close(): void {
     this.#timer?.cancel();
     this.#timer = undefined;

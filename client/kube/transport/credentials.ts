@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { TOKEN_REREAD_MS } from "../limits.ts";
 
-/** Gives the token to send, and hears when the server does not accept it any more. */
+/** Provides the token to send, and is notified when the server rejects it. */
 export interface TokenReader {
   read(): Promise<string>;
   rejected(): void;

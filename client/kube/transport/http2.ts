@@ -187,7 +187,7 @@ function isComplete(stream: http2.ClientHttp2Stream): boolean {
 
 /**
  * Returns a stream's data for a reader that may start later. Node destroys a stream that has
- * received everything and has no reader, with its data: so reading begins at once.
+ * received everything and has no reader, with its data: so reading starts immediately.
  */
 function readFromNow(stream: http2.ClientHttp2Stream, cut: () => TransportError): Readable {
   const body = new Readable({
@@ -224,7 +224,7 @@ function brokenOff({ failure: cause }: Connection, what: string): TransportError
   return new TransportError("ECONNRESET", `${what}: the answer broke off${why}`, { cause });
 }
 
-/** The connection's own failure says more than what it did to its streams. */
+/** The connection's own error is more useful than those of its streams. */
 function transportError(
   error: Error | undefined,
   connection: Connection,

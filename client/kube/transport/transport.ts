@@ -10,9 +10,9 @@ export interface HttpRequest {
   path: string;
   headers: Record<string, string>;
   body?: string | Buffer | undefined;
-  /** Ends the request, whatever it is doing. */
+  /** Ends the request, in any stage. */
   signal?: AbortSignal | undefined;
-  /** Until the answer's head has come; until all of it has, in `fetch`. */
+  /** Time until the answer's head has come; until all of it has, in `fetch`. */
   timeout_ms: number;
 }
 
