@@ -36,7 +36,9 @@ export const RESTORE_CALLS_MAX = 1_000;
 export const RESTORE_MS_MAX = 60_000;
 /** iptables mode: time that iptables-restore has to end after its input; it is killed then. */
 export const RESTORE_END_MS_MAX = 5_000;
-/** iptables mode: chains of one Service port, about: so many times as many are removed at once. */
+/**
+ * iptables mode: chains of one Service port, about; bounds the chains removed in one transaction.
+ */
 export const CHAINS_OF_A_PORT = 4;
 /** Clients in one endpoint's affinity set; the kernel evicts none before its timeout. */
 export const AFFINITY_CLIENTS = 65_535;
@@ -55,7 +57,8 @@ export const REFUSALS_LOGGED_MS = 10_000;
 export const KEEP_ALIVE_MS = 15_000;
 /**
  * Userspace mode: the part of the numbers for connections that listeners may take, of TCP and of
- * UDP. No outgoing connection of the node gets the number of a listener, whatever the addresses.
+ * UDP. No outgoing connection of the node gets the number of a listener, regardless of the
+ * addresses.
  */
 export const LISTENERS_PART = 0.5;
 /** Userspace mode: the part that UDP clients may take, each with a number of its own. */

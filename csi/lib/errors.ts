@@ -19,7 +19,7 @@ export const outOfRange = (message: string) => new RpcError(Status.OUT_OF_RANGE,
 export const failedPrecondition = (message: string) =>
   new RpcError(Status.FAILED_PRECONDITION, message);
 
-/** Not enough room, or none at the topology asked for. */
+/** There is not enough space, or none at the requested topology. */
 export const resourceExhausted = (message: string) =>
   new RpcError(Status.RESOURCE_EXHAUSTED, message);
 

@@ -62,7 +62,7 @@ export function publishRequest(
   };
 }
 
-/** Of several access modes CSI takes one: that which permits the most. */
+/** The access mode that permits the most: CSI takes one. */
 function widestMode(modes: readonly string[]): string {
   if (modes.includes("ReadWriteMany")) return "ReadWriteMany";
   if (modes.includes("ReadOnlyMany") && modes.includes("ReadWriteOnce")) {

@@ -12,7 +12,7 @@ import { DRIVER_RETRY_MS } from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 
 export interface BesideDriverOptions {
-  /** Under an identity with the rights of the sidecars; not closed here. */
+  /** Client under an identity with the rights of the sidecars; not closed here. */
   client: KubeClient;
   /** The driver's Unix socket. */
   driverSocket: string;

@@ -3,18 +3,18 @@ import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import { quantityOf } from "@raft2kube/std/quantity.ts";
 import { own } from "@raft2kube/std/own.ts";
 
-/** On a CSIStorageCapacity: by which driver it was published (upstream's names). */
+/** Label of a CSIStorageCapacity with the driver that it is of (upstream's names). */
 const DRIVER_LABEL = "csi.storage.k8s.io/drivername";
 const MANAGED_LABEL = "csi.storage.k8s.io/managed-by";
 
 /** Publisher of capacities: one driver in one topology. */
 export interface CapacityPublisher {
   driverName: string;
-  /** In labels and the names of objects; unique among a driver's publishers. */
+  /** Name in labels and object names; unique among a driver's publishers. */
   publisher: string;
   namespace: string;
   segments: Readonly<Record<string, string>>;
-  /** With which the objects are removed. */
+  /** Owner, with which the objects are removed. */
   owner: OwnerReference;
 }
 

@@ -13,7 +13,7 @@ export type ClaimPlan =
    * No node is selected: select this one if its class allows it, so that only one provisioner acts.
    */
   | { act: "selectNode"; storageClass: StorageClass }
-  /** Its content comes from an object of a kind that only that kind's populator knows. */
+  /** The claim's content comes from an object of a kind that only that kind's populator knows. */
   | { act: "populate" }
   | { act: "provision"; storageClass: StorageClass; selectedNode: string | undefined };
 
@@ -21,7 +21,10 @@ export interface Provisioner {
   driverName: string;
   /** Whether its volumes are reachable from some nodes only. */
   hasTopology: boolean;
-  /** Set where each node has its own provisioner, which acts only for claims of that node. */
+  /**
+   * The node of this provisioner, where each node has its own, which acts only for claims of that
+   * node.
+   */
   nodeName: string | undefined;
 }
 

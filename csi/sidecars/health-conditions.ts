@@ -44,7 +44,7 @@ export async function listConditions(
 
 /**
  * Asks for the condition of each volume of `handles`, until `isClosed`. One that the driver does
- * not tell is left out, so that the others are known. Throws RpcError if the driver is away.
+ * not report is left out, so that the others are known. Throws RpcError if the driver is away.
  */
 export async function getConditions(
   { name, controller }: Driver,

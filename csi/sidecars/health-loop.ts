@@ -25,7 +25,7 @@ export function reportsConditions(capabilities: ReadonlySet<number>): boolean {
 export class HealthMonitor {
   readonly #options: SidecarOptions;
   readonly #looking: Runner;
-  /** UIDs of the volumes that were abnormal; a monitor that starts again begins without them. */
+  /** UIDs of the volumes that were abnormal; a restarted monitor starts without them. */
   readonly #abnormal = new Set<string>();
   #isClosed = false;
 

@@ -39,7 +39,7 @@ export const CONDITION_CHARS_MAX = 700;
 /** Combinations of the topologies that one term of a class allows. */
 export const TOPOLOGIES_MAX = 1_000;
 
-/** Volumes made, deleted, grown and attached at once. */
+/** Concurrent calls that make, delete, grow and attach volumes. */
 export const PROVISION_WORKERS = 4;
 export const DELETE_WORKERS = 4;
 export const RESIZE_WORKERS = 4;

@@ -136,7 +136,10 @@ export class Modifier {
     events.record(about, "Normal", "VolumeModifySuccessful", text);
   }
 
-  /** Of refusals only INVALID_ARGUMENT says that the driver will never do it (CSI spec). */
+  /**
+   * Records a failure. Of refusals only INVALID_ARGUMENT means that the driver will never do it
+   * (CSI spec).
+   */
   async #recordFailure(
     claim: PersistentVolumeClaim,
     target: string,
@@ -152,7 +155,7 @@ export class Modifier {
       [MODIFYING]: `Modifying volume to "${target}" ${state}`,
       [FAILED]: { reason: goCodeName(thrown), message: messageOf(thrown) },
     }));
-    // Only another class helps, which brings the claim back at once.
+    // Only another class helps, which brings the claim back immediately.
     if (infeasible) return { again_ms: RETRY_MS_MAX };
     throw thrown;
   }

@@ -10,7 +10,7 @@ export const MODIFYING = "ModifyingVolume";
 /** Action for a claim that names a VolumeAttributesClass. */
 export type ModifyPlan =
   | { act: "leave" }
-  /** The claim names no class any more, and the driver is at rest. */
+  /** The claim no longer names a class, and no call of the driver is pending. */
   | { act: "cancel" }
   /** The class is missing, or another driver's. */
   | { act: "wait"; target: string; why: string }
@@ -23,7 +23,7 @@ export type ModifyPlan =
 
 /**
  * Decides whether a claim's volume is to get other attributes: its class is not the one that the
- * volume was last given. Attributes that the driver may have begun to give are asked for until it
+ * volume was last given. Attributes that the driver may have started to give are asked for until it
  * has decided (`refused`: it has), though the claim names another class meanwhile. Pure.
  */
 export function planModify(

@@ -3,5 +3,5 @@
  */
 export const PROVISIONER_FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer";
 
-/** On an attachment: the driver's name of the node, for when its CSINode is gone. */
+/** Annotation of an attachment: the driver's name of the node, for when its CSINode is gone. */
 export const NODE_ID = "csi.alpha.kubernetes.io/node-id";

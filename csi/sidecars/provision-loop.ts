@@ -55,7 +55,7 @@ interface Attempt {
   claim: PersistentVolumeClaim;
   storageClass: StorageClass;
   selectedNode: string | undefined;
-  /** Set once it was sent. */
+  /** The request, once it was sent. */
   request?: Init<CreateVolumeRequest>;
 }
 
@@ -66,7 +66,7 @@ export class Provisioner {
   readonly #driver: DriverIdentity;
   readonly #owner: VolumeOwner;
   readonly #informers: InformerSet;
-  /** Those of a driver that attaches; its volumes are deleted when they have none. */
+  /** Attachments of a driver that attaches; its volumes are deleted when they have none. */
   readonly #attachments: Informer<VolumeAttachment> | undefined;
   readonly #events: EventRecorder;
   readonly #clock: Clock;

@@ -116,7 +116,7 @@ export class Resizer {
       this.#refused.add(key);
       const infeasible = isInfeasibleSize(thrown);
       await this.#recordRefusal(begun, infeasible, why);
-      // Only another size helps, which brings the claim back at once.
+      // Only another size helps, which brings the claim back immediately.
       if (infeasible) return { again_ms: RETRY_MS_MAX };
       throw thrown;
     }
@@ -141,7 +141,7 @@ export class Resizer {
     return patchClaimStatus(this.#client, claim, change, this.#clock.now());
   }
 
-  /** After a refusal the claim may ask for another size, also a smaller one. */
+  /** Records a refusal, after which the claim may request another size, also a smaller one. */
   async #recordRefusal(
     claim: PersistentVolumeClaim,
     infeasible: boolean,

@@ -17,7 +17,7 @@ export type ResizePlan =
 
 /**
  * Decides whether a claim's volume is to grow: the claim is bound, to a volume of this driver, and
- * asks for more than it has. A size that the driver may have begun to make is asked for again;
+ * asks for more than it has. A size that the driver may have started to make is asked for again;
  * after one that it refused (ControllerResizeInfeasible, or `refused`), the claim may ask for
  * less. Pure.
  */

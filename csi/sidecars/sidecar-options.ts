@@ -8,7 +8,7 @@ import type { DriverIdentity } from "./driver-identity.ts";
 export interface SidecarOptions {
   client: KubeClient;
   driver: DriverIdentity;
-  /** Set where each node has a sidecar of its own. */
+  /** The node of this sidecar, where each node has one of its own. */
   nodeName: string | undefined;
   /** Whether CreateVolume gets the names of claim and volume. */
   extraCreateMetadata: boolean;

@@ -19,7 +19,7 @@ type Segments = Record<string, string>;
 export interface TopologyContext {
   client: KubeClient;
   driver: DriverIdentity;
-  /** Set where each node has a provisioner of its own. */
+  /** The node of this provisioner, where each node has one of its own. */
   nodeName: string | undefined;
 }
 

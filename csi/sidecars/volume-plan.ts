@@ -11,9 +11,9 @@ import type { SidecarOptions } from "./sidecar-options.ts";
 /** Owner of volumes: a driver and, where each node has its own, its topology. */
 export interface VolumeOwner {
   driverName: string;
-  /** Undefined: every volume of the driver is ours. */
+  /** Topology of this node; undefined if every volume of the driver is ours. */
   segments: Record<string, string> | undefined;
-  /** Of a driver without topology: whether the volumes of a class are ours. */
+  /** Whether the volumes of a class are ours, for a driver without topology. */
   hasClass?: (name: string) => boolean;
 }
 

@@ -8,7 +8,7 @@ import { exportedBy } from "./nfs-exports.ts";
 
 // The NFS driver's process for calls in shares, with directories of this machine for servers, where
 // the kernel has no NFS client: `server:/share` is R2K_EXPORTS/exports/server/share. Calls do not
-// end that begin while R2K_EXPORTS/stopped/server exists; each leaves a file there.
+// end that start while R2K_EXPORTS/stopped/server exists; each leaves a file there.
 
 const exports = process.env["R2K_EXPORTS"]!;
 

@@ -47,8 +47,8 @@ export function answerAllocate(
 }
 
 /**
- * Answers ListAndWatch: all devices at once, and again after each change, until `signal` aborts.
- * The end of the stream tells the kubelet that the plugin is gone.
+ * Answers ListAndWatch: all devices immediately, and again after each change, until `signal`
+ * aborts. The end of the stream shows the kubelet that the plugin is gone.
  */
 export async function* answerListAndWatch(
   behaviour: DevicePluginBehaviour,

@@ -52,7 +52,7 @@ export function listenTcp(
 function serve(socket: Socket, resolve: Resolve, log: Logger, idle_ms: number): void {
   let received = Buffer.alloc(0);
   let answering = 0;
-  // Single bytes do not put it off: they would hold the connection for ever.
+  // Single bytes do not restart it: they would keep the connection open without end.
   const idle = setTimeout(() => socket.destroy(), idle_ms).unref();
   socket.on("close", () => clearTimeout(idle));
   const write = (message: Buffer) => {

@@ -8,7 +8,7 @@ import { type ClusterName, labelOf, parseClusterName, reverseAddressOf } from ".
 import type { Backend, ClusterView } from "./view.ts";
 
 export interface Zone {
-  /** In lower case, without leading or trailing dots. */
+  /** Domain of the cluster in lower case, without leading or trailing dots. */
   domain: string;
   ttl_s: number;
 }

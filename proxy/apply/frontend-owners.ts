@@ -3,8 +3,8 @@ import type { ServicePort } from "../plan/model.ts";
 import type { Conflict, PortChanges } from "./rules.ts";
 
 /**
- * Grants each frontend to one port, for modes whose tables do not tell two Services with the same
- * frontend apart: the first that claims an address and port, or a node port, has it until it
+ * Grants each frontend to one port, for modes whose tables do not distinguish two Services with the
+ * same frontend: the first that claims an address and port, or a node port, has it until it
  * releases it. External addresses are not granted if they are a cluster IP or an API server's, or
  * `isReserved`: tenants choose them (CVE-2020-8554). Pure.
  */
@@ -21,7 +21,7 @@ export class FrontendOwners {
     this.#isReserved = isReserved;
   }
 
-  /** Records changes; returns all ports whose grant they may affect, with what is granted now. */
+  /** Records changes; returns all ports whose grant they may affect, with the present grant. */
   change(changes: PortChanges): Map<string, ServicePort | undefined> {
     const affected = new Set<string>();
     for (const [key, port] of changes) {

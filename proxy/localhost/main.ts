@@ -66,9 +66,9 @@ class HostPorts {
   readonly #clock: Clock;
   readonly #events: EventRecorder;
   readonly #log = logger("host-ports");
-  /** By protocol and number. */
+  /** Open ports by protocol and number. */
   readonly #open = new Map<string, ProxyPort>();
-  /** Ports that could not be opened, with the Service that has an event of it. */
+  /** Ports that could not be opened, with the Service that has an event about it. */
   readonly #refused = new Map<string, string>();
   /** Apart: a UDP client counts until it is idle, and must not keep connections out. */
   readonly #budgets: Readonly<Record<HostProtocol, Budget>>;

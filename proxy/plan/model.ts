@@ -25,7 +25,7 @@ export interface ServicePort {
   allEndpoints: Target[];
   /** The usable endpoints of this node. */
   localEndpoints: Target[];
-  /** Those of `allEndpoints` without a `nodeName`: pods of this node may be among them. */
+  /** Endpoints of `allEndpoints` without a `nodeName`: pods of this node may be among them. */
   unplacedEndpoints: Target[];
   /** `internalTrafficPolicy: Local`: the ClusterIP uses local endpoints only. */
   internalLocal: boolean;
@@ -48,7 +48,7 @@ export interface HealthCheck {
   localEndpoints: number;
 }
 
-/** A Service's ports, and for the log what the proxy cannot serve of it. */
+/** A Service's ports, and for the log the reasons why the proxy cannot serve some. */
 export interface ServicePlan {
   ports: ServicePort[];
   problems: string[];

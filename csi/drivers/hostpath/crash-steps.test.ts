@@ -31,7 +31,7 @@ function interrupt(of: Record<string, Step>, names: readonly string[]): void {
       if (!current) return step.apply(this, args);
       if (current.left-- > 0) return remember(current, step.apply(this, args), name);
       current.died();
-      // A torn write: half of what was to be written is there.
+      // A torn write: half of the data is written.
       const torn = name === "writeFile" && typeof args[0] === "string" && of !== (fs as never);
       const text = torn ? (args[0] as string) : "";
       const done = torn ? step.call(this, text.slice(0, text.length / 2)) : Promise.resolve();

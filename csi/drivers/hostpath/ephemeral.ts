@@ -4,7 +4,10 @@ import { CAPACITY_DEFAULT_BYTES } from "../../lib/limits.ts";
 import { makeVolume, type HostPathDriver } from "./driver.ts";
 import { volumeOf } from "./state.ts";
 
-/** Set by a kubelet to "true" for an inline volume of a pod (CSIDriver, volumeLifecycleModes). */
+/**
+ * Context key that a kubelet sets to "true" for an inline volume of a pod (CSIDriver,
+ * volumeLifecycleModes).
+ */
 const EPHEMERAL = "csi.storage.k8s.io/ephemeral";
 
 /** The caller's id becomes a directory name. */

@@ -56,7 +56,9 @@ function membersOf(state: HostPathState, groupId: string): HostPathSnapshot[] {
   return Object.values(state.snapshots).filter(({ group }) => group?.id === groupId);
 }
 
-/** Makes all contents, then records them at once: after a crash all of a group exist, or none. */
+/**
+ * Makes all contents, then records them in one write: after a crash all of a group exist, or none.
+ */
 async function createGroup(
   driver: HostPathDriver,
   request: CreateVolumeGroupSnapshotRequest,

@@ -14,9 +14,9 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 const log = logger("csi-hostpath");
 
 /**
- * Detaches a device that was published if its file is none of those in `folder`: a pod has given
- * it another (LOOP_CHANGE_FD, which the kernel allows for read-only devices). Its content's name
- * does not lead to it any more, nor does a descriptor after a restart of the driver.
+ * Detaches a device that was published if its file is none of those in `folder`: a pod has given it
+ * another (LOOP_CHANGE_FD, which the kernel allows for read-only devices). Such a device is found
+ * neither by its content's name nor, after a restart of the driver, by a descriptor.
  */
 export function detachSwapped(name: string, folder: string): void {
   const file = attachedLoopDevices().find((device) => device.name === name)?.file;

@@ -10,7 +10,7 @@ export const CAPACITY_BYTES_MAX = 1024 * GIB;
 /** ext4's block size: its tables for a volume of CAPACITY_BYTES_MAX stay small. */
 export const BLOCK_BYTES = 4096;
 
-/** A volume has a file for this many bytes: their tables take 3 % of it. */
+/** Bytes of a volume for each of its inodes, whose tables take 3 % of it. */
 export const INODE_BYTES = 8192;
 
 /** The smallest file system made: mkfs.ext4 needs some room for its tables. */
@@ -30,7 +30,7 @@ export const GROUP_VOLUMES_MAX = 100;
 /** How long a copy of a volume's content may run before it is ended and undone. */
 export const COPY_TIMEOUT_MS = 10 * 60_000;
 
-/** How long the last unmount of a volume waits for what it has in memory to be written out. */
+/** How long the last unmount of a volume waits for its dirty pages to be written. */
 export const SYNC_TIMEOUT_MS = 10 * 60_000;
 
 /** How long mkfs.ext4 may run; the largest volume takes it a second. */

@@ -21,7 +21,7 @@ export interface HostPathOptions {
   driverName?: string;
   /** The format of new volumes; detected if absent. */
   form?: ContentForm;
-  /** Volumes that a scheduler may have in use on this node at once; unlimited if absent. */
+  /** Volumes that a scheduler may have in use on this node; unlimited if absent. */
   maxVolumesPerNode?: number;
   /** Keys that VolumeAttributesClasses may set on volumes; they are recorded and have no effect. */
   mutableParameters?: readonly string[];

@@ -7,7 +7,7 @@ export type ContentSource =
 
 export interface HostPathVolume {
   id: string;
-  /** Chosen by the caller; creating it again under this name gives this volume. */
+  /** Name chosen by the caller; creating it again under this name returns this volume. */
   name: string;
   capacity_bytes: number;
   source?: ContentSource;
@@ -15,7 +15,7 @@ export interface HostPathVolume {
   block: boolean;
   /** Parameters that ControllerModifyVolume changes. */
   mutableParameters?: Readonly<Record<string, string>>;
-  /** Made by NodePublishVolume for one pod, gone with NodeUnpublishVolume. */
+  /** Whether NodePublishVolume made it for one pod; NodeUnpublishVolume then deletes it. */
   ephemeral: boolean;
 }
 

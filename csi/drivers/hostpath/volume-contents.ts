@@ -39,15 +39,15 @@ export interface NewContent {
   capacity_bytes: number;
   /** Whether it is a block device: a file without a file system in it. */
   block: boolean;
-  /** Of which content it is a copy; empty without one. */
+  /** The content of which it is a copy; empty without one. */
   source?: { kind: ContentKind; id: string } | undefined;
 }
 
 /**
  * The contents on disk: `<dataDir>/volumes/<id>` and `<dataDir>/snapshots/<id>`, each an image, or
  * a directory where images cannot be made, and in data of versions that had none. Ids are the
- * driver's own, so no path is ever made from what a caller sent. A content counts only while the
- * state names its id: it is made before, and removed after, the state is changed.
+ * driver's own, so no path is ever made from a caller's data. A content counts only while the state
+ * names its id: it is made before, and removed after, the state is changed.
  */
 export class VolumeContents {
   readonly #dataDir: string;

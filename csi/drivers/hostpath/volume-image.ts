@@ -36,7 +36,7 @@ const FSCK_CORRECTED_MAX = 3;
 const FEATURES_AT = 1024 + 0x5c;
 const HAS_JOURNAL = 0x4;
 
-/** Length of the image of a volume: room for a journal comes on top of what was asked for. */
+/** Length of the image of a volume: space for a journal comes on top of the requested size. */
 function imageSize(capacity_bytes: number, hasJournal: boolean): number {
   const size = Math.max(capacity_bytes, IMAGE_BYTES_MIN) + (hasJournal ? JOURNAL_BYTES : 0);
   return Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
@@ -97,7 +97,7 @@ export async function growImage(file: string, capacity_bytes: number): Promise<v
   const handle = await open(file, "r+");
   let size: number;
   try {
-    // One that began without a journal stays without.
+    // One that started without a journal stays without.
     const features = Buffer.alloc(4);
     await handle.read(features, 0, features.length, FEATURES_AT);
     size = imageSize(capacity_bytes, (features.readUInt32LE() & HAS_JOURNAL) !== 0);
@@ -123,8 +123,8 @@ export async function growImage(file: string, capacity_bytes: number): Promise<v
 const LASTING = ["EPERM", "EACCES", "ENODEV", "ENXIO", "ENOSYS", "ENOTTY", "EINVAL", "EOPNOTSUPP"];
 
 /**
- * Why images cannot be made here, found by making one in `directory`; undefined where they can.
- * Throws what may pass, which says nothing about that: RESOURCE_EXHAUSTED when the disk is full,
+ * Why images cannot be made here, determined by making one in `directory`; undefined where they
+ * can. Throws on temporary failures, which prove nothing: RESOURCE_EXHAUSTED when the disk is full,
  * INTERNAL otherwise.
  */
 export async function imagesMissing(directory: string): Promise<string | undefined> {
@@ -193,7 +193,7 @@ export function repairTimeout_ms(size: number): number {
   return PROGRAM_TIMEOUT_MS + Math.ceil(size / 1024 ** 3) * REPAIR_MS_PER_GIB;
 }
 
-/** Describes a failed e2fsck: one that was killed says nothing about the image. */
+/** Describes a failed e2fsck: one that was killed proves nothing about the image. */
 export function repairFailure(file: string, thrown: unknown): string {
   const { killed, signal } = thrown as { killed?: boolean; signal?: string | null };
   if (killed) return `the check of ${file} was ended by its time limit; e2fsck -p ${file} has none`;

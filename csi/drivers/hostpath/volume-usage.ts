@@ -54,7 +54,7 @@ export async function requireSpace(driver: HostPathDriver, volume: HostPathVolum
   throw resourceExhausted(`${message}: expand it, or mount it read-only`);
 }
 
-/** Undefined for what the kernel bounds. */
+/** Measures a volume; undefined where the kernel bounds it. */
 async function measure(
   { contents }: HostPathDriver,
   { id }: HostPathVolume,

@@ -31,7 +31,7 @@ export const PROCESSES_PER_SERVER_MAX = 4;
 export const PROCESSES_IDLE_MAX = 2;
 export const PROCESS_IDLE_MS = 30_000;
 
-/** A process that reports nothing of itself within this time is ended. */
+/** Time until a process must have sent its first report; it is killed after it. */
 export const PROCESS_START_TIMEOUT_MS = 20_000;
 
 /** Messages of a failed program that are kept. */

@@ -11,7 +11,7 @@ export interface MountOptions {
   attributes: number;
 }
 
-/** From the newest, as mount.nfs negotiates. */
+/** Versions from the newest, as mount.nfs negotiates. */
 const VERSIONS = ["4.2", "4.1", "4.0", "3"];
 const VERSION_NAMES: Readonly<Record<string, string>> = { "4": "4.0" };
 

@@ -48,8 +48,8 @@ const STACKED_MAX = 16;
 
 /**
  * The Node service: a mount for each pod, of the server's directory itself. Nothing is staged, as
- * the kernel shares what several mounts of one export need. What is mounted where is read from the
- * kernel at each call; whatever may wait for the server runs in a process of its own.
+ * the kernel shares the state of several mounts of one export. The mounts are read from the kernel
+ * at each call; calls that may wait for the server run in a process of their own.
  */
 export function nodeService(driver: NfsDriver): ServedService {
   const handlers: Handlers<NodeMethods> = {

@@ -2,7 +2,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { internal } from "../../lib/errors.ts";
 import type { OnDelete } from "./parameters.ts";
 
-/** Of which volume or snapshot of the same share a volume is a copy; `key` is its record's. */
+/** The volume or snapshot of the same share that a volume is a copy of; `key` is its record's. */
 export interface ContentSource {
   kind: "snapshot" | "volume";
   key: string;

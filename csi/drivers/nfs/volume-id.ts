@@ -18,7 +18,7 @@ export interface ObjectId {
 const KEY_CHARS = 32;
 const KEY = /^[0-9a-f]{32}$/;
 
-/** The key of what has this name: a directory beneath the share, or a snapshot's name. */
+/** The key of a name: a directory beneath the share, or a snapshot's name. */
 export function keyOf(name: string): string {
   return createHash("sha256").update(name).digest("hex").slice(0, KEY_CHARS);
 }

@@ -26,9 +26,9 @@ export const jump = (table: Table, from: string, to: string, match = ""): Jump =
 
 /** A mode's shared chains and rules, beside the Services' own chains. */
 export interface Layout {
-  /** In the comments of the jumps, by which our rules differ from upstream's kube-proxy's. */
+  /** Comment of the jumps, which distinguishes our rules from upstream's kube-proxy's. */
   owner: string;
-  /** Each is inserted in front of what its chain has. */
+  /** Jumps, each inserted before the rules of its chain. */
   jumps: readonly Jump[];
   /** The shared chains of each table. */
   shared: Readonly<Record<Table, readonly string[]>>;

@@ -4,9 +4,11 @@ import { CHAINS, chainsOf, type PortChains, portName } from "./names.ts";
 
 /** The rules that one Service port adds to the tables. */
 export interface Fragment {
-  /** Its rules in the shared chains. */
+  /** The port's rules in the shared chains. */
   shared: Rule[];
-  /** Its own chains of the nat table, with their rules: written as iptables-save writes them. */
+  /**
+   * The port's own chains of the nat table, with their rules: written as iptables-save writes them.
+   */
   chains: Map<string, string[]>;
 }
 

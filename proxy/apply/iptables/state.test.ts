@@ -179,7 +179,7 @@ class Tables {
   readonly filter = new Map<string, string[]>(BUILT_IN.filter.map((name) => [name, []]));
   readonly nat = new Map<string, string[]>(BUILT_IN.nat.map((name) => [name, []]));
 
-  /** Applies at most so many transactions; returns how many of the table nat there were. */
+  /** Applies at most `most` transactions; returns how many of the table nat there were. */
   restore(input: string | string[], most = Infinity, afterEach = () => {}): number {
     const all = [...[input].flat().join("").matchAll(/^\*(\w+)\n([^]*?)^COMMIT$/gm)].slice(0, most);
     for (const [, name, body = ""] of all) {

@@ -236,7 +236,7 @@ function ownChains(saved: Saved, layout: Layout): string[] {
 /** Kinds of a Service's chains, each before those that its rules jump to. */
 const KINDS = ["KUBE-FW-", "KUBE-EXT-", "KUBE-SV", "KUBE-SEP-"];
 
-/** The transactions that remove chains to which no shared chain jumps any more. */
+/** The transactions that remove chains to which no shared chain jumps. */
 function removals(names: readonly string[], portsAtOnce: number): Section[] {
   const kind = (name: string) => KINDS.findIndex((prefix) => name.startsWith(prefix));
   const sorted = names.toSorted((a, b) => kind(a) - kind(b));

@@ -6,18 +6,18 @@ const WEIGHT = 1;
 
 /** Changes to the destinations of one virtual server. */
 export interface DestinationSteps {
-  /** Added, or given another weight. */
+  /** Destinations to add, or to give another weight. */
   set: Destination[];
   removed: Destination[];
-  /** Those with weight 0, which are there until their connections have ended. */
+  /** Destinations with weight 0, which stay until their connections have ended. */
   leaving: Target[];
 }
 
 /**
- * Plans the destinations of a virtual server, of which the kernel has `found`: each of `targets`
- * with weight 1, and no others. One that is no longer wanted first gets weight 0, so that its
- * connections continue and no new one begins, and is removed once it has none. That of UDP is
- * removed at once: a client of UDP never ends, and its packets would keep it (upstream). Pure.
+ * Plans the destinations of a virtual server, whose destinations in the kernel are `found`: each of
+ * `targets` with weight 1, and no others. One that is no longer wanted first gets weight 0, so that
+ * its connections continue and no new one starts, and is removed once it has none. One of UDP is
+ * removed immediately: a client of UDP never ends, and its packets would keep it (upstream). Pure.
  */
 export function planDestinations(
   protocol: IpvsProtocol,

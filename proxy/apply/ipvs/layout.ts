@@ -4,7 +4,7 @@ import { jump, type Layout, MASQUERADE_MARK, NEW, type Rule } from "../iptables/
 
 /** The device that has all addresses of Services, so that their packets are the node's own. */
 export const DEVICE = "kube-ipvs0";
-/** Its alias begins so: the device is ours, not upstream's kube-proxy's. A note follows. */
+/** Start of the device's alias: the device is ours, not upstream's kube-proxy's. A note follows. */
 export const DEVICE_OWNER = "r2k proxy";
 
 /** The sets that the rules ask; the names are upstream's where it has the same. */

@@ -31,7 +31,7 @@ export function nftablesRules(options: BaseOptions): NftablesRules {
     session?.[Symbol.dispose]();
     session = undefined;
   };
-  /** `isWhole`: the text replaces the table, whatever others did with it. */
+  /** `isWhole`: the text replaces the table, including changes by other programs. */
   const apply = async (text: string, isWhole: boolean) => {
     session ??= new NftSession();
     const before = session.generation();

@@ -21,7 +21,7 @@ interface Wanted {
 
 const NOTHING: Wanted = { chains: new Map(), sets: new Map(), elements: new Map() };
 
-/** Their names alone, which are kept: there are many. */
+/** The names of the wanted elements; only names are kept, as there are many. */
 type Names = Readonly<Record<keyof Wanted, readonly string[]>>;
 
 const NONE: readonly string[] = [];

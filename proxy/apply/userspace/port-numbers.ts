@@ -5,8 +5,8 @@ import type { ProxyPort } from "./proxy-port.ts";
 /** The part of a namespace's numbers for connections that the mode may take. */
 export interface NumbersPart {
   /**
-   * For listeners, in the order in which they are to be taken: first those that the kernel gives to
-   * outgoing connections last, every other one.
+   * Numbers for listeners, in the order in which they are to be taken: every other one, first those
+   * that the kernel gives to outgoing connections last.
    */
   listeners: readonly number[];
   /** How many sockets may be connected to endpoints of UDP. */
@@ -14,8 +14,8 @@ export interface NumbersPart {
 }
 
 /**
- * Returns the mode's part of the numbers that the kernel gives to sockets of itself. `range` and
- * `reserved`: net.ipv4.ip_local_port_range, ip_local_reserved_ports.
+ * Returns the mode's part of the numbers that the kernel assigns. `range` and `reserved`:
+ * net.ipv4.ip_local_port_range, ip_local_reserved_ports.
  */
 export function portNumbers(range: string, reserved: string): NumbersPart {
   const [low = 0, high = 0] = range.split(/\s+/).map(Number);

@@ -17,7 +17,7 @@ export interface ProxyPort {
 /** The bounds of a budget, and the log that reports it as used up. */
 export interface BudgetOptions {
   most: number;
-  /** Of one client's address; by default all. */
+  /** Connections of one client's address; by default all. */
   mostPerClient?: number;
   /** A budget of which each of this one also takes one. */
   within?: Budget;

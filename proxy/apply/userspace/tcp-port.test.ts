@@ -10,7 +10,7 @@ import { openTcpPort } from "./tcp-port.ts";
 const HOST = "127.0.0.1";
 const ZEROS = Buffer.alloc(6 << 20);
 const TURNS = 2_000;
-/** Bytes that the proxy reads at once, and of which it keeps fewer before it stops reading. */
+/** Bytes that the proxy reads at a time, and of which it keeps fewer before it stops reading. */
 const CHUNK = 1 << 16;
 const LAST = CHUNK - 4_096;
 const log = logger("test");
@@ -85,8 +85,8 @@ const turns = async () => {
 };
 
 /**
- * Has an endpoint reset its connection after an answer, of which all or as much is acknowledged as
- * the buffers between take while the client does not read. Returns the bytes that were
+ * Makes an endpoint reset its connection after an answer, of which all or as much is acknowledged
+ * as the buffers between take while the client does not read. Returns the bytes that were
  * acknowledged, those that the client reads then, and how its connection ends.
  */
 async function readAfterReset(answer_bytes: number): Promise<[number, number, unknown]> {
@@ -121,7 +121,7 @@ test("an endpoint's reset comes after what it had sent of its answer", async () 
 });
 
 /**
- * Has an endpoint reset its connection after an answer, of which the kernels' buffers have more
+ * Makes an endpoint reset its connection after an answer, of which the kernels' buffers have more
  * than the client's takes. Returns the pauses between the checks whether the client has it, and how
  * its connection ends.
  */

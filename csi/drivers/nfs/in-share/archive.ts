@@ -10,7 +10,9 @@ const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | const
 /** GNU tar: some files changed while they were read. The archive is whole. */
 const SOME_FILES_DIFFER = 1;
 
-/** Flags for what an archive keeps of a file; attributes of the system are not the users'. */
+/**
+ * Flags for the attributes that an archive keeps of a file; those of the system are not the users'.
+ */
 const KEPT = ["--numeric-owner", "--acls", "--xattrs", "--xattrs-include=user.*"];
 
 /**

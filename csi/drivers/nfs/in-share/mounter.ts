@@ -30,7 +30,7 @@ export const nfsMounter: Mounter = {
     const { options, attributes, versions } = mount;
     let missing: unknown;
     for (const [i, version] of versions.entries()) {
-      // Paths of NFS 4 begin at the root of the server's exports, those of NFS 3 at its own.
+      // Paths of NFS 4 start at the root of the server's exports, those of NFS 3 at its own.
       if (missing !== undefined && version !== "3") continue;
       try {
         const all = [`vers=${version}`, `addr=${address}`, ...options];
@@ -73,7 +73,7 @@ const REMEDIES: Readonly<Record<string, [status: number, text: string]>> = {
   EINVAL: [Status.INVALID_ARGUMENT, "the kernel refuses the mount options"],
 };
 
-/** The error of a mount as a status of CSI, with what to do. */
+/** The error of a mount as a status of CSI, with its remedy. */
 function mountError(source: string, thrown: unknown): RpcError {
   const code = codeOf(thrown) ?? "";
   const detail = `mounting ${source}: ${messageOf(thrown)}`;

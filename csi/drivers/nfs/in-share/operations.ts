@@ -48,7 +48,7 @@ export interface Operations {
     request: InShare & { subDir: string; key: string | undefined; target: string };
     result: null;
   };
-  /** `detach` ends the mount without waiting for what is in memory. */
+  /** `detach` ends the mount without waiting for dirty pages. */
   unmount: { request: { target: string; detach: boolean }; result: null };
   stats: { request: { path: string }; result: FileSystemUsage };
 }

@@ -48,7 +48,7 @@ export async function createVolume(
 }
 
 /**
- * Forgets a volume of another name that was begun for the directory and got none: its claim is
+ * Forgets a volume of another name that was started for the directory and got none: its claim is
  * gone, so that no call names it again. A claim that is created again has a volume of a new name,
  * and may have the same directory.
  */
