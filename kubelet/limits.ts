@@ -13,7 +13,9 @@ export const SYNC_BACK_OFF_MS = 1_000;
 export const SYNC_BACK_OFF_MS_MAX = 10_000;
 /** Every pod is looked at this often even when nothing happened. */
 export const RESYNC_MS = 60_000;
-/** Between two lists of all containers while the runtime streams events, and while it does not. */
+/**
+ * Time between two lists of all containers while the runtime streams events, and while it does not.
+ */
 export const RELIST_EVENTED_MS = 300_000;
 export const RELIST_GENERIC_MS = 1_000;
 /** A lost event stream is opened again after this. */
@@ -22,12 +24,12 @@ export const EVENTS_REOPEN_MS = 1_000;
 /** Largest checkpoint (of devices, of allocated resources) that is read. */
 export const CHECKPOINT_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Of the credentials that pulled one image, and of pulls that were cut short: the newest. */
+/** Number of credentials kept of the pulls of one image, and of interrupted pulls: the newest. */
 export const PULLED_CREDENTIALS_MAX = 100;
 export const PULLS_CUT_SHORT_MAX = 1_000;
 /** One image's pull. */
 export const IMAGE_PULL_TIMEOUT_MS = 1_800_000;
-/** Added to a container's grace period before StopContainer counts as hung. */
+/** Time added to a container's grace period before StopContainer counts as hung. */
 export const STOP_EXTRA_MS = 60_000;
 /** A preStop hook that used up the grace period leaves the container at least this long. */
 export const GRACE_AFTER_HOOK_S = 2;
@@ -99,7 +101,7 @@ export const TOKEN_REFRESH_MS_MAX = 24 * 3_600_000;
 /** A container log is cut at this size and this many files are kept, the current one included. */
 export const LOG_FILE_BYTES_MAX = 10 * 2 ** 20;
 export const LOG_FILES_MAX = 5;
-/** Between two looks at the sizes of logs: at most, and at least for one that grows fast. */
+/** Time between two checks of logs' sizes: at most, and at least for one that grows fast. */
 export const LOG_ROTATE_PERIOD_MS = 1_000;
 export const LOG_ROTATE_MS_MIN = 50;
 
@@ -112,8 +114,8 @@ export const CONTAINER_GC_PERIOD_MS = 60_000;
 /** Dead containers kept per container of a living pod, for `logs --previous`. */
 export const DEAD_PER_CONTAINER_MAX = 1;
 /**
- * Between two looks at what is left on the node, and at the pods that have limits of what they
- * write to disk: a fast disk takes gigabytes in upstream's 10 s.
+ * Time between two checks of the node's free resources, and of pods with limits on local storage: a
+ * fast disk takes gigabytes in upstream's 10 s.
  */
 export const EVICTION_PERIOD_MS = 2_000;
 export const STORAGE_PERIOD_MS = 2_000;
@@ -129,8 +131,8 @@ export const CPU_RATE_MS_MAX = 60_000;
 export const STATS_STORAGE_MS = 10_000;
 export const STATS_STORAGE_WAIT_MS = 2_000;
 /**
- * Pods that are measured at once; one that takes longer than its turn no longer counts, so that
- * volumes whose server does not answer hold up no others.
+ * Pods measured concurrently; one that takes longer than its turn no longer counts, so that volumes
+ * whose server does not answer hold up no others.
  */
 export const STATS_STORAGE_AT_ONCE_MAX = 4;
 export const STATS_STORAGE_TURN_MS = 500;
@@ -164,7 +166,7 @@ export const MIRROR_AGAIN_MS = 1_000;
 export const OBJECTS_CACHED_MAX = 1_000;
 export const OBJECTS_CACHED_CHARACTERS_MAX = 64 * 2 ** 20;
 export const TOKENS_CACHED_MAX = 1_000;
-/** At the start the runtime may come up beside the kubelet. */
+/** Time for the runtime to come up when the kubelet starts beside it. */
 export const RUNTIME_START_MS = 60_000;
 /** A follower of a log looks for itself this often, should no file event come. */
 export const LOG_FOLLOW_POLL_MS = 1_000;

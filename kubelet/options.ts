@@ -7,9 +7,9 @@ export interface KubeletOptions {
   nodeName: string;
   /** The node's own addresses, the primary first: InternalIP of the Node, hostIP of pods. */
   nodeAddresses: string[];
-  /** Shown as the Hostname address and label; the node's name by default. */
+  /** The Hostname address and label; the node's name by default. */
   hostname?: string;
-  /** As `system:node:<nodeName>`. Without it only static pods run. */
+  /** Client as `system:node:<nodeName>`. Without it only static pods run. */
   client?: KubeClient;
   /** `unix:///run/...` of the CRI runtime, and of its images when that is another one. */
   runtimeEndpoint: string;
@@ -26,7 +26,10 @@ export interface KubeletOptions {
   staticPodDir?: string;
   /** The parent of all pods' cgroups, absolute in every hierarchy: `/r2k/<cluster>`. */
   cgroupRoot: string;
-  /** By default the machine's; with `none` pods have no limits, and the Node's label says so. */
+  /**
+   * Cgroups, by default the machine's; with `none` pods have no limits, and the Node's label says
+   * so.
+   */
   cgroups?: CgroupMode;
   clusterDns: string[];
   clusterDomain: string;

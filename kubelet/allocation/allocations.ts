@@ -23,7 +23,7 @@ type Stored = Record<string, PodAllocation>;
 /**
  * Resources that the node has granted to its pods. A resize changes the spec (desired); the node
  * grants it (allocated) when it fits, and then changes the containers (actuated). Changes are in
- * memory at once; `saved` resolves when they are on disk, from where a restarted kubelet reads
+ * memory immediately; `saved` resolves when they are on disk, from where a restarted kubelet reads
  * them.
  */
 export class Allocations {

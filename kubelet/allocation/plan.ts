@@ -78,7 +78,10 @@ export function planResize(
   };
 }
 
-/** Its limits are those that differ: crun 1.8 fails on a quota that is lifted but not there. */
+/**
+ * The update of one container: limits that differ from the present ones, as crun 1.8 fails when it
+ * lifts a quota that does not exist.
+ */
 function updateOf(pod: Pod, container: Container, before: ResourceRequirements): ContainerUpdate {
   const after = effectiveResources(pod, container);
   const old = linuxResources(computeResources(before));

@@ -50,7 +50,7 @@ export function resourcesOf(pod: Pod): ResourcesByName {
   return { ...(own ? { [POD]: own } : {}), ...Object.fromEntries(containers) };
 }
 
-/** Like resourcesOf, with the limits that containers have from their pod. */
+/** The same as resourcesOf, with the limits that containers have from their pod. */
 export function effectiveResourcesOf(pod: Pod): ResourcesByName {
   const containers = resizableContainers(pod);
   const entries = containers.map((one) => [one.name, effectiveResources(pod, one)]);

@@ -67,7 +67,7 @@ export interface MirrorPodsOptions {
   clock: Clock;
   statics(): Pod[];
   mirrors(): Pod[];
-  /** Undefined until the node is registered: the API refuses a mirror without an owner. */
+  /** The node; undefined until it is registered: the API refuses a mirror without an owner. */
   node(): { name: string; uid: string } | undefined;
 }
 

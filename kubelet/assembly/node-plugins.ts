@@ -41,7 +41,7 @@ export interface NodePluginsOptions {
   devices: PluginHandler;
   sources: ProjectionSources;
   events: PodEventSink;
-  /** As in KubeletOptions. */
+  /** Guarded ranges, as in KubeletOptions. */
   guardedNfsRanges?: readonly string[];
 }
 

@@ -17,8 +17,8 @@ export function qosClassOf({ spec, status }: Pod): PodQOSClass {
 
 /**
  * Returns the container's oom_score_adj, -1000 to 1000. Upstream's table by class: Guaranteed -997,
- * BestEffort 1000, Burstable by its share of memory: its request and an equal part of what the pod
- * requests beyond its containers; a sidecar has at most the score of the regular containers.
+ * BestEffort 1000, Burstable by its share of memory: its request and an equal part of the pod's
+ * request beyond its containers'; a sidecar has at most the score of the regular containers.
  */
 export function oomScoreAdjOf(pod: Pod, container: Container, nodeMemory_bytes: number): number {
   if ((pod.spec.priority ?? 0) >= SYSTEM_CRITICAL_PRIORITY) return -997;

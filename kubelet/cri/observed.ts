@@ -20,7 +20,7 @@ export interface ObservedContainer {
   hash: string;
   logPath: string;
   annotations: Record<string, string>;
-  /** Its limits; undefined when the runtime does not report them. */
+  /** The container's limits; undefined when the runtime does not report them. */
   limits?: ObservedLimits;
   /** Paths in the container of mounts that are read-only with all beneath them. */
   recursiveReadOnly: readonly string[];

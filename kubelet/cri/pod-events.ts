@@ -16,7 +16,7 @@ export interface PodEventsOptions {
 }
 
 /**
- * Reports which pods changed: at once by the runtime's event stream, and by a list of all
+ * Reports which pods changed: immediately by the runtime's event stream, and by a list of all
  * containers every few minutes (every second without a stream), which finds missed changes.
  */
 export class PodEvents {

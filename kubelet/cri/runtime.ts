@@ -9,7 +9,7 @@ import { client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 
-/** The container runtime behind its socket: the kubelet's only access to containers. */
+/** The container runtime, over its socket: the kubelet's only access to containers. */
 export interface Runtime {
   readonly runtime: RpcClient<RuntimeServiceMethods>;
   readonly images: RpcClient<ImageServiceMethods>;

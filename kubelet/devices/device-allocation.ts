@@ -36,7 +36,7 @@ export interface DeviceManager {
   admit(pod: Pod): Promise<void>;
   /** Returns a container's allocation; the same at every restart of the container. */
   allocate(pod: Pod, container: Container): Promise<DeviceAllocation>;
-  /** Just before the container starts: PreStartContainer where the plugin wants it. */
+  /** Runs just before the container starts: PreStartContainer where the plugin wants it. */
   preStart(pod: Pod, container: Container): Promise<void>;
   /** Frees what the pod holds. Unknown pods are fine. */
   release(podUid: string): Promise<void>;
@@ -46,6 +46,6 @@ export interface DeviceManager {
    */
   retain(podUids: ReadonlySet<string>): Promise<void>;
   capacity(): DeviceCapacity;
-  /** Calls back when capacity() changed, so that the Node's status follows at once. */
+  /** Calls back when capacity() changed, so that the Node's status follows immediately. */
   onChange(listener: () => void): { close(): void };
 }

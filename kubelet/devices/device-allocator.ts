@@ -35,7 +35,7 @@ export class DeviceAllocator implements DeviceManager {
   readonly #listeners = new Set<() => void>();
   #tail: Promise<void> = Promise.resolve();
   /**
-   * False until all sources have reported their pods: until then, an unknown pod may still hold
+   * Whether all sources have reported their pods: until then, an unknown pod may still have
    * devices.
    */
   #allKnown = false;
@@ -114,7 +114,7 @@ export class DeviceAllocator implements DeviceManager {
     });
   }
 
-  /** Resolves when nothing is being written any more. */
+  /** Resolves when all writes have ended. */
   close(): Promise<void> {
     this.#listeners.clear();
     return this.#tail;

@@ -27,7 +27,7 @@ export interface DeviceManagerOptions {
 /** The running device side of a kubelet. */
 export interface RunningDeviceManager {
   manager: DeviceAllocator;
-  /** For plugins of type `DevicePlugin` in the kubelet's plugins_registry. */
+  /** Handler for plugins of type `DevicePlugin` in the kubelet's plugins_registry. */
   pluginHandler: PluginHandler;
   close(): Promise<void>;
 }
@@ -81,7 +81,8 @@ export async function startDeviceManager(
 }
 
 /**
- * As upstream: plugins that outlived a kubelet see their sockets go, and register with the new one.
+ * Removes stale sockets, as upstream: plugins that outlived a kubelet notice it, and register with
+ * the new one.
  */
 async function removeStaleSockets(pluginDir: string): Promise<void> {
   for (const entry of await readdir(pluginDir, { withFileTypes: true })) {

@@ -5,19 +5,19 @@ import type { DeviceCapacity } from "./device-allocation.ts";
 import { DevicePlugin } from "./device-plugin.ts";
 import { PLUGIN_GONE_GRACE_MS, RESOURCES_MAX } from "./limits.ts";
 
-/** Of the device's field `health` (api v1beta1): anything else is unhealthy. */
+/** Value of the device's field `health` (api v1beta1): any other is unhealthy. */
 const HEALTHY = "Healthy";
 
 interface Resource {
   plugin: DevicePlugin | undefined;
   devices: Map<string, Device>;
-  /** Set while there is no plugin: removes the resource when it fires. */
+  /** Timer that removes the resource, while there is no plugin. */
   gone: Timer | undefined;
 }
 
 /**
  * The node's extended resources and their devices. When a plugin stops, its resource has no healthy
- * devices at once and is removed from the Node after a grace period.
+ * devices from then on, and is removed from the Node after a grace period.
  */
 export class DeviceResources {
   readonly #clock: Clock;

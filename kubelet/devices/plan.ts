@@ -39,7 +39,7 @@ export function requestsOf(
 
 /** Devices that a request can choose from. */
 export interface DeviceChoice {
-  /** Held by earlier init containers of the same pod: taken first. */
+  /** Devices of earlier init containers of the same pod: taken first. */
   reusable: readonly string[];
   /** Healthy and held by no one. */
   free: readonly string[];

@@ -10,9 +10,11 @@ import type { VolumeUsage } from "../volumes/volume-usage.ts";
 
 /** A pod's usage of the node's disk. */
 export interface LocalStorage {
-  /** By name of the volume: emptyDirs that are on disk. */
+  /** Usage of emptyDirs that are on disk, by name of the volume. */
   emptyDirs: ReadonlyMap<string, TreeUsage>;
-  /** By name of the container: its writable layer, its logs and its last words. */
+  /**
+   * Usage of a container's writable layer, logs and termination message, by name of the container.
+   */
   containers: ReadonlyMap<string, TreeUsage>;
   /** The pod's /etc/hosts, which its containers may write to (CVE-2020-8557). */
   hosts: TreeUsage;

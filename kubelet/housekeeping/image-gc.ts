@@ -12,7 +12,7 @@ interface Seen {
 }
 
 export interface ImageGcPlan {
-  /** In the order of removal, least recently used first. */
+  /** Images in the order of removal, least recently used first. */
   remove: string[];
   freed_bytes: number;
 }

@@ -17,7 +17,7 @@ import { LogRotation } from "./rotate-logs.ts";
 export interface HousekeepingTask {
   readonly name: string;
   readonly period_ms: number;
-  /** May return another pause until the next time, in milliseconds. */
+  /** Runs the task; may return another pause until the next time, in milliseconds. */
   run(): Promise<void | number>;
 }
 

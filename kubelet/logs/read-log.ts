@@ -158,7 +158,7 @@ async function* linesOf(handle: FileHandle, cursor: Cursor): AsyncGenerator<Buff
       yield data.subarray(0, end);
       data = data.subarray(end + 1);
     }
-    // A line without end is not held in memory for ever.
+    // A line without end must not fill the memory.
     cursor.rest = data.length > LOG_LINE_BYTES_MAX ? NOTHING : data;
   }
 }

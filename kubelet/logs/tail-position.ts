@@ -11,7 +11,7 @@ export interface LogPosition {
 const CHUNK_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 
-/** Where the last `lines` lines of the files begin; the very start when there are not as many. */
+/** Where the last `lines` lines of the files start; the very start when there are not as many. */
 export async function tailPosition(
   directory: Directory,
   files: string[],

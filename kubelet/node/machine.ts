@@ -3,7 +3,7 @@ import os from "node:os";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { PODS_PIDS_SHARE } from "../limits.ts";
 
-/** Capacity of a file system and what is left of it. */
+/** Capacity of a file system and its free space. */
 export interface FilesystemSpace {
   capacity_bytes: number;
   available_bytes: number;

@@ -22,7 +22,7 @@ export interface NodeUsage {
   processes: ProcessSpace;
 }
 
-/** In bytes; page faults since the machine started. */
+/** Memory in bytes; page faults since the machine started. */
 export interface NodeMemory {
   available_bytes: number;
   usage_bytes: number;

@@ -15,7 +15,7 @@ const log = logger("plugin-watcher");
 export interface PluginWatcherOptions {
   /** `<rootDir>/plugins_registry`: plugins put their registration sockets here. */
   registryDir: string;
-  /** By plugin type. */
+  /** Handlers by plugin type. */
   handlers: PluginHandlers;
   clock: Clock;
 }

@@ -22,7 +22,7 @@ export interface IssuedToken {
 export interface PodObjects {
   configMap(namespace: string, name: string): Promise<ConfigMap | undefined>;
   secret(namespace: string, name: string): Promise<Secret | undefined>;
-  /** Never cached: binding decides whether a pod may start. */
+  /** Reads the claim from the server: binding decides whether a pod may start. */
   claim(namespace: string, name: string): Promise<PersistentVolumeClaim | undefined>;
   persistentVolume(name: string): Promise<PersistentVolume | undefined>;
   /** Returns the Services of all namespaces, once their informer is synced. */

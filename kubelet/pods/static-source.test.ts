@@ -42,7 +42,7 @@ afterEach(async () => {
   rmSync(dir, { recursive: true });
 });
 
-/** Waits while the source's own time goes on. */
+/** Waits while the source's own time passes. */
 async function passing(what: string, done: () => boolean): Promise<void> {
   const step = () => {
     clock.advance(STATIC_POD_SETTLE_MS / 2);

@@ -44,7 +44,7 @@ export interface PodProbesOptions {
  */
 export class PodProbes {
   readonly #options: PodProbesOptions;
-  /** By container id and kind. */
+  /** Workers by container id and kind. */
   readonly #probings = new Map<string, ProbeWorker>();
 
   constructor(options: PodProbesOptions) {

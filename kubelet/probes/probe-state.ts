@@ -3,7 +3,7 @@ import type { ProbeOutcome } from "./run-probe.ts";
 
 /** State of one probe of one container. */
 export interface ProbeState {
-  /** Undefined until a threshold was reached for the first time. */
+  /** The verdict; undefined until a threshold was reached for the first time. */
   passing: boolean | undefined;
   /** Equal outcomes in a row. */
   streak: number;

@@ -61,7 +61,7 @@ async function execProbe(
   }
 }
 
-/** Added to the probe's timeout, which the runtime enforces: for a runtime that hangs. */
+/** Time beyond the probe's timeout, which the runtime enforces: for a runtime that hangs. */
 const EXEC_MARGIN_MS = 5_000;
 
 async function httpProbe(

@@ -10,7 +10,7 @@ import { PodCgroups, podCgroup } from "./pod-cgroup.ts";
 
 const clock = systemClock();
 
-/** Has a shell join a group, in every hierarchy that has it. */
+/** A command by which a shell joins a group, in every hierarchy that has it. */
 function joining(group: string): string {
   const files = readMountInfo().map(({ mountPoint }) => `${mountPoint}${group}/cgroup.procs`);
   return files.filter(existsSync).map((file) => `echo $$ > ${file};`).join(" ");

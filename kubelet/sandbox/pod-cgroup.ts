@@ -71,7 +71,7 @@ export class PodCgroups {
     return this.#cgroups.usage(podCgroup(this.#root, pod));
   }
 
-  /** Of all pods together. */
+  /** Usage of all pods together. */
   totalUsage(): CgroupUsage | undefined {
     return this.#cgroups.usage(this.#root);
   }

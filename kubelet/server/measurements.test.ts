@@ -14,7 +14,7 @@ const podOf = (uid: string): Pod =>
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 const never = new Promise<number>(() => undefined);
 
-/** Measurements of a node with these pods, and the UIDs of those begun. */
+/** Measurements of a node with these pods, and the UIDs of those started. */
 function measurementsOf(uids: string[], resultOf: (uid: string) => Promise<number>) {
   const clock = new ManualClock();
   const begun: string[] = [];

@@ -75,7 +75,7 @@ export class Measurements<T> {
     return entry.measuring;
   }
 
-  /** A measurement that takes long keeps running, and lets the next one begin. */
+  /** A measurement that takes long keeps running, and lets the next one start. */
   async #inTurn(pod: Pod, entry: Entry<T>): Promise<void> {
     if (this.#atOnce < STATS_STORAGE_AT_ONCE_MAX) this.#atOnce++;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -89,7 +89,9 @@ export class Measurements<T> {
     entry.measuring = undefined;
   }
 
-  /** Never rejects: a pod that cannot be measured keeps its previous measurement. */
+  /**
+   * Measures a pod, and never rejects: one that cannot be measured keeps its previous measurement.
+   */
   async #measure(pod: Pod, entry: Entry<T>): Promise<void> {
     const { clock, measure } = this.#options;
     const begun_ms = clock.monotonic();

@@ -71,7 +71,7 @@ function labelsOf(pod: Pod) {
   return { namespace: namespaceOf(pod), pod: nameOf(pod) };
 }
 
-/** Returns no sample for what was not measured: 0 would be a usage. */
+/** Returns no sample for usage that was not measured: 0 would be a value. */
 function cpuSeconds(labels: Record<string, string>, { cpu }: Usage): Sample[] {
   return cpu ? [[labels, cpu.total_ns / 1e9, cpu.time_ms]] : [];
 }

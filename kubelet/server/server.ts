@@ -181,7 +181,7 @@ class Handler {
     throw new HttpError(404, "404 page not found");
   }
 
-  /** A rate needs two samples: where one is missing or old, the second is taken at once. */
+  /** A rate needs two samples: where one is missing or old, the second is taken immediately. */
   async #summary(response: ServerResponse): Promise<void> {
     let summary = await this.#measured();
     if (!this.#rates.complete) {

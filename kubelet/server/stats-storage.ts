@@ -19,7 +19,7 @@ export interface PodStorage {
   time_ms: number;
   /** The usage that counts against the pod's limit of ephemeral storage. */
   ephemeral: TreeUsage;
-  /** By name of the container. */
+  /** Usage of logs by name of the container. */
   logs: ReadonlyMap<string, TreeUsage>;
   volumes: VolumeUsages;
 }

@@ -26,11 +26,11 @@ export interface SummaryFacts {
   node: NodeUsage;
   nodeStarted_ms: number;
   pods: PodUsage[];
-  /** By UID of the pod, as are the storages. */
+  /** Networks by UID of the pod, as are the storages. */
   networks: ReadonlyMap<string, NetworkUsage>;
   storages: ReadonlyMap<string, PodStorage>;
   runtime: RuntimeFilesystems;
-  /** By mount point. */
+  /** Space by mount point. */
   spaces: ReadonlyMap<string, FilesystemSpace>;
   rates: CpuRates;
   now_ms: number;

@@ -36,14 +36,14 @@ export interface StatusFacts {
   observed: ObservedPod;
   /** Last known status, for transition times and for containers that the runtime no longer has. */
   previous: PodStatus | undefined;
-  /** By container name. */
+  /** Reasons to wait by container name. */
   waiting: ReadonlyMap<string, WaitingReason>;
   verdict: PodVerdict | undefined;
   /** Everything of the pod is stopped and stays so. */
   ended: boolean;
   readiness(container: ObservedContainer): { ready: boolean; started: boolean };
   terminationMessage(observed: ObservedContainer): string | undefined;
-  /** Its resize. */
+  /** State of the pod's resize. */
   resize?: ResizeState;
   /** Resources that a running container, or the pod (`POD`), has instead of those allocated. */
   resourcesBefore?(name: string): ResourceRequirements | undefined;
@@ -52,7 +52,7 @@ export interface StatusFacts {
   now_ms: number;
 }
 
-/** Returns the status of a pod, from what the runtime and the probes report. Pure. */
+/** Returns the status of a pod from the reports of runtime and probes. Pure. */
 export function podStatus(facts: StatusFacts): PodStatus {
   const { pod, observed, previous, hostIPs } = facts;
   const [sandbox] = observed.sandboxes;

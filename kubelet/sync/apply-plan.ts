@@ -23,12 +23,15 @@ export interface ApplyContext {
   waiting: Map<string, WaitingReason>;
   /** Ids of containers that are killed to be started again; kept between steps. */
   restarting: Set<string>;
-  /** Aborted when the pod is to be stopped: containers that are not started yet are skipped. */
+  /**
+   * Signal that is aborted when the pod is to be stopped: containers that are not started yet are
+   * skipped.
+   */
   signal: AbortSignal;
 }
 
 export interface ApplyResult {
-  /** A container was started or stopped: take another step at once. */
+  /** Whether a container was started or stopped: the next step follows immediately. */
   changed: boolean;
   waitingChanged: boolean;
   /** Milliseconds until the next retry. */

@@ -20,7 +20,7 @@ export interface StartAction {
   container: Container;
   /** The restart count of the new container. */
   attempt: number;
-  /** The previous container of this name; the back-off begins at its end. */
+  /** The previous container of this name; the back-off starts at its end. */
   after: ObservedContainer | undefined;
 }
 
@@ -36,7 +36,7 @@ export interface KillAction {
   observed: ObservedContainer;
   container: Container;
   cause: KillCause;
-  /** For the Killing event: `failed liveness probe, will be restarted`. */
+  /** Message of the Killing event: `failed liveness probe, will be restarted`. */
   message: string;
 }
 

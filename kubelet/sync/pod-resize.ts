@@ -25,13 +25,13 @@ export type ResizeResult = "nothing" | "resized" | "failed";
 
 /**
  * In-place resize of one pod: grants the resources of its spec, gives them to the running
- * containers, and keeps the two conditions about it. A restarted kubelet goes on from the
+ * containers, and keeps the two conditions about it. A restarted kubelet continues from the
  * allocations on disk.
  */
 export class PodResize {
   readonly #deps: PodDeps;
   #state: ResizeState = NO_RESIZE;
-  /** Since when the resize is deferred, for the order of retries. */
+  /** Time since which the resize is deferred, for the order of retries. */
   #deferred_ms: number | undefined;
 
   constructor(deps: PodDeps) {
@@ -157,7 +157,10 @@ export class PodResize {
     return "failed";
   }
 
-  /** Reads the usage of what is lowered. A runtime without statistics gets the pod's usage. */
+  /**
+   * Reads the usage of containers whose memory is lowered. A runtime without statistics gets the
+   * pod's usage.
+   */
   async #memoryUsage(pod: Pod, observed: ObservedPod, plan: ResizePlan): Promise<MemoryUsage> {
     const { cgroups, runtime } = this.#deps;
     const lowered = loweredLimits(plan);

@@ -54,7 +54,7 @@ export class PodView {
     return observed;
   }
 
-  /** Derives the status of the pod, with its allocated resources, from what was observed. */
+  /** Derives the status of the pod, with its allocated resources, from the observation. */
   statusOf(pod: Pod, observed: ObservedPod, input: StatusInput): PodStatus {
     const { clock, node, runtimeName, allocations } = this.#deps;
     this.#status = podStatus({

@@ -95,7 +95,7 @@ export class PodWorkers {
     return worker;
   }
 
-  /** Has the pods with a deferred resize try again, in upstream's order. */
+  /** Makes the pods with a deferred resize try again, in upstream's order. */
   #retryDeferred(): void {
     const waiting = this.list().flatMap((worker) => {
       const { resizeDeferred_ms: since_ms, pod, uid } = worker;

@@ -35,7 +35,7 @@ export interface StartContext {
   sandboxConfig: Init<PodSandboxConfig>;
   volumes: ReadonlyMap<string, ReadyVolume>;
   podIPs: string[];
-  /** Aborted when the pod is to be stopped. */
+  /** Signal that is aborted when the pod is to be stopped. */
   signal: AbortSignal;
 }
 
@@ -232,5 +232,5 @@ async function postStart(
   }
 }
 
-/** Longest postStart hook: one that never ends would block the pod for ever. */
+/** Longest postStart hook: one that never ends would block the pod. */
 const POST_START_MS_MAX = 600_000;

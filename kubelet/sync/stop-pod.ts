@@ -12,7 +12,10 @@ const log = logger("kubelet-stop");
 
 export interface StopOptions {
   grace_s: number;
-  /** Aborted when a shorter grace period is requested: the stop is then started again. */
+  /**
+   * Signal that is aborted when a shorter grace period is requested: the stop is then started
+   * again.
+   */
   signal?: AbortSignal;
 }
 

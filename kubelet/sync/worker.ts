@@ -42,7 +42,10 @@ export interface WorkerHooks {
   freed(): void;
   /** Publishes a status. Called for every change. */
   publish(pod: Pod, status: PodStatus): void;
-  /** A pod that is being deleted holds nothing of the node any more: its object may be deleted. */
+  /**
+   * Called when a pod that is being deleted has no resources left on the node: its object may be
+   * deleted.
+   */
   reclaimed(pod: Pod, status: PodStatus): void;
   /** Nothing of the pod is left on the node. */
   gone(podUid: string): void;
@@ -112,7 +115,7 @@ export class PodWorker {
     return this.#deps.allocations.allocated(this.#pod);
   }
 
-  /** Since when a resize waits for other pods, in milliseconds since 1970. */
+  /** Time since which a resize waits for other pods, in milliseconds since 1970. */
   get resizeDeferred_ms(): number | undefined {
     return this.#state === "syncing" ? this.#resize.deferred_ms : undefined;
   }

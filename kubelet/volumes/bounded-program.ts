@@ -26,7 +26,7 @@ export async function programPath(name: string, remedy: string): Promise<string>
 /**
  * Runs a program that may wait for a server. After `timeout_ms` it and all programs that it started
  * get SIGKILL, and MountFailed is thrown without waiting for their end: the kernel may not let them
- * end before the server answers. MountFailed, with what it printed, also if it fails.
+ * end before the server answers. If it fails, MountFailed has its output.
  */
 export function runBounded(
   file: string,

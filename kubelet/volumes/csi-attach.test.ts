@@ -34,7 +34,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true }));
 
-/** Passes the time that is waited for at once. */
+/** A clock on which waits pass immediately. */
 const clock: Clock = {
   ...systemClock(),
   monotonic: () => waited_ms,

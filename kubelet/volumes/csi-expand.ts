@@ -20,13 +20,13 @@ const log = logger("kubelet-volumes");
 export interface Expandable {
   spec: VolumeSpec;
   targetPath: string;
-  /** Empty for a driver that does not stage. */
+  /** Path of the staged volume; empty for a driver that does not stage. */
   stagingPath: string;
 }
 
 /**
  * Whether the claim waits for its volume to grow on the node: the volume has grown at the driver's
- * controller, or its growing here was begun before. Pure.
+ * controller, or its growing here was started before. Pure.
  */
 export function waitsForExpansion({ claim }: VolumeSpec): boolean {
   if (!claim?.pvc) return false;

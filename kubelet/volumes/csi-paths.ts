@@ -14,7 +14,9 @@ export function devicePath(volumeDir: string): string {
   return join(volumeDir, "device");
 }
 
-/** Below it, one directory per volume that is staged on this node; the layout is upstream's. */
+/**
+ * The folder with one directory per volume that is staged on this node; the layout is upstream's.
+ */
 export function stagedVolumeDir(rootDir: string, driver: string, volumeHandle: string): string {
   const hash = createHash("sha256").update(volumeHandle).digest("hex");
   return join(rootDir, "plugins", "kubernetes.io", "csi", driver, hash);

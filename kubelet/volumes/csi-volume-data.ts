@@ -18,8 +18,7 @@ export interface CsiVolumeData {
   nodeName: string;
   volumeLifecycleMode: "Persistent" | "Ephemeral";
   /**
-   * Set when the volume was completely set up, so that a restarted kubelet need not call the
-   * driver.
+   * Whether the volume was completely set up, so that a restarted kubelet need not call the driver.
    */
   setUp: boolean;
   /** Whether NodePublishVolume is repeated at each sync. */

@@ -16,7 +16,7 @@ import type { SetUpRequest, VolumePlugin } from "./plugin.ts";
  * gives its files to its fsGroup; a later one with another gets a warning (upstream's rules).
  */
 export function localPlugin(events: PodEventSink): VolumePlugin {
-  /** By path: two pods do not change its files at once. */
+  /** Turns by path: two pods never change its files concurrently. */
   const turns = new KeyedTurns();
   return {
     name: "kubernetes.io~local-volume",

@@ -8,7 +8,10 @@ import { programPath, runBounded } from "./bounded-program.ts";
 import type { VolumePlugin, VolumeSpec } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 
-/** Mostly seams for a test: the kernel's list of file systems, other programs, shorter times. */
+/**
+ * Seams for tests: the kernel's list of file systems, other programs, shorter times; and guarded
+ * ranges.
+ */
 export interface NfsOptions {
   /** Ranges of IPv4 addresses that pods' own volumes may not name; PersistentVolumes may. */
   guardedRanges?: readonly string[];

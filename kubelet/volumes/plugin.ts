@@ -16,8 +16,8 @@ export interface VolumeSpec {
   name: string;
   volume: Volume;
   /**
-   * Set for persistentVolumeClaim and ephemeral volumes; both objects are bound to each other. A
-   * volume of an in-tree kind without a claim has no `pvc`. `pv` is translated to CSI.
+   * Claim and volume of persistentVolumeClaim and ephemeral volumes, bound to each other. A volume
+   * of an in-tree kind without a claim has no `pvc`. `pv` is translated to CSI.
    */
   claim?: { pvc?: PersistentVolumeClaim; pv: PersistentVolume };
   /** The in-tree kind that `pv` was translated from. */

@@ -11,7 +11,7 @@ export interface VolumeUsage {
   inodesUsed: number | undefined;
   /** Whether the pod can only read it, so that it put nothing there. */
   readOnly?: boolean;
-  /** Of a driver that reports conditions. */
+  /** Condition of the volume, of a driver that reports it. */
   condition?: "normal" | "abnormal";
   /** The reason, if the driver says that the volume is not in order. */
   abnormal?: string;

@@ -17,7 +17,7 @@ export class VolumesInUse {
   #shown: ReadonlySet<string> = new Set();
   #changed: () => void = () => {};
   #attached: ReadonlySet<string> = new Set();
-  /** Of volumes in use that are waited for. */
+  /** Signals of volumes in use that are waited for. */
   readonly #news = new Map<string, AbortController>();
 
   constructor(used: Iterable<string> = []) {
