@@ -38,8 +38,8 @@ export const CONNECTIONS_BOUND_MIN = 256;
 /** Size of the table to assume when it cannot be read or is unlimited. */
 export const CONNECTIONS_MAX_DEFAULT = 65_536;
 /**
- * One of so many new connections is counted. With 32,000 connections of a pod a new one takes
- * 0.2 us longer so, and 23 us longer when every one is counted (Linux 6.18, UDP).
+ * One of this many new connections is counted. A sample costs a pod with 32,000 connections 0.2 us
+ * for each new one, counting all of them 23 us (Linux 6.18, UDP).
  */
 export const CONNECTION_SAMPLES = 16;
 /** How long a pod above its bound gets no new connection, from the last one that was counted. */
@@ -50,7 +50,7 @@ export const PODS_COUNTED = 65_535;
 export const OVERLAY_SYNC_DELAY_MS = 50;
 /**
  * Changes of the network that wait to be read while the thread is busy, as the kernel counts them:
- * those of 110 pods that begin or end at a time, some 10 each of 4 KiB, twice.
+ * those of 110 pods that start or end at a time, some 10 each of 4 KiB, twice.
  */
 export const OVERLAY_CHANGES_BYTES = 8 * 1024 * 1024;
 /** Interval of the overlay's syncs without a reported change. */

@@ -40,7 +40,7 @@ test("an OCI runtime that hangs is killed after the timeout", async () => {
   let left_ms = 0;
   const patient = {
     ...clock,
-    // The time is over when it has begun to wait.
+    // The time is over when it has started to wait.
     after: (delay_ms: number, fn: () => void) => {
       left_ms = delay_ms;
       void waitFor("it to have begun", () => existsSync(paths.conmonPidFile), { clock }).then(fn);

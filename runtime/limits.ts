@@ -11,7 +11,10 @@ export const LAYER_BYTES = 8 * 2 ** 30;
 export const LAYER_UNPACKED_BYTES = 16 * 2 ** 30;
 /** Blobs that are remembered to hold a layer, each compressed in its own way. */
 export const LAYER_BLOBS_KNOWN = 16;
-/** How much larger a layer may be than it travelled, and from what size on that is looked at. */
+/**
+ * Largest ratio of a layer's size to that of its download, and the size from which on it is
+ * checked.
+ */
 export const LAYER_RATIO = 100;
 export const LAYER_RATIO_FREE_BYTES = 256 * 2 ** 20;
 /**
@@ -46,8 +49,8 @@ export const ACCOUNT_FILE_BYTES = 1 << 20;
 /** Commands under way in one container, those of probes included. */
 export const EXECS_PER_CONTAINER = 128;
 /**
- * Output of one ExecSync, both streams together: what fits into a message of CRI's 16 MiB. Of it so
- * much is the call's own, the rest comes out of what all calls share.
+ * Output of one ExecSync, both streams together: as much as fits into a message of CRI's 16 MiB. A
+ * part of it is the call's own, the rest comes out of a budget that all calls share.
  */
 export const EXEC_SYNC_OUTPUT_BYTES = (16 << 20) - (64 << 10);
 export const EXEC_SYNC_OWN_BYTES = 16 << 10;
@@ -82,7 +85,7 @@ export const INDEX_DEPTH = 3;
 export const REGISTRY_MESSAGE_CHARACTERS = 300;
 /** A challenge (`WWW-Authenticate`) that is read. */
 export const CHALLENGE_CHARACTERS = 4_096;
-/** Layers fetched at once. */
+/** Layers fetched concurrently. */
 export const LAYERS_AT_ONCE = 3;
 /** An answer of a token server. */
 export const TOKEN_BYTES = 1 << 20;
@@ -97,8 +100,8 @@ export const ATTACH_PACKET_BYTES = 8_192;
 /** A streaming URL is good for one request, this long. */
 export const STREAM_TOKEN_TTL_MS = 60_000;
 /**
- * Execs, attachments and port-forwards at once, unused URLs included; each may hold a mebibyte that
- * is not read. The reserve is for pods of kube-system.
+ * Concurrent execs, attachments and port-forwards, unused URLs included; each may hold a mebibyte
+ * that is not read. The reserve is for pods of kube-system.
  */
 export const STREAMS = 256;
 export const STREAMS_OF_POD = 32;

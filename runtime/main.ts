@@ -51,7 +51,7 @@ export interface RuntimeOptions {
   cniInvoke?: Invoke;
   /** Cgroup of sandboxes for which the caller names none: absolute, `/r2k/default/pods`. */
   cgroupParent: string;
-  /** By default the machine's. */
+  /** Cgroups, by default the machine's. */
   cgroups?: CgroupMode;
   ociRuntime: OciProgram;
   /**
@@ -73,11 +73,11 @@ export interface RuntimeOptions {
 
 /** A runtime that serves. */
 export interface RuntimeHandle {
-  /** For loading and building images without a registry (`loadArchive`, `buildDemoImages`). */
+  /** Images, to load and build them without a registry (`loadArchive`, `buildDemoImages`). */
   readonly images: ImageStore;
   /** Stops and removes every sandbox with its containers, for taking a cluster down. */
   removePods(): Promise<void>;
-  /** Stops serving. Containers go on; the next start finds them. */
+  /** Stops serving. Containers keep running; the next start finds them. */
   close(): Promise<void>;
 }
 

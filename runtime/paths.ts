@@ -2,10 +2,10 @@ import path from "node:path";
 
 /** Files of one sandbox. */
 export interface SandboxPaths {
-  /** Kept over a reboot. */
+  /** Folder of the data that survives a reboot. */
   data: string;
   record: string;
-  /** Gone with the machine: bundle and mounts. */
+  /** Folder of bundles and mounts, which are gone after a reboot. */
   run: string;
   config: string;
   rootfs: string;

@@ -4,7 +4,10 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 /** Identity of a process: its start time distinguishes it from a later one with the same pid. */
 export interface ProcessIdentity {
   pid: number;
-  /** In clock ticks since boot (field 22 of /proc/PID/stat), as text: compared, never computed. */
+  /**
+   * Time of the start in clock ticks since boot (field 22 of /proc/PID/stat), as text: compared,
+   * never computed.
+   */
   startTicks: string;
 }
 

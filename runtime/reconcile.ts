@@ -15,7 +15,7 @@ import { unmountSandboxFiles } from "./sandbox/files.ts";
 /** Exit code of a container that ended with the runtime or machine, unseen. */
 const LOST_CODE = 255;
 
-/** Records the end of a container that was not observed, and releases what may be left of it. */
+/** Records the end of a container that was not observed, and releases its remaining resources. */
 async function lose(runtime: Runtime, record: ContainerRecord, message: string): Promise<void> {
   await releaseContainer(runtime, record);
   const finishedAt_ms = runtime.clock.now();

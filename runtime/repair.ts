@@ -7,14 +7,14 @@ import type { Runtime } from "./runtime.ts";
 import { stopBroken } from "./sandbox/stop.ts";
 
 /**
- * Looks periodically for what other programs killed or deleted below living containers: conmons,
- * and files in the runtime's folder.
+ * Periodically repairs the damage of other programs to running containers: killed conmons, and
+ * deleted files in the runtime's folder.
  */
 export function startRepair(runtime: Runtime, exits: ExitWatcher): Runner {
   const runner = new Runner({
     clock: runtime.clock,
     run: () => repair(runtime, exits),
-    report: failureLog(runtime.log, "living containers could not be looked after"),
+    report: failureLog(runtime.log, "running containers could not be checked"),
     max_ms: MONITOR_CHECK_INTERVAL_MS,
   });
   runner.request();

@@ -20,7 +20,7 @@ import type { StreamingServer } from "./streaming/server.ts";
 
 /** Ends of containers, as an ExitWatcher finds them. */
 export interface Exits {
-  /** Checks at once whether a container has ended. Does not wait for the calls under way. */
+  /** Checks immediately whether a container has ended. Does not wait for the calls under way. */
   check(id: string): void;
   /** Resolves when a container no longer runs, or after `timeout_ms`. Returns whether it ended. */
   ended(id: string, timeout_ms: number): Promise<boolean>;

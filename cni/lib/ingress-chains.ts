@@ -10,7 +10,7 @@ type Attachment = Pick<PluginCall, "network" | "containerId" | "ifName">;
 export interface IngressChainsOptions {
   /** The name of the table, of family netdev. */
   table: string;
-  /** Of the chains at the hook: lower ones see a frame first. */
+  /** Priority of the chains at the hook: lower ones see a frame first. */
   priority: number;
   /** The verdict on a frame that no rule decides on. */
   policy: "accept" | "drop";

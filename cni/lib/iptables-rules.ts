@@ -5,7 +5,7 @@ import { IPTABLES_ATTEMPTS_MAX } from "../limits.ts";
 /** A rule of one of our chains of the nat table, with the comment that identifies its owner. */
 export interface OwnedRule {
   readonly chain: string;
-  /** As iptables-save prints them: `-p tcp -m tcp --dport 80`. */
+  /** Matches as iptables-save prints them: `-p tcp -m tcp --dport 80`. */
   readonly matches: string;
   readonly target: string;
   readonly comment: string;
@@ -86,7 +86,9 @@ export async function deleteOwnedRules(
   }
 }
 
-/** Undefined where iptables has left nothing, because it does not work or was never used. */
+/**
+ * The programs; undefined where iptables left no rules, because it does not work or was never used.
+ */
 async function programs(): Promise<Iptables | undefined> {
   if (!hasNatTable()) return undefined;
   try {

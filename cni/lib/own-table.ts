@@ -25,7 +25,7 @@ export class OwnTable {
   /** The last rules that were set, and how the kernel lists them. */
   #rules = "";
   #listing = "";
-  /** Of the whole ruleset, when the listing was the kernel's. */
+  /** Generation of the whole ruleset, when the listing was the kernel's. */
   #generation = -1;
 
   /** `name` is of family ip. Elements that packets add to its sets are no change by others. */

@@ -2,7 +2,7 @@ import { isIPv4 } from "node:net";
 import { CniError } from "./errors.ts";
 import { parseSubnet } from "./ip.ts";
 
-/** The file by which an overlay tells plugins this node's range, as flanneld writes it. */
+/** The file with this node's range that an overlay writes for plugins, as flanneld. */
 export interface SubnetEnv {
   /** The ranges of all pods. */
   readonly networks: readonly string[];

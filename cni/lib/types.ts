@@ -36,7 +36,7 @@ export interface Attachment {
   ifName: string;
   /** CNI_ARGS such as `K8S_POD_NAMESPACE`; must not contain `;` or `=`. */
   args?: Record<string, string>;
-  /** By capability name; each plugin receives those that it declares. */
+  /** Arguments by capability name; each plugin receives those that it declares. */
   capabilityArgs?: CapabilityArgs;
 }
 
@@ -54,7 +54,7 @@ export interface CapabilityArgs {
 export interface PortMapping {
   hostPort: number;
   containerPort: number;
-  /** In lower case. */
+  /** Protocol in lower case. */
   protocol: "tcp" | "udp" | "sctp";
   hostIP?: string;
 }

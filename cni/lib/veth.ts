@@ -30,9 +30,9 @@ export interface VethPair {
 
 /** Settings of a new pair; undefined is the kernel's default. */
 export interface PairSettings {
-  /** Of both ends. */
+  /** MTU of both ends. */
   mtu: number | undefined;
-  /** Of the container end. */
+  /** Hardware address of the container end. */
   mac?: string | undefined;
   /** Index of the bridge that the host end becomes a port of. */
   master?: number | undefined;

@@ -75,8 +75,8 @@ export async function savedForwarding(name: string): Promise<string | undefined>
 
 /**
  * Restores the host's setting unless a cluster of another name has saved it. Call before deleting
- * what saves it, so that an interrupted removal can be repeated, and again afterwards: of clusters
- * that are removed at once the first call sees the others, the last one none.
+ * what saves it, so that an interrupted removal can be repeated, and again afterwards: when several
+ * clusters are removed concurrently, the first call sees the others, the last one none.
  */
 export async function restoreForwarding(name: string, before: string): Promise<void> {
   const all = [...await savedInTables(), ...savedInLinks()];

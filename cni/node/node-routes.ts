@@ -72,7 +72,7 @@ function judged(nodes: readonly RoutedNode[], scope: RoutesScope) {
   return { usable: taken.map(({ node }) => node), problems };
 }
 
-/** The range of its pods; the kernel refuses one with bits behind its prefix. */
+/** The range of its pods; the kernel refuses one with bits after its prefix. */
 function rangeOf({ podCidr }: RoutedNode, scope: RoutesScope): Subnet | undefined {
   const range = ipv4Subnet(podCidr);
   const isExact = range !== undefined && formatSubnet(range) === podCidr;

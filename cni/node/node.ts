@@ -66,7 +66,7 @@ function connectNode({ underlayNetns, port, netnsPath, nodeAddress }: NodePort):
   });
 }
 
-/** Without an address of its own the link takes part in nothing. */
+/** Disables IPv6: without an address of its own the link sends nothing. */
 function disableIpv6(): void {
   try {
     writeSysctl("net.ipv6.conf.default.disable_ipv6", 1);

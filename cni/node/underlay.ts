@@ -34,7 +34,7 @@ export interface Underlay {
   gateway: string;
 }
 
-/** Needed to masquerade the pods' traffic to other networks. */
+/** The fields needed to masquerade the pods' traffic to other networks. */
 type Egress = Pick<Underlay, "name" | "netnsPath" | "hostDevice" | "nodeRange" | "podCidr">;
 
 export const BRIDGE = "br0";

@@ -10,7 +10,7 @@ import { ipv4Subnet } from "../lib/subnet.ts";
 import { watchDrift } from "./drift.ts";
 import { OverlayNetwork } from "./network.ts";
 
-/** Changes of links by 110 pods that begin at a time. */
+/** Changes of links by 110 pods that start at a time. */
 const CHANGES = 110 * 9;
 const root = mkdtempSync(join(tmpdir(), "r2k-drift-"));
 const netns = join(root, "ns");

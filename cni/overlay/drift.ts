@@ -13,7 +13,7 @@ const GROUPS = RTMGRP.LINK | RTMGRP.NEIGH | RTMGRP.IPV4_IFADDR | RTMGRP.IPV4_ROU
 /** Indexes of the links that the overlay has to do with, as of the last sync. */
 export interface Links {
   readonly device: number | undefined;
-  /** Undefined while there is none. */
+  /** Index of the underlay's link; undefined while there is none. */
   readonly underlay: number | undefined;
 }
 

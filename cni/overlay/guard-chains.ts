@@ -8,7 +8,7 @@ const OUTPUT = "R2K-OVERLAY-OUTPUT";
 
 /** The node whose kernel is guarded. */
 export interface Guarded {
-  /** Of all pods. */
+  /** Range of all pods. */
   readonly range: Subnet;
   /** The node's own address, from which its encapsulated packets come. */
   readonly local: string;

@@ -20,7 +20,7 @@ export interface Lease {
   readonly subnet: Subnet;
   readonly backend: string;
   readonly publicIp: string;
-  /** Of its VXLAN link; undefined with another back end. */
+  /** Identity of the node's VXLAN link; undefined with another back end. */
   readonly vtep: { readonly vni: number | undefined; readonly mac: string } | undefined;
 }
 

@@ -66,7 +66,7 @@ export class OverlayLoop {
   #again = false;
   #retry_ms = OVERLAY_RETRY_FIRST_MS;
   #closed = false;
-  /** Since the last sync. */
+  /** Error of the events since the last sync. */
   #missed: Error | undefined;
   #seen: Seen | undefined;
   #relay: { key: string; relay: UdpRelay } | undefined;
@@ -90,7 +90,7 @@ export class OverlayLoop {
   /** Problems of other nodes, or of this one, as of the last sync. */
   problems: readonly string[] = [];
 
-  /** Begins to watch; throws when the kernel cannot be watched. */
+  /** Starts to watch; throws when the kernel cannot be watched. */
   start(): void {
     const { nodes, network, conf } = this.#options;
     this.#events = watchDrift({
@@ -114,7 +114,7 @@ export class OverlayLoop {
     void nodes.synced.then(() => this.#schedule(0));
   }
 
-  /** Ends the loop; the kernel keeps links and routes, and packets go on, but by UDP. */
+  /** Ends the loop; the kernel keeps links and routes, and packets still flow, except by UDP. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();

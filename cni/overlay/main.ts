@@ -48,7 +48,7 @@ export interface OverlayHandle {
   readonly ready: Promise<void>;
   /** Returns the problems of this node or others, as of the last sync. */
   problems(): readonly string[];
-  /** Ends the component; links and routes stay, and packets go on. */
+  /** Ends the component; links and routes stay, and packets still flow. */
   close(): Promise<void>;
 }
 

@@ -12,7 +12,7 @@ export interface VxlanBackend {
   readonly directRouting: boolean;
   /** Whether checksums of packets to other nodes are left to the link. */
   readonly checksumOffload: boolean;
-  /** To count with in place of the underlay's MTU. */
+  /** MTU to use in place of the underlay's. */
   readonly mtu: number | undefined;
 }
 

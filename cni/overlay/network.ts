@@ -24,7 +24,7 @@ const ALIAS = "r2k overlay";
 
 /** How the link to the other nodes is found. */
 export interface UnderlayChoice {
-  /** By default that of the default route. */
+  /** Interface of the underlay, by default that of the default route. */
   readonly iface: string | undefined;
   /** The Node's own addresses, of which one on the link is preferred. */
   readonly addresses: readonly string[];
@@ -71,9 +71,8 @@ export class OverlayNetwork {
   }
 
   /**
-   * Makes the kernel hold what the plan says; a tunnel's link is there already. On the underlay the
-   * other nodes, gateways and the host `apiServer` stay resolved. What fails stands beside what was
-   * done.
+   * Makes the kernel match the plan; a tunnel's link exists already. On the underlay the other
+   * nodes, gateways and the host `apiServer` stay resolved. The result lists changes and failures.
    */
   apply(plan: OverlayPlan, underlay: Underlay, apiServer = ""): Applied {
     return this.#with((route) => {

@@ -10,7 +10,10 @@ const conf = (backend: object = { Type: "vxlan" }) =>
 
 const MAC = "02:00:00:00:00:0";
 
-/** Node n<index>, with what an overlay of the back end publishes, unless `annotations` differ. */
+/**
+ * Node n<index>, with the annotations that an overlay of the back end publishes, unless
+ * `annotations` differ.
+ */
 function node(
   index: number,
   annotations: Record<string, string | null> = {},

@@ -50,7 +50,7 @@ export interface Device {
 export interface Tunnel {
   readonly name: string;
   readonly mtu: number;
-  /** As of a VXLAN link. */
+  /** Address of the VXLAN link. */
   readonly address: string;
   readonly local: string;
   readonly port: number;
@@ -63,7 +63,7 @@ export interface PeerRoute {
   readonly to: string;
   /** None by a tunnel. */
   readonly via?: string;
-  /** By the VXLAN link, where `via` is on link; by the tunnel, or by the underlay. */
+  /** The link of the route: the VXLAN link, where `via` is on link; the tunnel; or the underlay. */
   readonly by: "device" | "underlay";
 }
 
@@ -83,12 +83,12 @@ export interface Encapsulation {
 export interface OverlayPlan {
   readonly device: Device | undefined;
   readonly tunnel: Tunnel | undefined;
-  /** For the links of pods. */
+  /** MTU of the pods' links. */
   readonly mtu: number;
   readonly routes: readonly PeerRoute[];
   /** Gateways of the routes by the device. */
   readonly neighbours: readonly MacOf[];
-  /** To which node's address frames for a hardware address are sent. */
+  /** Forwarding entries: to which node's address frames for a hardware address are sent. */
   readonly forwarding: readonly MacOf[];
   readonly encapsulation: Encapsulation | undefined;
   /** The other nodes that were left out, each with the reason. */
@@ -100,7 +100,7 @@ export interface PlanInput {
   readonly conf: NetConf;
   readonly nodeName: string;
   readonly subnet: Subnet;
-  /** Of this node's VXLAN link. */
+  /** Hardware address of this node's VXLAN link. */
   readonly mac: string;
   readonly underlay: Underlay;
   readonly nodes: readonly Node[];

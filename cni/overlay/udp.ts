@@ -11,9 +11,9 @@ import type { Tunnel } from "./plan.ts";
 
 const IPV4_HEADER_BYTES = 20;
 
-/** By range: where packets for it are sent, and who may send packets from it. */
+/** Ranges, with the node to which packets for one are sent, and which may send packets from it. */
 export class RangeTable {
-  /** For each prefix length in use, the longest first: network number to address. */
+  /** A table for each prefix length in use, the longest first: network number to address. */
   #tables: { hostBits: number; addresses: Map<number, string> }[] = [];
 
   set(peers: readonly { range: Subnet; address: string }[]): void {
@@ -102,7 +102,7 @@ export class UdpRelay {
     try {
       writeSync(this.#tun, packet);
     } catch (thrown) {
-      // Garbage behind a header that looked right; or the link is down: dropped.
+      // Garbage after a valid header, or the link is down: dropped.
       if (!isErrno(thrown, "EINVAL", "EIO", "EAGAIN")) this.#end(asError(thrown));
     }
   }

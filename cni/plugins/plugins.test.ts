@@ -13,7 +13,7 @@ import { configOf as portmap } from "./portmap/config.ts";
 import { configOf as ptp } from "./ptp/config.ts";
 import { configOf as staticIpam } from "./static/config.ts";
 
-/** To be copied; a cluster does not get it. */
+/** A plugin to be copied; a cluster does not get it. */
 const SAMPLE = "sample";
 const folders = readdirSync(import.meta.dirname, { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
@@ -22,7 +22,7 @@ const folders = readdirSync(import.meta.dirname, { withFileTypes: true })
 const parsers: Readonly<Record<string, (call: PluginCall) => unknown>> = {
   bandwidth, bridge, flannel, "host-local": hostLocal, portmap, ptp, static: staticIpam,
 };
-/** Has no options. */
+/** Plugins without options. */
 const WITHOUT = ["loopback"];
 
 test("each folder is a plugin, or the sample", () => {

@@ -22,7 +22,9 @@ export interface World {
 
 const HOST = "198.51.100.1";
 const OUTSIDE = "198.51.100.2";
-/** Long: a refusal comes at once, and a server shares the machine. */
+/**
+ * Time to wait for an answer. Long: a refusal comes immediately, and a server shares the machine.
+ */
 const ANSWER_TIMEOUT_S = "20";
 export const ADDRESSES = { host: HOST, outside: OUTSIDE };
 

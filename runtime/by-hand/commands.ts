@@ -74,7 +74,7 @@ export async function create(root: string, id: string, options: CreateOptions): 
 
 /**
  * Starts a created container: its process waits for a byte in the fifo, which is removed then.
- * Fails at once where no process has the fifo open.
+ * Fails immediately if no process has the fifo open.
  */
 export function start(root: string, id: string): void {
   const state = new StateDirectory(root, id);
@@ -224,7 +224,7 @@ function readOnlyCopy(program: string): number {
   return mount;
 }
 
-/** As part of the command line this program is one of its commands. */
+/** The words that start this program as a command of a larger one's command line. */
 function initWords(): string[] {
   return process.argv[2] === "by-hand" ? ["by-hand", "init"] : ["init"];
 }

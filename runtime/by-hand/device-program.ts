@@ -48,7 +48,7 @@ function instruction(code: number, to: number, from: number, offset: number, val
  * Pure.
  */
 export function deviceProgram(rules: readonly OciDeviceRule[]): Buffer {
-  // Nothing is tested behind a rule for everything: the kernel refuses code that is never reached.
+  // No test follows a rule that matches all: the kernel refuses code that is never reached.
   const all = [DENY, ...rules];
   const effective = all.slice(all.findLastIndex(isForAll));
   const parts = [
@@ -63,7 +63,7 @@ export function deviceProgram(rules: readonly OciDeviceRule[]): Buffer {
   return Buffer.concat(parts);
 }
 
-/** A rule's tests, each of which jumps behind its decision when it does not match. */
+/** A rule's tests, each of which jumps past its decision when it does not match. */
 function ruleBlock({ allow, type, major, minor, access }: OciDeviceRule): Buffer[] {
   const bits = [...access].reduce((sum, letter) => sum | ACCESS[letter]!, 0);
   const tests: ((offset: number) => Buffer[])[] = [];

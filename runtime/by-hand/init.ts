@@ -55,11 +55,11 @@ export interface InitWork {
   readonly consoleSocket?: string | undefined;
   /** The soft and hard limit of open files, as the caller had them: Node raises its own. */
   readonly openFiles: readonly [string, string];
-  /** For the first process: the fifo that starts it. */
+  /** Fifo that starts the first process. */
   readonly startFifo?: string;
-  /** For the first process: the machine's mount namespace, in which it must not be. */
+  /** The machine's mount namespace, in which the first process must not be. */
   readonly machineMounts?: string;
-  /** For another one: the first process, whose namespaces it enters, and its own description. */
+  /** First process, whose namespaces any other enters, and the other's own description. */
   readonly join?: { readonly first: ProcessIdentity; readonly process: OciProcess };
 }
 
@@ -101,7 +101,7 @@ function report(message: string): void {
   }
 }
 
-/** Takes from the machine whatever is needed inside: it is out of reach afterwards. */
+/** Takes from the machine the files needed inside: they are out of reach afterwards. */
 function prepare(
   { id, cgroup, consoleSocket }: InitWork,
   spec: OciSpec,

@@ -21,7 +21,7 @@ export interface MountPlan {
   readonly recursive: boolean;
   /** Bits of MountAttribute to set; the same bits are mount(2)'s flags. */
   readonly attributes: number;
-  /** Read-only with all mounts beneath it. */
+  /** Whether the mount is read-only with all mounts beneath it. */
   readonly recursiveReadOnly: boolean;
   /** Options of the file system itself. */
   readonly data: string;
@@ -73,8 +73,9 @@ export interface OpenSources {
 }
 
 /**
- * In a user namespace the kernel mounts these only where the tree still shows one in full, so
- * before the machine's is left (mount_too_revealing; user_namespaces(7)).
+ * File systems that are mounted before the machine's tree is left: in a user namespace the kernel
+ * mounts them only where the tree still shows one in full (mount_too_revealing;
+ * user_namespaces(7)).
  */
 const SHOWN_BEFORE = ["proc", "sysfs"];
 

@@ -26,7 +26,7 @@ function numberOf(name: string): number {
 export interface OwnPrivileges {
   /** CapEff, as bits. */
   readonly capabilities: bigint;
-  /** In a user namespace the groups may be fixed (user_namespaces(7)). */
+  /** Whether groups are set: in a user namespace they may be fixed (user_namespaces(7)). */
   readonly setsGroups: boolean;
 }
 

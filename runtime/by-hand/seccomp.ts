@@ -114,7 +114,7 @@ export function prepareFilter(profile: OciSeccomp): void {
   prepared = filter;
 }
 
-/** Loads the prepared filter for the calling thread, and for what it executes. */
+/** Loads the prepared filter for the calling thread, and for the program that it executes. */
 export function loadFilter(profile: OciSeccomp): void {
   if (prepared === undefined) prepareFilter(profile);
   require(library!.load(prepared), "load the filter");

@@ -21,7 +21,10 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
 
 const NAMESPACES = ["pid", "network", "ipc", "uts", "mount", "cgroup"];
 
-/** Reads a bundle's config.json. Throws ByHandError for what is not implemented, by its name. */
+/**
+ * Reads a bundle's config.json. Throws ByHandError with the name of a field that is not
+ * implemented.
+ */
 export function readBundle(bundle: string): OciSpec {
   const spec = JSON.parse(readFileSync(path.join(bundle, "config.json"), "utf8")) as OciSpec;
   refuseUnknown(spec);

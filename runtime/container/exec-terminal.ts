@@ -40,8 +40,8 @@ async function awaitTerminal(
 /**
  * crun creates the terminal in the container and sends its master, on which sizes are set. crun
  * sets the first size after it has released the command (libcrun_container_exec_with_options): a
- * command that reads the size at once may find none, and gets it as a change (SIGWINCH), as under
- * containerd, which sets it after the start.
+ * command that reads the size immediately may find none, and gets it as a change (SIGWINCH), as
+ * under containerd, which sets it after the start.
  */
 async function startWithConsoleSocket(
   runtime: Runtime,

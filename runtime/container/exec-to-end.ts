@@ -12,7 +12,9 @@ export interface ExecOutcome {
   exitCode: number;
 }
 
-/** Waits briefly for the output after the command's end: its children may hold it open for ever. */
+/**
+ * Waits briefly for the output after the command's end: its children may keep it open without end.
+ */
 async function drained(runtime: Runtime, exec: Exec): Promise<void> {
   const { stdout, stderr } = exec.child;
   const open = [stdout, stderr].filter((stream) => stream && !stream.closed) as Readable[];
@@ -23,7 +25,7 @@ async function drained(runtime: Runtime, exec: Exec): Promise<void> {
   for (const stream of open) stream.destroy();
 }
 
-/** Returns the exit code, or undefined after `timeout_ms`; 0 waits for ever. */
+/** Returns the exit code, or undefined after `timeout_ms`; 0 means no timeout. */
 async function exitWithin(runtime: Runtime, exec: Exec, timeout_ms: number) {
   if (timeout_ms <= 0) return exec.exited;
   const patience = new AbortController();

@@ -35,7 +35,7 @@ export interface ContainerRecord {
   logPath?: string;
   cgroup: string;
   user: OciUser;
-  /** By name or number, from CRI or the image. */
+  /** Signal by name or number, from CRI or the image. */
   stopSignal: string;
   resources?: LinuxContainerResources;
 }

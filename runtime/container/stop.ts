@@ -6,8 +6,8 @@ import type { ContainerRecord } from "./record.ts";
 import { signalNumber } from "./signals.ts";
 
 /**
- * Returns the container after the calls that began before have finished: a container that was being
- * started has started.
+ * Returns the container after the calls that started before have finished: a container that was
+ * being started has started.
  */
 async function settled(runtime: Runtime, id: string): Promise<ContainerRecord | undefined> {
   return await runtime.turns.run(id, () => Promise.resolve(runtime.containers.find(id)));
@@ -25,7 +25,7 @@ export async function killContainer(runtime: Runtime, id: string): Promise<void>
 }
 
 /**
- * Serves StopContainer: its stop signal, then SIGKILL after `timeout_s` seconds (0: at once).
+ * Serves StopContainer: its stop signal, then SIGKILL after `timeout_s` seconds (0: immediately).
  * Returns when it has ended. One that is unknown or does not run counts as stopped; one that is
  * being started is waited for.
  */

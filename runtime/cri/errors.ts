@@ -27,7 +27,7 @@ export function toRpcError(thrown: unknown): RpcError {
 
 type Anything = (...args: never[]) => unknown;
 
-/** Handlers whose errors are RpcErrors, whatever they throw, at once or later in a stream. */
+/** Makes handlers throw RpcErrors only, for any error of theirs, immediate or later in a stream. */
 export function withRpcErrors<H extends object>(handlers: H): H {
   const wrapped = Object.entries(handlers).map(([name, handler]) => [name, wrap(handler)]);
   return Object.fromEntries(wrapped) as H;

@@ -28,7 +28,7 @@ function nameOf(descriptor: Descriptor): string | undefined {
   return undefined;
 }
 
-/** The manifest for this machine of what a descriptor points to. */
+/** The manifest for this machine that a descriptor points to. */
 async function manifestFor(store: ImageStore, digest: string, depth = 0): Promise<string> {
   const parsed = parseManifest(await store.blobs.read(digest, MANIFEST_BYTES));
   if (parsed.kind === "manifest") return digest;

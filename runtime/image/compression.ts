@@ -30,8 +30,8 @@ function explained(error: unknown): unknown {
 }
 
 /**
- * A layer's tar, whatever it was compressed with. Damaged data is invalid-argument. What unpacks to
- * more than LAYER_RATIO times its size is resource-exhausted, once that is a lot.
+ * A layer's tar, of any supported compression. Damaged data is invalid-argument. A layer that
+ * unpacks to more than LAYER_RATIO times its size is resource-exhausted, once that is a lot.
  */
 export async function* decompress(
   source: AsyncIterable<Buffer>,

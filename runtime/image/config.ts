@@ -20,7 +20,7 @@ export interface ImageDefaults {
   WorkingDir?: string;
   StopSignal?: string;
   Labels?: Record<string, string>;
-  /** Kept for tools: nothing here acts on them. */
+  /** Fields kept for tools, without effect here. */
   ExposedPorts?: Record<string, unknown>;
 }
 

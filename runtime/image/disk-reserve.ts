@@ -16,14 +16,14 @@ export const FILE_BYTES = 4_096;
  */
 export class DiskReserve {
   readonly #directory: string;
-  /** Written since the disk was last looked at; at first, a look is due. */
+  /** Bytes written since the disk was last checked; at first, a check is due. */
   #unchecked_bytes = DISK_CHECK_BYTES;
 
   constructor(directory: string) {
     this.#directory = directory;
   }
 
-  /** Before so many bytes are written. */
+  /** Checks the disk before `size_bytes` are written. */
   async take(size_bytes: number): Promise<void> {
     this.#unchecked_bytes += size_bytes;
     if (this.#unchecked_bytes < DISK_CHECK_BYTES) return;

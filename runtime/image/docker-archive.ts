@@ -49,7 +49,7 @@ function manifestOf(archive: ArchiveFiles, image: SavedImage): ImageManifest {
     schemaVersion: 2,
     mediaType: MediaType.ociManifest,
     config: describe(image.Config, MediaType.ociConfig),
-    // Saved layers are plain tars, whatever their names end in.
+    // Saved layers are plain tars, regardless of their names' endings.
     layers: image.Layers.map((name) => describe(name, MediaType.ociLayer)),
   };
 }

@@ -33,8 +33,8 @@ const unavailable = (message: string, cause?: unknown) =>
   new RuntimeError("unavailable", message, cause === undefined ? {} : { cause });
 
 /**
- * One GET on a connection of its own. Resolves when the headers are here. Whatever the other side
- * does wrong ends in a RuntimeError of this call or of the body: every event of the socket has its
+ * One GET on a connection of its own. Resolves when the headers are here. Any fault of the other
+ * side ends in a RuntimeError of this call or of the body: every event of the socket has its
  * listener before it can come.
  */
 function send(url: URL, { headers, clock, name, signal }: GetOptions): Promise<IncomingMessage> {

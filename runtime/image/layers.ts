@@ -17,7 +17,10 @@ import { unpackLayer } from "./unpack.ts";
 
 const log = logger("runtime");
 const LAYER_STATE: StateKind = { schema: "r2k-layer", version: 1 };
-/** Of the diff id's hash in a folder's name: overlayfs takes a page for all the folders' names. */
+/**
+ * Characters of the diff id's hash in a folder's name: overlayfs takes a page for all the folders'
+ * names.
+ */
 const NAME_LENGTH = 24;
 
 interface LayerState {
@@ -149,7 +152,7 @@ function check(hashing: Hashing, diffId: string): void {
   throw new RuntimeError("failed-precondition", `layer is ${found}, expected ${diffId}`);
 }
 
-/** False for a link, whatever it leads to. */
+/** Whether a file is a directory; false for a link to one. */
 async function isDirectory(file: string): Promise<boolean> {
   try {
     return (await lstat(file)).isDirectory();

@@ -34,7 +34,9 @@ function isAllowed(name: string): boolean {
   return name === "security.capability" || (/^user\./.test(name) && !/^user\.overlay\./.test(name));
 }
 
-/** False when one is not allowed, or not supported where layers are kept. */
+/**
+ * Sets attributes; returns false when one is not allowed, or not supported where layers are kept.
+ */
 function setAttributes(
   handle: Handle,
   link: boolean,

@@ -4,7 +4,7 @@ import type { TarHeader } from "./tar/header.ts";
 /** Where an entry belongs: its folder's path beneath the layer's root, and its last name. */
 export interface Place {
   folder: Buffer;
-  /** Empty for the root itself. */
+  /** The last name of the path; empty for the root itself. */
   last: Buffer;
 }
 
@@ -16,7 +16,7 @@ export function refuse(header: TarHeader, why: string): RuntimeError {
   return new RuntimeError("invalid-argument", `layer entry ${quotedName(header.name)} ${why}`);
 }
 
-/** Takes apart a name of an entry, or of what it links to. A `..` is refused: none needs it. */
+/** Splits the name of an entry, or of a link's target. A `..` is refused: none needs it. */
 export function placeOf(header: TarHeader, name: Buffer): Place {
   // A character stands for a byte.
   const parts = name.toString("latin1").split("/").filter((part) => part !== "" && part !== ".");

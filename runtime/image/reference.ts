@@ -6,7 +6,7 @@ export interface Reference {
   domain: string;
   /** `library/busybox`. */
   path: string;
-  /** Absent when the name had a digest and no tag. */
+  /** The tag; absent when the name had a digest and no tag. */
   tag: string | undefined;
   /** `sha256:...`. */
   digest: string | undefined;

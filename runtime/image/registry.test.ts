@@ -74,7 +74,7 @@ function endless(start: string, piece: string | Buffer): Answer {
   };
 }
 
-/** An image of one layer of zeros, or what the test changes of it. */
+/** An image of one layer of zeros, with a test's changes. */
 function serve(change: { layer?: Answer; config?: object; manifest?: object } = {}) {
   const layer = gzipSync(Buffer.alloc(1_024));
   const config = Buffer.from(JSON.stringify({
@@ -173,7 +173,7 @@ test("a layer that keeps waiting is cancelled with its pull", async () => {
 });
 
 test("a layer that arrives too slowly is cancelled", async () => {
-  // A third of what a transfer may take passes whenever the pull waits for another byte.
+  // Passes a third of a transfer's time whenever the pull waits for another byte.
   let drip = () => undefined as void;
   let now_ms = 0;
   const clock = {

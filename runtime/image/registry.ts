@@ -74,7 +74,7 @@ export class RegistryRepository {
 
   async #get(what: string, headers: Record<string, string>): Promise<HttpAnswer> {
     const first = await this.#send(what, headers);
-    // Credentials are for what the registry asks for, not for where it redirects to.
+    // Credentials are for the registry itself, not for the target of a redirection.
     if (first.status !== 401 || first.redirected) return this.#checked(what, first);
     const challenge = parseChallenge(first.headers["www-authenticate"]);
     first.cancel();

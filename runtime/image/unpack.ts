@@ -28,14 +28,14 @@ export interface Unpacked {
 export interface UnpackLimits {
   entries: number;
   size_bytes: number;
-  /** Of memory for directories. */
+  /** Bytes of memory for directories. */
   directories_bytes?: number;
 }
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 const writeTo = promisify(write);
 
-/** Of directories that a layer uses without describing them. */
+/** Mode of directories that a layer uses without describing them. */
 const IMPLIED_MODE = 0o755;
 
 /** Memory for a directory until its time is set at the end, beside its name. */
@@ -57,7 +57,7 @@ function explained(header: TarHeader, error: unknown): RuntimeError {
   return new RuntimeError(kind, message, { cause: error });
 }
 
-/** Makes a name; whatever has it already goes first. */
+/** Makes a name; an existing file of that name is removed first. */
 async function replacing<T>(parent: Directory, name: Buffer, make: () => T): Promise<T> {
   try {
     return make();
@@ -113,13 +113,13 @@ const NODES = {
   "character-device": FileType.character,
 };
 
-/** Unpacks one layer into a directory that is not left, whatever the layer says. */
+/** Unpacks one layer into a directory that no entry can leave. */
 class Unpacking {
   readonly #root: Directory;
   readonly #reserve: Reserve;
   readonly #directories_bytes_max: number;
   readonly #ids = readMappedIds();
-  /** By inode. */
+  /** Directories by inode. */
   readonly #directories = new Map<number, { place: Place; mtime_ms: number }>();
   #directories_bytes = 0;
   /** Directories that the layer uses without describing them. */

@@ -7,7 +7,7 @@ import type { TarHeader } from "./tar/header.ts";
 
 const PREFIX = ".wh.";
 const OPAQUE = ".wh..wh..opq";
-/** Names that AUFS kept for itself; they say nothing of the image. */
+/** Prefix of names that AUFS kept for itself; they are no part of the image. */
 const AUFS_PREFIX = ".wh..wh.";
 
 type Whiteout = { kind: "none" } | { kind: "ignore" } | { kind: "opaque" } | HideName;
@@ -41,7 +41,7 @@ export function makeOpaque(directory: Handle): void {
   directory.setAttribute(`${space}.overlay.opaque`, Buffer.from("y"));
 }
 
-/** overlayfs: the name is gone, whatever lower layers have. */
+/** Makes overlayfs' whiteout: the name is gone, even if lower layers have it. */
 function makeWhiteout(parent: Directory, name: Buffer): void {
   parent.makeNode(name, FileType.character);
 }

@@ -37,9 +37,9 @@ function expand(names: string[]): string[] {
 }
 
 /**
- * The capability sets of a container's process: defaults, plus what is added, less what is dropped;
- * `ALL` in either is taken first, so that "drop ALL, add X" leaves X. A process that is not root
- * starts with the bounding set only, and with what `addAmbientCapabilities` names.
+ * The capability sets of a container's process: defaults, plus those added, less those dropped;
+ * `ALL` in either is applied first, so that "drop ALL, add X" leaves X. A process that is not root
+ * starts with the bounding set only, and with `addAmbientCapabilities`.
  */
 export function capabilitySets(
   wanted: Partial<Capability> | undefined,

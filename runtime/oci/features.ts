@@ -2,7 +2,9 @@ import { release } from "node:os";
 import { runCommand } from "../command.ts";
 import type { OciProgram } from "./program.ts";
 
-/** The first kernel with mount_setattr(2), which makes all mounts of a tree read-only at once. */
+/**
+ * The first kernel with mount_setattr(2), which makes all mounts of a tree read-only in one call.
+ */
 const KERNEL = [5, 12] as const;
 /** The oldest crun that was tried; those before 1.8.6 have no command `features`. */
 const CRUN = [1, 8] as const;

@@ -16,7 +16,10 @@ export function resourcesFor(
   options: {
     cgroupVersion: 1 | 2 | "none";
     deviceRules?: OciDeviceRule[];
-    /** The cgroup begins without a quota: -1 says nothing, and crun 1.8 would write 2^64 - 1. */
+    /**
+     * Whether the cgroup is new and has no quota: -1 means no quota, and crun 1.8 would write 2^64
+     * - 1.
+     */
     fresh?: boolean;
   },
 ): OciResources {

@@ -72,7 +72,7 @@ export class OciRuntime {
     throw this.#failure("delete", id, result.stderr.toString("utf8"), result.code);
   }
 
-  /** Undefined when the program knows no such container. */
+  /** State of a container; undefined when the program knows no such container. */
   async state(id: string): Promise<OciState | undefined> {
     const result = await this.#try(["state", id]);
     if (result.code !== 0) return undefined;

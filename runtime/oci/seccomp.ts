@@ -59,7 +59,8 @@ export function defaultProfile(capabilities: readonly string[]): OciSeccomp {
       action: ALLOW,
       args: [{ index: 0, value: CLONE_NAMESPACES, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ" }],
     });
-    // Its flags are behind a pointer, unseen by a filter; ENOSYS makes the C library use clone.
+    // A filter cannot read its flags, which are behind a pointer; ENOSYS makes the C library use
+    // clone.
     syscalls.push({ names: ["clone3"], action: ERRNO, errnoRet: ENOSYS });
   }
   return {
@@ -86,7 +87,7 @@ function localProfile(file: string): OciSeccomp {
   return { defaultAction, defaultErrnoRet, architectures, flags, syscalls } as OciSeccomp;
 }
 
-/** The filter for what CRI asks; undefined means none. */
+/** The filter of a profile in CRI; undefined means none. */
 export function seccompFor(
   profile: SecurityProfile | undefined,
   options: { privileged: boolean; capabilities: readonly string[] },

@@ -67,7 +67,7 @@ export interface OciDeviceRule {
 
 export interface OciLinux {
   namespaces: OciNamespace[];
-  /** Absent where there are no cgroups. */
+  /** The cgroup's path; absent where there are no cgroups. */
   cgroupsPath?: string;
   resources: OciResources;
   devices?: OciDevice[];

@@ -70,13 +70,13 @@ const OTHERS = names(`
   getrandom landlock_add_rule landlock_create_ruleset landlock_restrict_self listmount
   lsm_get_self_attr lsm_list_modules lsm_set_self_attr seccomp statmount sysinfo uretprobe`);
 
-/** Allowed with any arguments. */
+/** System calls allowed with any arguments. */
 export const ALLOWED: string[] = [
   ...FILES, ...ATTRIBUTES_AND_WATCHES, ...WAITING, ...MEMORY, ...PROCESSES, ...LOCKS_AND_SIGNALS,
   ...TIME, ...MESSAGES, ...OTHERS,
 ];
 
-/** Allowed to a process that has the capability which the call itself asks for. */
+/** System calls allowed to a process that has the capability which the call itself requires. */
 export const ALLOWED_BY_CAPABILITY: Readonly<Record<string, string[]>> = {
   CAP_DAC_READ_SEARCH: ["open_by_handle_at"],
   CAP_SYS_ADMIN: names(`

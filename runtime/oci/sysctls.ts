@@ -5,7 +5,7 @@ const IPC = /^(?:kernel\.(?:shm|msg|sem)|fs\.mqueue\.)/;
 
 /**
  * Sysctls of a sandbox, each of which must belong to a namespace that the pod has of its own: one
- * that reaches the host is refused here whatever the caller allowed (CVE-2022-0811 was a way
+ * that reaches the host is refused here even if the caller allowed it (CVE-2022-0811 was a way
  * around).
  */
 export function sysctlsFor(
@@ -28,7 +28,7 @@ export function sysctlsFor(
     if (/[\n\0]/.test(value)) throw refuse(given, "has a value of several lines");
     sysctls[name] = value;
   }
-  // A pod's network is its own: its processes may bind any port of it.
+  // The pod has a network namespace of its own: its processes may bind any port in it.
   if (own.network) sysctls["net.ipv4.ip_unprivileged_port_start"] ??= "0";
   return sysctls;
 }

@@ -10,7 +10,7 @@ import { ATTACH_PACKET_BYTES } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StreamHandler } from "./server.ts";
 
-/** The first byte of what conmon sends: which of the process's outputs. */
+/** First byte of conmon's packets: which of the process's outputs follows. */
 const PIPE = { stdout: 2, stderr: 3 } as const;
 
 /** Writes in pieces that conmon reads whole. */

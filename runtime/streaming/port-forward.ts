@@ -9,13 +9,13 @@ import { RuntimeError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StreamHandler } from "./server.ts";
 
-/** Begins a connection inside a pod; with the host's network, in our own namespace. */
+/** Starts a connection inside a pod; with the host's network, in our own namespace. */
 function connectInPod(netns: string | undefined, family: 4 | 6, port: number): Socket {
   if (netns === undefined) return connectLoopback(family, port);
   return inNetns(netns, () => connectLoopback(family, port) as never);
 }
 
-/** Connects to a port of the pod's loopback by IPv4, else by IPv6; loopback refuses at once. */
+/** Connects to a port of the pod's loopback by IPv4, else by IPv6; loopback refuses immediately. */
 function dial(netns: string | undefined, port: number): Socket {
   try {
     return connectInPod(netns, 4, port);

@@ -5,15 +5,15 @@ import type { PluginCall } from "../../lib/skel.ts";
 export interface Bound {
   /** Bits per second. */
   rate_bits: number;
-  /** Bits that may be sent at once, after a pause. */
+  /** Bits that may be sent in a burst, after a pause. */
   burst_bits: number;
 }
 
 /** The container's bounds; a direction that is undefined is not shaped. */
 export interface BandwidthConfig {
-  /** To the container. */
+  /** Bound of traffic to the container. */
   ingress: Bound | undefined;
-  /** From the container. */
+  /** Bound of traffic from the container. */
   egress: Bound | undefined;
 }
 

@@ -16,9 +16,11 @@ export interface BridgeConfig {
   isolated: boolean;
   /** Drops the container's frames with another source hardware address. */
   checksMac: boolean;
-  /** Also drops other source IP addresses in IP, ARP and NDP. Not in the reference plugin. */
+  /**
+   * Whether other source IP addresses are dropped in IP, ARP and NDP. Not in the reference plugin.
+   */
   checksAddresses: boolean;
-  /** Undefined: the kernel's default. */
+  /** MTU; undefined for the kernel's default. */
   mtu: number | undefined;
   /** The container's hardware address; undefined: the kernel's default. */
   mac: string | undefined;

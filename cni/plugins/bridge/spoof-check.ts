@@ -19,7 +19,7 @@ export const spoofChecks = new IngressChains({ table: TABLE, priority: -500, pol
 /** The addresses that a container may send from. */
 export interface Identity {
   mac: string;
-  /** Undefined: any IP address, without IPAM or with `macspoofchk` only. */
+  /** Allowed addresses; undefined for any, without IPAM or with `macspoofchk` only. */
   ips: readonly ResultIp[] | undefined;
 }
 

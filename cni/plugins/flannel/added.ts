@@ -33,7 +33,7 @@ export function addedConfigs(dir: string, network: string, files = promises) {
       }
     },
 
-    /** Undefined when the container was not added, or is deleted. */
+    /** Reads the configuration; undefined when the container was not added, or is deleted. */
     async get(containerId: string): Promise<Config | undefined> {
       let text: string;
       try {
@@ -51,7 +51,7 @@ export function addedConfigs(dir: string, network: string, files = promises) {
       }
     },
 
-    /** Also of a container whose ADD was killed while it wrote the file. */
+    /** Deletes the file, also of a container whose ADD was killed while it wrote the file. */
     async delete(containerId: string): Promise<void> {
       await files.rm(fresh(containerId), { force: true });
       await files.rm(file(containerId), { force: true });

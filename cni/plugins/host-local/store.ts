@@ -66,7 +66,7 @@ export async function openStore(dataDir: string, network: string): Promise<Addre
   };
 }
 
-/** Under the lock, an unfinished reservation is that of a plugin that was killed. */
+/** Removes unfinished reservations: under the lock, they are those of plugins that were killed. */
 function removeUnfinished(dir: string): void {
   for (const name of readdirSync(dir)) {
     if (name.endsWith(UNFINISHED)) rmSync(join(dir, name), { force: true });

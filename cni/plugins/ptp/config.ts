@@ -7,7 +7,7 @@ import type { PluginCall } from "../../lib/skel.ts";
 /** The ptp plugin's configuration, with defaults. */
 export interface PtpConfig {
   ipMasq: boolean;
-  /** Undefined: the kernel's default. */
+  /** MTU; undefined for the kernel's default. */
   mtu: number | undefined;
 }
 

@@ -5,9 +5,11 @@ import { SCOPE_LINK } from "../../lib/veth.ts";
 
 /** Addresses and routes of the two ends of the pair. */
 export interface PtpPlan {
-  /** Of the container end, as in the result. */
+  /** Addresses of the container end, as in the result. */
   ips: ResultIp[];
-  /** Of the container: to each gateway on the link, to its subnet by the gateway, and IPAM's. */
+  /**
+   * Routes of the container: to each gateway on the link, to its subnet by the gateway, and IPAM's.
+   */
   routes: ResultRoute[];
   /** The gateways, which are addresses of the host end alone: no subnet is on that link. */
   hostAddresses: string[];

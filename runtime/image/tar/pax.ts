@@ -37,7 +37,7 @@ function decimal(records: PaxRecords, key: string, otherwise: number): number {
   throw malformed(`the extended header's ${key} is no number`);
 }
 
-/** A header with what extended headers and GNU's long names say instead. */
+/** A header with the values of extended headers and GNU's long names. */
 export function completeHeader(
   block: HeaderBlock,
   records: PaxRecords,
@@ -56,7 +56,7 @@ export function completeHeader(
     mode: block.mode,
     uid: decimal(records, "uid", block.uid),
     gid: decimal(records, "gid", block.gid),
-    // Only files have content, whatever the header of another says.
+    // Only files have content, regardless of other types' headers.
     size: type === "file" ? size : 0,
     mtime_ms: Math.floor(decimal(records, "mtime", block.mtime_ms / 1_000) * 1_000),
     devmajor: block.devmajor,

@@ -19,7 +19,7 @@ class Bytes {
     this.#chunks = source[Symbol.asyncIterator]();
   }
 
-  /** At least one byte and at most `length`, as they come; undefined at the end. */
+  /** Reads at least one byte and at most `length`, as they come; undefined at the end. */
   async some(length: number): Promise<Buffer | undefined> {
     while (this.#chunk.length === 0) {
       const { value, done } = await this.#chunks.next();
@@ -31,7 +31,7 @@ class Bytes {
     return taken;
   }
 
-  /** As many bytes as asked for; fewer only at the end. The caller bounds `length`. */
+  /** Reads `length` bytes; fewer only at the end. The caller bounds `length`. */
   async exactly(length: number): Promise<Buffer> {
     const parts: Buffer[] = [];
     for (let left = length; left > 0; ) {
