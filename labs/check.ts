@@ -5,7 +5,7 @@ export interface Check {
   readonly title: string;
   /** Throws if it is not met; the message has what happened, what was expected, and why. */
   readonly body: () => void | Promise<void>;
-  /** It plays members on a virtual clock: its failure has a diagram of messages. */
+  /** Whether members play on a virtual clock: the check's failure has a diagram of messages. */
   readonly scenario: boolean;
   /** The reason why it cannot look here, with the remedy: it is left out, and does not pass. */
   readonly leftOut: string | undefined;
@@ -110,7 +110,7 @@ export interface CheckOptions {
   readonly all?: boolean | undefined;
   /** Leaves out every check that is not a scenario: a rule has failed already. */
   readonly scenariosOnly?: boolean | undefined;
-  /** How many checks of a process run at once; 1 by default. */
+  /** How many checks of a process run concurrently; 1 by default. */
   readonly atOnce?: number | undefined;
 }
 

@@ -6,7 +6,7 @@ import { check } from "./check.ts";
 import { judge } from "./judge.ts";
 import { ROOT_DIR } from "./runner/paths.ts";
 
-/** Built by `npm run peers -- csi-sanity`, where there is Go. */
+/** Program that `npm run peers -- csi-sanity` builds, where there is Go. */
 const CSI_SANITY = join(ROOT_DIR, ".peers/bin/csi-sanity");
 const NOT_BUILT = "csi-sanity is not built: npm run peers -- csi-sanity (takes Go)";
 const OUTPUT_BYTES_MAX = 1 << 24;

@@ -11,7 +11,7 @@ const COMPUTED_PART = 1 / 2;
 const WORK_MS_MIN = TICK_MS / 4;
 
 /**
- * A clock that goes on while this process and its descendants wait: in turns of the event loop in
+ * A clock that advances while this process and its descendants wait: in turns of the event loop in
  * which none of their threads is running, runnable or in an uninterruptible sleep. On a busy
  * machine programs wait for the processor, and this clock for them. Half of the time in which this
  * process computes counts too, a turn of it at a time: one check that loops does not hold up the
@@ -43,7 +43,7 @@ function wantsToRun(pid: number): boolean {
   });
 }
 
-/** The state of a thread (proc_pid_stat(5)): the word behind its name. */
+/** The state of a thread (proc_pid_stat(5)): the word after its name. */
 function stateOf(folder: string, thread: string): string {
   const text = read(`${folder}/${thread}/stat`);
   return text.charAt(text.lastIndexOf(")") + 2);

@@ -13,7 +13,7 @@ export class Timeline {
   #order = 0;
   readonly #heap: Scheduled[] = [];
 
-  /** Milliseconds since the run began. */
+  /** Milliseconds since the run started. */
   get now_ms(): number {
     return this.#now_ms;
   }

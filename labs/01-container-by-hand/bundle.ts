@@ -27,10 +27,10 @@ import { ROOT_DIR } from "../runner/paths.ts";
 const PROGRAM = join(ROOT_DIR, "runtime/by-hand/program.ts");
 const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"];
 const APPLETS = ["sh", "ls", "cat", "grep", "echo", "sleep", "readlink", "hostname", "id", "touch"];
-/** Outside of a mount that a check makes for its bundles. */
+/** Folder of compiled programs, outside of a mount that a check makes for its bundles. */
 const COMPILED = join(tmpdir(), "r2k-hand-compiled");
 const COMMAND_MS_MAX = 50_000;
-/** Of `untilQuiet`, for a program's output. */
+/** Patience of `untilQuiet` for a program's output. */
 const OUTPUT_PATIENCE = 2;
 const NAMESPACES = ["pid", "net", "ipc", "uts", "mnt"];
 

@@ -36,7 +36,7 @@ function machineMounts(): string {
   return readFileSync("/proc/self/mountinfo", "utf8");
 }
 
-/** Has bundles lie on a mount of their own, below the root's, which propagates as the root's. */
+/** Puts bundles on a mount of their own, below the root's, which propagates as the root's. */
 function bundlesOnMount(): Disposable {
   const before = process.env["TMPDIR"];
   const folder = mkdtempSync(join(tmpdir(), "r2k-mount-"));
@@ -52,7 +52,7 @@ function bundlesOnMount(): Disposable {
   };
 }
 
-/** Without mounts whose folder is gone: a program that removes one ends its mount here too. */
+/** Leaves out mounts whose folder is gone: a program that removes one ends its mount here too. */
 function lasting(mounts: string): string {
   const isLasting = (line: string) => existsSync(line.split(" ")[4] ?? "");
   return mounts.split("\n").filter(isLasting).join("\n");

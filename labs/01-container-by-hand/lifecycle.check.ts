@@ -140,7 +140,7 @@ check("create: an image can have no program of the machine overwritten (as root)
 /** Highest number of a thread that an image's links guess. */
 const THREADS_MAX = 64;
 
-/** Has the image lead to the machine's files by way of each thread; returns the PATH for it. */
+/** Makes the image lead to the machine's files by way of each thread; returns the PATH for it. */
 function leadOut(container: LabContainer): string {
   const outside = join(container.folder, "outside");
   mkdirSync(outside);

@@ -10,16 +10,16 @@ import { CrashDisk } from "./crash-disk.ts";
 const identity = { clusterId: 1n, memberId: 2n };
 /** Small segments: each moment of the recording recovers the log from a copy of the disk. */
 const OPTIONS = { identity, clock: systemClock(), segmentBytes: 16_384 };
-/** Appends 1 to 3 come at once, the others when these are acknowledged. */
+/** Appends 1 to 3 come together, the others when these are acknowledged. */
 const WAVES: readonly (readonly [after: number, appends: readonly number[]])[] = [
   [0, [1, 2, 3]],
   [1, [4, 5]],
   [5, [6, 7, 8]],
 ];
-/** Turns of the loop without work after which nothing will happen any more. */
+/** Turns of the loop without work after which the run has ended. */
 const IDLE_TURNS_MAX = 50;
 const TURNS_MAX = 2_000;
-/** Of each write that no sync has covered, the part that is on the disk after the power loss. */
+/** The part of each unsynced write that is on the disk after the power loss. */
 const TORN_SHARE = 0.6;
 
 /** Plays appends on a disk that loses power at operation `dieAt`, 0 for never. */
@@ -48,7 +48,7 @@ class LogRun {
     return plainState("core", { facts });
   }
 
-  /** Appends and lets the disk work until nothing happens any more. */
+  /** Appends, and lets the disk work until the run has ended. */
   async play(): Promise<void> {
     const waves = [...WAVES];
     let idle = 0;

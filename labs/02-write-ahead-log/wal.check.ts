@@ -195,7 +195,7 @@ check("a record that is cut off is not there", () => {
       why: "a crash may leave a file of any length; the next record would begin beyond its end",
     });
   }
-  // A length that leads beyond the file, and a CRC of what is there.
+  // A length that leads beyond the file, and a CRC of the bytes up to its end.
   const forged = Buffer.alloc(48);
   encodeRecord(forged, 0, { kind: RECORD.ENTRY, payload }, { position: 4096, durable: 4000 });
   forged.writeUInt32LE(forged.length - RECORD_HEADER_BYTES + RECORD_ALIGN_BYTES, 4);

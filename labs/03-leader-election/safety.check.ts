@@ -86,7 +86,7 @@ scenario(
   },
 );
 
-/** Only the request of member 3 tells member 2 that member 3 votes. */
+/** Only by the request of member 3 does member 2 learn that member 3 votes. */
 scenario("a vote request tells what is committed", { servers: 3, runs: RUNS }, (cluster) => {
   const [one, two, three] = cluster.servers;
   const steps = [{ action: "add-voter", member: 3n } as const];

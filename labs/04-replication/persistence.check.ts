@@ -154,7 +154,7 @@ function proposeAtLeaders(cluster: LabCluster, command: string): Server | undefi
   return cluster.servers.filter((server) => cluster.submit(server, command)).at(-1);
 }
 
-/** Usually too short for an agreement, sometimes long enough for an election. */
+/** A random pause: usually too short for an agreement, sometimes long enough for an election. */
 function randomPause_ms(cluster: LabCluster): number {
   const long = cluster.random.next() < 0.1;
   return randomInteger(cluster.random, 0, long ? ELECTION_MS / 2 : 13);

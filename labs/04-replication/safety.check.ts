@@ -82,7 +82,7 @@ scenario("a vote in a known term outlives a crash", { servers: 3, runs: RUNS }, 
   cluster.run(ELECTION_MS);
 });
 
-/** Without a vote of its own, only the term changes the hard state of the member that is away. */
+/** The member that is away casts no vote, so only the term changes its hard state. */
 scenario(
   "a follower that has seen a term does not return to an older one",
   { servers: 3, runs: RUNS },

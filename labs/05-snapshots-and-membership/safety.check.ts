@@ -3,7 +3,7 @@ import { ELECTION_MS } from "../raft/limits.ts";
 import { scenario } from "../raft/scenario.ts";
 
 const RUNS = 5;
-/** From voters 1 2 3 to voters 3 4 5: both majorities decide. */
+/** A change from voters 1 2 3 to voters 3 4 5: both majorities decide. */
 const JOINT = {
   voters: [3n, 4n, 5n],
   outgoing: [1n, 2n, 3n],

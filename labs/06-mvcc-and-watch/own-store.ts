@@ -33,7 +33,7 @@ export class OwnStore {
     return this.#store!.client;
   }
 
-  /** Its client address: `127.0.0.1:PORT`. */
+  /** The store's client address: `127.0.0.1:PORT`. */
   get address(): string {
     return this.#store!.address!;
   }

@@ -9,7 +9,7 @@ import type { Cell } from "../replay/recording.ts";
 import { Applied, compact, put, putOf, remove, removeOf, txn } from "./state.ts";
 
 const KEYS = ["a", "b", "c"];
-/** A stream that is full after so many responses: its watch falls behind soon. */
+/** A stream that is full after a few responses: its watch soon falls behind. */
 const SMALL = {
   bytes_max: 10_000,
   responses_max: 2,
@@ -24,7 +24,7 @@ interface Watch {
   readonly name: string;
   readonly watcher: Watcher;
   readonly from: number;
-  /** Its reader takes everything at once. */
+  /** Whether the reader takes everything immediately. */
   readonly fast: boolean;
   cells: Cell[];
   ended: string;

@@ -6,7 +6,7 @@ import { type Awaited, type OwnStore, follow, withStore } from "./own-store.ts";
 
 const FIRST = 2;
 const WRITES = 60;
-/** Together more than the store buffers for a watcher, some 1 MiB. */
+/** Writes that together exceed the store's buffer of a watcher, some 1 MiB. */
 const SLOW_WRITES = 1_000;
 const SLOW_VALUE_BYTES = 2_000;
 const BATCH = 100;

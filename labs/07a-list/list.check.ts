@@ -95,7 +95,7 @@ async function writeAtRandom(server: Resource, seed: number): Promise<Map<number
   return states;
 }
 
-/** More than there are in any of these lists. */
+/** A limit above the number of objects in any of these lists. */
 const PAGED_NAMES_MAX = 50;
 
 interface Pages {
@@ -192,7 +192,7 @@ check("list: a limit counts the objects that match a selector", () =>
     await held.cache();
     for (const name of ["a", "b", "c", "d", "e"]) await held.store.create(mapOf(name));
     const revision = await held.store.rows.revision();
-    // A write after it: a server whose cache begins now does not have the state at `revision`.
+    // A write after it: a server whose cache starts now does not have the state at `revision`.
     await held.store.create(mapOf("f"));
     const exact = `resourceVersion=${revision}&resourceVersionMatch=Exact`;
     const cases = [

@@ -114,7 +114,7 @@ check("feed: the cache's revision is never ahead of an event", () =>
     const writer = world.server();
     await writer.store.create(mapOf("a"));
     const made: string[] = [];
-    // Written after the feed's list: its watch begins in the past, and catches up.
+    // Written after the feed's list: its watch starts in the past, and catches up.
     const etcd = betweenReads(splitWatches(world.etcd), async () => {
       for (const name of made.length > 0 ? [] : ["b", "c", "d"]) {
         const { metadata } = await writer.store.create(mapOf(name));

@@ -11,7 +11,7 @@ import { ALL, type Seen, emptyCache, ofApp, onNode, put, remove } from "../apise
 const FIRST = 1;
 const NAMES = ["web", "db", "cron"];
 const SIGNS: Readonly<Record<string, string>> = { ADDED: "+", MODIFIED: "~", DELETED: "−" };
-/** In this time each event reaches its watchers; what is late then is missing. */
+/** Time for an event to reach its watchers; one that is later is missing. */
 const SETTLE_MS_MAX = 500;
 const POLL_MS = 2;
 

@@ -5,7 +5,7 @@ import { expectLines } from "../apiserver/expect-lines.ts";
 import { KUBECTL, type OwnApiserver, withApiserver } from "../apiserver/own-apiserver.ts";
 import { mapOf } from "../apiserver/world.ts";
 
-/** It is another process, and has to start and to read the API's description first. */
+/** Patience with kubectl, which is another process and reads the API's description first. */
 const KUBECTL_PATIENCE = 3;
 const WHY = "most users reach an apiserver through kubectl";
 

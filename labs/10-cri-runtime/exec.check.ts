@@ -8,7 +8,7 @@ import { EXEC_OUTPUT_BYTES, type Machine, withMachine } from "./machine.ts";
 
 /** Bytes of its own that a call has besides its part of the shared budget, at most. */
 const OWN_BYTES_MAX = 64 << 10;
-/** More than all that is held at once. */
+/** Output that exceeds the bound of all calls together. */
 const FLOOD_BYTES = 2 * EXEC_OUTPUT_BYTES;
 const FLOODS = 3;
 /** A timeout that no command here comes to, also on a machine that stalls. */

@@ -43,12 +43,12 @@ const clock: Clock = {
   ...system,
   after: (delay_ms, fn) => (delay_ms < DELAY_MS_MIN ? system : idleClock).after(delay_ms, fn),
 };
-/** For waits: it looks as often as the machine's, and gives up by the idle clock. */
+/** Clock of waits: it polls as often as the machine's, and gives up by the idle clock. */
 const waits: Clock = { ...system, monotonic: () => idleClock.monotonic() };
 const IMAGE = "r2k.local/busybox:1";
 /** The applets that the checks' scripts run: each is a link that every machine would unpack. */
 const APPLETS: ReadonlySet<string> = new Set(["sh", "sleep", "head", "true"]);
-/** All that ExecSync calls hold at once: little, as a check fills it. */
+/** Output that ExecSync calls keep together: little, as a check fills it. */
 export const EXEC_OUTPUT_BYTES = 1 << 20;
 /** The images of all machines of this process: no check changes them. */
 const IMAGES = join(tmpdir(), `r2k-cri-images-${process.pid}-${Date.now()}`);
@@ -180,7 +180,7 @@ export class Machine {
     this.runtime = inTimeClient(client(this.#channel, RuntimeService));
   }
 
-  /** Ends the runtime; containers go on. */
+  /** Ends the runtime; containers keep running. */
   async stop(): Promise<void> {
     this.#channel?.close();
     await this.#handle?.close();
@@ -281,7 +281,7 @@ export class Machine {
     writeFileSync(join(this.paths.container(containerId).rootfs, name), "");
   }
 
-  /** Has a command of the OCI runtime fail from now on, or no longer. */
+  /** Makes a command of the OCI runtime fail from now on, or no longer. */
   async refuse(command: string, fails = true): Promise<void> {
     const file = join(this.dir, `refuse-${command}`);
     if (fails) writeFileSync(file, "");

@@ -101,7 +101,7 @@ check("restart in StartContainer: one that was not started is lost", () =>
   }),
 );
 
-/** The first half of what conmon does. */
+/** Creates a container with crun, the first half of conmon's work. */
 function crunCreate({ paths }: Machine, id: string): void {
   const { run, pidFile } = paths.container(id);
   const words = ["--cgroup-manager=disabled", "--root", paths.oci, "create"];

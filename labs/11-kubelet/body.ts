@@ -56,14 +56,14 @@ function killerOf(kind: Kind, note: string): string {
   return note.endsWith("unknown-state") ? "planRegular" : "killOfRunning";
 }
 
-/** For a container that is started and should not be. */
+/** The function to blame for starting a container that should not run. */
 function strangerOf(kind: Kind, { init = [], slow = [] }: Spec): string {
   if (kind === "ephemeral") return "planPod";
   if (kind === "init" && slow.length > 0) return "planSidecar";
   return kind === "regular" && init.length === 0 ? "planRegular" : "planInit";
 }
 
-/** For a container that is not started, or as another attempt. */
+/** The function to blame for not starting a container, or for starting another attempt. */
 function starterOf(
   spec: Spec,
   { note, own, before, subject }: {

@@ -23,7 +23,7 @@ export interface Spec {
   readonly init?: readonly string[];
   readonly sidecars?: readonly string[];
   readonly regular?: readonly string[];
-  /** Containers whose startup probe has not passed when they begin to run. */
+  /** Containers whose startup probe has not passed when they start to run. */
   readonly slow?: readonly string[];
 }
 
@@ -100,12 +100,12 @@ export class Node {
   }
 
   /**
-   * Something happens, or several things at once (`a!1 b!0`): `a!1` a ends with 1, `a?Liveness`
-   * its probe fails, `a?Started` its startup probe passes, `a+` its image is changed, `a*` its
-   * resources are changed and `a**` so that it must be restarted, `a~` its state is unknown, `a^`
-   * it was created and not started, `a-` the runtime no longer lists it, `sandbox!` the sandbox
-   * dies, `sandbox-` one was made and is dead, `sandbox~` it dies with the next kill, `gc` the
-   * runtime no longer lists dead sandboxes, `e&` an ephemeral container is added.
+   * Applies one event, or several together (`a!1 b!0`): `a!1` a ends with 1, `a?Liveness` its probe
+   * fails, `a?Started` its startup probe passes, `a+` its image is changed, `a*` its resources are
+   * changed and `a**` so that it must be restarted, `a~` its state is unknown, `a^` it was created
+   * and not started, `a-` the runtime no longer lists it, `sandbox!` the sandbox dies, `sandbox-`
+   * one was made and is dead, `sandbox~` it dies with the next kill, `gc` the runtime no longer
+   * lists dead sandboxes, `e&` an ephemeral container is added.
    */
   happen(events: string): void {
     for (const event of events.split(" ")) {

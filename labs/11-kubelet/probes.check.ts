@@ -90,7 +90,9 @@ class ProbedPod {
   }
 }
 
-/** Probes; ready before the kubelet's restart, or new; exit codes with what is known. */
+/**
+ * Cases: probes; ready before the kubelet's restart, or new; exit codes with the expected verdict.
+ */
 const KNOWN: readonly (readonly [
   string, Partial<Container>, "ready" | "new", readonly (readonly [number | undefined, string])[],
 ])[] = [

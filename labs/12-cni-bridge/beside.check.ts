@@ -39,7 +39,7 @@ async function observe(host: Host, changes: NetworkChanges): Promise<Record<stri
   return { results: results.map(comparable), state, left: leftovers(host) };
 }
 
-/** A result without what is random. */
+/** A result without its random parts. */
 function comparable({ interfaces = [], ips, routes, dns }: CniResult) {
   const links = interfaces.map(({ name, sandbox }) => {
     return `${name.replace(/^veth.*/, "veth...")}${sandbox ? " in the container" : ""}`;

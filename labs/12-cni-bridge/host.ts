@@ -55,7 +55,7 @@ export class Host {
   readonly #pluginDir: string;
   #containers = 0;
 
-  /** Without `pluginDir`, the plugins are the reader's, called by `invoke`. */
+  /** `pluginDir` has the plugins; without it they are the reader's, called by `invoke`. */
   constructor(invoke: Invoke, pluginDir?: string) {
     this.world = createWorld();
     writeSysctl("net.ipv4.ip_forward", 0);

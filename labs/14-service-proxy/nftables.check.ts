@@ -13,7 +13,7 @@ import { SERVICE, endpoints, webPort } from "./ports.ts";
 
 const ONE: Target = { address: ADDRESSES.one, port: TARGETS.http };
 const TWO: Target = { address: ADDRESSES.two, port: TARGETS.http };
-/** With two endpoints, all connections go to one of them by chance once in 2^19 times. */
+/** Connections enough that with two endpoints all go to one of them once in 2^19 times. */
 const MANY = 20;
 const ANSWER_MS = 1_500;
 /** How long nothing must come where packets are dropped. */

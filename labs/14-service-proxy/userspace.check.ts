@@ -11,7 +11,7 @@ import { untilQuiet } from "../quiet.ts";
 import { LOOPBACK, SILENT, clock, withProxyPort } from "./own-proxy.ts";
 import { describeTargets, endpoints } from "./ports.ts";
 
-/** Of `untilQuiet`: longer than all attempts to connect take together. */
+/** Patience of `untilQuiet`: longer than all attempts to connect take together. */
 const PATIENCE = 2;
 const AFFINITY_S = 60;
 
@@ -326,7 +326,7 @@ check("userspace: an attempt ends with the connection that it is made for", () =
     await until(() => attempts() > 0);
     end();
     const ended = await until(() => attempts() === 0 && client.destroyed);
-    // The endpoint accepts connections in their order: a later one tells what came before.
+    // The endpoint accepts connections in their order: a later one shows what came before.
     await converse(one.target.port, 200);
     judge(ended && one.connections === 1, {
       when: "the proxy ends its connections while it tries the first endpoint",

@@ -110,7 +110,7 @@ export async function withDriver(
   }
 }
 
-/** As `mustRefuse`, for a function. */
+/** The same as `mustRefuse`, for a function. */
 export function mustThrow(
   act: () => unknown,
   status: number,

@@ -20,7 +20,7 @@ import { NOT_WRITTEN } from "../check.ts";
 import { type Judgement, judge } from "../judge.ts";
 import { QUIET_S, untilQuiet } from "../quiet.ts";
 
-/** How long a plugin may take to answer: one that does not listen is refused at once. */
+/** How long a plugin may take to answer: one that does not listen is refused immediately. */
 const ANSWER_MS = 20_000;
 
 export const RESOURCE = "lab.example/sound";
@@ -101,7 +101,7 @@ export class LabKubelet {
     return channel;
   }
 
-  /** As the kubelet does it: connects back before it answers. */
+  /** Registers a plugin as the kubelet does: connects back before it answers. */
   async #register(request: RegisterRequest) {
     if (this.#refusals > 0) {
       this.#refusals--;

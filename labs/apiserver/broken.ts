@@ -7,8 +7,8 @@ const BROKE = "the store's watch broke";
 
 /**
  * Runs `work` while other parts run in the background: a feed retries without end, a flush has no
- * caller. An error in one of them fails the work at once, except for watches that the check breaks
- * itself (`mayBreak`).
+ * caller. An error in one of them fails the work immediately, except for watches that the check
+ * breaks itself (`mayBreak`).
  */
 export async function orBroken<T>(work: () => Promise<T>, mayBreak?: RegExp): Promise<T> {
   const broken = Promise.withResolvers<never>();

@@ -5,14 +5,14 @@ import type { Member } from "./members.ts";
 
 const CLIENTS = 4;
 const CALL_TIMEOUT_MS = 1_000;
-/** After a write that failed, while no member answers. */
+/** Pause after a write that failed, while no member answers. */
 const PAUSE_MS = 20;
 const clock = systemClock();
 
 /** Writes that were acknowledged, each to a key of its own: key to value. */
 export type Acknowledged = ReadonlyMap<string, string>;
 
-/** Clients that write one key after the other, at whatever member answers, until `end`. */
+/** Clients that write one key after the other, to any member that answers, until `end`. */
 export class Load {
   readonly acknowledged = new Map<string, string>();
   readonly #clients: Promise<void>[];
@@ -34,7 +34,7 @@ export class Load {
     for (let n = 0; !this.#over; n++) {
       const [key, value] = [`${number}/${n}`, `value ${n} of client ${number}`];
       const done = client.put({ key: Buffer.from(key), value: Buffer.from(value) });
-      // A write without an answer may be done or not: nothing is known of it.
+      // The outcome of a write without an answer is unknown.
       const answered = await done.then(
         () => true,
         () => false,

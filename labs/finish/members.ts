@@ -71,7 +71,7 @@ export class Member {
     }
   }
 
-  /** Ends the process at once, as `kill -9` does. */
+  /** Kills the process, as `kill -9` does. */
   async kill(): Promise<void> {
     const child = this.#child;
     this.#wanted = false;

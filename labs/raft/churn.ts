@@ -6,7 +6,7 @@ import { ELECTION_MS } from "./limits.ts";
 
 const CLIENTS = 3;
 const ROUNDS = 20;
-/** Between two writes of a client. */
+/** Pause between two writes of a client. */
 const PAUSE_MS = 20;
 const PATIENCE_MS = [10, 20, 50, 100, 200];
 

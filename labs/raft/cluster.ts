@@ -134,7 +134,10 @@ export class LabCluster {
     return this.submitAll(server, [command]);
   }
 
-  /** Proposes several at once, as the product does with all proposals of one turn of its loop. */
+  /**
+   * Proposes several commands together, as the product does with all proposals of one turn of its
+   * loop.
+   */
   submitAll(server: Server, commands: readonly string[]): Taken | undefined {
     if (!server.isLeader) return undefined;
     const proposed = server.member.raft.propose(commands.map((command) => Buffer.from(command)));

@@ -13,7 +13,7 @@ export interface CoreState {
   /** The terms of entries 1, 2, ...: `[1, 1, 2]` is a log of three entries. */
   readonly log?: readonly number[];
   readonly voters?: readonly MemberId[];
-  /** In place of `voters`, for a configuration that is more than voters. */
+  /** Membership in place of `voters`, for a configuration with learners or joint voters. */
   readonly membership?: Membership;
   readonly random?: Random;
 }
@@ -64,7 +64,7 @@ export interface Asked {
   readonly applied: Entry[];
 }
 
-/** Executes every `ready()` of the core, each write being durable at once. */
+/** Executes every `ready()` of the core, each write being durable immediately. */
 export function work(raft: Raft): Asked {
   const asked: Asked = { now: [], afterDisk: [], writes: [], applied: [] };
   for (let ready = raft.ready(); ready; ready = raft.ready()) {

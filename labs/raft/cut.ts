@@ -83,7 +83,7 @@ function cutFrom(
   return { kept, isWhole: false };
 }
 
-/** Notes that say where a run begins: what is on the disks, and who does not reach whom. */
+/** Notes that say where a run starts: what is on the disks, and who does not reach whom. */
 function isSetting(event: TraceEvent): boolean {
   return event.kind === "note" && /^(starts in term|and \d+ do not reach)/.test(event.text);
 }
@@ -117,7 +117,7 @@ function withGaps(
   return kept;
 }
 
-/** Without a focus: everything but messages that the same members have exchanged already. */
+/** Leaves out messages that the same members have exchanged already, where there is no focus. */
 function withoutRepeats(events: readonly TraceEvent[]): (TraceEvent | Gap)[] {
   const known = new Set<string>();
   const last = lastToEach(events);

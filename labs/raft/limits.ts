@@ -32,5 +32,5 @@ export const REJECTIONS_MAX = 500;
 export const DIAGRAM_LINES = 30;
 /** Events of a run that are kept for the diagram. */
 export const TRACE_EVENTS_MAX = 2_000;
-/** After a failed run: how long other seeds are tried for one with a shorter diagram. */
+/** How long other seeds are tried, after a failed run, for one with a shorter diagram. */
 export const SIMPLER_SEEDS_MS = 300;

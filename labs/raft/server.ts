@@ -80,7 +80,7 @@ export class Server {
     return this.#acknowledged.index;
   }
 
-  /** Campaigns at once, as if its timer had run out. */
+  /** Campaigns immediately, as if its timer had run out. */
   campaign(): void {
     this.#options.trace.note(this.id, "times out");
     this.member.raft.campaign();

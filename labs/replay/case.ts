@@ -13,11 +13,11 @@ export interface Recordable {
   play(recorder: Recorder, clock: StepClock, variant: number): void | Promise<void>;
 }
 
-/** Counts steps, for what happens in an order but without a time. */
+/** Counts steps, for events that have an order but no time. */
 export class StepClock {
   now = 0;
 
-  /** Begins the next step. */
+  /** Starts the next step. */
   next(): void {
     this.now++;
   }

@@ -44,7 +44,7 @@ async function bundled(): Promise<string> {
   return outputFiles[0]!.text;
 }
 
-/** A text that may stand in a script element: it cannot end it, nor begin a comment. */
+/** A text that may stand in a script element: it cannot end it, nor start a comment. */
 function scriptSafe(text: string): string {
   return text.replaceAll("<!--", "\\u003c!--").replace(/<(?=\/?script)/gi, "\\u003c");
 }

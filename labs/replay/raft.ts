@@ -75,14 +75,14 @@ export class ClusterRecorder implements ClusterObserver {
     };
   }
 
-  /** A follower's timer: since its leader was heard from, or since it stood for election. */
+  /** A follower's timer: since the last message of its leader, or since it campaigned. */
   #timerOf({ id, member }: Server): Timer | null {
     const { role, electionElapsed, electionTimeout } = member.raft.state;
     if (role === "leader") return null;
     const length = electionTimeout * TICK_MS;
     const since = this.#cluster.now_ms - electionElapsed * TICK_MS;
     const known = this.#timers.get(`${id}`);
-    // Between two ticks the start is known to a tick only: a timer that goes on keeps its start.
+    // The start is known to one tick only: a timer that keeps running keeps its start.
     const goesOn = known?.length === length && Math.abs(since - known.since) <= TICK_MS;
     const timer = goesOn ? known : { name: "election timeout", since: rounded(since), length };
     this.#timers.set(`${id}`, timer);

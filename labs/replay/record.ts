@@ -16,7 +16,7 @@ import type { Recording } from "./recording.ts";
 export interface RecordRequest {
   /** Parts of titles; all that is registered without any. */
   readonly titles: readonly string[];
-  /** In place of the variants that are usually shown. */
+  /** Variant to record in place of those that are usually shown. */
   readonly variant?: number | undefined;
   readonly about: Readonly<Record<string, string>>;
 }

@@ -24,7 +24,7 @@ export interface TrackState {
   /** `leader`, `candidate`, `watch`, ...: decides the colour. */
   readonly role: string;
   readonly condition: "running" | "down" | "disconnected";
-  /** Shown as name and value, in this order. */
+  /** Facts shown as name and value, in this order. */
   readonly facts: Readonly<Record<string, string | number>>;
   readonly timer: Timer | null;
   readonly cells: readonly Cell[];
@@ -34,7 +34,7 @@ export interface TrackState {
 export interface Track {
   readonly id: string;
   readonly name: string;
-  /** The state when the recording begins. */
+  /** The state when the recording starts. */
   readonly initial: TrackState;
 }
 
@@ -105,7 +105,7 @@ export interface ReplayCase {
   /** The command that records it again. */
   readonly command: string;
   readonly own: Recording;
-  /** Absent when the own run is the reference's, or equal to it. */
+  /** The reference's recording; absent when the own run is the reference's, or equal to it. */
   readonly reference?: Recording;
   readonly deviation?: Deviation;
 }
@@ -119,11 +119,11 @@ export interface Replay {
   readonly cases: readonly ReplayCase[];
 }
 
-/** A recording ends after so many events: a run that never ends must not fill the memory. */
+/** Events after which a recording ends: a run that never ends must not fill the memory. */
 export const RECORDED_EVENTS_MAX = 60_000;
 /** Number of events of one recording that the page gets. */
 export const SHOWN_EVENTS_MAX = 4_000;
-/** Of them, those before the first deviation. */
+/** Recorded events that are shown before the first deviation. */
 export const SHOWN_BEFORE_DEVIATION = 1_000;
 /** The newest cells of a track. */
 export const SHOWN_CELLS_MAX = 24;

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 
-/** Between two packets of a connection that a program looks at. */
+/** Time between two packets of a connection that a program looks at. */
 const TALK_MS = 200;
 
 /**

@@ -19,13 +19,16 @@ export interface CheckOutcome {
   readonly passed: boolean;
   /** The observation, the expectation and the reason; empty when passed. */
   readonly message: string;
-  /** It failed because a part of the exercise is not written yet. */
+  /** Whether it failed because a part of the exercise is not written yet. */
   readonly unwritten?: boolean;
-  /** It is a scenario: its message has a diagram. */
+  /** Whether it is a scenario: its message has a diagram. */
   readonly scenario?: boolean;
   /** The diagram's size. */
   readonly size?: ScenarioSize | undefined;
-  /** It ended its process, or looped in it: another that shows the mistake would do so again. */
+  /**
+   * Whether it ended its process, or looped in it: another that shows the mistake would do so
+   * again.
+   */
   readonly hung?: boolean;
 }
 
@@ -46,16 +49,16 @@ export interface Verdict {
 
 /** A check that computes for this long without a sign of life loops. */
 const SILENT_PROCESSOR_MS_MAX = 3_000;
-/** A process without a sign of life for this long is stuck, whatever it computes. */
+/** A process that reports nothing for this long is stuck, even if it computes. */
 const SILENCE_MS_MAX = 60_000;
 const SILENCE_POLL_MS = 250;
 /**
- * After a failed rule: how long to compute, all processes together, for a scenario that shows the
- * mistake. A busy machine does not change it.
+ * How long to compute, after a failed rule and in all processes together, for a scenario that shows
+ * the mistake. A busy machine does not change it.
  */
 const SEARCH_PROCESSOR_MS_MAX = 4_000;
 const SEARCH_POLL_MS = 50;
-/** After a failed scenario: how long files listed earlier may take to fail in a simpler one. */
+/** How long files listed earlier may take, after a failed scenario, to fail in a simpler one. */
 const SIMPLER_SCENARIO_MS = 500;
 /** A loop may also fill the memory: that ends it too. */
 const HEAP_MIB_MAX = 1_024;
@@ -67,7 +70,7 @@ export type OnOutcome = (outcome: CheckOutcome) => void;
 
 /**
  * Runs a lab's checks with `trees` laid over the product, each file in a process of its own; files
- * of a lab whose checks run at once share a process for each processor. Empty trees judge the
+ * of a lab whose checks run concurrently share a process for each processor. Empty trees judge the
  * reference. Without `all` the first failure that decides ends the run: a failed scenario; a check
  * that hangs; or a failed rule, once a scenario that shows the same mistake was found or looked
  * for. Parts that are not written yet do not decide the result. Outcomes come in the order of the
@@ -146,7 +149,7 @@ class Run {
     return this.files.reduce((sum, file) => sum + file.computed_ms, 0);
   }
 
-  /** Stops at once when no scenario is left to wait for. */
+  /** Stops when no scenario is left to wait for. */
   #look(): void {
     if (this.stopped || this.#options.all) return;
     const failedAt = this.files.findIndex((file) => file.outcomes.some(decides));
@@ -179,13 +182,13 @@ function dealt(paths: readonly string[], count: number): string[][] {
   });
 }
 
-/** A file of checks, or several whose checks run at once, in a process of their own. */
+/** A file of checks, or several whose checks run concurrently, in a process of their own. */
 class CheckFile {
   readonly #paths: readonly string[];
   readonly #trees: readonly string[];
   readonly #wrapper: readonly string[];
   readonly #outcomes: CheckOutcome[] = [];
-  /** Titles of all checks that have begun. */
+  /** Titles of all checks that have started. */
   readonly #begun: string[] = [];
   readonly leftOut: LeftOut[] = [];
   #child: ChildProcess | undefined;
@@ -208,7 +211,7 @@ class CheckFile {
     this.#wrapper = wrapper;
   }
 
-  /** In the order in which the checks began. */
+  /** Outcomes in the order in which the checks started. */
   get outcomes(): CheckOutcome[] {
     const place = ({ title }: CheckOutcome) => this.#begun.indexOf(title);
     return this.#outcomes.toSorted((one, other) => place(one) - place(other));

@@ -52,7 +52,7 @@ export function bodiesOf(text: string, lab: string, path: string): string[] {
 function functionAround(lines: readonly string[], region: Region): string | undefined {
   const above = lines.slice(0, region.begin).reverse();
   const outermost = above.find((line) => /^\S/.test(line)) ?? "";
-  // Two spaces begin a method in a class, and a statement in a function.
+  // Two spaces start a method in a class, and a statement in a function.
   const header = CLASS.test(outermost) ? METHOD : FUNCTION;
   const names = region.indent === "" ? [] : above.map((line) => header.exec(line));
   return names.find((match) => match !== null)?.[1];

@@ -1,7 +1,7 @@
 import { LabError } from "./lab-error.ts";
 import type { Hint, Lab } from "./manifest.ts";
 
-/** From what leaves most to the reader to what leaves least. */
+/** Grades of hints, from the one that leaves most to the reader to the one that leaves least. */
 export const GRADES = ["question", "direction", "shape"] as const;
 
 /** A hint as it is shown. */

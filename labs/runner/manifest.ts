@@ -26,7 +26,7 @@ export interface Hint {
   readonly question: string;
   /** Where to go. */
   readonly direction: string;
-  /** The outline of the code, without what decides. */
+  /** The outline of the code, without its decisions. */
   readonly shape: string;
   /** Parts of titles of checks whose failure is, most often, a mistake in this body. */
   readonly judgedBy?: readonly string[];
@@ -59,8 +59,8 @@ export interface Lab {
    */
   readonly namespaces?: boolean | "processes";
   /**
-   * How many checks of a process run at once; 1 by default. More where each check has a machine of
-   * its own and waits for programs.
+   * How many checks of a process run concurrently; 1 by default. More where each check has a
+   * machine of its own and waits for programs.
    */
   readonly atOnce?: number;
   /** The program, in the lab's folder, that runs a command where the part is at work. */

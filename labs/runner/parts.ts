@@ -40,8 +40,8 @@ export function standingOf(lab: Lab, state: LabState): Standing {
 }
 
 /**
- * Those of the labs whose files may be used: they are as they passed; with `anyway`, all that were
- * started. Throws when one has changed since its pass, and when there is none.
+ * The labs whose files may be used: those as they passed; with `anyway`, all that were started.
+ * Throws when one has changed since its pass, and when there is none.
  */
 export function usableOf(labs: readonly Lab[], state: LabState, anyway: boolean): Lab[] {
   if (anyway) {

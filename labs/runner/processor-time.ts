@@ -3,7 +3,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 
 /** Milliseconds of a clock tick of /proc (USER_HZ, 100 on all of Linux's architectures). */
 const TICK_MS = 10;
-/** Behind the name in parentheses: utime is the 12th field, stime the 13th (proc(5)). */
+/** Indexes after the name in parentheses: utime is the 12th field, stime the 13th (proc(5)). */
 const UTIME = 11;
 
 /** The text of a file of /proc; undefined when its process is gone. */

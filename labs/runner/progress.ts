@@ -9,16 +9,15 @@ const PATHS = {
   cluster: ["00", "07a", "07b", "07c", "11", "12", "14", "16", "13", "17"],
 } as const;
 
-/** The next step of a reader: to go on with a lab that is started, or to start the next one. */
+/** The next step of a reader: to continue a lab that is started, or to start the next one. */
 export interface NextLab {
   readonly lab: Lab;
   readonly isStarted: boolean;
 }
 
 /**
- * The lab to go on with: one that is started and has not passed, the newest first; else the first
- * one of the reader's path that is not started, then of the other path. Undefined when all have
- * passed.
+ * The lab to continue: one that is started and has not passed, the newest first; else the first one
+ * of the reader's path that is not started, then of the other path. Undefined when all have passed.
  */
 export function nextLab(labs: readonly Lab[], state: LabState): NextLab | undefined {
   const exercises = labs.filter(({ files }) => files.length > 0);
@@ -42,7 +41,7 @@ function startOf(state: LabState, { number }: Lab): string {
   return state.labs[number]?.startedAt ?? "";
 }
 
-/** A reader who has started nothing begins with the store: it needs no cluster. */
+/** A reader who has started nothing starts with the store: it needs no cluster. */
 function isOnStorePath({ labs }: LabState): boolean {
   const numbers = Object.keys(labs);
   const last = numbers.sort((a, b) => labs[b]!.startedAt.localeCompare(labs[a]!.startedAt))[0];

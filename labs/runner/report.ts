@@ -156,7 +156,7 @@ export function describeEnd(lab: Lab, request: CheckRequest, verdict: Verdict): 
   );
 }
 
-/** Of the failed scenarios the one with the fewest members, then lines; the first of equal ones. */
+/** The failed scenario with the fewest members, then lines; the first of equal ones. */
 function simplestScenario(failures: readonly CheckOutcome[]): CheckOutcome | undefined {
   const scenarios = failures.filter(({ scenario, unwritten }) => scenario && !unwritten);
   return scenarios.reduce<CheckOutcome | undefined>((simplest, each) => {

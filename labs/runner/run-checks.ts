@@ -77,8 +77,8 @@ async function attempt({ title, body, scenario }: Check): Promise<Ended["result"
 }
 
 /**
- * Processor time is measured, which a busy machine does not change. It is the process's: of checks
- * that run at once, each step that ends begins it again.
+ * Processor time is measured, which a busy machine does not change. It is the process's: where
+ * checks run concurrently, each step that ends restarts the measurement.
  */
 function endIfLooping(reject: (error: Error) => void): void {
   const { user, system } = process.cpuUsage(stepBegun);

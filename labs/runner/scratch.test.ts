@@ -22,7 +22,7 @@ afterAll(() => {
   else process.env["TMPDIR"] = before;
 });
 
-/** Checks that leave a folder behind: one fails, another ends its process at once. */
+/** Checks that leave a folder behind: one fails, another ends its process immediately. */
 const LEAVING = `
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -25,7 +25,7 @@ export interface LabProgress {
   readonly hintsShown?: HintCounts;
   /** Which source of the part the cluster runs. */
   readonly use: "own" | "reference";
-  /** Used as it is, even if it is not what passed. */
+  /** Whether it is used as it is, even if it differs from the version that passed. */
   readonly anyway?: boolean | undefined;
 }
 

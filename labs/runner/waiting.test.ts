@@ -6,7 +6,7 @@ import { LABS_DIR } from "./paths.ts";
 import type { CheckEvent, Ended } from "./run-checks.ts";
 import { cacheFolder } from "./workspace.ts";
 
-/** The ends of checks of these bodies, which run at once, in their order. */
+/** The ends of checks with these bodies, which run concurrently, in their order. */
 function endsOf(bodies: Readonly<Record<string, string>>): Ended[] {
   const folder = mkdtempSync(join(cacheFolder(), "labs-waiting-"));
   try {

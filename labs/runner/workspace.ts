@@ -29,7 +29,7 @@ export function compiledFolder(): string {
   return folder;
 }
 
-/** Removes a folder that has more files, at once for all processes that use it. */
+/** Removes a folder that has more files, for all processes that use it. */
 export function emptyIfAbove(folder: string, filesMax: number): void {
   if (!existsSync(folder) || readdirSync(folder, { recursive: true }).length <= filesMax) return;
   const removed = mkdtempSync(`${folder}-removed-`);

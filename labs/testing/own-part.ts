@@ -99,7 +99,7 @@ export class OwnPart {
     return () => output;
   }
 
-  /** Ends a program at once, by the first word that it was started with. */
+  /** Kills a program, by the first word that it was started with. */
   kill(name: string): void {
     this.#byName.get(name)?.kill("SIGKILL");
   }

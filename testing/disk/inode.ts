@@ -19,7 +19,7 @@ export class Inode {
     this.#unsynced.push({ offset, bytes: copy });
   }
 
-  /** Makes all writes durable; returns where the first of them began, undefined without any. */
+  /** Makes all writes durable; returns where the first of them started, undefined without any. */
   sync(): number | undefined {
     let from: number | undefined;
     for (const { offset, bytes } of this.#unsynced) {

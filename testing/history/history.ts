@@ -114,11 +114,11 @@ function ranked(operations: readonly KvOperation[]): Operation<Ranked, string>[]
   });
 }
 
-/** Less than what lies between any two calls or answers. */
+/** A time shorter than that between any two calls or answers. */
 const INSTANT = 1e-6;
 
 /**
- * Calls whose place in the log is known come in its order: none may begin after one behind it has
+ * Calls whose place in the log is known come in its order: none may start after a later one has
  * ended. With their bounds drawn accordingly, the search tries that order first.
  */
 function inLogOrder(operations: readonly KvOperation[]): KvOperation[] {

@@ -23,8 +23,8 @@ export interface KvStep {
 }
 
 /**
- * etcd's KV as simply as it can be said, apart from the store's own code: the second opinion that
- * members and clients are compared with.
+ * The simplest model of etcd's KV, independent of the store's code, with which members and clients
+ * are compared.
  */
 export function kvStep(state: KvState, input: KvInput): KvStep {
   switch (input.kind) {
@@ -55,7 +55,7 @@ export function kvStep(state: KvState, input: KvInput): KvStep {
   }
 }
 
-/** A read that any member may answer from what it has applied by itself. */
+/** Whether any member may answer a read from the state that it has applied. */
 export function isSerializable(input: KvInput): boolean {
   return input.kind === "range" && input.request.serializable;
 }

@@ -10,7 +10,7 @@ export interface Rec {
 /** A lease as the model knows it. */
 export interface LeaseRec {
   readonly ttl_s: number;
-  /** At its last checkpoint; 0 without one, or once renewed behind it. */
+  /** Remaining time at the last checkpoint; 0 without one, or once renewed after it. */
   readonly remaining_s: number;
 }
 

@@ -38,8 +38,8 @@ interface Point {
 /**
  * Whether an order of the calls exists that the model answers alike and that keeps the order of
  * real time (Herlihy and Wing). The search is Wing and Gong's with Lowe's memory of states seen:
- * take the first call that may come next, go on, and when an answer is reached whose call found
- * no place, take back the last choice. Gives up as unknown after `steps_max`.
+ * take the first call that may come next, continue, and backtrack when an answer is reached whose
+ * call found no place. Gives up as unknown after `steps_max`.
  */
 export function checkLinearizability<S, I, O>(
   model: Model<S, I, O>,
@@ -150,7 +150,7 @@ class SeenStates<S> {
     this.#model = model;
   }
 
-  /** False when it was there before. */
+  /** Adds a configuration; returns false when it was there before. */
   add(placed: PlacedSet, state: S): boolean {
     const hash = placed.hash ^ this.#model.hash(state);
     const first = this.#byHash.get(hash);

@@ -17,7 +17,7 @@ interface Request {
   localPort?: number;
   /** Length of the question; of the answer, too, if it is longer than that is. */
   bytes?: number;
-  /** Of `ask` by TCP: whether the connection ends with a FIN of the client; else it is reset. */
+  /** Whether a connection of `ask` by TCP ends with a FIN of the client; else it is reset. */
   ends?: boolean;
   timeout_ms: number;
 }
@@ -73,7 +73,8 @@ function wordFor(error: NodeJS.ErrnoException): string {
 async function askTcp(request: Request): Promise<string> {
   const { address: host, port, localPort } = request;
   const socket = connect({ host, port, ...(localPort ? { localPort } : {}) });
-  // Also after it was silent: the attempt to connect goes on, and fails when it is refused.
+  // The listener also stays after the timeout: the attempt to connect continues, and fails when it
+  // is refused.
   socket.on("error", () => socket.destroy());
   const answer = await talk(socket, request.timeout_ms);
   if (request.ends) socket.end();

@@ -18,7 +18,9 @@ export const ADDRESSES = {
   two: "10.244.0.12",
 };
 const AGENT = join(import.meta.dirname, "agent-process.ts");
-/** Long: an answer that is expected comes at once, on a machine that is shared. */
+/**
+ * Time to wait for an answer. Long: an expected one comes immediately, on a machine that is shared.
+ */
 const ANSWER_MS = 10_000;
 
 export type Protocol = "tcp" | "udp";
@@ -168,7 +170,7 @@ export async function createWorld(): Promise<World> {
   };
 }
 
-/** To Services the node has no other way than this one, until they are translated. */
+/** Adds the node's default route, its only way to Services until they are translated. */
 function defaultRoute(via: string): void {
   using route = openRoute();
   replaceRoute(route, { to: "0.0.0.0/0", via, link: 0 });

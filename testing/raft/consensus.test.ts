@@ -37,7 +37,7 @@ function core(id: MemberId, terms: number[], voters = VOTERS): RaftState {
   return state as RaftState;
 }
 
-/** The disks of members as they begin. */
+/** The disks of members as they start. */
 function disksOf(...cores: RaftState[]): DurableLogs {
   return new Map(
     cores.map(({ id, term, vote, log }) => {

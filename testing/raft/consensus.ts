@@ -42,7 +42,7 @@ export class Consensus implements CoreObserver {
     this.#onEvent = onEvent;
   }
 
-  /** A member begins a life with this core. */
+  /** A member starts a life with this core. */
   began(raft: Raft): void {
     const { id, term, vote, log } = raft.state;
     const hardState = { term, vote, commit: log.committed };

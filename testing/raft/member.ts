@@ -99,7 +99,7 @@ export class TestMember {
     );
   }
 
-  /** Stops at once: what was not durable is gone. */
+  /** Stops immediately: writes that were not durable are gone. */
   crash(): void {
     this.raft = this.#start();
     this.#onStart(this);
@@ -173,7 +173,7 @@ export class TestMember {
     this.disk.base = this.raft.state.log.base;
   }
 
-  /** A received state: in use at once, on disk together with the log's record of it. */
+  /** Takes a received state: in use immediately, on disk together with the log's record of it. */
   stage(mark: SnapshotMark, state: AppliedEntry[]): void {
     this.#staged = state.filter(({ index }) => index <= mark.index);
     this.applied = [...this.#staged];

@@ -11,7 +11,7 @@ import { Timeline } from "./widgets/timeline.ts";
 import { drawVerdict } from "./widgets/verdict.ts";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
-/** A replay begins a little before the first deviation, or some way into the recording. */
+/** A replay starts a little before the first deviation, or some way into the recording. */
 const FIRST_PLACE = 700;
 
 /** One case on the page: the timeline, the controls, the states, the events. */

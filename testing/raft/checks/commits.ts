@@ -26,7 +26,7 @@ export class Commits {
     return this.#terms.length - 1;
   }
 
-  /** A member begins with what it found on its disk. */
+  /** A member starts with the state on its disk. */
   began(raft: RaftState): void {
     this.#seen.set(raft.id, 0);
     this.seen(raft, false);

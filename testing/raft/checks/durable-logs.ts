@@ -9,7 +9,7 @@ export class DurableLog {
   /** Terms of the entries after the base. */
   #terms: number[];
 
-  /** A member begins: all that its core found was read from the disk. */
+  /** A member starts: all that its core found was read from the disk. */
   constructor(hardState: HardState, log: RaftLog) {
     this.hardState = hardState;
     this.#base = log.base;
@@ -23,7 +23,7 @@ export class DurableLog {
     return this.#base.index + this.#terms.length;
   }
 
-  /** Whether the entry `index` of `term` is here, or in the state that the log begins after. */
+  /** Whether the entry `index` of `term` is here, or in the state that the log starts after. */
   has(index: number, term: number): boolean {
     return index <= this.#base.index || this.#terms[index - this.#base.index - 1] === term;
   }

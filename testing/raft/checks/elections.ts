@@ -1,6 +1,6 @@
 import { require } from "../../violation.ts";
 
-/** At most one leader in a term (Raft section 5.2). */
+/** Checks that a term has at most one leader (Raft section 5.2). */
 export class ElectionSafety {
   readonly #leaders = new Map<number, { member: bigint; generation: number }>();
 
@@ -21,7 +21,10 @@ export class ElectionSafety {
   }
 }
 
-/** At most one vote of a member in a term, through all its generations (Raft section 5.2). */
+/**
+ * Checks that a member votes at most once in a term, through all its generations (Raft section
+ * 5.2).
+ */
 export class OneVotePerTerm {
   readonly #votes = new Map<string, bigint>();
 

@@ -21,8 +21,9 @@ export interface LogView {
 }
 
 /**
- * If two logs have an entry of equal index and term, they are equal up to there (Raft section
- * 5.3). By induction it is enough that such entries are equal and follow an entry of equal term.
+ * Checks that two logs that have an entry of equal index and term are equal up to there (Raft
+ * section 5.3). By induction it is enough that such entries are equal and follow an entry of equal
+ * term.
  */
 export class LogMatching {
   readonly #entries = new Map<string, { digest: string; before: number }>();
@@ -43,8 +44,8 @@ export class LogMatching {
 export class StateMachineSafety {
   readonly #applied: LogEntry[] = [];
   /**
-   * Beside each entry, the term of the member that applied it first: an upper bound of the term
-   * that committed it.
+   * The term of the member that applied each entry first: an upper bound of the term that committed
+   * it.
    */
   readonly #terms: number[] = [];
 
@@ -53,12 +54,15 @@ export class StateMachineSafety {
     return this.#applied.at(-1);
   }
 
-  /** The last entry that was committed before a term began, for certain. */
+  /** The last entry that was committed before a term started, for certain. */
   committedBefore(term: number): LogEntry | undefined {
     return this.#applied[this.#terms.findLastIndex((seen) => seen < term)];
   }
 
-  /** True when it is the first to apply this index; `inTerm` is the member's own at that time. */
+  /**
+   * Returns true when it is the first to apply this index; `inTerm` is the member's own at that
+   * time.
+   */
   applied(member: bigint, entry: LogEntry, first: number, inTerm: number): boolean {
     const at = entry.index - first;
     const known = this.#applied[at];

@@ -25,7 +25,7 @@ export interface Rows {
   top(track: string): number;
   /** How many tracks one is from another. */
   distance(from: string, to: string): number;
-  /** From the edge of one band to the edge of another. */
+  /** Extent from the edge of one band to the edge of another. */
   between(from: string, to: string): readonly [number, number];
 }
 

@@ -28,7 +28,10 @@ interface TextPlace {
 export class LabelPlacer {
   readonly #taken: Box[] = [];
 
-  /** On an arrow, between two of the `gaps + 1` tracks that it touches, the last ones at best. */
+  /**
+   * Places a text on an arrow, between two of the `gaps + 1` tracks that it touches, the last ones
+   * if possible.
+   */
   along(text: string, { x1, y1, x2, y2 }: Segment, gaps: number): TextPlace | undefined {
     const width = text.length * CHARACTER;
     for (let gap = gaps - 1; gap >= 0; gap--) {
@@ -41,7 +44,7 @@ export class LabelPlacer {
     return undefined;
   }
 
-  /** Above a band, beginning at a place, at most one line higher. */
+  /** Places a text above a band, starting at `x`, at most one line higher. */
   above(text: string, x: number, y: number): TextPlace | undefined {
     const width = text.length * CHARACTER;
     for (const line of [0, 1]) {

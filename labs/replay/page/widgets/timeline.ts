@@ -9,7 +9,9 @@ const PRESENT_SHARE = 0.58;
 const AXIS = 30;
 /** A page that is narrower than this has no column of names. */
 const NARROW = 620;
-/** A part of the recording this many views wide is drawn at once, and moved while it plays. */
+/**
+ * Width, in views, of the part of the recording that is drawn in one go, and moved while it plays.
+ */
 const DRAWN_VIEWS = 3;
 const AXIS_STEP = 110;
 const DOT = 5;
@@ -18,7 +20,7 @@ export interface TimelineOptions {
   readonly playback: Playback;
   readonly deviation: Deviation | undefined;
   readonly showsHeartbeats: boolean;
-  /** Called with the time of what was clicked. */
+  /** Called with the time of the clicked point. */
   readonly onPick: (at: number) => void;
 }
 
