@@ -40,7 +40,7 @@ function pinnedNode() {
   return join(root, "node_modules/node/bin/node");
 }
 
-/** Installs what is missing; one process at a time, since npm begins by removing what is there. */
+/** Installs what is missing; one process at a time, since npm starts by removing what is there. */
 function install() {
   takeLock();
   waitForNpm();
@@ -101,9 +101,7 @@ function fail(message) {
   process.exit(2);
 }
 
-/**
- * The program behind a command: the developer's programs by name, else the product's command line.
- */
+/** The program of a command: the developer's programs by name, else the product's command line. */
 function programOf(command) {
   const programs = {
     test: "test/main.ts",
@@ -124,7 +122,7 @@ function programOf(command) {
 }
 
 /**
- * A store keeps what it is given and drops the rest at once: V8's large young generation and
+ * A store keeps what it is given and drops the rest immediately: V8's large young generation and
  * glibc's arena for each thread hold 120 MiB more after 100,000 writes, and gain nothing. Its heap
  * is small beside the buffers that pass through: V8 would collect everything each 8 MB of them, 14
  * times a second under writes of 4 KB, and waits until its heap has grown threefold instead.

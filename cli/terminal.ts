@@ -44,8 +44,8 @@ export function reportFailure(thrown: unknown): number {
 }
 
 /**
- * Lets a command go on to its end when the reader of its output has gone (EPIPE), or its terminal
- * (EIO); what it writes from then on is lost.
+ * Lets a command continue to its end when the reader of its output has gone (EPIPE), or its
+ * terminal (EIO); what it writes from then on is lost.
  */
 export function outliveReader(output: NodeJS.EventEmitter): void {
   output.on("error", (error: Error) => {
@@ -53,7 +53,7 @@ export function outliveReader(output: NodeJS.EventEmitter): void {
   });
 }
 
-/** Progress of a long command: a line when a step begins, its time when it ends. */
+/** Progress of a long command: a line when a step starts, its time when it ends. */
 export interface Progress {
   step<T>(title: string, work: () => Promise<T>): Promise<T>;
   note(line: string): void;

@@ -28,7 +28,7 @@ export interface BringUp extends StartContext {
   readonly joining: readonly ClusterConfig[];
   /** No start of this cluster has succeeded before: undoing it removes its data too. */
   readonly isNew: boolean;
-  /** Its store has lost its data, and may begin with none. */
+  /** Whether the store has lost its data, and may start with none. */
   readonly newStore: boolean;
   readonly demo: boolean;
   readonly progress: Progress;
@@ -44,7 +44,7 @@ export interface BringUp extends StartContext {
 /**
  * Brings a cluster up, step by step, until the demo answers. When a step fails or `signal` aborts,
  * what this call made is removed again, and the error is thrown, or CommandError `INTERRUPTED`. A
- * cluster of which a process ran before keeps what it has: the same call goes on from there.
+ * cluster of which a process ran before keeps what it has: the same call continues from there.
  */
 export async function bringUp(what: BringUp): Promise<void> {
   const { config, progress } = what;

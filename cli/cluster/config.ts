@@ -33,7 +33,7 @@ export interface ClusterConfig {
   readonly apiServiceAddress: string;
   readonly dnsAddress: string;
   readonly clusterDomain: string;
-  /** Left out: the machine's. Decided by each start, from what this machine lets it do. */
+  /** Cgroups, decided by each start from what this machine permits; omitted: the machine's. */
   readonly cgroups?: CgroupMode;
   /** Comma-separated etcd endpoints to use in the embedded store's place. */
   readonly etcdServers?: string;
@@ -51,12 +51,14 @@ export interface ClusterConfig {
   readonly overlay?: OverlayBackend;
   /** How long a node may be silent until it is NotReady. Default 40 s. */
   readonly nodeMonitorGracePeriod_ms?: number;
-  /** Of a node beside the first, which joins over the network (`joining-nodes.ts`). */
+  /**
+   * Configuration of a node beside the first, which joins over the network (`joining-nodes.ts`).
+   */
   readonly joins?: {
     /** The group above all of its pods. */
     readonly cgroup: string;
   };
-  /** Of a node with a kernel of its own. */
+  /** Configuration of a node with a kernel of its own. */
   readonly guest?: GuestConfig;
   /** Whether a node of the cluster serves NFS (`r2k start --nfs-demo`). Decided by each start. */
   readonly nfsDemo?: boolean;
@@ -135,7 +137,7 @@ function hostAddress(slot: number): string {
   return `10.200.${slot}.1`;
 }
 
-/** Cut to a label's length, which may leave a separator last. */
+/** The first node's name, cut to a label's length. */
 export function firstNodeName(name: string, host: string): string {
   return `${name}-${host.toLowerCase()}`.slice(0, NAME_LENGTH_MAX).replace(/[-.]+$/, "");
 }
@@ -299,7 +301,7 @@ async function readUnlessUnusable(
   }
 }
 
-/** The command that starts a cluster of this name, or goes on with it. */
+/** The command that starts a cluster of this name, or continues its start. */
 export function startCommand({ name }: Pick<ClusterConfig, "name">): string {
   return `r2k start${name === "default" ? "" : ` --name ${name}`}`;
 }

@@ -69,7 +69,7 @@ export function connectStore(config: ClusterConfig): EtcdClient {
 }
 
 /**
- * Reads a key at each etcd, all at once, and returns why some do not answer, in order: the address
+ * Reads a key at each etcd concurrently, and returns why some do not answer, in order: the address
  * and the reason. Takes a few seconds at most.
  */
 export async function unreachableEtcd(

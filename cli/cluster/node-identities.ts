@@ -15,7 +15,7 @@ export type NodeIdentity = NodePart | "kubelet-serving";
 
 export interface DueIdentity {
   readonly identity: NodeIdentity;
-  /** It can still be used. */
+  /** Whether it can still be used. */
   readonly valid: boolean;
 }
 

@@ -12,7 +12,7 @@ export interface NodePaths {
   readonly sockets: string;
   readonly criSocket: string;
   readonly csiSocket: string;
-  /** Of the NFS driver, in a guest. */
+  /** Socket of the NFS driver, in a guest. */
   readonly nfsSocket: string;
   /** Commands that concern a running node: loading images. */
   readonly controlSocket: string;
@@ -55,7 +55,7 @@ export function ownPluginsDir(config: ClusterPlace): string {
   return join(config.runDir, "cni", "bin");
 }
 
-/** Of a node that is a guest: where the machine has its files on the host while it runs. */
+/** The folder on the host with the files of a node that is a guest, while it runs. */
 export function guestDir({ runDir }: ClusterPlace): string {
   return join(runDir, "guest");
 }

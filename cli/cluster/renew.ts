@@ -35,8 +35,8 @@ export async function refuseForeign(config: ClusterConfig, ca: KeyPair): Promise
 }
 
 /**
- * Renews what has ended, ends soon, has not begun or is another user's, for the same key, and notes
- * each by name.
+ * Renews what has ended, ends soon, has not started or is another user's, for the same key, and
+ * notes each by name.
  */
 export async function renewDue(
   config: ClusterConfig,

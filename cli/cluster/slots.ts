@@ -18,10 +18,10 @@ export interface SlotsLock extends AsyncDisposable {
 }
 
 /**
- * Waits until no other start below these roots chooses address ranges: two at once would choose the
- * same. The lock is the folder's of all clusters, which goes again if it stays empty. Where it
- * cannot be made nothing is locked, and the start's preflight says why. Throws CommandError `BUSY`
- * after `wait_ms`.
+ * Waits until no other start below these roots chooses address ranges: two concurrent ones would
+ * choose the same. The lock is the folder's of all clusters, which goes again if it stays empty.
+ * Where it cannot be made nothing is locked, and the start's preflight says why. Throws
+ * CommandError `BUSY` after `wait_ms`.
  */
 export async function lockSlots(
   { data }: Pick<ClusterRoots, "data">,

@@ -23,7 +23,7 @@ export function storeSocket({ runDir }: Pick<ClusterConfig, "runDir">, name = "s
   return join(runDir, `${name}.sock`);
 }
 
-/** The store's endpoints, whatever serves it. */
+/** The store's endpoints, our own or an etcd's. */
 export function storeEndpoints(config: ClusterConfig): string[] {
   if (config.etcdServers !== undefined) return config.etcdServers.split(",");
   const members = storeMemberNames(config);
@@ -66,8 +66,8 @@ export function checkStoreData(config: ClusterConfig, isAccepted: boolean): void
 }
 
 /**
- * Throws CommandError `MEMBER_GONE` if one of several members has no data. All start at once, so
- * that it would meet no other that refuses it: it would begin a log again under an id that has
+ * Throws CommandError `MEMBER_GONE` if one of several members has no data. All start together, so
+ * that it would meet no other that refuses it: it would start a log again under an id that has
  * voted, and entries that a majority has acknowledged could be lost.
  */
 function checkEachMember(folders: readonly string[]): void {

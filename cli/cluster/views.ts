@@ -53,7 +53,7 @@ export interface BoundPod {
   readonly node: string;
   readonly deleted: boolean;
   readonly generation: number | undefined;
-  /** Undefined: the kubelet does not know the pod. */
+  /** The kubelet's view; undefined if it does not know the pod. */
   readonly kubelet:
     | { readonly deleted: boolean; readonly generation: number | undefined }
     | undefined;
@@ -154,7 +154,7 @@ async function storeView(etcd: EtcdClient): Promise<Views["store"]> {
   return { revision, objects };
 }
 
-/** Lists at resourceVersion 0: whatever the cache has, without asking the store. */
+/** Lists at resourceVersion 0: the cache's state, without a read of the store. */
 async function cacheView(client: KubeClient): Promise<Revisions> {
   const objects = new Map<string, number>();
   for (const [type] of COMPARED) {

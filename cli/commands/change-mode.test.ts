@@ -18,7 +18,7 @@ beforeEach(async () => {
 
 afterEach(() => rmSync(dir, { recursive: true }));
 
-/** As if this process were one of a cluster's. */
+/** Pretends that this process is one of a cluster's. */
 function runs({ runDir }: ClusterConfig, name: string): void {
   mkdirSync(runDir, { recursive: true });
   writeFileSync(join(runDir, `${name}.pid`), `${process.pid} ${startTimeOf(process.pid)}`);

@@ -31,7 +31,7 @@ export function command(): Command {
 /**
  * Removes a cluster from this host. A command that starts or changes it at this time is interrupted
  * first, and killed if it does not end: it would make again what is removed. A removal that has
- * begun is completed when another one interrupts it; one with the data is waited for instead.
+ * started is completed when another one interrupts it; one with the data is waited for instead.
  */
 async function down(flags: { name: string; purge?: boolean }): Promise<void> {
   const clock = systemClock();
@@ -56,8 +56,8 @@ async function down(flags: { name: string; purge?: boolean }): Promise<void> {
 }
 
 /**
- * Tells of the data after a removal that keeps it and that has waited for `purging`, if any, until
- * it had ended or for too long.
+ * Reports where the data is after a removal that keeps it and that has waited for `purging`, if
+ * any, until it had ended or for too long.
  */
 function whereIsData({ dataDir }: ClusterPlace, purging?: number, hasEnded = true): string {
   if (!existsSync(configPath(dataDir))) return "Its data is gone: another command has removed it.";

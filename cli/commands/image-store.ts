@@ -88,7 +88,7 @@ function takePackage(
   for (const each of Object.keys(dependencies)) takePackage(each, dir, files, taken);
 }
 
-/** In the image all packages lie below the product, wherever npm put them here. */
+/** The path in the image: all packages lie below the product, wherever npm put them here. */
 function placeOf(path: string): string {
   return join(PLACE, "node_modules", path.slice(path.indexOf("/node_modules/") + 14));
 }

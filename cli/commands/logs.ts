@@ -76,7 +76,7 @@ function placeOf(config: ClusterConfig, processName: string, node?: string): Clu
   });
 }
 
-/** A line of the component: its `component` field is the name, or begins with it. */
+/** A line of the component: its `component` field is the name, or starts with it. */
 function belongs(line: string, component: string): boolean {
   return line.includes(`"component":"${component}`);
 }

@@ -22,19 +22,19 @@ export interface Started {
   readonly kubeconfig: string;
   readonly demo: boolean;
   readonly nfsDemo: boolean;
-  /** Undefined when the cluster was running already. */
+  /** Durations; undefined when the cluster was running already. */
   readonly took: Took | undefined;
 }
 
 export interface Took {
-  /** From the command's first line until the cluster is ready, without the installation. */
+  /** Seconds from the command's first line until the cluster is ready, without the installation. */
   readonly took_s: number;
   /** npm's and Debian's packages that were missing. */
   readonly install_s: number;
 }
 
 /**
- * The time since the command began: `bootstrap.mjs` ran before this process, and names the part
+ * The time since the command started: `bootstrap.mjs` ran before this process, and names the part
  * that it spent on the installation. `packages_ms` is what this process spent on it.
  */
 export function timeTaken(

@@ -298,7 +298,7 @@ function memberCount(text: string, etcdServers: string | undefined): number {
   });
 }
 
-/** Of a range of /16: at least a network of four addresses, as upstream's 2^16 parts allow. */
+/** Mask of the nodes' parts of a /16: at least four addresses, as upstream's 2^16 parts allow. */
 function maskSize(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= MASK_BITS_MIN && value <= MASK_BITS_MAX) return value;

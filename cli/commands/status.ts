@@ -63,7 +63,7 @@ const DIFFERENCES_SHOWN_MAX = 5;
 interface ProcessStatus {
   /** `control`, `node`, and `node NAME` for one that joined. */
   readonly name: string;
-  /** Of a node that `r2k node stop` has stopped. */
+  /** Whether `r2k node stop` has stopped the node. */
   readonly stopped?: boolean;
   readonly pid: number | null;
   readonly pss_mib: number | null;
@@ -121,7 +121,7 @@ async function readStatus(config: ClusterConfig): Promise<Status> {
   }
 }
 
-/** Of the process that runs; of the configuration where none answers, as a guest's. */
+/** The proxy of the running process; the configured one if none answers, as with a guest. */
 async function proxyOf(node: ClusterConfig): Promise<Pick<NodeStatus, "proxyMode" | "proxyError">> {
   const state = node.guest ? undefined : await askProxy(node).catch(() => undefined);
   const { mode = proxyModeOf(node), error } = state ?? {};

@@ -43,7 +43,10 @@ function startingPids(config: ClusterPlace, name: ProcessName): number[] {
     .map((entry) => entry.pid);
 }
 
-/** Asks processes to end, all at once, and kills those that have not within `timeout_ms`. */
+/**
+ * Sends SIGTERM to processes, to all of them first, and kills those that have not ended within
+ * `timeout_ms`.
+ */
 export async function terminate(
   pids: readonly number[],
   timeout_ms: number,

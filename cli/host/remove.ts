@@ -26,10 +26,10 @@ const CONTAINERS_TERMINATE_TIMEOUT_MS = 5_000;
 const UNMOUNT_PASSES_MAX = 8;
 
 /**
- * Removes from the host everything of a cluster but its data, whatever state it is in: the
- * processes of the control plane and of all nodes with their supervisors, containers, which may end
- * by themselves, and their monitors, cgroups, mounts, namespaces, links, routes, rules, sockets.
- * Absent parts are skipped, so it can be repeated.
+ * Removes from the host everything of a cluster but its data, in any state: the processes of the
+ * control plane and of all nodes with their supervisors, containers, which may end by themselves,
+ * and their monitors, cgroups, mounts, namespaces, links, routes, rules, sockets. Absent parts are
+ * skipped, so it can be repeated.
  */
 export async function removeFromHost(cluster: ClusterPlace, clock: Clock): Promise<void> {
   await removeAllNodes(cluster, clock, { endProcess, removeNodes });
@@ -141,7 +141,8 @@ export async function purgeData(config: ClusterPlace): Promise<void> {
   await rm(configPath(dataDir), { force: true });
   let emptied = dataDir;
   if (existsSync(nodesLock(config))) {
-    // With its folder at once: a command that waits for the lock would make the file again.
+    // Renamed together with its folder: a command that waits for the lock would make the file
+    // again.
     emptied = join(parentOf(dataDir), `.${basename(dataDir)}.removed`);
     await rm(emptied, { recursive: true, force: true });
     await rename(dataDir, emptied);

@@ -15,8 +15,8 @@ import { bootstrapPath, dueIdentities } from "../cluster/node-identities.ts";
 const TOKEN_LIFE_MS = 600_000;
 const NAMESPACE = "kube-system";
 /**
- * It may ask for a kubelet's certificate (`cli/addons/05-join.yaml`); no controller approves that,
- * but `approveRequests` for the node's own name.
+ * The token's group. It may ask for a kubelet's certificate (`cli/addons/05-join.yaml`); no
+ * controller approves that, but `approveRequests` for the node's own name.
  */
 const GROUP = "system:bootstrappers:r2k";
 const LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789";

@@ -64,7 +64,7 @@ function machine(failing: ModeName[] = [], unstartable: ModeName[] = []) {
   return { acts, done, configured, start, state: () => running };
 }
 
-/** Has no configuration be written from now on, as on a full disk. */
+/** Makes every write of the configuration fail from now on, as on a full disk. */
 const refuseWrites = () => mkdirSync(join(node.dataDir, ".cluster.json.new"));
 
 function context(signal = new AbortController().signal) {
@@ -120,7 +120,7 @@ test("a process in the mode is waited for; in another than its file, restarted",
   const { acts, done, start, state } = machine();
   await start();
   const changed = { ...node, proxyMode: "iptables" } as const;
-  await writeCluster(changed); // as a call that was killed at once
+  await writeCluster(changed); // as a call that was killed immediately
   await changeNodeMode(changed, "iptables", acts, context());
   expect(state()).toMatchObject({ mode: "iptables", isApplied: true });
   const restarts = done.length;

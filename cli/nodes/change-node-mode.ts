@@ -68,7 +68,7 @@ async function modeNow(node: ClusterConfig, { askProxy: ask }: NodeActs) {
   return state?.mode;
 }
 
-/** Has a node's process run in a mode: it is restarted unless it does. */
+/** Makes a node's process run in a mode: it is restarted unless it does. */
 async function runIn(
   node: ClusterConfig,
   mode: ModeName,

@@ -130,7 +130,7 @@ test("a start refuses a new node that has the name of another machine's Node", a
     const starting = newNodes(client, [known!, added!]);
     await expect(starting).rejects.toMatchObject({ code: "NODE_EXISTS" });
     expect(asked).toEqual(["GET /api/v1/nodes/nfs"]);
-    // Files tell whose a Node is: that of a node which has joined is no reason to refuse.
+    // Files show whose a Node is: that of a node which has joined is no reason to refuse.
     await expect(newNodes(apiWith("known").client, [known!, added!])).resolves.toEqual([added]);
   } finally {
     rmSync(dir, { recursive: true });

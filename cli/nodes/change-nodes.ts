@@ -21,9 +21,9 @@ const UNDO_MS_MAX = 20_000;
 
 /**
  * Waits until no other command starts the cluster or changes its nodes; none does until the result
- * is disposed of or the process ends. Two additions at once would choose the same address. `note`
- * is called when it has to wait. Throws CommandError `BUSY` after `wait_ms`, and `NO_CLUSTER` if
- * the cluster's data has been removed.
+ * is disposed of or the process ends. Two concurrent additions would choose the same address.
+ * `note` is called when it has to wait. Throws CommandError `BUSY` after `wait_ms`, and
+ * `NO_CLUSTER` if the cluster's data has been removed.
  */
 export async function lockNodes(
   place: Pick<ClusterPlace, "name" | "dataDir">,

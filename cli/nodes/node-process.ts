@@ -25,7 +25,7 @@ export function flagsOf(name: ProcessName): string[] {
   return [`--max-semi-space-size=${name === "node" ? 2 : 8}`];
 }
 
-/** Of a start: how long it may take, and what ends it. */
+/** Context of a start: how long it may take, and the signal that ends it. */
 export interface StartContext {
   readonly clock: Clock;
   readonly signal: AbortSignal;

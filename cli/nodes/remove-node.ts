@@ -18,8 +18,8 @@ import { purgeData, removeNodeFromHost } from "../host/remove.ts";
 import { deleteNfsClass } from "./nfs-class.ts";
 
 /**
- * Stops a node: processes, containers and namespace go, its data and its Node stay. The Node is
- * NotReady at once, as of a machine that is shut down, so Services do without it.
+ * Stops a node: processes, containers and namespace go, its data and its Node stay. The Node
+ * becomes NotReady immediately, as that of a machine that is shut down, so Services do without it.
  */
 export async function stopNode(
   client: KubeClient,
@@ -34,7 +34,7 @@ export async function stopNode(
 
 /**
  * Removes a node for good: from the host, its data, and from the cluster, where its certificates
- * and its pods' tokens are no longer accepted. Copies of them are worth nothing from then on.
+ * and its pods' tokens are no longer accepted. Copies of them are useless from then on.
  */
 export async function removeNode(
   client: KubeClient,
@@ -71,7 +71,7 @@ async function refuseCertificates(client: KubeClient, name: string): Promise<voi
   }
 }
 
-/** Deletes pods whose containers are gone, at once: their tokens end with them. */
+/** Deletes pods whose containers are gone, without a grace period: their tokens end with them. */
 async function deletePods(client: KubeClient, name: string): Promise<void> {
   const pods = client.resource<Pod>(PODS);
   const { items } = await pods.listAll({ fieldSelector: `spec.nodeName=${name}` });

@@ -193,7 +193,7 @@ async function admissionOf(flags: Flags): Promise<AdmissionFlags> {
   return { ...switches, configuration: await readAdmissionConfiguration(read(file), beside) };
 }
 
-/** As upstream, 0 is no bound. */
+/** A bound of concurrent requests; 0 is none, as upstream. */
 function atATime(flag: string, text: string): number {
   return wholeNumber(flag, text) || Number.MAX_SAFE_INTEGER;
 }

@@ -3,7 +3,8 @@ import { UMASK } from "../process/running.ts";
 import type { Closable } from "../process/started-parts.ts";
 
 /**
- * Starts one part and resolves when it was closed: on SIGTERM or SIGINT, a second one ends at once.
+ * Starts one part and resolves when it was closed: on SIGTERM or SIGINT; a second signal ends it
+ * immediately.
  */
 export async function runPart(name: string, start: () => Promise<Closable>): Promise<void> {
   process.umask(UMASK);

@@ -28,8 +28,8 @@ async function tryCgroups(): Promise<Tried> {
 }
 
 /**
- * With what cgroups a cluster can work here. In a user namespace they are the host's, and it works
- * without when they cannot be written; elsewhere that is a failure, which the check says.
+ * The cgroups with which a cluster can work here. In a user namespace they are the host's, and it
+ * works without when they cannot be written; elsewhere that is a failure, which the check reports.
  */
 export async function cgroupModeHere(): Promise<CgroupMode> {
   const { refused } = await tryCgroups();

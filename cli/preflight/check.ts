@@ -14,7 +14,7 @@ export interface Check {
 export interface CheckContext {
   readonly dataDir: string;
   readonly runDir: string;
-  /** Undefined when the cluster itself holds its port. */
+  /** The API's port; undefined when the cluster itself listens on it. */
   readonly apiPort: number | undefined;
   /** Address ranges in CIDR form that the cluster will use. */
   readonly ranges: readonly string[];

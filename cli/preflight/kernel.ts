@@ -22,7 +22,10 @@ const privileges: Check = {
 /** Ids that an image's files and programs may have, the pause program's 65535 among them. */
 const IDS_NEEDED = 65_536;
 
-/** In a user namespace only mapped ids can own files and be run as (user_namespaces(7)). */
+/**
+ * Checks which ids are mapped: in a user namespace only these can own files and be run as
+ * (user_namespaces(7)).
+ */
 const userIds: Check = {
   name: "user ids",
   async ask() {
@@ -93,7 +96,10 @@ const features: readonly Check[] = [
   ),
 ];
 
-/** Without it the cluster works, but pods are not kept apart by their addresses. */
+/**
+ * Checks for filters by sender: without them the cluster works, but pods can use each other's
+ * addresses.
+ */
 const senders: Check = {
   name: "checks of what pods send",
   async ask() {

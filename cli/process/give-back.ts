@@ -2,19 +2,19 @@ import { returnFreedMemory, returnUnusedCode } from "@raft2kube/linux/process/me
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Closable } from "./started-parts.ts";
 
-/** Between two times that memory is given back; each takes about a millisecond. */
+/** Pause between two releases of memory; each takes about a millisecond. */
 export const GIVE_BACK_MS = 60_000;
 
 /**
- * After this, once: V8 would keep the byte code that only the start ran, and its room for young
- * objects, until it collects, which an idle process gives it no reason to.
+ * Time after which, once, V8 is made to collect: else it would keep the byte code that only the
+ * start ran, and its space for young objects, as an idle process does not collect by itself.
  */
 export const COLLECT_AFTER_MS = 30_000;
 
 /**
  * Gives the kernel back, now and each minute, what malloc keeps between blocks that live, and the
- * code of Node that is not in use: a process that goes on for weeks would keep the most of both
- * that it ever needed. `collect` is called once after the start (`collectCode`).
+ * code of Node that is not in use: a process that runs for weeks would keep the most of both that
+ * it ever needed. `collect` is called once after the start (`collectCode`).
  */
 export function startGivingBack(clock: Clock, collect?: () => void): Closable {
   let timer = clock.after(0, function again() {

@@ -54,7 +54,7 @@ async function join(config: ClusterConfig, clock: Clock): Promise<void> {
   await rm(token, { force: true });
 }
 
-/** Asks for certificates as the user of a kubeconfig, all at once, and writes what it gets. */
+/** Requests certificates as the user of a kubeconfig, all of them concurrently, and writes them. */
 async function obtain(
   config: ClusterConfig,
   as: string,

@@ -20,7 +20,7 @@ import type { Closable } from "./started-parts.ts";
 export const RETRY_MS = 1_000;
 
 export interface NodeRoutesOptions {
-  /** Under an identity that may list and watch nodes; closed here. */
+  /** Client under an identity that may list and watch nodes; closed here. */
   readonly client: KubeClient;
   /** The link to the nodes, and the own address on it. */
   readonly device: string;

@@ -69,7 +69,7 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
   await parts.start("kubelet", () => startNodeKubelet(config, overlay, clock));
 }
 
-/** Does what the host does for other nodes before their processes start. */
+/** Prepares a guest: the work that the host does for other nodes before their processes start. */
 async function prepareGuest(config: ClusterConfig): Promise<void> {
   await configureGuest(nodeNetwork(config));
   if (config.cniBinDir === undefined) await installPlugins(ownPluginsDir(config));

@@ -9,7 +9,7 @@ export const LOOK_MS = 15_000;
 export interface RepairLoopOptions {
   /** Puts back what is missing; resolves with whether something was. */
   readonly repair: () => Promise<boolean>;
-  /** As the log names it. */
+  /** Name of the loop in the log. */
   readonly what: string;
   readonly log: Pick<Logger, "warn">;
   readonly clock: Clock;

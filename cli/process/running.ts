@@ -84,7 +84,10 @@ async function run(
   }
 }
 
-/** An error that nothing handled: the state is unknown, so the process ends; containers go on. */
+/**
+ * An error that nothing handled: the state is unknown, so the process ends; containers keep
+ * running.
+ */
 function die(log: ReturnType<typeof logger>, reason: unknown): void {
   log.error("the process ends: an error that nothing handled", { err: asError(reason) });
   process.exit(70);

@@ -9,7 +9,7 @@ export type FlagUse =
   | { does: "renamed"; to: string }
   /** An older spelling of a feature gate. */
   | { does: "gate"; gate: string }
-  /** Accepted without effect, with a warning that has the reason. */
+  /** The flag is accepted without effect, with a warning that has the reason. */
   | { does: "nothing"; why: string }
   /** Only these values are taken: what another would ask for is not there. */
   | { does: "only"; values: readonly string[]; why: string };

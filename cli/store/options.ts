@@ -92,7 +92,10 @@ function positive(settings: Settings, flag: string, max = Number.MAX_SAFE_INTEGE
   throw new SettingError(`--${flag}: between 1 and ${max}, got ${value}`);
 }
 
-/** As etcd: none or less is its default, and what is too short its shortest. */
+/**
+ * The interval as etcd takes it: 0 or less is its default, and a shorter one than its minimum that
+ * minimum.
+ */
 function progressInterval_ms(settings: Settings): number {
   const interval_ms = settings.duration_ms("watch-progress-notify-interval");
   if (interval_ms <= 0) return WATCH_PROGRESS_INTERVAL_MS;
@@ -126,7 +129,7 @@ function authOptions(settings: Settings): AuthOptions {
   };
 }
 
-/** As etcd, a cost that there is not becomes the default, with a warning. */
+/** The cost as etcd takes it: an invalid one becomes the default, with a warning. */
 function bcryptCost(settings: Settings): number {
   const cost = settings.number("bcrypt-cost");
   if (cost >= BCRYPT_COST_MIN && cost <= BCRYPT_COST_MAX) return cost;

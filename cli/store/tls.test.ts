@@ -44,7 +44,7 @@ function issue(commonName: string): Promise<KeyPair> {
   return issueCertificate(ca, { ...names, days, usages: ["server", "client"] }, now_ms);
 }
 
-/** Puts a file in place as tools that rotate certificates do: whole, at once. */
+/** Replaces a file as tools that rotate certificates do: by a rename. */
 function place(name: string, text: string): string {
   const path = join(folder, name);
   writeFileSync(`${path}.new`, text);

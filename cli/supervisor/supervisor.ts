@@ -11,7 +11,7 @@ import { alive, startTimeOf } from "../host/process-table.ts";
 
 /** The longest pause before a process is started again. */
 const PAUSE_S_MAX = 60;
-/** A process that has run so long begins with short pauses again. */
+/** A process that has run so long starts with short pauses again. */
 const STEADY_S = 300;
 /** A supervisor that was killed is replaced after this long, doubled each time. */
 const REPLACE_MS_MIN = 100;
@@ -19,12 +19,12 @@ const REPLACE_MS_MAX = 60_000;
 
 /** The ends of a process that its supervisor has counted. */
 export interface Restarts {
-  /** In a row, without a steady run between them. */
+  /** Number of restarts in a row, without a steady run between them. */
   readonly count: number;
   /** When it ended last, seconds since 1970. */
   readonly last_s: number;
   readonly pause_s: number;
-  /** Undefined when it is not known. */
+  /** The exit status; undefined when it is not known. */
   readonly exitStatus: number | undefined;
 }
 
@@ -111,7 +111,7 @@ export class Supervisor {
     if (former !== undefined && former === process.ppid) process.kill(former, "SIGTERM");
   }
 
-  /** Before this process ends because it was asked to. */
+  /** Called before this process ends because it was asked to. */
   end(): void {
     this.#ended = true;
     this.#replacement?.cancel();
