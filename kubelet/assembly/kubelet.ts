@@ -93,7 +93,7 @@ export async function assemble(
       await server?.close();
       await podEvents.close();
       await Promise.all([housekeeping.close(), sources.statics?.close(), reporter?.close()]);
-      await workers.close();
+      workers.close();
       await sources.apiPods?.close();
       await api?.close();
       await plugins.close();

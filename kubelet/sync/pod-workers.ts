@@ -79,8 +79,8 @@ export class PodWorkers {
     this.#make(pod).forget();
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.list().map((worker) => worker.close()));
+  close(): void {
+    for (const worker of this.#workers.values()) worker.close();
   }
 
   #begin(pod: Pod): void {
@@ -112,7 +112,7 @@ export class PodWorkers {
   #gone(podUid: string): void {
     const worker = this.#workers.get(podUid);
     if (!worker) return;
-    void worker.close();
+    worker.close();
     this.#workers.delete(podUid);
     const name = fullNameOf(worker.pod);
     const next = this.#queued.get(name);

@@ -1,10 +1,11 @@
 import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
-import { type Pauses, pauseAfter } from "@raft2kube/reconcile/backoff.ts";
+import { Backoff } from "@raft2kube/reconcile/backoff.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import { unreachable } from "@raft2kube/std/assert.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { Timer } from "@raft2kube/std/clock.ts";
-import { delay } from "@raft2kube/std/wait.ts";
 import type { ResizeVerdict } from "../allocation/resize-state.ts";
 import type { WaitingReason } from "../status/container-status.ts";
 import { AdmissionError } from "../pods/reason-error.ts";
@@ -22,13 +23,7 @@ import { isTerminal, PodView } from "./pod-view.ts";
 import { reclaimPod, removePodRemains } from "./reclaim-pod.ts";
 import { makePodDirs, writeHostsFile } from "./start-sandbox.ts";
 import { stopPod } from "./stop-pod.ts";
-
-/**
- * syncing: the pod runs or is being started. terminating: it is being stopped. terminated: nothing
- * runs, its resources are being released, and the API may report its end. gone: nothing is left on
- * the node.
- */
-export type WorkerState = "syncing" | "terminating" | "terminated" | "gone";
+import { nextState, type WorkerEvent, type WorkerState } from "./worker-state.ts";
 
 export interface WorkerHooks {
   /**
@@ -52,12 +47,19 @@ export interface WorkerHooks {
 }
 
 const log = logger("kubelet-pod");
-const PAUSES: Pauses = { first_ms: SYNC_BACK_OFF_MS, most_ms: SYNC_BACK_OFF_MS_MAX };
+
+/** When the next step is due without an event, in milliseconds, and whether this one failed. */
+interface StepResult {
+  readonly next_ms: number;
+  readonly failed?: boolean;
+}
+
+type StateOf<Kind> = Extract<WorkerState, { kind: Kind }>;
 
 /**
  * State machine of one pod on the node. A step observes the runtime, publishes the status, plans
  * and applies. Events only trigger another step. Invariant: at most one step of a pod runs at a
- * time; a failed step is repeated with back-off.
+ * time; a failed step is repeated with back-off. What happens to the pod is `worker-state.ts`.
  */
 export class PodWorker {
   readonly uid: string;
@@ -68,22 +70,14 @@ export class PodWorker {
   readonly #resize: PodResize;
   readonly #waiting = new Map<string, WaitingReason>();
   readonly #restarting = new Set<string>();
+  readonly #backoff = new Backoff({ first_ms: SYNC_BACK_OFF_MS, most_ms: SYNC_BACK_OFF_MS_MAX });
+  readonly #steps: Runner;
   #pod: Pod;
-  #state: WorkerState = "syncing";
-  #admitted = false;
-  #verdict: PodVerdict | undefined;
-  #grace_s: number | undefined;
-  #shorten = new AbortController();
-  /** Cancels what a sync waits for (an image pull) when the pod is to be stopped. */
-  readonly #stop = new AbortController();
-  /** The source no longer has the pod. */
-  #forgotten = false;
-  #reclaimed = false;
-  #failures = 0;
-  #dirty = true;
-  #running = false;
-  #closed = false;
-  #timer: Timer | undefined;
+  #state: WorkerState = { kind: "syncing", admitted: false };
+  /** Cancels what a sync waits for (an image pull). Aborted unless the state is `syncing`. */
+  readonly #leaveSync = new AbortController();
+  /** The stop under way, if any: `shorter` cancels it, to be started with less grace. */
+  #stopping: { readonly shorter: AbortController; readonly shows: Runner } | undefined;
 
   constructor(deps: PodDeps, hooks: WorkerHooks, pod: Pod) {
     this.uid = uidOf(pod);
@@ -104,6 +98,11 @@ export class PodWorker {
     this.#view = new PodView(deps, this.#probes, pod.status?.startTime ? pod.status : undefined);
     // A pod that ended before the kubelet started is not run again, but reclaimed.
     if (isTerminal(this.#view.status)) this.#order(0);
+    this.#steps = new Runner({
+      clock: deps.clock,
+      run: () => this.#pass(),
+      report: () => undefined, // a failed step is an outcome of its pass
+    });
   }
 
   get pod(): Pod {
@@ -117,18 +116,19 @@ export class PodWorker {
 
   /** Time since which a resize waits for other pods, in milliseconds since 1970. */
   get resizeDeferred_ms(): number | undefined {
-    return this.#state === "syncing" ? this.#resize.deferred_ms : undefined;
+    return this.#state.kind === "syncing" ? this.#resize.deferred_ms : undefined;
   }
 
-  get state(): WorkerState {
-    return this.#state;
+  get state(): WorkerState["kind"] {
+    return this.#state.kind;
   }
 
   /**
    * Whether the source has removed the pod; a pod that it adds again under this UID is a new one.
    */
   get forgotten(): boolean {
-    return this.#forgotten;
+    const state = this.#state;
+    return "end" in state && state.end.forgotten;
   }
 
   get status(): PodStatus | undefined {
@@ -144,96 +144,89 @@ export class PodWorker {
 
   /** Stops the pod and removes its remains: its source no longer has it. */
   forget(): void {
-    this.#forgotten = true;
-    this.#order(gracePeriodOf(this.#pod));
+    this.#order(gracePeriodOf(this.#pod), { forgotten: true });
     this.trigger();
   }
 
   /** Stops the pod with a verdict of the node: it becomes Failed. */
   end(verdict: PodVerdict, grace_s: number): void {
-    if (this.#state !== "syncing") return;
-    this.#verdict = verdict;
-    this.#order(grace_s);
+    if (this.#state.kind !== "syncing") return;
+    this.#order(grace_s, { verdict });
     this.trigger();
   }
 
   /** Takes a step soon. Call it when something may have changed. */
   trigger(): void {
-    this.#dirty = true;
-    if (!this.#running && !this.#closed) void this.#run();
+    this.#steps.request();
+    this.#stopping?.shows.request();
   }
 
   /** Stops the worker; the containers keep running. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
+  close(): void {
+    this.#advance({ kind: "close" });
+    void this.#steps.close();
     this.#probes.close();
-    this.#shorten.abort();
-    this.#stop.abort();
+    this.#stopping?.shorter.abort();
   }
 
-  #order(grace_s: number): void {
-    if (this.#grace_s !== undefined && this.#grace_s <= grace_s) return;
-    const shortened = this.#grace_s !== undefined;
-    this.#grace_s = grace_s;
-    if (this.#state === "syncing") this.#state = "terminating";
-    this.#stop.abort();
-    if (shortened) this.#shorten.abort();
+  #order(grace_s: number, why: { verdict?: PodVerdict; forgotten?: boolean } = {}): void {
+    this.#advance({ kind: "end", end: { grace_s, forgotten: false, ...why } });
   }
 
-  async #run(): Promise<void> {
-    this.#running = true;
-    this.#timer?.cancel();
-    let pause_ms = RESYNC_MS;
-    while (this.#dirty && !this.#closed && this.#state !== "gone") {
-      this.#dirty = false;
-      try {
-        const failures = this.#failures;
-        pause_ms = await this.#step();
-        if (this.#failures === failures) this.#failures = 0;
-      } catch (thrown) {
-        this.#report(thrown);
-        pause_ms = this.#backOff();
-      }
+  #advance(event: WorkerEvent): void {
+    const before = this.#state;
+    const state = nextState(before, event);
+    this.#state = state;
+    if (state.kind !== "syncing") this.#leaveSync.abort();
+    const isEnding = before.kind === "terminating" && state.kind === "terminating";
+    if (isEnding && state.end.grace_s < before.end.grace_s) this.#stopping?.shorter.abort();
+  }
+
+  /** Takes one step. Returns the milliseconds until the next one without an event. */
+  async #pass(): Promise<number> {
+    try {
+      const { next_ms, failed = false } = await this.#step();
+      if (failed) return Math.min(next_ms, this.#backoff.next());
+      this.#backoff.reset();
+      return next_ms;
+    } catch (thrown) {
+      this.#report(thrown);
+      return this.#backoff.next();
     }
-    this.#running = false;
-    if (this.#closed || this.#state === "gone") return;
-    this.#timer = this.#deps.clock.after(pause_ms, () => this.trigger());
   }
 
-  /** Counts one more failure; returns how long to wait after it, in milliseconds. */
-  #backOff(): number {
-    return pauseAfter(++this.#failures, PAUSES);
+  async #step(): Promise<StepResult> {
+    const state = this.#state;
+    switch (state.kind) {
+      case "syncing":
+        return this.#sync(state);
+      case "terminating":
+        return this.#terminate(state);
+      case "terminated":
+        return this.#reclaim(state);
+      case "gone":
+      case "closed":
+        return { next_ms: Infinity };
+      default:
+        return unreachable(state);
+    }
   }
 
   #report(thrown: unknown): void {
-    if (this.#closed) return;
+    const { kind: state } = this.#state;
+    if (state === "closed") return;
     const { events } = this.#deps;
     const error = messageOf(thrown);
-    log.warn("pod step failed", { pod: fullNameOf(this.#pod), state: this.#state, error });
+    log.warn("pod step failed", { pod: fullNameOf(this.#pod), state, error });
     if (!(thrown instanceof VolumesNotReady)) return;
-    const reason = this.#state === "syncing" ? "FailedMount" : "FailedUnMount";
+    const reason = state === "syncing" ? "FailedMount" : "FailedUnMount";
     for (const { message } of thrown.failures) {
       events.record(this.#pod, "Warning", reason, message);
     }
   }
 
-  /** Takes one step. Returns the milliseconds until the next step without an event. */
-  async #step(): Promise<number> {
-    switch (this.#state) {
-      case "syncing":
-        return this.#sync();
-      case "terminating":
-        return this.#terminate();
-      case "terminated":
-        return this.#reclaim();
-      case "gone":
-        return RESYNC_MS;
-    }
-  }
-
-  async #sync(): Promise<number> {
-    if (!this.#admitted && !(await this.#admit())) return 0;
+  async #sync({ admitted }: StateOf<"syncing">): Promise<StepResult> {
+    if (!admitted && !(await this.#admit())) return { next_ms: 0 };
     if (await this.#resize.review(this.#pod, this.#hooks.admitResize)) this.#hooks.freed();
     const pod = this.allocated;
     const observed = await this.#observe();
@@ -243,7 +236,6 @@ export class PodWorker {
     if (left_ms <= 0) return this.#exceeded();
     await makePodDirs(this.#deps, pod);
     const resized = await this.#resize.apply(pod, observed, resizing);
-    if (resized === "resized") this.#dirty = true;
     if (resized === "failed") this.#publish(observed, false);
     const plan = planPod({
       pod,
@@ -254,8 +246,7 @@ export class PodWorker {
     });
     if (plan.stop && plan.createSandbox === undefined) {
       this.#order(gracePeriodOf(pod));
-      this.#dirty = true;
-      return 0;
+      return { next_ms: 0 };
     }
     const volumes = await this.#deps.volumes.setUp(pod);
     const { podIPs } = this.#view;
@@ -265,28 +256,25 @@ export class PodWorker {
       podIPs,
       waiting: this.#waiting,
       restarting: this.#restarting,
-      signal: this.#stop.signal,
+      signal: this.#leaveSync.signal,
     });
-    if (result.changed) this.#dirty = true;
-    else if (result.waitingChanged) this.#publish(observed, false);
+    if (!result.changed && result.waitingChanged) this.#publish(observed, false);
     const failed = result.failed || resized === "failed";
-    const failed_ms = failed ? this.#backOff() : RESYNC_MS;
-    return Math.min(result.retry_ms ?? RESYNC_MS, failed_ms, left_ms);
+    if (result.changed || resized === "resized") return { next_ms: 0, failed };
+    return { next_ms: Math.min(result.retry_ms ?? RESYNC_MS, RESYNC_MS, left_ms), failed };
   }
 
   async #admit(): Promise<boolean> {
     try {
       await this.#hooks.admit(this.allocated);
       await this.#deps.allocations.admit(this.#pod);
-      this.#admitted = true;
+      this.#advance({ kind: "admitted" });
       return true;
     } catch (thrown) {
       if (!(thrown instanceof AdmissionError)) throw thrown;
       const { reason, message } = thrown;
       this.#deps.events.record(this.#pod, "Warning", reason, message);
-      this.#verdict = { reason, message: `Pod was rejected: ${message}` };
-      this.#order(0);
-      this.#dirty = true;
+      this.#order(0, { verdict: { reason, message: `Pod was rejected: ${message}` } });
       return false;
     }
   }
@@ -299,95 +287,86 @@ export class PodWorker {
     return start_ms + activeDeadlineSeconds * 1_000 - this.#deps.clock.now();
   }
 
-  #exceeded(): number {
+  #exceeded(): StepResult {
     const message = "Pod was active on the node longer than the specified deadline";
     this.#deps.events.record(this.#pod, "Normal", "DeadlineExceeded", message);
-    this.#verdict = { reason: "DeadlineExceeded", message };
-    this.#order(gracePeriodOf(this.#pod));
-    this.#dirty = true;
-    return 0;
+    this.#order(gracePeriodOf(this.#pod), { verdict: { reason: "DeadlineExceeded", message } });
+    return { next_ms: 0 };
   }
 
-  /** Stops the pod, and publishes each container's end as it happens. */
-  async #terminate(): Promise<number> {
+  async #terminate({ end: { grace_s } }: StateOf<"terminating">): Promise<StepResult> {
     const observed = await this.#observe();
     this.#publish(observed, false);
     if (anyRunning(observed)) {
-      this.#shorten = new AbortController();
-      const { signal } = this.#shorten;
-      const grace_s = this.#grace_s ?? gracePeriodOf(this.#pod);
-      let stopping = true;
-      const stopped = stopPod(this.#deps, this.#pod, observed, { grace_s, signal }).finally(() => {
-        stopping = false;
-      });
-      const watched = this.#publishWhile(() => stopping, stopped);
-      try {
-        await stopped;
-      } catch (thrown) {
-        if (!signal.aborted) throw thrown;
-        this.#dirty = true;
-      } finally {
-        await watched;
-      }
-      if (signal.aborted || anyRunning(await this.#observe())) {
-        this.#dirty = true;
-        return 0;
-      }
+      const stopped = await this.#stop(observed, grace_s);
+      if (!stopped || anyRunning(await this.#observe())) return { next_ms: 0 };
     }
     this.#probes.close();
     this.#publish(await this.#observe(), true);
-    this.#state = "terminated";
+    this.#advance({ kind: "stopped" });
     this.#hooks.freed();
-    this.#dirty = true;
-    return 0;
+    return { next_ms: 0 };
   }
 
-  async #publishWhile(stopping: () => boolean, stopped: Promise<void>): Promise<void> {
-    const ended = stopped.catch(() => undefined);
-    while (stopping() && !this.#closed) {
-      await Promise.race([ended, delay(this.#deps.clock, POLL_WHILE_STOPPING_MS)]);
-      if (!stopping() || !this.#dirty) continue;
-      this.#dirty = false;
-      try {
-        this.#publish(await this.#observe(), false);
-      } catch (thrown) {
-        log.debug("no status while stopping", { error: messageOf(thrown) });
-      }
+  /**
+   * Stops the pod, and publishes each container's end as it happens. Returns false when it was
+   * cancelled for a shorter grace period.
+   */
+  async #stop(observed: ObservedPod, grace_s: number): Promise<boolean> {
+    const shorter = new AbortController();
+    const shows = new Runner({
+      clock: this.#deps.clock,
+      min_ms: SHOW_WHILE_STOPPING_MS,
+      run: async () => this.#publish(await this.#observe(), false),
+      report: failureLog(log, `pod ${fullNameOf(this.#pod)} is stopped without being observed`),
+    });
+    this.#stopping = { shorter, shows };
+    const { signal } = shorter;
+    try {
+      await stopPod(this.#deps, this.#pod, observed, { grace_s, signal });
+    } catch (thrown) {
+      if (!signal.aborted) throw thrown;
+    } finally {
+      this.#stopping = undefined;
+      await shows.close();
     }
+    return !signal.aborted;
   }
 
   /**
    * Releases volumes, cgroup and devices; then the API object may be deleted, then the pod's
    * remains.
    */
-  async #reclaim(): Promise<number> {
-    if (!this.#reclaimed) await reclaimPod(this.#deps, this.#pod);
-    this.#reclaimed = true;
+  async #reclaim({ reclaimed }: StateOf<"terminated">): Promise<StepResult> {
+    if (!reclaimed) await reclaimPod(this.#deps, this.#pod);
+    this.#advance({ kind: "reclaimed" });
     const { status } = this.#view;
     if (this.#pod.metadata.deletionTimestamp && status) this.#hooks.reclaimed(this.#pod, status);
-    if (!this.#forgotten) return RESYNC_MS;
-    await removePodRemains(this.#deps, this.#pod, await this.#observe());
-    this.#state = "gone";
-    this.#hooks.gone(this.uid);
-    return RESYNC_MS;
+    if (this.forgotten) {
+      await removePodRemains(this.#deps, this.#pod, await this.#observe());
+      this.#advance({ kind: "removed" });
+      this.#hooks.gone(this.uid);
+    }
+    return { next_ms: RESYNC_MS };
   }
 
   async #observe(): Promise<ObservedPod> {
     const observed = await this.#view.observe(this.#pod);
     const running = observed.containers.filter(({ state }) => state === "running");
-    if (this.#state === "syncing") this.#probes.sync(running);
+    if (this.#state.kind === "syncing") this.#probes.sync(running);
     else this.#probes.keepReadinessOnly(running);
     return observed;
   }
 
   #publish(observed: ObservedPod, ended: boolean): void {
+    const state = this.#state;
     // A pod found by the sweep has no object in the API.
-    if (this.#closed || this.#pod.spec.containers.length === 0) return;
-    const { state: resize } = this.#resize;
-    const input = { verdict: this.#verdict, ended, waiting: this.#waiting, resize };
+    if (state.kind === "closed" || this.#pod.spec.containers.length === 0) return;
+    const verdict = "end" in state ? state.end.verdict : undefined;
+    const input = { verdict, ended, waiting: this.#waiting, resize: this.#resize.state };
     this.#hooks.publish(this.#pod, this.#view.statusOf(this.allocated, observed, input));
   }
 }
 
-/** Interval of status updates while a pod is being stopped. */
-const POLL_WHILE_STOPPING_MS = 100;
+/** Pause before the status is published again while a pod is being stopped. */
+const SHOW_WHILE_STOPPING_MS = 100;
