@@ -6,6 +6,7 @@ import { admitResize } from "../admission/admit-resize.ts";
 import { ApiConnection } from "../api/api-connection.ts";
 import { PodEvents } from "../cri/pod-events.ts";
 import type { ConnectedRuntime } from "../cri/runtime.ts";
+import type { DeviceManager } from "../devices/device-allocation.ts";
 import { startDeviceManager } from "../devices/device-manager.ts";
 import { sweepOrphans } from "../housekeeping/sweep.ts";
 import { LocalNode } from "../node/local-node.ts";
@@ -15,12 +16,12 @@ import { logEvents } from "../pods/pod-event-sink.ts";
 import { isStatic } from "../pods/pod-identity.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import { serveKubelet } from "../server/server.ts";
-import type { PodDeps } from "../sync/pod-deps.ts";
 import { PodWorkers, shownPod } from "../sync/pod-workers.ts";
+import type { WorkerPorts } from "../sync/worker.ts";
 import { activePods, type WorkerTable } from "../sync/worker-table.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { startNodePlugins } from "./node-plugins.ts";
-import { podDeps } from "./pod-deps.ts";
+import { podPorts } from "./pod-ports.ts";
 import { nodeReporter, startSources } from "./sources.ts";
 
 export interface Kubelet {
@@ -61,34 +62,34 @@ export async function assemble(
       hostIPs: () => options.nodeAddresses,
     },
   });
-  const deps = await podDeps(options, connected, {
+  const ports = await podPorts(options, connected, {
     api,
     node,
     volumes: plugins.volumes,
     devices: devices.manager,
   });
   const allocatable = () => node.resources.allocatable;
-  const workers = podWorkers(deps, table, { api, pressure, allocatable });
+  const workers = podWorkers(ports, table, { api, pressure, allocatable });
   const server =
     options.server &&
-    (await serveKubelet(options.server, { ...deps, nodeName, rootDir, client, workers }));
+    (await serveKubelet(options.server, { ...ports, nodeName, rootDir, client, workers }));
   const { inUse } = plugins;
   const port = server?.address.port;
   const reporter = api && nodeReporter(options, connected, api, { node, inUse, port });
   const nodeChanged = () => reporter?.trigger();
   inUse.onChange(nodeChanged);
-  const housekeeping = startHousekeeping(options, deps, { workers, pressure, nodeChanged });
+  const housekeeping = startHousekeeping(options, { ...ports, workers, pressure, nodeChanged });
   const sources = startSources(options, { clock, api, workers, reporter });
   const deviceChanges = devices.manager.onChange(nodeChanged);
   const changed = (uid: string) => workers.trigger(uid);
   const podEvents = new PodEvents({ runtime, clock, changed });
   podEvents.start();
-  const sweeping = sweepOrphans(deps, workers, sources.synced);
+  const sweeping = sweepOrphans(ports, workers, sources.synced);
   return {
     pods: () => workers.list().map(shownPod),
     address: server?.address,
     async close() {
-      sweeping.cancel();
+      await sweeping.close();
       deviceChanges.close();
       await server?.close();
       await podEvents.close();
@@ -114,12 +115,12 @@ interface WorkerParts {
 }
 
 function podWorkers(
-  deps: PodDeps,
+  ports: WorkerPorts & { devices: DeviceManager },
   table: WorkerTable,
   { api, pressure, allocatable }: WorkerParts,
 ): PodWorkers {
-  const { devices } = deps;
-  return new PodWorkers(deps, table, {
+  const { devices } = ports;
+  return new PodWorkers(ports, table, {
     admit: (pod) => admit(pod, { devices, pressure, allocatable, activePods: activePods(table) }),
     admitResize: (desired) => admitResize(desired, activePods(table), allocatable()),
     publish: (pod, status) => api?.statuses.publish(pod, status),

@@ -1,43 +1,44 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { GRACE_ANNOTATION } from "../containers/container-config.ts";
-import { delay } from "@raft2kube/std/wait.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { SYNC_BACK_OFF_MS_MAX } from "../limits.ts";
+import type { DeviceManager } from "../devices/device-allocation.ts";
 import { POD_NAME_LABEL, POD_NAMESPACE_LABEL, POD_UID_LABEL } from "../pods/pod-labels.ts";
-import type { PodDeps } from "../sync/pod-deps.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { type PodPaths, podsDir } from "../pods/pod-paths.ts";
 
 const log = logger("kubelet");
 
+export interface SweepPorts {
+  readonly clock: Clock;
+  readonly runtime: Runtime;
+  readonly paths: PodPaths;
+  readonly devices: Pick<DeviceManager, "retain">;
+}
+
 /** Stops and removes pods that no source knows, once all `sources` are synced. */
 export function sweepOrphans(
-  { runtime, paths, devices, clock }: PodDeps,
+  { runtime, paths, devices, clock }: SweepPorts,
   workers: PodWorkers,
   sources: (Promise<void> | undefined)[],
-): { cancel(): void } {
-  const end = new AbortController();
-  const sweep = async () => {
-    await Promise.all(sources);
-    while (!end.signal.aborted) {
-      try {
-        const found = await orphans(runtime, paths, (uid) => workers.get(uid) !== undefined);
-        for (const pod of found) workers.sweep(pod);
-        // Devices of a pod that vanished between its admission and its sandbox are freed only here.
-        await devices.retain(new Set(workers.list().map(({ pod }) => uidOf(pod))));
-        return;
-      } catch (thrown) {
-        log.warn("no look for left-over pods, trying again", { error: messageOf(thrown) });
-        await delay(clock, SYNC_BACK_OFF_MS_MAX, end.signal);
-      }
-    }
-  };
-  void sweep();
-  return { cancel: () => end.abort() };
+): Runner {
+  const sweep = new Runner({
+    clock,
+    async run() {
+      const found = await orphans(runtime, paths, (uid) => workers.get(uid) !== undefined);
+      for (const pod of found) workers.sweep(pod);
+      // Devices of a pod that vanished between its admission and its sandbox are freed only here.
+      await devices.retain(new Set(workers.list().map(({ pod }) => uidOf(pod))));
+    },
+    report: failureLog(log, "no look for left-over pods"),
+  });
+  void Promise.all(sources).then(() => sweep.request());
+  return sweep;
 }
 
 /**

@@ -1,4 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { ImagePuller } from "../images/pull.ts";
+import type { BackOffs } from "../pods/back-off.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { sandboxConfig } from "../sandbox/sandbox-config.ts";
 import type { WaitingReason } from "../status/container-status.ts";
@@ -11,10 +13,17 @@ import {
   restartsAfterKill,
   type StartAction,
 } from "./plan-actions.ts";
-import type { PodDeps } from "./pod-deps.ts";
-import { startContainer, StartError } from "./start-container.ts";
-import { startSandbox } from "./start-sandbox.ts";
-import { stopContainer, stopPod } from "./stop-pod.ts";
+import { startContainer, StartError, type StartPorts } from "./start-container.ts";
+import { type SandboxPorts, startSandbox } from "./start-sandbox.ts";
+import { stopContainer, stopPod, type StopPorts } from "./stop-pod.ts";
+
+export interface ApplyPorts extends StartPorts, StopPorts, SandboxPorts {
+  readonly node: StartPorts["node"];
+  readonly objects: StartPorts["objects"];
+  readonly sandboxNode: SandboxPorts["sandboxNode"];
+  readonly images: Pick<ImagePuller, "ensure" | "remaining">;
+  readonly restartBackOff: BackOffs;
+}
 
 export interface ApplyContext {
   volumes: ReadonlyMap<string, ReadyVolume>;
@@ -42,7 +51,7 @@ export interface ApplyResult {
 
 /** Applies a plan. Throws SandboxError, or the runtime's error for a stop. */
 export async function applyPlan(
-  deps: PodDeps,
+  ports: ApplyPorts,
   pod: Pod,
   observed: ObservedPod,
   plan: PodPlan,
@@ -55,29 +64,29 @@ export async function applyPlan(
     failed: false,
   };
   if (plan.stop) {
-    await stopPod(deps, pod, observed, { grace_s: graceOf(pod) });
+    await stopPod(ports, pod, observed, { grace_s: graceOf(pod) });
     const message = "Pod sandbox changed, it will be killed and re-created.";
-    deps.events.record(pod, "Normal", "SandboxChanged", message);
+    ports.events.record(pod, "Normal", "SandboxChanged", message);
     result.changed = true;
   }
   if (plan.createSandbox !== undefined && !context.signal.aborted) {
-    await startSandbox(deps, pod, plan.createSandbox);
+    await startSandbox(ports, pod, plan.createSandbox);
     result.changed = true;
     return result;
   }
   for (const { cause, observed: { id } } of plan.kill) {
     if (restartsAfterKill(pod, cause)) context.restarting.add(id);
   }
-  await Promise.all(plan.kill.map((kill) => killOne(deps, pod, kill)));
+  await Promise.all(plan.kill.map((kill) => killOne(ports, pod, kill)));
   if (plan.kill.length > 0) result.changed = true;
   const sandbox = observed.sandboxes[0];
   if (!sandbox) return result;
-  const config = sandboxConfig(pod, sandbox.attempt, deps.sandboxNode);
+  const config = sandboxConfig(pod, sandbox.attempt, ports.sandboxNode);
   const { volumes, podIPs, signal } = context;
-  const shared = { deps, pod, observed, sandbox, sandboxConfig: config, volumes, podIPs, signal };
+  const shared = { ports, pod, observed, sandbox, sandboxConfig: config, volumes, podIPs, signal };
   for (const action of plan.start) {
     if (context.signal.aborted) return result;
-    if (inBackOff(deps, pod, action, context, result)) continue;
+    if (inBackOff(ports, pod, action, context, result)) continue;
     const { name } = action.container;
     try {
       await startContainer(shared, action);
@@ -90,7 +99,7 @@ export async function applyPlan(
       const { reason, message } = thrown;
       setWaiting(context, result, name, { reason, message });
       const pulling = reason === "ImagePullBackOff";
-      const pull_ms = pulling ? deps.images.remaining(pod, action.container) : 0;
+      const pull_ms = pulling ? ports.images.remaining(pod, action.container) : 0;
       if (pull_ms > 0) retryIn(result, pull_ms);
       else result.failed = true;
     }
@@ -98,9 +107,9 @@ export async function applyPlan(
   return result;
 }
 
-async function killOne(deps: PodDeps, pod: Pod, kill: KillAction): Promise<void> {
+async function killOne(ports: StopPorts, pod: Pod, kill: KillAction): Promise<void> {
   const grace_s = ownGrace(kill) ?? graceOf(pod);
-  await stopContainer(deps, pod, kill.observed, kill.message, { grace_s });
+  await stopContainer(ports, pod, kill.observed, kill.message, { grace_s });
 }
 
 /** Returns the grace period of the failed probe, if it has its own. */
@@ -125,7 +134,7 @@ function graceOf(pod: Pod): number {
 
 /** Whether a crashed container is in back-off; its waiting reason is then CrashLoopBackOff. */
 function inBackOff(
-  deps: PodDeps,
+  ports: Pick<ApplyPorts, "events" | "restartBackOff">,
   pod: Pod,
   { container, after }: StartAction,
   context: ApplyContext,
@@ -136,15 +145,15 @@ function inBackOff(
   const failed_ms = after.state === "exited" ? after.finishedAt_ms : after.createdAt_ms;
   const { name } = container;
   const key = `${uidOf(pod)}/${name}/${containerHash(container)}`;
-  const left_ms = deps.restartBackOff.remaining(key, failed_ms);
+  const left_ms = ports.restartBackOff.remaining(key, failed_ms);
   if (left_ms === 0) {
-    deps.restartBackOff.grow(key, failed_ms);
+    ports.restartBackOff.grow(key, failed_ms);
     return false;
   }
   const id = `${nameOf(pod)}_${namespaceOf(pod)}(${uidOf(pod)})`;
   const event = `Back-off restarting failed container ${name} in pod ${id}`;
-  deps.events.record(pod, "Warning", "BackOff", event, name);
-  const seconds = deps.restartBackOff.delayOf(key) / 1_000;
+  ports.events.record(pod, "Warning", "BackOff", event, name);
+  const seconds = ports.restartBackOff.delayOf(key) / 1_000;
   const pause = seconds >= 60 ? `${Math.floor(seconds / 60)}m${seconds % 60}s` : `${seconds}s`;
   const message = `back-off ${pause} restarting failed container=${name} pod=${id}`;
   setWaiting(context, result, name, { reason: "CrashLoopBackOff", message });

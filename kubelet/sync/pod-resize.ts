@@ -1,6 +1,8 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Allocations } from "../allocation/allocations.ts";
 import {
   loweredLimits,
   type MemoryUsage,
@@ -14,11 +16,21 @@ import type { ResizeState, ResizeVerdict } from "../allocation/resize-state.ts";
 import { largest } from "../containers/qos.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import { latest } from "../cri/observed.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { isStatic, uidOf } from "../pods/pod-identity.ts";
-import type { PodDeps } from "./pod-deps.ts";
+import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
 
 const log = logger("kubelet-resize");
 const NO_USAGE: MemoryUsage = { pod: undefined, container: () => undefined };
+
+export interface ResizePorts {
+  readonly clock: Clock;
+  readonly runtime: Runtime;
+  readonly events: PodEventSink;
+  readonly allocations: Allocations;
+  readonly cgroups: Pick<PodCgroups, "create" | "usage">;
+}
 
 /** Result of `apply`: something was resized, the runtime or the usage forbids it, or neither. */
 export type ResizeResult = "nothing" | "resized" | "failed";
@@ -29,13 +41,13 @@ export type ResizeResult = "nothing" | "resized" | "failed";
  * allocations on disk.
  */
 export class PodResize {
-  readonly #deps: PodDeps;
+  readonly #ports: ResizePorts;
   #state: ResizeState = NO_RESIZE;
   /** Time since which the resize is deferred, for the order of retries. */
   #deferred_ms: number | undefined;
 
-  constructor(deps: PodDeps) {
-    this.#deps = deps;
+  constructor(ports: ResizePorts) {
+    this.#ports = ports;
   }
 
   get state(): ResizeState {
@@ -52,7 +64,7 @@ export class PodResize {
    * pods that wait are served in the order of these calls. Returns whether it allocated.
    */
   async review(desired: Pod, decide: (desired: Pod) => ResizeVerdict): Promise<boolean> {
-    const { allocations, events } = this.#deps;
+    const { allocations, events } = this.#ports;
     const { generation } = desired.metadata;
     const changed = resizedNames(allocations.allocated(desired), desired);
     // The pod of a changed file is another pod, with its own UID.
@@ -86,14 +98,14 @@ export class PodResize {
       const last = latest(observed, name);
       return last !== undefined && counts(last);
     }));
-    const before = (name: string) => this.#deps.allocations.before(uid, name);
+    const before = (name: string) => this.#ports.allocations.before(uid, name);
     const plan = planResize(pod, running, before);
     const { inProgress } = this.#state;
     if (plan.inProgress && !inProgress) {
       this.#state = { ...this.#state, inProgress: { generation: pod.metadata.generation } };
     } else if (!plan.inProgress && inProgress) {
       const message = resizeMessage("completed", pod, inProgress.generation);
-      this.#deps.events.record(pod, "Normal", "ResizeCompleted", message);
+      this.#ports.events.record(pod, "Normal", "ResizeCompleted", message);
       this.#state = { ...this.#state, inProgress: undefined };
     }
     return plan;
@@ -104,7 +116,7 @@ export class PodResize {
    * last where it shrinks, so that those of its containers never exceed it.
    */
   async apply(pod: Pod, observed: ObservedPod, plan: ResizePlan): Promise<ResizeResult> {
-    const { cgroups, runtime, allocations } = this.#deps;
+    const { cgroups, runtime, allocations } = this.#ports;
     if (!plan.inProgress) {
       cgroups.create(pod, plan.podAfter);
       return "nothing";
@@ -136,13 +148,13 @@ export class PodResize {
     }
     const { kind, message } = verdict;
     const { generation } = desired.metadata;
-    if (kind === "Deferred") this.#deferred_ms ??= this.#deps.clock.now();
+    if (kind === "Deferred") this.#deferred_ms ??= this.#ports.clock.now();
     else this.#deferred_ms = undefined;
     const same = pending?.reason === kind && pending.message === message;
     if (same && pending.generation === generation) return;
     this.#state = { ...this.#state, pending: { reason: kind, message, generation } };
     const text = resizeMessage(kind, desired, generation, message);
-    this.#deps.events.record(desired, "Warning", `Resize${kind}`, text);
+    this.#ports.events.record(desired, "Warning", `Resize${kind}`, text);
   }
 
   #failed(pod: Pod, message: string): "failed" {
@@ -150,7 +162,7 @@ export class PodResize {
     const { generation } = inProgress ?? pod.metadata;
     if (inProgress?.message !== message) {
       const text = resizeMessage("error", pod, generation, message);
-      this.#deps.events.record(pod, "Warning", "ResizeError", text);
+      this.#ports.events.record(pod, "Warning", "ResizeError", text);
     }
     const condition = { reason: "Error" as const, message, generation };
     this.#state = { ...this.#state, inProgress: condition };
@@ -162,7 +174,7 @@ export class PodResize {
    * pod's usage.
    */
   async #memoryUsage(pod: Pod, observed: ObservedPod, plan: ResizePlan): Promise<MemoryUsage> {
-    const { cgroups, runtime } = this.#deps;
+    const { cgroups, runtime } = this.#ports;
     const lowered = loweredLimits(plan);
     if (lowered.pod === undefined && lowered.containers.length === 0) return NO_USAGE;
     const ofPod = cgroups.usage(pod)?.memory.usage_bytes;

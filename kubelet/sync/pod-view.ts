@@ -1,13 +1,26 @@
 import type { ContainerStatus, Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Allocations } from "../allocation/allocations.ts";
 import type { ResizeState } from "../allocation/resize-state.ts";
 import { observePod } from "../cri/observe.ts";
+import type { Runtime } from "../cri/runtime.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodProbes } from "../probes/pod-probes.ts";
 import type { WaitingReason } from "../status/container-status.ts";
 import { type PodVerdict, podStatus } from "../status/pod-status.ts";
 import { terminationMessage } from "../status/termination-message.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
-import type { PodDeps } from "./pod-deps.ts";
+
+export interface ViewPorts {
+  readonly clock: Clock;
+  readonly runtime: Runtime;
+  /** The scheme of container ids in statuses. */
+  readonly runtimeName: string;
+  readonly allocations: Pick<Allocations, "before">;
+  readonly node: { readonly hostIPs: string[] };
+  readonly paths: PodPaths;
+}
 
 export interface StatusInput {
   verdict: PodVerdict | undefined;
@@ -19,15 +32,15 @@ export interface StatusInput {
 
 /** State of one pod on the node: what the runtime reports, and the status derived from it. */
 export class PodView {
-  readonly #deps: PodDeps;
+  readonly #ports: ViewPorts;
   readonly #probes: PodProbes;
   /** Termination messages by container id; a container ends only once. */
   readonly #messages = new Map<string, string>();
   #status: PodStatus | undefined;
   #podIPs: string[] = [];
 
-  constructor(deps: PodDeps, probes: PodProbes, known: PodStatus | undefined) {
-    this.#deps = deps;
+  constructor(ports: ViewPorts, probes: PodProbes, known: PodStatus | undefined) {
+    this.#ports = ports;
     this.#probes = probes;
     this.#status = known;
   }
@@ -45,18 +58,18 @@ export class PodView {
   /** Asks the runtime. */
   async observe(pod: Pod): Promise<ObservedPod> {
     const identity = { uid: uidOf(pod), name: nameOf(pod), namespace: namespaceOf(pod) };
-    const observed = await observePod(this.#deps.runtime, identity);
+    const observed = await observePod(this.#ports.runtime, identity);
     this.#podIPs = this.#addressesOf(pod, observed);
     for (const one of observed.containers) {
       if (one.state !== "exited" || this.#messages.has(one.id)) continue;
-      this.#messages.set(one.id, await terminationMessage(one, this.#deps.paths.podLogsDir));
+      this.#messages.set(one.id, await terminationMessage(one, this.#ports.paths.podLogsDir));
     }
     return observed;
   }
 
   /** Derives the status of the pod, with its allocated resources, from the observation. */
   statusOf(pod: Pod, observed: ObservedPod, input: StatusInput): PodStatus {
-    const { clock, node, runtimeName, allocations } = this.#deps;
+    const { clock, node, runtimeName, allocations } = this.#ports;
     this.#status = podStatus({
       ...input,
       pod,
@@ -86,7 +99,7 @@ export class PodView {
   #addressesOf(pod: Pod, observed: ObservedPod): string[] {
     const [sandbox] = observed.sandboxes;
     if (!sandbox?.ready) return [];
-    return pod.spec.hostNetwork ? this.#deps.node.hostIPs : sandbox.ips;
+    return pod.spec.hostNetwork ? this.#ports.node.hostIPs : sandbox.ips;
   }
 }
 

@@ -3,8 +3,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { fullNameOf, isStatic, uidOf } from "../pods/pod-identity.ts";
 import type { PodVerdict } from "../status/pod-status.ts";
 import { retryOrder } from "../allocation/retry-order.ts";
-import type { PodDeps } from "./pod-deps.ts";
-import { PodWorker, type WorkerHooks } from "./worker.ts";
+import { PodWorker, type WorkerHooks, type WorkerPorts } from "./worker.ts";
 import type { WorkerTable } from "./worker-table.ts";
 
 const log = logger("kubelet");
@@ -16,14 +15,14 @@ export function shownPod({ pod, status }: PodWorker): Pod {
 
 /** One worker per pod, from its first appearance until it is removed from the node. */
 export class PodWorkers {
-  readonly #deps: PodDeps;
+  readonly #ports: WorkerPorts;
   readonly #hooks: WorkerHooks;
   readonly #workers: WorkerTable;
   /** Static pods by full name that wait until the previous pod of that name is removed. */
   readonly #queued = new Map<string, Pod>();
 
-  constructor(deps: PodDeps, workers: WorkerTable, hooks: Omit<WorkerHooks, "freed">) {
-    this.#deps = deps;
+  constructor(ports: WorkerPorts, workers: WorkerTable, hooks: Omit<WorkerHooks, "freed">) {
+    this.#ports = ports;
     this.#workers = workers;
     const gone = (uid: string) => {
       hooks.gone(uid);
@@ -90,7 +89,7 @@ export class PodWorkers {
   }
 
   #make(pod: Pod): PodWorker {
-    const worker = new PodWorker(this.#deps, this.#hooks, pod);
+    const worker = new PodWorker(this.#ports, this.#hooks, pod);
     this.#workers.set(worker.uid, worker);
     return worker;
   }

@@ -4,28 +4,47 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
-import { ignoreGone } from "../cri/runtime.ts";
+import type { Allocations } from "../allocation/allocations.ts";
+import { ignoreGone, type Runtime } from "../cri/runtime.ts";
+import type { DeviceManager } from "../devices/device-allocation.ts";
+import type { ImagePuller } from "../images/pull.ts";
+import type { BackOffs } from "../pods/back-off.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { podDir, podLogDir, type PodPaths } from "../pods/pod-paths.ts";
+import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
+import type { PodVolumes } from "../volumes/pod-volumes.ts";
 import type { ObservedPod } from "../cri/observed.ts";
-import type { PodDeps } from "./pod-deps.ts";
+
+export interface ReclaimPorts {
+  readonly volumes: Pick<PodVolumes, "tearDown">;
+  readonly cgroups: Pick<PodCgroups, "remove">;
+  readonly devices: Pick<DeviceManager, "release">;
+  readonly images: Pick<ImagePuller, "forget">;
+  readonly restartBackOff: BackOffs;
+}
+
+export interface RemovePorts {
+  readonly runtime: Runtime;
+  readonly paths: PodPaths;
+  readonly allocations: Pick<Allocations, "forget">;
+}
 
 /**
  * Releases the resources of a stopped pod. Its ended containers are kept for their logs.
  * Idempotent.
  */
-export async function reclaimPod(deps: PodDeps, pod: Pod): Promise<void> {
+export async function reclaimPod(ports: ReclaimPorts, pod: Pod): Promise<void> {
   const uid = uidOf(pod);
-  await deps.volumes.tearDown(uid);
-  await deps.cgroups.remove(uid);
-  await deps.devices.release(uid);
-  deps.images.forget(uid);
-  deps.restartBackOff.forgetAll(`${uid}/`);
+  await ports.volumes.tearDown(uid);
+  await ports.cgroups.remove(uid);
+  await ports.devices.release(uid);
+  ports.images.forget(uid);
+  ports.restartBackOff.forgetAll(`${uid}/`);
 }
 
 /** Removes containers, sandboxes, logs and directories of a pod that no source has. */
 export async function removePodRemains(
-  { runtime, paths, allocations }: PodDeps,
+  { runtime, paths, allocations }: RemovePorts,
   pod: Pod,
   observed: ObservedPod,
 ): Promise<void> {

@@ -5,30 +5,63 @@ import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { ContainerConfig, PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import type { Allocations } from "../allocation/allocations.ts";
 import { containerConfig } from "../containers/container-config.ts";
 import { makeEnv } from "../containers/env.ts";
 import { runHook } from "../containers/lifecycle-hook.ts";
 import { containerMounts } from "../containers/mounts.ts";
 import { serviceEnv } from "../containers/service-env.ts";
-import { ImageError } from "../images/pull.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import type { DeviceManager } from "../devices/device-allocation.ts";
+import { ImageError, type ImagePuller } from "../images/pull.ts";
 import type { ReadyImage } from "../images/ready-image.ts";
+import type { NodeAllocatable } from "../pods/downward.ts";
+import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { isStatic, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import type { PodObjects } from "../pods/pod-objects.ts";
 import { ReasonError } from "../pods/reason-error.ts";
-import { containerDir, containerLogPath, hostsFile, podLogDir } from "../pods/pod-paths.ts";
+import {
+  containerDir,
+  containerLogPath,
+  hostsFile,
+  podLogDir,
+  type PodPaths,
+} from "../pods/pod-paths.ts";
+import type { SandboxNode } from "../sandbox/sandbox-config.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { debugTarget } from "./debug-target.ts";
 import type { ObservedPod, ObservedSandbox } from "../cri/observed.ts";
 import type { StartAction } from "./plan-actions.ts";
-import type { PodDeps } from "./pod-deps.ts";
 
 /** A container could not be started; `reason` is what its status shows as waiting reason. */
 export class StartError extends ReasonError {
   override readonly name = "StartError";
 }
 
+/** Facts of the node that pods can see. */
+export interface NodeFacts {
+  allocatable(): NodeAllocatable;
+  memory_bytes: number;
+  hostIPs: string[];
+}
+
+export interface StartPorts {
+  readonly clock: Clock;
+  readonly runtime: Runtime;
+  readonly events: PodEventSink;
+  readonly images: Pick<ImagePuller, "ensure">;
+  readonly objects: PodObjects;
+  readonly devices: Pick<DeviceManager, "allocate" | "preStart">;
+  readonly allocations: Pick<Allocations, "actuate">;
+  readonly node: NodeFacts;
+  readonly paths: PodPaths;
+  readonly sandboxNode: Pick<SandboxNode, "seccomp">;
+}
+
 export interface StartContext {
-  deps: PodDeps;
+  ports: StartPorts;
   pod: Pod;
   observed: ObservedPod;
   sandbox: ObservedSandbox;
@@ -44,24 +77,24 @@ export interface StartContext {
  * recorded already.
  */
 export async function startContainer(context: StartContext, action: StartAction): Promise<void> {
-  const { deps, pod } = context;
+  const { ports, pod } = context;
   const { container } = action;
   // It starts with the resources allocated now.
-  await deps.allocations.actuate(uidOf(pod), [container.name]);
+  await ports.allocations.actuate(uidOf(pod), [container.name]);
   const failed = (reason: string, thrown: unknown): StartError => {
     const message = messageOf(thrown);
-    deps.events.record(pod, "Warning", "Failed", `Error: ${message}`, container.name);
+    ports.events.record(pod, "Warning", "Failed", `Error: ${message}`, container.name);
     return new StartError(reason, message);
   };
   let image: ReadyImage;
   let imageVolumes: ReadonlyMap<string, string>;
   try {
-    image = await deps.images.ensure(pod, container, context.signal);
+    image = await ports.images.ensure(pod, container, context.signal);
     imageVolumes = await pullImageVolumes(context, container);
   } catch (thrown) {
     if (context.signal.aborted) throw thrown;
     if (!(thrown instanceof ImageError)) throw failed("ErrImagePull", thrown);
-    deps.events.record(pod, "Warning", "Failed", `Error: ${thrown.reason}`, container.name);
+    ports.events.record(pod, "Warning", "Failed", `Error: ${thrown.reason}`, container.name);
     throw new StartError(thrown.reason, thrown.message);
   }
   let config: Init<ContainerConfig>;
@@ -72,12 +105,12 @@ export async function startContainer(context: StartContext, action: StartAction)
   }
   const containerId = await create(context, config, container, failed);
   try {
-    await deps.devices.preStart(pod, container);
-    await deps.runtime.runtime.startContainer({ containerId });
+    await ports.devices.preStart(pod, container);
+    await ports.runtime.runtime.startContainer({ containerId });
   } catch (thrown) {
     throw failed("RunContainerError", thrown);
   }
-  deps.events.record(pod, "Normal", "Started", "Container started", container.name);
+  ports.events.record(pod, "Normal", "Started", "Container started", container.name);
   await linkLog(context, action, containerId);
   await postStart(context, container, containerId);
 }
@@ -87,7 +120,7 @@ export async function startContainer(context: StartContext, action: StartAction)
  * by the volumes' names. Throws ImageError.
  */
 async function pullImageVolumes(
-  { deps, pod, volumes, signal }: StartContext,
+  { ports, pod, volumes, signal }: StartContext,
   container: Container,
 ): Promise<Map<string, string>> {
   const pulled = new Map<string, string>();
@@ -98,21 +131,21 @@ async function pullImageVolumes(
     const asked: Container = {
       name: container.name, image, ...(pullPolicy && { imagePullPolicy: pullPolicy }),
     };
-    pulled.set(name, (await deps.images.ensure(pod, asked, signal)).imageRef);
+    pulled.set(name, (await ports.images.ensure(pod, asked, signal)).imageRef);
   }
   return pulled;
 }
 
 async function create(
-  { deps, pod, sandbox, sandboxConfig }: StartContext,
+  { ports, pod, sandbox, sandboxConfig }: StartContext,
   config: Init<ContainerConfig>,
   container: Container,
   failed: (reason: string, thrown: unknown) => StartError,
 ): Promise<string> {
   try {
     const request = { podSandboxId: sandbox.id, config, sandboxConfig };
-    const { containerId } = await deps.runtime.runtime.createContainer(request);
-    deps.events.record(pod, "Normal", "Created", "Container created", container.name);
+    const { containerId } = await ports.runtime.runtime.createContainer(request);
+    ports.events.record(pod, "Normal", "Created", "Container created", container.name);
     return containerId;
   } catch (thrown) {
     throw failed("CreateContainerError", thrown);
@@ -124,8 +157,8 @@ async function configOf(
   { container, attempt }: StartAction,
   { image, imageVolumes }: { image: ReadyImage; imageVolumes: ReadonlyMap<string, string> },
 ): Promise<Init<ContainerConfig>> {
-  const { deps, pod, volumes, podIPs } = context;
-  const { node, paths, objects, devices, sandboxNode, runtime } = deps;
+  const { ports, pod, volumes, podIPs } = context;
+  const { node, paths, objects, devices, sandboxNode, runtime } = ports;
   const namespace = namespaceOf(pod);
   const env = await makeEnv(
     pod,
@@ -133,11 +166,11 @@ async function configOf(
     {
       configMap: async (name) => (await objects.configMap(namespace, name))?.data,
       secret: async (name) => (await objects.secret(namespace, name))?.data,
-      services: async () => serviceEnv(await visibleServices(deps, pod)),
+      services: async () => serviceEnv(await visibleServices(ports, pod)),
     },
     { podIPs, hostIPs: node.hostIPs, allocatable: node.allocatable() },
   );
-  const terminationLog = await makeTerminationLog(deps, pod, container);
+  const terminationLog = await makeTerminationLog(ports, pod, container);
   const mounts = await containerMounts(pod, container, {
     volumes,
     imageVolumes,
@@ -163,7 +196,7 @@ async function configOf(
 }
 
 /** Returns the namespace's Services unless disabled, and always the API's own (as upstream). */
-async function visibleServices({ objects }: PodDeps, pod: Pod) {
+async function visibleServices({ objects }: Pick<StartPorts, "objects">, pod: Pod) {
   if (isStatic(pod)) return [];
   const links = pod.spec.enableServiceLinks ?? true;
   return (await objects.services()).filter(({ metadata }) => {
@@ -173,7 +206,7 @@ async function visibleServices({ objects }: PodDeps, pod: Pod) {
 }
 
 async function makeTerminationLog(
-  { paths }: PodDeps,
+  { paths }: Pick<StartPorts, "paths">,
   pod: Pod,
   container: Container,
 ): Promise<string> {
@@ -192,14 +225,14 @@ async function makeTerminationLog(
  * Links the log as `<containerLogsDir>/<pod>_<namespace>_<container>-<id>.log` for log collectors.
  */
 async function linkLog(
-  { deps, pod }: StartContext,
+  { ports, pod }: StartContext,
   { container, attempt }: StartAction,
   containerId: string,
 ): Promise<void> {
-  const { containerLogsDir } = deps.paths;
+  const { containerLogsDir } = ports.paths;
   if (!containerLogsDir) return;
   const name = `${nameOf(pod)}_${namespaceOf(pod)}_${container.name}-${containerId}.log`;
-  const target = join(podLogDir(deps.paths, pod), containerLogPath(container.name, attempt));
+  const target = join(podLogDir(ports.paths, pod), containerLogPath(container.name, attempt));
   await mkdir(containerLogsDir, { recursive: true });
   try {
     await symlink(target, join(containerLogsDir, name));
@@ -210,13 +243,13 @@ async function linkLog(
 
 /** A failed postStart hook ends its container. */
 async function postStart(
-  { deps, pod, podIPs }: StartContext,
+  { ports, pod, podIPs }: StartContext,
   container: Container,
   containerId: string,
 ): Promise<void> {
   const handler = container.lifecycle?.postStart;
   if (!handler) return;
-  const { runtime, clock, events, node } = deps;
+  const { runtime, clock, events, node } = ports;
   const podIP = podIPs[0] ?? node.hostIPs[0] ?? "";
   try {
     const target = { container, containerId, podIP, runtime, clock };

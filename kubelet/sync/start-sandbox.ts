@@ -1,12 +1,22 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { uidOf } from "../pods/pod-identity.ts";
-import { hostsFile, podDir, podLogDir } from "../pods/pod-paths.ts";
+import type { PodObjects } from "../pods/pod-objects.ts";
+import { hostsFile, podDir, podLogDir, type PodPaths } from "../pods/pod-paths.ts";
 import { podNames } from "../sandbox/hostname.ts";
 import { hostsText } from "../sandbox/hosts-file.ts";
-import { sandboxConfig } from "../sandbox/sandbox-config.ts";
-import type { PodDeps } from "./pod-deps.ts";
+import { sandboxConfig, type SandboxNode } from "../sandbox/sandbox-config.ts";
+
+export interface SandboxPorts {
+  readonly runtime: Runtime;
+  readonly events: PodEventSink;
+  readonly objects: Pick<PodObjects, "runtimeHandler">;
+  readonly sandboxNode: SandboxNode;
+  readonly paths: PodPaths;
+}
 
 /** The pod's sandbox could not be made; reported as FailedCreatePodSandBox. */
 export class SandboxError extends Error {
@@ -14,12 +24,12 @@ export class SandboxError extends Error {
 }
 
 /** Runs the pod's sandbox: its namespaces and addresses. Throws SandboxError. */
-export async function startSandbox(deps: PodDeps, pod: Pod, attempt: number): Promise<void> {
-  const { runtime, events, sandboxNode, paths } = deps;
+export async function startSandbox(ports: SandboxPorts, pod: Pod, attempt: number): Promise<void> {
+  const { runtime, events, sandboxNode, paths } = ports;
   try {
     await mkdir(podLogDir(paths, pod), { recursive: true });
     const config = sandboxConfig(pod, attempt, sandboxNode);
-    const runtimeHandler = await handlerOf(deps, pod);
+    const runtimeHandler = await handlerOf(ports, pod);
     await runtime.runtime.runPodSandbox({ config, runtimeHandler });
   } catch (thrown) {
     const message = `Failed to create pod sandbox: ${messageOf(thrown)}`;
@@ -32,7 +42,7 @@ export async function startSandbox(deps: PodDeps, pod: Pod, attempt: number): Pr
  * Returns the handler of the pod's RuntimeClass; the runtime refuses a handler that it does not
  * have.
  */
-async function handlerOf({ objects }: PodDeps, pod: Pod): Promise<string> {
+async function handlerOf({ objects }: SandboxPorts, pod: Pod): Promise<string> {
   const name = pod.spec.runtimeClassName;
   if (!name) return "";
   const handler = await objects.runtimeHandler(name);
@@ -41,14 +51,17 @@ async function handlerOf({ objects }: PodDeps, pod: Pod): Promise<string> {
 }
 
 /** Makes the pod's directories, before its volumes are set up. */
-export async function makePodDirs({ paths }: PodDeps, pod: Pod): Promise<void> {
+export async function makePodDirs({ paths }: Pick<SandboxPorts, "paths">, pod: Pod): Promise<void> {
   await mkdir(podDir(paths, uidOf(pod)), { recursive: true, mode: 0o750 });
   await mkdir(podLogDir(paths, pod), { recursive: true });
 }
 
 /** Writes the pod's /etc/hosts when it differs; containers have it bind-mounted. */
-export async function writeHostsFile(deps: PodDeps, pod: Pod, podIPs: string[]): Promise<void> {
-  const { paths, sandboxNode } = deps;
+export async function writeHostsFile(
+  { paths, sandboxNode }: Pick<SandboxPorts, "paths" | "sandboxNode">,
+  pod: Pod,
+  podIPs: string[],
+): Promise<void> {
   const nodeHosts = pod.spec.hostNetwork ? await readFile("/etc/hosts", "utf8") : "";
   const names = podNames(pod, sandboxNode.clusterDns.domain);
   const text = hostsText(pod, podIPs, names, nodeHosts);

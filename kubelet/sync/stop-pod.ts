@@ -1,14 +1,22 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { runHook } from "../containers/lifecycle-hook.ts";
-import { ignoreGone } from "../cri/runtime.ts";
+import { ignoreGone, type Runtime } from "../cri/runtime.ts";
 import { GRACE_AFTER_HOOK_S, STOP_EXTRA_MS } from "../limits.ts";
+import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { containersOf, isRestartableInit } from "../pods/pod-identity.ts";
 import { mayRun, type ObservedContainer, type ObservedPod } from "../cri/observed.ts";
-import type { PodDeps } from "./pod-deps.ts";
 
 const log = logger("kubelet-stop");
+
+export interface StopPorts {
+  readonly clock: Clock;
+  readonly runtime: Runtime;
+  readonly events: PodEventSink;
+  readonly node: { readonly hostIPs: string[] };
+}
 
 export interface StopOptions {
   grace_s: number;
@@ -24,19 +32,19 @@ export interface StopOptions {
  * then stops it with the rest of the period. Resolves when the container has ended.
  */
 export async function stopContainer(
-  deps: PodDeps,
+  ports: StopPorts,
   pod: Pod,
   observed: ObservedContainer,
   message: string,
   { grace_s, signal }: StopOptions,
 ): Promise<void> {
-  const { clock, runtime, events } = deps;
+  const { clock, runtime, events } = ports;
   const listed = containersOf(pod).find((one) => one.container.name === observed.name);
   const container = listed?.container;
   events.record(pod, "Normal", "Killing", message, observed.name);
   const begun_ms = clock.monotonic();
   if (container && observed.state === "running" && grace_s > 0) {
-    await preStop(deps, pod, container, observed, grace_s);
+    await preStop(ports, pod, container, observed, grace_s);
   }
   const used_s = Math.floor((clock.monotonic() - begun_ms) / 1_000);
   const hooked = container?.lifecycle?.preStop !== undefined && grace_s > 0;
@@ -49,29 +57,29 @@ export async function stopContainer(
 
 /** Stops a pod: regular containers together, then sidecars in reverse order, then the sandbox. */
 export async function stopPod(
-  deps: PodDeps,
+  ports: StopPorts,
   pod: Pod,
   observed: ObservedPod,
   options: StopOptions,
 ): Promise<void> {
-  const { clock } = deps;
+  const { clock } = ports;
   const begun_ms = clock.monotonic();
   const running = observed.containers.filter(mayRun);
   const sidecars = (pod.spec.initContainers ?? []).filter(isRestartableInit);
   const isSidecar = (one: ObservedContainer) => sidecars.some(({ name }) => name === one.name);
   const stop = (one: ObservedContainer, options: StopOptions) =>
-    stopContainer(deps, pod, one, `Stopping container ${one.name}`, options);
+    stopContainer(ports, pod, one, `Stopping container ${one.name}`, options);
   await all(running.filter((one) => !isSidecar(one)).map((one) => stop(one, options)));
   for (const { name } of sidecars.toReversed()) {
     const used_s = Math.floor((clock.monotonic() - begun_ms) / 1_000);
     const left = { ...options, grace_s: Math.max(0, options.grace_s - used_s) };
     await all(running.filter((one) => one.name === name).map((one) => stop(one, left)));
   }
-  await stopSandboxes(deps, observed);
+  await stopSandboxes(ports, observed);
 }
 
 /** Stops the pod's sandboxes; containers still in them are killed by the runtime. */
-export async function stopSandboxes({ runtime }: PodDeps, observed: ObservedPod): Promise<void> {
+export async function stopSandboxes({ runtime }: Pick<StopPorts, "runtime">, observed: ObservedPod): Promise<void> {
   const stop = (podSandboxId: string) => runtime.runtime.stopPodSandbox({ podSandboxId });
   await all(observed.sandboxes.map(({ id }) => ignoreGone(stop(id))));
 }
@@ -87,7 +95,7 @@ async function all(work: Promise<void>[]): Promise<void> {
 
 /** Runs the hook. Its failure is recorded as an event; the container is stopped regardless. */
 async function preStop(
-  deps: PodDeps,
+  ports: StopPorts,
   pod: Pod,
   container: Container,
   observed: ObservedContainer,
@@ -95,8 +103,8 @@ async function preStop(
 ): Promise<void> {
   const handler = container.lifecycle?.preStop;
   if (!handler) return;
-  const { runtime, clock, events } = deps;
-  const podIP = pod.status?.podIP ?? deps.node.hostIPs[0] ?? "";
+  const { runtime, clock, events } = ports;
+  const podIP = pod.status?.podIP ?? ports.node.hostIPs[0] ?? "";
   try {
     const target = { container, containerId: observed.id, podIP, runtime, clock };
     await runHook(handler, grace_s * 1_000, target);

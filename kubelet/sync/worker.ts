@@ -6,6 +6,7 @@ import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { unreachable } from "@raft2kube/std/assert.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Allocations } from "../allocation/allocations.ts";
 import type { ResizeVerdict } from "../allocation/resize-state.ts";
 import type { WaitingReason } from "../status/container-status.ts";
 import { AdmissionError } from "../pods/reason-error.ts";
@@ -13,14 +14,18 @@ import { RESYNC_MS, SYNC_BACK_OFF_MS_MAX, SYNC_BACK_OFF_MS } from "../limits.ts"
 import { PodProbes } from "../probes/pod-probes.ts";
 import { fullNameOf, gracePeriodOf, uidOf } from "../pods/pod-identity.ts";
 import type { PodVerdict } from "../status/pod-status.ts";
-import { VolumesNotReady } from "../volumes/pod-volumes.ts";
-import { applyPlan } from "./apply-plan.ts";
+import { type PodVolumes, VolumesNotReady } from "../volumes/pod-volumes.ts";
+import { applyPlan, type ApplyPorts } from "./apply-plan.ts";
 import { anyRunning, type ObservedPod } from "../cri/observed.ts";
 import { planPod } from "./plan.ts";
-import type { PodDeps } from "./pod-deps.ts";
-import { PodResize } from "./pod-resize.ts";
-import { isTerminal, PodView } from "./pod-view.ts";
-import { reclaimPod, removePodRemains } from "./reclaim-pod.ts";
+import { PodResize, type ResizePorts } from "./pod-resize.ts";
+import { isTerminal, PodView, type ViewPorts } from "./pod-view.ts";
+import {
+  reclaimPod,
+  type ReclaimPorts,
+  removePodRemains,
+  type RemovePorts,
+} from "./reclaim-pod.ts";
 import { makePodDirs, writeHostsFile } from "./start-sandbox.ts";
 import { stopPod } from "./stop-pod.ts";
 import { nextState, type WorkerEvent, type WorkerState } from "./worker-state.ts";
@@ -46,6 +51,12 @@ export interface WorkerHooks {
   gone(podUid: string): void;
 }
 
+/** What the steps of a worker act on, together. */
+export type WorkerPorts = ApplyPorts & ResizePorts & ViewPorts & ReclaimPorts & RemovePorts & {
+  readonly allocations: Allocations;
+  readonly volumes: Pick<PodVolumes, "setUp">;
+};
+
 const log = logger("kubelet-pod");
 
 /** When the next step is due without an event, in milliseconds, and whether this one failed. */
@@ -63,7 +74,7 @@ type StateOf<Kind> = Extract<WorkerState, { kind: Kind }>;
  */
 export class PodWorker {
   readonly uid: string;
-  readonly #deps: PodDeps;
+  readonly #ports: WorkerPorts;
   readonly #hooks: WorkerHooks;
   readonly #probes: PodProbes;
   readonly #view: PodView;
@@ -79,27 +90,27 @@ export class PodWorker {
   /** The stop under way, if any: `shorter` cancels it, to be started with less grace. */
   #stopping: { readonly shorter: AbortController; readonly shows: Runner } | undefined;
 
-  constructor(deps: PodDeps, hooks: WorkerHooks, pod: Pod) {
+  constructor(ports: WorkerPorts, hooks: WorkerHooks, pod: Pod) {
     this.uid = uidOf(pod);
-    this.#deps = deps;
+    this.#ports = ports;
     this.#hooks = hooks;
     this.#pod = pod;
-    this.#resize = new PodResize(deps);
+    this.#resize = new PodResize(ports);
     this.#probes = new PodProbes({
-      clock: deps.clock,
-      runtime: deps.runtime,
-      events: deps.events,
+      clock: ports.clock,
+      runtime: ports.runtime,
+      events: ports.events,
       pod: () => this.#pod,
       podIP: () => this.#view.podIPs[0] ?? "",
       changed: () => this.trigger(),
       wasReady: (observed) => this.#view.before(observed)?.ready ?? false,
       wasStarted: (observed) => this.#view.before(observed)?.started ?? false,
     });
-    this.#view = new PodView(deps, this.#probes, pod.status?.startTime ? pod.status : undefined);
+    this.#view = new PodView(ports, this.#probes, pod.status?.startTime ? pod.status : undefined);
     // A pod that ended before the kubelet started is not run again, but reclaimed.
     if (isTerminal(this.#view.status)) this.#order(0);
     this.#steps = new Runner({
-      clock: deps.clock,
+      clock: ports.clock,
       run: () => this.#pass(),
       report: () => undefined, // a failed step is an outcome of its pass
     });
@@ -111,7 +122,7 @@ export class PodWorker {
 
   /** The pod with the resources that the node has allocated to it. */
   get allocated(): Pod {
-    return this.#deps.allocations.allocated(this.#pod);
+    return this.#ports.allocations.allocated(this.#pod);
   }
 
   /** Time since which a resize waits for other pods, in milliseconds since 1970. */
@@ -215,7 +226,7 @@ export class PodWorker {
   #report(thrown: unknown): void {
     const { kind: state } = this.#state;
     if (state === "closed") return;
-    const { events } = this.#deps;
+    const { events } = this.#ports;
     const error = messageOf(thrown);
     log.warn("pod step failed", { pod: fullNameOf(this.#pod), state, error });
     if (!(thrown instanceof VolumesNotReady)) return;
@@ -234,24 +245,24 @@ export class PodWorker {
     this.#publish(observed, false);
     const left_ms = this.#deadlineLeft();
     if (left_ms <= 0) return this.#exceeded();
-    await makePodDirs(this.#deps, pod);
+    await makePodDirs(this.#ports, pod);
     const resized = await this.#resize.apply(pod, observed, resizing);
     if (resized === "failed") this.#publish(observed, false);
     const plan = planPod({
       pod,
       observed,
       health: (one) => this.#probes.health(one),
-      resourcesBefore: (name) => this.#deps.allocations.before(this.uid, name),
+      resourcesBefore: (name) => this.#ports.allocations.before(this.uid, name),
       restarting: this.#restarting,
     });
     if (plan.stop && plan.createSandbox === undefined) {
       this.#order(gracePeriodOf(pod));
       return { next_ms: 0 };
     }
-    const volumes = await this.#deps.volumes.setUp(pod);
+    const volumes = await this.#ports.volumes.setUp(pod);
     const { podIPs } = this.#view;
-    if (podIPs.length > 0) await writeHostsFile(this.#deps, pod, podIPs);
-    const result = await applyPlan(this.#deps, pod, observed, plan, {
+    if (podIPs.length > 0) await writeHostsFile(this.#ports, pod, podIPs);
+    const result = await applyPlan(this.#ports, pod, observed, plan, {
       volumes,
       podIPs,
       waiting: this.#waiting,
@@ -267,13 +278,13 @@ export class PodWorker {
   async #admit(): Promise<boolean> {
     try {
       await this.#hooks.admit(this.allocated);
-      await this.#deps.allocations.admit(this.#pod);
+      await this.#ports.allocations.admit(this.#pod);
       this.#advance({ kind: "admitted" });
       return true;
     } catch (thrown) {
       if (!(thrown instanceof AdmissionError)) throw thrown;
       const { reason, message } = thrown;
-      this.#deps.events.record(this.#pod, "Warning", reason, message);
+      this.#ports.events.record(this.#pod, "Warning", reason, message);
       this.#order(0, { verdict: { reason, message: `Pod was rejected: ${message}` } });
       return false;
     }
@@ -284,12 +295,12 @@ export class PodWorker {
     const { activeDeadlineSeconds } = this.#pod.spec;
     const start_ms = timeOf(this.#view.status?.startTime);
     if (activeDeadlineSeconds === undefined || start_ms === undefined) return Infinity;
-    return start_ms + activeDeadlineSeconds * 1_000 - this.#deps.clock.now();
+    return start_ms + activeDeadlineSeconds * 1_000 - this.#ports.clock.now();
   }
 
   #exceeded(): StepResult {
     const message = "Pod was active on the node longer than the specified deadline";
-    this.#deps.events.record(this.#pod, "Normal", "DeadlineExceeded", message);
+    this.#ports.events.record(this.#pod, "Normal", "DeadlineExceeded", message);
     this.#order(gracePeriodOf(this.#pod), { verdict: { reason: "DeadlineExceeded", message } });
     return { next_ms: 0 };
   }
@@ -315,7 +326,7 @@ export class PodWorker {
   async #stop(observed: ObservedPod, grace_s: number): Promise<boolean> {
     const shorter = new AbortController();
     const shows = new Runner({
-      clock: this.#deps.clock,
+      clock: this.#ports.clock,
       min_ms: SHOW_WHILE_STOPPING_MS,
       run: async () => this.#publish(await this.#observe(), false),
       report: failureLog(log, `pod ${fullNameOf(this.#pod)} is stopped without being observed`),
@@ -323,7 +334,7 @@ export class PodWorker {
     this.#stopping = { shorter, shows };
     const { signal } = shorter;
     try {
-      await stopPod(this.#deps, this.#pod, observed, { grace_s, signal });
+      await stopPod(this.#ports, this.#pod, observed, { grace_s, signal });
     } catch (thrown) {
       if (!signal.aborted) throw thrown;
     } finally {
@@ -338,12 +349,12 @@ export class PodWorker {
    * remains.
    */
   async #reclaim({ reclaimed }: StateOf<"terminated">): Promise<StepResult> {
-    if (!reclaimed) await reclaimPod(this.#deps, this.#pod);
+    if (!reclaimed) await reclaimPod(this.#ports, this.#pod);
     this.#advance({ kind: "reclaimed" });
     const { status } = this.#view;
     if (this.#pod.metadata.deletionTimestamp && status) this.#hooks.reclaimed(this.#pod, status);
     if (this.forgotten) {
-      await removePodRemains(this.#deps, this.#pod, await this.#observe());
+      await removePodRemains(this.#ports, this.#pod, await this.#observe());
       this.#advance({ kind: "removed" });
       this.#hooks.gone(this.uid);
     }

@@ -19,23 +19,22 @@ import { namespaceOf } from "../pods/pod-identity.ts";
 import { parseResolvConf } from "../sandbox/dns.ts";
 import { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import { BackOffs } from "../pods/back-off.ts";
-import type { PodDeps } from "../sync/pod-deps.ts";
 import type { VolumePlugin } from "../volumes/plugin.ts";
 import { PodVolumes } from "../volumes/pod-volumes.ts";
 
-export interface PodDepsParts {
+export interface PodPortsFrom {
   api: ApiConnection | undefined;
   node: LocalNode;
   volumes: VolumePlugin[];
   devices: DeviceManager;
 }
 
-/** Returns what the workers of pods need, from the options and the parts made so far. */
-export async function podDeps(
+/** Constructs what the operations on pods take, from the options and the parts made so far. */
+export async function podPorts(
   options: KubeletOptions,
   { clock, runtime, version }: ConnectedRuntime,
-  { api, node, volumes, devices }: PodDepsParts,
-): Promise<PodDeps> {
+  { api, node, volumes, devices }: PodPortsFrom,
+) {
   const { rootDir, podLogsDir, containerLogsDir, cgroupRoot } = options;
   await mkdir(podLogsDir, { recursive: true });
   // The log directory may be reached by a link; files beneath it are opened without following
