@@ -1,6 +1,9 @@
 import { type Pauses, pauseAfter } from "@raft2kube/reconcile/backoff.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { type ClusterEvent, type Plugin, priorityOf } from "./framework/plugin.ts";
 import { Heap } from "./heap.ts";
 import {
@@ -35,8 +38,10 @@ export class SchedulingQueue {
   readonly #backoff: Heap<QueuedPod>;
   readonly #unschedulable = new Map<string, QueuedPod>();
   #poppers: ((queued: QueuedPod | undefined) => void)[] = [];
-  #wake: Timer | undefined;
-  #flush: Timer | undefined;
+  /** Activates the pods whose back-off has ended. */
+  readonly #wakes: Runner;
+  /** Retries pods after UNSCHEDULABLE_FLUSH_MS without an event, in case an event was missed. */
+  readonly #flushes: Runner;
   #closed = false;
 
   constructor(options: { clock: Clock; plugins: readonly Plugin[] }) {
@@ -47,7 +52,12 @@ export class SchedulingQueue {
       return difference === 0 ? a.queued_ms < b.queued_ms : difference < 0;
     });
     this.#backoff = new Heap(uidOf, (a, b) => a.ready_ms < b.ready_ms);
-    this.#flushLater();
+    const { clock } = options;
+    const report = failureLog(logger("scheduler"), "pods that wait are not tried again");
+    this.#wakes = new Runner({ clock, run: () => this.#wake(), report });
+    const max_ms = UNSCHEDULABLE_FLUSH_INTERVAL_MS;
+    this.#flushes = new Runner({ clock, max_ms, run: () => this.#flush(), report });
+    this.#flushes.request(max_ms);
   }
 
   /** Returns the number of pods in each queue. */
@@ -108,8 +118,8 @@ export class SchedulingQueue {
 
   close(): void {
     this.#closed = true;
-    this.#wake?.cancel();
-    this.#flush?.cancel();
+    void this.#wakes.close();
+    void this.#flushes.close();
     for (const popper of this.#poppers.splice(0)) popper(undefined);
   }
 
@@ -136,37 +146,28 @@ export class SchedulingQueue {
       return this.#activate({ ...queued, queued_ms: this.#clock.monotonic() });
     }
     this.#backoff.push(queued);
-    this.#wakeAtNext();
+    this.#wakes.request(queued.ready_ms - this.#clock.monotonic());
   }
 
-  #wakeAtNext(): void {
-    this.#wake?.cancel();
-    const next = this.#backoff.peek();
-    if (!next || this.#closed) return;
-    const pause_ms = Math.max(0, next.ready_ms - this.#clock.monotonic());
-    this.#wake = this.#clock.after(pause_ms, () => {
-      const now_ms = this.#clock.monotonic();
-      for (;;) {
-        const due = this.#backoff.peek();
-        if (!due || due.ready_ms > now_ms) break;
-        this.#backoff.pop();
-        this.#activate({ ...due, queued_ms: now_ms });
-      }
-      this.#wakeAtNext();
-    });
+  /** Returns the pause until the next back-off ends. */
+  #wake(): number {
+    const now_ms = this.#clock.monotonic();
+    for (;;) {
+      const next = this.#backoff.peek();
+      if (!next) return Infinity;
+      if (next.ready_ms > now_ms) return next.ready_ms - now_ms;
+      this.#backoff.pop();
+      this.#activate({ ...next, queued_ms: now_ms });
+    }
   }
 
-  /** Retries pods after UNSCHEDULABLE_FLUSH_MS without an event, in case an event was missed. */
-  #flushLater(): void {
-    this.#flush = this.#clock.after(UNSCHEDULABLE_FLUSH_INTERVAL_MS, () => {
-      const limit_ms = this.#clock.monotonic() - UNSCHEDULABLE_FLUSH_MS;
-      for (const [uid, queued] of this.#unschedulable) {
-        if (queued.queued_ms > limit_ms) continue;
-        this.#unschedulable.delete(uid);
-        this.#backOff(queued);
-      }
-      this.#flushLater();
-    });
+  #flush(): void {
+    const limit_ms = this.#clock.monotonic() - UNSCHEDULABLE_FLUSH_MS;
+    for (const [uid, queued] of this.#unschedulable) {
+      if (queued.queued_ms > limit_ms) continue;
+      this.#unschedulable.delete(uid);
+      this.#backOff(queued);
+    }
   }
 }
 

@@ -1,14 +1,14 @@
-import { messageOf } from "@raft2kube/std/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { canDo, discover, type DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
-import { delay } from "@raft2kube/std/wait.ts";
 import type { ControllerContext, Running } from "../context.ts";
-import { DISCOVERY_MS, GARBAGE_BURST, GARBAGE_QPS } from "../limits.ts";
+import { DISCOVERY_MS, DISCOVERY_RETRY_MS, GARBAGE_BURST, GARBAGE_QPS } from "../limits.ts";
 import { type GraphWork, OwnerGraph } from "./graph.ts";
 import { inspect, orphanDependents } from "./reconcile.ts";
 import { OwnerServer } from "./server.ts";
@@ -39,7 +39,7 @@ class GarbageCollector {
   readonly #orphanQueue: WorkQueue;
   readonly #followed = new Map<string, Followed>();
   readonly #end = new AbortController();
-  readonly #running: Promise<void>[];
+  readonly #discovery: Runner;
   #working: Promise<void> | undefined;
 
   constructor(context: ControllerContext) {
@@ -52,32 +52,32 @@ class GarbageCollector {
     });
     this.#inspectQueue = queue("delete");
     this.#orphanQueue = queue("orphan");
-    this.#running = [this.#followResources()];
+    const report = failureLog(logger(ACCOUNT), "discovery failed");
+    this.#discovery = new Runner({
+      clock: context.clock,
+      max_ms: DISCOVERY_MS,
+      retry: { first_ms: DISCOVERY_RETRY_MS, most_ms: DISCOVERY_RETRY_MS },
+      run: () => this.#followResources(),
+      report: (thrown) => {
+        report(thrown);
+        if (thrown) context.metrics.garbageSyncErrors.add();
+      },
+    });
+    this.#discovery.request();
   }
 
   async close(): Promise<void> {
     this.#end.abort();
     this.#inspectQueue.close();
     this.#orphanQueue.close();
-    await Promise.all([...this.#running, this.#working]);
+    await this.#discovery.close();
+    await this.#working;
   }
 
-  /** Asks again and again which resources there are: custom ones come and go. */
+  /** Asks which resources there are: custom ones come and go. */
   async #followResources(): Promise<void> {
-    const { clock, informers, metrics } = this.#context;
-    const log = logger(ACCOUNT);
-    while (!this.#end.signal.aborted) {
-      let pause_ms = DISCOVERY_MS;
-      try {
-        this.#setResources(await discover(informers.client));
-        this.#working ??= this.#workWhenSynced();
-      } catch (thrown) {
-        log.warn("discovery failed", { error: messageOf(thrown) });
-        metrics.garbageSyncErrors.add();
-        pause_ms = 1_000;
-      }
-      await delay(clock, pause_ms, this.#end.signal);
-    }
+    this.#setResources(await discover(this.#context.informers.client));
+    this.#working ??= this.#workWhenSynced();
   }
 
   #setResources(all: readonly DiscoveredResource[]): void {

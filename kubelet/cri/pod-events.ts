@@ -1,7 +1,7 @@
 import { logger } from "@raft2kube/observe/log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
 import { EVENTS_REOPEN_MS, RELIST_EVENTED_MS, RELIST_GENERIC_MS } from "../limits.ts";
 import { POD_UID_LABEL } from "../pods/pod-labels.ts";
 import { isUnimplemented, type Runtime } from "./runtime.ts";
@@ -22,81 +22,74 @@ export interface PodEventsOptions {
 export class PodEvents {
   readonly #options: PodEventsOptions;
   readonly #end = new AbortController();
+  readonly #streams: Runner;
+  readonly #lists: Runner;
   /** State of every container and sandbox in the last list. */
   #known = new Map<string, { uid: string; state: string }>();
+  /** Whether the stream is open: it counts as open until it fails, since an idle one is silent. */
   #streaming = false;
-  /** The stream was interrupted: changes in between are found by the next list only. */
-  #missed = false;
-  /** Ends the pause before the next list. */
-  #wake = new AbortController();
-  #running: Promise<unknown> | undefined;
 
   constructor(options: PodEventsOptions) {
     this.#options = options;
+    const { clock } = options;
+    this.#streams = new Runner({
+      clock,
+      retry: { first_ms: EVENTS_REOPEN_MS, most_ms: EVENTS_REOPEN_MS },
+      run: () => this.#stream(),
+      report: (thrown) => {
+        if (thrown) log.info("the event stream broke off", { error: messageOf(thrown) });
+      },
+    });
+    this.#lists = new Runner({
+      clock,
+      retry: { first_ms: RELIST_GENERIC_MS, most_ms: RELIST_GENERIC_MS },
+      run: () => this.#relist(this.#end.signal),
+      // The node's Ready condition reports a runtime that does not answer.
+      report: (thrown) => {
+        if (thrown) log.debug("no list", { error: messageOf(thrown) });
+      },
+    });
   }
 
   start(): void {
-    this.#running ??= Promise.all([this.#stream(), this.#relistForEver()]);
+    this.#streams.request();
+    this.#lists.request();
   }
 
   async close(): Promise<void> {
     this.#end.abort();
-    this.#wake.abort();
-    await this.#running;
+    await Promise.all([this.#streams.close(), this.#lists.close()]);
   }
 
-  async #stream(): Promise<void> {
-    const { runtime, clock } = this.#options;
-    const { signal } = this.#end;
-    while (!signal.aborted) {
-      // The stream counts as open until it fails: an idle stream sends nothing.
-      this.#streaming = true;
-      try {
-        for await (const event of runtime.runtime.getContainerEvents({}, { signal })) {
-          const uid =
-            event.podSandboxStatus?.metadata?.uid ??
-            event.containersStatuses[0]?.labels[POD_UID_LABEL] ??
-            this.#known.get(event.containerId)?.uid;
-          if (uid) this.#options.changed(uid);
-        }
-      } catch (thrown) {
-        if (isUnimplemented(thrown)) return this.#isAway();
-        if (!signal.aborted) log.info("the event stream broke off", { error: messageOf(thrown) });
-      }
-      this.#isAway();
-      await delay(clock, EVENTS_REOPEN_MS, signal);
-    }
-  }
-
-  #isAway(): void {
-    this.#streaming = false;
-    this.#missed = true;
-    this.#wake.abort();
-  }
-
-  async #relistForEver(): Promise<void> {
-    const { clock } = this.#options;
-    const { signal } = this.#end;
-    while (!signal.aborted) {
-      // The stream reports what happens after this list if it was open before it.
-      const streamed = this.#streaming;
-      this.#missed = false;
-      try {
-        await this.#relist(signal);
-      } catch (thrown) {
-        // The node's Ready condition reports a runtime that does not answer.
-        if (!signal.aborted) log.debug("no list", { error: messageOf(thrown) });
-        this.#missed = true;
-      }
-      if (signal.aborted) return;
-      const calm = streamed && !this.#missed;
-      this.#wake = new AbortController();
-      await delay(clock, calm ? RELIST_EVENTED_MS : RELIST_GENERIC_MS, this.#wake.signal);
-    }
-  }
-
-  async #relist(signal: AbortSignal): Promise<void> {
+  /** Follows the stream until it ends. Returns the pause before it is opened again. */
+  async #stream(): Promise<number> {
     const { runtime } = this.#options.runtime;
+    const { signal } = this.#end;
+    this.#streaming = true;
+    try {
+      for await (const event of runtime.getContainerEvents({}, { signal })) {
+        const uid =
+          event.podSandboxStatus?.metadata?.uid ??
+          event.containersStatuses[0]?.labels[POD_UID_LABEL] ??
+          this.#known.get(event.containerId)?.uid;
+        if (uid) this.#options.changed(uid);
+      }
+      return EVENTS_REOPEN_MS;
+    } catch (thrown) {
+      if (isUnimplemented(thrown)) return Infinity;
+      throw thrown;
+    } finally {
+      this.#streaming = false;
+      // Only a list finds what changes until the stream is open again.
+      this.#lists.request();
+    }
+  }
+
+  /** Lists all containers. Returns the pause before the next list. */
+  async #relist(signal: AbortSignal): Promise<number> {
+    const { runtime } = this.#options.runtime;
+    // The stream reports what happens after this list if it was open before it.
+    const next_ms = this.#streaming ? RELIST_EVENTED_MS : RELIST_GENERIC_MS;
     const [{ items }, { containers }] = await Promise.all([
       runtime.listPodSandbox({}, { signal }),
       runtime.listContainers({}, { signal }),
@@ -114,5 +107,6 @@ export class PodEvents {
     }
     for (const [id, { uid }] of before) if (!now.has(id)) changed.add(uid);
     for (const uid of changed) this.#options.changed(uid);
+    return next_ms;
   }
 }

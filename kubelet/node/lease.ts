@@ -3,9 +3,9 @@ import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { microTimeText } from "@raft2kube/client-kube/object/time.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
 import { NODE_LEASE_RENEWALS, NODE_RETRY_MS } from "../limits.ts";
 
 const log = logger("kubelet-lease");
@@ -16,25 +16,24 @@ export interface NodeLeaseOptions {
   clock: Clock;
   node: { name: string; uid: string };
   duration_s: number;
-  signal: AbortSignal;
 }
 
-/** Renews the node's Lease, the heartbeat of the node, until aborted. */
-export async function renewNodeLease(options: NodeLeaseOptions): Promise<void> {
-  const { clock, signal, duration_s } = options;
+/** Returns the runner that renews the node's Lease, the heartbeat of the node. */
+export function nodeLease(options: NodeLeaseOptions): Runner {
+  const max_ms = (options.duration_s * 1_000) / NODE_LEASE_RENEWALS;
+  const retry_ms = Math.min(max_ms, NODE_RETRY_MS);
   let renewed: Lease | undefined;
-  while (!signal.aborted) {
-    let pause_ms = (duration_s * 1_000) / NODE_LEASE_RENEWALS;
-    try {
-      renewed = await renew(options, renewed);
-    } catch (thrown) {
-      if (signal.aborted) return;
-      log.warn("node lease not renewed, trying again", { error: messageOf(thrown) });
-      renewed = undefined;
-      pause_ms = Math.min(pause_ms, NODE_RETRY_MS);
-    }
-    await delay(clock, pause_ms, signal);
-  }
+  return new Runner({
+    clock: options.clock,
+    max_ms,
+    retry: { first_ms: retry_ms, most_ms: retry_ms },
+    async run() {
+      const known = renewed;
+      renewed = undefined; // after a failure the Lease is read again
+      renewed = await renew(options, known);
+    },
+    report: failureLog(log, "the node's lease is not renewed"),
+  });
 }
 
 async function renew(

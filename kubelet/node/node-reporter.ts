@@ -5,15 +5,16 @@ import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.t
 import { LEASES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
 import { NODE_RETRY_MS, NODE_STATUS_MS, NODE_STATUS_REPORT_MS } from "../limits.ts";
-import { renewNodeLease } from "./lease.ts";
+import { nodeLease } from "./lease.ts";
 import { differs } from "./node-status.ts";
 import { type NodeDescription, registerNode } from "./registration.ts";
 
 const log = logger("kubelet-node");
+const RETRY = { first_ms: NODE_RETRY_MS, most_ms: NODE_RETRY_MS };
 
 export interface NodeReporterOptions {
   client: KubeClient;
@@ -37,16 +38,32 @@ export interface NodeReporterOptions {
 /** Registers the Node once, reports its status, and renews its Lease. */
 export class NodeReporter {
   readonly #options: NodeReporterOptions;
-  readonly #end = new AbortController();
+  readonly #reports: Runner;
+  readonly #ranges: Runner;
+  #lease: Runner | undefined;
+  #registered: () => void = () => undefined;
+  /** The Node as it was registered; undefined before. */
   #node: Node | undefined;
-  #shown: NodeStatus | undefined;
-  #shown_ms = -Infinity;
-  #wake = new AbortController();
-  #running: Promise<unknown> | undefined;
-  #configured: string | undefined;
+  /** The status that the Node shows, and when it was written (monotonic). */
+  #shown: { status: NodeStatus | undefined; at_ms: number } | undefined;
+  /** The pod ranges that the Node has. */
+  #podCidrs: string[] = [];
 
   constructor(options: NodeReporterOptions) {
     this.#options = options;
+    const { clock } = options;
+    this.#reports = new Runner({
+      clock,
+      retry: RETRY,
+      run: () => this.#report(),
+      report: failureLog(log, "the node's status is not written"),
+    });
+    this.#ranges = new Runner({
+      clock,
+      retry: RETRY,
+      run: () => this.#configure(),
+      report: failureLog(log, "the pod range is not put to use"),
+    });
   }
 
   /** The registered Node; undefined before. */
@@ -57,89 +74,60 @@ export class NodeReporter {
 
   /** Starts to register the node; `registered` is called once it is and may be named as owner. */
   start(registered: () => void): void {
-    this.#running ??= this.#run(registered);
+    this.#registered = registered;
+    this.#reports.request();
   }
 
   /** Reports the status soon. Call it when something in it has changed. */
   trigger(): void {
-    this.#wake.abort();
+    if (this.#node) this.#reports.request();
   }
 
   async close(): Promise<void> {
-    this.#end.abort();
-    this.#wake.abort();
-    await this.#running;
+    await this.#reports.close();
+    await Promise.all([this.#ranges.close(), this.#lease?.close()]);
   }
 
-  async #run(registered: () => void): Promise<void> {
-    const { client, clock, lease_s: duration_s } = this.#options;
-    const { signal } = this.#end;
-    await this.#register();
-    const node = this.node;
-    if (!node) return;
-    registered();
-    this.#followNode();
-    this.#record("Normal", "Starting", "Starting kubelet.");
-    const leases = client.resource<Lease>(LEASES);
-    const lease = { leases, clock, node, duration_s, signal };
-    await Promise.all([this.#showForEver(), renewNodeLease(lease)]);
+  async #report(): Promise<number> {
+    if (!this.#node) await this.#register();
+    // A node that is not ready reports more often: the scheduler waits for it.
+    return (await this.#show()) ? NODE_STATUS_MS : NODE_RETRY_MS;
   }
 
   async #register(): Promise<void> {
-    const { client, clock, description, status } = this.#options;
-    const { signal } = this.#end;
-    const nodes = client.resource<Node>(NODES);
-    while (!signal.aborted) {
-      try {
-        const first = await status(undefined);
-        this.#node = await registerNode(nodes, description, first);
-        this.#shown = this.#node.status;
-        log.info("node registered", { node: description.nodeName });
-        return;
-      } catch (thrown) {
-        log.warn("node not registered, trying again", { error: messageOf(thrown) });
-        await delay(clock, NODE_RETRY_MS, signal);
-      }
-    }
-  }
-
-  async #showForEver(): Promise<void> {
-    const { clock } = this.#options;
-    const { signal } = this.#end;
-    while (!signal.aborted) {
-      let pause_ms = NODE_STATUS_MS;
-      try {
-        // A node that is not ready reports more often: the scheduler waits for it.
-        if (!(await this.#show())) pause_ms = NODE_RETRY_MS;
-      } catch (thrown) {
-        if (signal.aborted) return;
-        log.warn("node status not written, trying again", { error: messageOf(thrown) });
-        pause_ms = NODE_RETRY_MS;
-      }
-      await delay(clock, pause_ms, this.#wake.signal);
-      if (this.#wake.signal.aborted) this.#wake = new AbortController();
-    }
+    const { client, clock, description, status, lease_s: duration_s } = this.#options;
+    const first = await status(undefined);
+    this.#node = await registerNode(client.resource<Node>(NODES), description, first);
+    this.#shown = { status: this.#node.status, at_ms: -Infinity };
+    log.info("node registered", { node: description.nodeName });
+    this.#registered();
+    this.#followNode();
+    this.#record("Normal", "Starting", "Starting kubelet.");
+    const { name = "", uid = "" } = this.#node.metadata;
+    const leases = client.resource<Lease>(LEASES);
+    this.#lease = nodeLease({ leases, clock, node: { name, uid }, duration_s });
+    this.#lease.request();
   }
 
   /** Writes the status if it differs or its heartbeat is due. Returns whether the node is ready. */
   async #show(): Promise<boolean> {
     const { client, clock, description, status, mustReport } = this.#options;
-    const now = await status(this.#shown);
+    const { status: shown, at_ms = -Infinity } = this.#shown ?? {};
+    const now = await status(shown);
     const ready = readiness(now);
-    const due = clock.monotonic() - this.#shown_ms >= NODE_STATUS_REPORT_MS;
-    if (!due && !mustReport() && this.#shown && !differs(now, this.#shown)) return ready;
+    const due = clock.monotonic() - at_ms >= NODE_STATUS_REPORT_MS;
+    if (!due && !mustReport() && shown && !differs(now, shown)) return ready;
     const name = { name: description.nodeName, subresource: "status" };
     // Replace the list of addresses: a merge by type would keep an old address.
     const addresses = [...(now.addresses ?? []), { $patch: "replace" }];
     const patch = { status: { ...now, addresses } };
     await client.resource<Node>(NODES).patch(name, "strategic", patch);
-    if (!this.#shown || readiness(this.#shown) !== ready) {
+    if (!shown || readiness(shown) !== ready) {
       const reason = ready ? "NodeReady" : "NodeNotReady";
       this.#record("Normal", reason, `Node ${description.nodeName} status is now: ${reason}`);
     }
     this.#options.reported(now);
-    this.#shown = now;
-    this.#shown_ms = clock.monotonic();
+    this.#shown = { status: now, at_ms: clock.monotonic() };
     return ready;
   }
 
@@ -150,33 +138,27 @@ export class NodeReporter {
     const seen = (node: Node) => {
       this.#options.seen(node);
       this.#compare(node.status);
-      void this.#configure(node);
+      this.#setPodCidrs(node.spec?.podCIDRs ?? (node.spec?.podCIDR ? [node.spec.podCIDR] : []));
     };
     informer.handle({ added: seen, updated: seen });
   }
 
   /** Shows the status again if others have changed it: a node that was silent becomes Unknown. */
   #compare(status: NodeStatus | undefined): void {
-    if (!status || !this.#shown || readyStatus(status) === readyStatus(this.#shown)) return;
-    this.#shown = status;
+    const shown = this.#shown;
+    if (!status || !shown?.status || readyStatus(status) === readyStatus(shown.status)) return;
+    this.#shown = { ...shown, status };
     this.trigger();
   }
 
-  async #configure(node: Node): Promise<void> {
-    const { onPodCidrs, clock } = this.#options;
-    const podCidrs = node.spec?.podCIDRs ?? (node.spec?.podCIDR ? [node.spec.podCIDR] : []);
-    const text = podCidrs.join(",");
-    if (!text || text === this.#configured) return;
-    this.#configured = text;
-    while (this.#configured === text && !this.#end.signal.aborted) {
-      try {
-        await onPodCidrs(podCidrs);
-        break;
-      } catch (thrown) {
-        log.warn("pod range not put to use, trying again", { error: messageOf(thrown) });
-        await delay(clock, NODE_RETRY_MS, this.#end.signal);
-      }
-    }
+  #setPodCidrs(podCidrs: string[]): void {
+    if (podCidrs.length === 0 || podCidrs.join() === this.#podCidrs.join()) return;
+    this.#podCidrs = podCidrs;
+    this.#ranges.request();
+  }
+
+  async #configure(): Promise<void> {
+    await this.#options.onPodCidrs(this.#podCidrs);
     this.trigger();
   }
 
