@@ -5,8 +5,9 @@
 import { differences } from "../test/contract/apiserver/transcripts/differences.ts";
 import { readRecording } from "../test/contract/apiserver/transcripts/recording.ts";
 import { startOurs } from "../test/contract/apiserver/transcripts/servers.ts";
-import { CASES } from "../test/contract/apiserver/transcripts/cases/all.ts";
+import { answered, casesOf } from "../test/contract/apiserver/transcripts/cases.ts";
 import { record } from "../test/contract/apiserver/transcripts/recorder.ts";
+import type { Step } from "../test/contract/apiserver/transcripts/transcript.ts";
 
 const wanted = process.argv.slice(2);
 const recording = readRecording();
@@ -14,15 +15,18 @@ const ours = await startOurs();
 let differing = 0;
 let all = 0;
 try {
-  for (const testCase of CASES) {
+  for (const testCase of casesOf(recording)) {
     if (wanted.length > 0 && !wanted.some((word) => testCase.name.includes(word))) continue;
-    const answers = await record(testCase, ours);
-    for (const [index, each] of answers.entries()) {
-      const found = differences(recording[testCase.name]?.[index], each);
+    const exchanges = await record(testCase, ours);
+    const isRecorded = (step: Step) => step.isRecorded;
+    const theirs = recording.get(testCase.name)?.filter(isRecorded) ?? [];
+    const answers = answered(testCase, exchanges).filter(isRecorded);
+    for (const [index, { ask }] of exchanges.entries()) {
+      const found = differences(theirs[index]?.answer, answers[index]!.answer);
       all += 1;
       if (found.length === 0) continue;
       differing += 1;
-      process.stdout.write(`${testCase.name} | ${each.ask}\n`);
+      process.stdout.write(`${testCase.name} | ${ask}\n`);
       for (const line of found) process.stdout.write(`    ${line}\n`);
     }
   }

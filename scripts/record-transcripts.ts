@@ -1,21 +1,23 @@
 /**
- * Records what upstream's kube-apiserver answers to the cases of
- * test/contract/apiserver/transcripts, where a test compares ours. Use:
- * `npm run peers -- etcd kube-apiserver`, then `node scripts/record-transcripts.ts [CASE...]`; with
- * names, others stay as they were recorded.
+ * Records what upstream's kube-apiserver answers to the scripts and generated cases of
+ * test/contract/apiserver/transcripts, where a test compares ours: a script's answers are replaced
+ * in place. Use: `npm run peers -- etcd kube-apiserver`, then
+ * `node scripts/record-transcripts.ts [CASE...]`; with names, others stay as they were recorded.
  */
 import { readRecording, writeRecording } from "../test/contract/apiserver/transcripts/recording.ts";
 import { startTheirs } from "../test/contract/apiserver/transcripts/servers.ts";
-import { CASES } from "../test/contract/apiserver/transcripts/cases/all.ts";
+import { answered, casesOf } from "../test/contract/apiserver/transcripts/cases.ts";
 import { record } from "../test/contract/apiserver/transcripts/recorder.ts";
 
 const wanted = process.argv.slice(2);
-const chosen = CASES.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
-const recorded = wanted.length === 0 ? {} : readRecording();
+const recording = readRecording();
 const upstream = await startTheirs();
 try {
-  for (const testCase of chosen) recorded[testCase.name] = await record(testCase, upstream);
-  writeRecording(recorded);
+  for (const testCase of casesOf(recording)) {
+    if (wanted.length > 0 && !wanted.includes(testCase.name)) continue;
+    recording.set(testCase.name, answered(testCase, await record(testCase, upstream)));
+  }
+  writeRecording(recording);
 } finally {
   await upstream.close();
 }

@@ -6,15 +6,19 @@ import { Names } from "./normalise.ts";
 import type { Server } from "./servers.ts";
 import { signToken } from "./sign-token.ts";
 
-/** One request and a server's answer, as a transcript has them. */
-export interface Exchange {
-  /** Method, path and other distinguishing parts; a number if all are equal. */
-  readonly ask: string;
-  /** The request's body; undefined without one. It is shown, and not compared. */
-  readonly sent?: unknown;
+/** A server's answer, as a transcript has it. */
+export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: unknown;
+}
+
+/** One request and the answer. */
+export interface Exchange extends Answer {
+  /** Method, path and other distinguishing parts; a number if all are equal. */
+  readonly ask: string;
+  /** The request's body; undefined without one. */
+  readonly sent?: unknown;
 }
 
 /** The requests of a case. Paths that begin with a letter are in its own namespace. */

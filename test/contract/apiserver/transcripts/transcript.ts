@@ -1,5 +1,5 @@
 import { foldedJson } from "./folded-json.ts";
-import type { Exchange } from "./recorder.ts";
+import type { Answer } from "./recorder.ts";
 
 /** Headers of most answers: a transcript names only others, and which of these an answer lacks. */
 const USUAL: Readonly<Record<string, string>> = {
@@ -12,22 +12,32 @@ export class TranscriptError extends Error {
   override readonly name = "TranscriptError";
 }
 
+/** One step of a case: a request as its text (`request-text.ts`), and the answer to it. */
+export interface Step {
+  readonly request: string;
+  /** Whether an answer is recorded: it stands after `----`, and is empty in a new step. */
+  readonly isRecorded: boolean;
+  readonly answer?: Answer;
+}
+
 /**
- * Returns the transcripts of some cases as text: each request with its body above `----`, then the
- * answer's status, headers and body. `parseTranscripts` is the inverse.
+ * Returns the transcripts of some cases as text: each request above `----`, then the answer's
+ * status, headers and body. `parseTranscripts` is the inverse.
  */
-export function formatTranscripts(cases: ReadonlyMap<string, readonly Exchange[]>): string {
+export function formatTranscripts(cases: ReadonlyMap<string, readonly Step[]>): string {
   return [...cases]
-    .map(([name, exchanges]) => `# ${name}\n\n${exchanges.map(formatExchange).join("\n")}`)
+    .map(([name, steps]) => `# ${name}\n\n${steps.map(formatStep).join("\n")}`)
     .join("\n");
 }
 
-function formatExchange({ ask, sent, status, headers, body }: Exchange): string {
+function formatStep({ request, isRecorded, answer }: Step): string {
+  const lines = [request, ...(isRecorded ? ["----"] : []), ...(answer ? answerLines(answer) : [])];
+  return `${lines.join("\n")}\n`;
+}
+
+function answerLines({ status, headers, body }: Answer): string[] {
   const lacking = Object.keys(USUAL).filter((name) => !(name in headers));
-  const lines = [
-    ask,
-    ...(sent === undefined ? [] : [foldedJson(sent)]),
-    "----",
+  return [
     String(status),
     ...lacking.map((name) => `- ${name}`),
     ...Object.entries(headers)
@@ -35,30 +45,38 @@ function formatExchange({ ask, sent, status, headers, body }: Exchange): string 
       .map(([name, value]) => `${name}: ${value}`),
     ...(body === undefined ? [] : [foldedJson(body)]),
   ];
-  return `${lines.join("\n")}\n`;
 }
 
 /**
- * Returns the exchanges of each case in a text that `formatTranscripts` made. Throws
- * TranscriptError with the line's number for any other.
+ * Returns the steps of each case in a text that `formatTranscripts` made, or that a person wrote:
+ * then answers may be missing. Throws TranscriptError with the line's number for any other.
  */
-export function parseTranscripts(text: string): Map<string, Exchange[]> {
-  const cases = new Map<string, Exchange[]>();
-  let exchanges: Exchange[] | undefined;
+export function parseTranscripts(text: string): Map<string, Step[]> {
+  const cases = new Map<string, Step[]>();
+  let steps: Step[] | undefined;
   let line = 1;
   for (const block of text.split("\n\n")) {
-    if (block.startsWith("# ")) cases.set(block.slice(2), (exchanges = []));
-    else if (exchanges) exchanges.push(parseExchange(block.trimEnd(), line));
+    if (block.startsWith("# ")) cases.set(block.slice(2), (steps = []));
+    else if (steps) steps.push(parseStep(block.replace(/\n$/, ""), line));
     else throw new TranscriptError(`line ${line}: a request before the first "# CASE"`);
     line += block.split("\n").length + 1;
   }
   return cases;
 }
 
-function parseExchange(block: string, line: number): Exchange {
-  const [, ask, sent, status, rest = ""] =
-    /^(.+)\n(?:([^]+?)\n)??----\n(\d+)(?:\n([^]*))?$/.exec(block) ?? [];
-  if (ask === undefined) throw new TranscriptError(`line ${line}: no request, ---- and status`);
+function parseStep(block: string, line: number): Step {
+  const [request, recorded] = block.split(/\n----(?:\n|$)/);
+  if (!request || request.startsWith("----")) {
+    throw new TranscriptError(`line ${line}: no request before ----`);
+  }
+  if (recorded === undefined) return { request, isRecorded: false };
+  if (recorded === "") return { request, isRecorded: true };
+  return { request, isRecorded: true, answer: parseAnswer(recorded, line) };
+}
+
+function parseAnswer(text: string, line: number): Answer {
+  const [, status, rest = ""] = /^(\d+)(?:\n([^]*))?$/.exec(text) ?? [];
+  if (status === undefined) throw new TranscriptError(`line ${line}: an answer without a status`);
   const headers: Record<string, string> = { ...USUAL };
   const lines = rest === "" ? [] : rest.split("\n");
   const isHeader = (each: string) => /^(- [a-z-]+|[a-z-]+: .*)$/.test(each);
@@ -68,13 +86,7 @@ function parseExchange(block: string, line: number): Exchange {
     if (lacking !== undefined) delete headers[lacking];
     else headers[name!] = value!;
   }
-  return {
-    ask,
-    ...(sent === undefined ? {} : { sent: parseJson(sent, line) }),
-    status: Number(status),
-    headers,
-    ...(body === "" ? {} : { body: parseJson(body, line) }),
-  };
+  return { status: Number(status), headers, ...(body && { body: parseJson(body, line) }) };
 }
 
 function parseJson(text: string, line: number): unknown {

@@ -5,7 +5,6 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { changed, changes, type Write } from "../../answers/mutations.ts";
 import type { Case } from "../recorder.ts";
-import { deployment, pod } from "./bodies.ts";
 
 /** `object`, and the same with each leaf changed in turn below the paths that begin so. */
 function* variants<T extends object>(
@@ -28,12 +27,17 @@ function inOrder(value: unknown): unknown {
   return Object.fromEntries(members.map(([name, member]) => [name, inOrder(member)]));
 }
 
+const CONTAINER = { name: "c", image: "example.com/c:1" };
+const LABELS = { app: "w" };
 const DRY = "?dryRun=All";
 
 const resources = {
   requests: { cpu: "500m", memory: "64Mi" },
   limits: { cpu: "1", memory: "64Mi" },
 };
+
+const pod = (more: object = {}) =>
+  ({ metadata: { name: "p", labels: { app: "p" } }, spec: { containers: [CONTAINER], ...more } });
 
 const typed = <T extends object>(apiVersion: string, kind: string, more: T) =>
   ({ apiVersion, kind, ...more });
@@ -42,7 +46,9 @@ export const BODIES_OF_SUBRESOURCES: readonly Case[] = [
   {
     name: "bodies of subresources: scale",
     async run({ post, put }) {
-      await post("apps/v1:deployments", deployment("d"));
+      const template = { metadata: { labels: LABELS }, spec: { containers: [CONTAINER] } };
+      const spec = { replicas: 2, selector: { matchLabels: LABELS }, template };
+      await post("apps/v1:deployments", { metadata: { name: "d" }, spec });
       const scale = typed("autoscaling/v1", "Scale", {
         metadata: { name: "d", labels: { a: "b" }, annotations: { a: "b" } },
         spec: { replicas: 3 },
@@ -55,7 +61,7 @@ export const BODIES_OF_SUBRESOURCES: readonly Case[] = [
   {
     name: "bodies of subresources: binding",
     async run({ post }) {
-      await post("pods", pod("p"));
+      await post("pods", pod());
       const target = { apiVersion: "v1", kind: "Node", name: "n1", namespace: "x", uid: "u" };
       const binding = typed("v1", "Binding", {
         metadata: { name: "p", labels: { a: "b" }, annotations: { a: "b" } },
@@ -69,7 +75,7 @@ export const BODIES_OF_SUBRESOURCES: readonly Case[] = [
   {
     name: "bodies of subresources: eviction",
     async run({ post }) {
-      await post("pods", pod("p", { nodeName: "n" }));
+      await post("pods", pod({ nodeName: "n" }));
       const eviction = typed("policy/v1", "Eviction", {
         metadata: { name: "p" },
         deleteOptions: {
@@ -81,55 +87,6 @@ export const BODIES_OF_SUBRESOURCES: readonly Case[] = [
       for (const each of variants(eviction, "policy/v1.Eviction", "")) {
         await post(`pods/p/eviction${DRY}`, each);
       }
-    },
-  },
-  {
-    name: "bodies of subresources: eviction and budgets",
-    async run({ post, get, put, patch, delete: remove }) {
-      const budget = "policy/v1:poddisruptionbudgets/keep";
-      const serving = async (name: string, ready: string) => {
-        await post("pods", { ...pod(name, { nodeName: "n" }), metadata: { name, labels: LABELS } });
-        const conditions = [{ type: "Ready", status: ready }];
-        await patch(`pods/${name}/status`, "merge", { status: { phase: "Running", conditions } });
-      };
-      const evict = (name: string, query = "") =>
-        post(`pods/${name}/eviction${query}`,
-          typed("policy/v1", "Eviction", { metadata: { name } }));
-      const counted = (status: object) =>
-        patch(`${budget}/status`, "merge", { status: { ...COUNTED, ...status } });
-      await post("policy/v1:poddisruptionbudgets", {
-        metadata: { name: "keep" },
-        spec: { minAvailable: 2, selector: { matchLabels: LABELS } },
-      });
-      await serving("sick", "False");
-      await serving("well", "True");
-      // Enough are healthy: the one that is not may go, another must not.
-      await counted({ currentHealthy: 2, desiredHealthy: 2 });
-      await evict("sick", DRY);
-      await evict("well", DRY);
-      // Too few are: neither may.
-      await counted({ currentHealthy: 1, desiredHealthy: 2 });
-      await evict("sick");
-      const kept = await get(budget);
-      const always = { ...(kept["spec"] as object), unhealthyPodEvictionPolicy: "AlwaysAllow" };
-      await put(budget, { ...kept, spec: always });
-      await evict("sick");
-      await get("pods/sick");
-      await counted({ observedGeneration: 2, currentHealthy: 3, desiredHealthy: 2 });
-      await evict("well");
-      const failed = { type: "DisruptionAllowed", status: "False", reason: "SyncFailed",
-        message: "no controller", lastTransitionTime: "2001-01-01T00:00:00Z" };
-      for (const reason of ["SyncFailed", "Other"]) {
-        const conditions = [{ ...failed, reason }];
-        await counted({ observedGeneration: 2, currentHealthy: 3, desiredHealthy: 2, conditions });
-        await evict("well");
-      }
-      await counted({ observedGeneration: 2, disruptionsAllowed: 1, conditions: [] });
-      await evict("well");
-      await get(budget);
-      await get("pods/well");
-      await evict("well");
-      await remove(budget);
     },
   },
   {
@@ -198,9 +155,6 @@ export const BODIES_OF_SUBRESOURCES: readonly Case[] = [
   },
 ];
 
-const LABELS = { app: "budgeted" };
-const COUNTED = { observedGeneration: 1, disruptionsAllowed: 0, expectedPods: 3,
-  currentHealthy: 2, desiredHealthy: 2 };
 /** A certificate request of an Ed25519 key. */
 const REQUEST =
   "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlHdU1HSUNBUUF3THpFVk1CTUdBMVVFQ2d3" +
