@@ -42,6 +42,11 @@ export const RESTORE_END_MS_MAX = 5_000;
 export const CHAINS_OF_A_PORT = 4;
 /** Clients in one endpoint's affinity set; the kernel evicts none before its timeout. */
 export const AFFINITY_CLIENTS = 65_535;
+/**
+ * nftables mode: clients in the affinity sets of all Service ports of a namespace, about 100 MB of
+ * the kernel's memory. Further ones are served without affinity. Upstream bounds each set alone.
+ */
+export const AFFINITY_CLIENTS_OF_NAMESPACE = 1 << 20;
 /** Default timeout of ClientIP affinity: upstream's 3 hours. */
 export const AFFINITY_DEFAULT_S = 10_800;
 

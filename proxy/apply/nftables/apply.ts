@@ -7,6 +7,7 @@ import type { Mode, Rules } from "../rules.ts";
 import { type BaseOptions, baseRules } from "./base.ts";
 import { isIntact, type Shape, shapeOfListing, shapeOfText } from "./drift.ts";
 import { renderPort } from "./render-port.ts";
+import { AffinityShares } from "./session-affinity.ts";
 import { type Change, TableState } from "./table-state.ts";
 
 const EMPTY: Shape = { rules: new Map(), elements: new Map() };
@@ -20,12 +21,14 @@ export interface NftablesRules extends Rules {
 export function nftablesRules(options: BaseOptions): NftablesRules {
   const { table, clusterCidr } = options;
   let state = new TableState(table);
+  let affinity = new AffinityShares();
   let base = EMPTY;
   /** The ruleset's generation with our rules; undefined: not compared since others changed it. */
   let generation: number | undefined;
   let session: NftSession | undefined;
   const toChange = (key: string, port: ServicePort | undefined): Change => {
-    return { owner: key, fragment: port && renderPort(port, clusterCidr) };
+    const clients = affinity.share(key, port);
+    return { owner: key, fragment: port && renderPort(port, clusterCidr, clients) };
   };
   const endSession = () => {
     session?.[Symbol.dispose]();
@@ -52,6 +55,8 @@ export function nftablesRules(options: BaseOptions): NftablesRules {
     },
     async rebuild(ports, apiServers) {
       state = new TableState(table);
+      affinity = new AffinityShares();
+      for (const port of ports) affinity.share(port.key, port);
       const changes = ports.map((port) => toChange(port.key, port));
       const text = baseRules(options, apiServers);
       base = shapeOfText(text);

@@ -6,12 +6,16 @@ import { renderSessionAffinity } from "./session-affinity.ts";
 
 /**
  * Renders a Service port. Clients in `clusterCidr` are not masqueraded. Without session affinity a
- * port is elements and shared chains; with it, it has chains of its own.
+ * port is elements and shared chains; with it, it has chains of its own, and sets of `clients`.
  */
-export function renderPort(port: ServicePort, clusterCidr: string | undefined): Fragment {
+export function renderPort(
+  port: ServicePort,
+  clusterCidr: string | undefined,
+  clients?: number,
+): Fragment {
   const fragment: Fragment = { chains: new Map(), sets: new Map(), elements: [] };
   const render = port.affinity_s === undefined ? renderRandomEndpoint : renderSessionAffinity;
-  const chains = render(port, clusterCidr, fragment);
+  const chains = render(port, clusterCidr, fragment, clients);
   addFrontends(port, chains, fragment);
   addFirewall(port, fragment);
   addHairpins(port, fragment);

@@ -1,55 +1,77 @@
+import { Groups } from "@raft2kube/std/groups.ts";
+import { AFFINITY_CLIENTS, AFFINITY_CLIENTS_OF_NAMESPACE } from "../../limits.ts";
+import { reachableEndpoints } from "../../plan/endpoints.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
-import { AFFINITY_CLIENTS } from "../../limits.ts";
 import { MARK_MASQ_CHAIN } from "./base.ts";
 import { digest } from "./digest.ts";
 import type { Fragment } from "./fragment.ts";
 import type { FrontendChains } from "./frontends.ts";
 import { internalClients } from "./random-endpoint.ts";
 
+/** Divides the clients of a namespace among its ports with session affinity. */
+export class AffinityShares {
+  readonly #ports = new Groups();
+
+  /** Takes note of a port; returns how many clients all sets of it may have. */
+  share(key: string, port: ServicePort | undefined): number {
+    const [namespace = ""] = key.split("/");
+    if (port?.affinity_s === undefined) this.#ports.delete(namespace, key);
+    else this.#ports.add(namespace, key);
+    return AFFINITY_CLIENTS_OF_NAMESPACE / Math.max(1, this.#ports.of(namespace).size);
+  }
+}
+
 /**
  * Renders a port with session affinity: each endpoint has a set of its clients, whose elements the
- * kernel adds and expires, and a chain that adds a client to it.
+ * kernel adds and expires, and a chain that adds a client to it. The sets have at most about
+ * `clients` in all.
  */
 export function renderSessionAffinity(
   port: ServicePort,
   clusterCidr: string | undefined,
   fragment: Fragment,
+  clients = AFFINITY_CLIENTS,
 ): FrontendChains {
   const { allEndpoints, localEndpoints } = port;
+  const each = Math.floor(clients / Math.max(1, reachableEndpoints(port).length));
+  const size = Math.min(AFFINITY_CLIENTS, Math.max(1, each));
+  const stick = (targets: readonly Target[]) => stickTo(port, targets, fragment, size);
   const id = digest(port.key);
   const internal = port.internalLocal ? localEndpoints : allEndpoints;
   const external = `external-${id}`;
   const chains = { clusterIp: `service-${id}`, externalIp: external, nodePort: external };
   if (internal.length > 0) {
     const mark = clusterCidr ? [`ip saddr != ${clusterCidr} jump ${MARK_MASQ_CHAIN}`] : [];
-    fragment.chains.set(chains.clusterIp, [...mark, ...stick(port, internal, fragment)]);
+    fragment.chains.set(chains.clusterIp, [...mark, ...stick(internal)]);
   }
   const isExternal = port.nodePort !== undefined || port.externalIps.length > 0;
   if (!isExternal || allEndpoints.length === 0) return chains;
   if (!port.externalLocal) {
-    fragment.chains.set(external, [
-      `jump ${MARK_MASQ_CHAIN}`,
-      ...stick(port, allEndpoints, fragment),
-    ]);
+    fragment.chains.set(external, [`jump ${MARK_MASQ_CHAIN}`, ...stick(allEndpoints)]);
     return chains;
   }
   const allChain = `external-all-${id}`;
-  fragment.chains.set(allChain, stick(port, allEndpoints, fragment));
+  fragment.chains.set(allChain, stick(allEndpoints));
   fragment.chains.set(external, [
     ...internalClients(allChain, clusterCidr),
-    ...(localEndpoints.length > 0 ? stick(port, localEndpoints, fragment) : ["drop"]),
+    ...(localEndpoints.length > 0 ? stick(localEndpoints) : ["drop"]),
   ]);
   return chains;
 }
 
 /** Returns the rules that send a client to its endpoint, or pick one; adds their chains. */
-function stick(port: ServicePort, targets: readonly Target[], fragment: Fragment): string[] {
+function stickTo(
+  port: ServicePort,
+  targets: readonly Target[],
+  fragment: Fragment,
+  size: number,
+): string[] {
   const { transport, affinity_s } = port;
   const names = targets.map(({ address, port: to }) => {
     const name = digest(`${port.key} ${address}:${to} ${affinity_s}`);
     fragment.sets.set(
       `affinity-${name}`,
-      `type ipv4_addr; size ${AFFINITY_CLIENTS}; flags dynamic, timeout; timeout ${affinity_s}s;`,
+      `type ipv4_addr; size ${size}; flags dynamic, timeout; timeout ${affinity_s}s;`,
     );
     fragment.chains.set(`endpoint-${name}`, [
       `update @affinity-${name} { ip saddr }`,
