@@ -25,7 +25,12 @@ export const UPSTREAM_TIMEOUT_MS = 2_000;
 export const FORWARDED_MAX = 256;
 /** The part of them that one client address may have, so that one pod cannot have all. */
 export const FORWARDED_PER_CLIENT_MAX = 32;
-export const CACHE_ENTRIES_MAX = 2_000;
+/** Bytes of cached answers, with their keys and CACHE_ENTRY_BYTES for each. */
+export const CACHE_BYTES_MAX = 4 << 20;
+/** The part of them that answers to one client address may have. */
+export const CACHE_BYTES_PER_CLIENT_MAX = 512 << 10;
+/** About the bytes that an entry takes beside its answer and key. */
+export const CACHE_ENTRY_BYTES = 512;
 /** Maximum time that an upstream answer is cached; a negative one without SOA less. */
 export const CACHE_TTL_S_MAX = 30;
 export const CACHE_FAILURE_TTL_S = 5;
@@ -41,5 +46,7 @@ assertLimits({
   "one client has a part of the forwarded queries": FORWARDED_PER_CLIENT_MAX < FORWARDED_MAX,
   "a forwarded query ends before its connection is idle for too long":
     UPSTREAM_TIMEOUT_MS < TCP_IDLE_MS,
+  "one client has a part of the cache, in which any answer has room":
+    CACHE_BYTES_PER_CLIENT_MAX < CACHE_BYTES_MAX && TCP_BYTES_MAX * 2 < CACHE_BYTES_PER_CLIENT_MAX,
   "failures are cached no longer than answers": CACHE_FAILURE_TTL_S <= CACHE_TTL_S_MAX,
 });

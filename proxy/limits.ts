@@ -56,8 +56,6 @@ export const CONNECTIONS_MAX = 16_384;
 export const CONNECTIONS_PER_PORT_MAX = 8_192;
 /** Userspace mode: connections and UDP ports of one client's address, in all proxy ports. */
 export const CONNECTIONS_PER_CLIENT_MAX = 2_048;
-/** Least interval between lines of the log about refused connections. */
-export const REFUSALS_LOGGED_MS = 10_000;
 /** Idle time after which a connection's peers are probed; one that vanished ends it (Go's). */
 export const KEEP_ALIVE_MS = 15_000;
 /**

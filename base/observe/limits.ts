@@ -11,3 +11,6 @@ export const SAMPLED_MESSAGES_MAX = 1_000;
 export const LINE_CHARS_MAX = 16_384;
 export const TEXT_CHARS_MAX = 1_024;
 export const LIST_ITEMS_MAX = 100;
+
+/** Least interval between lines of a warning that others can cause as often as they like. */
+export const RECURRING_MS = 10_000;

@@ -1,18 +1,32 @@
-import { CACHE_ENTRIES_MAX, CACHE_FAILURE_TTL_S, CACHE_TTL_S_MAX } from "../limits.ts";
+import { Groups } from "@raft2kube/std/groups.ts";
+import { Shares } from "@raft2kube/std/shares.ts";
+import {
+  CACHE_BYTES_MAX, CACHE_BYTES_PER_CLIENT_MAX, CACHE_ENTRY_BYTES, CACHE_FAILURE_TTL_S,
+  CACHE_TTL_S_MAX,
+} from "../limits.ts";
 import { RCODE } from "../wire/message.ts";
 import { recordSpans, TYPE_OPT, TYPE_SOA } from "../wire/records.ts";
 
 interface Entry {
-  message: Buffer;
-  stored_ms: number;
-  ttl_s: number;
+  readonly client: string;
+  /** A copy: a received one may be a part of a larger buffer. */
+  readonly message: Buffer;
+  readonly stored_ms: number;
+  readonly ttl_s: number;
+  readonly giveBack: () => void;
 }
 
 /**
- * Upstream answers, each until its shortest TTL or the limit expires. The oldest is evicted first.
+ * Upstream answers, each until its shortest TTL or the limit expires. A client's new answers evict
+ * its own oldest ones where its share is used up, and the oldest of all where the cache is full.
  */
 export class AnswerCache {
+  /** By question, the oldest first. */
   readonly #entries = new Map<string, Entry>();
+  /** The questions of each client that has entries. */
+  readonly #asked = new Groups();
+  readonly #shares =
+    new Shares({ all: CACHE_BYTES_MAX, each: CACHE_BYTES_PER_CLIENT_MAX, reserved: 0 });
 
   /** Returns the cached answer with its TTLs reduced by its age; undefined if it expired. */
   get(key: string, now_ms: number): Buffer | undefined {
@@ -20,24 +34,49 @@ export class AnswerCache {
     if (!entry) return undefined;
     const age_s = Math.floor((now_ms - entry.stored_ms) / 1000);
     if (age_s >= entry.ttl_s || age_s < 0) {
-      this.#entries.delete(key);
+      this.#delete(key);
       return undefined;
     }
     return reduceTtls(entry.message, age_s);
   }
 
-  put(key: string, message: Buffer, now_ms: number): void {
-    const ttl_s = timeToLive(message);
+  /** Keeps the answer to a question that a client, an address, asked. */
+  put(key: string, answer: Buffer, now_ms: number, client: string): void {
+    const ttl_s = timeToLive(answer);
     if (ttl_s <= 0) return;
+    this.#delete(key);
+    const bytes = key.length + answer.length + CACHE_ENTRY_BYTES;
+    const owner = { name: client };
+    for (const oldest of this.#asked.of(client)) {
+      if (this.#shares.isWithinShare(owner, bytes)) break;
+      this.#delete(oldest);
+    }
+    for (const oldest of this.#entries.keys()) {
+      if (this.#shares.isLeft(owner, bytes)) break;
+      this.#delete(oldest);
+    }
+    const message = Buffer.allocUnsafeSlow(answer.length);
+    answer.copy(message);
+    const giveBack = this.#shares.take(owner, bytes);
+    this.#entries.set(key, { client, message, stored_ms: now_ms, ttl_s, giveBack });
+    this.#asked.add(client, key);
+  }
+
+  #delete(key: string): void {
+    const entry = this.#entries.get(key);
+    if (!entry) return;
     this.#entries.delete(key);
-    this.#entries.set(key, { message, stored_ms: now_ms, ttl_s });
-    if (this.#entries.size <= CACHE_ENTRIES_MAX) return;
-    const oldest = this.#entries.keys().next().value;
-    if (oldest !== undefined) this.#entries.delete(oldest);
+    this.#asked.delete(entry.client, key);
+    entry.giveBack();
   }
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Bytes of all entries, about. */
+  get bytes(): number {
+    return this.#shares.taken;
   }
 }
 

@@ -63,6 +63,17 @@ it("all clients together have as many as there are", async () => {
   expect(await forwarder.forward(query(ANSWERED), "10.0.0.2")).toBeUndefined();
 });
 
+it("a client whose queries are refused causes one line of the log, not one each", async () => {
+  const lines: string[] = [];
+  const warn = (line: string) => void lines.push(line);
+  const upstreams = [{ address, port: upstream.address().port }];
+  const log = { ...logger("dns-test"), warn };
+  forwarder = createForwarder({ upstreams, clock: new ManualClock(), log });
+  await ask("10.0.0.1", FORWARDED_PER_CLIENT_MAX);
+  for (let n = 0; n < 100; n++) await forwarder.forward(query(`x${n}.test`), "10.0.0.1");
+  expect(lines).toEqual(["too many forwarded queries"]);
+});
+
 it("a query with a dot in a label shares no answer with the name that it looks like", async () => {
   const twoLabels = query("answered.example");
   const oneLabel = query("answered-example");

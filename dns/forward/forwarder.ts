@@ -1,4 +1,5 @@
 import type { Logger } from "@raft2kube/observe/log.ts";
+import { recurring } from "@raft2kube/observe/recurring.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
@@ -35,15 +36,17 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     new Shares({ all: FORWARDED_MAX, each: FORWARDED_PER_CLIENT_MAX, reserved: 0 });
   const inFlight = new Map<string, Promise<Buffer | undefined>>();
   let warned = false;
+  const failed = recurring(log, "an upstream resolver failed", clock);
+  const refused = recurring(log, "too many forwarded queries", clock);
 
-  async function tryEach(bytes: Buffer, key: string, asked: string): Promise<Buffer | undefined> {
+  async function tryEach(bytes: Buffer, key: string, asked: string, client: string) {
     for (const upstream of upstreams) {
       try {
         const answer = await exchange(bytes, upstream, { clock, timeout_ms });
-        cache.put(key, answer, clock.now());
+        cache.put(key, answer, clock.now(), client);
         return answer;
       } catch (thrown) {
-        log.warn("an upstream resolver failed", { name: asked, error: messageOf(thrown) });
+        failed({ name: asked, error: messageOf(thrown) });
       }
     }
     return undefined;
@@ -69,11 +72,11 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       let forwarding = inFlight.get(key);
       if (!forwarding) {
         if (!shares.fits({ name })) {
-          log.warn("too many forwarded queries", { client: name, all: shares.taken });
+          refused({ client: name, all: shares.taken });
           return undefined;
         }
         const give = shares.take({ name });
-        forwarding = tryEach(bytes, key, question.name).finally(() => {
+        forwarding = tryEach(bytes, key, question.name, name).finally(() => {
           inFlight.delete(key);
           give();
         });

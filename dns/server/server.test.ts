@@ -8,9 +8,11 @@ import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { AnswerCache, timeToLive } from "../forward/cache.ts";
 import { createForwarder } from "../forward/forwarder.ts";
+import { CACHE_BYTES_MAX, CACHE_BYTES_PER_CLIENT_MAX } from "../limits.ts";
 import { machineUpstreams, nameserversOf } from "../forward/upstreams.ts";
 import { createResolver, type Resolve } from "../resolver.ts";
 import { RCODE, type Query, replyOf, writeReply } from "../wire/message.ts";
+import { backendsOf } from "../zone/backends.ts";
 import type { ClusterView } from "../zone/view.ts";
 import { listenTcp } from "./tcp.ts";
 import { listenUdp, type Listener } from "./udp.ts";
@@ -39,10 +41,10 @@ const VIEW: ClusterView = {
     }
     return undefined;
   },
-  slices: () => [{
+  backends: () => backendsOf([{
     metadata: { name: "s" }, addressType: "IPv4", ports: [],
     endpoints: many.map((address) => ({ addresses: [address] })),
-  }],
+  }]),
   serviceAt: () => undefined,
   slicesAt: () => [],
   serial: () => 1,
@@ -237,7 +239,7 @@ describe("the cache", () => {
   test("reduces TTLs by age and drops expired answers", () => {
     const clock = new ManualClock();
     const cache = new AnswerCache();
-    cache.put("k", message(10), clock.now());
+    cache.put("k", message(10), clock.now(), "10.0.0.1");
     clock.advance(4_000);
     const cached = cache.get("k", clock.now());
     expect(cached && packet.decode(cached).answers).toMatchObject([{ ttl: 6 }]);
@@ -253,10 +255,22 @@ describe("the cache", () => {
     expect(timeToLive(message(86_400))).toBe(30);
   });
 
-  test("is bounded", () => {
+  test("has at most so many bytes, of a client and in all", () => {
     const cache = new AnswerCache();
-    for (let at = 0; at < 2_100; at++) cache.put(`k${at}`, message(10), 0);
-    expect(cache.size).toBe(2_000);
+    const large = packet.encode({
+      ...packet.decode(message(10)),
+      answers: Array.from({ length: 100 }, (): Answer => ({
+        name: "large.example.org", type: "TXT", ttl: 10, data: ["x".repeat(200)],
+      })),
+    });
+    cache.put("other's", message(10), 0, "10.0.0.1");
+    for (let at = 0; at < 1_000; at++) cache.put(`k${at}`, large, 0, "10.0.0.2");
+    expect(cache.bytes).toBeLessThan(CACHE_BYTES_PER_CLIENT_MAX + 10_000);
+    expect([cache.get("other's", 0), cache.get("k999", 0), cache.get("k0", 0)])
+      .toEqual([expect.any(Buffer), expect.any(Buffer), undefined]);
+    for (let at = 0; at < 1_000; at++) cache.put(`k${at}`, large, 0, `10.0.1.${at}`);
+    expect(cache.bytes).toBeLessThanOrEqual(CACHE_BYTES_MAX);
+    expect(cache.size).toBeGreaterThan(100);
   });
 });
 

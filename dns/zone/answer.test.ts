@@ -5,7 +5,7 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { RECORDS_MAX } from "../limits.ts";
 import { type Query, RCODE, readQuery, writeReply } from "../wire/message.ts";
 import { answerZone } from "./answer.ts";
-import { clusterIps } from "./backends.ts";
+import { BackendCache, backendsOf, clusterIps, serviceOf } from "./backends.ts";
 import type { ClusterView } from "./view.ts";
 
 const ZONE = { domain: "cluster.local", ttl_s: 5 };
@@ -49,13 +49,45 @@ const VIEW: ClusterView = {
   hasNamespace: (name) => name === "shop",
   service: (namespace, name) =>
     SERVICES.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name),
-  slices: (_namespace, name) =>
-    SLICES.filter(({ metadata }) => metadata.labels?.["kubernetes.io/service-name"] === name),
+  backends: (_namespace, name) => backendsOf(SLICES.filter((slice) =>
+    serviceOf(slice).includes(`shop/${name}`))),
   serviceAt: (ip) => SERVICES.find((candidate) => clusterIps(candidate).includes(ip)),
   slicesAt: (ip) =>
     SLICES.filter(({ endpoints }) => endpoints.some(({ addresses }) => addresses.includes(ip))),
   serial: () => 42,
 };
+
+describe("the backends of a Service", () => {
+  const slice = (name: string, port: number, addresses: string[]): EndpointSlice => ({
+    metadata: { name, namespace: "shop", labels: { "kubernetes.io/service-name": "db" } },
+    addressType: "IPv4",
+    ports: [{ name: "sql", port, protocol: "TCP" }],
+    endpoints: addresses.map((address) => ({ addresses: [address] })),
+  });
+  const portsOf = (slices: EndpointSlice[]) => Object.fromEntries(
+    backendsOf(slices).all.map(({ address, ports }) => [address, ports.map(({ port }) => port)]),
+  );
+
+  test("have the ports of each slice that has their address, once, and of no other", () => {
+    expect(portsOf([
+      slice("one", 1, ["10.244.0.5", "10.244.0.6"]), slice("two", 2, ["10.244.0.5"]),
+      slice("three", 1, ["10.244.0.5"]),
+    ])).toEqual({ "10.244.0.5": [1, 2], "10.244.0.6": [1] });
+  });
+
+  test("have a port once, however often a slice repeats their address", () => {
+    expect(portsOf([slice("one", 1, Array(30).fill("10.244.0.5"))])).toEqual({ "10.244.0.5": [1] });
+  });
+
+  test("are kept until one of its slices changes", () => {
+    const cache = new BackendCache();
+    const [one, two] = [slice("one", 1, ["10.244.0.5"]), slice("two", 2, ["10.244.0.6"])];
+    const first = cache.of("shop/db", [one]);
+    expect(cache.of("shop/db", [one])).toBe(first);
+    cache.changed(two);
+    expect(cache.of("shop/db", [one, two]).all).toHaveLength(2);
+  });
+});
 
 function query(name: string, type: string) {
   return answerZone(VIEW, ZONE, { name, type, class: "IN" });

@@ -3,7 +3,7 @@ import { isIPv6 } from "node:net";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import { RECORDS_MAX } from "../limits.ts";
 import { RCODE, type Reply, replyOf } from "../wire/message.ts";
-import { backendsOf, clusterIps, isHeadless } from "./backends.ts";
+import { clusterIps, isHeadless } from "./backends.ts";
 import { type ClusterName, labelOf, parseClusterName, reverseAddressOf } from "./cluster-name.ts";
 import type { Backend, ClusterView } from "./view.ts";
 
@@ -130,21 +130,21 @@ function lookUpService(
     const record: Answer = { name, type: "CNAME", ttl: zone.ttl_s, data: target };
     return { exists: true, records: [record], cname: { record, target } };
   }
-  const backends = backendsOf(view.slices(parsed.namespace, parsed.service));
+  const backends = view.backends(parsed.namespace, parsed.service);
   const headless = isHeadless(service);
   switch (parsed.kind) {
     case "service": {
-      const ips = headless ? backends.map(({ address }) => address) : clusterIps(service);
+      const ips = headless ? backends.all.map(({ address }) => address) : clusterIps(service);
       // Without ready endpoints the name of a headless Service does not exist.
       if (headless && ips.length === 0) return NXDOMAIN;
-      const srv = () => srvRecords(zone, name, srvTargets(zone, service, backends, () => true));
+      const srv = () => srvRecords(zone, name, srvTargets(zone, service, backends.all, () => true));
       const shown = ips.slice(0, RECORDS_MAX);
       const records = shown.map((ip) => addressRecord(name, zone.ttl_s, ip));
       return { exists: true, records, srv };
     }
     case "endpoint": {
-      const mine = backends.filter(({ host }) => host.toLowerCase() === parsed.host);
-      if (mine.length === 0) return NXDOMAIN;
+      const mine = backends.byHost.get(parsed.host);
+      if (!mine) return NXDOMAIN;
       const records = mine.map(({ address }) => addressRecord(name, zone.ttl_s, address));
       return { exists: true, records };
     }
@@ -153,7 +153,7 @@ function lookUpService(
       const matches = (port: { name: string; protocol: string }) =>
         port.protocol.toLowerCase() === parsed.transport &&
         (parsed.kind === "transport" || port.name.toLowerCase() === parsed.port);
-      const targets = () => srvTargets(zone, service, backends, matches);
+      const targets = () => srvTargets(zone, service, backends.all, matches);
       if (targets().next().done) return NXDOMAIN;
       if (parsed.kind === "transport") return NODATA;
       return { exists: true, records: [], srv: () => srvRecords(zone, name, targets()) };

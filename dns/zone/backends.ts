@@ -1,7 +1,9 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { labelOf } from "./cluster-name.ts";
-import type { Backend } from "./view.ts";
+import type { Backend, Backends } from "./view.ts";
+
+const SERVICE_NAME = "kubernetes.io/service-name";
 
 export function isHeadless({ spec }: Service): boolean {
   return spec.clusterIP === "None";
@@ -14,7 +16,7 @@ export function clusterIps({ spec }: Service): string[] {
 }
 
 /** Returns the ready endpoints, each address once. publishNotReadyAddresses marks all as ready. */
-export function backendsOf(slices: readonly EndpointSlice[]): Backend[] {
+export function backendsOf(slices: readonly EndpointSlice[]): Backends {
   const backends = new Map<string, Backend>();
   for (const slice of slices) {
     const ports = (slice.ports ?? []).flatMap(({ name = "", protocol = "TCP", port }) => {
@@ -24,10 +26,41 @@ export function backendsOf(slices: readonly EndpointSlice[]): Backend[] {
       if (conditions?.ready === false) continue;
       for (const address of addresses) {
         const known = backends.get(address);
-        if (known) known.ports.push(...ports);
-        else backends.set(address, { address, host: hostname || labelOf(address), ports });
+        if (!known) backends.set(address, { address, host: hostname || labelOf(address), ports });
+        else if (known.ports !== ports) known.ports = bothOf(known.ports, ports);
       }
     }
   }
-  return [...backends.values()];
+  const all = [...backends.values()];
+  return { all, byHost: Map.groupBy(all, ({ host }) => host.toLowerCase()) };
+}
+
+/** Returns the ports of two slices that have the same address, each once. */
+function bothOf(some: Backend["ports"], others: Backend["ports"]): Backend["ports"] {
+  const keyed = [...some, ...others].map((each) =>
+    [`${each.protocol} ${each.port} ${each.name}`, each] as const);
+  return [...new Map(keyed).values()];
+}
+
+/** The Service of a slice, `namespace/name`; none if its label is missing. */
+export function serviceOf({ metadata }: EndpointSlice): string[] {
+  const name = metadata.labels?.[SERVICE_NAME];
+  return name === undefined ? [] : [`${metadata.namespace}/${name}`];
+}
+
+/** The backends of Services that have slices, each kept until one of these changes. */
+export class BackendCache {
+  readonly #backends = new Map<string, Backends>();
+
+  /** Returns the backends of a Service with these slices. */
+  of(service: string, slices: readonly EndpointSlice[]): Backends {
+    const backends = this.#backends.get(service) ?? backendsOf(slices);
+    if (slices.length > 0) this.#backends.set(service, backends);
+    return backends;
+  }
+
+  /** To be called with each slice that was added or deleted, or is another one now. */
+  changed(slice: EndpointSlice): void {
+    for (const service of serviceOf(slice)) this.#backends.delete(service);
+  }
 }

@@ -5,10 +5,8 @@ import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { ENDPOINT_SLICES, NAMESPACES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { clusterIps } from "./backends.ts";
+import { BackendCache, clusterIps, serviceOf } from "./backends.ts";
 import type { ClusterView } from "./view.ts";
-
-const SERVICE_NAME = "kubernetes.io/service-name";
 
 /** A view of the cluster that informers keep current. */
 export interface InformerView extends ClusterView {
@@ -32,9 +30,16 @@ export function informerView(client: KubeClient, clock: Clock): InformerView {
   });
   services.index("address", clusterIps);
   slices.index("address", (slice) => slice.endpoints?.flatMap(({ addresses }) => addresses) ?? []);
-  slices.index("service", ({ metadata }) => {
-    const name = metadata.labels?.[SERVICE_NAME];
-    return name === undefined ? [] : [`${metadata.namespace}/${name}`];
+  slices.index("service", serviceOf);
+  const backends = new BackendCache();
+  const changedSlice = (slice: EndpointSlice) => backends.changed(slice);
+  slices.handle({
+    added: changedSlice,
+    deleted: changedSlice,
+    updated(slice, old) {
+      changedSlice(slice);
+      changedSlice(old);
+    },
   });
   let serial = Math.floor(clock.now() / 1000);
   const changed = () => {
@@ -50,7 +55,10 @@ export function informerView(client: KubeClient, clock: Clock): InformerView {
     hasSynced: () => all.every((informer) => informer.hasSynced),
     hasNamespace: (name) => namespaces.store.get(name) !== undefined,
     service: (namespace, name) => services.store.get(`${namespace}/${name}`),
-    slices: (namespace, service) => slices.store.by("service", `${namespace}/${service}`),
+    backends(namespace, name) {
+      const service = `${namespace}/${name}`;
+      return backends.of(service, slices.store.by("service", service));
+    },
     serviceAt: (address) => services.store.by("address", address)[0],
     slicesAt: (address) => slices.store.by("address", address),
     serial: () => serial >>> 0,

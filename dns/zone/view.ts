@@ -5,8 +5,8 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 export interface ClusterView {
   hasNamespace(name: string): boolean;
   service(namespace: string, name: string): Service | undefined;
-  /** Returns the slices of a Service. */
-  slices(namespace: string, service: string): EndpointSlice[];
+  /** Returns what the slices of a Service have. */
+  backends(namespace: string, service: string): Backends;
   /** Returns the Service with this ClusterIP. */
   serviceAt(address: string): Service | undefined;
   /** Returns the slices with this address. */
@@ -20,5 +20,11 @@ export interface Backend {
   address: string;
   /** The endpoint's own label below the Service. */
   host: string;
-  ports: { name: string; protocol: string; port: number }[];
+  ports: readonly { name: string; protocol: string; port: number }[];
+}
+
+/** A Service's endpoints; a host is in lower case. */
+export interface Backends {
+  readonly all: readonly Backend[];
+  readonly byHost: ReadonlyMap<string, readonly Backend[]>;
 }

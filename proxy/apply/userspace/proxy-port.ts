@@ -1,7 +1,7 @@
 import type { Logger } from "@raft2kube/observe/log.ts";
+import { recurring } from "@raft2kube/observe/recurring.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
-import { REFUSALS_LOGGED_MS } from "../../limits.ts";
 import type { Target } from "../../plan/model.ts";
 
 /** A port of this process whose connections are passed on to endpoints of a Service port. */
@@ -32,20 +32,21 @@ export interface BudgetOptions {
 export class Budget {
   readonly #options: BudgetOptions;
   readonly #shares: Shares;
-  #logged_ms = -Infinity;
-  /** Since the last line of the log. */
-  #refused = 0;
+  readonly #logRefusal: ReturnType<typeof recurring>;
 
   constructor(options: BudgetOptions) {
     this.#options = options;
-    const { most: all, mostPerClient: each = all } = options;
+    const { most: all, mostPerClient: each = all, log, clock } = options;
     this.#shares = new Shares({ all, each, reserved: 0 });
+    this.#logRefusal = recurring(log, "connections are refused: too many are under way", clock);
   }
 
   /** Takes one for a client's address. Returns how to give it back; undefined: none is left. */
   take(name: string): (() => void) | undefined {
     const { within } = this.#options;
-    if (!this.#shares.fits({ name })) return void this.#refuse(name);
+    if (!this.#shares.fits({ name })) {
+      return void this.#logRefusal({ client: name, ofAll: this.#shares.taken });
+    }
     const giveBack = within?.take(name);
     if (within && !giveBack) return undefined;
     const give = this.#shares.take({ name });
@@ -53,17 +54,5 @@ export class Budget {
       give();
       giveBack?.();
     };
-  }
-
-  /** Logs from time to time: clients choose how often they try. */
-  #refuse(client: string): void {
-    const { clock, log } = this.#options;
-    this.#refused++;
-    if (clock.monotonic() - this.#logged_ms < REFUSALS_LOGGED_MS) return;
-    log.warn("connections are refused: too many are under way", {
-      client, refused: this.#refused, ofAll: this.#shares.taken,
-    });
-    this.#logged_ms = clock.monotonic();
-    this.#refused = 0;
   }
 }

@@ -38,7 +38,7 @@ const VIEW: ClusterView = {
   hasNamespace: () => true,
   service: (namespace, name) => namespace === "kube-system" && name === "kube-dns"
     ? KUBE_DNS : undefined,
-  slices: () => [],
+  backends: () => ({ all: [], byHost: new Map() }),
   serviceAt: () => undefined,
   slicesAt: () => [],
   serial: () => 1,

@@ -66,7 +66,7 @@ function readAsAnswer(bytes: Buffer): Fate {
   try {
     timeToLive(bytes);
     const cache = new AnswerCache();
-    cache.put("key", bytes, 0);
+    cache.put("key", bytes, 0, "10.0.0.1");
     cache.get("key", 1_000);
     const query = readQuery(packet.encode({
       id: 9, type: "query", flags: 0, questions: [question], ...NONE,
