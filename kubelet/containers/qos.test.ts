@@ -96,6 +96,13 @@ describe("a pod's resources", () => {
     });
   });
 
+  test("limits beyond what the kernel takes are its largest", () => {
+    const pod = podOf([{ limits: { cpu: "1e18", memory: "1e30" }, requests: { cpu: "1m" } }]);
+    expect(containerLinuxResources(pod, pod.spec.containers[0]!, 2 ** 34)).toMatchObject({
+      cpuQuota: 17_592_186_044_415, memoryLimitInBytes: Number.MAX_SAFE_INTEGER,
+    });
+  });
+
   test("shares and quota", () => {
     expect(cpuShares(undefined)).toBe(2);
     expect(cpuShares(500)).toBe(512);

@@ -54,18 +54,24 @@ export interface ComputeResources {
   memoryLimit_bytes: number | undefined;
 }
 
-/** Returns requests and limits as numbers; a request that is left out equals the limit. */
+/**
+ * Returns requests and limits as numbers; a request that is left out equals the limit. A limit of
+ * memory is at most what a number holds exactly (9 PB): neither CRI nor the kernel takes any more.
+ */
 export function computeResources({
   requests,
   limits,
 }: ResourceRequirements = {}): ComputeResources {
   const cpuRequest = requests?.cpu ?? limits?.cpu;
   const memoryRequest = requests?.memory ?? limits?.memory;
+  const memoryLimit = limits?.memory;
   return {
     cpuRequest_milli: cpuRequest === undefined ? undefined : milliValueOf(cpuRequest),
     cpuLimit_milli: limits?.cpu === undefined ? undefined : milliValueOf(limits.cpu),
     memoryRequest_bytes: memoryRequest === undefined ? undefined : valueOf(memoryRequest),
-    memoryLimit_bytes: limits?.memory === undefined ? undefined : valueOf(limits.memory),
+    memoryLimit_bytes: memoryLimit === undefined
+      ? undefined
+      : Math.min(valueOf(memoryLimit), Number.MAX_SAFE_INTEGER),
   };
 }
 
@@ -133,8 +139,12 @@ export function cpuShares(request_milli: number | undefined): number {
 /** CFS period in microseconds, the kernel's own default. */
 export const CPU_PERIOD_US = 100_000;
 
-/** Returns the CFS quota in microseconds, at least 1 ms (the kernel's minimum); -1: no limit. */
+/** The kernel's largest quota (MAX_BW in kernel/sched): that of 175,921,860 CPUs. */
+const CPU_QUOTA_US_MAX = 2 ** 44 - 1;
+
+/** Returns the CFS quota in microseconds, within the kernel's bounds (from 1 ms); -1: no limit. */
 export function cpuQuota_us(limit_milli: number | undefined): number {
   if (limit_milli === undefined || limit_milli === 0) return -1;
-  return Math.max(1_000, Math.floor((limit_milli * CPU_PERIOD_US) / 1000));
+  const quota_us = Math.floor((limit_milli * CPU_PERIOD_US) / 1000);
+  return Math.min(CPU_QUOTA_US_MAX, Math.max(1_000, quota_us));
 }
