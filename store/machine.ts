@@ -88,7 +88,7 @@ export function assemble(
   const self = selfOf(opened, peers?.advertiseUrls ?? []);
   const sender = newSender(self, opened, options, () => replica);
   const onReceived = (message: SnapshotMessage) => replica.receive(message);
-  const receiver = new SnapshotReceiver({ self, folder: snapshots, metrics, onReceived });
+  const receiver = new SnapshotReceiver({ self, folder: snapshots, clock, metrics, onReceived });
   const transport = peers ? newPeers(self, options, sender, () => replica) : soleMemberTransport();
   const watches = new WatchHub(state, fail, streamLimits(options));
   const compactor = new Compactor(state, () => flusher.next(), fail, clock);

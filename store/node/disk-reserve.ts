@@ -1,4 +1,4 @@
-import { lstatSync, rmSync, statfsSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -12,6 +12,7 @@ import {
   DISK_LOOK_REST_MS,
   DISK_RESERVE_BYTES,
 } from "../limits.ts";
+import { freeBytes } from "../structures/free-bytes.ts";
 
 const log = logger("store");
 /** Written by each pass: all at once it would slow down the log of a member that just started. */
@@ -72,10 +73,10 @@ export class DiskReserve {
   /** Releases the reserve where the disk is nearly full; returns the free bytes. */
   #look(): number {
     this.#lookedAt_ms = this.#clock.monotonic();
-    let free_bytes = this.#free_bytes();
+    let free_bytes = freeBytes(this.#dataDir);
     if (free_bytes < DISK_LOW_BYTES && this.#kept_bytes() > 0) {
       rmSync(this.#path, { force: true });
-      free_bytes = this.#free_bytes();
+      free_bytes = freeBytes(this.#dataDir);
       log.warn("the disk is nearly full: the store's reserve is released", { free_bytes });
     }
     const short = free_bytes < (this.#short ? DISK_ENOUGH_BYTES : DISK_LOW_BYTES);
@@ -86,11 +87,6 @@ export class DiskReserve {
     }
     this.#short = short;
     return free_bytes;
-  }
-
-  #free_bytes(): number {
-    const { bavail, bsize } = statfsSync(this.#dataDir);
-    return bavail * bsize;
   }
 
   #kept_bytes(): number {

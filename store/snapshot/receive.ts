@@ -2,12 +2,15 @@ import { type FileHandle, open, rm, stat } from "node:fs/promises";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { SnapshotOffer, SnapshotPart } from "@raft2kube/proto/gen/peer.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { SnapshotMessage } from "../core/message.ts";
 import { timedSnapshot } from "../metrics/peers.ts";
-import { SNAPSHOT_REPORT_BYTES } from "../limits.ts";
+import { DISK_LOW_BYTES, SNAPSHOT_REPORT_BYTES, SNAPSHOT_SILENCE_MS } from "../limits.ts";
 import type { MemberMetrics } from "../metrics/member.ts";
+import { freeBytes } from "../structures/free-bytes.ts";
 import { type Self, checkHello } from "../transport/hello.ts";
+import { nextWithin } from "../transport/next-within.ts";
 import type { SnapshotFolder } from "./folder.ts";
 import { checkSnapshot } from "./load.ts";
 import { renameDurably } from "./write.ts";
@@ -15,6 +18,7 @@ import { renameDurably } from "./write.ts";
 export interface SnapshotReceiverOptions {
   self: Self;
   folder: SnapshotFolder;
+  clock: Clock;
   metrics: Pick<MemberMetrics, "peers" | "maintenance">;
   onReceived: (message: SnapshotMessage) => void;
 }
@@ -23,7 +27,8 @@ const log = logger("snapshot");
 
 /**
  * Takes snapshots from the leader: parts go into a file that outlives a broken stream; once whole
- * and checked it is renamed, and the core is notified. The latest stream wins.
+ * and checked it is renamed, and the core is notified. The latest stream wins; one that is silent
+ * ends, as does one that offers more than the disk has room for.
  */
 export class SnapshotReceiver {
   readonly #options: SnapshotReceiverOptions;
@@ -34,14 +39,14 @@ export class SnapshotReceiver {
   }
 
   async *receive(parts: AsyncIterable<SnapshotPart>) {
-    const stream = ++this.#stream;
+    const { self, folder, clock, metrics } = this.#options;
     const incoming = parts[Symbol.asyncIterator]();
-    const first = await incoming.next();
+    const first = await nextWithin(incoming, clock, SNAPSHOT_SILENCE_MS);
     const part = first.done ? undefined : first.value;
-    const { self, folder, metrics } = this.#options;
     const { from } = checkHello(self, part?.hello);
     const offer = part?.offer;
     if (!offer) throw new RpcError(Status.INVALID_ARGUMENT, "a snapshot begins with an offer");
+    const stream = ++this.#stream;
     const path = folder.incoming(offer, offer.crc);
     folder.dropIncoming(path);
     const arrived = Promise.withResolvers<undefined>();
@@ -73,9 +78,10 @@ export class SnapshotReceiver {
   ) {
     let offset = await sizeOf(path);
     let reported = offset;
+    this.#refuseTooLarge(offer.bytes - offset);
     yield { offset };
     while (offset < offer.bytes) {
-      const next = await parts.next();
+      const next = await nextWithin(parts, this.#options.clock, SNAPSHOT_SILENCE_MS);
       if (next.done) throw new RpcError(Status.ABORTED, `the stream ended at byte ${offset}`);
       if (!isLatest()) throw new RpcError(Status.ABORTED, "another snapshot has come");
       const { data } = next.value;
@@ -88,6 +94,15 @@ export class SnapshotReceiver {
       reported = offset;
       yield { offset };
     }
+  }
+
+  /** A disk that a snapshot filled would end the member at its next write. */
+  #refuseTooLarge(bytes: number): void {
+    const { path } = this.#options.folder;
+    const room = freeBytes(path) - DISK_LOW_BYTES;
+    if (bytes <= room) return;
+    const message = `the disk of ${path} has room for ${Math.max(0, room)} of ${bytes} bytes`;
+    throw new RpcError(Status.RESOURCE_EXHAUSTED, `${message}: free some, the snapshot comes again`);
   }
 
   /** The file is whole: is it what was offered? */

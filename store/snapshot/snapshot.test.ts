@@ -4,11 +4,13 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { SnapshotPart } from "@raft2kube/proto/gen/peer.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { memoryBackend } from "../backend/memory.ts";
 import { initialMembership } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
+import { SNAPSHOT_SILENCE_MS } from "../limits.ts";
 import { META_KEY, decodeMeta, encodeMeta } from "../mvcc/persist/flush/meta.ts";
 import { MemberMetrics } from "../metrics/member.ts";
 import { PEER_PROTOCOLS, type Self } from "../transport/hello.ts";
@@ -123,7 +125,8 @@ test("a broken stream goes on where the file ends; the core hears once it is who
   const snapshots = new SnapshotFolder(folder);
   const metrics = new MemberMetrics({}, systemClock());
   const onReceived = (message: Message) => received.push(message);
-  const receiver = new SnapshotReceiver({ self, folder: snapshots, metrics, onReceived });
+  const clock = systemClock();
+  const receiver = new SnapshotReceiver({ self, folder: snapshots, clock, metrics, onReceived });
   const run = async (parts: SnapshotPart[]) => {
     const progress: { offset: number; done?: boolean }[] = [];
     for await (const each of receiver.receive(stream(parts))) progress.push(each);
@@ -145,7 +148,8 @@ test("what has come of an older snapshot goes when another is offered", async ()
   const snapshots = new SnapshotFolder(folder);
   const onReceived = () => undefined;
   const metrics = new MemberMetrics({}, systemClock());
-  const receiver = new SnapshotReceiver({ self, folder: snapshots, metrics, onReceived });
+  const clock = systemClock();
+  const receiver = new SnapshotReceiver({ self, folder: snapshots, clock, metrics, onReceived });
   for (const index of [100, 200, 300]) {
     const parts = partsOf({ ...file, index }, 0, 200_000);
     const all = async () => {
@@ -162,7 +166,8 @@ test("what is not what was offered is thrown away", async () => {
   const snapshots = new SnapshotFolder(folder);
   const onReceived = () => undefined;
   const metrics = new MemberMetrics({}, systemClock());
-  const receiver = new SnapshotReceiver({ self, folder: snapshots, metrics, onReceived });
+  const clock = systemClock();
+  const receiver = new SnapshotReceiver({ self, folder: snapshots, clock, metrics, onReceived });
   const parts = partsOf(file, 0, file.bytes);
   parts[3]!.data = Buffer.alloc(parts[3]!.data.length);
   const all = async () => {
@@ -170,6 +175,47 @@ test("what is not what was offered is thrown away", async () => {
   };
   await expect(all()).rejects.toThrow("damaged block");
   expect(readdirSync(join(folder, "member", "snap"))).toEqual([]);
+});
+
+/** Drives a receiver; an error of it rejects. */
+async function drain(progress: AsyncIterable<{ offset: number }>, seen: number[] = []) {
+  for await (const { offset } of progress) seen.push(offset);
+}
+
+test("a stream that brings nothing ends, before its offer and after; the newest stays", async () => {
+  const file = await written();
+  const clock = new ManualClock();
+  const snapshots = new SnapshotFolder(folder);
+  const metrics = new MemberMetrics({}, clock);
+  const onReceived = () => undefined;
+  const receiver = new SnapshotReceiver({ self, folder: snapshots, clock, metrics, onReceived });
+  async function* silentAfter(parts: SnapshotPart[]) {
+    yield* parts;
+    await new Promise(() => undefined);
+  }
+  const seen: number[] = [];
+  const begun = drain(receiver.receive(silentAfter(partsOf(file, 0, 100_000))), seen);
+  const ended = expect(begun).rejects.toThrow(/nothing came on the stream in \d+ ms/);
+  const mute = drain(receiver.receive(silentAfter([])));
+  const muteEnded = expect(mute).rejects.toThrow("nothing came");
+  const inFile = () => readFileSync(snapshots.incoming(file, file.crc)).length;
+  await expect.poll(() => seen.length > 0 && inFile()).toBe(100_000);
+  clock.advance(SNAPSHOT_SILENCE_MS);
+  await Promise.all([ended, muteEnded]);
+});
+
+test("no more is taken than the disk has room for", async () => {
+  const file = await written();
+  const clock = systemClock();
+  const snapshots = new SnapshotFolder(folder);
+  const metrics = new MemberMetrics({}, clock);
+  const onReceived = () => undefined;
+  const receiver = new SnapshotReceiver({ self, folder: snapshots, clock, metrics, onReceived });
+  const offered = drain(receiver.receive(stream(partsOf({ ...file, bytes: 2 ** 52 }, 0, 100))));
+  await expect(offered).rejects.toMatchObject({
+    status: Status.RESOURCE_EXHAUSTED,
+    message: expect.stringMatching(/room for \d+ of 4503599627370496 bytes/),
+  });
 });
 
 test("one file is created for all followers that need it at the same time", async () => {

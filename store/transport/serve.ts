@@ -13,10 +13,11 @@ import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Message } from "../core/message.ts";
-import { PEER_ALIVE_INTERVAL_MS, REMOVED_GRACE_MS } from "../limits.ts";
+import { PEER_ALIVE_INTERVAL_MS, PEER_SILENCE_MS, REMOVED_GRACE_MS } from "../limits.ts";
 import type { PeerMetricsByMember } from "../metrics/peers.ts";
 import { decodeMessage, messageBytes } from "./codec.ts";
 import { type Self, checkHello, checkNotRemoved, welcomeOf } from "./hello.ts";
+import { nextWithin } from "./next-within.ts";
 import type { PeerAddress } from "./transport.ts";
 
 /** A member's handlers for messages of peers. */
@@ -52,7 +53,7 @@ async function* exchange(
   call: Call,
 ) {
   const stream = frames[Symbol.asyncIterator]();
-  const first = await stream.next();
+  const first = await nextWithin(stream, clock, PEER_SILENCE_MS);
   const greeting = checkHello(self, first.done ? undefined : first.value.hello);
   const { from, peerUrls } = greeting;
   handlers.met({ id: from, urls: peerUrls });
