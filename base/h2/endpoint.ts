@@ -6,7 +6,7 @@ import { FLAG, FRAME, H2_ERROR, type H2ErrorName, Http2Error } from "./frame.ts"
 import { FrameReader } from "./frame-reader.ts";
 import { type HeaderBlock, HeaderBlocks, parentStream, unpadded } from "./header-block.ts";
 import { RecentStreams } from "./recent-streams.ts";
-import { FrameSender } from "./sender.ts";
+import { FrameSender, type Unread } from "./sender.ts";
 import { WINDOW_BYTES_MAX, readSettings } from "./settings.ts";
 import type { Http2Stream } from "./stream.ts";
 
@@ -32,12 +32,18 @@ export abstract class Http2Endpoint {
 
   /**
    * `prefaced` is false where the peer sends the preface first: at a server. With `turns`, its
-   * input takes turns with that of other connections.
+   * input takes turns with that of other connections; `unread` counts what they all keep back.
    */
-  constructor(socket: Duplex, clock: Clock, prefaced: boolean, turns?: InputTurns) {
+  constructor(
+    socket: Duplex,
+    clock: Clock,
+    prefaced: boolean,
+    turns?: InputTurns,
+    unread: Unread = { bytes: 0 },
+  ) {
     this.socket = socket;
     this.clock = clock;
-    this.sender = new FrameSender(socket, () => this.#giveUp());
+    this.sender = new FrameSender(socket, unread, () => this.#giveUp());
     this.#reader = new FrameReader((...frame) => this.#onFrame(...frame), prefaced);
     socket.on("data", (chunk: Buffer) => {
       if (turns) turns.receive(socket, () => this.#receive(chunk));

@@ -32,6 +32,11 @@ export interface SendingStream {
   pump(frames_max: number): void;
 }
 
+/** Counts what all connections of a server keep back for peers that do not read. */
+export interface Unread {
+  bytes: number;
+}
+
 const SCRATCH_BYTES = 4 * 1024;
 /** Larger scratch buffers are not kept between flushes. */
 const SCRATCH_BYTES_KEPT = 64 * 1024;
@@ -48,12 +53,14 @@ const FRAMES_A_TURN = 4;
 export class FrameSender {
   readonly #socket: Duplex;
   readonly #onUnread: () => void;
+  readonly #unread: Unread;
   readonly #encoder = new HpackEncoder();
   readonly settings: PeerSettings = defaultPeerSettings();
   /** The peer's window for all streams together. */
   window = DEFAULT_WINDOW_BYTES;
-  /** Bytes that streams keep back. */
-  waitingBytes = 0;
+  #waitingBytes = 0;
+  /** Bytes that streams kept back, and the peer has taken since. */
+  takenBytes = 0;
   /** Frames with data sent so far. */
   dataFrames = 0;
   readonly #waiting = new Set<SendingStream>();
@@ -67,8 +74,9 @@ export class FrameSender {
   };
 
   /** `onUnread` is called when the peer has left too much unread. */
-  constructor(socket: Duplex, onUnread: () => void) {
+  constructor(socket: Duplex, unread: Unread, onUnread: () => void) {
     this.#socket = socket;
+    this.#unread = unread;
     this.#onUnread = onUnread;
     socket.on("drain", () => {
       this.#blocked = false;
@@ -93,6 +101,17 @@ export class FrameSender {
   head(streamId: number, fields: readonly HeaderField[], constant: boolean): void {
     const block = constant ? this.#encoder.constant(fields) : this.#encoder.encode(fields);
     this.#headers(streamId, block, false);
+  }
+
+  /** Bytes that streams keep back. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** A stream keeps back so much more, or less. */
+  keepBack(bytes: number): void {
+    this.#waitingBytes += bytes;
+    this.#unread.bytes += bytes;
   }
 
   wait(stream: SendingStream): void {

@@ -21,6 +21,7 @@ import { HpackDecoder } from "./hpack/decoder.ts";
 import type { HeaderField } from "./hpack/static-table.ts";
 import { type RequestHead, requestHead, trailersProblem } from "./request-head.ts";
 import { DEFAULT_WINDOW_BYTES, encodeSettings } from "./settings.ts";
+import type { Unread } from "./sender.ts";
 import { Http2Stream, type StreamListener } from "./stream.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -28,6 +29,8 @@ export interface ConnectionOptions<T> {
   readonly clock: Clock;
   /** Bound of the input of all connections of a server. */
   readonly turns?: InputTurns | undefined;
+  /** Counts what all connections of a server keep back. */
+  readonly unread?: Unread | undefined;
   /** Requests that may be under way at the same time. */
   readonly streams_max: number;
   /** The parsed head of a request; cached for requests with the same head. */
@@ -57,8 +60,8 @@ export class Http2ServerConnection<T> extends Http2Endpoint {
   #rewarded = 0;
 
   constructor(socket: Duplex, options: ConnectionOptions<T>) {
-    const { clock, interpret, streams_max, turns } = options;
-    super(socket, clock, false, turns);
+    const { clock, interpret, streams_max, turns, unread } = options;
+    super(socket, clock, false, turns, unread);
     this.#options = options;
     this.#decoder = new HpackDecoder((list) => {
       const head = requestHead(list);

@@ -108,7 +108,7 @@ export class Http2Stream {
     const rest = item.kind === "data" ? item.bytes.length : bytes;
     this.#queue.push(item);
     this.#backlog += rest;
-    sender.waitingBytes += rest;
+    sender.keepBack(rest);
     sender.wait(this);
   }
 
@@ -123,7 +123,8 @@ export class Http2Stream {
       const sent = sender.send(this, item);
       const moved = sent ? before : before - sizeOf(item);
       this.#backlog -= moved;
-      sender.waitingBytes -= moved;
+      sender.keepBack(-moved);
+      sender.takenBytes += moved;
       if (!sent) return sender.wait(this);
       this.#queue.shift();
       this.#sent(item);
@@ -137,7 +138,7 @@ export class Http2Stream {
     this.closed = true;
     const { sender } = this.#owner;
     sender.stopWaiting(this);
-    sender.waitingBytes -= this.#backlog;
+    sender.keepBack(-this.#backlog);
     this.#backlog = 0;
     this.#queue = [];
     this.#callDrain();

@@ -11,10 +11,11 @@ import { errorHead } from "./grpc-answer.ts";
 import type { CallContext, CallOrigin } from "./grpc-call.ts";
 import { type GrpcRequest, type HttpRequest, readHead } from "./grpc-request.ts";
 import { handOverTo, refuseHttp } from "./http-request.ts";
-import { REQUEST_TIMEOUT_MS, SHUTDOWN_GRACE_MS } from "./limits.ts";
+import { REQUEST_TIMEOUT_MS, SHUTDOWN_GRACE_MS, UNREAD_ANSWERS_LOOK_MS } from "./limits.ts";
 import type { Routes } from "./routes.ts";
 import { StreamCall } from "./stream-call.ts";
 import { UnaryCall } from "./unary-call.ts";
+import { UnreadAnswers } from "./unread-answers.ts";
 
 interface ConnectionsOptions {
   readonly clock: Clock;
@@ -41,14 +42,17 @@ export class Connections {
   readonly #onHttp: typeof refuseHttp;
   /** Totals of closed connections. */
   readonly #past: { receivedBytes: number; sentBytes: number } = { receivedBytes: 0, sentBytes: 0 };
+  readonly #slowest = new UnreadAnswers();
   #sweeper: Timer | undefined;
+  #looker: Timer | undefined;
   #onEmpty: (() => void) | undefined;
 
   constructor(options: ConnectionsOptions) {
     const { clock, messageBytes_max, http } = options;
     this.#options = options;
     const deadlines = new Deadlines(clock);
-    this.#context = { clock, deadlines, messageBytes_max, unfinishedBytes: 0 };
+    const counts = { unfinishedBytes: 0, unread: { bytes: 0 } };
+    this.#context = { clock, deadlines, messageBytes_max, ...counts };
     this.#onHttp = http ? handOverTo(http) : refuseHttp;
   }
 
@@ -59,6 +63,7 @@ export class Connections {
       clock: this.#options.clock,
       turns: this.#options.turns,
       streams_max: this.#options.streams_max,
+      unread: this.#context.unread,
       interpret: (head) => readHead(head, this.#options.routes),
       onRequest: (stream, request) => this.#open(stream, request, origin),
       onClose: () => {
@@ -69,6 +74,7 @@ export class Connections {
     });
     this.#all.add(connection);
     this.#sweeper ??= this.#sweepLater();
+    this.#looker ??= this.#lookLater();
   }
 
   /** Bytes on all connections since the start. */
@@ -96,6 +102,7 @@ export class Connections {
     }
     for (const { socket } of this.#all) socket.destroy();
     this.#sweeper?.cancel();
+    this.#looker?.cancel();
     this.#context.deadlines.close();
   }
 
@@ -114,6 +121,13 @@ export class Connections {
     return this.#options.clock.after(REQUEST_TIMEOUT_MS, () => {
       this.#sweeper = this.#all.size > 0 ? this.#sweepLater() : undefined;
       this.#eachCall((call) => call instanceof UnaryCall && call.sweep());
+    });
+  }
+
+  #lookLater(): Timer {
+    return this.#options.clock.after(UNREAD_ANSWERS_LOOK_MS, () => {
+      this.#slowest.look(this.#all, this.#context.unread.bytes);
+      this.#looker = this.#all.size > 0 ? this.#lookLater() : undefined;
     });
   }
 

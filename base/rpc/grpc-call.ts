@@ -1,3 +1,4 @@
+import type { Unread } from "@raft2kube/h2/sender.ts";
 import type { Http2Stream } from "@raft2kube/h2/stream.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -16,6 +17,8 @@ export interface CallContext {
   readonly messageBytes_max: number;
   /** Bytes of requests that are not complete, over all connections. */
   unfinishedBytes: number;
+  /** Answers that wait for their clients, over all connections. */
+  readonly unread: Unread;
 }
 
 /** Where a call came from. */
@@ -94,8 +97,7 @@ export abstract class GrpcCall {
     this.stream.fields(fields, { end: true });
   }
 
-  protected send(method: MethodTable, response: unknown): void {
-    const message = encodeAnswer(method, response);
+  protected send(message: Buffer): void {
     this.sendHead();
     this.stream.data(message);
   }

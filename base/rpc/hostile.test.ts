@@ -15,7 +15,7 @@ import {
   STREAM_WINDOW_BYTES,
   WAITING_ANSWERS_BYTES_MAX,
 } from "@raft2kube/h2/limits.ts";
-import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
+import { KV, Maintenance, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import { Health } from "@raft2kube/proto/gen/health.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { InputTurns } from "@raft2kube/std/input-turns.ts";
@@ -32,6 +32,8 @@ import {
   ERROR_TEXT_BYTES_MAX,
   FIRST_BYTES_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
+  STALLED_ANSWERS_TIMEOUT_MS,
+  STREAM_ANSWERS_BYTES_MAX,
   UNFINISHED_REQUESTS_BYTES_MAX,
 } from "./limits.ts";
 import { routesOf } from "./routes.ts";
@@ -315,6 +317,38 @@ test("slow bodies and silent connections are given up", async () => {
   expect([silent.destroyed, far.destroyed]).toEqual([true, false]);
   clock.advance(2 * REQUEST_TIMEOUT_MS);
   await expect.poll(() => slow.errorOf(FRAME.RST_STREAM)).toBe(H2_ERROR.CANCEL);
+});
+
+test("a stream of answers that is not read ends, and with it what it holds", async () => {
+  let [sent, holds] = [0, true];
+  const answer = { remainingBytes: 0, blob: Buffer.alloc(STREAM_ANSWERS_BYTES_MAX) };
+  async function* snapshot() {
+    try {
+      for (;;) yield (sent++, answer);
+    } finally {
+      holds = false;
+    }
+  }
+  const clock = new ManualClock();
+  const connections = new Connections({
+    clock,
+    routes: routesOf([serve(Maintenance, { snapshot })]),
+    messageBytes_max: MIB,
+    streams_max: 100,
+    http: undefined,
+  });
+  const [near, far] = duplexPair();
+  connections.add(far);
+  const client = new RawClient(near);
+  // It never opens its windows.
+  client.call(1, "/etcdserverpb.Maintenance/Snapshot", EMPTY);
+  await expect.poll(() => client.frames.length).toBeGreaterThan(4);
+  expect(sent).toBeLessThan(5);
+  clock.advance(STALLED_ANSWERS_TIMEOUT_MS - 1);
+  expect(holds).toBe(true);
+  clock.advance(1);
+  await expect.poll(() => client.errorOf(FRAME.RST_STREAM)).toBe(H2_ERROR.CANCEL);
+  await expect.poll(() => holds).toBe(false);
 });
 
 test("a closing server ends streams of requests at once: their clients would not", async () => {

@@ -1,4 +1,4 @@
-import { STREAM_WINDOW_BYTES } from "@raft2kube/h2/limits.ts";
+import { STREAM_WINDOW_BYTES, WAITING_ANSWERS_BYTES_MAX } from "@raft2kube/h2/limits.ts";
 import { assertLimits } from "@raft2kube/std/assert.ts";
 
 /** The largest message that a client or server accepts by default: CRI's 16 MiB. */
@@ -41,6 +41,15 @@ export const UNFINISHED_REQUESTS_BYTES_MAX = 256 * 1024 * 1024;
 export const STREAM_REQUESTS_BYTES_MAX = 256 * 1024;
 /** Bytes that one stream may queue for its client before its handler gets back-pressure. */
 export const STREAM_ANSWERS_BYTES_MAX = 64 * 1024;
+/**
+ * Answers of all connections that wait for their clients. Beyond it connections end that would take
+ * longer than that for theirs, at the pace between two looks.
+ */
+export const UNREAD_ANSWERS_BYTES_MAX = 256 * 1024 * 1024;
+export const UNREAD_ANSWERS_TIME_MS = 10_000;
+export const UNREAD_ANSWERS_LOOK_MS = 1_000;
+/** A stream of answers to one request ends when its client takes nothing of it for so long. */
+export const STALLED_ANSWERS_TIMEOUT_MS = 60_000;
 /** A unary request must be complete after this (slow bodies). */
 export const REQUEST_TIMEOUT_MS = 60_000;
 
@@ -71,6 +80,10 @@ assertLimits({
     STREAM_REQUESTS_BYTES_MAX <= STREAM_WINDOW_BYTES,
   "a call outlives the attempt to connect": CONNECT_TIMEOUT_MS < CALL_TIMEOUT_MS,
   "a request has time for its body": HEADERS_TIMEOUT_MS < REQUEST_TIMEOUT_MS,
+  "one connection's unread answers are part of all connections'":
+    WAITING_ANSWERS_BYTES_MAX < UNREAD_ANSWERS_BYTES_MAX,
+  "a pace is measured several times within the time that it is for":
+    2 * UNREAD_ANSWERS_LOOK_MS < UNREAD_ANSWERS_TIME_MS,
   "headers are looked at within their time": HEADERS_CHECK_MS < HEADERS_TIMEOUT_MS,
   "the pause between connections grows":
     RECONNECT_MS_MIN < RECONNECT_MS_MAX && RECONNECT_GROWTH > 1,

@@ -12,7 +12,11 @@ import {
 } from "./grpc-call.ts";
 import { MESSAGE_HEADER_BYTES, MessageReader, framed } from "./grpc-message.ts";
 import type { GrpcRequest } from "./grpc-request.ts";
-import { STREAM_ANSWERS_BYTES_MAX, STREAM_REQUESTS_BYTES_MAX } from "./limits.ts";
+import {
+  STALLED_ANSWERS_TIMEOUT_MS,
+  STREAM_ANSWERS_BYTES_MAX,
+  STREAM_REQUESTS_BYTES_MAX,
+} from "./limits.ts";
 import { RequestQueue } from "./request-queue.ts";
 import type { Route } from "./routes.ts";
 
@@ -100,7 +104,7 @@ export class StreamCall extends GrpcCall implements StreamListener {
       const { handler, method } = this.#route;
       const response = await handler!(this.#requests, this);
       if (this.over) return;
-      this.send(method, response);
+      this.send(encodeAnswer(method, response));
       this.#succeed();
     } catch (thrown) {
       this.fail(thrown);
@@ -115,7 +119,7 @@ export class StreamCall extends GrpcCall implements StreamListener {
         if (this.over) return;
         const batch = response instanceof Batch;
         if (batch) this.#sendAll(response.responses);
-        else this.send(method, response);
+        else this.send(encodeAnswer(method, response));
         // While the client takes its time over a batch, the next one may grow.
         if (this.stream.backlog > (batch ? 0 : STREAM_ANSWERS_BYTES_MAX)) await this.#drained();
       }
@@ -144,8 +148,17 @@ export class StreamCall extends GrpcCall implements StreamListener {
     throw new RpcError(Status.INTERNAL, "the call ended without a whole request");
   }
 
-  #drained(): Promise<void> {
-    return new Promise((resolve) => this.stream.onDrain(resolve));
+  /**
+   * A call that was asked once holds for its answers what it asked for, as a view of the backend:
+   * a client that takes none of them loses it. A lasting one (a watch) may wait.
+   */
+  async #drained(): Promise<void> {
+    const { clientStream } = this.#route.method;
+    const end = () => this.stream.reset("CANCEL");
+    const { clock } = this.context;
+    const stalled = clientStream ? undefined : clock.after(STALLED_ANSWERS_TIMEOUT_MS, end);
+    await new Promise<void>((resolve) => this.stream.onDrain(resolve));
+    stalled?.cancel();
   }
 
   #succeed(): void {

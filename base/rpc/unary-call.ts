@@ -1,8 +1,9 @@
 import type { StreamListener } from "@raft2kube/h2/stream.ts";
 import { RpcError, Status } from "./error.ts";
 import { OK_TRAILERS } from "./grpc-answer.ts";
-import { GrpcCall, decodeRequest, holdBytes } from "./grpc-call.ts";
+import { GrpcCall, decodeRequest, encodeAnswer, holdBytes } from "./grpc-call.ts";
 import { MessageReader, soleMessage } from "./grpc-message.ts";
+import { STREAM_ANSWERS_BYTES_MAX, UNREAD_ANSWERS_BYTES_MAX } from "./limits.ts";
 import type { Route } from "./routes.ts";
 
 /** A call with one request and one answer. */
@@ -72,12 +73,21 @@ export class UnaryCall extends GrpcCall implements StreamListener {
     }
   }
 
+  /** A stream of answers has its own bound. */
+  #refuseUnread(bytes: number): void {
+    const isFull = this.context.unread.bytes > UNREAD_ANSWERS_BYTES_MAX;
+    if (!isFull || bytes <= STREAM_ANSWERS_BYTES_MAX) return;
+    throw new RpcError(Status.RESOURCE_EXHAUSTED, "grpc: too many answers wait to be read");
+  }
+
   #answer({ method }: Route, response: unknown): void {
     if (this.over) return;
     try {
-      this.send(method, response);
+      const message = encodeAnswer(method, response);
+      this.#refuseUnread(message.length);
+      this.send(message);
     } catch (thrown) {
-      // An answer that cannot be encoded.
+      // An answer that cannot be encoded, or would wait in vain.
       return this.fail(thrown);
     }
     this.settle();

@@ -28,7 +28,7 @@ const log = logger("snapshot");
 /**
  * Takes snapshots from the leader: parts go into a file that outlives a broken stream; once whole
  * and checked it is renamed, and the core is notified. The latest stream wins; one that is silent
- * ends, as does one that offers more than the disk has room for.
+ * ends, as does one that offers more than the disk has space for.
  */
 export class SnapshotReceiver {
   readonly #options: SnapshotReceiverOptions;
@@ -99,10 +99,10 @@ export class SnapshotReceiver {
   /** A disk that a snapshot filled would end the member at its next write. */
   #refuseTooLarge(bytes: number): void {
     const { path } = this.#options.folder;
-    const room = freeBytes(path) - DISK_LOW_BYTES;
-    if (bytes <= room) return;
-    const message = `the disk of ${path} has room for ${Math.max(0, room)} of ${bytes} bytes`;
-    throw new RpcError(Status.RESOURCE_EXHAUSTED, `${message}: free some, the snapshot comes again`);
+    const free = Math.max(0, freeBytes(path) - DISK_LOW_BYTES);
+    if (bytes <= free) return;
+    const message = `the disk of ${path} has space for ${free} of ${bytes} bytes: free some`;
+    throw new RpcError(Status.RESOURCE_EXHAUSTED, `${message}, the snapshot comes again`);
   }
 
   /** The file is whole: is it what was offered? */

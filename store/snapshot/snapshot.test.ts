@@ -182,7 +182,7 @@ async function drain(progress: AsyncIterable<{ offset: number }>, seen: number[]
   for await (const { offset } of progress) seen.push(offset);
 }
 
-test("a stream that brings nothing ends, before its offer and after; the newest stays", async () => {
+test("a stream that brings nothing ends, before its offer and after", async () => {
   const file = await written();
   const clock = new ManualClock();
   const snapshots = new SnapshotFolder(folder);
@@ -204,7 +204,7 @@ test("a stream that brings nothing ends, before its offer and after; the newest 
   await Promise.all([ended, muteEnded]);
 });
 
-test("no more is taken than the disk has room for", async () => {
+test("no more is taken than the disk has space for", async () => {
   const file = await written();
   const clock = systemClock();
   const snapshots = new SnapshotFolder(folder);
@@ -214,7 +214,7 @@ test("no more is taken than the disk has room for", async () => {
   const offered = drain(receiver.receive(stream(partsOf({ ...file, bytes: 2 ** 52 }, 0, 100))));
   await expect(offered).rejects.toMatchObject({
     status: Status.RESOURCE_EXHAUSTED,
-    message: expect.stringMatching(/room for \d+ of 4503599627370496 bytes/),
+    message: expect.stringMatching(/space for \d+ of 4503599627370496 bytes/),
   });
 });
 
