@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync,
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ROOT_DIR } from "./cluster/assets.ts";
+import { ROOT_DIR } from "./assets.ts";
 import { COMMANDS, PARTS } from "./command-table.ts";
 import { VERSION } from "./version.ts";
 

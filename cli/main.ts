@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { join } from "node:path";
 import { Command } from "commander";
-import { ROOT_DIR } from "./cluster/assets.ts";
+import { ROOT_DIR } from "./assets.ts";
 import { COMMANDS, type Load, PARTS } from "./command-table.ts";
 import { CommandError, reportFailure } from "./terminal.ts";
 import { VERSION } from "./version.ts";

@@ -10,12 +10,12 @@ import {
   configPath,
   planCluster,
   writeCluster,
-} from "../cli/cluster/config.ts";
-import { ensurePki } from "../cli/cluster/pki.ts";
-import { storeMemberNames } from "../cli/cluster/store-data.ts";
+} from "../cli/spec/config.ts";
+import { ensurePki } from "../cli/pki/pki.ts";
+import { storeMemberNames } from "../cli/spec/store.ts";
 import type { Status } from "../cli/commands/status.ts";
-import { endProcess } from "../cli/host/end-process.ts";
-import { processNames } from "../cli/supervisor/supervise.ts";
+import { endProcess } from "../cli/apply/end-process.ts";
+import { processNames } from "../cli/spec/processes.ts";
 import { KUBECTL } from "./apiserver/own-apiserver.ts";
 import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
 import { OwnPart, markOf } from "./testing/own-part.ts";

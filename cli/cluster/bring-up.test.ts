@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { startTimeOf } from "../host/process-table.ts";
+import { startTimeOf } from "../observe/process-table.ts";
 import { CommandError } from "../terminal.ts";
 import { bringUp } from "./bring-up.ts";
-import { type ClusterConfig, configPath, planCluster } from "./config.ts";
+import { type ClusterConfig, configPath, planCluster } from "../spec/config.ts";
 
 let dir: string;
 let config: ClusterConfig;

@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type ClusterConfig, planCluster } from "../cluster/config.ts";
-import { planJoiningNode } from "../cluster/joining-nodes.ts";
-import { startTimeOf } from "../host/process-table.ts";
+import { type ClusterConfig, planCluster } from "../spec/config.ts";
+import { planJoiningNode } from "../spec/nodes.ts";
+import { startTimeOf } from "../observe/process-table.ts";
 import { canChangeMode, refuseModeInPart } from "./change-mode.ts";
 
 let dir: string;

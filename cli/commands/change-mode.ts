@@ -1,14 +1,14 @@
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
-import type { ClusterConfig } from "../cluster/config.ts";
+import type { ClusterConfig } from "../spec/config.ts";
 import { interruptForTest } from "../cluster/interrupt-for-test.ts";
-import { readJoiningNodes } from "../cluster/joining-nodes.ts";
-import { actsBy, changeNodeMode } from "../nodes/change-node-mode.ts";
-import { hasProcess, type StartContext } from "../nodes/node-process.ts";
+import { readJoiningNodes } from "../spec/nodes.ts";
+import { actsBy, changeNodeMode } from "../apply/mode.ts";
+import { hasProcess, type StartContext } from "../apply/process.ts";
 import { preflight } from "../preflight/preflight.ts";
 import { proxyModeCheck } from "../preflight/proxy-mode.ts";
-import { processNames, runningPid } from "../supervisor/supervise.ts";
-import { supervisorPid } from "../supervisor/supervisor.ts";
+import { processNames } from "../spec/processes.ts";
+import { runningPid, supervisorPid } from "../observe/processes.ts";
 import { CommandError } from "../terminal.ts";
 import { type StartNodes, untilInterrupted } from "./start-nodes.ts";
 

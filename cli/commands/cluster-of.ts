@@ -5,7 +5,7 @@ import {
   findClusters,
   readCluster,
   startCommand,
-} from "../cluster/config.ts";
+} from "../spec/config.ts";
 import { CommandError } from "../terminal.ts";
 
 /** The cluster that a command names; throws when there is none of that name. */

@@ -1,13 +1,13 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
-import { checkClusterName, clusterRoots, planCluster, readCluster } from "../cluster/config.ts";
-import { nodeRange, readJoiningNodes } from "../cluster/joining-nodes.ts";
+import { checkClusterName, clusterRoots, planCluster, readCluster } from "../spec/config.ts";
+import { nodeRange, readJoiningNodes } from "../spec/nodes.ts";
 import { runChecks } from "../preflight/check.ts";
 import { certificateChecks } from "../preflight/certificates.ts";
 import { clusterChecks } from "../preflight/cluster.ts";
 import { ALL_CHECKS, describe } from "../preflight/preflight.ts";
 import { replacedPartChecks } from "../preflight/replaced-parts.ts";
-import { runningPid } from "../supervisor/supervise.ts";
+import { runningPid } from "../observe/processes.ts";
 
 export function command(): Command {
   return new Command("doctor")

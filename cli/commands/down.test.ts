@@ -7,10 +7,10 @@ import { lockHolder } from "@raft2kube/linux/file/flock.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ROOT_DIR } from "../cluster/assets.ts";
-import { configPath } from "../cluster/config.ts";
-import { nodesLock } from "../cluster/paths.ts";
-import { startTimeOf } from "../host/process-table.ts";
+import { ROOT_DIR } from "../assets.ts";
+import { configPath } from "../spec/config.ts";
+import { nodesLock } from "../spec/paths.ts";
+import { startTimeOf } from "../observe/process-table.ts";
 
 const NAME = "twice";
 const patience = { clock: systemClock(), timeout_ms: 30_000 };

@@ -9,12 +9,12 @@ import {
   clusterRoots,
   configPath,
   readCluster,
-} from "../cluster/config.ts";
-import { unmergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
-import { clusterFiles } from "../cluster/identities.ts";
-import { purgeData, removeFromHost } from "../host/remove.ts";
+} from "../spec/config.ts";
+import { unmergeKubeconfig } from "../pki/merge-kubeconfig.ts";
+import { clusterFiles } from "../pki/identities.ts";
+import { purgeData, removeFromHost } from "../apply/remove.ts";
 import { noCluster } from "./cluster-of.ts";
-import { lockForRemoval } from "../nodes/change-nodes.ts";
+import { lockForRemoval } from "../locks/nodes.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 

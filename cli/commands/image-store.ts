@@ -7,7 +7,7 @@ import { buildArchive } from "@raft2kube/runtime/build/image-builder.ts";
 import { nodeProgramRecipe } from "@raft2kube/runtime/build/node-program.ts";
 import { ETCD_VERSION } from "@raft2kube/store/version.ts";
 import { Command } from "commander";
-import { ROOT_DIR } from "../cluster/assets.ts";
+import { ROOT_DIR } from "../assets.ts";
 import { CommandError } from "../terminal.ts";
 
 /** Where the product lies in the image. */

@@ -1,7 +1,8 @@
 import { Command } from "commander";
-import { type ClusterConfig, clusterRoots, findClusters } from "../cluster/config.ts";
-import { joiningNodeNames } from "../cluster/joining-nodes.ts";
-import { processNames, runningPid } from "../supervisor/supervise.ts";
+import { type ClusterConfig, clusterRoots, findClusters } from "../spec/config.ts";
+import { joiningNodeNames } from "../spec/nodes.ts";
+import { processNames } from "../spec/processes.ts";
+import { runningPid } from "../observe/processes.ts";
 import { CommandError, printable } from "../terminal.ts";
 
 /** A cluster below this R2K_DATA. */

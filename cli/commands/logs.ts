@@ -1,13 +1,12 @@
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { createReadStream } from "node:fs";
+import { existsSync, createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { Command } from "commander";
-import type { ClusterConfig, ClusterPlace } from "../cluster/config.ts";
-import { checkNodeName, joiningNodePlace } from "../cluster/joining-nodes.ts";
-import { processLog } from "../cluster/paths.ts";
-import { ALL_PROCESS_NAMES } from "../supervisor/supervise.ts";
+import type { ClusterConfig, ClusterPlace } from "../spec/config.ts";
+import { checkNodeName, joiningNodePlace } from "../spec/nodes.ts";
+import { processLog } from "../spec/paths.ts";
+import { ALL_PROCESS_NAMES } from "../spec/processes.ts";
 import { asidePath } from "../supervisor/log-file.ts";
 import { CommandError, printable } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { planCluster } from "../cluster/config.ts";
+import { planCluster } from "../spec/config.ts";
 import { nextSteps, timeTaken } from "./next-steps.ts";
 
 const roots = { data: "/data", run: "/run" };

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import type { ClusterConfig } from "../cluster/config.ts";
+import type { ClusterConfig } from "../spec/config.ts";
 
 const WITH_DEMO = [
   "kubectl get pods,services -o wide",

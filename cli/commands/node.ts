@@ -2,21 +2,21 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { Command, Option } from "commander";
-import type { ClusterConfig, GuestConfig } from "../cluster/config.ts";
+import type { ClusterConfig, GuestConfig } from "../spec/config.ts";
 import {
   checkNodeName,
   joiningNodeNames,
   joiningNodePlace,
   planJoiningNode,
   readJoiningNodes,
-} from "../cluster/joining-nodes.ts";
-import { noteLogs, withKeptLogs } from "../cluster/keep-logs.ts";
-import { lockNodes, refuseTakenName } from "../nodes/change-nodes.ts";
+} from "../spec/nodes.ts";
+import { noteLogs, withKeptLogs } from "../supervisor/keep-logs.ts";
+import { lockNodes, refuseTakenName } from "../locks/nodes.ts";
 import {
   changedGuest, GUEST_DISK_GIB, GUEST_MEMORY_MIB, GUEST_PROXY_MODES, type GuestFlags, guestOf,
-} from "../nodes/guest-flags.ts";
-import { removeNode, stopNode } from "../nodes/remove-node.ts";
-import { runningPid } from "../supervisor/supervise.ts";
+} from "./guest-flags.ts";
+import { removeNode, stopNode } from "../apply/remove-node.ts";
+import { runningPid } from "../observe/processes.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { onInterrupt } from "./on-interrupt.ts";

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { Command } from "commander";
-import { ROOT_DIR } from "../cluster/assets.ts";
-import { clusterFiles } from "../cluster/identities.ts";
+import { ROOT_DIR } from "../assets.ts";
+import { clusterFiles } from "../pki/identities.ts";
 import { clusterOf } from "./cluster-of.ts";
 
 export function command(): Command {

@@ -1,10 +1,10 @@
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { ClusterConfig } from "../cluster/config.ts";
-import { clusterFiles } from "../cluster/identities.ts";
-import { bringUpNodes } from "../nodes/bring-up-node.ts";
-import type { StartContext } from "../nodes/node-process.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { clusterFiles } from "../pki/identities.ts";
+import { bringUpNodes } from "../apply/nodes.ts";
+import type { StartContext } from "../apply/process.ts";
 import { CommandError, type Progress } from "../terminal.ts";
 import { onInterrupt } from "./on-interrupt.ts";
 

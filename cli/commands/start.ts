@@ -15,24 +15,25 @@ import {
   planCluster,
   proxyModeOf,
   readCluster,
-} from "../cluster/config.ts";
-import { clusterFiles } from "../cluster/identities.ts";
+} from "../spec/config.ts";
+import { clusterFiles } from "../pki/identities.ts";
 import {
   joiningNodeNames, NFS_NODE, NODES_MAX, nodeRange, readJoiningNodes, wantedNodes,
-} from "../cluster/joining-nodes.ts";
-import { lockSlots } from "../cluster/slots.ts";
-import { STORE_MEMBERS_MAX } from "../cluster/store-data.ts";
-import { mergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
+} from "../spec/nodes.ts";
+import { lockSlots } from "../locks/slots.ts";
+import { STORE_MEMBERS_MAX } from "../spec/store.ts";
+import { mergeKubeconfig } from "../pki/merge-kubeconfig.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { overlayHere } from "../preflight/overlay.ts";
 import { ALL_CHECKS, describe, preflight } from "../preflight/preflight.ts";
 import { installMissing, PROGRAMS } from "../preflight/programs.ts";
 import { replacedPartChecks } from "../preflight/replaced-parts.ts";
-import { endProcess } from "../host/end-process.ts";
-import { removeFromHost } from "../host/remove.ts";
-import { processNames, runningPid } from "../supervisor/supervise.ts";
-import { lockForRemoval, lockNodes, newNodes } from "../nodes/change-nodes.ts";
-import { nfsServerGuest } from "../nodes/nfs-demo.ts";
+import { endProcess } from "../apply/end-process.ts";
+import { removeFromHost } from "../apply/remove.ts";
+import { processNames } from "../spec/processes.ts";
+import { runningPid } from "../observe/processes.ts";
+import { lockForRemoval, lockNodes, newNodes } from "../locks/nodes.ts";
+import { nfsServerGuest } from "./nfs-demo.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { OWN_PARTS, runningOwnParts } from "../supervisor/own-parts.ts";
 import { refuseUnjudged } from "../../labs/runner/parts.ts";

@@ -7,19 +7,16 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
-import { type ClusterConfig, proxyModeOf, startCommand } from "../cluster/config.ts";
-import { isStopped, readJoiningNodes } from "../cluster/joining-nodes.ts";
-import { clusterFiles } from "../cluster/identities.ts";
-import { type Comparison, compareViews, readyNodes } from "../cluster/views.ts";
-import { askProxy } from "../nodes/node-proxy.ts";
+import { type ClusterConfig, proxyModeOf, startCommand } from "../spec/config.ts";
+import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
+import { clusterFiles } from "../pki/identities.ts";
+import { type Comparison, compareViews, readyNodes } from "../observe/views.ts";
+import { askProxy } from "../observe/node-proxy.ts";
 import { runningOwnParts } from "../supervisor/own-parts.ts";
-import { logsCommand, type ProcessName, processNames, runningPid } from "../supervisor/supervise.ts";
+import { logsCommand, type ProcessName, processNames } from "../spec/processes.ts";
 import {
-  readRestarts,
-  type Restarts,
-  restartsText,
-  supervisorPid,
-} from "../supervisor/supervisor.ts";
+  runningPid, readRestarts, type Restarts, restartsText, supervisorPid,
+} from "../observe/processes.ts";
 import { printable } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 

@@ -17,7 +17,7 @@ import { timed } from "@raft2kube/observe/timed.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { Command } from "commander";
-import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../cluster/etcd-servers.ts";
+import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
 import { CommandError } from "../terminal.ts";
 import { flagValues } from "./flag-values.ts";
 import { runPart } from "./run-part.ts";

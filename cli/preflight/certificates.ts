@@ -1,9 +1,9 @@
 import { relative } from "node:path";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
-import { certificatePath, keptCertificates, parseCertificate } from "../cluster/certificates.ts";
-import type { ClusterConfig } from "../cluster/config.ts";
-import { readIfPresent } from "../cluster/key-pair.ts";
-import { clusterFiles } from "../cluster/identities.ts";
+import { certificatePath, keptCertificates, parseCertificate } from "../pki/certificates.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { readIfPresent } from "../pki/key-pair.ts";
+import { clusterFiles } from "../pki/identities.ts";
 import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 
 /** From here on a running cluster is to be started again, which renews them. */

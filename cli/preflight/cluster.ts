@@ -1,6 +1,7 @@
-import { type ClusterConfig, startCommand } from "../cluster/config.ts";
-import { isStopped } from "../cluster/joining-nodes.ts";
-import { logsCommand, processNames, runningPid } from "../supervisor/supervise.ts";
+import { type ClusterConfig, startCommand } from "../spec/config.ts";
+import { isStopped } from "../spec/nodes.ts";
+import { logsCommand, processNames } from "../spec/processes.ts";
+import { runningPid } from "../observe/processes.ts";
 import { type Check, failed, ok } from "./check.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { OverlayBackend } from "../cluster/config.ts";
+import type { OverlayBackend } from "../spec/config.ts";
 import { tryInNamespaces } from "./command.ts";
 
 /** The back end of a new cluster's overlay: VXLAN unless the kernel lacks it, else routes alone. */

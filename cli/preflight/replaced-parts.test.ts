@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createCa } from "@raft2kube/pki/certificate.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type ClusterConfig, planCluster } from "../cluster/config.ts";
+import { type ClusterConfig, planCluster } from "../spec/config.ts";
 import { runChecks } from "./check.ts";
 import { pluginsFinding, replacedPartChecks } from "./replaced-parts.ts";
 

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import { bridgeConflist } from "@raft2kube/cni/node/conflist.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
-import type { ClusterConfig } from "../cluster/config.ts";
-import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../cluster/etcd-servers.ts";
-import { storeEndpoints } from "../cluster/store-data.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
+import { storeEndpoints } from "../spec/store.ts";
 import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 import { preflight } from "./preflight.ts";
 

@@ -5,11 +5,11 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { Command } from "commander";
-import type { ClusterConfig } from "../cluster/config.ts";
-import { type ClusterFiles, clusterFiles } from "../cluster/identities.ts";
-import { nodeRange } from "../cluster/joining-nodes.ts";
-import { storeDir, storeSocket } from "../cluster/store-data.ts";
-import { hostDevice, hostRepair } from "../host/node-link.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { type ClusterFiles, clusterFiles } from "../pki/identities.ts";
+import { nodeRange } from "../spec/nodes.ts";
+import { storeDir, storeSocket } from "../spec/store.ts";
+import { hostDevice, hostRepair } from "../apply/node-link.ts";
 import { startNodeRoutes } from "./node-routes.ts";
 import { processCommand } from "./running.ts";
 import type { Parts } from "./started-parts.ts";
@@ -31,7 +31,7 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
 /** The embedded store, or the client of its members or of the servers of `--etcd-servers`. */
 async function startEtcd(config: ClusterConfig, parts: Parts): Promise<EtcdClient> {
   if (config.etcdServers !== undefined || config.storeMembers !== undefined) {
-    const { connectStore } = await import("../cluster/etcd-servers.ts");
+    const { connectStore } = await import("../observe/etcd-servers.ts");
     return parts.start("store client", () => Promise.resolve(connectStore(config)));
   }
   const { startStore } = await import("@raft2kube/store/main.ts");

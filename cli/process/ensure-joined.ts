@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
-import { type ClusterConfig, configPath } from "../cluster/config.ts";
-import { dueIdentities } from "../cluster/node-identities.ts";
+import { type ClusterConfig, configPath } from "../spec/config.ts";
+import { dueIdentities } from "../pki/node-identities.ts";
 
 /**
  * Lets a node that has no certificates, or old ones, ask for them. Another process does, so that

@@ -1,7 +1,8 @@
-import { nodeRange } from "../cluster/joining-nodes.ts";
-import type { ClusterConfig } from "../cluster/config.ts";
+import { nodeRange } from "../spec/nodes.ts";
+import type { ClusterConfig } from "../spec/config.ts";
 import { quoted } from "../guest/init.ts";
-import { type Announcement, logsCommand } from "../supervisor/supervise.ts";
+import { logsCommand } from "../spec/processes.ts";
+import type { Announcement } from "../supervisor/supervise.ts";
 
 /** The kernel's server; the modules that it needs come with it. */
 export const NFS_MODULES: readonly string[] = ["nfsd"];

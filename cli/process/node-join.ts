@@ -14,10 +14,10 @@ import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { Command } from "commander";
-import { type ClusterConfig, readConfigFile } from "../cluster/config.ts";
-import { clusterFiles, formatOf, kubeletCertificate, userRequest } from "../cluster/identities.ts";
-import { readIfPresent } from "../cluster/key-pair.ts";
-import { type NodeIdentity, bootstrapPath, dueIdentities } from "../cluster/node-identities.ts";
+import { type ClusterConfig, readConfigFile } from "../spec/config.ts";
+import { clusterFiles, formatOf, kubeletCertificate, userRequest } from "../pki/identities.ts";
+import { readIfPresent } from "../pki/key-pair.ts";
+import { type NodeIdentity, bootstrapPath, dueIdentities } from "../pki/node-identities.ts";
 
 /** How long a request may take to be approved and signed, and how often it is looked at. */
 const SIGNED_TIMEOUT_MS = 45_000;

@@ -7,7 +7,7 @@ import { startOverlay } from "@raft2kube/cni/overlay/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import type { ClusterConfig } from "../cluster/config.ts";
+import type { ClusterConfig } from "../spec/config.ts";
 import type { Closable } from "./started-parts.ts";
 
 /** How long the node's range may wait for the overlay; then it is tried again. */

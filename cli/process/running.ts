@@ -4,16 +4,18 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError, asError } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import { basename, dirname } from "node:path";
-import { type ClusterConfig, readConfigFile } from "../cluster/config.ts";
-import { processLog } from "../cluster/paths.ts";
+import { type ClusterConfig, readConfigFile } from "../spec/config.ts";
+import { processLog } from "../spec/paths.ts";
 import { startGivingBack } from "./give-back.ts";
 import { boundHeapGrowth } from "./heap-settings.ts";
 import { boundLog } from "../supervisor/log-file.ts";
 import { reportRestart } from "./report-restart.ts";
 import { Parts } from "./started-parts.ts";
 import { writeOwnParts } from "../supervisor/own-parts.ts";
-import { announce, type ProcessName, writeOwnPid } from "../supervisor/supervise.ts";
-import { readRestarts, Supervisor } from "../supervisor/supervisor.ts";
+import type { ProcessName } from "../spec/processes.ts";
+import { announce, writeOwnPid } from "../supervisor/supervise.ts";
+import { readRestarts } from "../observe/processes.ts";
+import { Supervisor } from "../supervisor/supervisor.ts";
 
 /**
  * Files created without a mode of their own are readable by everyone: the roots of containers,

@@ -1,8 +1,8 @@
 import { startStore } from "@raft2kube/store/main.ts";
 import type { StoreOptions } from "@raft2kube/store/options.ts";
 import type { Command } from "commander";
-import type { ClusterConfig } from "../cluster/config.ts";
-import { storeDir, storeMemberNames, storeSocket } from "../cluster/store-data.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { storeDir, storeMemberNames, storeSocket } from "../spec/store.ts";
 import { processCommand } from "./running.ts";
 
 /** The process of one member of the store, where a cluster has several. */

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import type { ClusterConfig } from "../cluster/config.ts";
-import { processNames } from "./supervise.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { processNames } from "../spec/processes.ts";
 
 declare const R2K_OWN_PARTS: readonly string[] | undefined;
 

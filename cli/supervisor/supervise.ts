@@ -1,28 +1,15 @@
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
-import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import type { ClusterConfig } from "../cluster/config.ts";
-import { SEE_LOG } from "../cluster/keep-logs.ts";
-import { STORE_MEMBERS_MAX, storeMemberNames } from "../cluster/store-data.ts";
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import { SEE_LOG } from "./keep-logs.ts";
+import { pidPath } from "../observe/processes.ts";
+import type { ProcessName } from "../spec/processes.ts";
 import { CommandError } from "../terminal.ts";
-import { alive, startTimeOf } from "../host/process-table.ts";
+import { startTimeOf } from "../observe/process-table.ts";
 import { putAside } from "./log-file.ts";
-
-/** A cluster's long-lived processes; with several members of the store each of them is one. */
-export type ProcessName = "control" | "node" | `store-${number}`;
-
-/** The processes of a cluster, in the order of their start. */
-export function processNames(config: Pick<ClusterConfig, "storeMembers">): ProcessName[] {
-  return [...storeMemberNames(config), "control", "node"];
-}
-
-/** All that a cluster may have, for one whose configuration cannot be read. */
-export const ALL_PROCESS_NAMES: readonly ProcessName[] = processNames({
-  storeMembers: STORE_MEMBERS_MAX,
-});
 
 export interface ProcessSpec {
   readonly name: ProcessName;
@@ -47,23 +34,6 @@ export type Announcement =
 /** Timeout for a process to report that it is ready. */
 const READY_TIMEOUT_MS = 60_000;
 const LOG_TAIL_LINES = 5;
-
-function pidPath(runDir: string, name: string): string {
-  return join(runDir, `${name}.pid`);
-}
-
-/** Returns the pid of a running process; the start time distinguishes it from a reused pid. */
-export function runningPid(runDir: string, name: string): number | undefined {
-  let text: string;
-  try {
-    text = readFileSync(pidPath(runDir, name), "utf8");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return undefined;
-    throw thrown;
-  }
-  const [pid = 0, started = 0] = text.trim().split(" ").map(Number);
-  return alive(pid, started) ? pid : undefined;
-}
 
 /**
  * Starts the process detached, with its output appended to its log, and resolves when it reports
@@ -99,12 +69,6 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
   }
   child.disconnect();
   child.unref();
-}
-
-/** The command that prints the log of a process; `node` is the name of a node that joined. */
-export function logsCommand(cluster: string, process: string, node?: string): string {
-  const ofNode = node === undefined ? "" : ` --node ${node}`;
-  return `r2k logs ${process}${ofNode}${cluster === "default" ? "" : ` --name ${cluster}`}`;
 }
 
 /** Records that this process is the one of its name, and is ready. */

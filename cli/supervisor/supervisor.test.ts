@@ -5,10 +5,9 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { endProcess } from "../host/end-process.ts";
-import { alive, processTable, startTimeOf } from "../host/process-table.ts";
-import { runningPid } from "./supervise.ts";
-import { readRestarts, supervisorPid } from "./supervisor.ts";
+import { endProcess } from "../apply/end-process.ts";
+import { alive, processTable, startTimeOf } from "../observe/process-table.ts";
+import { runningPid, readRestarts, supervisorPid } from "../observe/processes.ts";
 
 const clock = systemClock();
 const NAME = "control";

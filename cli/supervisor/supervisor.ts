@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { SUPERVISOR_SCRIPT } from "../cluster/assets.ts";
-import { alive, startTimeOf } from "../host/process-table.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { SUPERVISOR_SCRIPT } from "../assets.ts";
+import { startTimeOf } from "../observe/process-table.ts";
+import { restartsPath, supervisorPath, supervisorPid } from "../observe/processes.ts";
 
 /** The longest pause before a process is started again. */
 const PAUSE_S_MAX = 60;
@@ -17,17 +17,6 @@ const STEADY_S = 300;
 const REPLACE_MS_MIN = 100;
 const REPLACE_MS_MAX = 60_000;
 
-/** The ends of a process that its supervisor has counted. */
-export interface Restarts {
-  /** Number of restarts in a row, without a steady run between them. */
-  readonly count: number;
-  /** When it ended last, seconds since 1970. */
-  readonly last_s: number;
-  readonly pause_s: number;
-  /** The exit status; undefined when it is not known. */
-  readonly exitStatus: number | undefined;
-}
-
 export interface Supervised {
   readonly name: string;
   readonly runDir: string;
@@ -35,41 +24,14 @@ export interface Supervised {
   readonly clock: Clock;
 }
 
-const supervisorPath = (runDir: string, name: string) => join(runDir, `${name}.supervisor`);
-
-/** The running supervisor of a process, if it has one. */
-export function supervisorPid(runDir: string, name: string): number | undefined {
-  const text = readIfThere(supervisorPath(runDir, name));
-  const [pid = 0, started = 0] = (text ?? "").trim().split(" ").map(Number);
-  return alive(pid, started) ? pid : undefined;
-}
-
 /** Takes a supervisor's charge away: it starts nothing from then on, and can be ended. */
 export function dismissSupervisor(runDir: string, name: string): void {
   rmSync(supervisorPath(runDir, name), { force: true });
 }
 
-/** How often a process has been started again; undefined when it never was. */
-export function readRestarts(runDir: string, name: string): Restarts | undefined {
-  const [count, last_s, pause_s, status = "-"] = (
-    readIfThere(join(runDir, `${name}.restarts`)) ?? ""
-  )
-    .trim()
-    .split(" ");
-  if (!count || !last_s || !pause_s) return undefined;
-  const exitStatus = status === "-" ? undefined : Number(status);
-  return { count: Number(count), last_s: Number(last_s), pause_s: Number(pause_s), exitStatus };
-}
-
-/** The message about a process' restarts. */
-export function restartsText({ count, exitStatus }: Restarts): string {
-  const how = exitStatus === undefined ? "" : ` with exit status ${exitStatus}`;
-  return `ended${how}, ${count === 1 ? "once" : `${count} times in a row`}`;
-}
-
 /** Forgets the ends of a process, for a start that someone asked for. */
 export function forgetRestarts(runDir: string, name: string): void {
-  rmSync(join(runDir, `${name}.restarts`), { force: true });
+  rmSync(restartsPath(runDir, name), { force: true });
 }
 
 /**
@@ -132,13 +94,4 @@ export class Supervisor {
 /** The command of this process; its children inherit its network namespace. */
 function ownCommand(): string[] {
   return [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return undefined;
-    throw thrown;
-  }
 }

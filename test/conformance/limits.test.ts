@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkClusterName } from "../../cli/cluster/config.ts";
+import { checkClusterName } from "../../cli/spec/config.ts";
 import { CLUSTER } from "./limits.ts";
 
 test("the cluster's name is one that r2k start takes", () => {

@@ -13,8 +13,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { clusterRoots, readCluster } from "../../cli/cluster/config.ts";
-import { clusterFiles } from "../../cli/cluster/identities.ts";
+import { clusterRoots, readCluster } from "../../cli/spec/config.ts";
+import { clusterFiles } from "../../cli/pki/identities.ts";
 import { CommandError, reportFailure } from "../../cli/terminal.ts";
 import {
   ALONE, CLUSTER, FAILING_LIMIT_S, NODES, SLOW, SLOW_LIMIT_S, TEST_LIMIT_S,

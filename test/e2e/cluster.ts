@@ -87,8 +87,8 @@ export class TestCluster {
 
   /** The cluster's processes, as `r2k status` shows them, which takes 0.3 s to start each time. */
   async processes(): Promise<ClusterProcess[]> {
-    const { configPath, readConfigFile } = await import("../../cli/cluster/config.ts");
-    const { readJoiningNodes } = await import("../../cli/cluster/joining-nodes.ts");
+    const { configPath, readConfigFile } = await import("../../cli/spec/config.ts");
+    const { readJoiningNodes } = await import("../../cli/spec/nodes.ts");
     const { processStatuses } = await import("../../cli/commands/status.ts");
     const file = configPath(join(this.host.dir, "data", this.name));
     const config = await readConfigFile(file, this.name);

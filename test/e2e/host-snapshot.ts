@@ -3,8 +3,8 @@ import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { clusterRoots } from "../../cli/cluster/config.ts";
-import { processTable } from "../../cli/host/process-table.ts";
+import { clusterRoots } from "../../cli/spec/config.ts";
+import { processTable } from "../../cli/observe/process-table.ts";
 
 /** A host's state of everything that a cluster creates, one list of lines per subject. */
 export type HostSnapshot = Readonly<Record<string, readonly string[]>>;

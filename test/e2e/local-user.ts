@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { parentOf, processTable } from "@raft2kube/cli/host/process-table.ts";
+import { parentOf, processTable } from "@raft2kube/cli/observe/process-table.ts";
 import { asUser, type UserCheckout } from "./user-namespace.ts";
 import type { OwnHost } from "./own-host.ts";
 

@@ -5,10 +5,10 @@ import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { clusterPlace, type ClusterPlace } from "../../cli/cluster/config.ts";
-import { joiningNodePlace } from "../../cli/cluster/joining-nodes.ts";
-import { nodeCgroup, nodePaths } from "../../cli/cluster/paths.ts";
-import { processTable } from "../../cli/host/process-table.ts";
+import { clusterPlace, type ClusterPlace } from "../../cli/spec/config.ts";
+import { joiningNodePlace } from "../../cli/spec/nodes.ts";
+import { nodeCgroup, nodePaths } from "../../cli/spec/paths.ts";
+import { processTable } from "../../cli/observe/process-table.ts";
 import type { TestCluster } from "./cluster.ts";
 
 /** Between two looks at the containers of an identity. */

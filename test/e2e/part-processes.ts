@@ -2,11 +2,11 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ClusterConfig, configPath } from "../../cli/cluster/config.ts";
-import { clusterFiles } from "../../cli/cluster/identities.ts";
-import { nodePaths, ownPluginsDir } from "../../cli/cluster/paths.ts";
-import { nodeNetns } from "../../cli/host/node-link.ts";
-import { nodeCgroup } from "../../cli/cluster/paths.ts";
+import { type ClusterConfig, configPath } from "../../cli/spec/config.ts";
+import { clusterFiles } from "../../cli/pki/identities.ts";
+import { nodePaths, ownPluginsDir } from "../../cli/spec/paths.ts";
+import { nodeNetns } from "../../cli/apply/node-link.ts";
+import { nodeCgroup } from "../../cli/spec/paths.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { OwnHost } from "./own-host.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { processTable } from "../../cli/host/process-table.ts";
+import { processTable } from "../../cli/observe/process-table.ts";
 import { ASK_MS, type ClusterProcess, TestCluster } from "./cluster.ts";
 import { watchService } from "./load.ts";
 

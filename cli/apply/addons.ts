@@ -1,0 +1,117 @@
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { CommandError } from "../terminal.ts";
+import { parseAllDocuments } from "yaml";
+import type { ClusterConfig } from "../spec/config.ts";
+import { APPLY_MANAGER, type Manifest, withLastApplied } from "./last-applied.ts";
+
+/** Applies every manifest of a folder, in the order of its file names. */
+export async function applyFolder(
+  client: KubeClient,
+  folder: string,
+  config: ClusterConfig,
+): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".yaml")).sort();
+  for (const name of names) await applyFile(client, join(folder, name), config);
+}
+
+/**
+ * Creates the missing objects of a file, as `kubectl apply` would, and does not change existing
+ * ones. Resolves with the number of created objects.
+ */
+export async function createMissing(
+  client: KubeClient,
+  path: string,
+  config: ClusterConfig,
+): Promise<number> {
+  let created = 0;
+  for (const manifest of readManifests(await readFile(path, "utf8"), path, config)) {
+    const collection = await collectionPath(client, manifest);
+    if (await exists(client, `${collection}/${manifest.metadata.name}`)) continue;
+    const namespace = /\/namespaces\/([^/]+)\//.exec(collection)?.[1];
+    await client.request({
+      method: "POST",
+      path: `${collection}?fieldManager=${APPLY_MANAGER}`,
+      body: withLastApplied(manifest, namespace),
+    });
+    created++;
+  }
+  return created;
+}
+
+async function exists(client: KubeClient, path: string): Promise<boolean> {
+  try {
+    await client.request({ method: "GET", path });
+    return true;
+  } catch (thrown) {
+    if (isNotFound(thrown)) return false;
+    throw thrown;
+  }
+}
+
+/** Applies each document of a file. */
+async function applyFile(
+  client: KubeClient,
+  path: string,
+  config: ClusterConfig,
+): Promise<void> {
+  for (const manifest of readManifests(await readFile(path, "utf8"), path, config)) {
+    await applyManifest(client, manifest);
+  }
+}
+
+/**
+ * Parses the objects of a manifest; `${name}` is replaced by the cluster's value of that name.
+ * Throws CommandError naming the file if it is not YAML or an object has no kind or name.
+ */
+export function readManifests(text: string, path: string, config: ClusterConfig): Manifest[] {
+  const filled = text.replace(/\$\{(\w+)\}/g, (whole, key: string) => {
+    const value = config[key as keyof ClusterConfig];
+    return value === undefined ? whole : String(value);
+  });
+  return parseAllDocuments(filled).map((document) => {
+    const problem = document.errors[0];
+    if (problem) throw new CommandError("BAD_MANIFEST", `${path}: ${problem.message}`);
+    const manifest = document.toJS() as Manifest;
+    if (manifest?.kind && manifest.apiVersion && manifest.metadata?.name) return manifest;
+    throw new CommandError("BAD_MANIFEST", `${path}: an object has no apiVersion, kind or name`);
+  });
+}
+
+/**
+ * Merges the manifest into the object; where there is none, creates it. In this order, since
+ * creating a Service again fails for its address, not for its name.
+ */
+async function applyManifest(client: KubeClient, manifest: Manifest): Promise<void> {
+  const collection = await collectionPath(client, manifest);
+  try {
+    await client.request({
+      method: "PATCH",
+      path: `${collection}/${manifest.metadata.name}`,
+      body: manifest,
+      contentType: "application/merge-patch+json",
+    });
+  } catch (thrown) {
+    if (!isNotFound(thrown)) throw thrown;
+    await client.request({ method: "POST", path: collection, body: manifest });
+  }
+}
+
+interface ResourceList {
+  readonly resources: readonly { name: string; kind: string; namespaced: boolean }[];
+}
+
+/** Returns the resource of a manifest's kind from the API's discovery. */
+async function collectionPath(client: KubeClient, manifest: Manifest): Promise<string> {
+  const { apiVersion, kind, metadata } = manifest;
+  const prefix = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const list = (await client.request({ method: "GET", path: prefix })) as ResourceList;
+  const resource = list.resources.find((item) => item.kind === kind && !item.name.includes("/"));
+  if (!resource) {
+    throw new CommandError("UNKNOWN_KIND", `the API has no kind ${kind} in ${apiVersion}`);
+  }
+  const namespace = resource.namespaced ? `/namespaces/${metadata.namespace ?? "default"}` : "";
+  return `${prefix}${namespace}/${resource.name}`;
+}

@@ -1,0 +1,92 @@
+import { isDeepStrictEqual } from "node:util";
+import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
+import { NODE_PARTS } from "@raft2kube/api/node-users.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { CERTIFICATE_SIGNING_REQUESTS } from "@raft2kube/client-kube/rest/resources.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { RequestSubject } from "@raft2kube/pki/certificate.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { kubeletCertificate, userRequest } from "../pki/identities.ts";
+
+const INTERVAL_MS = 50;
+
+/**
+ * Approves, until `signal` aborts, what a node asks for that no controller approves: with its token
+ * to join, as the user `joins`, the kubelet's client certificate; as the kubelet, the certificate
+ * that it serves with, for the name and the address that it was given, and those of its proxy, DNS
+ * and provisioner. The user of `r2k start` or `r2k node` is the person that approves.
+ */
+export async function approveRequests(
+  client: KubeClient,
+  node: ClusterConfig,
+  joins: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const { readRequest } = await import("@raft2kube/pki/certificate.ts");
+  const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
+  const report = failureLog(logger("nodes"), "requests not approved");
+  const kubelet = `system:node:${node.nodeName}`;
+  while (!signal.aborted) {
+    try {
+      const { items } = await requests.listAll({ signal });
+      for (const request of items.filter((item) => !isDecided(item))) {
+        const { signerName, username = "" } = request.spec;
+        const asker = username === joins ? "token" : username === kubelet ? "kubelet" : undefined;
+        if (asker === undefined) continue;
+        const pem = Buffer.from(request.spec.request, "base64").toString("utf8");
+        if (!isApprovable(asker, signerName, await readRequest(pem), node)) continue;
+        const name = { name: request.metadata.name ?? "" };
+        await requests.updateSubresource(name, "approval", approved(request, client.clock.now()));
+      }
+      report();
+    } catch (thrown) {
+      if (!signal.aborted) report(thrown);
+    }
+    await delay(client.clock, INTERVAL_MS, signal);
+  }
+}
+
+const isDecided = ({ status }: CertificateSigningRequest) => (status?.conditions ?? []).length > 0;
+
+/**
+ * Whether the request is for exactly an identity that this node is meant to have: its kubelet's, by
+ * its token to join; the others', by its kubelet.
+ */
+export function isApprovable(
+  asker: "token" | "kubelet",
+  signerName: string,
+  subject: RequestSubject,
+  node: ClusterConfig,
+): boolean {
+  return wantedBy(asker, signerName, node).some((one) => {
+    const { commonName, organizations = [], dnsNames = [], ipAddresses = [] } = one;
+    const exact = { commonName, organizations, dnsNames, ipAddresses, otherNames: [] };
+    return isDeepStrictEqual(subject, exact);
+  });
+}
+
+function wantedBy(asker: "token" | "kubelet", signerName: string, node: ClusterConfig) {
+  if (asker === "token") {
+    const isKubelet = signerName === "kubernetes.io/kube-apiserver-client-kubelet";
+    return isKubelet ? [userRequest("kubelet", node)] : [];
+  }
+  if (signerName === "kubernetes.io/kubelet-serving") return [kubeletCertificate(node)];
+  if (signerName !== "kubernetes.io/kube-apiserver-client") return [];
+  return NODE_PARTS.filter((user) => user !== "kubelet").map((user) => userRequest(user, node));
+}
+
+function approved(request: CertificateSigningRequest, now_ms: number): CertificateSigningRequest {
+  const now = timeText(now_ms);
+  const condition = {
+    type: "Approved",
+    status: "True",
+    reason: "NodeAdded",
+    message: "An identity of a node that r2k has added.",
+    lastUpdateTime: now,
+    lastTransitionTime: now,
+  };
+  return { ...request, status: { ...request.status, conditions: [condition] } };
+}

@@ -1,0 +1,79 @@
+import { existsSync } from "node:fs";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { type ClusterPlace, configPath } from "../spec/config.ts";
+import { guestDisk } from "../spec/paths.ts";
+import type { ProcessName } from "../spec/processes.ts";
+import { runningPid, supervisorPid } from "../observe/processes.ts";
+import { dismissSupervisor, forgetRestarts } from "../supervisor/supervisor.ts";
+import { alive, processTable, startTimeOf } from "../observe/process-table.ts";
+
+/** Time between SIGTERM and SIGKILL. */
+const TERMINATE_TIMEOUT_MS = 5_000;
+/** How long a guest may take to shut down, and the process of a node that is one. */
+export const GUEST_STOP_MS = 20_000;
+const GUEST_TERMINATE_TIMEOUT_MS = GUEST_STOP_MS + TERMINATE_TIMEOUT_MS;
+
+/**
+ * Ends one of a cluster's processes: first its supervisor, which would restart it, then the process
+ * itself, even if it is not ready.
+ */
+export async function endProcess(
+  config: ClusterPlace,
+  name: ProcessName,
+  clock: Clock,
+): Promise<void> {
+  const supervisor = supervisorPid(config.runDir, name);
+  dismissSupervisor(config.runDir, name);
+  if (supervisor !== undefined) await terminate([supervisor], TERMINATE_TIMEOUT_MS, clock);
+  const running = runningPid(config.runDir, name);
+  const starting = startingPids(config, name);
+  const pids = running === undefined ? starting : [running, ...starting];
+  const isGuest = existsSync(guestDisk(config));
+  const timeout_ms = isGuest ? GUEST_TERMINATE_TIMEOUT_MS : TERMINATE_TIMEOUT_MS;
+  await terminate([...new Set(pids)], timeout_ms, clock);
+  forgetRestarts(config.runDir, name);
+}
+
+/** Processes with this one's command line; a supervisor has it too. */
+function startingPids(config: ClusterPlace, name: ProcessName): number[] {
+  const command = ` ${name} --config ${configPath(config.dataDir)}`;
+  return processTable()
+    .filter((entry) => entry.command.endsWith(command) && entry.pid !== process.pid)
+    .map((entry) => entry.pid);
+}
+
+/**
+ * Sends SIGTERM to processes, to all of them first, and kills those that have not ended within
+ * `timeout_ms`.
+ */
+export async function terminate(
+  pids: readonly number[],
+  timeout_ms: number,
+  clock: Clock,
+): Promise<void> {
+  const targets = pids.flatMap((pid) => {
+    const started = startTimeOf(pid);
+    return started === undefined ? [] : [{ pid, started }];
+  });
+  const remaining = () => targets.filter((target) => alive(target.pid, target.started));
+  const send = (signal: NodeJS.Signals) => {
+    for (const target of remaining()) {
+      try {
+        process.kill(target.pid, signal);
+      } catch (thrown) {
+        if (!isErrno(thrown, "ESRCH")) throw thrown;
+      }
+    }
+  };
+  const gone = () => remaining().length === 0;
+  send("SIGTERM");
+  try {
+    await waitFor("processes to end", gone, { clock, timeout_ms });
+  } catch (thrown) {
+    if (!isErrno(thrown, "ETIMEDOUT")) throw thrown;
+    send("SIGKILL");
+    await waitFor("killed processes to end", gone, { clock });
+  }
+}

@@ -1,0 +1,60 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { Transport } from "@raft2kube/client-kube/transport/transport.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { expect, test } from "vitest";
+import { planCluster } from "../spec/config.ts";
+import { planJoiningNode } from "../spec/nodes.ts";
+import { bringUpNodes } from "./nodes.ts";
+
+test("a token to join with is revoked when the addition is interrupted at once", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  const interrupt = new AbortController();
+  const asked: string[] = [];
+  const transport: Transport = {
+    send: () => Promise.reject(new TypeError("nothing is streamed")),
+    fetch: ({ method, path }) => {
+      asked.push(`${method} ${path.replace(/bootstrap-token-\w+/, "TOKEN")}`);
+      interrupt.abort();
+      return Promise.resolve({ status: 200, headers: {}, body: Buffer.from("{}") });
+    },
+    close() {},
+  };
+  try {
+    const roots = { data: join(dir, "data"), run: join(dir, "run") };
+    const cluster = await planCluster("one", roots, {}, []);
+    const guest = { memory_MiB: 512, disk_GiB: 1, proxyMode: "ipvs" } as const;
+    const node = planJoiningNode(cluster, "machine", [], guest);
+    const client = new KubeClient({ server: "http://api.example", transport });
+    const context = { clock: systemClock(), signal: interrupt.signal, readyTimeout_ms: 0 };
+    const adding = bringUpNodes(client, cluster, [node], context);
+    await expect(adding).rejects.toMatchObject({ name: "AbortError" });
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+  const secrets = "/api/v1/namespaces/kube-system/secrets";
+  expect(asked).toEqual([`POST ${secrets}`, `DELETE ${secrets}/TOKEN`]);
+});
+
+test("a node is not begun where the cluster's plugins are no longer", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  const refuse = () => Promise.reject(new TypeError("the API is not asked"));
+  const transport: Transport = { send: refuse, fetch: refuse, close() {} };
+  try {
+    const roots = { data: join(dir, "data"), run: join(dir, "run") };
+    const cniBinDir = join(dir, "none");
+    const cluster = await planCluster("one", roots, { cniBinDir }, []);
+    const node = planJoiningNode(cluster, "node-2", []);
+    const client = new KubeClient({ server: "http://api.example", transport });
+    const context = {
+      clock: systemClock(), signal: new AbortController().signal, readyTimeout_ms: 0,
+    };
+    const adding = bringUpNodes(client, cluster, [node], context);
+    await expect(adding).rejects.toThrow(`--cni-bin-dir: ${cniBinDir} is no folder`);
+    expect(existsSync(node.dataDir)).toBe(false);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});

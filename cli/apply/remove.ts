@@ -1,0 +1,202 @@
+import { existsSync } from "node:fs";
+import { readdir, rename, rm, rmdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import {
+  attachedLoopDevices, detachLoopDevice, detachLoopDevicesBelow, isReadOnlyDevice, loopNodes,
+} from "@raft2kube/linux/mount/loop-device.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { type ClusterPlace, configPath } from "../spec/config.ts";
+import { joiningNodeNames, joiningNodePlace } from "../spec/nodes.ts";
+import { nfsExport, nodeCgroup, nodesLock } from "../spec/paths.ts";
+import { ALL_PROCESS_NAMES } from "../spec/processes.ts";
+import { endingByThemselves, killContainers } from "./containers.ts";
+import { endProcess, terminate } from "./end-process.ts";
+import { removeNodeLink, removeUnderlay } from "./node-link.ts";
+import { processTable } from "../observe/process-table.ts";
+
+/** Time between SIGTERM and SIGKILL. */
+const TERMINATE_TIMEOUT_MS = 5_000;
+/** Time for all containers together between SIGTERM and SIGKILL. */
+const CONTAINERS_TERMINATE_TIMEOUT_MS = 5_000;
+/** Passes over the mount table; unmounting uncovers mounts below. */
+const UNMOUNT_PASSES_MAX = 8;
+
+/**
+ * Removes from the host everything of a cluster but its data, in any state: the processes of the
+ * control plane and of all nodes with their supervisors, containers, which may end by themselves,
+ * and their monitors, cgroups, mounts, namespaces, links, routes, rules, sockets. Absent parts are
+ * skipped, so it can be repeated.
+ */
+export async function removeFromHost(cluster: ClusterPlace, clock: Clock): Promise<void> {
+  await removeAllNodes(cluster, clock, { endProcess, removeNodes });
+  await removeUnderlay(cluster);
+  await rm(cluster.runDir, { recursive: true, force: true });
+  await removeIfEmpty(parentOf(cluster.runDir));
+  // `/r2k` itself goes with the last cluster; another may be making its groups at this moment.
+  cgroupsOf(modeOf(cluster)).removeEmpty("/r2k");
+}
+
+/**
+ * Ends a cluster's processes and removes its nodes by `act`. The nodes that serve NFS go last:
+ * containers on the others, the first included, write to them until they have ended and their
+ * volumes are unmounted.
+ */
+export async function removeAllNodes(
+  cluster: ClusterPlace,
+  clock: Clock,
+  act: { endProcess: typeof endProcess; removeNodes: typeof removeNodes },
+): Promise<void> {
+  const joined = joiningNodeNames(cluster).map((name) => joiningNodePlace(cluster, name));
+  const serving = joined.filter((node) => existsSync(nfsExport(node)));
+  const others = joined.filter((node) => !serving.includes(node));
+  const endNodes = (nodes: ClusterPlace[]) =>
+    Promise.all(nodes.map((node) => act.endProcess(node, "node", clock)));
+  await endNodes(others);
+  for (const name of ALL_PROCESS_NAMES.toReversed()) await act.endProcess(cluster, name, clock);
+  await act.removeNodes([...others, cluster], clock, serving);
+  if (serving.length === 0) return;
+  await endNodes(serving);
+  await act.removeNodes(serving, clock);
+}
+
+/** Removes from the host everything of a node that joined but its data. */
+export async function removeNodeFromHost(node: ClusterPlace, clock: Clock): Promise<void> {
+  await endProcess(node, "node", clock);
+  await removeNodes([node], clock);
+  await rm(node.runDir, { recursive: true, force: true });
+}
+
+/**
+ * Removes containers, cgroups, mounts and namespaces of nodes whose processes have ended. `kept`
+ * still run, below the first node's folders.
+ */
+async function removeNodes(
+  nodes: readonly ClusterPlace[],
+  clock: Clock,
+  kept: readonly ClusterPlace[] = [],
+): Promise<void> {
+  const ofKept = kept.flatMap(foldersOf);
+  const belonging = () => belongingPids(nodes.flatMap(foldersOf), ofKept);
+  const monitors = belonging();
+  const ending = await Promise.all(nodes.map((node) => endingByThemselves(node, monitors)));
+  await terminate(ending.flat(), CONTAINERS_TERMINATE_TIMEOUT_MS, clock);
+  const removeCgroups = async () => {
+    for (const node of nodes) {
+      await cgroupsOf(modeOf(node)).remove(nodeCgroup(node), { clock });
+    }
+  };
+  for (const node of nodes) if (node.cgroups === "none") await killContainers(node);
+  await removeCgroups();
+  await terminate(belonging(), TERMINATE_TIMEOUT_MS, clock);
+  // A kubelet that ran beside the node's process may have made them again until now.
+  await removeCgroups();
+  removeMounts(nodes, kept);
+  for (const node of nodes) removeNodeLink(node);
+}
+
+/** Unmounts all below the folders of nodes, and detaches their loop devices. */
+export function removeMounts(
+  nodes: readonly ClusterPlace[],
+  kept: readonly ClusterPlace[] = [],
+): void {
+  const folders = nodes.flatMap(foldersOf);
+  const published = publishedReadOnly(folders);
+  unmountBelow(folders, kept.flatMap(foldersOf));
+  for (const node of nodes) detachLoopDevicesBelow(node.dataDir);
+  for (const name of published) detachLoopDevice(name);
+}
+
+/** Where the kubelet has the device of a block volume. */
+const PUBLISHED = /\/volumes\/kubernetes\.io~csi\/[^/]+\/device$/;
+
+/**
+ * The read-only loop devices of block volumes. A pod may have given one another file, by whose name
+ * it is not found (LOOP_CHANGE_FD, which the kernel allows for these).
+ */
+function publishedReadOnly(folders: readonly string[]): string[] {
+  const attached = new Set(attachedLoopDevices().map(({ name }) => name));
+  const shown = [...loopNodes()]
+    .filter(([{ mountPoint }]) => isIn(mountPoint, folders) && PUBLISHED.test(mountPoint))
+    .map(([, name]) => name);
+  return [...new Set(shown)].filter((name) => attached.has(name) && isReadOnlyDevice(name));
+}
+
+/**
+ * Removes the data of a cluster or a node. It must have been removed from the host before. The
+ * configuration goes after the rest, so that a removal which is ended can be repeated.
+ */
+export async function purgeData(config: ClusterPlace): Promise<void> {
+  const { dataDir } = config;
+  if (!existsSync(dataDir)) return removeIfEmpty(parentOf(dataDir));
+  unmountBelow([dataDir]);
+  const last = [configPath(dataDir), nodesLock(config)];
+  const paths = (await readdir(dataDir)).map((name) => join(dataDir, name));
+  for (const path of paths.filter((path) => !last.includes(path))) {
+    await rm(path, { recursive: true, force: true });
+  }
+  await rm(configPath(dataDir), { force: true });
+  let emptied = dataDir;
+  if (existsSync(nodesLock(config))) {
+    // Renamed together with its folder: a command that waits for the lock would make the file
+    // again.
+    emptied = join(parentOf(dataDir), `.${basename(dataDir)}.removed`);
+    await rm(emptied, { recursive: true, force: true });
+    await rename(dataDir, emptied);
+  }
+  await rm(emptied, { recursive: true, force: true });
+  await removeIfEmpty(parentOf(dataDir));
+}
+
+const BELONGING = /(^|\/)(conmon|crun|runc|node|nsenter|linux\.uml|supervise\.sh)\b/;
+
+/**
+ * Monitors, drivers and guests: processes with one of the folders in their command line, and none
+ * of `kept`.
+ */
+function belongingPids(folders: readonly string[], kept: readonly string[]): number[] {
+  const has = (command: string, some: readonly string[]) =>
+    some.some((folder) => command.includes(`${folder}/`));
+  return processTable()
+    .filter((entry) => entry.pid !== process.pid && entry.pid !== process.ppid)
+    .filter(({ command }) => has(command, folders) && !has(command, kept))
+    .filter((entry) => BELONGING.test(entry.command))
+    .map((entry) => entry.pid);
+}
+
+function unmountBelow(folders: readonly string[], kept: readonly string[] = []): void {
+  for (let pass = 0; pass < UNMOUNT_PASSES_MAX; pass++) {
+    const below = readMountInfo()
+      .map((info) => info.mountPoint)
+      .filter((path) => isIn(path, folders) && !isIn(path, kept));
+    if (below.length === 0) return;
+    for (const path of below.reverse()) unmount(path, { detach: true });
+  }
+}
+
+function isIn(path: string, folders: readonly string[]): boolean {
+  return folders.some((folder) => path === folder || path.startsWith(`${folder}/`));
+}
+
+function foldersOf({ runDir, dataDir }: ClusterPlace): string[] {
+  return [runDir, dataDir];
+}
+
+function modeOf({ cgroups = "machine" }: ClusterPlace): CgroupMode {
+  return cgroups;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}
+
+async function removeIfEmpty(path: string): Promise<void> {
+  try {
+    await rmdir(path);
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOTEMPTY", "ENOENT", "EBUSY", "EEXIST")) throw thrown;
+  }
+}

@@ -1,0 +1,22 @@
+import { join } from "node:path";
+
+/** The directory of bootstrap.mjs, which it passes; else two levels above this file. */
+export const ROOT_DIR = process.env["R2K_ROOT"] ?? join(import.meta.dirname, "..");
+
+/** Manifests that every cluster gets. */
+export const ADDONS_DIR = join(ROOT_DIR, "cli/addons");
+
+/** Manifests that every node beside the first gets. */
+export const NODE_ADDONS_DIR = join(ADDONS_DIR, "node");
+
+/** Manifests that a node with an NFS server brings. */
+export const NFS_ADDONS_DIR = join(ADDONS_DIR, "nfs");
+
+/** Manifests for people to try. */
+export const EXAMPLES_DIR = join(ROOT_DIR, "examples");
+
+/** The shell script that starts a process again when it has ended. */
+export const SUPERVISOR_SCRIPT = join(ROOT_DIR, "cli/supervisor/supervise.sh");
+
+/** Bundled CNI plugins, one executable file each. */
+export const PLUGINS_DIR = join(ROOT_DIR, ".cache/cni");

@@ -1,0 +1,138 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { Transport } from "@raft2kube/client-kube/transport/transport.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect, test } from "vitest";
+import { planCluster, writeCluster } from "../spec/config.ts";
+import { planJoiningNode } from "../spec/nodes.ts";
+import { lockForRemoval, lockNodes, newNodes, refuseTakenName } from "./nodes.ts";
+
+test("one command at a time changes a cluster's nodes", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  const cluster = { name: "one", dataDir };
+  const clock = systemClock();
+  try {
+    const first = await lockNodes(cluster, clock);
+    await expect(lockNodes(cluster, clock, { wait_ms: 0 })).rejects.toMatchObject({ code: "BUSY" });
+    const notes: string[] = [];
+    const second = lockNodes(cluster, clock, { note: (line) => void notes.push(line) });
+    first[Symbol.dispose]();
+    (await second)[Symbol.dispose]();
+    expect(notes).toEqual(['Waiting for another command that changes "one" ...']);
+  } finally {
+    rmSync(dataDir, { recursive: true });
+  }
+});
+
+test("no lock is taken of a cluster that was removed", async () => {
+  const removed = { name: "one", dataDir: join(tmpdir(), "r2k-nodes-removed/one") };
+  const clock = systemClock();
+  await expect(lockNodes(removed, clock)).rejects.toMatchObject({ code: "NO_CLUSTER" });
+  const notes: string[] = [];
+  const note = (line: string) => void notes.push(line);
+  await expect(lockForRemoval(removed, clock, { note })).resolves.toBeUndefined();
+  expect(notes).toEqual([]);
+});
+
+test("a removal goes on, with a note, if the lock cannot be had", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  try {
+    await mkdir(join(dataDir, "nodes.lock"));
+    const notes: string[] = [];
+    const note = (line: string) => void notes.push(line);
+    const locking = lockForRemoval({ name: "one", dataDir }, systemClock(), { note });
+    await expect(locking).resolves.toBeUndefined();
+    expect(notes).toEqual([expect.stringMatching(/"one" without the lock of its nodes: EISDIR/)]);
+  } finally {
+    rmSync(dataDir, { recursive: true });
+  }
+});
+
+test.each([
+  ["a removal interrupts the command with the lock and the next", "read line", 60_000, "SIGTERM"],
+  ["one that does not end is killed", "trap '' TERM; read line", 0, "SIGKILL"],
+  ["a removal of the data kills another one that hangs", "trap '' TERM; read line", 0, "SIGKILL",
+    { purge: true, words: ["down", "--purge"] }],
+])("%s", async (_, script, undo_ms, signal, { purge, words } = { purge: false, words: [] }) => {
+  const dataDir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  const clock = systemClock();
+  const command = (text: string) => {
+    const flock = ["--no-fork", join(dataDir, "nodes.lock"), "sh", "-c", text, ...words];
+    const child = spawn("flock", flock, { stdio: ["pipe", "pipe", "inherit"] });
+    return { child, ended: once(child, "exit") };
+  };
+  const holder = command(script.replace("read", "echo; read"));
+  const children = [holder];
+  try {
+    await once(holder.child.stdout, "data");
+    const next = command("read line");
+    children.push(next);
+    const waits = new RegExp(`-> FLOCK +ADVISORY +WRITE ${next.child.pid} `);
+    const isWaiting = () => waits.test(readFileSync("/proc/locks", "utf8"));
+    await waitFor("the next command to wait", isWaiting, { clock });
+    const lock = await waitFor("the next command to be interrupted", async () => {
+      const options = { undo_ms, purge, note: (line: string) => expect.fail(line) };
+      const taken = await lockForRemoval({ name: "one", dataDir }, clock, options);
+      if (next.child.signalCode !== null) return taken;
+      // A lock that becomes free is not handed over: this time the removal was first.
+      taken?.[Symbol.dispose]();
+      return undefined;
+    }, { clock });
+    expect(await holder.ended).toEqual([null, signal]);
+    expect(await next.ended).toEqual([null, expect.stringMatching(/^SIG(TERM|KILL)$/)]);
+    lock[Symbol.dispose]();
+  } finally {
+    for (const { child } of children) child.kill("SIGKILL");
+    rmSync(dataDir, { recursive: true });
+  }
+});
+
+/** An API that has one Node, `has`, and records the requests. */
+function apiWith(has: string) {
+  const asked: string[] = [];
+  const transport: Transport = {
+    send: () => Promise.reject(new TypeError("nothing is streamed")),
+    fetch: ({ method, path }) => {
+      asked.push(`${method} ${path}`);
+      const isThere = path.endsWith(`/nodes/${has}`);
+      const body = isThere
+        ? { metadata: { name: has } }
+        : { kind: "Status", status: "Failure", reason: "NotFound", code: 404 };
+      const status = isThere ? 200 : 404;
+      return Promise.resolve({ status, headers: {}, body: Buffer.from(JSON.stringify(body)) });
+    },
+    close() {},
+  };
+  return { client: new KubeClient({ server: "http://api.example", transport }), asked };
+}
+
+test("a node does not get the name of a Node that another machine has", async () => {
+  const { client } = apiWith("machine");
+  await expect(refuseTakenName(client, "machine")).rejects.toMatchObject({ code: "NODE_EXISTS" });
+  await expect(refuseTakenName(client, "free")).resolves.toBeUndefined();
+});
+
+test("a start refuses a new node that has the name of another machine's Node", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  try {
+    const roots = { data: join(dir, "data"), run: join(dir, "run") };
+    const cluster = await planCluster("one", roots, {}, []);
+    const [known, added] = ["known", "nfs"].map((name) => planJoiningNode(cluster, name, []));
+    await mkdir(known!.dataDir, { recursive: true });
+    await writeCluster(known!);
+    const { client, asked } = apiWith("nfs");
+    const starting = newNodes(client, [known!, added!]);
+    await expect(starting).rejects.toMatchObject({ code: "NODE_EXISTS" });
+    expect(asked).toEqual(["GET /api/v1/nodes/nfs"]);
+    // Files show whose a Node is: that of a node which has joined is no reason to refuse.
+    await expect(newNodes(apiWith("known").client, [known!, added!])).resolves.toEqual([added]);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});

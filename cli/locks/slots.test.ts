@@ -1,0 +1,63 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { planCluster, writeCluster } from "../spec/config.ts";
+import { lockSlots } from "./slots.ts";
+
+const clock = systemClock();
+let dir: string;
+let roots: { data: string; run: string };
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "r2k-slots-"));
+  roots = { data: join(dir, "data"), run: join(dir, "run") };
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+async function startNew(name: string): Promise<number> {
+  await using _slots = await lockSlots(roots, clock);
+  const config = await planCluster(name, roots, {}, []);
+  mkdirSync(config.dataDir, { recursive: true });
+  await writeCluster(config);
+  return config.slot;
+}
+
+it("clusters that are started at once get different address ranges", async () => {
+  const slots = await Promise.all(["a", "b", "c", "d"].map(startNew));
+  expect(slots.sort()).toEqual([0, 1, 2, 3]);
+});
+
+it("a start that goes on for too long is named", async () => {
+  await using _slots = await lockSlots(roots, clock);
+  const second = lockSlots(roots, clock, 0);
+  await expect(second).rejects.toMatchObject({ code: "BUSY" });
+});
+
+it("without a new cluster no folder is left, and the next one may choose", async () => {
+  const first = await lockSlots(roots, clock);
+  const second = lockSlots(roots, clock);
+  await first.release();
+  await first.release();
+  // It has the lock of the folder that is there now, not of the one that was removed.
+  await using _slots = await second;
+  expect(existsSync(roots.data)).toBe(true);
+  await expect(lockSlots(roots, clock, 0)).rejects.toMatchObject({ code: "BUSY" });
+});
+
+it("where the folder cannot be made, preflight says why", async () => {
+  writeFileSync(roots.data, "");
+  await using slots = await lockSlots(roots, clock);
+  await slots.release();
+});
+
+it("a folder behind a link is locked and stays; a link to nowhere locks nothing", async () => {
+  mkdirSync(join(dir, "disk"));
+  symlinkSync(join(dir, "disk"), roots.data);
+  const first = await lockSlots(roots, clock);
+  await expect(lockSlots(roots, clock, 0)).rejects.toMatchObject({ code: "BUSY" });
+  await first.release();
+  rmSync(join(dir, "disk"), { recursive: true });
+  await using slots = await lockSlots(roots, clock, 0);
+  await slots.release();
+});

@@ -1,0 +1,69 @@
+import { type Stats, existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { clusterFiles } from "../pki/identities.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { nodePaths } from "../spec/paths.ts";
+import { storeDir, storeMemberNames } from "../spec/store.ts";
+import { CommandError } from "../terminal.ts";
+
+/**
+ * Checks that the store has data unless the cluster is new. Throws CommandError `STORE_GONE` if a
+ * node has run and the store is empty, unless `isAccepted`, `MEMBER_GONE` if one of its members is,
+ * and `STORE_THERE` if it has data in spite of `isAccepted`.
+ */
+export function checkStoreData(config: ClusterConfig, isAccepted: boolean): void {
+  if (config.etcdServers !== undefined) return;
+  const members = storeMemberNames(config);
+  const folders = (members.length > 0 ? members : [""]).map((name) => {
+    return join(storeDir(config, name), "member");
+  });
+  const data = folders.join(", ");
+  const hasData = folders.some(hasStoreData);
+  if (hasData && isAccepted) {
+    throw new CommandError("STORE_THERE", `--new-store: ${data} has data`, {
+      remedy: "start without the flag to use it; the flag is for a lost store",
+    });
+  }
+  const state = stateOf(config);
+  if (hasData && state !== undefined) checkEachMember(folders);
+  if (hasData || isAccepted || state === undefined) return;
+  const { path, stats } = state;
+  throw new CommandError(
+    "STORE_GONE",
+    `${data} has no data, but this cluster has run: ${path} is of ${stats.mtime.toISOString()}, ` +
+      `${clusterFiles(config).pkiDir} has its certificates; all its objects are lost`,
+    {
+      remedy:
+        `restore ${storeDir(config)} from a backup; or start with an empty store, which ` +
+        `removes nothing else: r2k start --new-store --name ${config.name}`,
+    },
+  );
+}
+
+/**
+ * Throws CommandError `MEMBER_GONE` if one of several members has no data. All start together, so
+ * that it would meet no other that refuses it: it would start a log again under an id that has
+ * voted, and entries that a majority has acknowledged could be lost.
+ */
+function checkEachMember(folders: readonly string[]): void {
+  const lost = folders.filter((folder) => !hasStoreData(folder));
+  if (lost.length === 0) return;
+  const what = `${lost.join(", ")}: no data, but the other members of the store have theirs`;
+  throw new CommandError("MEMBER_GONE", what, {
+    remedy: "put this member's own folder back; another member's copy does not replace it",
+  });
+}
+
+function hasStoreData(folder: string): boolean {
+  return namesIn(join(folder, "wal")).length > 0 || namesIn(folder).includes("db");
+}
+
+/** Returns the directory of a node that has run; nodes start only after the store. */
+function stateOf(config: ClusterConfig): { path: string; stats: Stats } | undefined {
+  const path = nodePaths(config).kubeletRoot;
+  return existsSync(path) ? { path, stats: statSync(path) } : undefined;
+}
+
+function namesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}

@@ -1,0 +1,65 @@
+import { X509Certificate } from "node:crypto";
+import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import { CommandError } from "../terminal.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { readIfPresent } from "./key-pair.ts";
+import {
+  type KubeconfigUser,
+  KUBECONFIG_USERS,
+  clusterFiles,
+  pairRequests,
+} from "./identities.ts";
+
+/** A certificate that a cluster's CA issued, and where it is kept. */
+export type KeptCertificate =
+  | {
+      readonly kind: "pair";
+      readonly cert: X509Certificate;
+      readonly paths: { readonly cert: string; readonly key: string };
+    }
+  | {
+      readonly kind: "kubeconfig";
+      readonly cert: X509Certificate;
+      readonly path: string;
+      readonly user: KubeconfigUser;
+    };
+
+/** Throws CommandError `BAD_CERTIFICATE` naming the file when `text` is none. */
+export function parseCertificate(path: string, text: string): X509Certificate {
+  try {
+    return new X509Certificate(text);
+  } catch (cause) {
+    throw new CommandError("BAD_CERTIFICATE", `${path} has no certificate in PEM`, {
+      remedy: "put it back",
+      cause,
+    });
+  }
+}
+
+/** The file that has the certificate. */
+export function certificatePath(kept: KeptCertificate): string {
+  return kept.kind === "pair" ? kept.paths.cert : kept.path;
+}
+
+/**
+ * Returns the existing certificates of a cluster's components and of its admin, without the CA's.
+ * A kubeconfig with another credential has none.
+ */
+export async function keptCertificates(config: ClusterConfig): Promise<KeptCertificate[]> {
+  const files = clusterFiles(config);
+  const kept: KeptCertificate[] = [];
+  for (const name of Object.keys(pairRequests(config))) {
+    const paths = files.pair(name);
+    const text = await readIfPresent(paths.cert);
+    if (text === undefined) continue;
+    kept.push({ kind: "pair", cert: parseCertificate(paths.cert, text), paths });
+  }
+  for (const user of KUBECONFIG_USERS) {
+    const path = files.kubeconfig(user);
+    if ((await readIfPresent(path)) === undefined) continue;
+    const { cert } = await readKubeconfig(path);
+    if (cert === undefined) continue;
+    kept.push({ kind: "kubeconfig", cert: parseCertificate(path, cert), path, user });
+  }
+  return kept;
+}
