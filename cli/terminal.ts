@@ -83,3 +83,8 @@ export function terminalProgress(
     note: (line) => void stream.write(`${line}\n`),
   };
 }
+
+/** Progress of work whose steps are not shown, but for its notes. */
+export function quietProgress({ note }: Progress): Progress {
+  return { step: (_, work) => work(), note };
+}

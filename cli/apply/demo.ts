@@ -1,4 +1,5 @@
 import { request } from "node:http";
+import { join } from "node:path";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import { SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -6,16 +7,34 @@ import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { EXAMPLES_DIR } from "../assets.ts";
+import type { StepOf } from "../plan/step.ts";
+import { createMissing } from "./add-ons.ts";
+import { type Context, untilAborted } from "./context.ts";
 
 const ANSWER_TIMEOUT_MS = 90_000;
 const REQUEST_TIMEOUT_MS = 1_000;
 const POLL_MS = 50;
 
+/** Creates the demo, unless it is there: it is what its user has made of it since. */
+export async function applyDemo({ cluster }: StepOf<"demo">, context: Context): Promise<void> {
+  const { clock, signal, progress } = context;
+  const client = await context.client();
+  const manifest = join(EXAMPLES_DIR, "web.yaml");
+  const created = await context.step("demo", () => {
+    return untilAborted(signal, () => createMissing(client, manifest, cluster));
+  });
+  if (created === 0) return;
+  const title = "first answer through the Service";
+  const { address, body } = await context.step(title, () => firstAnswer(client, clock, signal));
+  progress.note(`\n$ curl http://${address}/\n${body.trimEnd()}`);
+}
+
 /**
  * Waits until the demo answers through its Service, or `signal` aborts; resolves with the address
  * and the answer.
  */
-export async function firstAnswer(
+async function firstAnswer(
   client: KubeClient,
   wall: Clock,
   signal: AbortSignal,

@@ -5,10 +5,31 @@ import {
   type ClusterConfig, configPath, proxyModeOf, readConfigFile, writeCluster,
 } from "../spec/config.ts";
 import { endProcess } from "./end-process.ts";
+import type { StepOf } from "../plan/step.ts";
 import { logsCommand } from "../spec/processes.ts";
 import { CommandError } from "../terminal.ts";
 import { askProxy, rulesApplied } from "../observe/node-proxy.ts";
-import { ensureProcess, nodeReady, type StartContext } from "./process.ts";
+import type { Context, StartContext } from "./context.ts";
+import { ensureProcess } from "./processes.ts";
+import { nodeReady } from "./ready.ts";
+
+/**
+ * Changes the kind of Service rules of a node that runs: only its process is restarted, so
+ * containers and the connections that the kernel translates continue.
+ */
+export function applyMode({ node, mode }: StepOf<"mode">, context: Context): Promise<void> {
+  return context.step(`${mode} on node ${node.nodeName}`, async () => {
+    return changeNodeMode(node, mode, actsBy(await context.client()), context);
+  });
+}
+
+/** A guest keeps its mode. */
+export async function applyGuestMode(
+  { node: { nodeName, guest } }: StepOf<"guest-mode">,
+  { progress }: Context,
+): Promise<void> {
+  progress.note(`  node ${nodeName} keeps ${guest?.proxyMode}: its containers are in the guest`);
+}
 
 /** Acts on a node's process by which its mode is changed. */
 export interface NodeActs {
@@ -19,7 +40,7 @@ export interface NodeActs {
 }
 
 /** The acts on a real node; `client` reads its condition. */
-export function actsBy(client: KubeClient): NodeActs {
+function actsBy(client: KubeClient): NodeActs {
   const ready: NodeActs["nodeReady"] = (node, context) => nodeReady(client, node, context);
   return { endProcess, ensureProcess, askProxy, nodeReady: ready };
 }

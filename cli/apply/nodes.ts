@@ -1,20 +1,38 @@
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { applyFolder } from "./addons.ts";
+import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import type { StepOf } from "../plan/step.ts";
+import { applyFolder } from "./add-ons.ts";
 import { NFS_ADDONS_DIR, NODE_ADDONS_DIR } from "../assets.ts";
-import { type ClusterConfig, writeCluster } from "../spec/config.ts";
+import { type ClusterConfig, configPath, writeCluster } from "../spec/config.ts";
+import { CommandError } from "../terminal.ts";
 import { setStopped } from "../spec/nodes.ts";
 import { ownPluginsDir } from "../spec/paths.ts";
 import { installPlugins } from "./plugins.ts";
 import { updateServers } from "../pki/renew.ts";
-import { addNodeLink } from "./node-link.ts";
+import { addNodeLink } from "./network.ts";
 import { requireReplacedParts } from "../preflight/replaced-parts.ts";
 import { approveRequests } from "./approve-requests.ts";
 import { ensureBootstrapToken } from "./bootstrap-token.ts";
 import { deleteNfsClass } from "./nfs-class.ts";
-import {
-  ensureProcess, GUEST_READY_TIMEOUT_MS, nodeReady, type StartContext,
-} from "./process.ts";
+import type { Context, StartContext } from "./context.ts";
+import { ensureProcess, GUEST_READY_TIMEOUT_MS } from "./processes.ts";
+import { nodeReady } from "./ready.ts";
+
+/** Starts nodes of a cluster whose control plane runs. What is complete by Ctrl-C stays. */
+export function applyNodes(
+  { cluster, nodes, title }: StepOf<"nodes">,
+  context: Context,
+): Promise<void> {
+  return context.step(title, async () => {
+    const client = await context.client();
+    await refuseTakenNames(client, nodes);
+    await bringUpNodes(client, cluster, nodes, context);
+  });
+}
 
 /** Brings nodes of a running cluster up, all at a time; each joins if it has not yet. */
 export async function bringUpNodes(
@@ -71,4 +89,23 @@ async function bringUpNode(
     ? Math.max(context.readyTimeout_ms, GUEST_READY_TIMEOUT_MS)
     : context.readyTimeout_ms;
   await nodeReady(client, node, { ...context, readyTimeout_ms });
+}
+
+/**
+ * Throws CommandError `NODE_EXISTS` if the cluster has a Node of the name of a node without files,
+ * which is then another machine's: it would take over its identity, and undoing that would delete
+ * the Node.
+ */
+export async function refuseTakenNames(
+  client: KubeClient,
+  nodes: readonly Pick<ClusterConfig, "nodeName" | "dataDir">[],
+): Promise<void> {
+  for (const { nodeName: name, dataDir } of nodes) {
+    if (existsSync(configPath(dataDir))) continue;
+    const node = await undefinedIfNotFound(client.resource<Node>(NODES).get({ name }));
+    if (node === undefined) continue;
+    throw new CommandError("NODE_EXISTS", `the cluster has a Node ${name} that r2k did not add`, {
+      remedy: `choose another name; or, if its machine is gone: kubectl delete node ${name}`,
+    });
+  }
 }

@@ -16,12 +16,32 @@ import { setStopped } from "../spec/nodes.ts";
 import { CERTIFICATE_DAYS } from "../pki/renew.ts";
 import { purgeData, removeNodeFromHost } from "./remove.ts";
 import { deleteNfsClass } from "./nfs-class.ts";
+import type { StepOf } from "../plan/step.ts";
+import type { Context } from "./context.ts";
+
+export function applyStopNode(
+  { name, node }: StepOf<"stop-node">,
+  context: Context,
+): Promise<void> {
+  return context.step(`stopping node ${name}`, async () => {
+    return stopNode(await context.client(), node, name, context.clock);
+  });
+}
+
+export async function applyRemoveNode(
+  { name, node }: StepOf<"remove-node">,
+  context: Context,
+): Promise<void> {
+  await context.step(`removing node ${name}`, async () => {
+    return removeNode(await context.client(), node, name, context.clock);
+  });
+}
 
 /**
  * Stops a node: processes, containers and namespace go, its data and its Node stay. The Node
  * becomes NotReady immediately, as that of a machine that is shut down, so Services do without it.
  */
-export async function stopNode(
+async function stopNode(
   client: KubeClient,
   node: ClusterPlace,
   name: string,
@@ -36,7 +56,7 @@ export async function stopNode(
  * Removes a node for good: from the host, its data, and from the cluster, where its certificates
  * and its pods' tokens are no longer accepted. Copies of them are useless from then on.
  */
-export async function removeNode(
+async function removeNode(
   client: KubeClient,
   node: ClusterPlace,
   name: string,

@@ -8,15 +8,19 @@ import {
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { type ClusterPlace, configPath } from "../spec/config.ts";
 import { joiningNodeNames, joiningNodePlace } from "../spec/nodes.ts";
 import { nfsExport, nodeCgroup, nodesLock } from "../spec/paths.ts";
 import { ALL_PROCESS_NAMES } from "../spec/processes.ts";
 import { endingByThemselves, killContainers } from "./containers.ts";
 import { endProcess, terminate } from "./end-process.ts";
-import { removeNodeLink, removeUnderlay } from "./node-link.ts";
+import { removeNodeLink, removeUnderlay } from "./network.ts";
 import { processTable } from "../observe/process-table.ts";
+import { clusterFiles } from "../pki/identities.ts";
+import { unmergeKubeconfig } from "../pki/merge-kubeconfig.ts";
+import type { StepOf } from "../plan/step.ts";
+import type { Context } from "./context.ts";
 
 /** Time between SIGTERM and SIGKILL. */
 const TERMINATE_TIMEOUT_MS = 5_000;
@@ -25,13 +29,43 @@ const CONTAINERS_TERMINATE_TIMEOUT_MS = 5_000;
 /** Passes over the mount table; unmounting uncovers mounts below. */
 const UNMOUNT_PASSES_MAX = 8;
 
+export function applyRemove(
+  { cluster }: StepOf<"remove">,
+  { clock, step }: Context,
+): Promise<void> {
+  return step(`removing "${cluster.name}" from this host`, () => removeFromHost(cluster, clock));
+}
+
+export async function applyPurge(
+  { cluster }: StepOf<"purge">,
+  { step, progress }: Context,
+): Promise<void> {
+  await forgetKubeconfig(cluster, progress);
+  await step("removing its data", () => purgeData(cluster));
+}
+
+/** An entry that `start --merge-kubeconfig` made leads nowhere from now on. */
+async function forgetKubeconfig(
+  cluster: ClusterPlace,
+  { note }: Context["progress"],
+): Promise<void> {
+  const own = clusterFiles(cluster).kubeconfig("admin");
+  if (!existsSync(own)) return;
+  try {
+    if (await unmergeKubeconfig(own)) note("Its entry in ~/.kube/config is removed.");
+  } catch (thrown) {
+    // The file is the user's: what cannot be read or written there keeps no cluster from going.
+    note(`Its entry in ~/.kube/config, if any, stays: ${messageOf(thrown)}`);
+  }
+}
+
 /**
  * Removes from the host everything of a cluster but its data, in any state: the processes of the
  * control plane and of all nodes with their supervisors, containers, which may end by themselves,
  * and their monitors, cgroups, mounts, namespaces, links, routes, rules, sockets. Absent parts are
  * skipped, so it can be repeated.
  */
-export async function removeFromHost(cluster: ClusterPlace, clock: Clock): Promise<void> {
+async function removeFromHost(cluster: ClusterPlace, clock: Clock): Promise<void> {
   await removeAllNodes(cluster, clock, { endProcess, removeNodes });
   await removeUnderlay(cluster);
   await rm(cluster.runDir, { recursive: true, force: true });

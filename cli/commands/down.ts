@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import {
   checkClusterName,
@@ -10,9 +9,7 @@ import {
   configPath,
   readCluster,
 } from "../spec/config.ts";
-import { unmergeKubeconfig } from "../pki/merge-kubeconfig.ts";
-import { clusterFiles } from "../pki/identities.ts";
-import { purgeData, removeFromHost } from "../apply/remove.ts";
+import { converge } from "../converge.ts";
 import { noCluster } from "./cluster-of.ts";
 import { lockForRemoval } from "../locks/nodes.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
@@ -36,23 +33,21 @@ export function command(): Command {
 async function down(flags: { name: string; purge?: boolean }): Promise<void> {
   const clock = systemClock();
   const progress = terminalProgress(clock);
-  const config = await findCluster(checkClusterName(flags.name), progress);
-  if (!config) throw await noCluster(flags.name, "name one of those: r2k down --name NAME");
+  const cluster = await findCluster(checkClusterName(flags.name), progress);
+  if (!cluster) throw await noCluster(flags.name, "name one of those: r2k down --name NAME");
   process.on("SIGTERM", () => progress.note("This removal goes on to its end."));
   const { purge = false } = flags;
   let purging: number | undefined;
-  using lock = await lockForRemoval(config, clock, {
+  using lock = await lockForRemoval(cluster, clock, {
     purge,
     note: (line) => progress.note(line),
     awaits: (pid) => void (purging = pid),
   });
-  await progress.step(`removing "${config.name}" from this host`, () => {
-    return removeFromHost(config, clock);
-  });
-  if (purge) {
-    await forgetKubeconfig(config, progress);
-    await progress.step("removing its data", () => purgeData(config));
-  } else progress.note(whereIsData(config, purging, lock !== undefined));
+  const spec = purge
+    ? { wanted: "absent" as const, cluster }
+    : { wanted: "stopped" as const, cluster, nodes: [] };
+  await converge(spec, { clock, progress });
+  if (!purge) progress.note(whereIsData(cluster, purging, lock !== undefined));
 }
 
 /**
@@ -78,17 +73,5 @@ async function findCluster(name: string, progress: Progress): Promise<ClusterPla
     if (!(thrown instanceof CommandError) || thrown.code !== "UNUSABLE_CONFIG") throw thrown;
     progress.note(thrown.message);
     return { ...clusterPlace(name, roots), cgroups: await cgroupModeHere() };
-  }
-}
-
-/** An entry that `start --merge-kubeconfig` made leads nowhere from now on. */
-async function forgetKubeconfig(config: ClusterPlace, progress: Progress): Promise<void> {
-  const own = clusterFiles(config).kubeconfig("admin");
-  if (!existsSync(own)) return;
-  try {
-    if (await unmergeKubeconfig(own)) progress.note("Its entry in ~/.kube/config is removed.");
-  } catch (thrown) {
-    // The file is the user's: what cannot be read or written there keeps no cluster from going.
-    progress.note(`Its entry in ~/.kube/config, if any, stays: ${messageOf(thrown)}`);
   }
 }

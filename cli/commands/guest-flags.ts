@@ -1,7 +1,9 @@
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
+import { given } from "@raft2kube/std/given.ts";
 import type { ClusterConfig, GuestConfig } from "../spec/config.ts";
 import { requireGuests } from "../guest/kernel.ts";
 import { CommandError } from "../terminal.ts";
+import { parsed, wholeNumber } from "./flag-numbers.ts";
 
 /** A guest with less does not start a node; more than the machine has ends in its OOM killer. */
 const MEMORY_MIB_MIN = 384;
@@ -45,11 +47,15 @@ export function guestOf(
     });
   }
   requireGuests();
-  const usual = defaultGuest(cluster);
   return {
-    memory_MiB: between("--memory", memory, usual.memory_MiB, MEMORY_MIB_MIN, MEMORY_MIB_MAX),
-    disk_GiB: between("--disk", disk, usual.disk_GiB, 1, DISK_GIB_MAX),
-    proxyMode: proxyMode ?? usual.proxyMode,
+    ...defaultGuest(cluster),
+    ...given({
+      memory_MiB: parsed(memory, (text) => {
+        return wholeNumber("--memory", text, MEMORY_MIB_MIN, MEMORY_MIB_MAX);
+      }),
+      disk_GiB: parsed(disk, (text) => wholeNumber("--disk", text, 1, DISK_GIB_MAX)),
+      proxyMode,
+    }),
   };
 }
 
@@ -76,19 +82,4 @@ export function changedGuest(
     });
   }
   return { ...guest, proxyMode };
-}
-
-function between(
-  flag: string,
-  text: string | undefined,
-  otherwise: number,
-  least: number,
-  most: number,
-): number {
-  if (text === undefined) return otherwise;
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new CommandError("BAD_FLAG", `${flag} ${text} is not usable`, {
-    remedy: `a whole number from ${least} to ${most}`,
-  });
 }

@@ -1,8 +1,6 @@
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { Command, Option } from "commander";
-import type { ClusterConfig, GuestConfig } from "../spec/config.ts";
+import type { ClusterConfig } from "../spec/config.ts";
 import {
   checkNodeName,
   joiningNodeNames,
@@ -10,19 +8,15 @@ import {
   planJoiningNode,
   readJoiningNodes,
 } from "../spec/nodes.ts";
-import { noteLogs, withKeptLogs } from "../supervisor/keep-logs.ts";
-import { lockNodes, refuseTakenName } from "../locks/nodes.ts";
+import { converge, convergeOrUndo } from "../converge.ts";
+import { lockNodes } from "../locks/nodes.ts";
 import {
   changedGuest, GUEST_DISK_GIB, GUEST_MEMORY_MIB, GUEST_PROXY_MODES, type GuestFlags, guestOf,
 } from "./guest-flags.ts";
-import { removeNode, stopNode } from "../apply/remove-node.ts";
 import { runningPid } from "../observe/processes.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { onInterrupt } from "./on-interrupt.ts";
-import { adminClient, startNodes } from "./start-nodes.ts";
-
-const READY_TIMEOUT_MS = 30_000;
 
 interface Flags extends GuestFlags {
   name: string;
@@ -59,7 +53,6 @@ interface NodeOf {
   readonly name: string;
   readonly flags: Flags;
   readonly exists: boolean;
-  readonly client: KubeClient;
   readonly clock: Clock;
   readonly progress: Progress;
 }
@@ -82,72 +75,50 @@ async function withNode(
     });
   }
   const exists = joiningNodeNames(cluster).includes(name);
-  const client = await adminClient(cluster, clock);
-  try {
-    await act({ cluster, name, flags, exists, client, clock, progress });
-  } finally {
-    client.close();
-  }
+  await act({ cluster, name, flags, exists, clock, progress });
 }
 
 async function add(on: NodeOf): Promise<void> {
-  const { cluster, name, exists, clock, client, progress } = on;
+  const { cluster, name, exists, flags } = on;
   if (exists) {
     throw new CommandError("NODE_EXISTS", `"${cluster.name}" has a node ${name}`, {
       remedy: `r2k node start ${name} --name ${cluster.name}`,
     });
   }
-  const guest = guestOf(on.flags, cluster);
-  await refuseTakenName(client, name);
-  // Held until the addition is undone, too: a terminal's Ctrl-C comes twice.
-  const { release } = onInterrupt();
-  try {
-    await bringUp(on, await readJoiningNodes(cluster), guest);
-  } catch (thrown) {
-    const place = joiningNodePlace(cluster, name);
-    const isInterrupted = isErrno(thrown, "INTERRUPTED");
-    const kept = isInterrupted ? undefined : await noteLogs(place, progress);
-    await progress.step("undoing this", () => removeNode(client, place, name, clock));
-    if (!isInterrupted) throw withKeptLogs(thrown, kept);
-    throw new CommandError("INTERRUPTED", "interrupted; what this command made is removed again", {
-      exitCode: 130,
-    });
-  } finally {
-    release();
-  }
+  const guest = guestOf(flags, cluster);
+  const node = planJoiningNode(cluster, name, await readJoiningNodes(cluster), guest);
+  using interrupt = onInterrupt();
+  const spec = { wanted: "kept", cluster, nodes: [{ wanted: "started", node }] } as const;
+  await convergeOrUndo(spec, { ...on, signal: interrupt.signal });
 }
 
 async function start(on: NodeOf): Promise<void> {
+  const { cluster, name, flags } = on;
   requireNode(on);
-  const nodes = await readJoiningNodes(on.cluster);
-  const known = nodes.find(({ nodeName }) => nodeName === on.name);
+  const nodes = await readJoiningNodes(cluster);
+  const known = nodes.find(({ nodeName }) => nodeName === name);
   const isRunning = known !== undefined && runningPid(known.runDir, "node") !== undefined;
-  await bringUp(on, nodes, known && changedGuest(on.flags, known, isRunning));
+  const guest = known && changedGuest(flags, known, isRunning);
+  const node = planJoiningNode(cluster, name, nodes, guest);
+  using interrupt = onInterrupt();
+  const spec = { wanted: "kept", cluster, nodes: [{ wanted: "started", node }] } as const;
+  await converge(spec, { ...on, signal: interrupt.signal });
 }
 
 async function stop(on: NodeOf): Promise<void> {
-  requireNode(on);
-  const { cluster, name, client, clock, progress } = on;
-  const place = joiningNodePlace(cluster, name);
-  await progress.step(`stopping node ${name}`, () => stopNode(client, place, name, clock));
+  await unwant(on, "stopped");
 }
 
 async function remove(on: NodeOf): Promise<void> {
-  requireNode(on);
-  const { cluster, name, client, clock, progress } = on;
-  const place = joiningNodePlace(cluster, name);
-  await progress.step(`removing node ${name}`, () => removeNode(client, place, name, clock));
-  progress.note("  its certificates are refused from now on, its pods' tokens within seconds");
+  await unwant(on, "absent");
+  on.progress.note("  its certificates are refused from now on, its pods' tokens within seconds");
 }
 
-async function bringUp(
-  { cluster, name, clock, progress }: NodeOf,
-  nodes: readonly ClusterConfig[],
-  guest?: GuestConfig,
-): Promise<void> {
-  const node = planJoiningNode(cluster, name, nodes, guest);
-  const readyTimeout_ms = READY_TIMEOUT_MS;
-  await startNodes(cluster, [node], { clock, progress, readyTimeout_ms });
+async function unwant(on: NodeOf, wanted: "stopped" | "absent"): Promise<void> {
+  requireNode(on);
+  const { cluster, name } = on;
+  const nodes = [{ wanted, name, node: joiningNodePlace(cluster, name) }];
+  await converge({ wanted: "kept", cluster, nodes }, on);
 }
 
 function requireNode({ cluster, name, exists }: NodeOf): void {

@@ -1,17 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import type { Transport } from "@raft2kube/client-kube/transport/transport.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
-import { planCluster, writeCluster } from "../spec/config.ts";
-import { planJoiningNode } from "../spec/nodes.ts";
-import { lockForRemoval, lockNodes, newNodes, refuseTakenName } from "./nodes.ts";
+import { lockForRemoval, lockNew, lockNodes } from "./nodes.ts";
 
 test("one command at a time changes a cluster's nodes", async () => {
   const dataDir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
@@ -93,45 +89,14 @@ test.each([
   }
 });
 
-/** An API that has one Node, `has`, and records the requests. */
-function apiWith(has: string) {
-  const asked: string[] = [];
-  const transport: Transport = {
-    send: () => Promise.reject(new TypeError("nothing is streamed")),
-    fetch: ({ method, path }) => {
-      asked.push(`${method} ${path}`);
-      const isThere = path.endsWith(`/nodes/${has}`);
-      const body = isThere
-        ? { metadata: { name: has } }
-        : { kind: "Status", status: "Failure", reason: "NotFound", code: 404 };
-      const status = isThere ? 200 : 404;
-      return Promise.resolve({ status, headers: {}, body: Buffer.from(JSON.stringify(body)) });
-    },
-    close() {},
-  };
-  return { client: new KubeClient({ server: "http://api.example", transport }), asked };
-}
-
-test("a node does not get the name of a Node that another machine has", async () => {
-  const { client } = apiWith("machine");
-  await expect(refuseTakenName(client, "machine")).rejects.toMatchObject({ code: "NODE_EXISTS" });
-  await expect(refuseTakenName(client, "free")).resolves.toBeUndefined();
-});
-
-test("a start refuses a new node that has the name of another machine's Node", async () => {
+test("a new cluster's folder is locked before it has a configuration, and stays", async () => {
   const dir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  const cluster = { name: "one", dataDir: join(dir, "data/one") };
+  const clock = systemClock();
   try {
-    const roots = { data: join(dir, "data"), run: join(dir, "run") };
-    const cluster = await planCluster("one", roots, {}, []);
-    const [known, added] = ["known", "nfs"].map((name) => planJoiningNode(cluster, name, []));
-    await mkdir(known!.dataDir, { recursive: true });
-    await writeCluster(known!);
-    const { client, asked } = apiWith("nfs");
-    const starting = newNodes(client, [known!, added!]);
-    await expect(starting).rejects.toMatchObject({ code: "NODE_EXISTS" });
-    expect(asked).toEqual(["GET /api/v1/nodes/nfs"]);
-    // Files show whose a Node is: that of a node which has joined is no reason to refuse.
-    await expect(newNodes(apiWith("known").client, [known!, added!])).resolves.toEqual([added]);
+    using _first = await lockNew(cluster, clock);
+    await expect(lockNew(cluster, clock, { wait_ms: 0 })).rejects.toMatchObject({ code: "BUSY" });
+    expect(readdirSync(cluster.dataDir)).toEqual(["nodes.lock"]);
   } finally {
     rmSync(dir, { recursive: true });
   }

@@ -1,13 +1,9 @@
-import { existsSync } from "node:fs";
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
-import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { mkdir } from "node:fs/promises";
 import { type FileLock, lockHolder, tryLock } from "@raft2kube/linux/file/flock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { type ClusterConfig, type ClusterPlace, configPath } from "../spec/config.ts";
+import type { ClusterPlace } from "../spec/config.ts";
 import { nodesLock } from "../spec/paths.ts";
 import { terminate } from "../apply/end-process.ts";
 import { argumentsOf } from "../observe/process-table.ts";
@@ -19,6 +15,8 @@ const LOOK_MS = 100;
 /** How long a command that a removal interrupts may take to undo its work; then it is killed. */
 const UNDO_MS_MAX = 20_000;
 
+type LockOptions = [clock: Clock, how?: { wait_ms?: number; note?: (line: string) => void }];
+
 /**
  * Waits until no other command starts the cluster or changes its nodes; none does until the result
  * is disposed of or the process ends. Two concurrent additions would choose the same address.
@@ -27,8 +25,7 @@ const UNDO_MS_MAX = 20_000;
  */
 export async function lockNodes(
   place: Pick<ClusterPlace, "name" | "dataDir">,
-  clock: Clock,
-  { wait_ms = WAIT_MS, note }: { wait_ms?: number; note?: (line: string) => void } = {},
+  ...[clock, { wait_ms = WAIT_MS, note } = {}]: LockOptions
 ): Promise<FileLock> {
   let isFirst = true;
   const end_ms = clock.monotonic() + wait_ms;
@@ -43,6 +40,15 @@ export async function lockNodes(
   throw new CommandError("BUSY", `another command changes nodes of "${place.name}"`, {
     remedy: "wait until it has ended, then repeat this one",
   });
+}
+
+/** Makes a new cluster's folder and locks it, before others can see its configuration there. */
+export async function lockNew(
+  place: Pick<ClusterPlace, "name" | "dataDir">,
+  ...options: LockOptions
+): Promise<FileLock> {
+  await mkdir(place.dataDir, { recursive: true, mode: 0o700 });
+  return lockNodes(place, ...options);
 }
 
 function tryNodes(place: Pick<ClusterPlace, "name" | "dataDir">): FileLock | undefined {
@@ -116,29 +122,4 @@ async function lockByForce(
       await delay(clock, LOOK_MS);
     } else await terminate([holder], undo_ms, clock);
   }
-}
-
-/**
- * Throws CommandError `NODE_EXISTS` if the cluster has a Node of this name, which is then another
- * machine's: an addition would take over its identity, and undoing it would delete the Node.
- */
-export async function refuseTakenName(client: KubeClient, name: string): Promise<void> {
-  const node = await undefinedIfNotFound(client.resource<Node>(NODES).get({ name }));
-  if (node === undefined) return;
-  throw new CommandError("NODE_EXISTS", `the cluster has a Node ${name} that r2k did not add`, {
-    remedy: `choose another name; or, if its machine is gone: kubectl delete node ${name}`,
-  });
-}
-
-/**
- * Returns those of `nodes` that are new: they have no files, so undoing their start removes them
- * and their Nodes. Throws CommandError `NODE_EXISTS` if another machine has the name of one.
- */
-export async function newNodes(
-  client: KubeClient,
-  nodes: readonly ClusterConfig[],
-): Promise<ClusterConfig[]> {
-  const added = nodes.filter(({ dataDir }) => !existsSync(configPath(dataDir)));
-  for (const { nodeName } of added) await refuseTakenName(client, nodeName);
-  return added;
 }

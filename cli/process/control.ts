@@ -9,7 +9,7 @@ import type { ClusterConfig } from "../spec/config.ts";
 import { type ClusterFiles, clusterFiles } from "../pki/identities.ts";
 import { nodeRange } from "../spec/nodes.ts";
 import { storeDir, storeSocket } from "../spec/store.ts";
-import { hostDevice, hostRepair } from "../apply/node-link.ts";
+import { hostDevice, hostRepair } from "../apply/network.ts";
 import { startNodeRoutes } from "./node-routes.ts";
 import { processCommand } from "./running.ts";
 import type { Parts } from "./started-parts.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { flagsOf } from "../apply/process.ts";
+import { flagsOf } from "../apply/processes.ts";
 
 function node(args: string[], cache = ""): string {
   const env = { ...process.env, NODE_COMPILE_CACHE: cache };

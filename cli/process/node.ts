@@ -23,7 +23,7 @@ import { type KubeconfigUser, clusterFiles } from "../pki/identities.ts";
 import { nodeRange } from "../spec/nodes.ts";
 import { nodeCgroup, nodePaths, ownPluginsDir } from "../spec/paths.ts";
 import { installPlugins } from "../apply/plugins.ts";
-import { nodeNetwork } from "../apply/node-link.ts";
+import { nodeNetwork } from "../apply/network.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { byHandOption } from "./by-hand.ts";
 import { ensureJoined } from "./ensure-joined.ts";

@@ -5,7 +5,7 @@ import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { HOSTPATH_DRIVER_NAME } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { SOCKET_PATH_BYTES_MAX } from "@raft2kube/rpc/limits.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readManifests } from "../apply/addons.ts";
+import { readManifests } from "../apply/add-ons.ts";
 import {
   CLUSTERS_MAX,
   type ClusterRoots,

@@ -147,6 +147,13 @@ function ownAddresses(): string[] {
   return Object.values(networkInterfaces()).flatMap((all) => all ?? []).map((one) => one.address);
 }
 
+/** The settings of a new cluster that its start can choose. */
+export type NewClusterChoices = Partial<Pick<
+  ClusterConfig,
+  | "etcdServers" | "etcdFiles" | "storeMembers" | "apiPort" | "cniBinDir" | "nodeCidrMaskSize"
+  | "nodeMonitorGracePeriod_ms" | "overlay"
+>>;
+
 /**
  * Returns a new cluster's configuration with the first slot whose addresses no other cluster of
  * this machine uses: neither one below these roots nor a running one (`addresses`).
@@ -154,19 +161,7 @@ function ownAddresses(): string[] {
 export async function planCluster(
   name: string,
   roots: ClusterRoots,
-  choices: Partial<
-    Pick<
-      ClusterConfig,
-      | "etcdServers"
-      | "etcdFiles"
-      | "storeMembers"
-      | "apiPort"
-      | "cniBinDir"
-      | "nodeCidrMaskSize"
-      | "nodeMonitorGracePeriod_ms"
-      | "overlay"
-    >
-  > = {},
+  { storeMembers, ...choices }: NewClusterChoices = {},
   addresses: readonly string[] = ownAddresses(),
 ): Promise<ClusterConfig> {
   const others = await listClusters(roots);
@@ -194,6 +189,7 @@ export async function planCluster(
     dnsAddress: `10.${96 + slot}.0.10`,
     clusterDomain: "cluster.local",
     ...choices,
+    ...(storeMembers === undefined || storeMembers === 1 ? {} : { storeMembers }),
   };
 }
 
@@ -282,21 +278,19 @@ export async function findClusters(
     throw thrown;
   }
   const found = names.sort().map(async (name) => {
-    const config = await readUnlessUnusable(name, roots);
+    const config = await unlessUnusable(readCluster(name, roots));
     return config === undefined ? [] : [{ name, config }];
   });
   return (await Promise.all(found)).flat();
 }
 
-async function readUnlessUnusable(
-  name: string,
-  roots: ClusterRoots,
-): Promise<ClusterConfig | CommandError | undefined> {
+/** Resolves with a configuration, or with the CommandError that says why it cannot be used. */
+export async function unlessUnusable<T>(reading: Promise<T>): Promise<T | CommandError> {
   try {
-    return await readCluster(name, roots);
+    return await reading;
   } catch (thrown) {
-    const isCluster = isErrno(thrown, "UNUSABLE_CONFIG", "NOT_YOURS");
-    if (isCluster && thrown instanceof CommandError) return thrown;
+    const isReason = isErrno(thrown, "UNUSABLE_CONFIG", "NOT_YOURS");
+    if (isReason && thrown instanceof CommandError) return thrown;
     throw thrown;
   }
 }

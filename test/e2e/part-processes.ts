@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type ClusterConfig, configPath } from "../../cli/spec/config.ts";
 import { clusterFiles } from "../../cli/pki/identities.ts";
 import { nodePaths, ownPluginsDir } from "../../cli/spec/paths.ts";
-import { nodeNetns } from "../../cli/apply/node-link.ts";
+import { nodeNetns } from "../../cli/apply/network.ts";
 import { nodeCgroup } from "../../cli/spec/paths.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { OwnHost } from "./own-host.ts";

@@ -3,7 +3,7 @@ import { NODE_PARTS, type NodePart, nodeUser } from "@raft2kube/api/node-users.t
 import { type Answer, ask, type AskOptions } from "@raft2kube/apiserver/testing/ask.ts";
 import { fileApiserver } from "@raft2kube/apiserver/testing/file-apiserver.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { applyFolder } from "@raft2kube/cli/apply/addons.ts";
+import { applyFolder } from "@raft2kube/cli/apply/add-ons.ts";
 import { ADDONS_DIR, NFS_ADDONS_DIR, NODE_ADDONS_DIR } from "@raft2kube/cli/assets.ts";
 import { type ClusterConfig, planCluster } from "@raft2kube/cli/spec/config.ts";
 import { planJoiningNode } from "@raft2kube/cli/spec/nodes.ts";

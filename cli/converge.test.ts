@@ -4,16 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { startTimeOf } from "../observe/process-table.ts";
-import { CommandError } from "../terminal.ts";
-import { bringUp } from "./bring-up.ts";
-import { type ClusterConfig, configPath, planCluster } from "../spec/config.ts";
+import { convergeOrUndo } from "./converge.ts";
+import { startTimeOf } from "./observe/process-table.ts";
+import { type ClusterConfig, planCluster } from "./spec/config.ts";
 
 let dir: string;
 let config: ClusterConfig;
 
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), "r2k-bring-up-"));
+  dir = mkdtempSync(join(tmpdir(), "r2k-converge-"));
   const roots = { data: join(dir, "data"), run: join(dir, "run") };
   // Its first step fails where the folder of plugins is a file.
   config = { ...(await planCluster("one", roots, {}, [])), cniBinDir: "/" };
@@ -38,10 +37,10 @@ test.each(ENDS)("%s of a start leaves a cluster that ran before", async (by) => 
       step: <T>(_: string, work: () => Promise<T>) => work(),
       note: (line: string) => void notes.push(line),
     };
-    const starting = bringUp({
-      config, clock, progress, joining: [], isNew: false, newStore: false, demo: false,
-      signal: interrupt.signal, readyTimeout_ms: 0,
-    });
+    const starting = convergeOrUndo(
+      { wanted: "started", cluster: config, nodes: [], demo: false },
+      { clock, progress, signal: interrupt.signal },
+    );
     if (by === "Ctrl-C") {
       const error = { code: "INTERRUPTED", message: "interrupted; what runs stays", exitCode: 130 };
       await expect(starting).rejects.toMatchObject(error);
@@ -54,24 +53,4 @@ test.each(ENDS)("%s of a start leaves a cluster that ran before", async (by) => 
   } finally {
     control.kill("SIGKILL");
   }
-});
-
-test("a new cluster is locked before it is written, and stays if it cannot be", async () => {
-  rmSync(configPath(config.dataDir), { recursive: true });
-  const found: boolean[] = [];
-  const made = () => {
-    found.push(existsSync(config.dataDir), existsSync(configPath(config.dataDir)));
-    return Promise.reject(new CommandError("BUSY", "another command has the lock"));
-  };
-  const progress = {
-    step: <T>(_: string, work: () => Promise<T>) => work(),
-    note: (line: string) => expect.fail(line),
-  };
-  const starting = bringUp({
-    config, made, clock: systemClock(), progress, joining: [], isNew: true, newStore: false,
-    demo: false, signal: new AbortController().signal, readyTimeout_ms: 0,
-  });
-  await expect(starting).rejects.toMatchObject({ code: "BUSY" });
-  expect(found).toEqual([true, false]);
-  expect(existsSync(config.dataDir)).toBe(true);
 });

@@ -6,6 +6,16 @@ import { CommandError } from "../terminal.ts";
 import { parseAllDocuments } from "yaml";
 import type { ClusterConfig } from "../spec/config.ts";
 import { APPLY_MANAGER, type Manifest, withLastApplied } from "./last-applied.ts";
+import { ADDONS_DIR } from "../assets.ts";
+import type { StepOf } from "../plan/step.ts";
+import { type Context, untilAborted } from "./context.ts";
+
+/** Applies the manifests that every cluster gets. */
+export function applyAddOns({ cluster }: StepOf<"add-ons">, context: Context): Promise<void> {
+  return context.step("add-ons", () => untilAborted(context.signal, async () => {
+    await applyFolder(await context.client(), ADDONS_DIR, cluster);
+  }));
+}
 
 /** Applies every manifest of a folder, in the order of its file names. */
 export async function applyFolder(

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hostDevice } from "./node-link.ts";
+import { hostDevice } from "./network.ts";
 
 test("the host's device has a name that the kernel takes, one for each cluster", () => {
   expect(hostDevice({ name: "default" })).toBe("r2k-default");

@@ -5,6 +5,8 @@ import type { NodeNetwork } from "@raft2kube/cni/node/node-repair.ts";
 import { createUnderlay, deleteUnderlay, egressRepair } from "@raft2kube/cni/node/underlay.ts";
 import type { ClusterConfig, ClusterPlace } from "../spec/config.ts";
 import { FIRST_PORT, nodeRange } from "../spec/nodes.ts";
+import type { StepOf } from "../plan/step.ts";
+import { type Context, untilAborted } from "./context.ts";
 
 /** Where a node's network namespace is pinned. */
 export function nodeNetns(node: ClusterPlace): string {
@@ -35,7 +37,7 @@ function portOf({ runDir, joins }: ClusterPlace): string {
 }
 
 /** Makes the network that nodes and host share; repairs what is missing. */
-export function addUnderlay(config: ClusterConfig): Promise<void> {
+function addUnderlay(config: ClusterConfig): Promise<void> {
   const { name, hostAddress, nodeAddress, podCidr, serviceCidr } = config;
   return createUnderlay({
     name,
@@ -77,6 +79,16 @@ export async function addNodeLink(node: ClusterConfig): Promise<void> {
 export function nodeNetwork(node: ClusterConfig): NodeNetwork {
   const { hostAddress, nodeAddress, podCidr, serviceCidr } = node;
   return { hostAddress, nodeAddress, nodeRange: nodeRange(node), podCidr, serviceCidr };
+}
+
+/** Makes what nodes and host share, and the first node's namespace. */
+export function applyNetwork({ cluster }: StepOf<"network">, context: Context): Promise<void> {
+  return context.step("network namespace of the node", () => {
+    return untilAborted(context.signal, async () => {
+      await addUnderlay(cluster);
+      await addNodeLink(cluster);
+    });
+  });
 }
 
 /** Removes a node's namespace and its port. */

@@ -1,0 +1,35 @@
+import type { StepKind, StepOf } from "../plan/step.ts";
+import { applyAddOns } from "./add-ons.ts";
+import type { Context } from "./context.ts";
+import { applyDemo } from "./demo.ts";
+import { applyFiles } from "./files.ts";
+import { applyGuestMode, applyMode } from "./mode.ts";
+import { applyNetwork } from "./network.ts";
+import { applyNodes } from "./nodes.ts";
+import { applyProcesses } from "./processes.ts";
+import { applyReady } from "./ready.ts";
+import { applyRemoveNode, applyStopNode } from "./remove-node.ts";
+import { applyPurge, applyRemove } from "./remove.ts";
+
+const APPLY: {
+  readonly [K in StepKind]: (step: StepOf<K>, context: Context) => Promise<void>;
+} = {
+  files: applyFiles,
+  network: applyNetwork,
+  processes: applyProcesses,
+  "add-ons": applyAddOns,
+  ready: applyReady,
+  nodes: applyNodes,
+  demo: applyDemo,
+  mode: applyMode,
+  "guest-mode": applyGuestMode,
+  "stop-node": applyStopNode,
+  "remove-node": applyRemoveNode,
+  remove: applyRemove,
+  purge: applyPurge,
+};
+
+/** Does a step. One that was interrupted, or done before, can be done again. */
+export function apply<K extends StepKind>(step: StepOf<K>, context: Context): Promise<void> {
+  return APPLY[step.kind](step, context);
+}

@@ -1,0 +1,28 @@
+import { mkdir } from "node:fs/promises";
+import type { StepOf } from "../plan/step.ts";
+import { ensurePki } from "../pki/pki.ts";
+import { type ClusterConfig, writeCluster } from "../spec/config.ts";
+import { ownPluginsDir } from "../spec/paths.ts";
+import { type Context, untilAborted } from "./context.ts";
+import { installPlugins } from "./plugins.ts";
+
+/** Writes a cluster's configuration, its CNI plugins, and certificates that are missing or due. */
+export async function applyFiles({ cluster }: StepOf<"files">, context: Context): Promise<void> {
+  const notes: string[] = [];
+  await context.step("certificates and plugins", () => {
+    return untilAborted(context.signal, () => writeFiles(cluster, context, notes));
+  });
+  notes.forEach(context.progress.note);
+}
+
+async function writeFiles(
+  config: ClusterConfig,
+  { clock, written }: Context,
+  notes: string[],
+): Promise<void> {
+  await mkdir(config.runDir, { recursive: true, mode: 0o700 });
+  await writeCluster(config);
+  await written?.();
+  if (config.cniBinDir === undefined) await installPlugins(ownPluginsDir(config));
+  await ensurePki(config, clock.now(), (line) => notes.push(line));
+}

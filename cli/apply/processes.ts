@@ -1,0 +1,53 @@
+import type { StepOf } from "../plan/step.ts";
+import { runningPid } from "../observe/processes.ts";
+import { type ClusterConfig, configPath } from "../spec/config.ts";
+import { processLog } from "../spec/paths.ts";
+import { logsCommand, type ProcessName } from "../spec/processes.ts";
+import { startProcess } from "../supervisor/supervise.ts";
+import { type Context, type StartContext, untilAborted } from "./context.ts";
+import { endProcess } from "./end-process.ts";
+import { nodeNetns } from "./network.ts";
+
+/** A guest boots, and system calls in it take many times what they take elsewhere. */
+export const GUEST_READY_TIMEOUT_MS = 180_000;
+
+/**
+ * V8's size of a semi-space (default 16 MiB), which it does not release until it idles for minutes.
+ * The other settings of V8 are made once the process is ready (`process/heap-settings.ts`).
+ */
+export function flagsOf(name: ProcessName): string[] {
+  return [`--max-semi-space-size=${name === "node" ? 2 : 8}`];
+}
+
+/** Starts processes of the control plane and the first node's, all at a time. */
+export function applyProcesses(
+  { cluster, names, title }: StepOf<"processes">,
+  context: Context,
+): Promise<void> {
+  return context.step(title, () => untilAborted(context.signal, async () => {
+    await Promise.all(names.map((name) => ensureProcess(cluster, name, context)));
+  }));
+}
+
+/** Starts one of the cluster's processes, a node's in its namespace, unless it runs. */
+export async function ensureProcess(
+  config: ClusterConfig,
+  name: ProcessName,
+  { signal, clock }: Pick<StartContext, "signal" | "clock">,
+): Promise<void> {
+  if (runningPid(config.runDir, name) !== undefined) return;
+  await endProcess(config, name, clock);
+  await startProcess(
+    {
+      name,
+      configPath: configPath(config.dataDir),
+      runDir: config.runDir,
+      logPath: processLog(config, name),
+      nodeFlags: flagsOf(name),
+      ...(name === "node" ? { netns: nodeNetns(config) } : {}),
+      logs: logsCommand(config.name, name, config.joins && config.nodeName),
+      ...(config.guest === undefined ? {} : { readyTimeout_ms: GUEST_READY_TIMEOUT_MS }),
+    },
+    signal,
+  );
+}

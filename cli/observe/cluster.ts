@@ -1,0 +1,72 @@
+import { existsSync } from "node:fs";
+import { type ClusterConfig, type ClusterPlace, configPath, readConfigFile, unlessUnusable } from
+  "../spec/config.ts";
+import { joiningNodeNames, joiningNodePlace } from "../spec/nodes.ts";
+import { ALL_PROCESS_NAMES, type ProcessName, processNames } from "../spec/processes.ts";
+import type { CommandError } from "../terminal.ts";
+import { runningPid, supervisorPid } from "./processes.ts";
+
+/** The state of a cluster on this machine: its files and processes. */
+export interface Observation {
+  /** It has a configuration. */
+  readonly isWritten: boolean;
+  /** Its processes that run, the first node's included. */
+  readonly running: ReadonlySet<ProcessName>;
+  /** The nodes beside the first that have a folder, by name. */
+  readonly nodes: ReadonlyMap<string, ObservedNode>;
+}
+
+export interface ObservedNode {
+  /** Undefined: it was not written yet. An error: it cannot be read. */
+  readonly config: ClusterConfig | CommandError | undefined;
+  readonly runs: boolean;
+  /** A process that has ended is started again. */
+  readonly isSupervised: boolean;
+}
+
+export async function observe(cluster: ClusterPlace): Promise<Observation> {
+  const names = joiningNodeNames(cluster);
+  const nodes = names.map(async (name) => {
+    return [name, await observeNode(joiningNodePlace(cluster, name))] as const;
+  });
+  return {
+    isWritten: existsSync(configPath(cluster.dataDir)),
+    running: runningProcesses(cluster),
+    nodes: new Map(await Promise.all(nodes)),
+  };
+}
+
+async function observeNode({ name, dataDir, runDir }: ClusterPlace): Promise<ObservedNode> {
+  const path = configPath(dataDir);
+  return {
+    config: existsSync(path) ? await unlessUnusable(readConfigFile(path, name)) : undefined,
+    runs: runningPid(runDir, "node") !== undefined,
+    isSupervised: supervisorPid(runDir, "node") !== undefined,
+  };
+}
+
+/** The processes of a cluster that run, but for those of the nodes beside the first. */
+export function runningProcesses({ runDir }: Pick<ClusterPlace, "runDir">): Set<ProcessName> {
+  return new Set(ALL_PROCESS_NAMES.filter((name) => runningPid(runDir, name) !== undefined));
+}
+
+/** Whether a process of the cluster runs, of the control plane or of a node. */
+export function runsInPart({ running, nodes }: Observation): boolean {
+  return running.size > 0 || [...nodes.values()].some(({ runs }) => runs);
+}
+
+/** Whether all processes of the control plane run. */
+export function hasControlPlane(
+  { running }: Pick<Observation, "running">,
+  cluster: Pick<ClusterConfig, "storeMembers">,
+): boolean {
+  return processNames(cluster).every((name) => name === "node" || running.has(name));
+}
+
+/** Whether all processes of the control plane and of the first node run. */
+export function isWhole(
+  { running }: Pick<Observation, "running">,
+  cluster: Pick<ClusterConfig, "storeMembers">,
+): boolean {
+  return processNames(cluster).every((name) => running.has(name));
+}

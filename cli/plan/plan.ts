@@ -1,0 +1,107 @@
+import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
+import { type Observation, runsInPart } from "../observe/cluster.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { isWanted, type Spec, type UnwantedNode, type WantedNode } from "../spec/spec.ts";
+import { storeMemberNames } from "../spec/store.ts";
+import { CommandError } from "../terminal.ts";
+import type { Step } from "./step.ts";
+
+/** Decides what leads from the state in which a cluster was seen to the wanted one. */
+export function plan(spec: Spec, seen: Observation): Step[] {
+  const { cluster } = spec;
+  switch (spec.wanted) {
+    case "started":
+      return [
+        ...planControlPlane(spec.cluster),
+        ...planJoins(spec.cluster, spec.nodes, seen, "nodes joined"),
+        ...(spec.demo ? [{ kind: "demo" as const, cluster: spec.cluster }] : []),
+      ];
+    case "kept":
+      return [
+        ...planRemovals(spec.nodes.filter((node) => !isWanted(node)), seen),
+        ...planJoins(spec.cluster, spec.nodes.filter(isWanted), seen, "nodes"),
+        ...(spec.proxyMode === undefined ? [] : planModes(spec.cluster, spec.proxyMode, seen)),
+      ];
+    case "stopped":
+      return [...planRemovals(spec.nodes, seen), { kind: "remove", cluster }];
+    case "absent":
+      return [{ kind: "remove", cluster }, { kind: "purge", cluster }];
+  }
+}
+
+/** The control plane and the first node. A start repairs also what seems to be there. */
+function planControlPlane(cluster: ClusterConfig): Step[] {
+  const members = storeMemberNames(cluster);
+  const processes = (title: string, ...names: (typeof members | ["control" | "node"])) =>
+    ({ kind: "processes", title, cluster, names }) as const;
+  return [
+    { kind: "files", cluster },
+    { kind: "network", cluster },
+    // Each waits for a majority.
+    ...(members.length > 0 ? [processes(`store of ${members.length} members`, ...members)] : []),
+    processes("control plane", "control"),
+    { kind: "add-ons", cluster },
+    processes("node", "node"),
+    { kind: "ready", node: cluster },
+  ];
+}
+
+function planJoins(
+  cluster: ClusterConfig,
+  wanted: readonly WantedNode[],
+  seen: Observation,
+  title: string,
+): Step[] {
+  const nodes = wanted
+    .filter((one) => one.wanted === "started" || !seen.nodes.get(one.node.nodeName)?.runs)
+    .map(({ node }) => node);
+  if (nodes.length === 0) return [];
+  const names = nodes.map(({ nodeName }) => nodeName).join(", ");
+  return [{ kind: "nodes", title: `${title}: ${names}`, cluster, nodes }];
+}
+
+function planRemovals(unwanted: readonly UnwantedNode[], seen: Observation): Step[] {
+  return unwanted
+    .filter(({ name }) => seen.nodes.has(name))
+    .map(({ wanted, name, node }) => {
+      return { kind: wanted === "stopped" ? "stop-node" : "remove-node", name, node };
+    });
+}
+
+/**
+ * A node that has ended is changed too if a supervisor is about to start it. A guest keeps its
+ * mode. The first node is the last: its file is the cluster's, by which nodes are started.
+ */
+function planModes(cluster: ClusterConfig, mode: ModeName, seen: Observation): Step[] {
+  const read = [...seen.nodes.values()].flatMap((node) => {
+    const { config } = node;
+    return config === undefined || config instanceof CommandError ? [] : [{ ...node, config }];
+  });
+  const guests = read.filter(({ config: { guest } }) => guest && guest.proxyMode !== mode);
+  const others = read.filter(({ config, runs, isSupervised }) => {
+    return config.guest === undefined && (runs || isSupervised);
+  });
+  return [
+    ...guests.map(({ config: node }) => ({ kind: "guest-mode", node, mode }) as const),
+    ...[...others.map(({ config }) => config), cluster].map((node) => {
+      return { kind: "mode", node, mode } as const;
+    }),
+  ];
+}
+
+/**
+ * The spec to which a failed change converges: a new cluster is removed with its data, one that was
+ * stopped is stopped again, and of one of which a process ran only the nodes are removed that had
+ * no folder before.
+ */
+export function formerSpec(
+  { cluster, nodes }: Pick<Extract<Spec, { wanted: "kept" }>, "cluster" | "nodes">,
+  before: Observation,
+): Spec {
+  if (!before.isWritten) return { wanted: "absent", cluster };
+  const added = nodes.filter(isWanted).filter(({ node }) => !before.nodes.has(node.nodeName));
+  const unwanted = added.map(({ node }): UnwantedNode => {
+    return { wanted: "absent", name: node.nodeName, node };
+  });
+  return { wanted: runsInPart(before) ? "kept" : "stopped", cluster, nodes: unwanted };
+}

@@ -1,0 +1,69 @@
+import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
+import type { ClusterConfig, ClusterPlace } from "../spec/config.ts";
+import type { ProcessName } from "../spec/processes.ts";
+
+interface OfCluster {
+  readonly cluster: ClusterConfig;
+}
+
+interface OfProcesses extends OfCluster {
+  readonly title: string;
+  readonly names: readonly ProcessName[];
+}
+
+interface OfNodes extends OfCluster {
+  readonly title: string;
+  readonly nodes: readonly ClusterConfig[];
+}
+
+interface OfMode {
+  readonly node: ClusterConfig;
+  readonly mode: ModeName;
+}
+
+interface Unwanted {
+  readonly name: string;
+  readonly node: ClusterPlace;
+}
+
+/** The kinds of steps, in the order in which they come. */
+interface Steps {
+  files: OfCluster;
+  network: OfCluster;
+  processes: OfProcesses;
+  "add-ons": OfCluster;
+  ready: { readonly node: ClusterConfig };
+  nodes: OfNodes;
+  demo: OfCluster;
+  mode: OfMode;
+  "guest-mode": OfMode;
+  "stop-node": Unwanted;
+  "remove-node": Unwanted;
+  remove: { readonly cluster: ClusterPlace };
+  purge: { readonly cluster: ClusterPlace };
+}
+
+export type StepKind = keyof Steps;
+
+export type StepOf<K extends StepKind> = { readonly kind: K } & Steps[K];
+
+/** One change of a cluster. Each kind has its file in `cli/apply`; a second time is no error. */
+export type Step = { [K in StepKind]: StepOf<K> }[StepKind];
+
+/** Tells steps of one convergence apart. */
+export function keyOf(step: Step): string {
+  switch (step.kind) {
+    case "processes":
+    case "nodes":
+      return step.title;
+    case "mode":
+    case "guest-mode":
+    case "ready":
+      return `${step.kind} ${step.node.nodeName}`;
+    case "stop-node":
+    case "remove-node":
+      return `${step.kind} ${step.name}`;
+    default:
+      return step.kind;
+  }
+}
