@@ -26,7 +26,7 @@ interface RowPlan {
   readonly what: string;
   readonly unit: string;
   readonly goal: string;
-  /** Of rows that are measured at a tenth of their size, too. */
+  /** The quantity of a row that is also measured at a tenth of its size. */
   readonly says?: Says;
 }
 

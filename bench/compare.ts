@@ -29,7 +29,7 @@ const API_ROWS: readonly (readonly [key: string, what: string, unit: string])[] 
   ["delay_p50", "the same: delay from write to event, p50", "ms"],
 ];
 
-/** Does each short work on both bundles, in this order of their indexes. */
+/** Runs each short work on both bundles, in this order of their indexes. */
 type Round = (order: readonly number[]) => Promise<Measurements[]>;
 
 const ROUNDS: Readonly<Record<string, (roots: readonly string[]) => Round>> = {

@@ -41,7 +41,7 @@ export async function overlay(): Promise<Row[]> {
     for (const { what, unit, words, scale, goal } of MEASUREMENTS) {
       const values: [number[], number[]] = [[], []];
       for (let round = 0; round < ROUNDS; round++) {
-        // Each begins every other round.
+        // Each starts every other round.
         for (const side of round % 2 === 0 ? [0, 1] as const : [1, 0] as const) {
           values[side].push((await measure(pairs[side], words)) * scale);
         }

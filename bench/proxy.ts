@@ -20,7 +20,10 @@ import { median, type Row } from "./benchmark.ts";
 
 const SIZES = [1_000, 10_000] as const;
 const ENDPOINTS = 3;
-/** In a guest each of kube-proxy's syncs, all of them full, takes most of a minute. */
+/**
+ * Changes of a round. Fewer in a guest, where each of kube-proxy's syncs, all of them full, takes
+ * most of a minute.
+ */
 const CHANGES = process.env[IN_GUEST] === undefined ? 20 : 5;
 const CONNECT_MS = 3_000;
 const CONNECT_RUNS = 5;

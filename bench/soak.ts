@@ -18,7 +18,7 @@ const MINUTES_DEFAULT = 30;
 /** The end is compared with the load's fifth minute, or with the middle of a shorter one. */
 const BASE_MINUTES = 5;
 const MINUTE_MS = 60_000;
-/** After the load, until connections are closed and memory is given back. */
+/** Time after the load, until connections are closed and memory is given back. */
 const SETTLE_MS = 15_000;
 const SAMPLES = 5;
 const SAMPLE_INTERVAL_MS = 2_000;

@@ -85,9 +85,9 @@ export async function storage(args: readonly string[] = []): Promise<Row[]> {
   }
 }
 
-/** Of all rounds. */
+/** Times of all rounds. */
 interface Found extends Times {
-  /** Of controllers and sidecars, by round. */
+  /** CPU time of controllers and sidecars, by round. */
   readonly cpu_ms: number[];
 }
 

@@ -20,7 +20,7 @@ import { tableOf, writeTable } from "../test/contract/apiserver/answers/table.ts
 
 const PEER = join(import.meta.dirname, "../.peers/bin/kube-apiserver");
 const CACHE = join(import.meta.dirname, "../.cache");
-/** Whole objects as upstream would store them, to look at: too much to be kept for ever. */
+/** Whole objects as upstream would store them, to look at: too large to be committed. */
 const OBJECTS = join(CACHE, "answers-upstream.json");
 
 async function record(all: readonly Subject[]): Promise<void> {

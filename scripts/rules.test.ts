@@ -52,7 +52,7 @@ function ours(each: Case): Answer {
   }
 }
 
-/** An answer as text, what is said twice once; without texts where only the rest is compared. */
+/** An answer as text, without duplicates; without texts where only the rest is compared. */
 function seen({ undecodable, complaints }: Answer, texts: boolean): string {
   if (undecodable === true) return "undecodable";
   const parts = complaints.map(([reason, field, text]) => [reason, field, texts ? text : ""]);

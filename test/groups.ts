@@ -37,7 +37,7 @@ export interface Group {
 
 const ROOT = join(import.meta.dirname, "..");
 
-/** So many groups run at the same time: fewer leave a processor idle at the end of a row. */
+/** Groups that run at the same time: fewer leave a processor idle at the end of a row. */
 export const GROUPS_MAX = 4;
 
 /** Every folder but those of groups of their own. */
@@ -83,7 +83,7 @@ const ALL: readonly Group[] = [
     run: () => runPatterns(filesOfPackages({ startServers: false }), BUSY),
   },
   // From here on groups wait more than they compute, and have nothing on the machine in common.
-  // The longest begin: one that begins last would be waited for alone.
+  // The longest start: one that starts last would be waited for alone.
   { ...e2e("clusters", "test/e2e/*.test.ts", (path) => !sharesCluster(path)), beside: false },
   contract("network and disks", ALONE),
   contract("pods", ALONE),
@@ -131,7 +131,7 @@ function e2e(part: string, pattern: string, are: (path: string) => boolean = () 
   };
 }
 
-/** Those with tests in this tree. */
+/** Groups with tests in this tree. */
 export const GROUPS = ALL.filter(
   ({ folders }) => folders?.some((folder) => existsSync(join(ROOT, folder))) ?? true,
 );
@@ -147,7 +147,7 @@ export function rowsOf(groups: readonly Group[]): Group[][] {
   return rows;
 }
 
-/** Runs a row: its groups begin in their order, as soon as fewer than `GROUPS_MAX` run. */
+/** Runs a row: its groups start in their order, as soon as fewer than `GROUPS_MAX` run. */
 export async function runRow<T>(
   row: readonly Group[],
   run: (group: Group) => Promise<T>,

@@ -4,12 +4,12 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const ROOT = join(import.meta.dirname, "..");
 
-/** Files that take longest, the longest first: one that begins last would be waited for alone. */
+/** Files that take longest, the longest first: one that starts last would be waited for alone. */
 export const LONGEST = JSON.parse(
   readFileSync(join(import.meta.dirname, "longest.json"), "utf8"),
 ) as readonly string[];
 
-/** Begins with the files that are known to take long, and orders the others as vitest does. */
+/** Starts with the files that are known to take long, and orders the others as vitest does. */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification) => {

@@ -16,7 +16,7 @@ const accepted = JSON.parse(
   readFileSync(join(import.meta.dirname, "left-out.json"), "utf8"),
 ) as Readonly<Record<string, string>>;
 
-/** So many files of a run may pass at their second try; one more, and they count as failed. */
+/** Files of a run that may pass at their second try; one more, and they count as failed. */
 const SECOND_TRIES_MAX = 4;
 /** Folders of tests that start the product as it is installed. */
 const USES_BUNDLE = /^test\/(e2e|guest)/;

@@ -43,7 +43,7 @@ export interface RunOptions {
   readonly secondTry?: boolean;
   /** Only the tests with this in their titles. */
   readonly title?: string;
-  /** Without the runner's own output. */
+  /** Whether the runner's own output is left out. */
   readonly quiet?: boolean;
 }
 

@@ -47,7 +47,7 @@ process.on("message", (question: LoopQuestion) => {
     longest_ms = 0;
     turn_ms = cpu_ms();
     setImmediate(turn);
-    // The parent begins once it knows that this one has.
+    // The parent starts once it knows that this one has.
     setImmediate(() => say({ held_ms: 0 }));
   } else {
     measuring = false;

@@ -124,7 +124,7 @@ const AT_A_TENTH: readonly Phase[] = [
   creates(1, PODS * TENTH, PODS * TENTH * 2, TENTH),
 ];
 
-/** In this order: the first make the pods that the others are about. */
+/** Phases in order: the first make the pods that the others are about. */
 export const PHASES: readonly Phase[] = [
   ...AT_A_TENTH,
   creates(CREATE_ROUNDS, PODS * TENTH * 2, PODS, 1),

@@ -29,7 +29,7 @@ export interface Running {
   close(): Promise<void>;
 }
 
-/** Of the two sides, which run at the same time, and of the benchmarks of controllers. */
+/** Ports of the two sides, which run at the same time, and of the benchmarks of controllers. */
 const PORTS = {
   ours: { store: 23_890, peer: 23_891, api: 26_443 },
   peer: { store: 23_892, peer: 23_893, api: 26_444 },

@@ -13,7 +13,7 @@ export interface Measurements {
   scan_ms: number;
   /** Removing half of all records, and giving back their space. */
   compact_ms: number;
-  /** On disk after loading, and after removing half. */
+  /** Size on disk after loading, and after removing half. */
   size_MiB: number;
   compacted_MiB: number;
   /** The process's largest resident set. */

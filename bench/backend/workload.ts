@@ -14,7 +14,7 @@ import { lmdbBackend } from "./lmdb.ts";
 
 const RECORDS = 100_000;
 const VALUE_BYTES = 1_024;
-/** As many as one flush of the store holds under load, and as few as it does without. */
+/** Sizes of a flush of the store under load, and without. */
 const LOAD_BATCH = 400;
 const SMALL_BATCH = 10;
 const SMALL_BATCHES = 200;

@@ -34,7 +34,7 @@ function opened(address: string, port: number): Promise<Socket> {
   });
 }
 
-/** Writes for so long; resolves with the bytes that the other end took. */
+/** Writes for `seconds`; resolves with the bytes that the other end took. */
 async function stream(address: string, port: number, seconds: number): Promise<number> {
   const socket = await opened(address, port);
   const end_ms = performance.now() + seconds * 1_000;

@@ -22,7 +22,7 @@ export interface LoadTarget {
   readonly kubeconfig: string;
 }
 
-/** A mixed load that goes on until it is stopped. */
+/** A mixed load that runs until it is stopped. */
 export class Load {
   readonly #target: LoadTarget;
   readonly #failures: string[] = [];
@@ -82,7 +82,9 @@ async function round(target: LoadTarget, namespace: string): Promise<void> {
   }
 }
 
-/** Tried until it is done: a pod is refused while the namespace has no service account. */
+/**
+ * Repeats a POST until it succeeds: a pod is refused while the namespace has no service account.
+ */
 async function post(client: KubeClient, path: string, body: object): Promise<void> {
   await until(`POST ${path}`, async () => {
     await client.request({ method: "POST", path, body });
@@ -176,7 +178,7 @@ async function useByKubectl({ kubeconfig }: LoadTarget, namespace: string): Prom
   }
 }
 
-/** Its output is read to the end: a pipe that is closed would end kubectl. */
+/** Reads the forwarded port from kubectl's output, to the end: a closed pipe would end kubectl. */
 function forwardedPort(forward: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     forward.stdout!.setEncoding("utf8").on("data", (text: string) => {

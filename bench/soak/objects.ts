@@ -6,7 +6,7 @@ interface Manifest {
   readonly object: object;
 }
 
-/** A pod template whose container ends at once on SIGTERM. */
+/** A pod template whose container ends immediately on SIGTERM. */
 function template(name: string, command: readonly string[], extra: object = {}) {
   const container = {
     name: "main",

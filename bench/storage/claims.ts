@@ -16,12 +16,12 @@ const TIMEOUT_MS = 180_000;
 const LOOK_MS = 2;
 
 export interface Times {
-  /** From the claim's creation until its pod is ready. */
+  /** Time from the claim's creation until its pod is ready. */
   readonly come_ms: number[];
-  /** Of these: until the claim is bound, then until its volume is attached. */
+  /** Parts of it: until the claim is bound, then until its volume is attached. */
   readonly bound_ms: number[];
   readonly attached_ms: number[];
-  /** From the pod's deletion until claim, volume and attachment are gone. */
+  /** Time from the pod's deletion until claim, volume and attachment are gone. */
   readonly go_ms: number[];
 }
 
@@ -54,7 +54,7 @@ export class Claims {
     await Promise.all(this.#informers.map((each) => each.close()));
   }
 
-  /** Lets so many come and go, some of them at once. */
+  /** Creates and deletes the claims of `names`, `inFlight` of them concurrently. */
   async run(names: readonly string[], inFlight: number, className: string): Promise<Times> {
     const times: Times = { come_ms: [], bound_ms: [], attached_ms: [], go_ms: [] };
     const left = [...names];

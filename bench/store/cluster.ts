@@ -10,7 +10,7 @@ import { bundleOf, peer, ROOT } from "../apiserver/sides.ts";
 
 const READY_TIMEOUT_MS = 120_000;
 const TICKS_PER_S = 100;
-/** As much as etcd advises at most: a million keys of 1 KiB are past its default. */
+/** The largest quota that etcd advises: a million keys of 1 KiB are past its default. */
 const QUOTA_BYTES = String(8 * 1024 ** 3);
 
 /** A store of one make: ours, or etcd. */
@@ -21,7 +21,7 @@ export interface Side {
 }
 
 export interface Cluster {
-  /** As etcd's tools want them: `host:port,host:port`. */
+  /** Endpoints as etcd's tools want them: `host:port,host:port`. */
   readonly endpoints: string;
   /** Returns the memory usage of all members. */
   memory(): Memory;

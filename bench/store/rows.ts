@@ -50,7 +50,7 @@ function fill({ endpoints }: Cluster, keys: number): Promise<Run> {
   return benchmark(endpoints, 100, ["put", ...sizes]);
 }
 
-/** Puts go on while the store is compacted, copied, and read as a whole. */
+/** Puts continue while the store is compacted, copied, and read as a whole. */
 async function maintenance(cluster: Cluster, keys: number): Promise<Measurement> {
   const { endpoints } = cluster;
   await fill(cluster, keys);
@@ -107,20 +107,23 @@ async function memory(cluster: Cluster): Promise<Measurement> {
 
 const RESTARTS = 3;
 
-/** After a clean stop; beside it after a kill, when nothing is left ready for the start. */
+/**
+ * Time of a start after a clean stop; beside it after a kill, when nothing is left ready for the
+ * start.
+ */
 async function restart(cluster: Cluster): Promise<Measurement> {
   const stopped_ms = await middleRestart(cluster, "SIGTERM");
   return { value: stopped_ms, also: { killed_ms: await middleRestart(cluster, "SIGKILL") } };
 }
 
-/** The middle of a few, as filling takes so much longer than they do. */
+/** The median of a few, as filling takes so much longer than they do. */
 async function middleRestart(cluster: Cluster, signal: "SIGTERM" | "SIGKILL"): Promise<number> {
   const took_ms: number[] = [];
   for (let i = 0; i < RESTARTS; i++) took_ms.push(await cluster.restart_ms(signal));
   return median(took_ms);
 }
 
-/** So that transactions are as warm as the Puts are: 5,000 alone are those of a cold start. */
+/** Runs transactions as warm as the Puts are: 5,000 alone are those of a cold start. */
 const warmKubernetes = (cluster: Cluster) => kubernetes(cluster, 5_000);
 
 const one = { unit: "/s", members: 1 } as const;

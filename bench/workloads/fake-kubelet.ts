@@ -13,7 +13,7 @@ export const NODE_COUNT = 100;
 
 /**
  * Makes each pod ready as soon as it is seen, and one that is not to be restarted succeed. Pods
- * have no node: there is no scheduler, and the apiserver removes them at once when deleted.
+ * have no node: there is no scheduler, and the apiserver removes them immediately when deleted.
  */
 export async function startFakeKubelet(client: KubeClient): Promise<{ close(): Promise<void> }> {
   const { clock } = client;

@@ -20,7 +20,7 @@ export function packageExports(bundles: string): object {
   return { ...Object.fromEntries(entries), "./package.json": "./package.json" };
 }
 
-/** Writes the types of the libraries, and of what these mention, below `dir`. */
+/** Writes the types of the libraries, and of their own dependencies, below `dir`. */
 export function writeTypes(dir: string): void {
   const work = join(ROOT, ".cache/types");
   rmSync(work, { recursive: true, force: true });

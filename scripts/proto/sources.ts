@@ -16,7 +16,7 @@ export interface SchemaSource {
   readonly files: readonly SchemaFile[];
   /** Names (lowerCamel) of the 64-bit fields whose whole range matters. */
   readonly bigints: RegExp;
-  /** Its messages are also written as JSON, which needs the names of fields and enum values. */
+  /** Whether messages are also written as JSON, which needs the names of fields and enum values. */
   readonly json?: true;
 }
 

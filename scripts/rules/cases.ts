@@ -1,6 +1,6 @@
 /**
  * Objects to compare our rules with upstream's: valid ones, and each with one leaf changed. Pure:
- * the same list each time, so that answers recorded once can be compared for ever.
+ * the same list each time, so that answers recorded once stay comparable.
  */
 import bases from "./bases.json" with { type: "json" };
 
@@ -10,7 +10,7 @@ export interface Case {
   readonly apiVersion: string;
   readonly kind: string;
   readonly object: unknown;
-  /** Present when the question is whether `object` may take its place. */
+  /** The former object, when the question is whether `object` may take its place. */
   readonly old?: unknown;
 }
 

@@ -25,7 +25,7 @@ function nextMidnight(after_ms: number): number {
   return (Math.floor(after_ms / DAY_MS) + 1) * DAY_MS;
 }
 
-/** The start of the first 29 February that begins after a time. */
+/** The start of the first 29 February that starts after a time. */
 function nextLeapDay(after_ms: number): number {
   for (let year = new Date(after_ms).getUTCFullYear(); ; year++) {
     const day = new Date(Date.UTC(year, 1, 29));

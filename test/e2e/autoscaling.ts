@@ -28,7 +28,7 @@ spec:
 
 /**
  * Measurements and autoscalers, by the real kubectl and the real kubelet. They wait for most of
- * their time, so they begin with the file and go on while its other cases run.
+ * their time, so they start with the file and go on while its other cases run.
  */
 export function autoscalingCases(given: () => TestCluster): void {
   let scaling: Promise<PromiseSettledResult<void>[]>;

@@ -7,7 +7,7 @@ import { OwnHost, type Outcome, type RunOptions } from "./own-host.ts";
 
 const clock = machineClock();
 
-/** Between two questions to kubectl or r2k: each takes a tenth of a second of a processor. */
+/** Pause between two calls of kubectl or r2k: each takes a tenth of a second of a processor. */
 export const ASK_MS = 500;
 
 /** A kubectl ends before it has to collect garbage, which takes an eighth of its time. */
@@ -56,7 +56,7 @@ export class TestCluster {
     return cluster;
   }
 
-  /** As `startIn`, but only looks where all of the cluster's processes run already. */
+  /** The same as `startIn`, without a start where all of the cluster's processes run already. */
   static async joinIn(
     host: OwnHost,
     name: string,

@@ -82,7 +82,7 @@ describe("the demo", { timeout: STEP_TIMEOUT_MS }, () => {
   it("rolls back", async () => {
     await cluster.ask("rollout", "undo", "deployment/web");
     await cluster.ask("rollout", "status", "deployment/web", "--timeout=90s");
-    // The proxy hears of the last pod's end a moment after the Deployment does.
+    // The proxy learns of the last pod's end a moment after the Deployment does.
     await expect.poll(() => cluster.curl(`http://${address}/`)).toMatch(/version 1/);
     expect(await cluster.ask("rollout", "history", "deployment/web")).toMatch(/\n3 /);
   });

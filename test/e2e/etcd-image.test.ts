@@ -72,7 +72,7 @@ async function loadImage(name: string): Promise<void> {
   expect(loaded.stdout, loaded.stderr).toBe(`loaded ${name}\n`);
 }
 
-/** Puts a manifest in place, whole at once, as kubeadm does. */
+/** Replaces a manifest atomically, as kubeadm does. */
 function place(release: string): void {
   const file = join(host.dir, "data", cluster.name, "manifests", "etcd.yaml");
   copyFileSync(manifest(release), `${file}.new`);

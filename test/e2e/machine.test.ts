@@ -8,7 +8,7 @@ import { OwnHost } from "./own-host.ts";
 
 const TIMEOUT_MS = 180_000;
 const patience = { clock: systemClock(), timeout_ms: 90_000, interval_ms: ASK_MS };
-/** Below what one argument of a program may have. */
+/** A size below the bound of a program's argument. */
 const VALUE_BYTES = 120_000;
 
 describe("a machine that is not as it should be", { timeout: TIMEOUT_MS }, () => {

@@ -15,7 +15,7 @@ const NAME = "modes";
 const TIMEOUT_MS = 180_000;
 const IMAGE = "r2k.local/busybox:1";
 const NODE_PORT = 30_081;
-/** Connections that a client makes before it is judged again; one may have begun before. */
+/** Connections that a client makes before it is judged again; one may have started before. */
 const MORE = 5;
 /** How long a client waits for a connection: one that no rule translated is never made. */
 const CONNECT_S = 30;

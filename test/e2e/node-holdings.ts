@@ -11,7 +11,7 @@ import { nodeCgroup, nodePaths } from "../../cli/spec/paths.ts";
 import { processTable } from "../../cli/observe/process-table.ts";
 import type { TestCluster } from "./cluster.ts";
 
-/** Between two looks at the containers of an identity. */
+/** Pause between two checks of an identity's containers. */
 const LOOK_MS = 100;
 /** The table of the bridge plugin's spoof checks: a chain for each attached pod. */
 const CHECKS = ["table", "netdev", "r2k-cni-spoof"];

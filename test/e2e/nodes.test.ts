@@ -345,7 +345,10 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
 
   afterAll(() => identity?.stop());
 
-  /** The watch has seen the containers of these pods, one after the other, and no two at once. */
+  /**
+   * Checks that the watch has seen the containers of these pods one after the other, and no two at
+   * the same time.
+   */
   function ranOneAfterTheOther(...uids: readonly (string | undefined)[]): void {
     expect([...identity?.seen ?? []].slice(-uids.length)).toEqual(uids);
     expect(identity?.twice).toEqual([]);

@@ -22,7 +22,9 @@ const ROOT = join(import.meta.dirname, "../..");
 const BUNDLED = [
   process.execPath, "--disable-warning=ExperimentalWarning", join(ROOT, ".cache/bundle/main.js"),
 ];
-/** Set where a run of several files has made the bundle: its sources do not change meanwhile. */
+/**
+ * Variable of a run of several files that has made the bundle: its sources do not change meanwhile.
+ */
 const BUNDLE_MADE = "R2K_BUNDLE_MADE";
 const COMMAND_TIMEOUT_MS = 180_000;
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
@@ -54,7 +56,7 @@ export class OwnHost {
   readonly dir: string;
   /** The process whose namespaces are the host's. */
   readonly pid: number;
-  /** That process, where this one made it. */
+  /** The process that keeps the namespaces, where this one made it. */
   readonly #holder: ChildProcess | undefined;
   readonly #started = new Set<ChildProcess>();
   /** The product: another build of it takes this one's place. */
@@ -95,7 +97,7 @@ export class OwnHost {
     };
   }
 
-  /** Runs a program in the host; resolves with its outcome whatever its exit code is. */
+  /** Runs a program in the host; resolves with its outcome, with any exit code. */
   async run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
     const child = this.start(program, args, { timeout_ms: COMMAND_TIMEOUT_MS, ...options });
     // A program that ends without reading its input says so by its exit code.

@@ -12,7 +12,7 @@ const NAME = "packed";
 
 let host: OwnHost;
 let elsewhere: string;
-/** Its output before its Node was installed. */
+/** Output of the package before its Node was installed. */
 let unapproved: Outcome;
 
 beforeAll(async () => {

@@ -5,7 +5,7 @@ import type { TestCluster } from "./cluster.ts";
 export const PING_BYTES = [1_422, 1_423, 1_472, 1_473, 8_000];
 /** More than any packet. */
 export const STREAM_BYTES = 1_000_000;
-/** Of a stream into a pod. */
+/** Port of a stream into a pod. */
 const PORT = 9_000;
 
 /**

@@ -22,7 +22,7 @@ export const PARTS = [
 
 export type Part = (typeof PARTS)[number];
 
-/** Those that live in the node's network namespace. */
+/** Parts in the node's network namespace. */
 const ON_NODE: readonly Part[] = [
   "runtime", "proxy", "dns", "kubelet", "csi-hostpath", "csi-provisioner",
 ];
@@ -57,7 +57,7 @@ export class PartProcesses {
     return join(this.#host.dir, `${part}.log`);
   }
 
-  /** As a crash of the process would. */
+  /** Kills a part, as a crash of the process would. */
   async kill(part: Part): Promise<void> {
     const child = this.#running.get(part);
     if (!child) throw new Error(`${part} was not started`);

@@ -48,7 +48,7 @@ describe.runIf(ASKED)("two clusters of two nodes on one host", { timeout: TIMEOU
     host = await OwnHost.create();
     await host.r2k(["version"]);
     before = await host.snapshot(NAMES[0]);
-    // At once: both choose address ranges.
+    // Started together, so that both choose address ranges.
     clusters = await Promise.all(NAMES.map((name) => TestCluster.startIn(host, name, FLAGS)));
   }, TIMEOUT_MS);
 

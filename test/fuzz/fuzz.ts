@@ -23,7 +23,7 @@ export interface FuzzOptions {
   time_ms?: number;
   /** Processor time after which an input has failed. */
   inputTime_ms?: number;
-  /** Hears, now and then, how many are done. */
+  /** Called now and then with the number of inputs that are done. */
   onProgress?: (done: number) => void;
 }
 

@@ -6,7 +6,7 @@ export type Fate = "taken" | "refused";
 /** Something that reads bytes which others, or a disk, may have changed. */
 export interface Target {
   readonly name: string;
-  /** Inputs that are right, to begin with. */
+  /** Inputs that are right, to start with. */
   corpus(): Promise<Buffer[]>;
   /** Puts checksums and the like right again, so that damage reaches what lies behind them. */
   seal?(bytes: Buffer, random: Random): Buffer;

@@ -45,7 +45,7 @@ interface Branch {
  * a whole copy, and all that may fail is looked for before anything is done.
  */
 export class TxnModel {
-  /** By revision; 1 is the empty store. */
+  /** Keys by revision; 1 is the empty store. */
   readonly #revisions: Keys[] = [new Map(), new Map()];
   readonly leases = new Set<bigint>();
   compacted = -1;
@@ -58,7 +58,7 @@ export class TxnModel {
     return sorted(this.#revisions.at(-1)!);
   }
 
-  /** Does it, or names etcd's error and does nothing. */
+  /** Executes a transaction, or names etcd's error and changes nothing. */
   txn(request: TxnRequest): TxnAnswers | EtcdErrorName {
     const branch = this.#choose(request);
     const error = this.#refusal(flat(branch));

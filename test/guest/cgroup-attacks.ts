@@ -24,7 +24,7 @@ const FILES: Readonly<Record<string, string>> = {
   "cpu.weight": "10000",
 };
 
-/** Makes a device node, and reads what it begins with. */
+/** Makes a device node, and reads what it starts with. */
 const opens = (device: string, begin: string) =>
   `rm -f /tmp/device; mknod /tmp/device ${device} && head -c 6 /tmp/device | grep -q '${begin}'`;
 

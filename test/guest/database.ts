@@ -6,7 +6,7 @@ import type { TestCluster } from "../e2e/cluster.ts";
 
 interface Place {
   readonly image: string;
-  /** The node that it begins on, where others would do too. */
+  /** The node that it starts on, where others would do too. */
   readonly node: string;
   readonly nodeSelector: Readonly<Record<string, string>>;
   readonly storageClass: string;
@@ -94,7 +94,7 @@ export class Database {
   }
 
   /**
-   * Begins to write rows, without pause until the pod ends, and resolves when `count` more are
+   * Starts to write rows, without pause until the pod ends, and resolves when `count` more are
    * acknowledged. The result ends the writer: later acknowledgements are not read.
    */
   async write(count: number): Promise<() => void> {

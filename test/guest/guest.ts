@@ -24,7 +24,7 @@ export interface GuestOptions {
   /** Names of kernel modules. */
   modules: string[];
   memory_MiB: number;
-  /** By the machine's clock. */
+  /** Timeout by the machine's clock. */
   timeout_ms: number;
   /** Further folders of the host that the guest is to see, though they may be below /tmp. */
   folders?: readonly string[];

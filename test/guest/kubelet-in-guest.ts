@@ -25,7 +25,7 @@ const PAIR = spec([
   }),
   sh("busy", "while :; do :; done", { resources: { limits: { memory: "32Mi", cpu: "50m" } } }),
 ]);
-/** Its limit is the pod's own. */
+/** A container whose limit is the pod's own. */
 const GREEDY = spec([sh("main", "tail /dev/zero")], {
   resources: { limits: { memory: "16Mi" } },
 });

@@ -1,7 +1,10 @@
 import { defineConfig } from "vitest/config";
 import { GUEST_WAIT_MS } from "./guest-wait.ts";
 
-/** Of the run in a guest, whose root is the bundle's folder (nfs.test.ts): Node loads it itself. */
+/**
+ * Configuration of the run in a guest, whose root is the bundle's folder (nfs.test.ts): Node loads
+ * it itself.
+ */
 export default defineConfig({
   test: {
     include: ["main.js"],

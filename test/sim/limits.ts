@@ -16,7 +16,7 @@ export const SCRUB_INTERVAL_MS = 1_500;
 
 /** A run's first part, in which everything goes wrong. */
 export const FAULTY_MS = 20_000;
-/** It goes on until the run has its volume, but not beyond this. */
+/** Time with faults: until the run has its volume, at most this. */
 export const FAULTY_MS_MAX = 120_000;
 /** Minimum volume of every seed (RELIABILITY: the simulator's volume). */
 export const OPERATIONS_MIN = 2_000;
@@ -24,16 +24,16 @@ export const FAULTS_MIN = 20;
 export const LEADER_CHANGES_MIN = 3;
 /** Mean times between two faults, one of them for each run. */
 export const FAULT_INTERVALS_MS = [350, 600, 900] as const;
-/** After FAULTY_MS they are this much rarer, so that clients get on. */
+/** Factor by which faults are rarer after FAULTY_MS, so that clients make progress. */
 export const LATE_FAULTS = 3;
-/** After the last fault: how soon the cluster must be whole, and how long it then works. */
+/** Time after the last fault until the cluster must be whole, and how long it then works. */
 export const RECOVERY_MS = 30_000;
 export const HEALED_MS = 3_000;
 /** How soon each call must be answered then. */
 export const ANSWER_MS = 1_000;
-/** With some links still cut, so many requests must be answered before RECOVERY_MS are over. */
+/** Requests that must be answered before RECOVERY_MS are over, with some links still cut. */
 export const PARTIAL_ANSWERS = 20;
-/** After the last request: how soon all members must have the same state. */
+/** Time after the last request until all members must have the same state. */
 export const SETTLE_MS = 5_000;
 export const CLIENTS = 14;
 /** Readers that list and watch, as controllers do. */

@@ -1,7 +1,7 @@
 // `npm run sim -- --seeds N --from S`: runs seeds, prints what was done and found.
 //   --seeds N --from S   runs N seeds and prints what happened in all of them together
 //       --jobs J         in J processes, by default one for each processor
-//       --minutes M      begins no seed after M minutes
+//       --minutes M      starts no seed after M minutes
 //       --plain          of the plain kind, with all faults and clients; else of the swarm kind
 //       --totals FILE    adds to what FILE holds, and leaves out seeds that it has
 //   --transcript SEED         runs one seed and prints its end with a diagram (--svg FILE draws it)

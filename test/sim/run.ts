@@ -172,7 +172,7 @@ class Run {
     this.#guide(streams("guide"));
   }
 
-  /** The recorder hears every life's proposals, whatever else reaches in. */
+  /** Lets the recorder see every generation's proposals, beside other seams. */
   #received(seams: Seams): Seams {
     const generation = (born: Generation) => {
       this.#recorder.listen(born);
@@ -197,7 +197,7 @@ class Run {
     return all.filter(({ name }) => clients?.includes(name) ?? true);
   }
 
-  /** Those that work. */
+  /** Clients that work. */
   get clients(): string[] {
     return this.#clients.map(({ name }) => name);
   }
@@ -404,7 +404,7 @@ class Run {
     this.#failed ??= new Violation("progress", message);
   }
 
-  /** Healed, the cluster answers each call, and never nothing for a whole second. */
+  /** Checks that the healed cluster answers each call, with no second without an answer. */
   async #progress(): Promise<void> {
     if (this.#clients.length === 0) return;
     await this.#until(this.timeline.now_ms + 2_000);
@@ -426,7 +426,7 @@ class Run {
     for (const client of this.#clients) client.stop();
     for (const informer of this.#informers) informer.settle();
     await this.#until(this.timeline.now_ms + limits.SETTLE_MS);
-    // A lease may end at this very moment: then all hear of that first.
+    // A lease may end at this very moment: then all are notified of that first.
     const applied = () => this.#cluster.all.map(({ generation }) => generation?.state.appliedIndex);
     const level = () => new Set([...applied(), this.#witness.safety.lastApplied]).size === 1;
     await this.#until(this.timeline.now_ms + limits.SETTLE_MS, level);

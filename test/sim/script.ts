@@ -7,7 +7,7 @@ export interface Script {
   readonly seed: number;
   /** A run of the swarm kind; else of the plain kind, which has all faults and all clients. */
   readonly swarm?: true;
-  /** Without the faults that rare states bring; they have no numbers. */
+  /** Whether faults that rare states bring are left out; they have no numbers. */
   readonly unguided?: true;
   /** Numbers of the faults that happen, in their order; all without it. */
   readonly faults?: readonly number[];

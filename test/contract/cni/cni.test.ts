@@ -9,7 +9,7 @@ import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
 import { cniContract } from "./suite.ts";
 
 const DEBIAN = "/usr/lib/cni";
-/** Built by `npm run peers -- cni-plugins`. */
+/** Folder that `npm run peers -- cni-plugins` builds. */
 const CURRENT = join(import.meta.dirname, "../../../.peers/cni-plugins");
 const built = mkdtempSync(join(tmpdir(), "r2k-cni-bin-"));
 

@@ -123,7 +123,7 @@ export function routerAdvertisement(mac: string, from: string): Buffer {
   return icmp6(from, "ff02::1", 134, Buffer.concat([lifetimes, source, prefix]));
 }
 
-/** RFC 4861: `address` is at `mac`, whatever was known before. */
+/** RFC 4861: `address` is at `mac`, replacing former knowledge. */
 export function neighbourAdvertisement(mac: string, address: string, from = address): Buffer {
   const option = Buffer.concat([Buffer.from([2, 1]), macBytes(mac)]);
   const body = Buffer.concat([Buffer.from([0x20, 0, 0, 0]), ipBytes(address), option]);

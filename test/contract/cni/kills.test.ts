@@ -146,9 +146,9 @@ async function killAt(
 
 /** How a runtime takes away what a killed call has left. */
 const REPAIRS = {
-  /** It repeats DEL, the container's namespace is there. */
+  /** Repeats DEL while the container's namespace exists. */
   DEL: (list: NetworkList, at: Attachment) => bench.cni.delNetworkList(list, at),
-  /** It has no record of the container, whose namespace is gone. */
+  /** Collects garbage without a record of the container, whose namespace is gone. */
   GC: async (list: NetworkList, { netns }: Attachment) => {
     deleteNetns(netns);
     await bench.cni.gcNetworkList(list, []);

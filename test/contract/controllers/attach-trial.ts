@@ -40,7 +40,7 @@ export class AttachTrial {
   readonly failing = new Map<string, string>();
   /** Nodes that each PersistentVolume is attached to, as the driver knows them. */
   readonly attached = new Map<string, Set<string>>();
-  /** PersistentVolumes for one node that were attached to two at once. */
+  /** PersistentVolumes for one node that were attached to two at the same time. */
   readonly torn = new Set<string>();
 
   constructor(world: Basis) {

@@ -81,7 +81,7 @@ async function begin(): Promise<void> {
   });
 }
 
-/** It was scaled by both steps, each once and in their order, and the status says so. */
+/** Checks that both steps scaled it, each once and in their order, and that the status says so. */
 async function end(): Promise<void> {
   await until("four replicas in the status", async () => {
     const { status } = await autoscalers().get(place);

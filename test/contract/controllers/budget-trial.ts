@@ -32,7 +32,7 @@ export class BudgetTrial {
   #kubelets: HollowKubelet[] = [];
   /** New pods do not get ready. */
   holdsNew = false;
-  /** Those that did not. */
+  /** Pods that are kept from getting ready. */
   readonly held = new Set<string>();
   readonly pods: ResourceClient<Pod>;
   readonly budgets: ResourceClient<PodDisruptionBudget>;

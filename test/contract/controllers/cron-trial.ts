@@ -104,7 +104,7 @@ export class CronTrial {
     });
   }
 
-  /** Ends a job that began `ago_ms` ago; gives the time of its end. */
+  /** Ends a job that started `ago_ms` ago; gives the time of its end. */
   async finish(job: Job, outcome: "Complete" | "Failed", ago_ms = 0): Promise<string> {
     const time = timeText(this.#world().clock.now() - ago_ms);
     const before = outcome === "Complete" ? "SuccessCriteriaMet" : "FailureTarget";

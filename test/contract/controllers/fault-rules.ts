@@ -11,7 +11,7 @@ const LATE_MS = 400;
 /** The writes of the first of two managers: it dies in the middle of every case. */
 const FIRST_WRITES = 7;
 
-/** A workload that its controllers bring through its life, whatever befalls them. */
+/** A workload that its controllers bring to its end in spite of all faults. */
 export interface FaultCase {
   readonly kind: string;
   readonly controllers: readonly string[];

@@ -81,7 +81,7 @@ async function workQueue(trial: JobTrial): Promise<void> {
   expect([conditions, counts]).toEqual([REACHED, { succeeded: 2 }]);
 }
 
-/** Ends a pod, as its kubelet would have when it had just begun. */
+/** Ends a pod, as its kubelet would have when it had just started. */
 async function endPod(
   trial: JobTrial, place: ObjectName, phase: "Succeeded" | "Failed", exitCode: number,
 ): Promise<void> {

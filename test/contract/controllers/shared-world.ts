@@ -10,7 +10,7 @@ const INTERVAL_MS = 20;
 
 /** The world of a file's tests, which starts before the first of them and ends after the last. */
 export interface SharedWorld extends Omit<World, "close"> {
-  /** By the name of the node. */
+  /** Kubelets by the name of the node. */
   readonly kubelets: Map<string, HollowKubelet>;
   /** Waits until a probe of the API gives a value; not found means not yet. */
   eventually<T>(what: string, probe: () => Promise<T>): ReturnType<typeof waitFor<T>>;

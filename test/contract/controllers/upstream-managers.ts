@@ -11,7 +11,7 @@ const PEERS = join(import.meta.dirname, "../../../.peers/bin");
 const MANAGER = join(PEERS, "kube-controller-manager");
 const SCHEDULER = join(PEERS, "kube-scheduler");
 
-/** Elected as a cluster's are, but not lost at once on a machine that has much else to do. */
+/** Flags of an election as in a cluster, with times that a busy machine does not miss. */
 const ELECTED = {
   "leader-elect": "true",
   "leader-elect-lease-duration": "90s",

@@ -46,7 +46,10 @@ export interface Others {
 }
 
 const START_MS = 30_000;
-/** Others' programs are elected first, and ask for a token for each of their controllers. */
+/**
+ * Time for upstream's programs, which are elected first, and request a token for each of their
+ * controllers.
+ */
 const START_OF_OTHERS_MS = 150_000;
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 
-/** Those that runc leaked were 7 to 9 (CVE-2024-21626). */
+/** Number of descriptors tried; those that runc leaked were 7 to 9 (CVE-2024-21626). */
 const DESCRIPTORS_TRIED = 12;
 
 /** Open files of the OCI runtime and of ours are nothing that a container can reach. */
@@ -29,7 +29,7 @@ export function descriptorRules(bench: Bench): void {
         try {
           id = await pods.start(pod, { config: { metadata, workingDir } });
         } catch (thrown) {
-          // It is refused to begin with: the directory is not there, or not inside.
+          // It is refused to start with: the directory is not there, or not inside.
           expect(thrown).toHaveProperty("code");
           continue;
         }

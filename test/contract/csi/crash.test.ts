@@ -125,7 +125,7 @@ it("hostpath, killed while it mounts and grows: no loop device is left, each hea
       await node.nodeUnpublishVolume({ volumeId, targetPath });
       await node.nodeUnstageVolume({ volumeId, stagingTargetPath });
       const file = path.join(volumes, volumeId);
-      // A mount namespace that began meanwhile, of any program, has a copy of the mount.
+      // A mount namespace that started meanwhile, of any program, has a copy of the mount.
       await waitFor(`no loop device, ${context}`, () => loopDevicesOf(file).length === 0, {
         clock,
       });

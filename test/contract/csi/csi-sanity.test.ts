@@ -9,7 +9,7 @@ import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, it } from "vitest";
 
-/** Built by scripts/peers/csi-sanity.ts, where there is Go. */
+/** Program that scripts/peers/csi-sanity.ts builds, where there is Go. */
 const CSI_SANITY = path.join(import.meta.dirname, "../../../.peers/bin/csi-sanity");
 
 /** Specs that must run: fewer means that a capability is no longer declared. */

@@ -32,7 +32,10 @@ export interface DriverUnderTest {
   parameters?: Record<string, string>;
   /** A volume id in the driver's form, of no volume. */
   unknownId?: string;
-  /** Not our own: it may answer a capacity of 0, for unknown, and lack ControllerGetVolume. */
+  /**
+   * Whether the driver is not our own: it may answer a capacity of 0, for unknown, and lack
+   * ControllerGetVolume.
+   */
   foreign?: boolean;
 }
 
@@ -55,7 +58,7 @@ export const WRITER = capability(Mode.SINGLE_NODE_WRITER);
 /** An RpcError of this status, for `toEqual`. */
 export const refused = (status: number): unknown => expect.objectContaining({ status });
 
-/** One running driver with a directory of its own, and the calls that most rules begin with. */
+/** One running driver with a directory of its own, and the calls that most rules start with. */
 export class CsiFixture {
   dir = "";
   identity!: RpcClient<IdentityMethods>;

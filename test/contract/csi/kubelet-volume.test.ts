@@ -42,7 +42,7 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
   let plugin: VolumePlugin;
   let object: CSIDriver | undefined;
   const inUse = new VolumesInUse();
-  /** Of claims, as they were patched. */
+  /** Statuses of claims, as they were patched. */
   let statuses: Record<string, unknown>[] = [];
 
   const objects: CsiObjects = {

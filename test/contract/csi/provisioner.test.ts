@@ -65,7 +65,7 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
   let etcd: EtcdServer;
   let api: TestApiserver;
   let client: KubeClient;
-  /** As the provisioner of the node. */
+  /** Client as the provisioner of the node. */
   let sidecarClient: KubeClient;
   let dir: string;
   let driver: { close(): Promise<void> };

@@ -48,7 +48,7 @@ const namespace = "default";
 
 interface Beside {
   api: TestApiserver;
-  /** With the rights of a cluster's provisioner. */
+  /** Client with the rights of a cluster's provisioner. */
   client: KubeClient;
   driverSocket: string;
 }
@@ -75,7 +75,7 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
   let etcd: EtcdServer;
   let api: TestApiserver;
   let client: KubeClient;
-  /** With the rights of a cluster's provisioner. */
+  /** Client with the rights of a cluster's provisioner. */
   let sidecarClient: KubeClient;
   let dir: string;
   let server: RpcServer;

@@ -43,7 +43,10 @@ const clock = systemClock();
 
 /** A driver that we did not write. */
 interface ForeignDriver {
-  /** Its program and words, and those of a program that registers it, in a folder of the test. */
+  /**
+   * The driver's program and words, and those of a program that registers it, in a folder of the
+   * test.
+   */
   command(dir: string): string[];
   registrar?(dir: string): string[];
   /** Attributes of its volumes, and its answer to attaching one. */
@@ -97,7 +100,7 @@ describe.skipIf(R2K_CSI_DRIVER === "")("our sidecars beside the driver of R2K_CS
 describe.skipIf(R2K_CSI_DRIVER === "" || !hasTheirs)(
   "upstream's sidecars beside the driver of R2K_CSI_DRIVER", () => lifeOfVolume(named, theirs));
 
-/** From a claim to the volume's end; the binder is played here. */
+/** Tests from a claim to the volume's end; the binder is played here. */
 function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
   let etcd: EtcdServer;
   let api: TestApiserver;

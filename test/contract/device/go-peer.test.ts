@@ -12,7 +12,10 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-/** Built by scripts/peers, where there is Go: upstream's types and grpc-go on the other side. */
+/**
+ * Program that scripts/peers builds, where there is Go: upstream's types and grpc-go on the other
+ * side.
+ */
 const PEER = path.join(import.meta.dirname, "../../../.peers/bin/node-peer");
 
 const clock = systemClock();

@@ -173,7 +173,7 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     closers.push(async () => watching.close());
     await startPlugin("flood", { listAndWatch: (_, call) => flood(call.signal) });
     await allocatable("flood", 7);
-    // In turn: whatever the flood caused to be written is written.
+    // Writes are in turn: after this one those of the flood are done.
     await devices.manager.retain(new Set());
     expect(times.size).toBeLessThan(10);
   });

@@ -75,7 +75,8 @@ class Requests {
   }
 
   /**
-   * In a transaction without the flags that need the key: etcd 3.4 ends when it was just deleted.
+   * A random put; in a transaction without the flags that need the key, as etcd 3.4 ends when it
+   * was just deleted.
    */
   put(inTxn = false): Init<PutRequest> {
     const ignoreValue = !inTxn && this.#chance(0.1);

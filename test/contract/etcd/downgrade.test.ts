@@ -21,7 +21,7 @@ import {
 const RECORDED = join(import.meta.dirname, "recorded/downgrade.json");
 const clock = systemClock();
 
-/** Of a version: where it may go, where not, and what is none. */
+/** Targets of a downgrade: permitted, refused, and invalid ones. */
 const TARGETS = [
   ...["3.5", "3.5.0", "3.5.7", "3.5.0-rc.1", "3.5.0+x"],
   ...["3.4", "3.6", "3.7", "2.5", "4.5", "03.05"],

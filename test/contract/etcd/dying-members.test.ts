@@ -18,7 +18,7 @@ const TURNS_MS = 120_000;
 describe.runIf(existsSync(ETCDCTL))("clients over TLS while members die", () => {
   const folder = mkdtempSync(join(tmpdir(), "r2k-locks-"));
   const running = new Set<ChildProcess>();
-  /** Aborted with each test, so that no candidate campaigns after it. */
+  /** Signal that is aborted with each test, so that no candidate campaigns after it. */
   let ending = new AbortController();
   let members: SecureMembers;
   let client: EtcdClient;

@@ -5,7 +5,10 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 const R2K = join(import.meta.dirname, "../../../cli/main.ts");
-/** In blocks of 512 bytes: less than a segment of the log, which is filled when it is made. */
+/**
+ * Largest file in blocks of 512 bytes: less than a segment of the log, which is filled when it is
+ * made.
+ */
 const FILE_BLOCKS_MAX = 1_000;
 
 test("S10: a first start that cannot write its log ends with the reason", () => {

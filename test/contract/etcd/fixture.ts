@@ -13,7 +13,7 @@ export function freshPrefix(): string {
   return `t${String(++prefixes).padStart(4, "0")}/`;
 }
 
-/** The first key after all that begin with `prefix`. */
+/** The first key after all that start with `prefix`. */
 export function endOf(prefix: string): Buffer {
   const end = bytes(prefix);
   end[end.length - 1]!++;

@@ -46,7 +46,7 @@ async function change(client: EtcdClient, random: Random): Promise<void> {
   }
 }
 
-/** Does always the same to a store, and asks for hashes in between. */
+/** Sends a store the same requests each time, and asks for hashes in between. */
 async function session({ client, endpoint }: Running): Promise<Asked[]> {
   const random = seededRandom(SEED);
   const channel = connectGrpc(endpoint!);

@@ -110,7 +110,7 @@ export async function threeMembersWith(more: Partial<StoreOptions>): Promise<Run
 }
 
 export const ETCD_PROGRAM = ETCD_34.etcd;
-/** Built by `npm run peers`, where there is Go: the release whose API ours is. */
+/** Program that `npm run peers` builds, where there is Go: the release whose API ours is. */
 export const ETCD_36_PROGRAM = ETCD_36.etcd;
 export const ETCDCTL_36_PROGRAM = ETCD_36.etcdctl;
 

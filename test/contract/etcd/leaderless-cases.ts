@@ -53,7 +53,7 @@ export async function leaderlessCases(members: ThreeMembers): Promise<Cases> {
     const open = await waitFor("streams", opening, { clock, timeout_ms: PATIENCE_MS });
     const { range } = client(channel, KV);
     await loseLeader(members, channel);
-    // All at once: what waits for a leader does so together.
+    // All together: calls that wait for a leader do so concurrently.
     const ends = endsOf(open[0]);
     const [ended, kept, unary, required, indifferent, pages] = await Promise.all([
       ends,

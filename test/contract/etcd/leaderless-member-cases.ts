@@ -37,7 +37,7 @@ export async function leaderlessMemberCases(members: ThreeMembers): Promise<Case
   try {
     const ids = await idsOf(channel);
     await loseLeader(members, channel);
-    // All at once: what waits does so together.
+    // All together: calls that wait do so concurrently.
     const waiting = client(channel, KV).put({ key: bytes("k") }, { timeout_ms: SOON_MS });
     let late = false;
     const over = waiting.catch(() => undefined).then(() => (late = true));

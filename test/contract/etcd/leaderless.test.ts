@@ -24,7 +24,7 @@ async function casesOf(
   }
 }
 
-/** With and without the check of etcd's `--strict-reconfig-check`. */
+/** Cases with and without the check of etcd's `--strict-reconfig-check`. */
 async function memberCasesOf(start: (strict: boolean) => Promise<ThreeMembers>): Promise<Cases> {
   const [strict, loose] = await Promise.all([
     casesOf(start(true), leaderlessMemberCases),

@@ -19,7 +19,7 @@ import { Requests } from "./requests.ts";
 const STREAMS = 10;
 const WATCHES_PER_STREAM = 500;
 const WATCHES = STREAMS * WATCHES_PER_STREAM;
-/** So many of the streams have a reader that pauses. */
+/** Number of streams whose reader pauses. */
 const SLOW_STREAMS = 2;
 const PUTS = 20;
 const VALUE_BYTES = 500;
@@ -48,7 +48,7 @@ class ManyWatches {
     }
   }
 
-  /** Takes all that there is, until every watch has heard of every put. */
+  /** Reads until every watch has received every put. */
   async takeAll(): Promise<void> {
     let left = WATCHES_PER_STREAM * PUTS;
     while (left > 0) {

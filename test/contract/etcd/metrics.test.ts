@@ -10,7 +10,7 @@ const DIVERGENCE = join(import.meta.dirname, "../../../docs/DIVERGENCE.md");
 
 interface Metric {
   readonly type: string;
-  /** Sorted; undefined where there is no sample to see them by. */
+  /** Labels, sorted; undefined where no sample shows them. */
   readonly labels: string | undefined;
 }
 
@@ -35,7 +35,7 @@ async function served({ endpoint }: Running): Promise<Map<string, Metric>> {
   return found;
 }
 
-/** The names in docs/DIVERGENCE.md's table of metrics; `go_*` stands for all that begin so. */
+/** The names in docs/DIVERGENCE.md's table of metrics; `go_*` stands for all that start so. */
 function absent(): (name: string) => boolean {
   const [, section = ""] = readFileSync(DIVERGENCE, "utf8").split("## Metrics of `r2k store`\n");
   const [table = ""] = section.split("\n## ");

@@ -68,7 +68,7 @@ export class SecureMembers {
     return connectEtcd({ endpoints: this.endpoints, tls: { ...own, ca: this.#ca.cert } });
   }
 
-  /** Ends a member at once; `resume` starts it again with what it has on disk. */
+  /** Kills a member; `resume` starts it again with the state on its disk. */
   async kill(member: SecureMember): Promise<void> {
     const gone = once(member.process, "exit");
     member.process.kill("SIGKILL");

@@ -8,7 +8,7 @@ export interface PassWrites {
   readonly pass: number;
 }
 
-/** Sent by the child when the number of writes that wait has changed, and as an answer. */
+/** State that the child sends when the number of waiting writes has changed, and as an answer. */
 export interface LogState {
   readonly waiting: number;
 }

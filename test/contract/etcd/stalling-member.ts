@@ -16,7 +16,7 @@ const PROGRAM = join(import.meta.dirname, "../../../cli/main.ts");
 const STALLED_LOG = pathToFileURL(join(import.meta.dirname, "stalled-log.ts")).href;
 const clock = systemClock();
 export const TIMEOUT_MS = 60_000;
-/** Above what a busy machine keeps a process waiting. */
+/** Times above those for which a busy machine keeps a process waiting. */
 const TIMING = ["--heartbeat-interval=300", "--election-timeout=3000"];
 
 /** A member as a process whose log a test can stall; others reach it through the proxy. */

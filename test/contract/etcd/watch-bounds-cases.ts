@@ -57,7 +57,7 @@ async function starts(channel: Channel, put: Put): Promise<Cases> {
   return cases;
 }
 
-/** How a watch from there begins, while the key changes. */
+/** How a watch from there starts, while the key changes. */
 async function firstOf(channel: Channel, startRevision: bigint, put: Put): Promise<string> {
   const stream = new WideStream(channel);
   stream.send({ createRequest: { key: k, startRevision } });

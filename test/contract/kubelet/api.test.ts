@@ -23,7 +23,7 @@ import { sh, SLEEP, spec } from "./specs.ts";
 const clock = systemClock();
 const STEP_TIMEOUT_MS = 60_000;
 const START_TIMEOUT_MS = 120_000;
-/** Shorter than the kubelet's own resync: it acts on watch events at once. */
+/** Timeout below the kubelet's own resync: it acts on watch events immediately. */
 const timeout_ms = 40_000;
 
 let api: ApiNode;
@@ -119,7 +119,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     const ready = async () => (await readyCondition())?.status === "True";
     await waitFor("the node to be ready", ready, { clock });
     renameSync(file, `${file}.away`);
-    // It looks every 10 s, and at once when others have changed its status.
+    // The kubelet compares every 10 s, and immediately when others have changed its status.
     await setUnknown();
     const lost = await waitFor("the node to be NotReady", async () => {
       const condition = await readyCondition();

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { type Node, statusOf } from "./fixture.ts";
 import { sh, SLEEP, spec } from "./specs.ts";
 
-/** How pods end, are replaced, or never begin. */
+/** How pods end, are replaced, or never start. */
 export function endRules(node: () => Node): void {
   it("runs preStop within the grace period, then stops", async () => {
     const mark = join(node().world.dir, "stopped");

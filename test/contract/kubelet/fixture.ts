@@ -70,7 +70,7 @@ export class Node {
     return join(this.world.dir, "kubelet");
   }
 
-  /** Writes a pod's manifest, whole at once. Its name on the node is `<name>-node`. */
+  /** Writes a pod's manifest atomically. Its name on the node is `<name>-node`. */
   put(name: string, spec: Pod["spec"]): void {
     const pod = { apiVersion: "v1", kind: "Pod", metadata: { name, labels: { name } }, spec };
     const file = join(this.#staticPodDir, `${name}.yaml`);

@@ -23,7 +23,7 @@ import { sh, SLEEP, spec } from "./specs.ts";
 const clock = systemClock();
 const STEP_TIMEOUT_MS = 90_000;
 const START_TIMEOUT_MS = 120_000;
-/** Shorter than the kubelet's own resync: a change is carried out at once. */
+/** Timeout below the kubelet's own resync: a change is carried out immediately. */
 const timeout_ms = 40_000;
 const MI = 2 ** 20;
 

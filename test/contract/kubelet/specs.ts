@@ -1,6 +1,6 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 
-/** Sleeps, and ends at once on SIGTERM. */
+/** Sleeps, and ends immediately on SIGTERM. */
 export const SLEEP = "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done";
 
 /** A container that runs a script in the suite's image. */

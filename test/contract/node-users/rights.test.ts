@@ -16,7 +16,7 @@ const READS = ["get", "list", "watch"];
 /** A kind of object about which it can be asked what a user may do. */
 interface Askable {
   readonly group: string;
-  /** With its subresource: `pods/status`. */
+  /** Resource with its subresource: `pods/status`. */
   readonly resource: string;
   readonly namespaced: boolean;
   readonly verbs: readonly string[];

@@ -3,7 +3,7 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 
 /** The node's name, in the endpoints that are its own. */
 export const NODE_NAME = "here";
-/** Its zone, in the hints of endpoints. */
+/** The node's zone, in the hints of endpoints. */
 export const NODE_ZONE = "near";
 
 /** A proxy that serves what it is given, in the network namespace of this process. */

@@ -46,7 +46,7 @@ function encode({ type, from, to, tag }: Packet): Buffer {
   return packet;
 }
 
-/** Decodes what a raw socket received, whose packets begin with the IP header. */
+/** Decodes what a raw socket received, whose packets start with the IP header. */
 function decode(bytes: Buffer): Packet & { source: string } {
   const packet = bytes.subarray((bytes[0]! & 0xf) * 4);
   return {

@@ -14,7 +14,7 @@ export const clock = systemClock();
 export const WAIT_MS = 90_000;
 /** How long nothing must come where packets are dropped. */
 export const SILENCE_MS = 400;
-/** With two endpoints, all connections go to one of them by chance once in 2^23 times. */
+/** Connections enough that with two endpoints all go to one of them once in 2^23 times. */
 const MANY = 24;
 
 /** The kernel remembers UDP clients by their port, also those of the proxy judged before. */

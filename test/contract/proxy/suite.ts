@@ -390,7 +390,7 @@ const CONNECTIONS: readonly Rule[] = [
 /** An address of the node that serves node ports where `--nodeport-addresses` names it alone. */
 export const NODE_PORT_ADDRESSES = [`${ADDRESSES.node}/32`];
 
-/** Judged on a proxy that was started with `NODE_PORT_ADDRESSES`. */
+/** A rule for a proxy that was started with `NODE_PORT_ADDRESSES`. */
 export const RESTRICTED: Rule = {
   name: "a NodePort is on the addresses of --nodeport-addresses alone",
   async run({ node, one, outside }, served) {
@@ -418,7 +418,8 @@ const HOSTILE: readonly Rule[] = [
     },
   },
   {
-    // Those of host-network pods: the proxy cannot tell them from a slice that is made by hand.
+    // Endpoints of host-network pods: the proxy cannot distinguish them from those of a slice made
+    // by hand.
     name: "endpoints on nodes' own addresses are served, what listens on loopback is not",
     async run({ node, one, outside }, served) {
       const [own, other, onLoopback] = [8_090, 8_091, 8_092];

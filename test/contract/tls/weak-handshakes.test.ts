@@ -15,7 +15,7 @@ import { EVERYTHING, TAKEN, takenBy } from "./weak-handshakes.ts";
 
 const listen = { host: "127.0.0.1", port: 0 };
 let dir: string;
-/** Of RSA, with which there are more weak suites than with ours. */
+/** An RSA pair, with which there are more weak suites than with ours. */
 let pair: { cert: string; key: string };
 
 beforeAll(() => {

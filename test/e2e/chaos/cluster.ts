@@ -60,7 +60,7 @@ export class ChaosCluster {
     return waitFor("a leader", leads, { clock: systemClock(), timeout_ms: RECOVERY_MS });
   }
 
-  /** Ends whatever is wrong, and waits until every member answers. */
+  /** Ends all faults, and waits until every member answers. */
   async heal(): Promise<void> {
     for (const { machine } of this.members) {
       machine.mend();

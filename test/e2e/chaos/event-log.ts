@@ -24,7 +24,7 @@ export interface LoggedRevision {
  * breaks. No two members may report a revision differently (S3, S5).
  */
 export class EventLog {
-  /** From the first revision on, without a gap. */
+  /** Revisions from the first one on, without a gap. */
   readonly revisions: LoggedRevision[] = [];
   readonly #received = new Map<string, number>();
   #broken: unknown;

@@ -7,9 +7,9 @@ import { Machine } from "./surroundings.ts";
 /** Something that goes wrong for a while. */
 export interface ChaosFault {
   readonly name: string;
-  /** It takes a member's data: the others must be well, and nothing else may be wrong. */
+  /** Whether it takes a member's data: the others must be well, without another fault. */
   readonly alone?: boolean;
-  /** Does it. False when it could not be done here. */
+  /** Starts the fault. Returns false when it is not possible here. */
   begin(cluster: ChaosCluster, victim: ChaosMember, random: Random): boolean | Promise<boolean>;
 }
 

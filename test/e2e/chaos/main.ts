@@ -1,6 +1,7 @@
 // `npm run chaos -- --minutes 60`: three `r2k store` processes, each on a machine of its own (a
-// network namespace, a small disk, a wall clock), and whatever can go wrong, round after round.
-//   --minutes M     begins no round after M minutes; at least one is made
+// network namespace, a small disk, a wall clock), and all faults that can be injected, round after
+// round.
+//   --minutes M     starts no round after M minutes; at least one is made
 //   --seed N        the chances' seed, printed when none is given; processes keep their own time
 //   --upgrade-from COMMIT   no faults, but a rolling upgrade from the release of this commit
 //   --result FILE   writes totals, and what did not hold, as JSON

@@ -24,14 +24,14 @@ export class ChaosMember {
   /** The root of the release that its next process is of. */
   release: string;
   readonly client: EtcdClient;
-  /** For watches, whose readers may be slow. */
+  /** Client for watches, whose readers may be slow. */
   readonly watcher: EtcdClient;
   readonly #log: string;
   #process: ChildProcess | undefined;
   #memberGenerations = 0;
-  /** Set when the process ended by itself. */
+  /** How the process ended, when it did so by itself. */
   ended: Ended | undefined;
-  /** It was damaged: it may end itself for that reason, and is then replaced. */
+  /** Whether it was damaged: it may end itself for that reason, and is then replaced. */
   suspect = false;
 
   constructor(machine: Machine, folder: string, release: string) {
@@ -94,7 +94,7 @@ export class ChaosMember {
     await this.#end("SIGKILL");
   }
 
-  /** It is asked to end, and hands over what it has; resolves with its exit code. */
+  /** Asks the process to end, and to hand over; resolves with its exit code. */
   stop(): Promise<number | null> {
     return this.#end("SIGTERM");
   }
@@ -117,7 +117,7 @@ export class ChaosMember {
     this.#process?.kill("SIGCONT");
   }
 
-  /** Its data is gone; what comes next begins with an empty folder. */
+  /** Deletes the data; the next process starts with an empty folder. */
   blank(): void {
     rmSync(this.dataDir, { recursive: true, force: true });
     this.dataDir = join(this.machine.disk, `data-${this.#memberGenerations + 1}`);

@@ -8,7 +8,7 @@ export interface Recorded {
   readonly input: KvInput;
   readonly began: number;
   ended: number;
-  /** In the model's words; undefined while it is open whether it took effect. */
+  /** The answer in the model's words; undefined while it is open whether it took effect. */
   answer: string | undefined;
 }
 

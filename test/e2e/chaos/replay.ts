@@ -130,7 +130,10 @@ function claims(known: readonly Recorded[]): Map<number, Recorded[]> {
   return found;
 }
 
-/** By its answer alone: a read, a refusal, a deletion of nothing, a transaction that only read. */
+/**
+ * Whether the answer alone shows that nothing changed: a read, a refusal, a deletion of nothing, a
+ * transaction that only read.
+ */
 function changesNone({ input, answer }: Recorded): boolean {
   if (!answer?.startsWith("@")) return true;
   switch (input.kind) {

@@ -14,7 +14,7 @@ import { Workload } from "./workload.ts";
 
 const FAULTS_PER_ROUND = 4;
 const FIRST_FAULT_MS = 500;
-/** How long faults that may overlap go on before the next one begins. */
+/** How long faults that may overlap go on before the next one starts. */
 const HOLD_MS = [300, 2_500] as const;
 const CATCH_UP_MS = 120_000;
 /** How early a lease's end may be reported: clocks of one machine, no drift. */

@@ -14,7 +14,10 @@ import type { Recorder } from "./recorder.ts";
 
 const CLIENTS = 6;
 const THINK_MS = 40;
-/** A member that is down refuses at once: retries without a pause would fill the history. */
+/**
+ * Pause after a failure: a member that is down refuses immediately, and retries would fill the
+ * history.
+ */
 const AFTER_FAILURE_MS = 150;
 const CALL_TIMEOUT_MS = 1_500;
 /** A cluster that is well answers, on however busy a machine. */
@@ -44,7 +47,7 @@ export class Workload {
     this.#options = options;
   }
 
-  /** While nothing is wrong: gives up old revisions, and takes a lease to keep. */
+  /** Prepares, without faults: gives up old revisions, and takes a lease to keep. */
   async prepare(): Promise<void> {
     const compactTo = this.#revision - 400;
     if (compactTo > 1) {

@@ -57,7 +57,7 @@ export async function openAttachingDriver(
   };
 }
 
-/** Its volumes can be reached from wherever they are attached to. */
+/** Service of a driver whose volumes can be reached from any node that they are attached to. */
 const identity: Handlers<IdentityMethods> = {
   getPluginInfo: () => ({ name: DRIVER_NAME, vendorVersion: "1" }),
   getPluginCapabilities: () => ({

@@ -11,9 +11,9 @@ import type { Schedule } from "./points.ts";
 import { ComponentRun, Killed } from "./run-of-component.ts";
 
 /**
- * How a driver answers one call: after its caller has given up (`slow`), doing it two times at once
- * (`twice`), doing it and reporting an error (`error`) or a message without fields (`empty`), or
- * not at all (`never`); or its disk is full (`full`).
+ * How a driver answers one call: after its caller has given up (`slow`), doing it two times
+ * concurrently (`twice`), doing it and reporting an error (`error`) or a message without fields
+ * (`empty`), or not at all (`never`); or its disk is full (`full`).
  */
 export const ANSWERS = ["slow", "twice", "error", "empty", "never", "full"] as const;
 
@@ -35,7 +35,7 @@ export interface DriverHostOptions {
   readonly nodeId: string;
   readonly clock: Clock;
   schedule(): Schedule;
-  /** Is given each call before it is made, and when it was answered. */
+  /** Called for each call before it is made, and when it was answered. */
   onCall(method: string, state: "begins" | "answered"): void;
 }
 

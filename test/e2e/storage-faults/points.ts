@@ -25,7 +25,7 @@ export interface Point {
   readonly component: Component;
   /** The call or write, and on which side of it. */
   readonly step: string;
-  /** Of the same steps of the component in the phase, counted from 1. */
+  /** Number among the same steps of the component in the phase, counted from 1. */
   readonly nth: number;
 }
 

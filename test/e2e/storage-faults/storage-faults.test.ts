@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Case, nameOfCase, sampleOf, Trials } from "./trials.ts";
 
-/** Of some 400; `npm run storage-faults` plays them all. */
+/** Sample of some 400 points; `npm run storage-faults` plays them all. */
 const SAMPLE = 24;
 const TIMEOUT_MS = 600_000;
 

@@ -11,7 +11,7 @@ type Calls = Record<string, Call>;
 /** Calls of node:fs/promises that change something, and what each has for its path. */
 const PATH_CALLS = ["mkdir", "rename", "rm", "rmdir", "unlink", "writeFile"] as const;
 const HANDLE_CALLS = ["chmod", "truncate", "sync", "write", "writeFile"] as const;
-/** Those that need space. */
+/** Calls that need space. */
 const GROWS: ReadonlySet<string> = new Set(["mkdir", "writeFile", "write", "open", "mkdirat"]);
 
 /** Requests of ioctl(2) that change a device or a file system. */

@@ -77,7 +77,7 @@ export class VolumeKubelet {
     this.#reports = new WorkQueue(backOff);
   }
 
-  /** Finds what an earlier kubelet has mounted, and begins. */
+  /** Finds what an earlier kubelet has mounted, and starts. */
   static async start(options: VolumeKubeletOptions): Promise<VolumeKubelet> {
     const kubelet = new VolumeKubelet(options, await VolumesInUse.find(options.rootDir));
     kubelet.#start();

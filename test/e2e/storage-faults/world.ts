@@ -115,7 +115,7 @@ export class World {
     await waitFor("the driver", () => this.host.isOpen, { clock: systemClock() });
   }
 
-  /** The phase goes on with the calls of the driver that begin the next one. */
+  /** The phase goes on with the calls of the driver that start the next one. */
   #follow(method: string, state: "begins" | "answered"): void {
     const next = state === "begins" ? BEGINS[method] : ENDS[method];
     const { phase } = this.schedule;

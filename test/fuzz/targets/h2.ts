@@ -93,7 +93,7 @@ function refuses(frames: Buffer): boolean {
   return false;
 }
 
-/** Header blocks of one connection: each begins with its length, one byte. */
+/** Header blocks of one connection: each starts with its length, one byte. */
 export const hpack: Target = {
   name: "hpack",
   async corpus() {

@@ -11,7 +11,7 @@ import type { Target } from "../target.ts";
 
 const identity = { clusterId: 7n, memberId: 1n };
 const SEGMENT_BYTES = 2_048;
-/** Between the parts of an input: the log's first segment, its second, the mark. */
+/** Separator of an input's parts: the log's first segment, its second, the mark. */
 const SEPARATOR = Buffer.from("\n--part--\n", "latin1");
 const NAMES = ["0000000000000001.wal", "0000000000000002.wal", SYNCED_NAME];
 

@@ -24,7 +24,7 @@ const ANSWERS = [
 let answer: Buffer = Buffer.alloc(0);
 let server: Server | undefined;
 
-/** Answers every connection with the input, whatever is asked. */
+/** Answers every connection with the input, regardless of the request. */
 async function listen(): Promise<Server> {
   const listening = createServer((socket) => {
     socket.on("error", () => socket.destroy());

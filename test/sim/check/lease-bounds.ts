@@ -11,7 +11,7 @@ export interface Look {
 /**
  * The bounds of a lease's life (S7, SPEC.md "Leases"): it lives for its TTL after each acknowledged
  * renewal. A grant and a renewal give it its TTL,
- * and a leader that begins what the last checkpoint in the log left, or else its TTL, and an
+ * and a leader that starts what the last checkpoint in the log left, or else its TTL, and an
  * election timeout; nothing else extends it. Times are true ones.
  */
 export class LeaseBounds {
@@ -72,7 +72,7 @@ export class LeaseBounds {
     require(ends_ms <= until_ms, "lease bound", message);
   }
 
-  /** In which true time the fastest and the slowest clock count so many seconds, ahead or past. */
+  /** The true times in which the fastest and the slowest clock count `seconds`, ahead or past. */
   #trueTimes(seconds: number): [number, number] {
     const ms = seconds * 1000;
     return [ms / (1 + this.#drift_max), ms / (1 - this.#drift_max)];

@@ -15,14 +15,14 @@ export interface WatchHistory {
   /** The first revision it wanted. */
   start: number;
   from: string;
-  /** Empty for one key. */
+  /** End of the range; empty for one key. */
   to: string;
   /** Whether it asked for what was there before, where that is not compacted. */
   prevKv: boolean;
   responses: WatchSeen[];
-  /** Set when it was ended because revisions before this are gone. */
+  /** The compacted revision, when the watch was ended for it. */
   compactRevision: number | undefined;
-  /** It was open when the run had come to rest: all there is must have arrived. */
+  /** Whether it was open when the run had come to rest: all events must have arrived. */
   open: boolean;
 }
 
@@ -34,7 +34,7 @@ export interface RevisionEvents {
 
 /**
  * A watch is ordered, unique, whole per revision, without a gap, and its notices of progress are
- * never ahead of its events (S5). `revisions` begins with revision 2, without a gap. Returns the
+ * never ahead of its events (S5). `revisions` starts with revision 2, without a gap. Returns the
  * number of events compared.
  */
 export function watchKept(watch: WatchHistory, revisions: readonly RevisionEvents[]): number {

@@ -53,7 +53,7 @@ export class Churn {
     this.#round();
   }
 
-  /** No change is begun any more; what was begun is brought to an end. */
+  /** No change is started any more; what was started is brought to an end. */
   end(): void {
     this.#ended = true;
   }

@@ -38,7 +38,7 @@ const CALL_MS_MAX = 5_000;
 /** How soon a sender notices that a stream is broken. */
 const BREAK_MS = 20;
 
-/** The log begins after this index, so that no member can join by the log alone. */
+/** The log starts after this index, so that no member can join by the log alone. */
 export const BIRTH = { index: 1, term: 1 };
 const NOTHING = { index: 0, term: 0 };
 const NOBODY: Membership = {
@@ -237,7 +237,7 @@ export class Cluster {
 
   #reportSnapshot({ message }: Parcel, delivered: boolean): void {
     const sender = this.members.get(message.from);
-    // The sender hears of it in its own time.
+    // The sender is notified in its own time.
     sender?.host.after(5, () => sender.generation?.replica.snapshotSent(message.to, delivered));
   }
 

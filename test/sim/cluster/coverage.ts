@@ -7,7 +7,7 @@ import type { CoreEvent } from "../../../testing/raft/observe.ts";
  * pair that is rare in a run marks a moment at which a fault may show what the rest does not.
  */
 export class Coverage {
-  /** By event: how often it came in each state, whose flags are a number. */
+  /** Counts by event: how often it came in each state, whose flags are a number. */
   readonly #events = new Map<CoreEvent, Map<number, number>>();
 
   /** Pairs seen so far. */

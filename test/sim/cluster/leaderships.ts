@@ -41,7 +41,7 @@ export class Leaderships {
     const { now_ms } = timeline;
     bounds.began(leases, election_ms(replica.timing), now_ms);
     const { term } = replica.raft.state;
-    // An earlier leader may begin late, and know nothing of what a later one has promised.
+    // An earlier leader may start late, and know nothing of what a later one has promised.
     const isNewest = term >= this.#newestTerm;
     if (isNewest) this.#newestTerm = term;
     for (const id of leases.keys()) {

@@ -38,12 +38,12 @@ export interface MemberOptions {
   readonly rate: number;
   readonly release: Release;
   readonly setting: Pick<Setting, "cutting" | "core" | "timing" | "pace" | "scrub">;
-  /** Empty for a member that joins: its first snapshot has the members. */
+  /** Membership; empty for a member that joins: its first snapshot has the members. */
   readonly membership: Membership;
   /** Indexes before the cluster's first: a joining member must not get the log from its start. */
   readonly base: { index: number; term: number };
   readonly send: (parcel: Parcel) => void;
-  /** It begins to install a snapshot while it runs. */
+  /** Called when it starts to install a snapshot while it runs. */
   readonly installs: () => void;
   /** Passes a request on to another member. */
   readonly ask: (to: MemberId, kind: string, body: Buffer) => Promise<Buffer>;
@@ -80,11 +80,11 @@ export class Member {
   standing: Standing = "down";
   /** Damage was done to its disk: it is as good as lost until it is replaced. */
   suspect = false;
-  /** Its disk returns a wrong value once: the next start expects it. */
+  /** Whether the disk returns a wrong value once: the next start expects it. */
   misreads = false;
-  /** Its disk has a pace of its own. */
+  /** Whether the disk has a pace of its own. */
   slow = true;
-  /** Its disk lost or damaged something: it will not come back under this id. */
+  /** Whether the disk lost or damaged something: the member will not come back under this id. */
   lost = false;
 
   constructor(options: MemberOptions) {
@@ -117,7 +117,7 @@ export class Member {
     this.#options.witness.ended(this.id);
   }
 
-  /** Begins a life. */
+  /** Starts a life. */
   start(): void {
     this.standing = "starting";
     const number = this.host.generation;
@@ -265,7 +265,10 @@ export class Member {
     }
   }
 
-  /** As the product's sender does: whatever the core asked for, what goes is the state of now. */
+  /**
+   * Sends a snapshot as the product's sender does: of the present state, even if the core asked for
+   * an older one.
+   */
   #sendSnapshot(message: SnapshotMessage): void {
     if (this.power.cut("before", "snapshot sent")) return;
     let state: Map<string, Buffer>;
@@ -290,7 +293,7 @@ export class Member {
     witness.stopped(this.id, messageOf(reason));
   }
 
-  /** A parcel arrives: a snapshot's state goes to disk before the core hears of it. */
+  /** A parcel arrives: a snapshot's state goes to disk before the core gets the message. */
   receive({ message, state }: Parcel): void {
     if (!this.#generation) return;
     if (message.kind === "snapshot" && state) {

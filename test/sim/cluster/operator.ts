@@ -25,7 +25,7 @@ export class Operator {
   readonly #tries = new Map<MemberId, number>();
   #replacement: { old: MemberId; young: Member; jointly: boolean } | undefined;
   #upgrade: Release | undefined;
-  /** Starts members at once; while faults go on it takes its time. */
+  /** Whether members are started immediately; during faults the operator takes its time. */
   hurries = false;
 
   constructor(cluster: Cluster, timeline: Timeline, random: Random, counters: Counters) {
@@ -42,7 +42,7 @@ export class Operator {
     return well && !this.#replacement && !this.#upgrade;
   }
 
-  /** Begins to bring all members to a release. False when they have it, or another is under way. */
+  /** Starts to bring all members to a release. False when they have it, or another is under way. */
   upgrade(to: Release): boolean {
     if (this.#upgrade || this.#cluster.release === to) return false;
     this.#upgrade = to;

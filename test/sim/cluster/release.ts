@@ -10,7 +10,7 @@ import {
  * The software a member runs: this one, or what a neighbouring release may look like on the wire
  * under the same peer protocol. The previous one has no shortcut in its refusals of appends, and
  * does not know that a hand-over can be asked of a follower. The next one adds fields, and a kind
- * of message, that this one has never heard of.
+ * of message, that this one does not know.
  */
 export const RELEASES = ["previous", "this", "next"] as const;
 export type Release = (typeof RELEASES)[number];

@@ -20,6 +20,6 @@ export interface Seams {
   restored?: (restored: Restored, state: State) => void;
   /** The core, before anything is stepped into it. */
   raft?: (raft: Raft) => void;
-  /** The whole member, before it begins to tick. */
+  /** The whole member, before it starts to tick. */
   generation?: (generation: Generation) => void;
 }

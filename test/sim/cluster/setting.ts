@@ -40,7 +40,7 @@ export interface Setting {
   replay: number;
   /** The chance that a message is overtaken by all that is sent in the next seconds. */
   stragglers: number;
-  /** Whether a leader hears that an append was lost, as when a stream breaks. */
+  /** Whether a leader is notified of a lost append, as when a stream breaks. */
   noticesLoss: boolean;
   /** The mean time that a message takes from one member to another. */
   latency_ms: (from: bigint, to: bigint) => number;

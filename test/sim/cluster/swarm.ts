@@ -68,7 +68,7 @@ function drawChurn(random: Random) {
   return { interval_ms, changes_max: randomInteger(random, 1, 4) };
 }
 
-/** At least two that write; the others by chance. */
+/** Draws the clients: at least two that write, the others by chance. */
 function drawClients(random: Random): readonly ClientRole[] {
   const some = (role: ClientRole, chance: number, count_max: number): ClientRole[] => {
     const count = random.next() < chance ? randomInteger(random, 1, count_max + 1) : 0;

@@ -51,7 +51,7 @@ export class Witness {
   /** A broken invariant inside a member, to be thrown outside of it. */
   broken: Violation | undefined;
   onApplied: (applied: Applied) => void = () => undefined;
-  /** A member begins a life, and has applied entries. */
+  /** A member starts a life, and has applied entries. */
   onBegan: (generation: Generation) => void = () => undefined;
   onMemberApplied: (state: State) => void = () => undefined;
   /** A core is in a state and meets an event that have hardly been seen together. */
@@ -91,7 +91,7 @@ export class Witness {
     this.guard(() => changesKnown(member, found));
   }
 
-  /** A member begins a life. Its core is listened to from now on. */
+  /** A member starts a life. Its core is listened to from now on. */
   began(member: MemberId, generation: Generation): void {
     const { raft, state } = generation;
     this.guard(() => {

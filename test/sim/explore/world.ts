@@ -67,7 +67,7 @@ export class World {
     this.#cluster.get(1n).raft.campaign();
     this.#process(this.#cluster.get(1n));
     this.#settle();
-    // The log of no member begins with the cluster's: one that joins needs a snapshot (SPEC).
+    // The log of no member starts with the cluster's: one that joins needs a snapshot (SPEC).
     for (const member of this.members) member.compact(0);
   }
 
@@ -148,7 +148,7 @@ export class World {
     this.#listen(id, raft);
   }
 
-  /** Tells the checks at which index a change is put into effect. */
+  /** Reports to the checks at which index a change is put into effect. */
   #listen(id: MemberId, raft: Raft): void {
     const { ready, applyChange } = raft;
     const indexes = new Map<MembershipChange, number>();
@@ -165,7 +165,7 @@ export class World {
     };
   }
 
-  /** Does what a core asks for, but for its writes: those wait for a step of their own. */
+  /** Executes a core's output, except its writes: those wait for a step of their own. */
   #process(member: TestMember | undefined): void {
     if (!member) return;
     for (;;) {
@@ -277,7 +277,7 @@ function describeMember({ raft, disk, pending }: TestMember): string {
   ].join("|");
 }
 
-/** Without those writes that a member has behind its oldest. */
+/** Leaves out the writes of a member after its oldest. */
 function distinct(steps: Step[]): Step[] {
   return steps.filter((step, i) => {
     if (step.kind !== "sync") return true;

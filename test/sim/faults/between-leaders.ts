@@ -18,7 +18,9 @@ const CATCH_UP_MS = 30;
 /** Voters among which a majority is left without the old leader and one more. */
 const VOTERS_MIN = 5;
 
-/** For how long the member misses what others get, and for how long a leader then has no one. */
+/**
+ * How long the member misses messages that others get, and how long a leader then has no followers.
+ */
 export interface Pauses {
   readonly behind_ms: number;
   readonly apart_ms: number;
@@ -47,7 +49,7 @@ export function betweenLeaders(
     network.join();
     standing.ended = true;
   };
-  /** Does what comes next, unless all faults are over or someone has left meanwhile. */
+  /** Runs the next step, unless all faults are over or someone has left meanwhile. */
   const next = (act: () => void) => () => {
     const there = [old, member].every((each) => cluster.members.get(each.id) === each);
     if (operator.hurries || !there) standing.ended = true;

@@ -25,7 +25,7 @@ export interface FaultWorld {
 type Between = Extract<Fault, { kind: "member between two leaders" }>;
 
 /**
- * Does faults to a cluster, never to more disks than it can lose. Each comes with a source of
+ * Injects faults into a cluster, never to more disks than it can lose. Each comes with a source of
  * chance of its own, and says whether there was anyone to do it to.
  */
 export class Injector {
@@ -40,7 +40,7 @@ export class Injector {
     this.#world = world;
   }
 
-  /** Does a fault to `target`, if it is one to a member, or to any. */
+  /** Injects a fault into `target`, if it is one of a member, or into any. */
   inject(fault: Fault, random: Random, target?: Member): boolean {
     this.#target = target;
     return this.#inject(fault, random);
@@ -190,7 +190,10 @@ export class Injector {
     });
   }
 
-  /** The leader, with some others beside it, does not reach the rest, or does not hear it. */
+  /**
+   * Cuts the leader off, with some others: it does not reach the rest, or does not receive their
+   * messages.
+   */
   #cutOff(random: Random, { way, beside, for_ms }: Extract<Fault, { kind: "leader cut off" }>) {
     const { cluster } = this.#world;
     const leader = this.#leading;
@@ -220,7 +223,7 @@ export class Injector {
     return this.#done("leader held up");
   }
 
-  /** Such faults come one after the other. */
+  /** Injects such faults one after the other. */
   #betweenLeaders(random: Random, { behind_ms, apart_ms }: Between): boolean {
     if (this.#between && !this.#between.ended) return false;
     const between = betweenLeaders(this.#world, random, { behind_ms, apart_ms });
@@ -323,7 +326,7 @@ export class Injector {
 
 type DamageKind = "byte flipped at rest" | "byte misread" | "backend damaged" | "disk blank";
 
-/** False when there is nothing to damage. */
+/** Damages one file; returns false when there is none. */
 function damageOne(member: Member, kind: DamageKind, random: Random): boolean {
   switch (kind) {
     case "byte flipped at rest":

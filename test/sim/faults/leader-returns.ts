@@ -11,10 +11,10 @@ const RETURN_MS_MAX = 5_000;
 const LOOK_MS = 0.2;
 
 /**
- * A leader is not heard by the others, so that they elect another one, whose first entry takes the
- * place of what only the old leader has, but is not committed: the new leader crashes, and the old
- * one leads again, in a later term, before it has applied an entry of another leader. Undefined
- * without a leader and another voter.
+ * The others do not receive a leader's messages, so that they elect another one, whose first entry
+ * takes the place of what only the old leader has, but is not committed: the new leader crashes,
+ * and the old one leads again, in a later term, before it has applied an entry of another leader.
+ * Undefined without a leader and another voter.
  */
 export function leaderReturns(
   world: Pick<FaultWorld, "cluster" | "operator" | "timeline">,
@@ -30,7 +30,7 @@ export function leaderReturns(
     network.join();
     standing.ended = true;
   };
-  /** Does what comes next, unless all faults are over or the old leader has ended meanwhile. */
+  /** Runs the next step, unless all faults are over or the old leader has ended meanwhile. */
   const next = (act: () => void) => () => {
     if (operator.hurries) standing.ended = true;
     else if (old.generation !== born) end();

@@ -57,7 +57,7 @@ export const EVERYDAY_FAULTS: readonly WeightedFault[] = [
   { weight: 3, make: () => ({ kind: "rolling upgrade" }), bounded: true },
 ];
 
-/** Those around a change of leader, and between any two writes. */
+/** Faults around a change of leader, and between any two writes. */
 const SHARP_FAULTS: readonly WeightedFault[] = [
   {
     weight: 20,
@@ -107,7 +107,7 @@ function leaderCutOff(random: Random): Fault {
 }
 
 /**
- * Delays a leader's incoming or outgoing messages, which arrive late and all at once, as when a
+ * Delays a leader's incoming or outgoing messages, which arrive late and all together, as when a
  * stream stalls.
  */
 function leaderHeldUp(random: Random): Fault {
@@ -115,7 +115,7 @@ function leaderHeldUp(random: Random): Fault {
   return { kind: "leader held up", way, for_ms: random.next() * 3_000 };
 }
 
-/** For how long the member misses messages, and for how long no other member does. */
+/** Pauses: how long the member misses messages, and how long no other member does. */
 function betweenLeaders(random: Random): Fault {
   const [behind_ms, apart_ms] = [random.next() ** 2 * 300, random.next() ** 2 * 200];
   return { kind: "member between two leaders", behind_ms, apart_ms };

@@ -95,7 +95,7 @@ function appendChange(state: LeaderState, change: MembershipChange) {
   return { index, term: state.term };
 }
 
-/** It campaigns as if every committed entry were applied. */
+/** Makes a member campaign as if every committed entry were applied. */
 function campaignUnapplied(raft: Raft): void {
   const state = inside(raft);
   const asIfApplied = (act: () => void) => {

@@ -71,7 +71,7 @@ function countsLearners(raft: Raft): void {
   };
 }
 
-/** Written after the simulator was finished, and put in without a change of it. */
+/** Mutants written after the simulator was finished, and added without changing it. */
 export const LATER_MUTANTS: readonly Mutant[] = [
   {
     name: "compares logs by length, not by their last term",

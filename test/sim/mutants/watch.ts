@@ -44,7 +44,7 @@ function dropWhatDoesNotFit(watcher: Watcher): void {
   });
 }
 
-/** After a snapshot replaced the state, watches begin a few revisions earlier. */
+/** Makes watches start a few revisions earlier after a snapshot replaced the state. */
 function rewindOnReplacement(generation: Generation): void {
   const { watches } = generation;
   const all: Watcher[] = [];

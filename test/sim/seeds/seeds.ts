@@ -11,7 +11,7 @@ export interface SeedsOptions {
   readonly from: number;
   readonly count: number;
   readonly jobs: number;
-  /** No seed is begun after this many minutes. */
+  /** No seed is started after this many minutes. */
   readonly minutes: number;
   /** Seeds that it has are passed over. */
   readonly totals: Totals;

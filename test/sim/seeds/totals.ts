@@ -80,7 +80,7 @@ export class Totals {
     if (message !== undefined) this.failures.push({ seed, commit, message });
   }
 
-  /** Writes the file at once: an interrupted run loses little. */
+  /** Writes the file after each seed: an interrupted run loses little. */
   write(path: string): void {
     const part: Part = {
       ranges: this.ranges,

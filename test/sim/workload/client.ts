@@ -35,7 +35,7 @@ export interface ClientWorld {
   leases: LeaseBook;
   /** The members that are up, as far as a client can know. */
   generations: () => Generation[];
-  /** Hears how each call ended that has an answer for certain while the cluster is well. */
+  /** Called with the end of each call that has an answer for certain while the cluster is well. */
   onEnded: (call: EndedCall) => void;
 }
 
@@ -52,7 +52,7 @@ export interface EndedCall {
 /** The main activity of a client. */
 export type ClientRole = "everything" | "leases" | "compaction" | "reads" | "bursts";
 
-/** How many requests a client of bursts has under way at once, at most. */
+/** Concurrent requests of a client of bursts, at most. */
 const BURST_MAX = 8;
 
 /** A compaction so often follows a deletion of every key. */
@@ -117,7 +117,7 @@ export class SimClient {
     await this.request(this.#familiar(), readOne(pick(this.#world.random, KEYS)));
   }
 
-  /** Does not wait for one answer before it asks for the next. */
+  /** Sends the next request without waiting for an answer. */
   async #burst(): Promise<void> {
     const { random, counters } = this.#world;
     const generation = this.#familiar();

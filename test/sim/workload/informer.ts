@@ -29,7 +29,7 @@ export class Informer {
   readonly #world: InformerWorld;
   readonly #known = new Map<string, Rec>();
   #revision = 0;
-  /** It has never listed, or where it was is compacted. */
+  /** Whether it has never listed, or its revision is compacted. */
   #lost = true;
   #settles = false;
 
@@ -37,7 +37,7 @@ export class Informer {
     this.#world = world;
   }
 
-  /** From now on it leaves no watch by itself. */
+  /** Makes it leave no watch by itself. */
   settle(): void {
     this.#settles = true;
   }

@@ -14,7 +14,7 @@ export interface Recorded {
   input: KvInput;
   began: number;
   ended: number;
-  /** In the model's words; undefined while it is open whether it took effect. */
+  /** The answer in the model's words; undefined while it is open whether it took effect. */
   answer: string | undefined;
   /** The store's own mark on it in the log; undefined for what does not go through the log. */
   ticket: string | undefined;
@@ -37,7 +37,7 @@ export class Recorder {
     this.#counters = counters;
   }
 
-  /** Hears which proposal a request becomes, in one life of a member. */
+  /** Records which proposal a request becomes, in one generation of a member. */
   listen({ replica, session }: Generation): void {
     const propose = replica.propose.bind(replica);
     let sequence = 0;
@@ -46,7 +46,7 @@ export class Recorder {
       if (this.#current) this.#current.ticket = ticketName(session, sequence);
       propose(command, done, timeout_ms);
     };
-    // The leader's own proposals take tickets too, but for those that it refuses at once.
+    // The leader's own proposals take tickets too, but for those that it refuses immediately.
     const proposeOwn = replica.proposeInTerm.bind(replica);
     replica.proposeInTerm = (command, done) => {
       const { isLeader, state } = replica.raft;

@@ -72,7 +72,7 @@ function rangeRequest({ random }: Knowledge, revision: number): RangeRequest {
   return { ...RangeRequest.create(), key: key(name), rangeEnd, revision };
 }
 
-/** From long ago to a little ahead: gone, there, or yet to come. */
+/** A revision from long ago to a little ahead: gone, there, or yet to come. */
 function oldRevision({ random, revision }: Knowledge): number {
   return Math.max(1, revision() + randomInteger(random, -60, 4));
 }

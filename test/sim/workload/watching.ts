@@ -46,7 +46,7 @@ export class Watchers {
   }
 
   /**
-   * Opens a watch at the end of what is compacted, on a member that has just begun: all that it
+   * Opens a watch at the end of what is compacted, on a member that has just started: all that it
    * sends comes from the disk.
    */
   openAfterStart(generation: Generation): void {

@@ -18,14 +18,14 @@ import type { Counters } from "./counters.ts";
 export const BACKEND_FAULTS = ["EIO in the backend", "ENOSPC in the backend"] as const;
 export type BackendFault = (typeof BACKEND_FAULTS)[number];
 
-/** The share of batches that begin a new log of the engine's. */
+/** The share of batches that start a new log of the engine's. */
 const LOG_CHANGE_CHANCE = 0.1;
 /** The engine's error code for a block that it cannot decode. */
 const UNREADABLE = "LEVEL_CORRUPTION";
 /** The store's error code for a failed write of its database. */
 const FAILED = "BACKEND_WRITE";
 
-/** Whether a read met damage, at whatever depth. */
+/** Whether a read met damage, at any depth. */
 export function isDamage(thrown: unknown): boolean {
   for (let at = thrown; at instanceof Error; at = at.cause) {
     if (codeOf(at) === UNREADABLE || codeOf(at) === "BACKEND_DAMAGED") return true;
@@ -62,7 +62,7 @@ export class BackendImage {
     return this.#damaged.size === 0;
   }
 
-  /** The pairs that a power cut now would leave for certain, whatever reads of them. */
+  /** The pairs that a power cut now would leave for certain. */
   get pairs(): ReadonlyMap<string, Buffer> {
     return this.#pairs;
   }

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
 
-/** Midnight of the first day of 2026, where every host's wall clock begins. */
+/** Midnight of the first day of 2026, where every host's wall clock starts. */
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 
 const NEVER: Timer = { cancel: () => undefined };
@@ -54,7 +54,7 @@ export class Host {
     };
   }
 
-  /** As `after`, for an operation of a slow disk: it may end early, by `endOperations`. */
+  /** The same as `after`, for an operation of a slow disk: it may end early, by `endOperations`. */
   operate(delay_ms: number, act: () => void, generation: number): void {
     const end = () => {
       timer.cancel();
@@ -68,13 +68,13 @@ export class Host {
     this.#operations.add(end);
   }
 
-  /** Ends the pending operations of disks now, in the order in which they began. */
+  /** Ends the pending operations of disks now, in the order in which they started. */
   endOperations(): void {
     for (const end of this.#operations) end();
     this.#operations.clear();
   }
 
-  /** Does `act` now, or, paused, once it is resumed; what came before it comes first. */
+  /** Runs `act` now, or, paused, once it is resumed; in the order of the calls. */
   awake(act: () => void): void {
     if (this.#paused) this.#held.push(act);
     else act();

@@ -2,7 +2,7 @@ type Act = () => void;
 
 /**
  * An event loop of our own. From `begin` to `end`, `setImmediate` puts off to its next turn, and
- * what one turn sets going, promises included, has run before the next one begins: Node empties
+ * what one turn sets going, promises included, has run before the next one starts: Node empties
  * the queue of promises before a tick that a promise asked for. So a run is a function of its seed
  * alone, and does not wait for the real loop to turn.
  */

@@ -136,7 +136,7 @@ export class Network {
     this.#cut = new Set(cutLinks(shape, ids, random));
   }
 
-  /** All messages pass, at once and once. */
+  /** Lets all messages pass, immediately and once. */
   heal(): void {
     this.join();
     for (const parcels of this.#held.values()) {

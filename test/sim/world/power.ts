@@ -20,7 +20,7 @@ export const MOMENTS = [
 ] as const;
 export type Moment = (typeof MOMENTS)[number];
 
-/** Those that a member may not come to for a long time. */
+/** Moments that a member may not come to for a long time. */
 export const RARE_MOMENTS: readonly Moment[] = [
   "rename",
   "remove",
@@ -34,7 +34,7 @@ export const RARE_MOMENTS: readonly Moment[] = [
 export const SIDES = ["before", "after"] as const;
 export type Side = (typeof SIDES)[number];
 
-/** Thrown where power is lost in the middle of a synchronous step, so that nothing follows it. */
+/** An error for a power loss in the middle of a synchronous step, so that nothing follows it. */
 export class PowerCut extends Error {
   override readonly name = "PowerCut";
 }
@@ -49,7 +49,7 @@ export class Power {
   /** One appointment at a time; the next fault may replace it. */
   appointed: Appointment | undefined;
 
-  /** True when power is lost here: the caller does nothing more. */
+  /** Returns true when power is lost here: the caller does nothing more. */
   cut(side: Side, moment: Moment): boolean {
     const { appointed } = this;
     if (!appointed) return false;
@@ -63,7 +63,7 @@ export class Power {
     return true;
   }
 
-  /** For synchronous steps: throws PowerCut, past whatever would have followed. */
+  /** Checks for a power loss in synchronous steps: throws PowerCut. */
   pass(side: Side, moment: Moment): void {
     if (this.cut(side, moment)) throw new PowerCut(`power cut ${side} ${moment}`);
   }

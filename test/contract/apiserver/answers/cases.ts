@@ -17,7 +17,7 @@ export interface Case {
   /** Unique; says what is changed and how. */
   readonly id: string;
   readonly method: "POST" | "PUT";
-  /** After the collection's path: a name, a subresource, a query. */
+  /** The path after the collection's: a name, a subresource, a query. */
   readonly path: string;
   body(object: KubeObject): KubeObject;
 }
@@ -135,7 +135,7 @@ function nameOf({ path, name }: Change): string {
   return `${path.join(".")} ${name}`;
 }
 
-/** As many as are asked about: those whose names' digests are lowest, in the order given. */
+/** A share of the changes: those whose names' digests are lowest, in the order given. */
 function some(verb: Verb, schema: string, all: readonly Change[]): Change[] {
   const limit = (WITH_TEXTS.has(schema) ? CASES_MAX_WITH_TEXTS : CASES_MAX)[verb];
   const digests = new Map(all.map((each) => [each, digestOf(nameOf(each))]));

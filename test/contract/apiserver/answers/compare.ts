@@ -8,7 +8,10 @@ export interface Share {
   readonly asked: number;
   /** Cases that both accept, or refuse with the same code, reason and causes; percent. */
   readonly answers_percent: number;
-  /** Of the cases that both accept, those with the same object: defaults, strategy; percent. */
+  /**
+   * Share of cases with the same object (defaults, strategy) among those that both accept, in
+   * percent.
+   */
   readonly objects_percent: number;
 }
 

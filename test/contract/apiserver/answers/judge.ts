@@ -17,7 +17,7 @@ export interface Answer {
 }
 
 const JSON_TYPE = "application/json";
-/** Requests under way at once. */
+/** Concurrent requests. */
 const REQUESTS_MAX = 16;
 const CONFLICT = 409;
 

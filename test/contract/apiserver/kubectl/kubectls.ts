@@ -6,7 +6,7 @@ const NEWEST = join(import.meta.dirname, "../../../../.peers/bin/kubectl");
 
 /** A kubectl that scripts are played with. */
 export interface Kubectl {
-  /** Also the folder of its recordings. */
+  /** The version, which also names the folder of its recordings. */
   readonly version: string;
   /** Whether it is on this machine, or can be had without Go. */
   readonly present: boolean;

@@ -3,7 +3,7 @@ import { Names } from "../transcripts/normalise.ts";
 /** How far from now a day may be to count as one that the server wrote. */
 const RECENT_MS = 3 * 24 * 3600 * 1000;
 
-/** As describe shows times: `Fri, 20 Nov 2026 16:56:01 +0000`, or Go's own form. */
+/** A time as describe shows it: `Fri, 20 Nov 2026 16:56:01 +0000`, or Go's own form. */
 const DAY =
   /\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000(?= UTC)/g;
 /** A duration as tables show it; a quantity such as 100m is none. */

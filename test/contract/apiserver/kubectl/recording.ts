@@ -16,7 +16,10 @@ export function writeRecorded(version: string, script: string, played: readonly 
   writeFileSync(fileOf(version, script), shown(played));
 }
 
-/** As on a terminal: the command, what it printed, behind `!` errors, its exit code unless 0. */
+/**
+ * Shows commands as on a terminal: the command, its output, errors after `!`, its exit code unless
+ * 0.
+ */
 export function shown(played: readonly Played[]): string {
   return played.map((each) => `${showOne(each)}\n`).join("\n");
 }

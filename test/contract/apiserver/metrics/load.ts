@@ -11,7 +11,7 @@ const PAGES = [
   "/api", "/apis",
 ];
 
-/** Sends a server a little of everything, so that whatever it measures has samples. */
+/** Sends a server a little of everything, so that all its metrics have samples. */
 export async function mixedLoad(call: Call): Promise<void> {
   const load = new Load(call);
   await load.post("/api/v1/namespaces", { metadata: { name: NS } });
@@ -42,7 +42,7 @@ class Load {
     return this.#call("POST", path, { body, ...sent });
   }
 
-  /** Watches that end by themselves, of whatever happens meanwhile. */
+  /** Watches any events, in requests that end by themselves. */
   async watch(): Promise<void> {
     const maps = `${HERE}/configmaps?watch=1&timeoutSeconds=2`;
     const listed = "sendInitialEvents=true&allowWatchBookmarks=true" +

@@ -4,7 +4,7 @@ import { join } from "node:path";
 /** A metric as far as dashboards and alerts depend on it. */
 export interface Metric {
   readonly type: string;
-  /** Sorted; undefined where there is no sample to see them by. */
+  /** Labels, sorted; undefined where no sample shows them. */
   readonly labels: string | undefined;
   /** A sample is not zero. */
   readonly counts: boolean;
@@ -34,7 +34,7 @@ export interface Recorded {
   readonly name: string;
   readonly type: string;
   readonly labels: string;
-  /** It had counted something after the load. */
+  /** Whether it had counted something after the load. */
   readonly seen: boolean;
 }
 
@@ -57,7 +57,7 @@ export function readTable(): Recorded[] {
   });
 }
 
-/** The names in a table of docs/DIVERGENCE.md; `go_*` stands for all that begin so. */
+/** The names in a table of docs/DIVERGENCE.md; `go_*` stands for all that start so. */
 export function absentNames(heading: "Metrics" | "Health checks"): string[] {
   const title = `## ${heading} of \`r2k apiserver\`\n`;
   const [, section = ""] = readFileSync(DIVERGENCE, "utf8").split(title);

@@ -76,7 +76,7 @@ function bodyOf(path: string, status: number, type: string, body: string): unkno
   }
   if (status !== 200) return body;
   if (/^\/(healthz|livez|readyz)/.test(path)) return body.includes("\n") ? body.split("\n") : body;
-  // A value begins after one of several separators, which changes from time to time.
+  // A value starts after one of several separators, which changes from time to time.
   if (path === "/statusz" && type.startsWith("text/plain")) {
     return body.split("\n").map((line) => line.replace(/(: |  | - |= ?|:).*/, ""));
   }

@@ -72,7 +72,7 @@ const guarded = (whose: string, call: Call): Call => async (method, path, sent) 
   }
 };
 
-/** Of the events of a watch in protobuf only their number is compared. */
+/** The number of a protobuf watch's events; their content is not compared. */
 function framesOf(body: Buffer): Buffer {
   let frames = 0;
   for (let at = 0; at < body.length; at += 4 + body.readUInt32BE(at)) frames += 1;
@@ -92,7 +92,7 @@ export function signOf({ theirs, ours, lines }: Parting): string {
 
 const GIST_LENGTH = 40;
 
-/** How a message begins, without what is quoted in it. */
+/** How a message starts, without what is quoted in it. */
 function gistOf({ body }: Exchange): string {
   const text = /"message":"((?:[^"\\]|\\.)*)"/.exec(JSON.stringify(body ?? ""))?.[1] ?? "";
   return text.replace(/\\"(?:[^"\\]|\\[^"])*\\"/g, "_").slice(0, GIST_LENGTH);

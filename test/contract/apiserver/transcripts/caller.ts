@@ -19,7 +19,7 @@ export interface Sent {
 export interface Received {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Unpacked where it came packed. */
+  /** The body, decompressed. */
   readonly body: Buffer;
 }
 

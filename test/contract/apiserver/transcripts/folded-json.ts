@@ -2,7 +2,7 @@ const WIDTH = 100;
 
 /**
  * Returns a JSON value as text in lines of at most 100 characters where its strings allow it:
- * members that fit share a line, a longer one begins a line of its own. `JSON.parse` reads it.
+ * members that fit share a line, a longer one starts a line of its own. `JSON.parse` reads it.
  */
 export function foldedJson(value: unknown, indent = "", before = 0): string {
   const flat = spaced(value);

@@ -26,7 +26,7 @@ const ACCESS = /\bkube-api-access-[a-z0-9]{5}\b/g;
 const CLUSTER_IP = /\b10\.96\.\d+\.\d+\b/g;
 const ASKED_IP = /^10\.96\.200\.(7|9|2[0-3])$/;
 const NODE_PORTS = { from: 30_000, to: 32_767 };
-/** Of a public key as JSON Web Keys have it: its id, its modulus. */
+/** Members of a public key in JSON Web Keys: its id, its modulus. */
 const KEY_PARTS: ReadonlySet<string> = new Set(["kid", "n"]);
 const KEY_PART_LENGTH_MIN = 40;
 /** The ages in a table's cells. */
@@ -43,9 +43,9 @@ const SENT_TEXT_MAX = 1000;
  */
 export class Names {
   readonly #uids = new Map<string, string>();
-  /** By uid, so that an object's revisions are counted for it alone. */
+  /** Revisions by uid, so that an object's are counted for it alone. */
   readonly #revisions = new Map<string, Map<string, string>>();
-  /** While a request's body is read: no new names, and nothing is left out. */
+  /** Whether a request's body is read: it introduces no names, and all of it is kept. */
   #isSent = false;
   readonly #port: number | undefined;
   readonly #address: RegExp | undefined;
@@ -152,7 +152,7 @@ export class Names {
     return { ...(this.value(rest) as object), metadata: this.#listMetadata(metadata) };
   }
 
-  /** In an order of their own: the server's is by time, which falls as it may. */
+  /** Owners in an order of their own: the server's is by time, which varies. */
   #owners(member: unknown): Json {
     if (!Array.isArray(member)) return this.value(member);
     const keyOf = (each: Record<string, unknown>) =>

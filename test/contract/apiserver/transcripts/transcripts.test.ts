@@ -12,7 +12,7 @@ const CASES = casesOf(RECORDING);
 const KNOWN = readKnown();
 
 const TIMEOUT_MS = 120_000;
-/** So many known differences may have gone before they must be taken off the list. */
+/** Known differences that may be gone before they must be taken off the list. */
 const MENDED_MAX = 25;
 const mended: string[] = [];
 

@@ -7,7 +7,7 @@ const TOKEN = "base64url.bearer.authorization.k8s.io.";
 export interface Case {
   readonly what: string;
   readonly path: string;
-  /** Over the headers of a good request; undefined takes one away. */
+  /** Changes of a good request's headers; undefined removes one. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
   /** The token as it stands among the protocols, by its value; without it in its own header. */
   readonly protocols?: (token: string) => string;

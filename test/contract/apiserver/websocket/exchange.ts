@@ -144,7 +144,7 @@ function normalised(payload: Buffer): string {
   return text.endsWith("\n") ? `${recorded}\n` : recorded;
 }
 
-/** Of protobuf what stands before uids and times, whose lengths differ. */
+/** Bytes of protobuf before uids and times, whose lengths differ. */
 const START_LETTERS = 34;
 const UID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 

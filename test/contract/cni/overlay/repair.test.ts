@@ -19,7 +19,7 @@ import { addTwin, routesOf } from "./suite.ts";
 import { clock, HOST, type Machine, patience, ping, send, serveEchoes, World } from "./world.ts";
 
 const VXLAN = { Type: "vxlan" };
-/** Of all namespaces; read in that of the machine, where alone it is. */
+/** Bound of all namespaces together; readable in that of the machine alone. */
 const NEIGHBOURS_MAX = Number(readSysctl("net/ipv4/neigh/default/gc_thresh3"));
 
 let world: World;

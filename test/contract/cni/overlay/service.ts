@@ -11,7 +11,7 @@ import type { Machine, Pod, World } from "./world.ts";
 export const SERVICE = "10.96.0.55";
 const NAME = "far";
 const ECHO_MS = 10_000;
-/** As many as a socket's buffer takes, of the largest. */
+/** The largest datagrams that fit into a socket's buffer. */
 const DATAGRAMS_ON_THE_WAY = 8;
 
 /** Leads the Service's port of TCP and UDP to a pod, by our proxy's rules on a machine. */

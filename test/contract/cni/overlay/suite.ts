@@ -21,7 +21,7 @@ export interface Implementation {
 
 const PORT = 7000;
 const MIB = 1 << 20;
-/** Of the machines and the host between them. */
+/** MTU of the machines and the host between them. */
 const MTU = 1500;
 /** Headers of a datagram, and of a segment with a timestamp. */
 const UDP_HEADERS_BYTES = 28;

@@ -25,7 +25,9 @@ import { parseAllDocuments } from "yaml";
 
 export const clock = systemClock();
 export const patience = { clock, timeout_ms: 30_000 };
-/** For what a wrong part of a lab (`lab check 13 --contract`) leaves for ever. */
+/**
+ * Patience for tests of a lab's part (`lab check 13 --contract`), whose faults may never be mended.
+ */
 export const patienceWithLabs =
   process.env["R2K_LAB_TREES"] ? { clock, timeout_ms: 10_000 } : patience;
 export const NETWORK = "10.244.0.0/16";

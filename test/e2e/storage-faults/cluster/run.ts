@@ -38,9 +38,9 @@ export interface ClusterOutcome {
 }
 
 /**
- * Claims come and go on both nodes of a cluster while its processes get SIGKILL, up to three at
- * once, and are started again. The seed decides which and when; how far the others are then is not
- * repeated.
+ * Claims come and go on both nodes of a cluster while its processes get SIGKILL, up to three
+ * together, and are started again. The seed decides which and when; how far the others are then is
+ * not repeated.
  */
 export async function clusterFaults(
   { rounds, seed, say }: { rounds: number; seed: number; say(line: string): void },

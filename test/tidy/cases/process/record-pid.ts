@@ -1,7 +1,7 @@
 import { appendFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
-/** For runner.test.ts: a test that writes down its name and the process it runs in. */
+/** Writes down a test's name and the process it runs in, for runner.test.ts. */
 export function recordPid(name: string): void {
   test(name, () => {
     const path = process.env["R2K_CASE_PIDS"]!;

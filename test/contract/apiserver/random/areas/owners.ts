@@ -6,7 +6,7 @@ import { subjects } from "../../answers/cases.ts";
 import { chance, directed, disturbed, fragmentOf, jsonPatchOf } from "../fragments.ts";
 import type { Step } from "../step.ts";
 
-/** Of these their own controllers within the server write the status meanwhile. */
+/** Kinds whose status the server's own controllers write meanwhile. */
 const WATCHED = /\.(CustomResourceDefinition|APIService|FlowSchema)$/;
 
 const LEFT = subjects().filter(({ stored, schema }) => stored && !WATCHED.test(schema));

@@ -6,7 +6,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { changed, changes, type Write } from "../../answers/mutations.ts";
 import type { Case } from "../recorder.ts";
 
-/** `object`, and the same with each leaf changed in turn below the paths that begin so. */
+/** `object`, and the same with each leaf changed in turn below the paths that start so. */
 function* variants<T extends object>(
   object: T,
   schema: string,
