@@ -16,7 +16,7 @@ const exclude = ["**/node_modules/**", "dist/**", ".peers/**", ".cache/**", ...a
 /**
  * Whether a test file gets a process of its own. All others share one for each worker, which loads
  * a module once: in processes of their own, 299 unit test files spent half of their processor time
- * on starting and loading. A file says that it needs its own in a comment that begins so.
+ * on starting and loading. A file says that it needs its own in a comment that starts so.
  */
 function needsOwnProcess(path: string): boolean {
   const text = readFileSync(join(import.meta.dirname, path), "utf8");

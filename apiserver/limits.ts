@@ -160,7 +160,7 @@ export const BOOKMARK_INTERVAL_MS = 60_000;
 export const WATCH_TIMEOUT_MS_MIN = 1_800_000;
 
 /**
- * From this many groups or extras on, an impersonation is first checked for all of them together
+ * Groups or extras from which on an impersonation is first checked for all of them together
  * (upstream's).
  */
 export const IMPERSONATION_PARTS_MANY = 4;

@@ -4,7 +4,7 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 export class DecodeError extends CodedError {
   override readonly name = "DecodeError";
 
-  /** Set when a value has another type than its field: the value, and the field's Go type. */
+  /** The value, and its field's Go type, when the value has another type than the field. */
   readonly mismatch: { readonly value: unknown; readonly goType: string } | undefined;
 
   constructor(message: string, mismatch?: DecodeError["mismatch"]) {

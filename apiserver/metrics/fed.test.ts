@@ -50,7 +50,7 @@ async function samples(): Promise<Map<string, number>> {
   }).filter(([, value]) => value !== 0));
 }
 
-/** By how much samples with these names grow during `act`. */
+/** Growth of the samples with these names during `act`. */
 async function growth(act: () => Promise<unknown>, ...names: string[]) {
   const before = await samples();
   await act();

@@ -72,7 +72,7 @@ export class WebSocketChannels {
     return writer;
   }
 
-  /** Sends one message; an empty one tells clients that the channel is open. */
+  /** Sends one message; an empty one shows clients that the channel is open. */
   send(channel: number, data: Buffer, done: (error?: Error | null) => void = () => {}): void {
     if (this.gone.aborted) {
       done(new StreamingError("the connection is closed"));

@@ -7,7 +7,7 @@ const RESTS: Pauses = { first_ms: ENDPOINT_REST_MS, most_ms: ENDPOINT_REST_MS_MA
 interface EndpointState {
   /** Failures since the last success. */
   failures: number;
-  /** Until when the endpoint is not used, unless all others rest as well. */
+  /** Time until which the endpoint is not used, unless all others rest as well. */
   restsUntil_ms: number;
 }
 

@@ -8,7 +8,7 @@ const STEPS: readonly { min: number; max: number; ttl_s: number }[] = [
 ];
 
 /**
- * For how long kubelets of a cluster of `nodes` nodes may keep Secrets and ConfigMaps, in seconds.
+ * How long kubelets of a cluster of `nodes` nodes may keep Secrets and ConfigMaps, in seconds.
  * `before` is the present value: it stays while the size is within its step (upstream's table).
  */
 export function nodeTtl_s(nodes: number, before: number | undefined): number {

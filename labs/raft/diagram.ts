@@ -7,7 +7,7 @@ const COLUMN = 18;
 const TIME = 10;
 /** Notes that a diagram keeps where it leaves out the lines around them: the newest of these. */
 const TURNS = /^(is leader in term|is (dis)?connected|crashes|restarts)/;
-/** Of this many lines one may be such a note. */
+/** One line of this many may be such a note. */
 const TURN_SHARE = 6;
 
 type MessageEvent = Extract<TraceEvent, { kind: "message" }>;

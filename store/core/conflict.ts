@@ -30,7 +30,10 @@ export function contradictsCommitted(raft: RaftState, message: AppendMessage): b
   return found !== undefined;
 }
 
-/** In most appends nothing but the entry before them is committed here already. */
+/**
+ * Index of the first entry that contradicts a committed one. Most appends overlap with the
+ * committed entries by the one before them alone.
+ */
 function firstConflict(log: RaftLog, { prevIndex, prevTerm, entries }: AppendMessage) {
   if (conflictsWith(log, { commit: prevIndex, commitTerm: prevTerm })) {
     return { index: prevIndex, term: prevTerm };

@@ -46,7 +46,7 @@ export interface AppendMessage extends Envelope {
 
 export interface AppendReplyMessage extends Envelope {
   kind: "append-reply";
-  /** If accepted, the last index known equal; if rejected, the `prevIndex` that did not match. */
+  /** The last index known equal; of a rejection the `prevIndex` that did not match. */
   index: number;
   reject: boolean;
   /** When rejected: the largest entry at which the logs may agree, and its term. */

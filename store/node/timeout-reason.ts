@@ -7,7 +7,7 @@ export interface Surroundings {
   self: MemberId;
   leader: MemberId;
   voters: ReadonlySet<MemberId>;
-  /** Since when a member is reached without a break; undefined while it is not. */
+  /** Time since which a member is reached without a break; undefined while it is not. */
   connectedSince_ms: (member: MemberId) => number | undefined;
 }
 

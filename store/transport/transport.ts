@@ -12,7 +12,9 @@ export interface Transport {
   send(messages: Message[]): void;
   /** Sets the peers; streams to others end. */
   update(members: PeerAddress[]): void;
-  /** Since when a member answers, in the clock's monotonic milliseconds; undefined when not. */
+  /**
+   * Time since which a member answers, in the clock's monotonic milliseconds; undefined when not.
+   */
   connectedSince_ms(member: MemberId): number | undefined;
   /** Passes a request on to another member. Rejects with an RpcError. */
   ask(member: MemberId, kind: string, body: Buffer, timeout_ms: number): Promise<Buffer>;

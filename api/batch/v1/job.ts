@@ -105,7 +105,7 @@ export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
   return errors;
 }
 
-/** How much an Indexed job may have at once, so that its status stays small. */
+/** Bounds of an Indexed job's concurrency, so that its status stays small. */
 function validateIndexedLimits(spec: JobSpec, path: string): FieldError[] {
   const { completions = 0, maxFailedIndexes, backoffLimitPerIndex } = spec;
   const errors: FieldError[] = [];

@@ -33,7 +33,7 @@ function validate(object: PriorityClass): FieldError[] {
   return errors;
 }
 
-/** The policy is looked at once: it cannot change. */
+/** The policy is checked at creation only: it cannot change. */
 function validatePolicy({ preemptionPolicy: policy }: PriorityClass): FieldError[] {
   if (policy === undefined || POLICIES.includes(policy)) return [];
   return [(policy as string) === "" ? required("preemptionPolicy")
