@@ -11,7 +11,7 @@ export interface FieldFact {
   readonly name: string;
   /**
    * A scalar (string, bool, int32, int64, double, bytes), a special (Time, Quantity, ...), a type
-   * of the same package (`Container`), of another (`meta/v1.ObjectMeta`), or one of those behind
+   * of the same package (`Container`), of another (`meta/v1.ObjectMeta`), or one of those after
    * `[]` (list) or `{}` (map by string).
    */
   readonly type: string;

@@ -26,8 +26,8 @@ export const ENDPOINTS_PER_SLICE_MAX = 100;
 export const MIRRORED_PER_SUBSET_MAX = 1_000;
 
 /**
- * How long a ServiceCIDR stays after its deletion was asked for: until then every apiserver knows
- * of it and allocates from it no more (upstream's).
+ * How long a ServiceCIDR stays after its deletion was asked for: by then every apiserver knows of
+ * it and has stopped allocating from it (upstream's).
  */
 export const SERVICE_CIDR_GRACE_MS = 10_000;
 

@@ -36,7 +36,7 @@ class EncryptionMetrics {
   }
 }
 
-/** The same encryption, counted and timed. What is stored as it is costs nothing more. */
+/** The same encryption, counted and timed. Unencrypted values cost nothing more. */
 export function measured(encryption: Encryption, registry: Registry, clock: Clock): Encryption {
   const metrics = new EncryptionMetrics(registry);
   const encryptionFor = (resource: { group: string; plural: string }) => {

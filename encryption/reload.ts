@@ -11,9 +11,8 @@ const log = logger("apiserver");
 
 /**
  * An encryption configuration that is read again when its file has changed
- * (`--encryption-provider-config-automatic-reload`). What it says from then on holds for all that
- * is read and written from then on; one that makes no sense is named in the log, and the last
- * stays.
+ * (`--encryption-provider-config-automatic-reload`). The new one applies to all later reads and
+ * writes; an invalid one is reported in the log, and the last one stays.
  */
 export class EncryptionFile {
   readonly #read: () => Promise<string>;

@@ -36,9 +36,8 @@ export function strictness(level: Level): number {
 type Labels = Readonly<Record<string, string>> | undefined;
 
 /**
- * The policy in a namespace's labels, and what is wrong with them. What they leave out is in
- * `defaults`; a label that cannot be read means the strictest for enforcing, the loosest for the
- * rest (upstream).
+ * The policy in a namespace's labels, and their errors. Missing labels are taken from `defaults`; a
+ * label that cannot be read means the strictest for enforcing, the loosest for the rest (upstream).
  */
 export function policyOf(
   labels: Labels,

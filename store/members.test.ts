@@ -173,7 +173,7 @@ test("S5: cut off for longer than the log reaches, a follower installs a snapsho
   expect((await responses.next()).value.events).toHaveLength(1);
   cut.proxy.cut();
   const channel = client(channelTo(cut), Maintenance);
-  // More than the log keeps for those behind, so that only a snapshot helps.
+  // More than the log keeps for members that lag, so that only a snapshot helps.
   await fill(leader, 100, 100_000);
   const last = (await leader.store!.client.put({ key })).header!.revision;
   expect((await channel.status({})).header!.revision).toBe(before);

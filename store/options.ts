@@ -86,7 +86,7 @@ export interface StoreOptions {
   clock?: Clock;
   random?: Random;
   /**
-   * The store had to end: a failed sync, a full disk, a broken invariant. What it acknowledged is
+   * The store had to end: a failed sync, a full disk, a broken invariant. Acknowledged writes are
    * safe; the process must not continue. By default it is thrown outside of any call, which ends
    * the process.
    */

@@ -18,7 +18,7 @@ export function canonicalIp(text: string): string[] {
   return text === canonical ? [] : [`must be in canonical form ("${canonical}")`];
 }
 
-/** A network in its canonical form: without bits behind the prefix. */
+/** A network in its canonical form: without bits after the prefix. */
 export function validateCanonicalCidr(text: string, path: string): FieldError[] {
   const wrong = cidrProblem(text);
   return wrong === undefined ? [] : [invalid(path, text, wrong)];

@@ -16,8 +16,8 @@ import { rootPlace } from "./place.ts";
 import type { Tracked } from "./tracked.ts";
 
 /**
- * Reads a server-side apply of the object called `name`. What is wrong with it is thrown when it is
- * applied: 400 on a body of another object, 500 on one that does not fit the kind.
+ * Reads a server-side apply of the object called `name`. Its errors are thrown when it is applied:
+ * 400 on a body of another object, 500 on one that does not fit the kind.
  */
 export async function readApply(
   body: Buffer,

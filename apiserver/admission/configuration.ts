@@ -15,8 +15,8 @@ export const NO_CONFIGURATION: AdmissionConfiguration = { podSecurity: NO_POD_SE
 const read: ConfigFields = new ConfigFields("AdmissionConfiguration");
 
 /**
- * Reads an AdmissionConfiguration (apiserver.config.k8s.io/v1) in YAML or JSON. What it only names
- * (`path`) is read by `readFile`. Throws ConfigFileError, also for plugins that take none here.
+ * Reads an AdmissionConfiguration (apiserver.config.k8s.io/v1) in YAML or JSON. Files that it names
+ * (`path`) are read by `readFile`. Throws ConfigFileError, also for plugins that take none here.
  */
 export async function readAdmissionConfiguration(
   text: string,

@@ -4,7 +4,7 @@ import { FLUSH_INTERVAL_MS, FLUSH_SLICE_MS } from "../limits.ts";
 
 /** A channel that is sent in steps, so that it does not block the event loop. */
 export interface Flushable {
-  /** Sends what waits, a part at each step. What comes meanwhile is the next flush's. */
+  /** Sends waiting events, a part at each step. Events that come meanwhile are the next flush's. */
   flush(): Iterable<void>;
 }
 

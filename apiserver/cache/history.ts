@@ -28,7 +28,7 @@ export class History {
     this.#budget = budget;
   }
 
-  /** A watch may start behind any revision from this one on. */
+  /** A watch may start after any revision from this one on. */
   get floor(): number {
     return this.#floor;
   }
@@ -89,7 +89,7 @@ export class History {
     }
   }
 
-  /** The events behind `revision`, which must not lie below the floor. */
+  /** The events after `revision`, which must not lie below the floor. */
   after(revision: number): CacheEvent[] {
     assert(revision >= this.#floor, `history starts at ${this.#floor}, asked for ${revision}`);
     // lab:07b begin history-after

@@ -20,7 +20,7 @@ export function walkFrom(
   state.walk(start, prefix + LAST, visit);
 }
 
-/** How many entries follow behind `key` below `prefix`. */
+/** How many entries follow `key` below `prefix`. */
 export function countBehind(state: State, prefix: string, key: string): number {
   return state.count(`${key}\0`, prefix + LAST);
 }

@@ -12,9 +12,9 @@ export interface Lagging {
 }
 
 /**
- * Bounds what waits for all slow readers of this process together: each has its own bound, and
- * thousands of them, each with a selection of its own, could still take all memory. What several
- * wait for is there once, and counts once. Beyond the bound watchers of the owner with the most
+ * Bounds the bytes that wait for all slow readers of this process together: each has its own bound,
+ * and thousands of them, each with a selection of its own, could still take all memory. Bytes that
+ * several wait for exist once, and count once. Beyond the bound watchers of the owner with the most
  * waiting end, the longest queue first: many short queues of one user end no watch of others.
  */
 export class WatchMemoryBudget {

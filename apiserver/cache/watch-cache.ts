@@ -204,7 +204,7 @@ export class WatchCache {
     this.#groups.bookmark(this.#revision);
   }
 
-  /** Watches the changes behind `revision`; throws 410 when they are no longer all held. */
+  /** Watches the changes after `revision`; throws 410 when they are no longer all held. */
   watchFrom(request: WatchRequest, revision: number): Watcher {
     // lab:07b begin watch-from
     if (revision < this.#history.floor) {

@@ -19,7 +19,7 @@ interface HealthCheck {
 
 const notReady = (why: string) => new CodedError("NOT_READY", why);
 
-/** The step behind which every APIService that is served has its object. */
+/** The step after which every APIService that is served has its object. */
 const REGISTRATION = "kube-apiserver-autoregistration";
 
 /** `/healthz`, `/livez`, `/readyz` and their single checks, in upstream's form. */

@@ -19,7 +19,7 @@ const HASH_BYTES = 16;
 const LETTERS = 26;
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 
-/** A text behind the count of its bytes. */
+/** A text preceded by the count of its bytes. */
 function prefixed(text: string): Buffer {
   const bytes = Buffer.from(text);
   const length = Buffer.alloc(2);

@@ -38,9 +38,7 @@ export async function createObject(
   return await createAdmitted(writer, resource, request, options);
 }
 
-/**
- * The part of a creation behind admission's changes; an update that creates starts here as well.
- */
+/** The part of a creation after admission's changes; an update that creates starts here as well. */
 export async function createAdmitted(
   writer: Writer,
   resource: Resource,

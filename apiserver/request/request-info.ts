@@ -19,7 +19,7 @@ export interface RequestInfo {
   resource: string;
   subresource: string;
   name: string;
-  /** The path segments behind the subresource, e.g. of a proxy. */
+  /** The path segments after the subresource, e.g. of a proxy. */
   rest: string[];
 }
 

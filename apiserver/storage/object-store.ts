@@ -114,9 +114,9 @@ export class ObjectStore {
   }
 
   /**
-   * Changes one object by comparing and swapping until an attempt holds (upstream's
-   * GuaranteedUpdate). A write that leaves the stored bytes as they are is not made: the
-   * resourceVersion stays. What an attempt on a cached refuses is asked again of the store itself.
+   * Changes one object by compare and swap until an attempt succeeds (upstream's GuaranteedUpdate).
+   * A write that leaves the stored bytes as they are is not made: the resourceVersion stays. An
+   * attempt that fails on a cached object is repeated on the stored one.
    */
   async change<T extends KubeObject>(
     namespace: string,

@@ -165,7 +165,7 @@ function revisionOf(header: ResponseHeader | undefined): number {
   return header.revision;
 }
 
-/** The first key behind every key that starts with `prefix`. */
+/** The first key after every key that starts with `prefix`. */
 export function prefixEnd(prefix: string): Buffer {
   const end = Buffer.from(prefix);
   const last = end.length - 1;

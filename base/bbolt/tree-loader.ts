@@ -23,7 +23,7 @@ const BRANCH_CHILDREN_MIN = 2;
 
 /**
  * Builds a tree from pairs in order, from the leaves up: pages are filled to the brim and emitted
- * as they become full, each after its children. What is in memory is two pages for each level.
+ * as they become full, each after its children. Memory holds two pages for each level.
  */
 export class TreeLoader {
   readonly #allocate: (span: number) => number;

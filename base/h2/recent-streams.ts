@@ -2,8 +2,8 @@
 const KEPT = 128;
 
 /**
- * How the last streams of a connection ended. What arrives late for one that we reset is passed
- * over; for one that ended whole it is an error (RFC 9113, section 5.1).
+ * How the last streams of a connection ended. Frames that arrive late for one that we reset are
+ * ignored; for one that ended normally they are an error (RFC 9113, section 5.1).
  */
 export class RecentStreams {
   /** Stream ids; those that we reset negative. */

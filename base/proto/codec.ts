@@ -112,7 +112,7 @@ export class MessageType<T> {
   }
 
   /**
-   * The bytes of `value`, behind room for `before` others; fields at their default take no space
+   * The bytes of `value`, after space for `before` others; fields at their default take no space
    * (proto3).
    */
   encode(value: Init<T>, before = 0): Buffer {

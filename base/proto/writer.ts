@@ -17,7 +17,7 @@ export class BackwardWriter {
     return this.#bytes.length - this.#at;
   }
 
-  /** The message, behind room for `before` bytes; the writer is empty again. */
+  /** The message, after space for `before` bytes; the writer is empty again. */
   finish(before = 0): Buffer {
     const message = Buffer.allocUnsafe(before + this.length);
     this.#bytes.copy(message, before, this.#at);

@@ -28,7 +28,7 @@ export interface Target {
 
 /**
  * Reads `unix:///path`, `http://host:port`, `https://host:port` (with `tls`) or `host:port`. The
- * files behind `tls` may be getters: they are read for each connection.
+ * fields of `tls` may be getters: they are read for each connection.
  */
 export function targetOf(address: string, tls: ClientTls = {}): Target {
   // A path is not a legal `:authority`.

@@ -138,7 +138,7 @@ function tlsListener(
     else accept(socket);
   });
   listener.on("error", onError);
-  // Before the handshake of each connection: the files behind the texts may be others by now.
+  // Before the handshake of each connection: the files that the texts came from may have changed.
   listener.prependListener("connection", () => {
     const now = contextOf(tls);
     const same = now.cert === used.cert && now.key === used.key;

@@ -48,7 +48,7 @@ export class OrderedMap<V> {
     if (chunk.keys.length > CHUNK_MAX) this.#split(position);
   }
 
-  /** Takes in a key behind all others, without looking for its place. */
+  /** Adds a key after all others, without looking for its place. */
   append(key: string, value: V): void {
     const last = this.#chunks.at(-1);
     assert(!last || last.keys.at(-1)! < key, () => `key ${key} is not behind all others`);

@@ -84,7 +84,7 @@ export class WebSocketChannels {
     this.#socket.send(message, done);
   }
 
-  /** Starts the closing handshake. What the client still sends is dropped. */
+  /** Starts the closing handshake. Later data of the client is dropped. */
   close(): void {
     for (const inflow of this.#inflows.values()) inflow.drop();
     this.#socket.close(1000);

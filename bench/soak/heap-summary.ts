@@ -92,8 +92,8 @@ function graphOf({ snapshot, nodes, edges, strings }: Snapshot): Graph {
 const MODULE = "system / SourceTextModule";
 
 /**
- * Breadth first from the root and all modules: each node's class, or its owner's. What a module
- * holds is reached through any of its functions too, and would count for their owners.
+ * Breadth first from the root and all modules: each node's class, or its owner's. Objects of a
+ * module are reached through any of its functions too, and would count for their owners.
  */
 function ownersOf(graph: Graph): (string | undefined)[] {
   const owners = new Array<string | undefined>(graph.count);

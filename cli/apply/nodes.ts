@@ -48,7 +48,7 @@ export async function bringUpNodes(
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 
-/** Brings one node up and waits until it is Ready. What runs is left as it is. */
+/** Brings one node up and waits until it is Ready. Running processes are left as they are. */
 async function bringUpNode(
   client: KubeClient,
   cluster: ClusterConfig,

@@ -5,9 +5,7 @@ import { type ClusterPlace, clusterRoots } from "./config.ts";
 /** Length of the digest that distinguishes clusters of one name. */
 const MARK_DIGITS = 8;
 
-/**
- * Where the parts of a node keep what they have. What is below `runDir` goes when it is taken down.
- */
+/** Where the parts of a node keep their files. `runDir` is removed when the node is taken down. */
 export interface NodePaths {
   readonly sockets: string;
   readonly criSocket: string;

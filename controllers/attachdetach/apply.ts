@@ -65,7 +65,7 @@ export class AttachmentWriter {
   }
 
   /**
-   * Lists an attached volume in its node's status. Returns false if it is attached no more: the
+   * Lists an attached volume in its node's status. Returns false if it is no longer attached: the
    * informer may be late.
    */
   async report({ metadata, spec }: VolumeAttachment, volume: string): Promise<boolean> {

@@ -31,7 +31,7 @@ export type Step =
   | { do: "attach"; node: string }
   /** Report the attached volume in the node's status. */
   | { do: "report"; node: string }
-  /** Remove it from the node's status: the kubelet may mount it no more. */
+  /** Remove it from the node's status: the kubelet must not mount it. */
   | { do: "withdraw"; node: string }
   /** Withdraw it, then delete its attachment. */
   | { do: "detach"; node: string; force: Force | undefined }

@@ -214,7 +214,7 @@ function mayUse(pod: Pod, claim: PersistentVolumeClaim): boolean {
       (!volume.ephemeral || controllerOf(claim)?.uid === pod.metadata.uid));
 }
 
-/** Whether a pod needs its volumes no more (upstream's IsPodTerminated). */
+/** Whether a pod no longer needs its volumes (upstream's IsPodTerminated). */
 function hasEnded(pod: Pod): boolean {
   if (isPodTerminal(pod)) return true;
   if (!pod.metadata.deletionTimestamp) return false;

@@ -29,7 +29,7 @@ export function signedData(
   return same ? undefined : signed;
 }
 
-/** When the first token that signs now does so no more; undefined when none of them ends. */
+/** Time at which the first token that signs now expires; undefined when none does. */
 export function nextEnd_ms(secrets: readonly Secret[], now_ms: number): number | undefined {
   const ends = secrets.filter((secret) => signingToken(secret, now_ms) !== undefined)
     .flatMap((secret) => expiresAt_ms(secret) ?? []);

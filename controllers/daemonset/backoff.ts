@@ -27,7 +27,7 @@ export class FailureBackoff {
     return Math.max(0, until_ms - this.#clock.monotonic());
   }
 
-  /** A failed pod is deleted. What has not failed for twice the longest pause is forgotten. */
+  /** A failed pod is deleted. Nodes without a failure for twice the longest pause are forgotten. */
   failed(key: string): void {
     const now_ms = this.#clock.monotonic();
     for (const [other, { since_ms }] of this.#failing) {

@@ -80,8 +80,8 @@ async function createIndexes(
 }
 
 /**
- * Deletes pods; `uncounted` ones are first tracked no more, so that their end is no failure. Gives
- * those that are on their way out or gone.
+ * Deletes pods; `uncounted` ones are first released from tracking, so that their end is no failure.
+ * Returns those that are being deleted or gone.
  */
 async function deletePods(
   control: JobControl, job: Job, pods: readonly Pod[], uncounted: boolean,

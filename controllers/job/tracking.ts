@@ -62,7 +62,7 @@ export function track(
   return { status, release, actions, ...(final && !full && { final }) };
 }
 
-/** The second: the status with those counted that are tracked no more. */
+/** The second step: the status that counts pods which are no longer tracked. */
 export function countReleased(status: JobStatus, pods: readonly Pod[]): JobStatus {
   const tracked = new Set(pods.filter(isTracked).map(({ metadata }) => metadata.uid));
   const next: JobStatus = { ...status, uncountedTerminatedPods: {} };

@@ -73,7 +73,7 @@ export function startVolumeBinder(context: ControllerContext): Running {
     reads,
     workers: 1,
     reconcile: async (key) => {
-      // One that is being deleted too: its protection ends when it counts as bound no more.
+      // One that is being deleted too: its protection ends when it no longer counts as bound.
       const volume = storage.volumes.store.get(key);
       if (!volume) return;
       await reconcileVolume(storage, writers, volume, {

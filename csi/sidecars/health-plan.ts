@@ -34,7 +34,7 @@ export function monitoredVolumes(
 
 /**
  * Returns the events for the conditions that a driver has reported: each time that a volume is
- * abnormal, and once when one of `abnormal` is no more. Volumes without a condition are left as
+ * abnormal, and once when one of `abnormal` has recovered. Volumes without a condition are left as
  * they were. Updates `abnormal`, the UIDs of the volumes that are. The words are those of
  * upstream's external-health-monitor.
  */

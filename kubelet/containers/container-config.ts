@@ -28,7 +28,7 @@ export interface ContainerParts {
   mounts: Init<Mount>[];
   volumes: ReadonlyMap<string, ReadyVolume>;
   devices: DeviceAllocation;
-  /** The host's file behind terminationMessagePath. */
+  /** The host's file for terminationMessagePath. */
   terminationLog: string;
   seccomp: NodeSeccomp;
   /** The running container that a debug container joins. */

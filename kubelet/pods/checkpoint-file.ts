@@ -4,7 +4,9 @@ import { crc32c } from "@raft2kube/std/bytes.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { CHECKPOINT_BYTES_MAX } from "../limits.ts";
 
-/** A checkpoint is damaged, or too large. What pods were given before a restart is unknown then. */
+/**
+ * A checkpoint is damaged, or too large. The allocations of pods before a restart are unknown then.
+ */
 export class CheckpointError extends CodedError {
   override readonly name = "CheckpointError";
 }

@@ -51,8 +51,8 @@ export class VolumesInUse {
   }
 
   /**
-   * A report with this list was written. What was released meanwhile does not count: the next
-   * report may be on its way without it.
+   * A report with this list was written. Volumes that were released meanwhile do not count: the
+   * next report may be under way without them.
    */
   shown(list: readonly string[]): void {
     const before = this.#shown;

@@ -52,7 +52,7 @@ export function podOf({ policy = "Always", init = [], sidecars = [], regular = [
 
 /**
  * A node with one pod, and the sync loop around the reader's plan: observe, plan, apply, until the
- * plan is empty. What the loop does is noted: `start a#0`.
+ * plan is empty. Actions of the loop are noted: `start a#0`.
  */
 export class Node {
   pod: Pod;

@@ -7,8 +7,8 @@ const REMOVAL_RETRIES_MAX = 20;
 
 /**
  * Runs a program with a folder of its own for temporary files (`TMPDIR`), which is removed when the
- * program has ended: a check that fails or is killed leaves its files. What it mounts there is in
- * its own mount namespace (`namespaces.ts`), and is not seen by the removal.
+ * program has ended: a check that fails or is killed leaves its files. Its mounts there are in its
+ * own mount namespace (`namespaces.ts`), and are not seen by the removal.
  */
 export async function withScratch<T>(run: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "r2k-lab-"));

@@ -10,7 +10,7 @@ import { statsCalls } from "./stats-calls.ts";
 import { statusCalls } from "./status-calls.ts";
 
 /**
- * CRI's RuntimeService. What is not here answers UNIMPLEMENTED: CheckpointContainer,
+ * CRI's RuntimeService. Other calls answer UNIMPLEMENTED: CheckpointContainer,
  * UpdatePodSandboxResources, and the metrics of ListPodSandboxMetrics.
  */
 export function runtimeService(runtime: Runtime): Handlers<RuntimeServiceMethods> {

@@ -85,8 +85,8 @@ export class ImageStore {
 
   /**
    * Runs `work`, which stores content and then names it by `add`. No garbage is collected
-   * meanwhile, since content without a name looks unused. What a failed `work` has stored is kept
-   * only if the source was unreachable: the next attempt continues there.
+   * meanwhile, since content without a name looks unused. Content that a failed `work` has stored
+   * is kept only if the source was unreachable: the next attempt continues there.
    */
   async receive<T>(work: () => Promise<T>): Promise<T> {
     this.#arriving++;

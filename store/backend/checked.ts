@@ -47,7 +47,7 @@ const checksums: Checksums = {
   ofStored: (stored) => stored.readUInt32LE(stored.length - CRC_BYTES),
 };
 
-/** Puts a checksum behind each value on its way down, and checks it on its way up. */
+/** Appends a checksum to each value that is written, and checks it on its way up. */
 export class CheckedBackend implements Backend {
   readonly #raw: Backend;
   readonly #folder: string;

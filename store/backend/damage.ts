@@ -29,7 +29,7 @@ export function damageOf(folder: string, thrown: unknown): BackendDamagedError |
 
 /**
  * The same where a write did, since it had to wait for tables to be merged: what the disk alone
- * refuses is no damage. LevelDB calls a read behind the end of a table an invalid argument.
+ * refuses is no damage. LevelDB calls a read past the end of a table an invalid argument.
  */
 export function damageInWrite(folder: string, thrown: unknown): BackendDamagedError | undefined {
   const lost = TABLE_LOST.test(messageOf(thrown));

@@ -2,8 +2,8 @@ import { assert } from "@raft2kube/std/assert.ts";
 import type { Entry, LogBase } from "./types.ts";
 
 /**
- * The entries of the log that are still here: an array that starts right after `base`. What lies at
- * or before the base is in a snapshot.
+ * The entries of the log that are not cut: an array that starts right after `base`. Entries at or
+ * before the base are in a snapshot.
  */
 export class LogEntries {
   #base: LogBase;
@@ -96,7 +96,7 @@ export class LogEntries {
     this.#changes = this.#changes.filter((change) => change > index);
   }
 
-  /** Starts over behind `base`, without entries. */
+  /** Starts over after `base`, without entries. */
   restart(base: LogBase): void {
     // lab:05 begin restart
     this.#base = { index: base.index, term: base.term };

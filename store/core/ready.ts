@@ -9,7 +9,7 @@ export interface Write {
   /** The term, vote and commit index, when one of them changed. */
   hardState: HardState | undefined;
   entries: Entry[];
-  /** The log starts over behind this. */
+  /** The index after which the log starts over. */
   snapshot: SnapshotMark | undefined;
 }
 
@@ -55,8 +55,8 @@ export function takeReady(raft: RaftState, states: HardStates): Ready | undefine
 }
 
 /**
- * The last change of membership that another one follows in the log. What the other's entry is
- * written with must say that this one is committed (S11).
+ * The last change of membership that another one follows in the log. The write with the other's
+ * entry must state that this one is committed (S11).
  */
 function followedChange({ log }: RaftState): number {
   const index = log.changeBeforeLast(log.lastIndex);

@@ -17,7 +17,7 @@ import type { MemberId, SnapshotMark } from "./types.ts";
  */
 export function sendSnapshot(raft: LeaderState, to: MemberId, progress: Progress): boolean {
   // lab:05 begin send-snapshot
-  // A follower that has not been heard from would only make a snapshot travel for nothing.
+  // A snapshot to a follower that does not answer would be sent in vain.
   if (!progress.recentActive) return false;
   const { snapshotIndex: index, snapshotTerm: term, snapshotMembership: membership } = raft;
   progress.becomeSnapshot(index);

@@ -136,7 +136,7 @@ export class PeerMetricsByMember {
     return metrics;
   }
 
-  /** A member that answered answers no more. */
+  /** A member that answered has stopped answering. */
   disconnected(self: bigint, member: bigint): void {
     const labels = { Local: self.toString(16), Remote: member.toString(16) };
     this.#families.disconnected.of(labels).add();

@@ -155,7 +155,7 @@ async function finishInstall(
   snapshots.clean();
 }
 
-/** Writes behind which entry a new member's log starts. */
+/** Writes after which entry a new member's log starts. */
 export async function beginLog(wal: Wal, log: RecoveredLog, { base, membership }: Bootstrap) {
   if (base.index === 0) return;
   const { index, term } = base;

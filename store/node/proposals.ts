@@ -109,8 +109,8 @@ export class Proposals {
   }
 
   /**
-   * The oldest that wait, up to `bytes_max` but at least one; they count as proposed now. What
-   * belongs to another leadership ends here.
+   * The oldest that wait, up to `bytes_max` but at least one; they count as proposed now. Proposals
+   * of another leadership end here.
    */
   takeWaiting(bytes_max: number, leadership: Leadership): ProposalBatch {
     const batch: ProposalBatch = { sequences: [], data: [], change: undefined };

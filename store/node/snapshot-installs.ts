@@ -41,8 +41,8 @@ export class SnapshotInstalls {
   }
 
   /**
-   * The record of a snapshot is durable. A crash now leads to this snapshot, so one that waits
-   * since earlier is of no more use; one that is being installed comes to its end.
+   * The record of a snapshot is durable. A crash now leads to this snapshot, so an earlier one that
+   * waits is dropped; one that is being installed is completed.
    */
   recorded(mark: SnapshotMark): void {
     const superseded = this.#waiting;

@@ -21,7 +21,7 @@ export const peerHashVerb: LeaderVerb<HashKVRequest, HashKVResponse> = {
   },
 };
 
-/** Asks another member; undefined when it does not answer, or cannot yet or no more. */
+/** Asks another member; undefined when it does not answer, or cannot yet or no longer. */
 export async function askForHash(
   { transport }: EtcdContext,
   member: bigint,

@@ -31,7 +31,7 @@ export class SnapshotFolder {
     return join(this.path, `${hex(index)}-${hex(term)}-${crc.toString(16)}.in`);
   }
 
-  /** Another file is on its way in: what has come of earlier ones is of no more use. */
+  /** Another file is arriving: the parts of earlier ones are no longer needed. */
   dropIncoming(keep: string): void {
     for (const name of readdirSync(this.path)) {
       const file = join(this.path, name);
@@ -39,7 +39,7 @@ export class SnapshotFolder {
     }
   }
 
-  /** A received file is of no more use: the log names a newer one, or has all that it has. */
+  /** A received file is no longer needed: the log names a newer one, or has all that it has. */
   drop(mark: LogBase): void {
     rmSync(this.received(mark), { force: true });
   }

@@ -27,7 +27,7 @@ export class Proxy {
     });
   }
 
-  /** Breaks every connection, and takes no more. */
+  /** Breaks every connection, and accepts none. */
   cut(): void {
     this.#isCut = true;
     for (const socket of this.#sockets) socket.destroy();

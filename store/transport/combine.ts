@@ -4,7 +4,7 @@ import { type StreamedMessage, messageBytes } from "./codec.ts";
 type Append = Extract<StreamedMessage, { kind: "append" }>;
 
 /**
- * Combines two messages to the same member, `later` sent right behind `earlier`, into one with the
+ * Combines two messages to the same member, `later` sent right after `earlier`, into one with the
  * same effect; returns undefined if both are needed. Safe: a leader's log does not change in its
  * term, so it could have sent the combined append; other messages that are left out may be lost on
  * any network, and `later` supersedes them.

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 
-/** A program of upstream's that runs until it is closed. What it prints is in a file. */
+/** A program of upstream's that runs until it is closed. Its output is in a file. */
 export class UpstreamProcess {
   readonly #program: string;
   readonly #log: string;

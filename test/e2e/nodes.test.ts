@@ -345,10 +345,7 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
 
   afterAll(() => identity?.stop());
 
-  /**
-   * Checks that the watch has seen the containers of these pods one after the other, and no two at
-   * the same time.
-   */
+  /** Checks that the watch has seen these pods' containers one after the other. */
   function ranOneAfterTheOther(...uids: readonly (string | undefined)[]): void {
     expect([...identity?.seen ?? []].slice(-uids.length)).toEqual(uids);
     expect(identity?.twice).toEqual([]);

@@ -49,8 +49,7 @@ export async function makeBundle(): Promise<void> {
 
 /**
  * A host of a test's own: network and mount namespaces that end with it, and folders that it alone
- * uses. What a cluster makes in it cannot touch the machine, but for cgroups under the cluster's
- * own name.
+ * uses. A cluster in it cannot touch the machine, but for cgroups under the cluster's own name.
  */
 export class OwnHost {
   readonly dir: string;

@@ -78,10 +78,11 @@ async function noAddressLeaked(): Promise<void> {
 }
 
 /**
- * After containers died, so many of them are new and ready, and the Service leads to them. The
- * status of before says "ready" until the kubelet has looked, hence the new containers; and ready
- * is written first in the pod, then in the slice, then in the rules: upstream too promises an
- * answer soon after, not immediately. Where containers survive, the Service answers throughout.
+ * Waits, after containers died, until `count` of them are new and ready, and the Service leads to
+ * them. The status of before says "ready" until the kubelet has looked, hence the new containers;
+ * and ready is written first in the pod, then in the slice, then in the rules: upstream too
+ * promises an answer soon after, not immediately. Where containers survive, the Service answers
+ * throughout.
  */
 async function renewed(before: string, count: number): Promise<void> {
   const old = new Set(before.split("\n"));

@@ -90,7 +90,7 @@ export class UserNamespace {
     throw new Error(`${program} ${args.join(" ")}: exit code ${code}\n${stderr}${stdout}`);
   }
 
-  /** Ends it. What runs in it must have ended. */
+  /** Ends the namespace. Its processes must have ended. */
   async close(): Promise<void> {
     const ended = once(this.#holder, "exit");
     this.#holder.stdin?.end();

@@ -8,7 +8,7 @@ export interface Target {
   readonly name: string;
   /** Inputs that are right, to start with. */
   corpus(): Promise<Buffer[]>;
-  /** Puts checksums and the like right again, so that damage reaches what lies behind them. */
+  /** Puts checksums and the like right again, so that damage reaches what follows them. */
   seal?(bytes: Buffer, random: Random): Buffer;
   /**
    * Reads an input. Resolves when it was taken, or refused with one of the errors that it may be

@@ -22,7 +22,7 @@ const shell = (lines: string) => promisify(execFile)("sh", ["-c", lines]);
 /**
  * Soft mounts while their server is gone, its port closed. A server that is stopped but whose
  * connection lives is none of this with NFS 4: a client never sends a request twice on one
- * connection (RFC 8881, 2.10.6.2), so that Linux waits there for ever, also with `soft`.
+ * connection (RFC 8881, 2.10.6.2), so that Linux waits there without end, also with `soft`.
  */
 export function softRules(
   csi: CsiFixture,

@@ -53,9 +53,9 @@ function revisionOf(output: string): number {
 }
 
 /**
- * Calls with the bounds that follow from the revision they were answered at: behind the beginning
- * of every call answered at an earlier one, before the end of every call answered at a later one.
- * It rules out nothing that fits, and spares the search from trying calls everywhere.
+ * Calls with the bounds that follow from the revision they were answered at: after the start of
+ * every call answered at an earlier one, before the end of every call answered at a later one. It
+ * rules out nothing that fits, and spares the search from trying calls everywhere.
  */
 function tightened(operations: readonly KvOperation[]): KvOperation[] {
   const last = Math.max(0, ...operations.map(({ output }) => revisionOf(output) || 0));

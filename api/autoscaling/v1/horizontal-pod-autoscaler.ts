@@ -1,6 +1,6 @@
 /**
- * HorizontalPodAutoscaler in its first version, which knows the use of CPU alone. What it cannot
- * say travels in annotations, so that an update through this version loses nothing.
+ * HorizontalPodAutoscaler in its first version, which knows the use of CPU alone. Fields that it
+ * lacks are kept in annotations, so that an update through this version loses nothing.
  */
 import type { HorizontalPodAutoscaler } from "../../gen/autoscaling/v1.ts";
 import type {

@@ -19,7 +19,7 @@ import { checkToken } from "./node-tokens.ts";
 
 /**
  * Keeps the parts of a node to its own: its Node, its lease, its CSINode, the pods bound to it, its
- * volumes. What an authorizer cannot see, because it stands in the body, is checked here.
+ * volumes. Facts in a request's body, which an authorizer cannot see, are checked here.
  */
 export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
   return {

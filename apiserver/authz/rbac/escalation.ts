@@ -64,8 +64,8 @@ export async function checkEscalation(
 }
 
 /**
- * All of an object by which rights could be granted: its labels, too, since they choose what other
- * roles are made of. What ends its life is no part of that (upstream).
+ * The parts of an object by which rights could be granted: its labels, too, since they select the
+ * rules of aggregated roles. Deletion timestamp and finalizers are no part of that (upstream).
  */
 function granting({ metadata, ...content }: RoleLike): object {
   const {

@@ -25,7 +25,10 @@ function mergedAggregation(
   return missing.length === 0 ? found : { clusterRoleSelectors: [...held, ...missing] };
 }
 
-/** A binding with all subjects wanted. What it binds to cannot change: then it is another one. */
+/**
+ * A binding with all subjects wanted. If its role differs it is another binding, as that cannot
+ * change.
+ */
 export function mergedBinding(found: Binding, wanted: Binding): Binding | "another" {
   if (!isDeepStrictEqual({ ...found.roleRef }, { ...wanted.roleRef })) return "another";
   const held = found.subjects ?? [];

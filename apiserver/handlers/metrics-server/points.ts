@@ -102,8 +102,8 @@ function pointOf({ time_ms, start_ms = 0, cpu_ns, memory_bytes }: Building): Poi
 const NOTHING: NodePoints = { node: undefined, pods: new Map() };
 
 /**
- * The window after another scrape. What was not measured again since keeps the point before. A
- * container that was restarted starts again; a fresh one is measured from its start, when it has
+ * The window after another scrape. A container that was not measured again keeps its former point.
+ * A container that was restarted starts again; a fresh one is measured from its start, when it has
  * run for METRICS_FRESH_MS (metrics-server's rule).
  */
 export function nextWindow(window: Window | undefined, last: NodePoints): Window {

@@ -59,7 +59,7 @@ export class Scraper {
     return this.#windows;
   }
 
-  /** Scrapes no more; waits for the round under way. */
+  /** Stops scraping; waits for the round under way. */
   async close(): Promise<void> {
     this.#warm?.done.resolve();
     await this.#scrapes.close();

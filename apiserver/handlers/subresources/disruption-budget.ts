@@ -21,8 +21,8 @@ export function needsBudget({ metadata, status }: EvictedPod): boolean {
 }
 
 /**
- * Whether a pod may go without its budget being spent: one that is not ready counts for nothing
- * in it. What the budget says of such pods decides (`unhealthyPodEvictionPolicy`).
+ * Whether a pod may be evicted without using up its budget: one that is not ready does not count in
+ * it. The budget's `unhealthyPodEvictionPolicy` decides.
  */
 export function goesForFree({ spec, status }: Budget, pod: EvictedPod): boolean {
   const ready = pod.status?.conditions?.find(({ type }) => type === "Ready");

@@ -18,10 +18,10 @@ export interface Found {
 const WALK_DEPTH = 1_000;
 
 /**
- * Everything beneath a directory, a folder after what is in it; the directory itself is left out.
- * No link is followed and no mount point crossed. What vanishes during the walk is passed over.
- * Deeper than WALK_DEPTH: ELOOP. The walk is synchronous: a caller that must not hold the event
- * loop pauses between steps.
+ * Visits everything beneath a directory, a folder after its content; the directory itself is left
+ * out. No link is followed and no mount point crossed. Files that vanish during the walk are
+ * skipped. Deeper than WALK_DEPTH: ELOOP. The walk is synchronous: a caller that must not hold the
+ * event loop pauses between steps.
  */
 export function* walk(directory: Directory, depth = 0): Generator<Found> {
   if (depth >= WALK_DEPTH) {

@@ -9,9 +9,10 @@ const IFREQ_BYTES = 40;
 const NAME_BYTES = 15;
 
 /**
- * Makes the link `name` in the network namespace that this thread is in. What the kernel routes to
- * it is read from the descriptor, which does not block, one packet a read; what is written comes in
- * by the link. The link goes with the descriptor. EBUSY when another process has it open.
+ * Makes the link `name` in the network namespace that this thread is in. Packets that the kernel
+ * routes to it are read from the descriptor, which does not block, one at a time; packets that are
+ * written to it come in by the link. The link goes with the descriptor. EBUSY when another process
+ * has it open.
  */
 export function openTun(name: string): number {
   const fd = openSync("/dev/net/tun", constants.O_RDWR | constants.O_NONBLOCK | O_CLOEXEC);

@@ -50,8 +50,8 @@ function kindOf(spec: InTreeSources): InTreeKind | undefined {
 }
 
 /**
- * Returns a PersistentVolume with its in-tree source as a CSI source, others as they are. What is
- * returned is never written. Throws CodedError for a volume that no driver serves.
+ * Returns a PersistentVolume with its in-tree source as a CSI source, others as they are. The
+ * result is never written. Throws CodedError for a volume that no driver serves.
  */
 export function translateVolume(volume: PersistentVolume): PersistentVolume {
   if (volume.spec.csi) return volume;

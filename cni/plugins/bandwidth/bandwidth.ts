@@ -21,9 +21,9 @@ const redirections = new IngressChains({
 });
 
 /**
- * Bounds the rate of a container's traffic by token buckets on the host. What goes to the container
- * is shaped where it leaves by the veth's host end. What comes from it cannot be shaped where it
- * arrives: it is redirected to an intermediate link (ifb), and shaped where it leaves that one.
+ * Bounds the rate of a container's traffic by token buckets on the host. Packets to the container
+ * are shaped where they leave by the veth's host end. Packets from it cannot be shaped where they
+ * arrive: they are redirected to an intermediate link (ifb), and shaped where they leave that one.
  */
 export const bandwidth: CniPlugin = {
   name: "bandwidth",

@@ -89,7 +89,7 @@ export function isAttached(file: string): boolean {
 
 /**
  * Grows an image and its file system to the capacity, while it is in use too. The kernel allows it
- * those with CAP_SYS_RESOURCE: EPERM. What is large enough stays as it is.
+ * those with CAP_SYS_RESOURCE: EPERM. An image that is large enough stays as it is.
  */
 export async function growImage(file: string, capacity_bytes: number): Promise<void> {
   using mount = await openImage(file);

@@ -18,7 +18,7 @@ export interface Gpu {
 export interface Gpus {
   readonly gpus: readonly Gpu[];
   readonly shares: number;
-  /** The device node behind each GPU. */
+  /** The device node of each GPU. */
   readonly devicePath: string;
 }
 

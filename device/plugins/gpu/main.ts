@@ -17,7 +17,7 @@ export interface GpuPluginOptions {
   memory_mib: number;
   /** How many containers can share a GPU. */
   shares: number;
-  /** The device node behind each GPU. Default `/dev/null`. */
+  /** The device node of each GPU. Default `/dev/null`. */
   devicePath?: string;
   /** A file with the ids of unhealthy GPUs, one per line; without it all are healthy. */
   healthFile?: string;

@@ -17,7 +17,7 @@ export interface SamplePluginOptions {
   resourceName?: string;
   /** Number of simulated devices. */
   count: number;
-  /** The device node behind each of them. Default `/dev/null`. */
+  /** The device node of each device. Default `/dev/null`. */
   devicePath?: string;
   /** A file with the ids of unhealthy devices, one per line; without it all are healthy. */
   healthFile?: string;

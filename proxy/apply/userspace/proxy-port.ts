@@ -10,7 +10,7 @@ export interface ProxyPort {
   readonly port: number;
   /** The endpoints of later connections; earlier ones stay where they are. */
   update(targets: readonly Target[], affinity_s: number | undefined): void;
-  /** Accepts no more; `now`: ends the connections, too. */
+  /** Stops accepting; `now`: ends the connections, too. */
   close(now: boolean): void;
 }
 

@@ -4,7 +4,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { type EtcdContext, readBarrier } from "../request/context.ts";
 import { type Page, text } from "./page.ts";
 
-/** One check behind /livez or /readyz; resolves to the problem, or rejects with it. */
+/** One check of /livez or /readyz; resolves to the problem, or rejects with it. */
 type Check = (context: EtcdContext) => Promise<string | undefined>;
 
 const serializableRead: Check = async ({ replica }) =>

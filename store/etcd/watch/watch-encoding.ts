@@ -7,8 +7,8 @@ import { MESSAGE_HEADER_BYTES } from "@raft2kube/rpc/grpc-message.ts";
 const NO_BYTES = Buffer.alloc(0);
 
 /**
- * Encodes what watches are sent. Those of the same keys are sent the same events one after the
- * other: these bytes are made once and stand behind the few that are a watch's own.
+ * Encodes responses of watches. Watches of the same keys are sent the same events one after the
+ * other: these bytes are made once, and follow the few that are a watch's own.
  */
 export class WatchEncoding {
   #events: readonly Event[] = [];

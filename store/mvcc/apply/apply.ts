@@ -28,10 +28,10 @@ export interface LogPosition {
 }
 
 /**
- * Applies one committed entry: the only way the state changes. Synchronous and a function of
- * state and entry alone. `known` is the command when this member proposed it, which saves
- * decoding. An entry is applied once: indexes follow each other (S4). What others must do about
- * the change, watches for instance, is the caller's: the outcome says it.
+ * Applies one committed entry: the only way the state changes. Synchronous and a function of state
+ * and entry alone. `known` is the command when this member proposed it, which saves decoding. An
+ * entry is applied once: indexes follow each other (S4). Effects of the change elsewhere, on
+ * watches for instance, are the caller's: the outcome lists them.
  */
 export function apply(
   state: State,

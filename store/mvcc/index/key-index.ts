@@ -64,7 +64,7 @@ export class KeyIndex {
     });
   }
 
-  /** Takes in a key behind all that are there. */
+  /** Adds a key after all others. */
   append(key: string, entry: IndexEntry): void {
     this.#keys.append(key, entry);
     if (!isLive(entry)) this.#deleted++;
@@ -132,7 +132,7 @@ function pointOf(entry: IndexEntry | undefined, at: number): KeyPoint | undefine
   return { main: entry, sub: 0, createRevision: entry, version: 1 };
 }
 
-/** The first record of a key that is left. What was before is compacted away. */
+/** The first remaining record of a key. Earlier ones are compacted. */
 function restored(main: number, sub: number, record: RestoredRecord | "tombstone"): IndexEntry {
   if (record === "tombstone") return KeyHistory.deletedAt(main, sub);
   const { createRevision, version } = record;

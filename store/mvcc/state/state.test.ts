@@ -118,7 +118,7 @@ function check(state: State, model: Model, seed: number): void {
   }
 }
 
-/** Lets time pass until `work` is done, which may wait for a flush behind the one under way. */
+/** Lets time pass until `work` is done, which may wait for a flush after the one under way. */
 async function timePasses(clock: ManualClock, work: Promise<void>): Promise<void> {
   let over = false;
   void work.then(() => (over = true));

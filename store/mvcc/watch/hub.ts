@@ -291,7 +291,7 @@ export class WatchHub {
 
   /**
    * Answers a wish for progress once every watch of the stream is up to date, and none is of a
-   * revision yet to come: never ahead of events, and never back behind where a watch started (S5).
+   * revision yet to come: never ahead of events, and never back before the start of a watch (S5).
    */
   answerProgress(stream: WatchStreamQueue): void {
     if (!stream.progressWanted) return;

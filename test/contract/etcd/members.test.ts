@@ -224,7 +224,7 @@ describe.runIf(existsSync(ETCDCTL))("the real etcdctl", () => {
     start(d, [...all, d], "existing");
     all.push(d);
     await isUp(d);
-    // Short ids stand behind blanks.
+    // Short ids are padded with blanks.
     const promoted = new RegExp(`Member +${id} promoted`);
     // A learner serves before the leader knows how far it is.
     const promote = async () => promoted.test(await etcdctl([a], `member promote ${id}`));

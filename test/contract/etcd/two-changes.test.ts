@@ -64,7 +64,7 @@ async function addE({ a, b, d, e }: Five): Promise<void> {
   const added = a.cluster.memberAdd({ peerURLs: [e.peerUrl] });
   added.catch(() => undefined);
   await b.until("to receive it", async () => (await b.lastIndex()) > before);
-  // The first of the two changes, then all that came behind it.
+  // The first of the two changes, then all that followed it.
   await b.passWrites(2);
   await added;
   await b.writeWaits();

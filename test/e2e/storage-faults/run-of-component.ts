@@ -17,7 +17,8 @@ export class Killed extends Error {
 
 /**
  * A component from its start to its death. From then on none of its calls has an effect: those that
- * are awaited never return, others throw. What the kernel would close with the process is closed.
+ * are awaited never return, others throw. Descriptors that the kernel would close with the process
+ * are closed.
  */
 export class ComponentRun {
   readonly component: Component;

@@ -5,7 +5,7 @@ import { require } from "../../../testing/violation.ts";
 export interface WatchSeen {
   /** The store's revision when it was sent. */
   revision: number;
-  /** Each `PUT key=... over ...` or `DELETE key over ...`, behind its revision. */
+  /** Each `PUT key=... over ...` or `DELETE key over ...`, after its revision. */
   events: { revision: number; what: string }[];
 }
 

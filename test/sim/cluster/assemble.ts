@@ -124,7 +124,7 @@ function knowingMembers(state: State): State {
 
 type OnFlushed = ConstructorParameters<typeof Flusher>[2];
 
-/** Cuts the log behind a flush, not more often than is wished. */
+/** Cuts the log after a flush, not more often than is wished. */
 function logCutter({ raft, wal, power, cutting }: Parts): OnFlushed {
   let cutAt = raft.state.snapshotIndex;
   return ({ appliedIndex: index, appliedTerm: term, membership }) => {

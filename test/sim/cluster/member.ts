@@ -51,7 +51,7 @@ export interface MemberOptions {
 
 /** When the log in memory and on disk is cut. */
 export interface LogCutting {
-  /** Slots kept behind what the backend has. */
+  /** Entries kept after those that the backend has. */
   readonly keep: number;
   /** Slots between two cuts at least: the distance of two snapshots that can be sent. */
   readonly every: number;

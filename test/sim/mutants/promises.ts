@@ -2,7 +2,7 @@ import { header } from "@raft2kube/store/mvcc/state/state.ts";
 import type { Generation } from "../cluster/generation.ts";
 import type { Mutant } from "./mutant.ts";
 
-/** A renewal behind a checkpoint is answered without its record in the log. */
+/** A renewal after a checkpoint is answered without its record in the log. */
 function renewsUnrecorded({ replica, state }: Generation): void {
   const proposeInTerm = replica.proposeInTerm.bind(replica);
   replica.proposeInTerm = (command, done) => {

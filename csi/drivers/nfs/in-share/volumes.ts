@@ -226,8 +226,8 @@ export async function deleteVolume(
 
 /**
  * Deletes a volume's directory: moves it into the trash under the volume's key, empties it there,
- * and removes the directories above it that are empty then. What an earlier attempt left in the
- * trash goes first; a directory that is gone is no error.
+ * and removes the directories above it that are empty then. The remains of an earlier attempt in
+ * the trash are removed first; a directory that is gone is no error.
  */
 async function removeDirectory(share: ShareContents, subDir: string, key: string): Promise<void> {
   // lab:17 begin remove

@@ -6,7 +6,7 @@ import { crc32c } from "@raft2kube/std/bytes.ts";
 const BLOCK_HEAD_BYTES = 8;
 const BLOCK_BYTES = 256 * 1024;
 
-/** Writes numbers and strings one behind the other, in blocks with a checksum each. */
+/** Writes numbers and strings one after the other, in blocks with a checksum each. */
 export class BlockWriter {
   readonly #blocks: Buffer[] = [];
   #block = Buffer.allocUnsafe(BLOCK_BYTES);

@@ -1,7 +1,7 @@
 /**
  * Generates the requests that compare the rules of two servers: each valid object of `bases/`, and
  * the object with one leaf changed, as a creation, as an update and through the status. Pure: the
- * same list each time, so that answers recorded once can be compared for ever.
+ * same list each time, so that answers recorded once stay comparable.
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";

@@ -173,8 +173,8 @@ const FOLLOWED = new Set(["APIService", "CustomResourceDefinition", "FlowSchema"
   "PriorityLevelConfiguration", "ServiceCIDR"]);
 
 /**
- * An object as it is compared: without what a server makes up for each. What is not set is left
- * out: Go writes `null` for some lists and times, see docs/DIVERGENCE.md.
+ * An object as it is compared: without generated values. Unset fields are left out: Go writes
+ * `null` for some lists and times, see docs/DIVERGENCE.md.
  */
 function comparable(body: object, id: string, asksForPort: boolean): object {
   const { metadata = {}, ...rest } =

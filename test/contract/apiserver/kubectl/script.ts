@@ -9,7 +9,7 @@ export interface Script {
   readonly lines: readonly string[];
 }
 
-/** Every script, as `scripts/NAME.sh` has it: a command to a line, behind `#` what it is about. */
+/** Every script, as `scripts/NAME.sh` has it: a command to a line, after `#` what it is about. */
 export function readScripts(): Script[] {
   return readdirSync(SCRIPTS).sort().map((file) => {
     const text = readFileSync(join(SCRIPTS, file), "utf8");

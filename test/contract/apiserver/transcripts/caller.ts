@@ -93,6 +93,6 @@ function exchange(
   });
 }
 
-/** A chunk may end within the line behind the last one that was asked for. */
+/** A chunk may end within the line after the last requested one. */
 const firstLines = (body: Buffer, lines: number): Buffer =>
   Buffer.from(body.toString("utf8").split("\n").slice(0, lines).join("\n"));

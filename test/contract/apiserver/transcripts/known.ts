@@ -4,8 +4,8 @@ import { join } from "node:path";
 const FILE = join(import.meta.dirname, "known.json");
 
 /**
- * Requests that ours answers otherwise than upstream: why, then by case. What a user would notice
- * of them stands in docs/DIVERGENCE.md.
+ * Requests that ours answers otherwise than upstream: why, then by case. Those that a user would
+ * notice are in docs/DIVERGENCE.md.
  */
 export type Known = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
 

@@ -3,7 +3,7 @@ const NAMED = `${MAP}?watch=1&resourceVersion=0&fieldSelector=metadata.name%3Don
 const NOBODY = `${MAP}?watch=1&resourceVersion=0&fieldSelector=metadata.name%3Dnone`;
 const TOKEN = "base64url.bearer.authorization.k8s.io.";
 
-/** One request for a WebSocket, and what the client does behind it. */
+/** One request for a WebSocket, and what the client does after it. */
 export interface Case {
   readonly what: string;
   readonly path: string;
@@ -65,7 +65,7 @@ function protocol(value: string): Record<string, string> {
   return { "Sec-WebSocket-Protocol": value };
 }
 
-/** A payload as a client must send it: behind a mask, here of zeroes. */
+/** A payload as a client must send it: after a mask, here of zeroes. */
 function mask(text: string): string {
   return `00000000${Buffer.from(text).toString("hex")}`;
 }
