@@ -173,7 +173,7 @@ function isListening(call: SyntaxNode | undefined, callee: SyntaxNode, file: Sou
   return event?.type === "StringLiteral" && event["value"] === "error";
 }
 
-/** Whether `.on("error", ...)`, possibly behind others, is called on `holder` below a node. */
+/** Whether `.on("error", ...)`, possibly after others, is called on `holder` below a node. */
 function listens(file: SourceFile, root: SyntaxNode, holder: string): boolean {
   let found = false;
   walk(root, (node) => {

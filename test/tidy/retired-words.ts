@@ -7,12 +7,6 @@ interface RetiredWords {
   readonly folders?: readonly string[];
 }
 
-/** Words that must not be in comments: their subject is not named, or the field has a term. */
-export const RETIRED_IN_COMMENTS = /\b(anew|anybody|everybody|nobody|somebody|told|whoever)\b/i;
-
-/** A line of a comment that begins with a pronoun in the place of its subject. */
-export const SUBJECTLESS_COMMENT = /^\s*(?:\/\/|\/?\*+) (?:What|Whatever|Who|Whom|Whose)\b/;
-
 export const RETIRED_WORDS: readonly RetiredWords[] = [
   {
     words: ["figure", "figures", "measures", "tally"],

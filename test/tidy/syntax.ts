@@ -13,15 +13,61 @@ export interface SyntaxNode {
   readonly [part: string]: unknown;
 }
 
-const trees = new Map<string, SyntaxNode[]>();
+/** A comment of a source, or several line comments below each other. */
+export interface Comment {
+  readonly line: number;
+  /** Whether it is a doc comment. */
+  readonly isDoc: boolean;
+  /** The words, without the marks of the comment, on one line. */
+  readonly text: string;
+}
+
+interface Source {
+  readonly statements: SyntaxNode[];
+  readonly comments: readonly Comment[];
+}
+
+const sources = new Map<string, Source>();
+
+/** Parses a source at the first call only. */
+function parsed(file: SourceFile): Source {
+  let found = sources.get(file.path);
+  if (!found) {
+    const tree = parse(file.text, { sourceType: "module", plugins: ["typescript"] });
+    const statements = tree.program.body as unknown as SyntaxNode[];
+    found = { statements, comments: joined(tree.comments ?? []) };
+    sources.set(file.path, found);
+  }
+  return found;
+}
 
 /** The statements of a source. */
 export function statementsOf(file: SourceFile): SyntaxNode[] {
-  let found = trees.get(file.path);
-  if (!found) {
-    const tree = parse(file.text, { sourceType: "module", plugins: ["typescript"] });
-    found = tree.program.body as unknown as SyntaxNode[];
-    trees.set(file.path, found);
+  return parsed(file).statements;
+}
+
+/** The comments of a source, in order. */
+export function commentsOf(file: SourceFile): readonly Comment[] {
+  return parsed(file).comments;
+}
+
+type Parsed = ReturnType<typeof parse>;
+
+/** Joins line comments below each other. A tag of the labs is a comment of its own. */
+function joined(comments: NonNullable<Parsed["comments"]>): Comment[] {
+  const found: Comment[] = [];
+  let next: { line: number; column: number } | undefined;
+  for (const { type, value, loc } of comments) {
+    const { line, column } = loc!.start;
+    const text = value.replaceAll(/\s*\n\s*\* ?/g, " ").replace(/^\*/, "").trim();
+    const isLine = type === "CommentLine" && !text.startsWith("lab:");
+    const last = found.at(-1);
+    if (last && isLine && next?.line === line && next.column === column) {
+      found[found.length - 1] = { ...last, text: `${last.text} ${text}` };
+    } else {
+      found.push({ line, isDoc: type === "CommentBlock" && value.startsWith("*"), text });
+    }
+    next = isLine ? { line: line + 1, column } : undefined;
   }
   return found;
 }

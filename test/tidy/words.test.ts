@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { RETIRED_IN_COMMENTS, RETIRED_WORDS, SUBJECTLESS_COMMENT } from "./retired-words.ts";
+import { RETIRED_WORDS } from "./retired-words.ts";
 import { APART, type SourceFile, handWritten } from "./sources.ts";
 import { declaredNames } from "./syntax.ts";
 
@@ -71,25 +71,6 @@ it("retired words name no file and no symbol", () => {
     );
   });
   expect(returned).toEqual([]);
-});
-
-it("retired words are in no comment", () => {
-  const returned = product.flatMap(({ path, lines }) =>
-    lines.flatMap((line, index) => {
-      const comment = /(?:^\s*(?:\/\*)?\*|\/\/) (.*)/.exec(line)?.[1] ?? "";
-      return RETIRED_IN_COMMENTS.test(comment) ? [`${path}:${index + 1}: ${line.trim()}`] : [];
-    }),
-  );
-  expect(returned).toEqual([]);
-});
-
-it("comments begin with a verb or a named subject", () => {
-  const begun = product.flatMap(({ path, lines }) =>
-    lines.flatMap((line, index) =>
-      SUBJECTLESS_COMMENT.test(line) ? [`${path}:${index + 1}: ${line.trim()}`] : [],
-    ),
-  );
-  expect(begun).toEqual([]);
 });
 
 /** Names of protocols, of JavaScript, and types' own bounds. */
