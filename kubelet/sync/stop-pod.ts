@@ -79,7 +79,10 @@ export async function stopPod(
 }
 
 /** Stops the pod's sandboxes; containers still in them are killed by the runtime. */
-export async function stopSandboxes({ runtime }: Pick<StopPorts, "runtime">, observed: ObservedPod): Promise<void> {
+export async function stopSandboxes(
+  { runtime }: Pick<StopPorts, "runtime">,
+  observed: ObservedPod,
+): Promise<void> {
   const stop = (podSandboxId: string) => runtime.runtime.stopPodSandbox({ podSandboxId });
   await all(observed.sandboxes.map(({ id }) => ignoreGone(stop(id))));
 }
