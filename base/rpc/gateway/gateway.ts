@@ -11,11 +11,11 @@ import { type Route, findRoute, routesOf } from "../routes.ts";
 import type { ServedService } from "../routes.ts";
 import type { Call } from "../server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { STALLED_ANSWERS_TIMEOUT_MS } from "../limits.ts";
+import { Answers, JSON_TYPE } from "./answers.ts";
 import { Bodies } from "./bodies.ts";
 import { GatewayCall } from "./call.ts";
 import { errorBody, errorLine, gatewayError, httpStatusOf } from "./errors.ts";
-
-const JSON_TYPE = { "content-type": "application/json" };
 
 export interface GatewayOptions {
   /** The path of each RPC, `/package.Service/Method`, below `prefix`. */
@@ -47,6 +47,7 @@ export function gateway(options: GatewayOptions): RequestListener {
     routes.set(path, route);
   }
   const bodies = new Bodies(messageBytes_max, clock);
+  const answers = new Answers(clock);
   return (request, response) => {
     const url = request.url ?? "";
     const [path = ""] = url.split("?", 1);
@@ -59,14 +60,18 @@ export function gateway(options: GatewayOptions): RequestListener {
       const error = new RpcError(Status.UNIMPLEMENTED, "Method Not Allowed");
       return refuse(request, response.setHeader("allow", "POST"), error);
     }
-    void answer(route, bodies, options, request, response);
+    void answer(route, { ...options, bodies, answers }, request, response);
   };
+}
+
+interface Parts extends GatewayOptions {
+  readonly bodies: Bodies;
+  readonly answers: Answers;
 }
 
 async function answer(
   route: Route,
-  bodies: Bodies,
-  { clock, lasting, admit }: GatewayOptions,
+  { clock, lasting, admit, bodies, answers }: Parts,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -76,8 +81,8 @@ async function answer(
     response.once("close", () => current.close());
     await admit?.(route.method, current);
     const answering = route.method.serverStream
-      ? answerStream(route, bodies, request, response, current, route.method === lasting)
-      : answerUnary(route, bodies, request, response, current);
+      ? answerStream(route, bodies, clock, request, response, current, route.method === lasting)
+      : answerUnary(route, bodies, answers, request, response, current);
     await unlessAborted(answering, current.signal);
     if (current.failure !== undefined) throw current.failure;
   } catch (thrown) {
@@ -93,6 +98,7 @@ async function answer(
 async function answerUnary(
   { method, handler }: Route,
   bodies: Bodies,
+  answers: Answers,
   request: IncomingMessage,
   response: ServerResponse,
   call: GatewayCall,
@@ -101,13 +107,13 @@ async function answerUnary(
   if (call.signal.aborted) return;
   const answered = await handler!(message, call);
   if (call.signal.aborted) return;
-  const body = JSON.stringify(jsonOf(method.response, answered));
-  response.writeHead(200, JSON_TYPE).end(body);
+  answers.send(response, JSON.stringify(jsonOf(method.response, answered)));
 }
 
 async function answerStream(
   { method, handler }: Route,
   bodies: Bodies,
+  clock: Clock,
   request: IncomingMessage,
   response: ServerResponse,
   call: GatewayCall,
@@ -124,7 +130,13 @@ async function answerStream(
       if (!response.headersSent) response.writeHead(200, JSON_TYPE);
       const line = JSON.stringify({ result: jsonOf(method.response, each) });
       const drained = response.write(`${line}\n`);
-      if (!drained) await unlessAborted(once(response, "drain"), signal);
+      if (drained) continue;
+      const end = () => void response.destroy();
+      const stalled = method.clientStream
+        ? undefined
+        : clock.after(STALLED_ANSWERS_TIMEOUT_MS, end);
+      await unlessAborted(once(response, "drain"), signal);
+      stalled?.cancel();
     }
   }
   if (signal.aborted) return;

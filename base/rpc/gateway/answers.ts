@@ -1,0 +1,56 @@
+import type { ServerResponse } from "node:http";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { RpcError, Status } from "../error.ts";
+import {
+  STREAM_ANSWERS_BYTES_MAX,
+  UNREAD_ANSWERS_BYTES_MAX,
+  UNREAD_ANSWERS_TIME_MS,
+} from "../limits.ts";
+
+export const JSON_TYPE = { "content-type": "application/json" };
+
+interface Unread {
+  readonly bytes: number;
+  readonly since_ms: number;
+}
+
+/**
+ * The answers to single requests that wait for their clients. Beyond UNREAD_ANSWERS_BYTES_MAX large
+ * ones are refused, and connections end that have had theirs for UNREAD_ANSWERS_TIME_MS.
+ */
+export class Answers {
+  readonly #clock: Clock;
+  /** In the order in which they were sent. */
+  readonly #unread = new Map<ServerResponse, Unread>();
+  #bytes = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Sends the body of an answer. Throws RpcError when too many wait. */
+  send(response: ServerResponse, body: string): void {
+    const now_ms = this.#clock.monotonic();
+    this.#endSlow(now_ms);
+    const bytes = body.length;
+    if (bytes > STREAM_ANSWERS_BYTES_MAX && this.#bytes > UNREAD_ANSWERS_BYTES_MAX) {
+      throw new RpcError(Status.RESOURCE_EXHAUSTED, "too many answers wait to be read");
+    }
+    this.#unread.set(response, { bytes, since_ms: now_ms });
+    this.#bytes += bytes;
+    response.once("close", () => {
+      if (this.#unread.delete(response)) this.#bytes -= bytes;
+    });
+    response.writeHead(200, JSON_TYPE).end(body);
+  }
+
+  #endSlow(now_ms: number): void {
+    for (const [response, { bytes, since_ms }] of this.#unread) {
+      const isNew = now_ms - since_ms < UNREAD_ANSWERS_TIME_MS;
+      if (isNew || this.#bytes <= UNREAD_ANSWERS_BYTES_MAX) return;
+      this.#unread.delete(response);
+      this.#bytes -= bytes;
+      response.destroy();
+    }
+  }
+}
