@@ -7,7 +7,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeAll, expect, it } from "vitest";
 import {
   ANSWER_STALL_MS, ANSWERS_BYTES_MAX, ANSWERS_WAITING_MAX, BODIES_BYTES_MAX, BODY_BYTES_MAX, SHARE,
-  STREAM_BYTES,
+  SMALL_ANSWERS_BYTES_MAX, STREAM_BYTES,
 } from "../limits.ts";
 import { fileApiserver } from "../testing/file-apiserver.ts";
 import { grant } from "../testing/grant.ts";
@@ -171,4 +171,21 @@ it("bodies of one user beyond its share are 429, those of others are not", async
   await waitFor("a refusal, and the end of its stream", isEnded, patience);
   expect(new Set(statuses)).toEqual(new Set([429]));
   await othersGoOn();
+});
+
+it("refusals that a client left unread are not counted once it is gone", async () => {
+  greedy = await server.api.credentials("refused");
+  const all = Math.ceil(SMALL_ANSWERS_BYTES_MAX / STREAM_BYTES);
+  const each = 700;
+  for (let count = 0; count < all; count += each) {
+    const session = await connected();
+    const seen = openAll(session, each, { ":path": MAPS });
+    await waitFor("refusals", () => seen.answered + seen.ended === each, patience);
+    session.destroy();
+  }
+  const refused = async () => {
+    const answer = await ask(MAPS, greedy).catch((thrown: unknown) => String(thrown));
+    return typeof answer === "object" && answer.status === 403;
+  };
+  await waitFor("a refusal that is read", refused, { ...patience, timeout_ms: 10_000 });
 });

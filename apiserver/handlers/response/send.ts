@@ -77,6 +77,8 @@ export async function send(
 function ended({ response, signal }: RequestContext, bytes: Buffer): Promise<void> {
   return new Promise((resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });
+    // A stream that is reset, or was already, does not finish, and its request is not cancelled.
+    response.once("close", () => resolve());
     response.end(bytes, () => resolve());
   });
 }
