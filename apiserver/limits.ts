@@ -47,6 +47,12 @@ export const CONNECTIONS_OF_OWNER_MAX = 1_024;
 /** Streams that one HTTP/2 connection may hold open at a time. */
 export const HTTP2_STREAMS_MAX = 1_000;
 /**
+ * Streams that the client of one connection may reset, and how many more each second; the
+ * connection then ends (CVE-2023-44487). Clients reset watches that they give up.
+ */
+export const HTTP2_RESETS_MAX = 250;
+export const HTTP2_RESETS_PER_S = 33;
+/**
  * The unread answers that one HTTP/2 connection may hold before new requests on it are refused
  * (ENHANCE_YOUR_CALM). Node's 10 MB are a few lists side by side.
  */
@@ -59,6 +65,12 @@ export const REQUEST_TIMEOUT_MS = 60_000;
 /** Longest delay of Node's timers; a longer one would fire immediately. */
 export const TIMER_MS_MAX = 2 ** 31 - 1;
 
+/**
+ * Requests that begin in one turn of the event loop, some 150 us each at least, and those that wait
+ * for a later one, of one user or of one address without a certificate.
+ */
+export const REQUESTS_OF_TURN_MAX = 64;
+export const REQUESTS_WAITING_MAX = 2_000;
 /** Requests worked on at a time (upstream's --max-requests-inflight and the mutating one). */
 export const READING_IN_FLIGHT_MAX = 400;
 export const WRITING_IN_FLIGHT_MAX = 200;

@@ -42,12 +42,8 @@ function knownOf(socket: TLSSocket): Certified | "unverified" | "none" {
   return known;
 }
 
-/** The address that a request's connection comes from. */
-export function addressOf(request: Incoming): string {
-  return socketOf(request).remoteAddress ?? "";
-}
-
-function socketOf(request: Incoming): TLSSocket {
+/** The connection of a request. */
+export function socketOf(request: Incoming): TLSSocket {
   // An HTTP/2 request's socket is a proxy; the session has the real one.
   if ("stream" in request && request.stream.session) {
     return request.stream.session.socket as TLSSocket;

@@ -1,8 +1,10 @@
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { nodeOf } from "@raft2kube/api/node-users.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import type { RequestContext } from "../request/context.ts";
-import { addressOf } from "./client-certificate.ts";
+import { certifiedUser, socketOf } from "./client-certificate.ts";
 import { ANONYMOUS, MASTERS_GROUP, SERVICE_ACCOUNTS_GROUP } from "./identities.ts";
 
 const ACCOUNTS_OF_NAMESPACE = `${SERVICE_ACCOUNTS_GROUP}:`;
@@ -16,9 +18,21 @@ const KUBE_PROXY = "system:kube-proxy";
 /** The owner to whose share of the server's resources a request counts, once its user is known. */
 export function ownerOf(context: Pick<RequestContext, "user" | "request" | "owner">): Owner {
   const { user, request } = context;
-  context.owner ??= user === ANONYMOUS
-    ? { name: `address ${addressOf(request)}` } : ownerOfUser(user);
+  context.owner ??= user === ANONYMOUS ? ownerOfAddress(socketOf(request)) : ownerOfUser(user);
   return context.owner;
+}
+
+/**
+ * The owner of a connection: the user of its verified certificate, else the address that it comes
+ * from, so that pods behind a node's address take none of its kubelet's.
+ */
+export function ownerOfConnection(socket: TLSSocket): Owner {
+  const user = certifiedUser(socket);
+  return user === undefined ? ownerOfAddress(socket) : ownerOfUser(user);
+}
+
+export function ownerOfAddress({ remoteAddress = "" }: Pick<Socket, "remoteAddress">): Owner {
+  return { name: `address ${remoteAddress}` };
 }
 
 /**

@@ -1,8 +1,7 @@
 import type { Server, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { type ShareLimits, Shares } from "@raft2kube/std/shares.ts";
-import { certifiedUser } from "../authn/client-certificate.ts";
-import { ownerOfUser } from "../authn/owner.ts";
+import { ownerOfAddress, ownerOfConnection } from "../authn/owner.ts";
 import * as limits from "../limits.ts";
 
 /** The bounds of connections: during TLS's handshake, and after it. */
@@ -22,10 +21,8 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
 };
 
 /**
- * Bounds the connections of a server's clients, idle ones too; those above are closed. A connection
- * counts for the user of its verified certificate; without one, and during the handshake, for the
- * address that it comes from, so that pods that connect from a node's address take none of its
- * kubelet's.
+ * Bounds the connections of a server's clients, idle ones too; those above are closed. During the
+ * handshake a connection counts for the address that it comes from.
  */
 export function shareConnections(server: Server, given: ConnectionLimits): void {
   const handshakes = new Shares(given.handshakes);
@@ -37,7 +34,7 @@ export function shareConnections(server: Server, given: ConnectionLimits): void 
     pending.delete(key);
   };
   server.on("connection", (socket: Socket) => {
-    const owner = addressOwner(socket);
+    const owner = ownerOfAddress(socket);
     const key = keyOf(socket);
     if (!handshakes.fits(owner)) return void socket.destroy();
     pending.set(key, handshakes.take(owner));
@@ -45,12 +42,10 @@ export function shareConnections(server: Server, given: ConnectionLimits): void 
   });
   server.on("secureConnection", (socket: TLSSocket) => {
     handshakeEnded(keyOf(socket));
-    const user = certifiedUser(socket);
-    const owner = user === undefined ? addressOwner(socket) : ownerOfUser(user);
+    const owner = ownerOfConnection(socket);
     if (!open.fits(owner)) return void socket.destroy();
     socket.once("close", open.take(owner));
   });
 }
 
-const addressOwner = ({ remoteAddress = "" }: Socket) => ({ name: `address ${remoteAddress}` });
 const keyOf = ({ remoteAddress = "", remotePort = 0 }: Socket) => `${remoteAddress} ${remotePort}`;

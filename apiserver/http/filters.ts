@@ -198,8 +198,8 @@ export function authorization(authorizer: Authorizer): Filter {
 /**
  * Ends a request whose answer cannot be finished: its stream on HTTP/2, its connection on HTTP/1.
  */
-export function cut(request: Incoming): void {
-  if ("stream" in request) request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+export function cut(request: Incoming, code = constants.NGHTTP2_INTERNAL_ERROR): void {
+  if ("stream" in request) request.stream.close(code);
   else request.socket.destroy();
 }
 

@@ -1,13 +1,15 @@
 // In a process of its own: its answers fill much memory.
 import { once } from "node:events";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import {
+  type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders,
+} from "node:http2";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeAll, expect, it } from "vitest";
 import {
-  ANSWER_STALL_MS, ANSWERS_BYTES_MAX, ANSWERS_WAITING_MAX, BODIES_BYTES_MAX, BODY_BYTES_MAX, SHARE,
-  SMALL_ANSWERS_BYTES_MAX, STREAM_BYTES,
+  ANSWER_STALL_MS, ANSWERS_BYTES_MAX, ANSWERS_WAITING_MAX, BODIES_BYTES_MAX, BODY_BYTES_MAX,
+  HTTP2_STREAMS_MAX, SHARE, SMALL_ANSWERS_BYTES_MAX, STREAM_BYTES,
 } from "../limits.ts";
 import { fileApiserver } from "../testing/file-apiserver.ts";
 import { grant } from "../testing/grant.ts";
@@ -61,11 +63,11 @@ afterEach(async () => {
     (await sample("r2k_large_answers_bytes")) + (await sample("r2k_bodies_bytes")) === 0, patience);
 });
 
-/** A connection of the greedy account that accepts `initialWindowSize` bytes of each answer. */
-async function connected(initialWindowSize = 0): Promise<ClientHttp2Session> {
+/** A connection, of the greedy account, that takes so many bytes of each answer. */
+async function connected(initialWindowSize = 0, user = greedy): Promise<ClientHttp2Session> {
   const { ca, server: url } = server.api;
   const settings = { initialWindowSize };
-  const session = connect(url, { ca: ca.cert, ...greedy, settings });
+  const session = connect(url, { ca: ca.cert, ...user, settings });
   session.on("error", () => undefined);
   sessions.push(session);
   await once(session, "remoteSettings");
@@ -188,4 +190,14 @@ it("refusals that a client left unread are not counted once it is gone", async (
     return typeof answer === "object" && answer.status === 403;
   };
   await waitFor("a refusal that is read", refused, { ...patience, timeout_ms: 10_000 });
+});
+
+it("a request comes before the rest of a flood of another user that began earlier", async () => {
+  const [flood, single] = [await connected(READ), await connected(READ, other)];
+  const refused = openAll(flood, HTTP2_STREAMS_MAX, { ":path": "/apis/none" });
+  const stream = single.request({ ":path": `${MAPS}/small` });
+  const [headers] = (await once(stream.resume(), "response")) as [IncomingHttpHeaders];
+  expect(headers[":status"]).toBe(200);
+  expect(refused.ended).toBeLessThan(HTTP2_STREAMS_MAX / 2);
+  await waitFor("the flood's", () => refused.ended === HTTP2_STREAMS_MAX, patience);
 });

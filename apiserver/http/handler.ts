@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { Duplex } from "node:stream";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { socketOf } from "../authn/client-certificate.ts";
 import { ANONYMOUS } from "../authn/identities.ts";
+import { ownerOfConnection } from "../authn/owner.ts";
 import { respondStatus } from "../handlers/response/respond.ts";
 import { CONNECTIONS } from "../metrics/request-labels.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
@@ -17,6 +19,7 @@ import {
 import { parseRequestInfo, type RequestInfo } from "../request/request-info.ts";
 import { REFUSED_BODY_MS } from "../limits.ts";
 import { cut, type Exchange, type Filter } from "./filters.ts";
+import { Rotation } from "./rotation.ts";
 import type { RequestListener } from "./server.ts";
 
 const log = logger("apiserver");
@@ -25,6 +28,7 @@ const log = logger("apiserver");
 export class Handler implements RequestListener {
   readonly #filters: readonly Filter[];
   readonly #answer: (context: RequestContext) => Promise<void>;
+  readonly #rotation = new Rotation();
 
   /** The first of `filters` is the outermost; `answer` runs after the last. */
   constructor(filters: readonly Filter[], answer: (context: RequestContext) => Promise<void>) {
@@ -33,7 +37,11 @@ export class Handler implements RequestListener {
   }
 
   handle(request: Incoming, response: Outgoing): void {
-    void this.#serve(request, response, undefined);
+    const { name } = ownerOfConnection(socketOf(request));
+    const begin = () => {
+      if (!isGone(request)) void this.#serve(request, response, undefined);
+    };
+    if (!this.#rotation.enter(name, begin)) cut(request, constants.NGHTTP2_REFUSED_STREAM);
   }
 
   upgrade(request: IncomingMessage, response: ServerResponse, socket: Duplex, head: Buffer): void {
@@ -71,6 +79,11 @@ export class Handler implements RequestListener {
     if (filter === undefined) return this.#answer(exchange.context);
     return filter(exchange, () => this.#run(exchange, at + 1));
   }
+}
+
+/** Whether a request was reset, or its connection has ended, while it waited. */
+function isGone(request: Incoming): boolean {
+  return "stream" in request ? request.stream.destroyed : request.socket.destroyed;
 }
 
 /**

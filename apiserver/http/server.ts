@@ -12,6 +12,8 @@ import {
   HEADER_BYTES_MAX,
   HEADERS_TIMEOUT_MS,
   HTTP2_CONNECTION_MB_MAX,
+  HTTP2_RESETS_MAX,
+  HTTP2_RESETS_PER_S,
   HTTP2_STREAMS_MAX,
   KEEP_ALIVE_TIMEOUT_MS,
   REQUEST_BODY_TIMEOUT_MS,
@@ -117,6 +119,8 @@ export class ApiHttpServer {
       handshakeTimeout: timeouts.handshake_ms,
       connectionsCheckingInterval: timeouts.check_ms,
       settings: { maxConcurrentStreams: HTTP2_STREAMS_MAX },
+      streamResetBurst: HTTP2_RESETS_MAX,
+      streamResetRate: HTTP2_RESETS_PER_S,
       maxSessionMemory: HTTP2_CONNECTION_MB_MAX,
     } as Parameters<typeof createSecureServer>[0]);
     shareConnections(server, connections);
