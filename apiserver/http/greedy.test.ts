@@ -63,7 +63,7 @@ afterEach(async () => {
     (await sample("r2k_large_answers_bytes")) + (await sample("r2k_bodies_bytes")) === 0, patience);
 });
 
-/** A connection, of the greedy account, that takes so many bytes of each answer. */
+/** A connection of `user` that accepts `initialWindowSize` bytes of each answer. */
 async function connected(initialWindowSize = 0, user = greedy): Promise<ClientHttp2Session> {
   const { ca, server: url } = server.api;
   const settings = { initialWindowSize };
