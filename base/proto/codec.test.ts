@@ -7,6 +7,7 @@ import { DecodeError } from "./codec.ts";
 import { LinuxContainerResources, ContainerConfig } from "./gen/cri.ts";
 import {
   Compare,
+  LeaseGrantRequest,
   PutRequest,
   RangeResponse,
   RequestOp,
@@ -44,6 +45,23 @@ describe("codec", () => {
     expect(
       LinuxContainerResources.decode(LinuxContainerResources.encode({ cpuQuota: -1 })).cpuQuota,
     ).toBe(-1);
+  });
+
+  it("writes a number beyond 64 bits as its type's greatest or least, which reads as it", () => {
+    const greatest = 2n ** 63n - 1n;
+    const sent = LeaseGrantRequest.encode({ ID: greatest });
+    const { TTL } = LeaseGrantRequest.decode(Buffer.concat([Buffer.from([8]), sent.subarray(1)]));
+    const pairs = [[TTL, greatest], [2 ** 70, greatest], [-(2 ** 70), -1n - greatest]] as const;
+    for (const [number, id] of pairs) {
+      const bytes = LeaseGrantRequest.encode({ ID: id });
+      bytes[0] = 8;
+      expect(LeaseGrantRequest.encode({ TTL: number })).toEqual(bytes);
+    }
+    for (const raftTerm of [2 ** 64, 2 ** 80]) {
+      const bytes = ResponseHeader.encode({ raftTerm });
+      expect(bytes).toEqual(Buffer.from([0x20, ...Array<number>(9).fill(0xff), 1]));
+      expect(ResponseHeader.decode(bytes).raftTerm).toBe(2 ** 64);
+    }
   });
 
   it("reads whole numbers of every length, padded ones too", () => {

@@ -221,6 +221,20 @@ function writeTag(field: FieldTable, wire: number, writer: BackwardWriter): void
   writer.varint(((field.id << 3) | wire) >>> 0);
 }
 
+const SIGNED_64 = { least: -(2n ** 63n), most: 2n ** 63n - 1n };
+const UNSIGNED_64 = { least: 0n, most: 2n ** 64n - 1n };
+
+/**
+ * The integer that a field of 64 bits gets. A number that its type does not hold, as 2^63 which the
+ * greatest int64 is decoded to, becomes the type's greatest or least.
+ */
+export function bits64(type: FieldTable["type"], item: number | bigint): bigint {
+  if (typeof item === "bigint") return item;
+  const whole = BigInt(item);
+  const { least, most } = type === "int64" || type === "sint64" ? SIGNED_64 : UNSIGNED_64;
+  return whole < least ? least : whole > most ? most : whole;
+}
+
 function encodeField(field: FieldTable, item: unknown, writer: BackwardWriter): void {
   encodeValue(field, item, writer);
   writeTag(field, wireOf(field.type), writer);
@@ -248,15 +262,16 @@ function encodeValue({ type }: FieldTable, item: unknown, writer: BackwardWriter
       return writer.varint((((item as number) << 1) ^ ((item as number) >> 31)) >>> 0);
     case "int64":
     case "uint64":
-      return typeof item === "number" ? writer.signed(item) : writer.varintBig(item as bigint);
+      return Number.isSafeInteger(item)
+        ? writer.signed(item as number) : writer.varintBig(bits64(type, item as number | bigint));
     case "sint64": {
-      const whole = BigInt(item as number | bigint);
+      const whole = bits64(type, item as number | bigint);
       return writer.varintBig((whole << 1n) ^ (whole >> 63n));
     }
     case "fixed32":
       return writer.fixed32(item as number);
     case "fixed64":
-      return writer.fixed64(BigInt(item as number | bigint));
+      return writer.fixed64(bits64(type, item as number | bigint));
     case "float":
       return writer.float(item as number);
     case "double":

@@ -34,6 +34,12 @@ test("integers that a double cannot hold keep their value", () => {
   });
 });
 
+test("a number that stands for the greatest integer is written as it", () => {
+  expect(toJson(LeaseGrantRequest, { ID: 1n, TTL: 2 ** 63 })).toEqual({
+    ID: "1", TTL: "9223372036854775807",
+  });
+});
+
 test.each([
   ["1e0", 1n], ["1.50e1", 15n], ["-0", 0n], ["10e-1", 1n], ["9223372036854775807", 2n ** 63n - 1n],
 ])("a string may have an exponent and a fraction: %s", (text, value) => {

@@ -1,7 +1,7 @@
 import { assert } from "@raft2kube/std/assert.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { own } from "@raft2kube/std/own.ts";
-import { type FieldTable, type MessageType, isDefault } from "./codec.ts";
+import { bits64, type FieldTable, isDefault, type MessageType } from "./codec.ts";
 
 /** Depth of nested messages past which JSON is refused. */
 const JSON_DEPTH_MAX = 100;
@@ -42,7 +42,7 @@ export function toJson<T>(type: MessageType<T>, message: T): JsonObject {
 function valueToJson({ type, values }: FieldTable, item: unknown): unknown {
   if (typeof type === "function") return toJson(type() as AnyMessage, item);
   if (type === "bytes") return Buffer.from(item as Uint8Array).toString("base64");
-  if (INTEGERS[type]?.bits === 64) return String(item);
+  if (INTEGERS[type]?.bits === 64) return String(bits64(type, item as number | bigint));
   if (!values) return item;
   return Object.entries(values()).find(([, value]) => value === item)?.[0] ?? item;
 }
