@@ -6,6 +6,7 @@ import {
   unsupportedMediaType,
 } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { asError } from "@raft2kube/std/errors.ts";
+import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
 import { BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT_MS } from "../limits.ts";
 import { headerOf, type Incoming, type RequestContext } from "./context.ts";
 import { parseMediaType } from "./media-type.ts";
@@ -62,8 +63,7 @@ async function read(
     throw bodyTooLarge(BODY_BYTES_MAX);
   }
   return await new Promise<Buffer>((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
+    const body = new GrowingBytes();
     const end = () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", broken);
@@ -72,7 +72,7 @@ async function read(
     const fail = (error: Error) => {
       end();
       request.off("data", take).pause();
-      chunks.length = 0;
+      body.take();
       reject(error);
     };
     const broken = () => fail(badRequest("the body of the request ended early"));
@@ -81,11 +81,10 @@ async function read(
       REQUEST_BODY_TIMEOUT_MS,
     );
     const take = (chunk: Buffer) => {
-      length += chunk.length;
       try {
-        if (length > BODY_BYTES_MAX) throw bodyTooLarge(BODY_BYTES_MAX);
+        if (body.length + chunk.length > BODY_BYTES_MAX) throw bodyTooLarge(BODY_BYTES_MAX);
         hold(chunk.length);
-        chunks.push(chunk);
+        body.append(chunk);
       } catch (thrown) {
         fail(asError(thrown));
       }
@@ -93,7 +92,7 @@ async function read(
     request.on("data", take);
     request.on("end", () => {
       end();
-      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
+      resolve(body.take());
     });
     request.on("error", broken);
     request.on("aborted", broken);
