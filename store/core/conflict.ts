@@ -1,7 +1,7 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { jointVote } from "./joint.ts";
 import type { RaftLog } from "./log.ts";
-import type { AppendMessage, CommitNews } from "./message.ts";
+import type { AppendMessage, CommitNews, Message, SnapshotMessage, VoteMessage } from "./message.ts";
 import { type RaftState, send } from "./state.ts";
 import type { CommitConflict, MemberId } from "./types.ts";
 
@@ -10,19 +10,42 @@ export function commitNews({ log }: RaftState): CommitNews {
   return { commit: log.committed, commitTerm: log.term(log.committed) ?? 0 };
 }
 
+/**
+ * Whether a message is not handled, as it contradicts what is committed here. An answer is handled
+ * regardless; that it contradicts is remembered.
+ */
+export function contradictsCommitted(raft: RaftState, message: Message): boolean {
+  switch (message.kind) {
+    case "append":
+      return appendContradicts(raft, message);
+    case "snapshot":
+      return snapshotContradicts(raft, message);
+    case "vote":
+      return refusesVote(raft, message);
+    case "heartbeat-reply":
+      if (raft.role === "leader") noteConflict(raft, message);
+      return false;
+    case "vote-reply":
+      noteConflict(raft, message);
+      return false;
+    default:
+      return false;
+  }
+}
+
 /** Whether an entry that is committed elsewhere differs from the one that is committed here. */
-export function conflictsWith(log: RaftLog, { commit, commitTerm }: CommitNews): boolean {
+function conflictsWith(log: RaftLog, { commit, commitTerm }: CommitNews): boolean {
   if (commit > log.committed) return false;
   // Compacted entries cannot be compared.
   return (log.term(commit) ?? commitTerm) !== commitTerm;
 }
 
 /**
- * Whether an append contradicts what is committed here. Where its sender has committed that too,
- * this member ends. Otherwise the sender is a leader of the past, in a term that others have left
- * without its knowledge: what it has there will not be committed.
+ * Where an append's sender has committed the entry that differs, this member ends. Otherwise the
+ * sender is a leader of the past, in a term that others have left without its knowledge: what it
+ * has there will not be committed.
  */
-export function contradictsCommitted(raft: RaftState, message: AppendMessage): boolean {
+function appendContradicts(raft: RaftState, message: AppendMessage): boolean {
   const found = firstConflict(raft.log, message);
   if (found && found.index <= message.commit) {
     endForConflict(raft, { member: message.from, index: found.index, term: found.term });
@@ -45,6 +68,24 @@ function firstConflict(log: RaftLog, { prevIndex, prevTerm, entries }: AppendMes
   return undefined;
 }
 
+/** A snapshot holds only what its sender has committed. */
+function snapshotContradicts(raft: RaftState, { from, mark }: SnapshotMessage): boolean {
+  const { index, term } = mark;
+  if (!conflictsWith(raft.log, { commit: index, commitTerm: term })) return false;
+  endForConflict(raft, { member: from, index, term });
+  return true;
+}
+
+/** The answer names our entry in the place of the candidate's, which learns so that they differ. */
+function refusesVote(raft: RaftState, message: VoteMessage): boolean {
+  if (!conflictsWith(raft.log, message)) return false;
+  const { from: to, pre, commit } = message;
+  if (raft.role === "leader") noteConflict(raft, message);
+  const commitTerm = raft.log.term(commit) ?? 0;
+  send(raft, { kind: "vote-reply", to, pre, granted: false, commit, commitTerm });
+  return true;
+}
+
 /** This member ends, and says why: the other one raises an alarm if it leads. */
 export function endForConflict(raft: RaftState, conflict: CommitConflict): void {
   const { member: to, index: commit } = conflict;
@@ -54,10 +95,11 @@ export function endForConflict(raft: RaftState, conflict: CommitConflict): void 
 }
 
 /**
- * Remembers that the sender has committed something else. A leader reports it; a member without one
- * ends when it would stand for election again and is outvoted.
+ * Remembers that the sender has committed something else. A leader reports it of its members; a
+ * member without one ends when it would stand for election again and is outvoted.
  */
-export function noteConflict(raft: RaftState, message: CommitNews & { from: MemberId }): void {
+function noteConflict(raft: RaftState, message: CommitNews & { from: MemberId }): void {
+  if (raft.role === "leader" && !raft.progress.has(message.from)) return;
   if (!conflictsWith(raft.log, message)) return;
   const { from: member, commit: index, commitTerm: term } = message;
   if (!raft.conflicts.has(member)) raft.conflicts.set(member, { member, index, term });

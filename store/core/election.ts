@@ -1,10 +1,4 @@
-import {
-  commitNews,
-  conflictsWith,
-  endForConflict,
-  isOutvoted,
-  noteConflict,
-} from "./conflict.ts";
+import { commitNews, endForConflict, isOutvoted } from "./conflict.ts";
 import type { VoteMessage, VoteReplyMessage } from "./message.ts";
 import { jointVote } from "./joint.ts";
 import { startTerm } from "./leadership.ts";
@@ -91,7 +85,6 @@ function isUpToDate(log: RaftLog, lastIndex: number, lastTerm: number): boolean 
 
 /** Answers a request for a vote; the caller has dealt with terms. */
 export function handleVote(raft: RaftState, message: VoteMessage): void {
-  if (conflictsWith(raft.log, message)) return refuseForConflict(raft, message);
   // lab:03 begin handle-vote
   takeCommitNews(raft, message);
   const free = raft.vote === NONE && raft.leader === NONE;
@@ -108,17 +101,8 @@ export function handleVote(raft: RaftState, message: VoteMessage): void {
   // lab:03 end
 }
 
-/** The answer names our entry in the place of the candidate's, which learns so that they differ. */
-export function refuseForConflict(raft: RaftState, message: VoteMessage): void {
-  const { from: to, pre, commit } = message;
-  if (raft.role === "leader" && raft.progress.has(to)) noteConflict(raft, message);
-  const commitTerm = raft.log.term(commit) ?? 0;
-  send(raft, { kind: "vote-reply", to, pre, granted: false, commit, commitTerm });
-}
-
 /** Counts an answer to the ballot under way; answers to another kind of ballot are old. */
 export function handleVoteReply(raft: RaftState, message: VoteReplyMessage): void {
-  noteConflict(raft, message);
   // lab:03 begin handle-vote-reply
   takeCommitNews(raft, message);
   if (raft.role !== "candidate" && raft.role !== "pre-candidate") return;

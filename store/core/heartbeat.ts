@@ -1,6 +1,6 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { sendAppend } from "./append.ts";
-import { commitNews, noteConflict } from "./conflict.ts";
+import { commitNews } from "./conflict.ts";
 import type { HeartbeatMessage, HeartbeatReplyMessage } from "./message.ts";
 import { confirmRead } from "./read-index.ts";
 import { type RaftState, send } from "./state.ts";
@@ -35,7 +35,6 @@ export function handleHeartbeatReply(raft: RaftState, message: HeartbeatReplyMes
   if (raft.role !== "leader") return;
   const progress = raft.progress.get(message.from);
   if (!progress) return;
-  noteConflict(raft, message);
   progress.recentActive = true;
   progress.paused = false;
   // Behind, or in probe: an append may have been lost without anyone noticing.

@@ -1,6 +1,5 @@
 import { sendAppend } from "./append.ts";
 import { commitAndBroadcast } from "./commit-broadcast.ts";
-import { contradictsCommitted } from "./conflict.ts";
 import type { AppendMessage, AppendReplyMessage } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import { type LeaderState, type RaftState, send, sendAfterPersist } from "./state.ts";
@@ -9,7 +8,6 @@ import type { MemberId } from "./types.ts";
 
 /** AppendEntries at a follower (Raft section 5.3; etcd: MsgApp). */
 export function handleAppendEntries(raft: RaftState, message: AppendMessage): void {
-  if (contradictsCommitted(raft, message)) return;
   // lab:04 begin handle-append
   const { log } = raft;
   const to = message.from;

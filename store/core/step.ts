@@ -1,6 +1,6 @@
 import { assert, unreachable } from "@raft2kube/std/assert.ts";
-import { commitNews, conflictsWith } from "./conflict.ts";
-import { handleTimeoutNow, handleVote, handleVoteReply, refuseForConflict } from "./election.ts";
+import { commitNews, contradictsCommitted } from "./conflict.ts";
+import { handleTimeoutNow, handleVote, handleVoteReply } from "./election.ts";
 import { handleHeartbeat, handleHeartbeatReply } from "./heartbeat.ts";
 import type { Message } from "./message.ts";
 import { proposeAsLeader } from "./propose.ts";
@@ -35,8 +35,7 @@ function admitHigherTerm(raft: RaftState, message: Message): boolean {
   }
   // Granted in the future term that we asked about: we enter it only once elected to.
   if (message.kind === "vote-reply" && message.pre && message.granted) return true;
-  const fromLeader =
-    message.kind === "append" || message.kind === "heartbeat" || message.kind === "snapshot";
+  const fromLeader = isFromLeader(message);
   becomeFollower(raft, message.term, fromLeader ? message.from : NONE);
   return true;
   // lab:03 end
@@ -50,25 +49,25 @@ function answerLowerTerm(raft: RaftState, message: Message): void {
     const index = 0;
     send(raft, { kind: "append-reply", to, index, reject: false, hintIndex: 0, hintTerm: 0 });
   } else if (message.kind === "vote" && message.pre) {
-    if (conflictsWith(raft.log, message)) return refuseForConflict(raft, message);
+    if (contradictsCommitted(raft, message)) return;
     send(raft, { kind: "vote-reply", to, pre: true, granted: false, ...commitNews(raft) });
   }
 }
 
+/** Handles a message of this term, or a pre-vote of a later one. */
 function handle(raft: RaftState, message: Message): void {
+  if (isFromLeader(message)) followSender(raft, message);
+  if (contradictsCommitted(raft, message)) return;
   switch (message.kind) {
     case "vote":
       return handleVote(raft, message);
     case "vote-reply":
       return handleVoteReply(raft, message);
     case "append":
-      followSender(raft, message);
       return handleAppendEntries(raft, message);
     case "heartbeat":
-      followSender(raft, message);
       return handleHeartbeat(raft, message);
     case "snapshot":
-      followSender(raft, message);
       return handleSnapshot(raft, message);
     case "append-reply":
       return handleAppendEntriesReply(raft, message);
@@ -89,6 +88,11 @@ function handle(raft: RaftState, message: Message): void {
     default:
       return unreachable(message, "message");
   }
+}
+
+/** Whether only the leader of its term sends a message of this kind. */
+function isFromLeader({ kind }: Message): boolean {
+  return kind === "append" || kind === "heartbeat" || kind === "snapshot";
 }
 
 /**
