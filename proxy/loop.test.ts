@@ -133,7 +133,7 @@ test("without ctnetlink the rules are applied, and the log says once what is lef
   let asked = 0;
   const forgetFlows = () => {
     asked++;
-    throw new NetlinkError("EINVAL", "list tracked connections: EINVAL");
+    return Promise.reject(new NetlinkError("EINVAL", "list tracked connections: EINVAL"));
   };
   const loop = startLoop(client, { rules: NO_RULES, log, clock, forgetFlows });
   await loop.ready;
@@ -154,8 +154,8 @@ test("entries that could not be deleted for another reason are looked for again"
   const states: SyncState[] = [];
   const forgetFlows = () => {
     states.push(loop.state);
-    if (++asked === 1) throw new NetlinkError("ENOBUFS", "no buffer");
-    return 0;
+    if (++asked === 1) return Promise.reject(new NetlinkError("ENOBUFS", "no buffer"));
+    return Promise.resolve(0);
   };
   const loop = startLoop(client, { rules: NO_RULES, log: SILENT, clock, forgetFlows });
   await loop.ready;

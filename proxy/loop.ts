@@ -222,7 +222,7 @@ export class ProxyLoop {
     const applied_ms = clock.monotonic();
     if (!this.#state.isApplied) await this.#options.removeOthers();
     const touched = isRebuild ? this.#allPorts() : [...changes.values()].map(({ after }) => after);
-    deleteStaleFlows(this.#stale, {
+    await deleteStaleFlows(this.#stale, {
       strays: straysOf(touched, this.#allPorts(), own),
       kept: keptOf(this.#stale, this.#allPorts(), own),
       forget: this.#forget,

@@ -267,7 +267,7 @@ check("nftables and conntrack: a UDP client leaves an endpoint that is removed",
     const askOnce = () => node.one.ask(SERVICE.ip, SERVICE.port, client);
     const change = async (before: ServicePort | undefined, after: ServicePort) => {
       await node.serve(after);
-      deleteStaleFlows(staleFlows(before, after));
+      await deleteStaleFlows(staleFlows(before, after));
     };
     await change(undefined, port([ONE]));
     const first = await askOnce();

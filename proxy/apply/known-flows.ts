@@ -14,9 +14,9 @@ export function forgetKnownFlows(
   forget: typeof forgetFlows = forgetFlows,
 ): typeof forgetFlows {
   let isLogged = false;
-  return (protocol, stale) => {
+  return async (protocol, stale) => {
     try {
-      return forget(protocol, stale);
+      return await forget(protocol, stale);
     } catch (thrown) {
       if (!isErrno(thrown, ...NO_CTNETLINK)) throw thrown;
       if (!isLogged) {

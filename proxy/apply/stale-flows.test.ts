@@ -57,11 +57,11 @@ test("a Service that gives up another's endpoint and address does not end its fl
   ];
   const deleted = (all: ServicePort[]) => {
     let selected: boolean[] = [];
-    deleteStaleFlows(stale, {
+    void deleteStaleFlows(stale, {
       kept: keptOf(stale, all, OWN),
       forget(_, isStale) {
         selected = entries.map(isStale);
-        return 0;
+        return Promise.resolve(0);
       },
     });
     return selected;

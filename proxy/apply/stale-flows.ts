@@ -10,15 +10,15 @@ type Selection = ((flow: Flow) => boolean) | undefined;
 
 /**
  * Deletes the conntrack entries of UDP that a plan names, but those of `kept`, and those that
- * `strays` selects. Returns their number. `forget` deletes them.
+ * `strays` selects. Resolves with their number. `forget` deletes them.
  */
 export function deleteStaleFlows(
   stale: readonly StaleFlow[],
   { strays, kept, forget = forgetFlows }: {
     strays?: Selection; kept?: Selection; forget?: typeof forgetFlows;
   } = {},
-): number {
-  if (stale.length === 0 && !strays) return 0;
+): Promise<number> {
+  if (stale.length === 0 && !strays) return Promise.resolve(0);
   // By frontend, so that the kernel's table is read once for all changes.
   const byFrontend = Map.groupBy(stale, ({ to = "*", port }) => keyOf({ address: to, port }));
   return forget("udp", (flow) => {

@@ -3,6 +3,7 @@ import { attribute, nest, parseAttributes, u32Attribute, u8Attribute } from
   "../netlink/attributes.ts";
 import { addressText } from "../socket/address-bytes.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { inSlices, type Slices } from "@raft2kube/std/slices.ts";
 import { AF_INET } from "../syscall/numbers.ts";
 
 const SUBSYS_CTNETLINK = 1 << 8;
@@ -14,6 +15,9 @@ const CTA_PROTO = { NUM: 1, SRC_PORT: 2, DST_PORT: 3 } as const;
 const CTA_FILTER = { ORIG_FLAGS: 1, REPLY_FLAGS: 2 } as const;
 /** Which parts of the tuple a dump is filtered by (linux: CTA_FILTER_F_*). */
 const FILTER_PROTO_NUM = 1 << 3;
+
+const GET = SUBSYS_CTNETLINK | IPCTNL_MSG_CT.GET;
+const LISTING = "list tracked connections";
 
 const IPPROTO = { tcp: 6, udp: 17, sctp: 132 } as const;
 
@@ -35,17 +39,15 @@ function message(...parts: Buffer[]): Buffer {
   return Buffer.concat([Buffer.from([AF_INET, 0, 0, 0]), ...parts]);
 }
 
-/** Tracked IPv4 connections of a protocol, in the namespace this thread is in. */
-function dump(socket: NetlinkSocket, protocol: number): { flow: Flow; body: Buffer }[] {
+/** Returns the body of a request to list the tracked IPv4 connections of a protocol. */
+function dumpOf(protocol: number): Buffer {
   const number = u8Attribute(CTA_PROTO.NUM, protocol);
   const tuple = nest(CTA.TUPLE_ORIG, nest(CTA_TUPLE.PROTO, number));
   const flags = [
     u32Attribute(CTA_FILTER.ORIG_FLAGS, FILTER_PROTO_NUM),
     u32Attribute(CTA_FILTER.REPLY_FLAGS, 0),
   ];
-  const type = SUBSYS_CTNETLINK | IPCTNL_MSG_CT.GET;
-  const body = message(tuple, nest(CTA.FILTER, ...flags));
-  return socket.dump(type, body, "list tracked connections", parseFlow);
+  return message(tuple, nest(CTA.FILTER, ...flags));
 }
 
 /** A connection with the message it was in; none when it is not of IPv4. */
@@ -71,35 +73,54 @@ function tupleOf(bytes: Buffer | undefined): FlowTuple | undefined {
   };
 }
 
-/** All tracked IPv4 connections of a protocol. */
+/** All tracked IPv4 connections of a protocol, in the namespace this thread is in. */
 export function listFlows(protocol: keyof typeof IPPROTO): Flow[] {
   using socket = new NetlinkSocket(NETLINK_NETFILTER);
-  return dump(socket, IPPROTO[protocol]).map(({ flow }) => flow);
+  const found = socket.dump(GET, dumpOf(IPPROTO[protocol]), LISTING, parseFlow);
+  return found.map(({ flow }) => flow);
 }
 
 /**
  * Deletes the conntrack entries that `stale` selects, so that the next packet of each is evaluated
- * again. Returns their number.
+ * again, in the namespace this thread is in. Resolves with their number. Any client makes entries:
+ * other events are processed in between.
  */
 export function forgetFlows(
   protocol: keyof typeof IPPROTO,
   stale: (flow: Flow) => boolean,
-): number {
-  using socket = new NetlinkSocket(NETLINK_NETFILTER);
+  slices?: Slices,
+): Promise<number> {
+  return inSlices(forgettingFlows(IPPROTO[protocol], stale), slices);
+}
+
+function* forgettingFlows(
+  protocol: number,
+  stale: (flow: Flow) => boolean,
+): Generator<void, number> {
+  using listing = new NetlinkSocket(NETLINK_NETFILTER);
+  using deleting = new NetlinkSocket(NETLINK_NETFILTER);
   let count = 0;
-  for (const { flow, body } of dump(socket, IPPROTO[protocol])) {
-    if (!stale(flow)) continue;
-    const attributes = parseAttributes(body, 4);
-    const tuple = nest(CTA.TUPLE_ORIG, attributes.get(CTA.TUPLE_ORIG) ?? Buffer.alloc(0));
-    const id = attributes.get(CTA.ID);
-    const parts = [tuple, ...(id ? [attribute(CTA.ID, id)] : [])];
-    const type = SUBSYS_CTNETLINK | IPCTNL_MSG_CT.DELETE;
-    try {
-      socket.request(type, 0, message(...parts), "forget a tracked connection");
-      count++;
-    } catch (thrown) {
-      if (!isErrno(thrown, "ENOENT")) throw thrown; // it ended meanwhile
+  for (const part of listing.dumpInParts(GET, dumpOf(protocol), LISTING, parseFlow)) {
+    for (const { flow, body } of part === "again" ? [] : part) {
+      if (stale(flow) && forget(deleting, body)) count++;
     }
+    yield;
   }
   return count;
+}
+
+/** Deletes the entry that a message lists; false: it ended in the meantime. */
+function forget(socket: NetlinkSocket, body: Buffer): boolean {
+  const attributes = parseAttributes(body, 4);
+  const tuple = nest(CTA.TUPLE_ORIG, attributes.get(CTA.TUPLE_ORIG) ?? Buffer.alloc(0));
+  const id = attributes.get(CTA.ID);
+  const parts = [tuple, ...(id ? [attribute(CTA.ID, id)] : [])];
+  const type = SUBSYS_CTNETLINK | IPCTNL_MSG_CT.DELETE;
+  try {
+    socket.request(type, 0, message(...parts), "forget a tracked connection");
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+    return false;
+  }
+  return true;
 }

@@ -30,6 +30,8 @@ const NLMSG_DONE = 3;
 const NLMSGERR_ATTR_MSG = 1;
 const HEADER_BYTES = 16;
 const RECEIVE_BYTES = 64 << 10;
+/** Listings of something that changes during each. */
+const DUMPS_MAX = 8;
 const RECEIVE_TIMEOUT_S = 10;
 
 /**
@@ -41,6 +43,8 @@ export class NetlinkSocket implements Disposable {
   readonly #fd: number;
   readonly #received = Buffer.allocUnsafe(RECEIVE_BYTES);
   #sequence = 0;
+  /** Whether something changed while the kernel listed it for the last dump. */
+  #interrupted = false;
 
   constructor(protocol: number) {
     const fd = libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
@@ -65,21 +69,41 @@ export class NetlinkSocket implements Disposable {
    */
   request(type: number, flags: number, body: Buffer, doing: string): NetlinkMessage[] {
     this.#send(type, NLM_F_REQUEST | NLM_F_ACK | flags, body);
-    return this.#receive(doing);
+    return [...this.#receive(doing)].flat();
   }
 
   /** Everything of a kind, decoded. Asked again when it changed while the kernel listed it. */
   dump<T>(type: number, body: Buffer, doing: string, decode: (body: Buffer) => T[]): T[] {
-    for (let attempt = 0; attempt < 8; attempt++) {
-      this.#send(type, NLM_F_REQUEST | NLM_F_DUMP, body);
-      const messages = this.#receive(doing);
-      if (this.#interrupted) continue;
-      return messages.flatMap((message) => decodeBody(message.body, doing, decode));
+    const parts: T[][] = [];
+    for (const part of this.dumpInParts(type, body, doing, decode)) {
+      if (part === "again") parts.length = 0;
+      else parts.push(part);
     }
-    throw new NetlinkError("EINTR", `${doing}: it changed during each of 8 listings`);
+    return parts.flat();
   }
 
-  #interrupted = false;
+  /**
+   * Yields everything of a kind, decoded, as much in a step as the kernel gives at once; "again"
+   * when it changed while the kernel listed it, and is listed from the start. Until the last step
+   * there must be no other request on this socket.
+   */
+  *dumpInParts<T>(
+    type: number,
+    body: Buffer,
+    doing: string,
+    decode: (body: Buffer) => T[],
+  ): Generator<T[] | "again"> {
+    for (let attempt = 0; attempt < DUMPS_MAX; attempt++) {
+      this.#send(type, NLM_F_REQUEST | NLM_F_DUMP, body);
+      this.#interrupted = false;
+      for (const messages of this.#receive(doing)) {
+        yield messages.flatMap((message) => decodeBody(message.body, doing, decode));
+      }
+      if (!this.#interrupted) return;
+      yield "again";
+    }
+    throw new NetlinkError("EINTR", `${doing}: it changed during each of ${DUMPS_MAX} listings`);
+  }
 
   #send(type: number, flags: number, body: Buffer): void {
     const message = Buffer.alloc(HEADER_BYTES + body.length);
@@ -91,10 +115,10 @@ export class NetlinkSocket implements Disposable {
     check("send", Number(libc.send(this.#fd, message, message.length, 0)), "on a netlink socket");
   }
 
-  #receive(doing: string): NetlinkMessage[] {
-    const messages: NetlinkMessage[] = [];
-    this.#interrupted = false;
+  /** Yields the messages of an answer, in each step those of one datagram. */
+  *#receive(doing: string): Generator<NetlinkMessage[]> {
     for (;;) {
+      const messages: NetlinkMessage[] = [];
       const received = libc.recv(this.#fd, this.#received, RECEIVE_BYTES, 0);
       const size = check("recv", Number(received), `the kernel's answer to: ${doing}`);
       for (const message of messagesOf(this.#received.subarray(0, size), doing)) {
@@ -104,10 +128,12 @@ export class NetlinkSocket implements Disposable {
         if (flags & NLM_F_DUMP_INTR) this.#interrupted = true;
         if (type === NLMSG_ERROR || (type === NLMSG_DONE && flags & NLM_F_MULTI)) {
           throwIfError(body, type, flags, doing);
-          return messages;
+          yield messages;
+          return;
         }
         messages.push(message);
       }
+      yield messages;
     }
   }
 

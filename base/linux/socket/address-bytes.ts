@@ -11,9 +11,8 @@ export function addressBytes(address: string): Buffer {
 
 /** The address of 4 or 16 bytes in network order, in its canonical text. RangeError for others. */
 export function addressText(bytes: Buffer): string {
-  if (bytes.length !== 4 && bytes.length !== 16) {
-    throw new RangeError(`an address of ${bytes.length} bytes`);
-  }
+  if (bytes.length === 4) return bytes.join(".");
+  if (bytes.length !== 16) throw new RangeError(`an address of ${bytes.length} bytes`);
   return ipaddr.fromByteArray([...bytes]).toString();
 }
 

@@ -98,14 +98,14 @@ function userspaceRules(options: RulesOptions): Rules {
       await rules.rebuild([...result.values()].filter((port) => port !== undefined), apiServers);
       setParameters(TRACES.all);
       closeAll(unused);
-      forgetClosed(opened);
+      await forgetClosed(opened);
     },
     async change(changes) {
       const { result, unused } = await proxiedAll(new Map([...unopened, ...changes]));
       await rules.change(result);
       closeAll(unused);
       // Else it takes longer than the change: the kernel waits at the end of its socket.
-      if (unused.some(({ transport }) => transport === "udp")) forgetClosed(opened);
+      if (unused.some(({ transport }) => transport === "udp")) await forgetClosed(opened);
     },
     intact: async () => hasAddress() && (await rules.intact()),
     conflicts: (key) => rules.conflicts(key),
@@ -172,14 +172,17 @@ function closeAll(unused: readonly (ProxyPort | undefined)[], now = false): void
  * Returns what makes UDP clients choose again whose proxy port is closed. The first call concerns
  * all: their ports were a former process's, whose numbers other Services may have now.
  */
-function closedForgetter(log: RulesOptions["log"]): (opened: ReadonlyMap<string, Opened>) => void {
+function closedForgetter(
+  log: RulesOptions["log"],
+): (opened: ReadonlyMap<string, Opened>) => Promise<void> {
   const forget = forgetKnownFlows(log);
   let isFirst = true;
-  return (opened) => {
+  return async (opened) => {
     const ports = isFirst ? [] : [...opened.values()].flatMap(({ all, local }) => [all, local]);
     // A listener of TCP may have the number of a UDP port that is closed.
     const open = new Set(ports.filter((one) => one?.transport === "udp").map((one) => one?.port));
-    forget("udp", ({ reply }) => reply.source === PROXY_ADDRESS && !open.has(reply.sourcePort));
+    const isOurs = (source: string) => source === PROXY_ADDRESS;
+    await forget("udp", ({ reply }) => isOurs(reply.source) && !open.has(reply.sourcePort));
     isFirst = false;
   };
 }
@@ -260,7 +263,7 @@ export const USERSPACE_MODE: Mode = {
     restoreParameters(TRACES.all, notedValues(TRACES, log));
     deleteOwnAddress();
     await applyRuleset(`add table ip ${TABLE}\nflush table ip ${TABLE}\n`);
-    closedForgetter(log)(new Map());
+    await closedForgetter(log)(new Map());
     // Last: it has the note. A removal that was interrupted is found by it, and repeated.
     await table.remove();
   },

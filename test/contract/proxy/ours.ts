@@ -88,5 +88,5 @@ async function change(
 ): Promise<void> {
   const keys = new Set([...before.keys(), ...now.keys()]);
   await rules.change(new Map([...keys].map((key) => [key, now.get(key)])));
-  for (const key of keys) deleteStaleFlows(staleFlows(before.get(key), now.get(key)));
+  for (const key of keys) await deleteStaleFlows(staleFlows(before.get(key), now.get(key)));
 }

@@ -77,7 +77,7 @@ async function serve(wish: Wish): Promise<void> {
   }
   await rules.change(changes);
   for (const [key, planned] of changes) {
-    deleteStaleFlows(staleFlows(applied.get(key), planned));
+    await deleteStaleFlows(staleFlows(applied.get(key), planned));
     if (planned) applied.set(key, planned);
   }
 }

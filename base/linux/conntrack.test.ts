@@ -1,0 +1,57 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { forgetFlows, listFlows } from "./netfilter/conntrack.ts";
+import { getLink, openRoute, setLink } from "./netlink/link.ts";
+import { enterNetns } from "./namespace/netns.ts";
+import { applyRuleset } from "./netfilter/nft.ts";
+import { createNamespaces, type Namespaces } from "./testing/namespaces.ts";
+
+const FLOWS = 2_000;
+const TRACK = `table ip track {
+  chain output { type filter hook output priority 0; ct state new accept; }
+}
+`;
+
+describe.runIf(process.getuid?.() === 0)("tracked connections", () => {
+  let namespaces: Namespaces;
+  beforeAll(async () => {
+    namespaces = createNamespaces("r2k-conntrack-");
+    enterNetns(namespaces.add("node"));
+    using route = openRoute();
+    setLink(route, getLink(route, "lo"), { up: true });
+    await applyRuleset(TRACK);
+    const socket = createSocket("udp4");
+    socket.bind(0, "127.0.0.1");
+    await once(socket, "listening");
+    for (let port = 1; port <= FLOWS; port++) {
+      await new Promise((sent) => socket.send("x", port, "127.0.0.1", sent));
+    }
+    socket.close();
+  });
+  afterAll(() => namespaces.close());
+
+  it("are forgotten where selected, and other events are processed in between", async () => {
+    const clock = new ManualClock();
+    let turns = 0;
+    let isDone = false;
+    const count = () => {
+      turns++;
+      if (!isDone) setImmediate(count);
+    };
+    setImmediate(count);
+    const isEven = (port: number) => port % 2 === 0;
+    const forgotten = await forgetFlows("udp", ({ original }) => {
+      clock.advance(1);
+      return isEven(original.destinationPort);
+    }, new Slices(clock));
+    isDone = true;
+    expect(forgotten).toBe(FLOWS / 2);
+    const left = listFlows("udp").map(({ original }) => original.destinationPort);
+    expect(left.filter(isEven)).toEqual([]);
+    expect(left).toHaveLength(FLOWS / 2);
+    expect(turns).toBeGreaterThan(5);
+  });
+});
