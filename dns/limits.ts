@@ -12,6 +12,14 @@ export const TCP_BYTES_MAX = 65_535;
 export const RECORD_BYTES_MIN = 16;
 /** Records of an answer, more than a message has room for: tenants choose how many a name has. */
 export const RECORDS_MAX = Math.ceil(TCP_BYTES_MAX / RECORD_BYTES_MIN);
+/** Datagrams that wait to be read, and those of one client address. */
+export const WAITING_MAX = 4_096;
+export const WAITING_PER_CLIENT_MAX = 64;
+/**
+ * Datagrams that are read as queries in one turn of the event loop. Node takes up to 32 from the
+ * socket in a turn: a flood is dropped here, of its client, and not in the kernel, of everyone.
+ */
+export const QUERIES_PER_TURN = 8;
 export const TCP_CONNECTIONS_MAX = 128;
 /** TCP connections of one client address, so that one pod cannot hold all (RFC 7766, 6.2.2). */
 export const TCP_CONNECTIONS_PER_CLIENT_MAX = 16;
@@ -42,6 +50,7 @@ export const DEFAULT_TTL_S = 5;
 assertLimits({
   "plain UDP, EDNS and TCP carry more and more":
     UDP_BYTES_PLAIN <= UDP_BYTES_MAX && UDP_BYTES_MAX <= TCP_BYTES_MAX,
+  "one client has a part of the datagrams that wait": WAITING_PER_CLIENT_MAX < WAITING_MAX,
   "one client has a part of the connections": TCP_CONNECTIONS_PER_CLIENT_MAX < TCP_CONNECTIONS_MAX,
   "one client has a part of the forwarded queries": FORWARDED_PER_CLIENT_MAX < FORWARDED_MAX,
   "a forwarded query ends before its connection is idle for too long":

@@ -1,8 +1,10 @@
-import { createSocket } from "node:dgram";
+import { createSocket, type RemoteInfo } from "node:dgram";
 import { isIPv6 } from "node:net";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { QUERIES_PER_TURN } from "../limits.ts";
 import type { Resolve } from "../resolver.ts";
+import { FairQueue } from "./fair-queue.ts";
 import { datagramLimit, RCODE, readQuery, replyOf, writeError, writeReply } from
   "../wire/message.ts";
 
@@ -11,19 +13,26 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Serves DNS over UDP. Rejects if the address cannot be bound. */
+interface Datagram {
+  readonly bytes: Buffer;
+  readonly from: RemoteInfo;
+}
+
+/** Serves DNS over UDP, clients in rotation. Rejects if the address cannot be bound. */
 export function listenUdp(
   at: { address: string; port: number },
   resolve: Resolve,
   log: Logger,
 ): Promise<Listener> {
   const socket = createSocket(isIPv6(at.address) ? "udp6" : "udp4");
+  let isClosed = false;
   const send = (bytes: Buffer, to: { port: number; address: string }) => {
+    if (isClosed) return; // what was forwarded may be answered later
     socket.send(bytes, to.port, to.address, (error) => {
       if (error) log.debug("an answer could not be sent", { to: to.address, error: error.message });
     });
   };
-  socket.on("message", (bytes, from) => {
+  const answer = ({ bytes, from }: Datagram) => {
     const query = readQuery(bytes);
     if (query === undefined) return;
     if (typeof query === "number") return send(writeError(bytes, query), from);
@@ -35,13 +44,31 @@ export function listenUdp(
         send(writeReply(query, replyOf(RCODE.SERVFAIL), limit), from);
       },
     );
+  };
+  const waiting = new FairQueue<Datagram>();
+  let isServing = false;
+  const serve = () => {
+    for (let served = 0; served < QUERIES_PER_TURN; served++) {
+      const next = waiting.shift();
+      if (!next || isClosed) return void (isServing = false);
+      answer(next);
+    }
+    setImmediate(serve);
+  };
+  socket.on("message", (bytes, from) => {
+    waiting.push(from.address, { bytes, from });
+    if (!isServing) setImmediate(serve);
+    isServing = true;
   });
   return new Promise((done, reject) => {
     socket.once("error", reject);
     socket.bind(at.port, at.address, () => {
       socket.removeListener("error", reject);
       socket.on("error", (error) => log.error("the socket failed", { error: error.message }));
-      const close = () => new Promise<void>((closed) => socket.close(() => closed()));
+      const close = () => {
+        isClosed = true;
+        return new Promise<void>((closed) => socket.close(() => closed()));
+      };
       done({ port: socket.address().port, close });
     });
   });
