@@ -11,8 +11,12 @@ export const VERIFY_MS = 5_000;
 export const VERIFY_PAUSE_FACTOR = 100;
 /** Interval of full syncs without a change, which repair what a check does not compare. */
 export const FULL_SYNC_MS = 3_600_000;
-/** Endpoints of Service ports that are changed in one turn of the event loop; about 10 ms. */
-export const CHANGE_ENDPOINTS = 2_000;
+/**
+ * Work of the Service ports that are changed in one turn of the event loop, about 10 ms: each
+ * frontend and endpoint counts as one, and a port as PORT_WORK.
+ */
+export const CHANGE_WORK = 2_000;
+export const PORT_WORK = 20;
 /** Problems of one Service in a line of the log; an EndpointSlice may have a thousand. */
 export const PROBLEMS_LOGGED_MAX = 8;
 /** Elements in one statement of a transaction. */

@@ -13,7 +13,7 @@ import { expect, test } from "vitest";
 import type { Rules } from "./apply/rules.ts";
 import { HealthChecks } from "./health-checks.ts";
 import { listed, type LoopOptions, partsOf, ProxyLoop, type SyncState } from "./loop.ts";
-import { CHANGE_ENDPOINTS, SYNC_DELAY_MS, VERIFY_MS } from "./limits.ts";
+import { CHANGE_WORK, PORT_WORK, SYNC_DELAY_MS, VERIFY_MS } from "./limits.ts";
 import type { ServicePort } from "./plan/model.ts";
 import { servicePort } from "./testing/service-port.ts";
 
@@ -223,16 +223,19 @@ test("other events are processed while a Service of many ports is planned", asyn
   await close();
 });
 
-test("changes are applied in parts of some endpoints, removals last", () => {
-  const port = (count: number) =>
-    servicePort({ allEndpoints: Array(count).fill({ address: "10.1.0.1", port: 80 }) });
-  const half = port(CHANGE_ENDPOINTS / 2);
+test("changes are applied in parts of some work, removals last", () => {
+  const port = (work: number) => servicePort({
+    clusterIps: ["10.96.0.7"],
+    allEndpoints: Array(work - PORT_WORK).fill({ address: "10.1.0.1", port: 80 }),
+  });
+  const half = port(CHANGE_WORK / 2);
+  const small = port(PORT_WORK);
   const parts = partsOf(new Map([
     ["removed", { before: half, after: undefined }],
     ["one", { before: undefined, after: half }],
-    ["two", { before: half, after: port(0) }],
-    ["three", { before: port(0), after: port(0) }],
-    ["large", { before: port(0), after: port(CHANGE_ENDPOINTS * 5) }],
+    ["two", { before: half, after: small }],
+    ["three", { before: small, after: small }],
+    ["large", { before: small, after: port(CHANGE_WORK * 5) }],
   ]));
   expect([...parts].map((part) => [...part.keys()])).toEqual([
     ["one", "two"], ["three", "large"], ["removed"],

@@ -14,7 +14,7 @@ import type { PortChanges, Rules } from "./apply/rules.ts";
 import { deleteStaleFlows, keptOf, straysOf } from "./apply/stale-flows.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import {
-  CHANGE_ENDPOINTS, FULL_SYNC_MS, PROBLEMS_LOGGED_MAX, RETRY_FIRST_MS, RETRY_MS_MAX, SYNC_DELAY_MS,
+  CHANGE_WORK, FULL_SYNC_MS, PORT_WORK, PROBLEMS_LOGGED_MAX, RETRY_FIRST_MS, RETRY_MS_MAX, SYNC_DELAY_MS,
   VERIFY_MS, VERIFY_PAUSE_FACTOR,
 } from "./limits.ts";
 import type { ServicePlan, ServicePort } from "./plan/model.ts";
@@ -297,24 +297,28 @@ export class ProxyLoop {
 }
 
 /**
- * Divides changes into those that are made in one turn, of about CHANGE_ENDPOINTS endpoints.
+ * Divides changes into those that are made in one turn, of about CHANGE_WORK.
  * Removals are the last: a frontend that another Service gets always has one.
  */
 export function* partsOf(changes: ReadonlyMap<string, PortChange>): Generator<PortChanges> {
   let part = new Map<string, ServicePort | undefined>();
-  let endpoints = 0;
+  let work = 0;
   const isRemoval = ({ after }: PortChange) => Number(after === undefined);
   for (const [key, change] of [...changes].sort(([, a], [, b]) => isRemoval(a) - isRemoval(b))) {
     const { before, after } = change;
     part.set(key, after);
-    endpoints += 1 + Math.max(before?.allEndpoints.length ?? 0, after?.allEndpoints.length ?? 0);
-    if (endpoints < CHANGE_ENDPOINTS) continue;
+    work += PORT_WORK + Math.max(workOf(before), workOf(after));
+    if (work < CHANGE_WORK) continue;
     yield part;
     part = new Map();
-    endpoints = 0;
+    work = 0;
   }
   if (part.size > 0) yield part;
 }
+
+/** The endpoints of a port's frontends, each of which modes have a rule or an element for. */
+const workOf = (port: ServicePort | undefined): number => port
+  ? port.allEndpoints.length * (port.clusterIps.length + port.externalIps.length) : 0;
 
 /** Problems as one text of the log; tenants choose how many there are. */
 export function listed(problems: readonly string[]): string {

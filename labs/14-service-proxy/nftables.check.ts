@@ -3,6 +3,7 @@ import { TableState } from "@raft2kube/proxy/apply/nftables/table-state.ts";
 import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
 import type { ServicePort, Target } from "@raft2kube/proxy/plan/model.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
+import { atOnce } from "@raft2kube/proxy/testing/at-once.ts";
 import {
   ADDRESSES, type Agent, CLUSTER_CIDR, TARGETS,
 } from "../../testing/network/node-world.ts";
@@ -116,16 +117,16 @@ check("nftables: Services share chains, so that a change is a few elements", () 
     return { owner, fragment: renderPort(port(at, pods(at, ...last)), CLUSTER_CIDR) };
   };
   const count = (text: string) => text.match(/^add chain/gm)?.length ?? 0;
-  const first = count(state.apply([change(0, 1, 2)]));
+  const first = count(atOnce(state.apply([change(0, 1, 2)])));
   const others = Array.from({ length: 99 }, (_, at) => change(at + 1, 1, 2));
-  const rest = count(state.apply(others));
+  const rest = count(atOnce(state.apply(others)));
   judge(rest === 0, {
     when: `99 Services are added to one, each with two endpoints; the first made ${first} chains`,
     expected: "no chain more: a chain is named after the number of endpoints",
     happened: `${rest} chains more`,
     why: "the kernel checks all chains of a table at each transaction: thousands take seconds",
   });
-  const statements = state.apply([change(5, 1, 3)]).trim().split("\n");
+  const statements = atOnce(state.apply([change(5, 1, 3)])).trim().split("\n");
   const isRule = statements.filter((line) => !/^(add|delete) element /.test(line));
   judge(isRule.length === 0, {
     when: "an endpoint of one Service is replaced by another",

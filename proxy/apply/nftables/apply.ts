@@ -1,6 +1,7 @@
 import { applyRuleset, deleteTable, listRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 import { NftSession } from "@raft2kube/linux/netfilter/nft-session.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { inSlices } from "@raft2kube/std/slices.ts";
 import { IN_PROCESS_BYTES_MAX } from "../../limits.ts";
 import type { ServicePort } from "../../plan/model.ts";
 import type { Mode, Rules } from "../rules.ts";
@@ -26,9 +27,13 @@ export function nftablesRules(options: BaseOptions): NftablesRules {
   /** The ruleset's generation with our rules; undefined: not compared since others changed it. */
   let generation: number | undefined;
   let session: NftSession | undefined;
-  const toChange = (key: string, port: ServicePort | undefined): Change => {
-    const clients = affinity.share(key, port);
-    return { owner: key, fragment: port && renderPort(port, clusterCidr, clients) };
+  const rendered = function* (
+    changes: Iterable<readonly [string, ServicePort | undefined]>,
+  ): Generator<Change> {
+    for (const [key, port] of changes) {
+      const clients = affinity.share(key, port);
+      yield { owner: key, fragment: port && renderPort(port, clusterCidr, clients) };
+    }
   };
   const endSession = () => {
     session?.[Symbol.dispose]();
@@ -57,13 +62,13 @@ export function nftablesRules(options: BaseOptions): NftablesRules {
       state = new TableState(table);
       affinity = new AffinityShares();
       for (const port of ports) affinity.share(port.key, port);
-      const changes = ports.map((port) => toChange(port.key, port));
+      const changes = ports.map((port) => [port.key, port] as const);
       const text = baseRules(options, apiServers);
       base = shapeOfText(text);
-      await apply(text + state.apply(changes), true);
+      await apply(text + await inSlices(state.apply(rendered(changes))), true);
     },
     async change(changes) {
-      const statements = state.apply([...changes].map(([key, port]) => toChange(key, port)));
+      const statements = await inSlices(state.apply(rendered(changes)));
       if (statements !== "") await apply(statements, false);
     },
     async intact() {

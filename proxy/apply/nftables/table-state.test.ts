@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ServicePort } from "../../plan/model.ts";
+import { atOnce } from "../../testing/at-once.ts";
 import { servicePort } from "../../testing/service-port.ts";
 import { renderPort } from "./render-port.ts";
 import { TableState } from "./table-state.ts";
@@ -14,15 +15,23 @@ const lines = (text: string) => text.trim().split("\n");
 describe("a transaction contains only differences", () => {
   test("an unchanged Service needs no statement", () => {
     const table = new TableState("t");
-    expect(table.apply([change(port())])).not.toBe("");
-    expect(table.apply([change(port())])).toBe("");
+    expect(atOnce(table.apply([change(port())]))).not.toBe("");
+    expect(atOnce(table.apply([change(port())]))).toBe("");
+  });
+
+  test("many changes are many steps, so that other events are processed in between", () => {
+    const many = Array.from({ length: 100 }, (_, i) => change(port({ key: `shop/s${i}:/TCP` })));
+    const steps = new TableState("t").apply(many);
+    let count = 0;
+    while (!steps.next().done) count++;
+    expect(count).toBeGreaterThanOrEqual(many.length);
   });
 
   test("another Service with as many endpoints adds elements only", () => {
     const table = new TableState("t");
-    table.apply([change(port())]);
+    atOnce(table.apply([change(port())]));
     const other = port({ key: "shop/other:/TCP", clusterIps: ["10.96.0.8"] });
-    expect(lines(table.apply([change(other)]))).toEqual([
+    expect(lines(atOnce(table.apply([change(other)])))).toEqual([
       "add element ip t service-endpoints { 10.96.0.8 . tcp . 80 . 1073741824 : 10.1.0.1 . 8080 }",
       "add element ip t cluster-ips { 10.96.0.8 }",
       "add element ip t service-ips { 10.96.0.8 . tcp . 80 : goto service-endpoints-1 }",
@@ -31,9 +40,9 @@ describe("a transaction contains only differences", () => {
 
   test("the first Service with a number of endpoints adds the chain for it", () => {
     const table = new TableState("t");
-    table.apply([change(port())]);
+    atOnce(table.apply([change(port())]));
     const both = [{ address: "10.1.0.1", port: 8080 }, { address: "10.1.0.2", port: 8080 }];
-    const text = table.apply([change(port({ allEndpoints: both }))]);
+    const text = atOnce(table.apply([change(port({ allEndpoints: both }))]));
     const rule = "add rule ip t service-endpoints-2";
     expect(lines(text).slice(0, 4)).toEqual([
       "add chain ip t service-endpoints-2",
@@ -52,8 +61,8 @@ describe("a transaction contains only differences", () => {
 
   test("a Service that loses its endpoints is rejected in the same transaction", () => {
     const table = new TableState("t");
-    table.apply([change(port())]);
-    const text = lines(table.apply([change(port({ allEndpoints: [] }))]));
+    atOnce(table.apply([change(port())]));
+    const text = lines(atOnce(table.apply([change(port({ allEndpoints: [] }))])));
     expect(text).toContain("delete element ip t service-ips { 10.96.0.7 . tcp . 80 }");
     expect(text).toContain(
       "add element ip t no-endpoint-services { 10.96.0.7 . tcp . 80 : goto reject-chain }",
@@ -66,9 +75,10 @@ describe("objects with several owners", () => {
   test("are deleted when the last owner releases them", () => {
     const table = new TableState("t");
     const other = port({ key: "shop/web:https/TCP", port: 443 });
-    table.apply([change(port()), change(other)]);
-    expect(table.apply([{ owner: port().key, fragment: undefined }])).not.toMatch(/cluster-ips/);
-    const last = table.apply([{ owner: other.key, fragment: undefined }]);
+    atOnce(table.apply([change(port()), change(other)]));
+    const removal = atOnce(table.apply([{ owner: port().key, fragment: undefined }]));
+    expect(removal).not.toMatch(/cluster-ips/);
+    const last = atOnce(table.apply([{ owner: other.key, fragment: undefined }]));
     expect(last).toMatch(/delete element ip t cluster-ips \{ 10\.96\.0\.7 \}/);
   });
 
@@ -79,16 +89,16 @@ describe("objects with several owners", () => {
     const second = port({
       key: "shop/other:/TCP", clusterIps: ["10.96.0.8"], nodePort: 30080, allEndpoints,
     });
-    table.apply([change(first), change(second)]);
+    atOnce(table.apply([change(first), change(second)]));
     expect(table.conflicts(second.key)).toEqual([
       { key: "tcp . 30080 . 1073741824", owner: first.key },
     ]);
     expect(table.conflicts(first.key)).toEqual([]);
     // A change of the first owner does not pass the name to the second.
     const moved = port({ nodePort: 30080, allEndpoints: [{ address: "10.1.0.9", port: 1 }] });
-    table.apply([change(moved)]);
+    atOnce(table.apply([change(moved)]));
     expect(table.conflicts(second.key)[0]?.owner).toBe(first.key);
-    table.apply([{ owner: first.key, fragment: undefined }]);
+    atOnce(table.apply([{ owner: first.key, fragment: undefined }]));
     expect(table.conflicts(second.key)).toEqual([]);
   });
 });
@@ -129,11 +139,12 @@ describe("session affinity", () => {
 
   test("adds a set of clients per endpoint, which changes of other endpoints keep", () => {
     const table = new TableState("t");
-    expect(table.apply([change(sticky)])).toMatch(/add set ip t affinity-.* timeout 60s; \}/);
+    const added = atOnce(table.apply([change(sticky)]));
+    expect(added).toMatch(/add set ip t affinity-.* timeout 60s; \}/);
     const both = [...sticky.allEndpoints, { address: "10.1.0.2", port: 8080 }];
-    const grown = table.apply([change({ ...sticky, allEndpoints: both })]);
+    const grown = atOnce(table.apply([change({ ...sticky, allEndpoints: both })]));
     expect(grown.match(/add set/g)).toHaveLength(1);
     expect(grown).not.toMatch(/delete set/);
-    expect(table.apply([change(sticky)])).toMatch(/delete set ip t affinity-/);
+    expect(atOnce(table.apply([change(sticky)]))).toMatch(/delete set ip t affinity-/);
   });
 });

@@ -42,25 +42,31 @@ export class TableState {
     this.#table = table;
   }
 
-  /** Records changes and returns their statements; empty if nothing differs. */
-  apply(changes: readonly Change[]): string {
-    const next = changes.map(({ fragment }) => (fragment ? wantedOf(fragment) : NOTHING));
-    for (const [at, { owner }] of changes.entries()) {
+  /**
+   * Records changes and returns their statements, empty if nothing differs: a step for each change,
+   * and for each statement of elements.
+   */
+  *apply(changes: Iterable<Change>): Generator<void, string> {
+    const next: { owner: string; now: Wanted; isRemoval: boolean }[] = [];
+    for (const { owner, fragment } of changes) {
+      const now = fragment ? wantedOf(fragment) : NOTHING;
+      next.push({ owner, now, isRemoval: !fragment });
       const old = this.#names.get(owner) ?? NO_NAMES;
-      const now = next[at] ?? NOTHING;
       this.#chains.release(owner, old.chains, now.chains);
       this.#sets.release(owner, old.sets, now.sets);
       this.#elements.release(owner, old.elements, now.elements);
+      yield;
     }
-    for (const [at, { owner, fragment }] of changes.entries()) {
-      const now = next[at] ?? NOTHING;
+    for (const { owner, now, isRemoval } of next) {
       this.#chains.acquire(owner, now.chains);
       this.#sets.acquire(owner, now.sets);
       this.#elements.acquire(owner, now.elements);
-      if (fragment) this.#names.set(owner, namesOf(now));
-      else this.#names.delete(owner);
+      if (isRemoval) this.#names.delete(owner);
+      else this.#names.set(owner, namesOf(now));
+      yield;
     }
-    const lines = this.#statements(this.#chains.take(), this.#sets.take(), this.#elements.take());
+    const lines =
+      yield* this.#statements(this.#chains.take(), this.#sets.take(), this.#elements.take());
     return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
   }
 
@@ -85,7 +91,11 @@ export class TableState {
     return { rules, elements };
   }
 
-  #statements(chains: Difference[], sets: Difference[], elements: Difference[]): string[] {
+  *#statements(
+    chains: Difference[],
+    sets: Difference[],
+    elements: Difference[],
+  ): Generator<void, string[]> {
     const at = (name: string) => `ip ${this.#table} ${name}`;
     const declared: string[] = [];
     const rules: string[] = [];
@@ -101,8 +111,8 @@ export class TableState {
     return [
       ...declared,
       ...rules,
-      ...this.#elementStatements("delete", elements.filter(({ was }) => was !== undefined)),
-      ...this.#elementStatements("add", elements.filter(({ is }) => is !== undefined)),
+      ...yield* this.#elementStatements("delete", elements.filter(({ was }) => was !== undefined)),
+      ...yield* this.#elementStatements("add", elements.filter(({ is }) => is !== undefined)),
       // All are flushed before the first is deleted, since they refer to one another.
       ...removed.map(({ name }) => `flush chain ${at(name)}`),
       ...removed.map(({ name }) => `delete chain ${at(name)}`),
@@ -110,7 +120,10 @@ export class TableState {
     ];
   }
 
-  #elementStatements(verb: "add" | "delete", differences: Difference[]): string[] {
+  *#elementStatements(
+    verb: "add" | "delete",
+    differences: Difference[],
+  ): Generator<void, string[]> {
     const bySet = new Map<string, string[]>();
     for (const { name, is } of differences) {
       const { set, key } = elementOf(name);
@@ -124,6 +137,7 @@ export class TableState {
       for (let from = 0; from < elements.length; from += ELEMENTS_PER_STATEMENT) {
         const some = elements.slice(from, from + ELEMENTS_PER_STATEMENT).join(", ");
         statements.push(`${verb} element ip ${this.#table} ${set} { ${some} }`);
+        yield;
       }
     }
     return statements;
