@@ -30,7 +30,6 @@ import { type RuntimePaths, runtimePaths } from "./paths.ts";
 import { reconcile } from "./reconcile.ts";
 import { startRepair } from "./repair.ts";
 import { RecordTable } from "./record-table.ts";
-import type { Runtime } from "./runtime.ts";
 import { PodNetwork } from "./sandbox/network.ts";
 import { SANDBOX_STATE, type SandboxRecord } from "./sandbox/record.ts";
 import { removePodSandbox } from "./sandbox/stop.ts";
@@ -81,12 +80,8 @@ export interface RuntimeHandle {
   close(): Promise<void>;
 }
 
-/** The runtime for its owner, which starts and closes the watcher of exits. */
-interface OwnedRuntime extends Runtime {
-  readonly exits: ExitWatcher;
-}
-
-function buildRuntime(options: RuntimeOptions): OwnedRuntime {
+/** Constructs the ports of the runtime's operations (`ports.ts`). */
+function buildRuntime(options: RuntimeOptions) {
   const { clock, cgroups = "machine" } = options;
   const paths = runtimePaths(path.resolve(options.rootDir), path.resolve(options.stateDir));
   const sandboxes = new RecordTable<SandboxRecord>(
@@ -155,7 +150,7 @@ function lockOrThrow(root: string): FileLock {
 
 /** Takes what the runtime needs, each thing with its release put on `held`. */
 async function open(
-  runtime: OwnedRuntime,
+  runtime: ReturnType<typeof buildRuntime>,
   options: RuntimeOptions,
   resources: AsyncDisposableStack,
 ): Promise<void> {

@@ -9,14 +9,27 @@ import type { ContainerRecord } from "./container/record.ts";
 import { unmountImageVolumes } from "./container/image-volumes.ts";
 import { unmountRootfs } from "./container/rootfs.ts";
 import { identify } from "./process-identity.ts";
-import { ociOf, type Runtime } from "./runtime.ts";
+import {
+  ociOf,
+  type Base,
+  type Events,
+  type Network,
+  type ProcessPorts,
+  type Records,
+} from "./ports.ts";
 import { unmountSandboxFiles } from "./sandbox/files.ts";
+
+type SettlePorts = ProcessPorts & Events;
 
 /** Exit code of a container that ended with the runtime or machine, unseen. */
 const LOST_CODE = 255;
 
 /** Records the end of a container that was not observed, and releases its remaining resources. */
-async function lose(runtime: Runtime, record: ContainerRecord, message: string): Promise<void> {
+async function lose(
+  runtime: ProcessPorts,
+  record: ContainerRecord,
+  message: string,
+): Promise<void> {
   await releaseContainer(runtime, record);
   const finishedAt_ms = runtime.clock.now();
   const exit = { exitCode: LOST_CODE, finishedAt_ms, reason: "Unknown", message };
@@ -29,7 +42,7 @@ async function lose(runtime: Runtime, record: ContainerRecord, message: string):
  * or has run (conmon's exit file): then it is recorded as running, and `recordExit` decides whether
  * it still does. Otherwise, also when it was created and never started, it is lost.
  */
-async function settleStarting(runtime: Runtime, record: ContainerRecord): Promise<void> {
+async function settleStarting(runtime: SettlePorts, record: ContainerRecord): Promise<void> {
   // lab:10 begin settleStarting
   const state = await ociOf(runtime, record).state(record.id);
   const process = state?.status === "running" ? identify(state.pid) : undefined;
@@ -50,7 +63,7 @@ async function settleStarting(runtime: Runtime, record: ContainerRecord): Promis
   // lab:10 end
 }
 
-async function settle(runtime: Runtime, record: ContainerRecord): Promise<void> {
+async function settle(runtime: SettlePorts, record: ContainerRecord): Promise<void> {
   switch (record.phase.state) {
     case "running":
       await recordExit(runtime, record.id);
@@ -76,7 +89,7 @@ async function strangers(directory: string, known: (id: string) => boolean): Pro
 }
 
 /** Removes what interrupted calls left in the state directory. */
-async function removeStrangers(runtime: Runtime): Promise<void> {
+async function removeStrangers(runtime: Base & Records): Promise<void> {
   const { paths, containers, sandboxes } = runtime;
   const isContainer = (id: string) => containers.find(id) !== undefined;
   const isSandbox = (id: string) => sandboxes.find(id) !== undefined;
@@ -99,7 +112,7 @@ async function removeStrangers(runtime: Runtime): Promise<void> {
  * Reconciles the records with the running containers after a start: containers may have ended or be
  * half created. Running ones are not touched.
  */
-export async function reconcile(runtime: Runtime): Promise<void> {
+export async function reconcile(runtime: ProcessPorts & Network & Events): Promise<void> {
   await runtime.sandboxes.load(runtime.paths.sandboxes);
   await runtime.containers.load(runtime.paths.containers);
   await removeStrangers(runtime);

@@ -3,14 +3,16 @@ import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { ExitWatcher } from "./container/exit-watcher.ts";
 import { isMonitored } from "./container/monitor.ts";
 import { MONITOR_CHECK_INTERVAL_MS } from "./limits.ts";
-import type { Runtime } from "./runtime.ts";
+import type { Ends, Events, Network, ProcessPorts } from "./ports.ts";
 import { stopBroken } from "./sandbox/stop.ts";
+
+type RepairPorts = ProcessPorts & Network & Events & Ends;
 
 /**
  * Periodically repairs the damage of other programs to running containers: killed conmons, and
  * deleted files in the runtime's folder.
  */
-export function startRepair(runtime: Runtime, exits: ExitWatcher): Runner {
+export function startRepair(runtime: RepairPorts, exits: ExitWatcher): Runner {
   const runner = new Runner({
     clock: runtime.clock,
     run: () => repair(runtime, exits),
@@ -21,7 +23,7 @@ export function startRepair(runtime: Runtime, exits: ExitWatcher): Runner {
   return runner;
 }
 
-async function repair(runtime: Runtime, exits: ExitWatcher): Promise<void> {
+async function repair(runtime: RepairPorts, exits: ExitWatcher): Promise<void> {
   await exits.reopen(runtime);
   for (const { id, phase } of runtime.containers.values()) {
     if (phase.state !== "running") continue;

@@ -79,10 +79,7 @@ export async function stopPod(
 }
 
 /** Stops the pod's sandboxes; containers still in them are killed by the runtime. */
-export async function stopSandboxes(
-  { runtime }: Pick<StopPorts, "runtime">,
-  observed: ObservedPod,
-): Promise<void> {
+async function stopSandboxes({ runtime }: StopPorts, observed: ObservedPod): Promise<void> {
   const stop = (podSandboxId: string) => runtime.runtime.stopPodSandbox({ podSandboxId });
   await all(observed.sandboxes.map(({ id }) => ignoreGone(stop(id))));
 }

@@ -51,7 +51,7 @@ export interface WorkerHooks {
   gone(podUid: string): void;
 }
 
-/** What the steps of a worker act on, together. */
+/** The ports of all steps of a worker. */
 export type WorkerPorts = ApplyPorts & ResizePorts & ViewPorts & ReclaimPorts & RemovePorts & {
   readonly allocations: Allocations;
   readonly volumes: Pick<PodVolumes, "setUp">;

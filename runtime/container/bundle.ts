@@ -1,16 +1,16 @@
 import { readFile, writeFile } from "node:fs/promises";
 import type { OciSpec } from "../oci/spec.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Base } from "../ports.ts";
 
 /** The config.json that a container was created with. */
-export async function readSpec(runtime: Runtime, id: string): Promise<OciSpec> {
+export async function readSpec(runtime: Base, id: string): Promise<OciSpec> {
   const file = runtime.paths.container(id).config;
   return JSON.parse(await readFile(file, "utf8")) as OciSpec;
 }
 
 /** Changes the config.json of a container that has not been started. */
 export async function rewriteSpec(
-  runtime: Runtime,
+  runtime: Base,
   id: string,
   change: (spec: OciSpec) => void,
 ): Promise<void> {

@@ -2,13 +2,13 @@ import { open } from "node:fs/promises";
 import { constants } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Base, Records } from "../ports.ts";
 
 /** A command of conmon's control pipe: `TYPE A B` and a line end. */
 const RESIZE = 1;
 const REOPEN_LOG = 2;
 
-async function control(runtime: Runtime, id: string, line: string): Promise<void> {
+async function control(runtime: Base & Records, id: string, line: string): Promise<void> {
   const record = runtime.containers.get(id);
   if (record.phase.state !== "running") {
     throw new RuntimeError("failed-precondition", `container ${id} is not running`);
@@ -25,13 +25,13 @@ async function control(runtime: Runtime, id: string, line: string): Promise<void
 }
 
 /** Makes conmon reopen the log file after it was renamed. */
-export async function reopenLog(runtime: Runtime, id: string): Promise<void> {
+export async function reopenLog(runtime: Base & Records, id: string): Promise<void> {
   await control(runtime, id, `${REOPEN_LOG} 0 0\n`);
 }
 
 /** Sets the size of the container's terminal, in characters. */
 export async function resizeTerminal(
-  runtime: Runtime,
+  runtime: Base & Records,
   id: string,
   size: { width: number; height: number },
 ): Promise<void> {

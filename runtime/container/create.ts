@@ -4,7 +4,7 @@ import type { ContainerConfig, CreateContainerRequest } from "@raft2kube/proto/g
 import { RuntimeError } from "../errors.ts";
 import { homeOf, mappedUser, resolveUser } from "../oci/user.ts";
 import { newId } from "../record-table.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Events, Images, ProcessPorts, Programs, Records } from "../ports.ts";
 import type { SandboxRecord } from "../sandbox/record.ts";
 import type { ContainerRecord } from "./record.ts";
 import { mountImageVolumes, unmountImageVolumes } from "./image-volumes.ts";
@@ -12,9 +12,11 @@ import { mountRootfs, removeContainerFiles, unmountRootfs } from "./rootfs.ts";
 import { criSignalName, signalNumber } from "./signals.ts";
 import { containerSpec } from "./spec.ts";
 
+type CreatePorts = ProcessPorts & Images & Events;
+
 const DEFAULT_STOP_SIGNAL = "SIGTERM";
 
-function requireReady(runtime: Runtime, id: string): SandboxRecord {
+function requireReady(runtime: Records, id: string): SandboxRecord {
   const sandbox = runtime.sandboxes.get(id);
   if (sandbox.state === "ready") return sandbox;
   throw new RuntimeError("failed-precondition", `sandbox ${id} is not ready`);
@@ -30,7 +32,7 @@ function logPathOf(sandbox: SandboxRecord, logPath: string): string | undefined 
 }
 
 /** Throws already-exists for a second container of the same name and attempt in a sandbox. */
-function requireNew(runtime: Runtime, request: CreateContainerRequest): void {
+function requireNew(runtime: Records, request: CreateContainerRequest): void {
   const wanted = request.config?.metadata;
   const same = runtime.containers.values().find(
     ({ sandboxId, config: { metadata } }) =>
@@ -42,7 +44,7 @@ function requireNew(runtime: Runtime, request: CreateContainerRequest): void {
 }
 
 async function requireRecursiveReadOnly(
-  runtime: Runtime,
+  runtime: Programs,
   { runtimeHandler }: SandboxRecord,
   config: ContainerConfig,
 ): Promise<void> {
@@ -54,7 +56,7 @@ async function requireRecursiveReadOnly(
 
 /** Creates the container's files and bundle. Returns its record. */
 async function build(
-  runtime: Runtime,
+  runtime: ProcessPorts & Images,
   id: string,
   request: CreateContainerRequest,
 ): Promise<ContainerRecord> {
@@ -107,7 +109,7 @@ async function build(
  * created in a sandbox that is being removed.
  */
 export async function createContainer(
-  runtime: Runtime,
+  runtime: CreatePorts,
   request: CreateContainerRequest,
 ): Promise<string> {
   if (!request.config?.metadata?.name) {
@@ -120,7 +122,7 @@ export async function createContainer(
  * Creates a container of a new name: its files and then its record. A failure removes the files, of
  * which any may be missing. Reports `created`; returns the id.
  */
-async function createNow(runtime: Runtime, request: CreateContainerRequest): Promise<string> {
+async function createNow(runtime: CreatePorts, request: CreateContainerRequest): Promise<string> {
   // lab:10 begin createNow
   requireNew(runtime, request);
   const id = newId();

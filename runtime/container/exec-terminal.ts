@@ -7,7 +7,7 @@ import { delay } from "@raft2kube/std/wait.ts";
 import type { TerminalSize } from "@raft2kube/streaming/resize.ts";
 import { RuntimeError } from "../errors.ts";
 import { CONSOLE_INTERVAL_MS } from "../limits.ts";
-import { ociOf, type Runtime } from "../runtime.ts";
+import { ociOf, type Base, type Execs, type Programs, type Records } from "../ports.ts";
 import { startExec, type Exec } from "./exec.ts";
 
 /** A command with a terminal. */
@@ -19,7 +19,7 @@ export interface TerminalExec {
 
 /** Waits until the OCI runtime sends the terminal, or fails. */
 async function awaitTerminal(
-  runtime: Runtime,
+  runtime: Base,
   exec: Exec,
   poll: () => Terminal | undefined,
 ): Promise<Terminal> {
@@ -44,7 +44,7 @@ async function awaitTerminal(
  * under containerd, which sets it after the start.
  */
 async function startWithConsoleSocket(
-  runtime: Runtime,
+  runtime: Base & Records & Programs & Execs,
   id: string,
   cmd: string[],
   size?: TerminalSize,
@@ -71,7 +71,7 @@ async function startWithConsoleSocket(
  * terminal of this process instead, and copies to the container's, with the sizes that it is given.
  */
 async function startOnOwnTerminal(
-  runtime: Runtime,
+  runtime: Base & Records & Programs & Execs,
   id: string,
   cmd: string[],
   size?: TerminalSize,
@@ -96,7 +96,7 @@ async function startOnOwnTerminal(
 
 /** Starts a command with a terminal in a running container. */
 export function startTerminalExec(
-  runtime: Runtime,
+  runtime: Base & Records & Programs & Execs,
   id: string,
   cmd: string[],
   size?: TerminalSize,

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { delay } from "@raft2kube/std/wait.ts";
 import { RuntimeError } from "../errors.ts";
 import { EXEC_DRAIN_MS } from "../limits.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Base, Execs, Programs, Records } from "../ports.ts";
 import { startExec, type Exec } from "./exec.ts";
 
 export interface ExecOutcome {
@@ -15,7 +15,7 @@ export interface ExecOutcome {
 /**
  * Waits briefly for the output after the command's end: its children may keep it open without end.
  */
-async function drained(runtime: Runtime, exec: Exec): Promise<void> {
+async function drained(runtime: Base, exec: Exec): Promise<void> {
   const { stdout, stderr } = exec.child;
   const open = [stdout, stderr].filter((stream) => stream && !stream.closed) as Readable[];
   const closed = Promise.all(open.map((stream) => once(stream, "close")));
@@ -26,7 +26,7 @@ async function drained(runtime: Runtime, exec: Exec): Promise<void> {
 }
 
 /** Returns the exit code, or undefined after `timeout_ms`; 0 means no timeout. */
-async function exitWithin(runtime: Runtime, exec: Exec, timeout_ms: number) {
+async function exitWithin(runtime: Base, exec: Exec, timeout_ms: number) {
   if (timeout_ms <= 0) return exec.exited;
   const patience = new AbortController();
   const timeout = delay(runtime.clock, timeout_ms, patience.signal).then(() => undefined);
@@ -43,7 +43,7 @@ async function exitWithin(runtime: Runtime, exec: Exec, timeout_ms: number) {
  * the call fails with deadline-exceeded. The files of the exec are removed in any case.
  */
 export async function execToEnd(
-  runtime: Runtime,
+  runtime: Base & Records & Programs & Execs,
   id: string,
   cmd: string[],
   timeout_s: number,

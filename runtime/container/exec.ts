@@ -7,7 +7,7 @@ import { RuntimeError } from "../errors.ts";
 import { identify, signal } from "../process-identity.ts";
 import type { OciProcess } from "../oci/spec.ts";
 import { readLog } from "../oci/runtime.ts";
-import { ociOf, type Runtime } from "../runtime.ts";
+import { ociOf, type Base, type Execs, type Programs, type Records } from "../ports.ts";
 import { readSpec } from "./bundle.ts";
 
 /** A command to run in a running container, as its user, in its namespaces and limits. */
@@ -70,7 +70,11 @@ async function readPid(file: string): Promise<number | undefined> {
 }
 
 /** Starts a command in a running container. Throws resource-exhausted when it runs too many. */
-export async function startExec(runtime: Runtime, id: string, request: ExecRequest): Promise<Exec> {
+export async function startExec(
+  runtime: Base & Records & Programs & Execs,
+  id: string,
+  request: ExecRequest,
+): Promise<Exec> {
   const leave = runtime.execs.enter(id);
   try {
     const exec = await start(runtime, id, request);
@@ -82,7 +86,11 @@ export async function startExec(runtime: Runtime, id: string, request: ExecReque
   }
 }
 
-async function start(runtime: Runtime, id: string, request: ExecRequest): Promise<Exec> {
+async function start(
+  runtime: Base & Records & Programs,
+  id: string,
+  request: ExecRequest,
+): Promise<Exec> {
   const record = runtime.containers.get(id);
   if (record.phase.state !== "running") {
     const message = `container ${id} is ${record.phase.state}, not running`;

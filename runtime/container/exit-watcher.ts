@@ -4,8 +4,8 @@ import { type FileEvents, watchDirectory } from "@raft2kube/linux/file/file-even
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { EXIT_CHECK_INTERVAL_MS, EXIT_POLL_INTERVAL_MS } from "../limits.ts";
-import type { Exits, Runtime } from "../runtime.ts";
-import { recordExit } from "./exit.ts";
+import type { Base, Exits, Records } from "../ports.ts";
+import { type ExitPorts, recordExit } from "./exit.ts";
 
 /**
  * Detects ends of containers: conmon writes a file for each into one directory, which is watched.
@@ -13,11 +13,11 @@ import { recordExit } from "./exit.ts";
 export class ExitWatcher implements Exits {
   #events: FileEvents | undefined;
   #polls: Runner | undefined;
-  #runtime: Runtime | undefined;
+  #runtime: ExitPorts | undefined;
   readonly #waiting = new Map<string, Set<() => void>>();
 
   /** Starts to watch; containers that ended before are found by `reconcile`. */
-  async open(runtime: Runtime): Promise<void> {
+  async open(runtime: ExitPorts): Promise<void> {
     this.#runtime = runtime;
     await mkdir(runtime.paths.exits, { recursive: true, mode: 0o700 });
     const changed = (id: string | null) => {
@@ -30,7 +30,7 @@ export class ExitWatcher implements Exits {
   }
 
   /** Watches again if another program has deleted the directory: no event says so. */
-  async reopen(runtime: Runtime): Promise<void> {
+  async reopen(runtime: ExitPorts): Promise<void> {
     if (existsSync(runtime.paths.exits)) return;
     this.#events?.close();
     await this.open(runtime);
@@ -74,7 +74,7 @@ export class ExitWatcher implements Exits {
   }
 
   /** Checks all running containers periodically. */
-  #poll({ clock, containers, log }: Runtime): void {
+  #poll({ clock, containers, log }: Base & Records): void {
     this.#polls ??= new Runner({
       clock,
       max_ms: EXIT_POLL_INTERVAL_MS,
@@ -87,9 +87,9 @@ export class ExitWatcher implements Exits {
     this.#polls.request();
   }
 
-  #woken(runtime: Runtime, id: string, timeout_ms: number): Promise<void> {
+  #woken({ clock }: Base, id: string, timeout_ms: number): Promise<void> {
     return new Promise<void>((resolve) => {
-      const timer = runtime.clock.after(timeout_ms, resolve);
+      const timer = clock.after(timeout_ms, resolve);
       const wakers = this.#waiting.get(id) ?? new Set();
       wakers.add(() => {
         timer.cancel();

@@ -5,9 +5,11 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { EXIT_FILE_TIMEOUT_MS } from "../limits.ts";
 import { isAlive } from "../process-identity.ts";
-import { ociOf, type Runtime } from "../runtime.ts";
+import { ociOf, type Base, type Events, type Machine, type ProcessPorts } from "../ports.ts";
 import { isMonitored } from "./monitor.ts";
 import type { ContainerExit, ContainerRecord } from "./record.ts";
+
+export type ExitPorts = ProcessPorts & Events;
 
 /** Exit code of a container whose end was not observed. */
 const UNKNOWN_CODE = 255;
@@ -24,7 +26,7 @@ async function readExitFile(file: string): Promise<{ code: number; at_ms: number
 }
 
 /** Waits for the exit file while the conmon runs, at most a while. */
-async function awaitExitFile(runtime: Runtime, id: string) {
+async function awaitExitFile(runtime: Base, id: string) {
   const paths = runtime.paths.container(id);
   const options = { clock: runtime.clock, timeout_ms: EXIT_FILE_TIMEOUT_MS, interval_ms: 5 };
   const written = async () => {
@@ -44,7 +46,10 @@ async function awaitExitFile(runtime: Runtime, id: string) {
  * reason: `OOMKilled` if the kernel's OOM killer ended a process of its cgroup. Waits briefly for
  * conmon; without it the exit is unknown.
  */
-async function exitWithReason(runtime: Runtime, record: ContainerRecord): Promise<ContainerExit> {
+async function exitWithReason(
+  runtime: Base & Machine,
+  record: ContainerRecord,
+): Promise<ContainerExit> {
   const found = await awaitExitFile(runtime, record.id);
   if (typeof found === "string") {
     return {
@@ -60,14 +65,17 @@ async function exitWithReason(runtime: Runtime, record: ContainerRecord): Promis
 }
 
 /** Releases a container's state and cgroup in the OCI runtime, and kills what still runs in it. */
-export async function releaseContainer(runtime: Runtime, record: ContainerRecord): Promise<void> {
+export async function releaseContainer(
+  runtime: ProcessPorts,
+  record: ContainerRecord,
+): Promise<void> {
   runtime.cgroups.kill(record.cgroup);
   await ociOf(runtime, record).delete(record.id, { force: true });
   await runtime.cgroups.remove(record.cgroup, { clock: runtime.clock });
 }
 
 /** Whether the OCI runtime or a cgroup still holds something of a container. */
-export function needsRelease(runtime: Runtime, record: ContainerRecord): boolean {
+export function needsRelease(runtime: Base & Machine, record: ContainerRecord): boolean {
   const hasState = existsSync(path.join(runtime.paths.oci, record.id));
   return hasState || runtime.cgroups.exists(record.cgroup);
 }
@@ -78,11 +86,11 @@ export function needsRelease(runtime: Runtime, record: ContainerRecord): boolean
  * no streams, and its exit would not be seen. Waits for other changes of the container: never call
  * it from within one.
  */
-export function recordExit(runtime: Runtime, id: string): Promise<boolean> {
+export function recordExit(runtime: ExitPorts, id: string): Promise<boolean> {
   return runtime.turns.run(id, () => recordExitNow(runtime, id));
 }
 
-async function recordExitNow(runtime: Runtime, id: string): Promise<boolean> {
+async function recordExitNow(runtime: ExitPorts, id: string): Promise<boolean> {
   const record = runtime.containers.find(id);
   if (record?.phase.state !== "running") return false;
   const { startedAt_ms, process } = record.phase;

@@ -7,7 +7,7 @@ import type { Mount } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import type { ContainerPaths } from "../paths.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Images } from "../ports.ts";
 import { lowerDirectoriesOption, requireDirectory } from "./rootfs.ts";
 
 const READ_ONLY = MountFlag.readonly | MountFlag.nosuid | MountFlag.nodev;
@@ -24,7 +24,7 @@ export interface ImageVolumes {
  * is not present, and invalid-argument for a sub-path that is not in it.
  */
 export async function mountImageVolumes(
-  runtime: Runtime,
+  runtime: Images,
   paths: ContainerPaths,
   mounts: readonly Mount[],
 ): Promise<ImageVolumes> {

@@ -1,11 +1,11 @@
 import { NamespaceMode, type ContainerConfig } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
 import type { OciNamespace } from "../oci/spec.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Machine, Records } from "../ports.ts";
 import { namespacePath, type SandboxRecord } from "../sandbox/record.ts";
 
 /** The pid namespace of another container, which a debug container shares (CRI mode TARGET). */
-function targetNamespace(runtime: Runtime, sandbox: SandboxRecord, targetId: string): OciNamespace {
+function targetNamespace(runtime: Records, sandbox: SandboxRecord, targetId: string): OciNamespace {
   const target = runtime.containers.get(targetId);
   if (target.sandboxId !== sandbox.id) {
     throw new RuntimeError("invalid-argument", `container ${targetId} is in another pod`);
@@ -20,7 +20,7 @@ function targetNamespace(runtime: Runtime, sandbox: SandboxRecord, targetId: str
  * Throws failed-precondition for the host's pid namespace without cgroups: a container's remaining
  * processes are found by its pid namespace or its cgroup.
  */
-export function refuseHostPid(runtime: Runtime): void {
+export function refuseHostPid(runtime: Machine): void {
   if (runtime.cgroups.version !== "none") return;
   const message = "hostPID needs cgroups: without, what a container leaves running is not found";
   throw new RuntimeError("failed-precondition", message, { remedy: "start the cluster as root" });
@@ -31,7 +31,7 @@ export function refuseHostPid(runtime: Runtime): void {
  * the pod shares one; those of the host are left out.
  */
 export function containerNamespaces(
-  runtime: Runtime,
+  runtime: Records & Machine,
   sandbox: SandboxRecord,
   config: ContainerConfig,
 ): OciNamespace[] {

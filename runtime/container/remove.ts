@@ -1,4 +1,4 @@
-import type { Runtime } from "../runtime.ts";
+import type { DiskUse, Ends, Events, ProcessPorts } from "../ports.ts";
 import { needsRelease, releaseContainer } from "./exit.ts";
 import { unmountImageVolumes } from "./image-volumes.ts";
 import { removeContainerFiles, unmountRootfs } from "./rootfs.ts";
@@ -8,7 +8,10 @@ import { killContainer } from "./stop.ts";
  * Serves RemoveContainer: kills the container if it runs, then removes its root, files and record,
  * but not its log, which is the kubelet's. An unknown container is no error.
  */
-export async function removeContainer(runtime: Runtime, id: string): Promise<void> {
+export async function removeContainer(
+  runtime: ProcessPorts & Events & Ends & DiskUse,
+  id: string,
+): Promise<void> {
   await killContainer(runtime, id);
   const removed = await runtime.turns.run(id, async () => {
     const record = runtime.containers.find(id);

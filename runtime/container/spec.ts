@@ -16,7 +16,7 @@ import {
 import { cgroupOf, clampOomScore, resourcesFor } from "../oci/resources.ts";
 import { seccompFor } from "../oci/seccomp.ts";
 import type { OciLinux, OciMount, OciProcess, OciSpec, OciUser } from "../oci/spec.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Base, Machine, Records } from "../ports.ts";
 import { hostnameOf } from "../sandbox/files.ts";
 import type { SandboxRecord } from "../sandbox/record.ts";
 import { commandLine, environment } from "./command-line.ts";
@@ -48,7 +48,7 @@ function refuseUnsupported(config: ContainerConfig): void {
   }
 }
 
-function processOf(runtime: Runtime, input: SpecInput): OciProcess {
+function processOf(runtime: Machine, input: SpecInput): OciProcess {
   const { config, image, user, home, sandbox } = input;
   const context = config.linux?.securityContext;
   const defaults = image.config.config ?? {};
@@ -69,7 +69,7 @@ function processOf(runtime: Runtime, input: SpecInput): OciProcess {
   };
 }
 
-function mountsOf(runtime: Runtime, input: SpecInput): OciMount[] {
+function mountsOf(runtime: Base & Machine, input: SpecInput): OciMount[] {
   const { config, sandbox } = input;
   const context = config.linux?.securityContext;
   const paths = runtime.paths.sandbox(sandbox.id);
@@ -88,7 +88,7 @@ function mountsOf(runtime: Runtime, input: SpecInput): OciMount[] {
   return combineMounts(base, volumeMounts(config.mounts));
 }
 
-function linuxOf(runtime: Runtime, input: SpecInput, process: OciProcess): OciLinux {
+function linuxOf(runtime: Records & Machine, input: SpecInput, process: OciProcess): OciLinux {
   const { config, cgroup, sandbox } = input;
   const context = config.linux?.securityContext;
   const privileged = context?.privileged ?? false;
@@ -117,7 +117,7 @@ function linuxOf(runtime: Runtime, input: SpecInput, process: OciProcess): OciLi
  * Returns the config.json of a container. Annotations of the pod are never in it: OCI runtimes act
  * on annotations (CVE-2022-0811).
  */
-export function containerSpec(runtime: Runtime, input: SpecInput): OciSpec {
+export function containerSpec(runtime: Base & Records & Machine, input: SpecInput): OciSpec {
   refuseUnsupported(input.config);
   const process = processOf(runtime, input);
   return {

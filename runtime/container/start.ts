@@ -2,7 +2,15 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { createUnderConmon } from "../conmon.ts";
 import { RuntimeError } from "../errors.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
-import { ociOf, type Runtime } from "../runtime.ts";
+import {
+  ociOf,
+  type Base,
+  type Ends,
+  type Events,
+  type ProcessPorts,
+  type Programs,
+  type Records,
+} from "../ports.ts";
 import { releaseContainer } from "./exit.ts";
 import type { ContainerRecord } from "./record.ts";
 
@@ -10,7 +18,7 @@ import type { ContainerRecord } from "./record.ts";
 const START_ERROR_CODE = 128;
 
 async function launch(
-  runtime: Runtime,
+  runtime: Base & Records & Programs,
   record: ContainerRecord,
 ): Promise<{ process: ProcessIdentity; startedAt_ms: number }> {
   const { id, config } = record;
@@ -40,7 +48,10 @@ async function launch(
  * exited, with the reason StartError, and the call fails with the OCI runtime's words. Reports
  * `started`, and has the exit looked for: a short program may have ended before it was recorded.
  */
-export async function startContainer(runtime: Runtime, id: string): Promise<void> {
+export async function startContainer(
+  runtime: ProcessPorts & Events & Ends,
+  id: string,
+): Promise<void> {
   // lab:10 begin startContainer
   await runtime.turns.run(id, async () => {
     const record = runtime.containers.get(id);
@@ -64,7 +75,11 @@ export async function startContainer(runtime: Runtime, id: string): Promise<void
 }
 
 /** Records that a container could not be started, and releases what was made for it. */
-async function fail(runtime: Runtime, record: ContainerRecord, message: string): Promise<void> {
+async function fail(
+  runtime: ProcessPorts,
+  record: ContainerRecord,
+  message: string,
+): Promise<void> {
   await releaseContainer(runtime, record);
   const finishedAt_ms = runtime.clock.now();
   const exit = { exitCode: START_ERROR_CODE, finishedAt_ms, reason: "StartError", message };

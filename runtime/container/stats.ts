@@ -7,7 +7,7 @@ import type {
   FilesystemUsage,
   MemoryUsage,
 } from "@raft2kube/proto/gen/cri.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Base, DiskUse, Machine, Records } from "../ports.ts";
 import { nanoseconds } from "../time.ts";
 import type { ContainerRecord } from "./record.ts";
 import { listContainers } from "./status.ts";
@@ -34,7 +34,7 @@ export function memoryUsage({ memory }: CgroupUsage, timestamp: bigint): Init<Me
 
 /** Returns the disk usage of a directory in CRI's form. */
 export async function folderUsage(
-  runtime: Runtime,
+  runtime: DiskUse,
   directory: string,
   mountpoint: string,
 ): Promise<Init<FilesystemUsage>> {
@@ -49,7 +49,7 @@ export async function folderUsage(
 
 /** ContainerStats. One that does not run has no CPU and memory, but still its written files. */
 export async function containerStats(
-  runtime: Runtime,
+  runtime: Base & Machine & DiskUse,
   record: ContainerRecord,
 ): Promise<Init<ContainerStats>> {
   const { id, config, cgroup } = record;
@@ -73,7 +73,7 @@ export async function containerStats(
  * their writable layers take space until they are removed.
  */
 export async function listContainerStats(
-  runtime: Runtime,
+  runtime: Base & Records & Machine & DiskUse,
   filter: Partial<ContainerFilter> | undefined,
 ): Promise<Init<ContainerStats>[]> {
   const records = listContainers(runtime, filter);

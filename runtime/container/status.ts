@@ -5,7 +5,7 @@ import {
   type ContainerStatus,
 } from "@raft2kube/proto/gen/cri.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Records } from "../ports.ts";
 import { nanoseconds } from "../time.ts";
 import type { ContainerPhase, ContainerRecord } from "./record.ts";
 import { criSignal } from "./signals.ts";
@@ -72,7 +72,7 @@ export function containerStatus(record: ContainerRecord): Init<ContainerStatus> 
 
 /** Returns the containers that pass a filter, oldest first. */
 export function listContainers(
-  runtime: Runtime,
+  runtime: Records,
   filter: Partial<ContainerFilter> = {},
 ): ContainerRecord[] {
   return runtime.containers

@@ -1,7 +1,7 @@
 import { KILL_TIMEOUT_MS } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
 import { signal } from "../process-identity.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Ends, Machine, Records } from "../ports.ts";
 import type { ContainerRecord } from "./record.ts";
 import { signalNumber } from "./signals.ts";
 
@@ -9,12 +9,12 @@ import { signalNumber } from "./signals.ts";
  * Returns the container after the calls that started before have finished: a container that was
  * being started has started.
  */
-async function settled(runtime: Runtime, id: string): Promise<ContainerRecord | undefined> {
+async function settled(runtime: Records, id: string): Promise<ContainerRecord | undefined> {
   return await runtime.turns.run(id, () => Promise.resolve(runtime.containers.find(id)));
 }
 
 /** Kills all processes of a container and waits for its end. Idempotent. */
-export async function killContainer(runtime: Runtime, id: string): Promise<void> {
+export async function killContainer(runtime: Records & Machine & Ends, id: string): Promise<void> {
   const record = await settled(runtime, id);
   if (record?.phase.state !== "running") return;
   signal(record.phase.process, "SIGKILL");
@@ -30,7 +30,7 @@ export async function killContainer(runtime: Runtime, id: string): Promise<void>
  * being started is waited for.
  */
 export async function stopContainer(
-  runtime: Runtime,
+  runtime: Records & Machine & Ends,
   id: string,
   timeout_s: number,
 ): Promise<void> {

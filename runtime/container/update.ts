@@ -2,12 +2,12 @@ import { rm, writeFile } from "node:fs/promises";
 import type { LinuxContainerResources } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
 import { resourcesFor } from "../oci/resources.ts";
-import { ociOf, type Runtime } from "../runtime.ts";
+import { ociOf, type ProcessPorts } from "../ports.ts";
 import { rewriteSpec } from "./bundle.ts";
 
 /** UpdateContainerResources: limits that are not zero replace what was set. */
 export async function updateResources(
-  runtime: Runtime,
+  runtime: ProcessPorts,
   id: string,
   limits: LinuxContainerResources,
 ): Promise<void> {

@@ -8,17 +8,19 @@ import { containerLine, containerStatus, listContainers } from "../container/sta
 import { stopContainer } from "../container/stop.ts";
 import { updateResources } from "../container/update.ts";
 import { isAlive } from "../process-identity.ts";
-import type { Runtime } from "../runtime.ts";
+import type { DiskUse, Ends, Events, Images, ProcessPorts, Records } from "../ports.ts";
 
 /** Checks running containers whose process has ended: their conmon may have been killed. */
-function checkEnded(runtime: Runtime): void {
+function checkEnded(runtime: Records & Ends): void {
   for (const { id, phase } of runtime.containers.values()) {
     if (phase.state === "running" && !isAlive(phase.process)) runtime.exits.check(id);
   }
 }
 
 /** CRI's calls about containers. */
-export function containerCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
+export function containerCalls(
+  runtime: ProcessPorts & Images & Events & Ends & DiskUse,
+): Handlers<RuntimeServiceMethods> {
   return {
     createContainer: async (request) => ({ containerId: await createContainer(runtime, request) }),
     async startContainer({ containerId }) {

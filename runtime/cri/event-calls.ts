@@ -1,7 +1,7 @@
 import { ContainerEventType, type RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { containerStatus } from "../container/status.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Base, Events, Records } from "../ports.ts";
 import { sandboxStatus } from "../sandbox/status.ts";
 import { nanoseconds } from "../time.ts";
 
@@ -13,7 +13,7 @@ const TYPES = {
 } as const;
 
 /** Serves GetContainerEvents: streams events with the pod's state at that time. */
-export function eventCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
+export function eventCalls(runtime: Base & Records & Events): Handlers<RuntimeServiceMethods> {
   return {
     async *getContainerEvents(_, { signal }) {
       for await (const { kind, id, sandboxId } of runtime.events.read(signal)) {

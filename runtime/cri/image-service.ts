@@ -3,7 +3,7 @@ import type { Image, ImageServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { folderUsage } from "../container/stats.ts";
 import type { NamedImage } from "../image/store.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Base, DiskUse, Images } from "../ports.ts";
 import { nanoseconds } from "../time.ts";
 import { withRpcErrors } from "./errors.ts";
 
@@ -22,7 +22,7 @@ function imageLine(image: NamedImage): Init<Image> {
 }
 
 /** CRI's ImageService. */
-export function imageService(runtime: Runtime): Handlers<ImageServiceMethods> {
+export function imageService(runtime: Base & Images & DiskUse): Handlers<ImageServiceMethods> {
   const { images } = runtime;
   const matching = (wanted: string | undefined) => {
     const found = wanted ? images.find(wanted) : undefined;

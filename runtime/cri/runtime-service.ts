@@ -1,6 +1,15 @@
 import type { RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
-import type { Runtime } from "../runtime.ts";
+import type {
+  DiskUse,
+  Ends,
+  Events,
+  Execs,
+  Images,
+  Network,
+  ProcessPorts,
+  Streams,
+} from "../ports.ts";
 import { containerCalls } from "./container-calls.ts";
 import { withRpcErrors } from "./errors.ts";
 import { eventCalls } from "./event-calls.ts";
@@ -13,7 +22,9 @@ import { statusCalls } from "./status-calls.ts";
  * CRI's RuntimeService. Other calls answer UNIMPLEMENTED: CheckpointContainer,
  * UpdatePodSandboxResources, and the metrics of ListPodSandboxMetrics.
  */
-export function runtimeService(runtime: Runtime): Handlers<RuntimeServiceMethods> {
+export function runtimeService(
+  runtime: ProcessPorts & Images & Network & Events & Ends & Execs & Streams & DiskUse,
+): Handlers<RuntimeServiceMethods> {
   return withRpcErrors({
     ...statusCalls(runtime),
     ...sandboxCalls(runtime),

@@ -1,14 +1,16 @@
 import type { RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { containerStatus } from "../container/status.ts";
-import type { Runtime } from "../runtime.ts";
+import type { DiskUse, Ends, Events, Network, ProcessPorts } from "../ports.ts";
 import { runSandbox } from "../sandbox/run.ts";
 import { listSandboxes, sandboxLine, sandboxStatus } from "../sandbox/status.ts";
 import { removePodSandbox, stopPodSandbox } from "../sandbox/stop.ts";
 import { nanoseconds } from "../time.ts";
 
 /** CRI's calls about sandboxes. */
-export function sandboxCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
+export function sandboxCalls(
+  runtime: ProcessPorts & Network & Events & Ends & DiskUse,
+): Handlers<RuntimeServiceMethods> {
   return {
     runPodSandbox: async (request) => ({ podSandboxId: await runSandbox(runtime, request) }),
     async stopPodSandbox({ podSandboxId }) {

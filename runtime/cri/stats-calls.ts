@@ -1,11 +1,13 @@
 import type { RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { containerStats, listContainerStats } from "../container/stats.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Base, DiskUse, Machine, Records } from "../ports.ts";
 import { listSandboxStats, sandboxStats } from "../sandbox/stats.ts";
 
 /** CRI's calls about what pods and containers use. */
-export function statsCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
+export function statsCalls(
+  runtime: Base & Records & Machine & DiskUse,
+): Handlers<RuntimeServiceMethods> {
   return {
     async containerStats({ containerId }) {
       return { stats: await containerStats(runtime, runtime.containers.get(containerId)) };

@@ -1,13 +1,13 @@
 import { CgroupDriver, type RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Network, Programs } from "../ports.ts";
 
 const VERSION = "0.1.0";
 /** The version of the kubelet's side that is answered, a constant since the beginning of CRI. */
 const KUBELET_API_VERSION = "0.1.0";
 
 /** CRI's calls about the runtime itself. */
-export function statusCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
+export function statusCalls(runtime: Programs & Network): Handlers<RuntimeServiceMethods> {
   return {
     async version() {
       return {

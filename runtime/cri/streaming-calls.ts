@@ -2,7 +2,7 @@ import type { RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { execToEnd } from "../container/exec-to-end.ts";
 import { RuntimeError } from "../errors.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Base, Execs, Programs, Records, Streams } from "../ports.ts";
 import { attachHandler, requireAttachable } from "../streaming/attach.ts";
 import { execHandler } from "../streaming/exec.ts";
 import { portForwardHandler, requireForwardable } from "../streaming/port-forward.ts";
@@ -27,13 +27,15 @@ function streamsOf({ stdin, stdout, stderr, tty }: Asked): Asked {
   return { stdin, stdout, stderr, tty };
 }
 
-function streamed(runtime: Runtime, sandboxId: string): Streamed {
+function streamed(runtime: Records, sandboxId: string): Streamed {
   const { metadata } = runtime.sandboxes.get(sandboxId).config;
   return { sandboxId, namespace: metadata?.namespace ?? "" };
 }
 
 /** CRI's ExecSync, Exec, Attach and PortForward. */
-export function streamingCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
+export function streamingCalls(
+  runtime: Base & Records & Programs & Execs & Streams,
+): Handlers<RuntimeServiceMethods> {
   return {
     execSync: ({ containerId, cmd, timeout }) => execToEnd(runtime, containerId, cmd, timeout),
     async exec(request) {

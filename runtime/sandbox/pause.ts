@@ -6,7 +6,7 @@ import { seccompFor } from "../oci/seccomp.ts";
 import type { OciNamespace, OciSpec, OciUser } from "../oci/spec.ts";
 import { sysctlsFor } from "../oci/sysctls.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Base, Machine, Programs } from "../ports.ts";
 import { hostnameOf, usesHost } from "./files.ts";
 import type { SandboxRecord } from "./record.ts";
 
@@ -47,7 +47,7 @@ function pauseUser({ users, groups }: MappedIds): OciUser {
 }
 
 /** The bundle of a sandbox's first process: it holds the namespaces, reaps, and sleeps. */
-export function pauseSpec(runtime: Runtime, record: SandboxRecord): OciSpec {
+export function pauseSpec(runtime: Base & Machine & Programs, record: SandboxRecord): OciSpec {
   const { config } = record;
   const hostname = hostnameOf(config);
   const { privileged = false, seccomp } = config.linux?.securityContext ?? {};
@@ -100,7 +100,7 @@ export function pauseSpec(runtime: Runtime, record: SandboxRecord): OciSpec {
 
 /** Starts the sandbox's first process. */
 export async function startPause(
-  runtime: Runtime,
+  runtime: Base & Machine & Programs,
   record: SandboxRecord,
 ): Promise<ProcessIdentity> {
   const paths = runtime.paths.sandbox(record.id);

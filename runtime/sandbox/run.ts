@@ -5,13 +5,25 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { refuseHostPid } from "../container/namespaces.ts";
 import { RuntimeError } from "../errors.ts";
 import { newId } from "../record-table.ts";
-import type { Runtime } from "../runtime.ts";
+import type {
+  Base,
+  DiskUse,
+  Ends,
+  Events,
+  Machine,
+  Network,
+  ProcessPorts,
+  Programs,
+  Records,
+} from "../ports.ts";
 import { makeSandboxFiles, usesHost } from "./files.ts";
 import { startPause } from "./pause.ts";
 import type { SandboxRecord } from "./record.ts";
 import { removeSandbox, stopSandbox } from "./stop.ts";
 
-function requireSupported(runtime: Runtime, request: RunPodSandboxRequest): void {
+type RunPorts = ProcessPorts & Network & Events & Ends & DiskUse;
+
+function requireSupported(runtime: Machine & Programs, request: RunPodSandboxRequest): void {
   const { config, runtimeHandler } = request;
   if (!config?.metadata?.name) {
     throw new RuntimeError("invalid-argument", "the sandbox has no metadata");
@@ -26,7 +38,7 @@ function requireSupported(runtime: Runtime, request: RunPodSandboxRequest): void
 }
 
 /** The name under which a kubelet would ask for the same attempt again. */
-function findSame(runtime: Runtime, request: RunPodSandboxRequest): SandboxRecord | undefined {
+function findSame(runtime: Records, request: RunPodSandboxRequest): SandboxRecord | undefined {
   const wanted = request.config?.metadata;
   return runtime.sandboxes.values().find(({ config: { metadata } }) =>
     metadata?.name === wanted?.name && metadata?.namespace === wanted?.namespace &&
@@ -34,7 +46,10 @@ function findSame(runtime: Runtime, request: RunPodSandboxRequest): SandboxRecor
 }
 
 /** Makes the sandbox's namespaces and processes; resolves with the record of it running. */
-async function bringUp(runtime: Runtime, record: SandboxRecord): Promise<SandboxRecord> {
+async function bringUp(
+  runtime: Base & Machine & Programs & Network,
+  record: SandboxRecord,
+): Promise<SandboxRecord> {
   const paths = runtime.paths.sandbox(record.id);
   await makeSandboxFiles(paths, record.config);
   if (record.netns !== undefined) createNetns(record.netns);
@@ -57,7 +72,10 @@ async function bringUp(runtime: Runtime, record: SandboxRecord): Promise<Sandbox
  * reserved while a call for it is under way: of two concurrent calls the second waits, and is
  * refused if the first succeeds.
  */
-export async function runSandbox(runtime: Runtime, request: RunPodSandboxRequest): Promise<string> {
+export async function runSandbox(
+  runtime: RunPorts,
+  request: RunPodSandboxRequest,
+): Promise<string> {
   requireSupported(runtime, request);
   // lab:10 begin runSandbox
   const { name, namespace, uid, attempt } = request.config!.metadata!;
@@ -68,7 +86,7 @@ export async function runSandbox(runtime: Runtime, request: RunPodSandboxRequest
 
 /** The record of a sandbox of which nothing exists yet. */
 function newRecord(
-  { clock, paths, cgroupParent }: Runtime,
+  { clock, paths, cgroupParent }: Base & Machine,
   { config: wanted, runtimeHandler }: RunPodSandboxRequest,
 ): SandboxRecord {
   const id = newId();
@@ -91,7 +109,7 @@ function newRecord(
  * stopped and removed; `bringUp` then has the ready one. A failure takes down what was made and is
  * rethrown. Calls about this sandbox wait meanwhile. At the end `started` is reported.
  */
-async function runNow(runtime: Runtime, request: RunPodSandboxRequest): Promise<string> {
+async function runNow(runtime: RunPorts, request: RunPodSandboxRequest): Promise<string> {
   // lab:10 begin runNow
   const same = findSame(runtime, request);
   if (same) {
@@ -113,7 +131,7 @@ async function runNow(runtime: Runtime, request: RunPodSandboxRequest): Promise<
 }
 
 /** Undoes a failed start. A failure here is logged and left to the caller's StopPodSandbox. */
-async function takeDown(runtime: Runtime, record: SandboxRecord, why: unknown): Promise<void> {
+async function takeDown(runtime: RunPorts, record: SandboxRecord, why: unknown): Promise<void> {
   try {
     await stopSandbox(runtime, record);
     await removeSandbox(runtime, record);

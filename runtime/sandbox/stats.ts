@@ -14,7 +14,7 @@ import type {
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { ContainerState, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
 import { cpuUsage, listContainerStats, memoryUsage } from "../container/stats.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Base, DiskUse, Machine, Records } from "../ports.ts";
 import { nanoseconds } from "../time.ts";
 import { POD_INTERFACE } from "./network.ts";
 import type { SandboxRecord } from "./record.ts";
@@ -51,14 +51,14 @@ function networkUsage(record: SandboxRecord, timestamp: bigint): Init<NetworkUsa
 }
 
 /** The pod's own group when the kubelet made one, else the pause process's. */
-function podUsage(runtime: Runtime, record: SandboxRecord): CgroupUsage | undefined {
+function podUsage(runtime: Machine, record: SandboxRecord): CgroupUsage | undefined {
   const parent = record.config.linux?.cgroupParent;
   return runtime.cgroups.usage(parent || record.cgroup);
 }
 
 /** PodSandboxStats: the pod's group as a whole, its network, and each of its containers. */
 export async function sandboxStats(
-  runtime: Runtime,
+  runtime: Base & Records & Machine & DiskUse,
   record: SandboxRecord,
 ): Promise<Init<PodSandboxStats>> {
   const { id, config } = record;
@@ -88,7 +88,7 @@ const RUNNING = { state: ContainerState.CONTAINER_RUNNING };
 
 /** Statistics of the ready sandboxes that pass a filter. */
 export async function listSandboxStats(
-  runtime: Runtime,
+  runtime: Base & Records & Machine & DiskUse,
   filter: Partial<PodSandboxStatsFilter> | undefined,
 ): Promise<Init<PodSandboxStats>[]> {
   const state = { state: PodSandboxState.SANDBOX_READY };

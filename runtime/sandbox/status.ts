@@ -7,7 +7,7 @@ import {
 import type { Init } from "@raft2kube/proto/codec.ts";
 import { matchesLabels } from "../container/status.ts";
 import { isAlive } from "../process-identity.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Records } from "../ports.ts";
 import { nanoseconds } from "../time.ts";
 import type { SandboxRecord } from "./record.ts";
 
@@ -52,7 +52,7 @@ export function sandboxStatus(record: SandboxRecord): Init<PodSandboxStatus> {
 
 /** Sandboxes that pass a filter, the oldest first. */
 export function listSandboxes(
-  runtime: Runtime,
+  runtime: Records,
   filter: Partial<PodSandboxFilter> = {},
 ): SandboxRecord[] {
   return runtime.sandboxes

@@ -4,11 +4,13 @@ import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { removeContainer } from "../container/remove.ts";
 import { killContainer } from "../container/stop.ts";
 import { signal } from "../process-identity.ts";
-import type { Runtime } from "../runtime.ts";
+import type { DiskUse, Ends, Events, Network, ProcessPorts, Records } from "../ports.ts";
 import { unmountSandboxFiles } from "./files.ts";
 import type { SandboxRecord } from "./record.ts";
 
-function containersOf(runtime: Runtime, id: string) {
+type StopPorts = ProcessPorts & Network & Events & Ends;
+
+function containersOf(runtime: Records, id: string) {
   return runtime.containers.values().filter((container) => container.sandboxId === id);
 }
 
@@ -16,7 +18,10 @@ function containersOf(runtime: Runtime, id: string) {
  * Stops a sandbox: its containers, network and namespaces, of which any may be missing. Each step
  * is idempotent; the first that fails ends the call, which can be repeated.
  */
-export async function stopSandbox(runtime: Runtime, record: SandboxRecord): Promise<void> {
+export async function stopSandbox(
+  runtime: ProcessPorts & Network & Ends,
+  record: SandboxRecord,
+): Promise<void> {
   // lab:10 begin stopSandbox
   const paths = runtime.paths.sandbox(record.id);
   await Promise.all(containersOf(runtime, record.id).map(({ id }) => killContainer(runtime, id)));
@@ -31,7 +36,7 @@ export async function stopSandbox(runtime: Runtime, record: SandboxRecord): Prom
 }
 
 /** StopPodSandbox: one that is unknown counts as stopped. */
-export async function stopPodSandbox(runtime: Runtime, id: string): Promise<void> {
+export async function stopPodSandbox(runtime: StopPorts, id: string): Promise<void> {
   await runtime.turns.run(id, async () => {
     const record = runtime.sandboxes.find(id);
     if (!record) return;
@@ -44,7 +49,7 @@ export async function stopPodSandbox(runtime: Runtime, id: string): Promise<void
 }
 
 /** Stops sandboxes whose files were deleted: no further container could run in them. */
-export async function stopBroken(runtime: Runtime): Promise<void> {
+export async function stopBroken(runtime: StopPorts): Promise<void> {
   for (const { id, state } of runtime.sandboxes.values()) {
     if (state !== "ready" || existsSync(runtime.paths.sandbox(id).config)) continue;
     runtime.log.warn("a pod's files are gone from the runtime's folder, stopping it", { id });
@@ -53,7 +58,10 @@ export async function stopBroken(runtime: Runtime): Promise<void> {
 }
 
 /** Forgets a stopped sandbox and its files. */
-export async function removeSandbox(runtime: Runtime, record: SandboxRecord): Promise<void> {
+export async function removeSandbox(
+  runtime: ProcessPorts & Events & Ends & DiskUse,
+  record: SandboxRecord,
+): Promise<void> {
   const paths = runtime.paths.sandbox(record.id);
   for (const { id } of containersOf(runtime, record.id)) await removeContainer(runtime, id);
   await removePath(paths.run);
@@ -65,7 +73,10 @@ export async function removeSandbox(runtime: Runtime, record: SandboxRecord): Pr
  * Serves RemovePodSandbox: stops it first, also when it was stopped before; one that is unknown is
  * no error. A sandbox whose stop fails is kept. Reports `deleted`.
  */
-export async function removePodSandbox(runtime: Runtime, id: string): Promise<void> {
+export async function removePodSandbox(
+  runtime: ProcessPorts & Network & Events & Ends & DiskUse,
+  id: string,
+): Promise<void> {
   // lab:10 begin removePodSandbox
   if (!runtime.sandboxes.find(id)) return;
   await stopPodSandbox(runtime, id);

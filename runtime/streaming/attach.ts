@@ -7,7 +7,7 @@ import type { CommandStreams, RemoteCommand } from "@raft2kube/streaming/remote-
 import { resizeTerminal } from "../container/control.ts";
 import { RuntimeError } from "../errors.ts";
 import { ATTACH_PACKET_BYTES } from "../limits.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Base, Records } from "../ports.ts";
 import type { StreamHandler } from "./server.ts";
 
 /** First byte of conmon's packets: which of the process's outputs follows. */
@@ -32,7 +32,7 @@ function inPackets(to: Writable): Writable {
 }
 
 /** Connects a client with the process under conmon, until either closes. */
-async function join(runtime: Runtime, id: string, remote: RemoteCommand): Promise<void> {
+async function join(runtime: Base & Records, id: string, remote: RemoteCommand): Promise<void> {
   const { attachSocket } = runtime.paths.container(id);
   const { incoming, outgoing } = packetConnection(connectSeqpacket(attachSocket));
   const over = new Promise<void>((resolve) => incoming.once("close", resolve));
@@ -61,7 +61,7 @@ async function join(runtime: Runtime, id: string, remote: RemoteCommand): Promis
 
 /** Serves one `attach` to the container's first process. */
 export function attachHandler(
-  runtime: Runtime,
+  runtime: Base & Records,
   id: string,
   streams: CommandStreams,
 ): StreamHandler {
@@ -81,7 +81,7 @@ export function attachHandler(
 }
 
 /** Attach needs a running container, with input when input is asked for. */
-export function requireAttachable(runtime: Runtime, id: string, streams: CommandStreams): void {
+export function requireAttachable(runtime: Records, id: string, streams: CommandStreams): void {
   const { phase, config } = runtime.containers.get(id);
   if (phase.state !== "running") {
     throw new RuntimeError("failed-precondition", `container ${id} is ${phase.state}, not running`);

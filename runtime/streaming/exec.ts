@@ -8,7 +8,7 @@ import type { TerminalSize } from "@raft2kube/streaming/resize.ts";
 import { startExec, type Exec } from "../container/exec.ts";
 import { startTerminalExec } from "../container/exec-terminal.ts";
 import { EXEC_DRAIN_MS, FIRST_SIZE_TIMEOUT_MS } from "../limits.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Base, Execs, Programs, Records } from "../ports.ts";
 import type { StreamHandler } from "./server.ts";
 
 /** Copies what is there to its reader; ends quietly when either side goes. */
@@ -31,7 +31,9 @@ export function copyInput(from: Readable | undefined, to: Writable): void {
   else to.end();
 }
 
-async function runPlain(runtime: Runtime, id: string, cmd: string[], remote: RemoteCommand) {
+type ExecPorts = Base & Records & Programs & Execs;
+
+async function runPlain(runtime: ExecPorts, id: string, cmd: string[], remote: RemoteCommand) {
   const exec = await startExec(runtime, id, { cmd, tty: false, stdio: ["pipe", "pipe", "pipe"] });
   const { stdin, stdout, stderr } = exec.child;
   copyInput(remote.stdin, stdin!);
@@ -43,7 +45,7 @@ async function runPlain(runtime: Runtime, id: string, cmd: string[], remote: Rem
  * The size that clients send right away: the OCI runtime gives it to the terminal while it starts
  * the command.
  */
-function firstSize(runtime: Runtime, remote: RemoteCommand): Promise<TerminalSize | undefined> {
+function firstSize(runtime: Base, remote: RemoteCommand): Promise<TerminalSize | undefined> {
   return new Promise((resolve) => {
     const timeout = runtime.clock.after(FIRST_SIZE_TIMEOUT_MS, () => resolve(undefined));
     remote.onResize((size) => {
@@ -53,7 +55,7 @@ function firstSize(runtime: Runtime, remote: RemoteCommand): Promise<TerminalSiz
   });
 }
 
-async function runTerminal(runtime: Runtime, id: string, cmd: string[], remote: RemoteCommand) {
+async function runTerminal(runtime: ExecPorts, id: string, cmd: string[], remote: RemoteCommand) {
   const size = await firstSize(runtime, remote);
   const { exec, terminal, resize } = await startTerminalExec(runtime, id, cmd, size);
   const { socket } = terminal;
@@ -69,7 +71,7 @@ async function runTerminal(runtime: Runtime, id: string, cmd: string[], remote: 
 
 /** The command's end, with its output delivered; a client that goes away takes it along. */
 async function outcomeOf(
-  runtime: Runtime,
+  runtime: Base,
   exec: Exec,
   remote: RemoteCommand,
   copied: Promise<unknown>,
@@ -89,7 +91,7 @@ async function outcomeOf(
 
 /** Serves one `exec` over a stream: the command runs as long as the client stays. */
 export function execHandler(
-  runtime: Runtime,
+  runtime: ExecPorts,
   id: string,
   cmd: string[],
   streams: CommandStreams,

@@ -6,7 +6,7 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { acceptPortForward } from "@raft2kube/streaming/accept-port-forward.ts";
 import type { ForwardedConnection } from "@raft2kube/streaming/port-forward.ts";
 import { RuntimeError } from "../errors.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Base, Records } from "../ports.ts";
 import type { StreamHandler } from "./server.ts";
 
 /** Starts a connection inside a pod; with the host's network, in our own namespace. */
@@ -43,13 +43,17 @@ async function serve(
 }
 
 /** PortForward needs a sandbox that is ready. */
-export function requireForwardable(runtime: Runtime, id: string): void {
+export function requireForwardable(runtime: Records, id: string): void {
   if (runtime.sandboxes.get(id).state === "ready") return;
   throw new RuntimeError("failed-precondition", `sandbox ${id} is not ready`);
 }
 
 /** Serves one port-forward session: connections to ports inside the pod. */
-export function portForwardHandler(runtime: Runtime, id: string, ports: number[]): StreamHandler {
+export function portForwardHandler(
+  runtime: Base & Records,
+  id: string,
+  ports: number[],
+): StreamHandler {
   return async (request, socket, head) => {
     const { netns } = runtime.sandboxes.get(id);
     await acceptPortForward(request, socket, head, {

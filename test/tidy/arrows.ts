@@ -161,7 +161,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["container/record.ts", "sandbox/record.ts", "sandbox/files.ts", "sandbox/network.ts"],
     ["container/disk-usage.ts", "container/exec-counts.ts", "container/exec-output.ts"],
     ["container/monitor.ts", "conmon.ts", "streaming/server.ts"],
-    ["runtime.ts"],
+    ["ports.ts"],
     ["container/"],
     ["sandbox/", "streaming/"],
     ["cri/", "reconcile.ts", "repair.ts"],

@@ -9,7 +9,6 @@ import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { imageService } from "@raft2kube/runtime/cri/image-service.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { writeTar } from "@raft2kube/runtime/image/tar/write.ts";
-import type { Runtime } from "@raft2kube/runtime/runtime.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
@@ -33,7 +32,7 @@ describe.runIf(process.getuid?.() === 0)("an image that needs a pull secret", ()
     const images = new ImageStore(join(dir, "images"), () => []);
     await images.open();
     const socket = join(dir, "cri.sock");
-    const runtime = { images, clock, registries: {} } as unknown as Runtime;
+    const runtime = { images, clock, registries: {} } as Parameters<typeof imageService>[0];
     const services = [serve(ImageService, imageService(runtime))];
     const server = await serveGrpc({ services, listen: { path: socket } });
     connection = connectGrpc(`unix://${socket}`);

@@ -1,6 +1,7 @@
 import type { Cgroups } from "@raft2kube/linux/cgroup/cgroup.ts";
 import type { MappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
+import type { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { DiskUsages } from "./container/disk-usage.ts";
 import type { ExecCounts } from "./container/exec-counts.ts";
@@ -15,8 +16,57 @@ import type { RuntimePaths } from "./paths.ts";
 import type { RecordTable } from "./record-table.ts";
 import type { PodNetwork } from "./sandbox/network.ts";
 import type { SandboxRecord } from "./sandbox/record.ts";
-import type { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import type { StreamingServer } from "./streaming/server.ts";
+
+// The ports of the runtime's operations: each operation takes those that it uses.
+
+/** Time, folders and log. */
+export interface Base {
+  readonly clock: Clock;
+  readonly paths: RuntimePaths;
+  readonly log: Logger;
+}
+
+export interface Records {
+  readonly sandboxes: RecordTable<SandboxRecord>;
+  readonly containers: RecordTable<ContainerRecord>;
+  /** Serializes the changes of each sandbox and container, by id. */
+  readonly turns: KeyedTurns;
+}
+
+/** Resources of the machine that containers can have. */
+export interface Machine {
+  readonly cgroups: Cgroups;
+  /** Where sandboxes without a cgroup parent of their own go. */
+  readonly cgroupParent: string;
+  /** Capabilities that containers can have at most. */
+  readonly ownCapabilities: ReadonlySet<string>;
+  /** The ids that containers can run as, and that files can belong to. */
+  readonly ids: MappedIds;
+}
+
+/** The programs that are run. */
+export interface Programs {
+  readonly oci: OciHandlers;
+  readonly conmonPath: string;
+  readonly pausePath: string;
+}
+
+/** Ports of the operations that start or end processes. */
+export type ProcessPorts = Base & Records & Machine & Programs;
+
+export interface Images {
+  readonly images: ImageStore;
+  readonly registries: RegistryEndpoints;
+}
+
+export interface Network {
+  readonly network: PodNetwork;
+}
+
+export interface Events {
+  readonly events: EventHub;
+}
 
 /** Ends of containers, as an ExitWatcher finds them. */
 export interface Exits {
@@ -26,37 +76,27 @@ export interface Exits {
   ended(id: string, timeout_ms: number): Promise<boolean>;
 }
 
-/** Dependencies of the runtime's operations; one object per runtime. */
-export interface Runtime {
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly paths: RuntimePaths;
-  readonly oci: OciHandlers;
-  readonly conmonPath: string;
-  readonly pausePath: string;
-  readonly cgroups: Cgroups;
-  /** Where sandboxes without a cgroup parent of their own go. */
-  readonly cgroupParent: string;
-  /** Capabilities that containers can have at most. */
-  readonly ownCapabilities: ReadonlySet<string>;
-  /** The ids that containers can run as, and that files can belong to. */
-  readonly ids: MappedIds;
-  readonly images: ImageStore;
-  readonly registries: RegistryEndpoints;
-  readonly network: PodNetwork;
-  readonly sandboxes: RecordTable<SandboxRecord>;
-  readonly containers: RecordTable<ContainerRecord>;
-  /** Serializes the changes of each sandbox and container, by id. */
-  readonly turns: KeyedTurns;
-  readonly events: EventHub;
+export interface Ends {
   readonly exits: Exits;
-  readonly streaming: StreamingServer;
-  readonly diskUsages: DiskUsages;
+}
+
+export interface Execs {
   readonly execs: ExecCounts;
   readonly execOutputs: ExecOutputs;
 }
 
+export interface Streams {
+  readonly streaming: StreamingServer;
+}
+
+export interface DiskUse {
+  readonly diskUsages: DiskUsages;
+}
+
 /** The OCI runtime of a container: its sandbox's. */
-export function ociOf(runtime: Runtime, { sandboxId }: { sandboxId: string }): OciRuntime {
-  return runtime.oci.of(runtime.sandboxes.find(sandboxId)?.runtimeHandler ?? "");
+export function ociOf(
+  { oci, sandboxes }: Pick<Programs, "oci"> & Pick<Records, "sandboxes">,
+  { sandboxId }: { sandboxId: string },
+): OciRuntime {
+  return oci.of(sandboxes.find(sandboxId)?.runtimeHandler ?? "");
 }
