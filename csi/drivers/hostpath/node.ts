@@ -27,7 +27,6 @@ import {
   requireDirectory,
   unmountAll,
 } from "../../lib/mount-point.ts";
-import { bind, showImage } from "./bind.ts";
 import { requireCapability, type CheckedCapability } from "./capability.ts";
 import { capacityOf } from "../../lib/capacity.ts";
 import { deleteVolume, requireVolume, type HostPathDriver } from "./driver.ts";
@@ -35,6 +34,7 @@ import { isEphemeral, makeEphemeralVolume } from "./ephemeral.ts";
 import { CAPACITY_BYTES_MAX } from "./limits.ts";
 import { detachSwapped } from "./held-devices.ts";
 import { topologyOf } from "./messages.ts";
+import { bind, mountVolume } from "./mount.ts";
 import { publishBlock, stageBlock, unstageBlock } from "./block-device.ts";
 import { volumeOf, type HostPathVolume } from "./state.ts";
 import { requireSpace, volumeStats } from "./volume-usage.ts";
@@ -52,8 +52,8 @@ const CAPABILITIES = [
 ];
 
 /**
- * The Node service: publishes volumes to pods by mounts. The mounts are read from the kernel at
- * each call, so every call can be repeated after a crash of either side.
+ * The Node service: volumes mounted for pods. What is mounted where is read from the
+ * kernel at each call, so every call can be repeated after a crash of either side.
  */
 export function nodeService(driver: HostPathDriver): ServedService {
   const handlers: Handlers<NodeMethods> = {
@@ -77,7 +77,7 @@ export function nodeService(driver: HostPathDriver): ServedService {
         const { contents, held, state } = driver;
         const block = volumeOf(state.current, id)?.block;
         if (block) await unstageBlock(held, id, contents.pathOf("volumes", id));
-        else await withdraw(driver, id, staging);
+        else await unmountVolume(driver, id, staging);
       });
       return {};
     },
@@ -92,9 +92,9 @@ export function nodeService(driver: HostPathDriver): ServedService {
       const id = requireString("volume_id", request.volumeId);
       const target = requirePath("target_path", request.targetPath);
       await driver.pending.run([id], async () => {
-        const shown = loopDeviceWithNodeAt(target);
-        const point = await withdraw(driver, id, target);
-        if (shown) detachSwapped(shown.name, path.dirname(driver.contents.pathOf("volumes", id)));
+        const device = loopDeviceWithNodeAt(target);
+        const point = await unmountVolume(driver, id, target);
+        if (device) detachSwapped(device.name, path.dirname(driver.contents.pathOf("volumes", id)));
         if (point !== undefined) await removeMountPoint(point);
         if (volumeOf(driver.state.current, id)?.ephemeral) await deleteVolume(driver, id);
       });
@@ -103,14 +103,14 @@ export function nodeService(driver: HostPathDriver): ServedService {
     nodeGetVolumeStats: async (request) => {
       const id = requireString("volume_id", request.volumeId);
       if (request.volumePath === "") requirePath("volume_path", "");
-      const volume = await requireShownAt(driver, id, request.volumePath);
+      const volume = await requireMountedAt(driver, id, request.volumePath);
       return volumeStats(driver, volume, request.volumePath);
     },
     nodeExpandVolume: async (request) => {
       const id = requireString("volume_id", request.volumeId);
       if (request.volumePath === "") requirePath("volume_path", "");
       capacityOf(request.capacityRange, CAPACITY_BYTES_MAX);
-      const volume = await requireShownAt(driver, id, request.volumePath);
+      const volume = await requireMountedAt(driver, id, request.volumePath);
       // ControllerExpandVolume has done it: it runs on the volume's node.
       return { capacityBytes: volume.capacity_bytes };
     },
@@ -131,9 +131,9 @@ async function stage(
   const staging = await mountPointOf("staging_target_path", stagingPath);
   if (volume.block) return stageBlock(driver.held, driver.contents.pathOf("volumes", id));
   const flags = capability.mount?.mountFlags ?? [];
-  if (isShownAt(driver, id, staging, flags.includes("ro"))) return;
+  if (isMountedAt(driver, id, staging, flags.includes("ro"))) return;
   await requireDirectory("staging_target_path", staging);
-  await show(driver, id, staging, flags);
+  await mountVolume(driver.contents, id, staging, flags);
   // lab:16 end
 }
 
@@ -155,7 +155,7 @@ async function publish(
   const { mode } = capability.accessMode;
   const readOnly =
     request.readonly || mountFlags.includes("ro") || mode === Mode.SINGLE_NODE_READER_ONLY;
-  if (!block && isShownAt(driver, id, target, readOnly)) return;
+  if (!block && isMountedAt(driver, id, target, readOnly)) return;
   if (mode === Mode.SINGLE_NODE_SINGLE_WRITER) requireUnpublished(driver, id, [staging, target]);
   if (block) {
     const content = driver.contents.pathOf("volumes", id);
@@ -165,7 +165,7 @@ async function publish(
   await makeMountPoint("target_path", target);
   const wanted = readOnly ? [...mountFlags, "ro"] : mountFlags;
   if (staging !== undefined) bind(staging, target, wanted);
-  else await show(driver, id, target, wanted);
+  else await mountVolume(driver.contents, id, target, wanted);
   // lab:16 end
 }
 
@@ -179,33 +179,15 @@ function requireAccessType(
   throw invalidArgument(`volume ${id} is ${is}: volume_capability has the other access type`);
 }
 
-/** Mounts the volume itself at `target`. Throws INTERNAL when it is missing. */
-async function show(
-  driver: HostPathDriver,
-  id: string,
-  target: string,
-  flags: readonly string[],
-): Promise<void> {
-  const content = driver.contents.pathOf("volumes", id);
-  switch (await driver.contents.formOf("volumes", id)) {
-    case "image":
-      return showImage(content, target, flags);
-    case "directory":
-      return bind(content, target, flags);
-    case undefined:
-      throw internal(`the content of volume ${id} is missing from the disk`);
-  }
-}
-
 /**
  * Unmounts the volume from `mounted` and gives that path resolved; undefined when it is not there.
  */
-async function withdraw(
+async function unmountVolume(
   driver: HostPathDriver,
   id: string,
   mounted: string,
 ): Promise<string | undefined> {
-  // lab:16 begin withdraw
+  // lab:16 begin unmountVolume
   let point: string;
   try {
     point = await mountPointOf("path", mounted);
@@ -216,8 +198,8 @@ async function withdraw(
   if (!mountAt(point)) return point;
   const { block } = requireVolume(driver, id);
   const ours = mountsOfVolume(driver.contents.pathOf("volumes", id));
-  const shown = ours.some((mount) => mount.mountPoint === point);
-  if (!shown && !(block && isLoopDeviceNode(point))) {
+  const isMounted = ours.some((mount) => mount.mountPoint === point);
+  if (!isMounted && !(block && isLoopDeviceNode(point))) {
     throw internal(`${point} is mounted, but not from volume ${id}: left alone`);
   }
   const isLast = ours.every((mount) => mount.mountPoint === point);
@@ -233,8 +215,8 @@ async function withdraw(
  * Whether the volume is mounted at `point` already, in the way asked for. Throws ALREADY_EXISTS
  * when it is there in another way, FAILED_PRECONDITION when something else is.
  */
-function isShownAt(driver: HostPathDriver, id: string, point: string, readOnly: boolean): boolean {
-  // lab:16 begin is-shown-at
+function isMountedAt(driver: HostPathDriver, id: string, point: string, readOnly: boolean): boolean {
+  // lab:16 begin is-mounted-at
   const mount = mountAt(point);
   if (!mount) return false;
   const ours = mountsOfVolume(driver.contents.pathOf("volumes", id));
@@ -275,11 +257,13 @@ function requireUnpublished(
   if (other) throw failedPrecondition(`volume ${id} is published at ${other.mountPoint} already`);
 }
 
-async function requireShownAt(driver: HostPathDriver, id: string, shown: string) {
+async function requireMountedAt(driver: HostPathDriver, id: string, volumePath: string) {
   const volume = requireVolume(driver, id);
-  const point = path.isAbsolute(shown) ? await mountPointOf("volume_path", shown) : shown;
+  const point = path.isAbsolute(volumePath)
+    ? await mountPointOf("volume_path", volumePath)
+    : volumePath;
   const content = driver.contents.pathOf("volumes", id);
   if (path.isAbsolute(point) && isImageAt(content, point)) return volume;
   if (mountsOfVolume(content).some((mount) => mount.mountPoint === point)) return volume;
-  throw notFound(`volume ${id} is not mounted at ${shown}`);
+  throw notFound(`volume ${id} is not mounted at ${volumePath}`);
 }

@@ -14,7 +14,7 @@ import { mountOf, readMountInfo, type MountInfo } from "@raft2kube/linux/mount/m
 const LOOP_MAJOR = 7;
 
 /**
- * The mounts that show a volume somewhere: its staging and target paths. The kernel's own tables
+ * The mounts of a volume: its staging and target paths. The kernel's own tables
  * are asked, so the answer holds after any crash. `content`, an image or a directory, is absolute
  * and has no links in it. No mount point is visited: a tenant names the directories of NFS servers,
  * and one that does not answer would block the caller.

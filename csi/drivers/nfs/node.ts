@@ -99,7 +99,7 @@ async function publish(
   const source = sourceOf(share, subDir);
   const attributes = mount.attributes | (request.readonly ? READ_ONLY : 0);
   const target = await mountPointOf("target_path", targetPath);
-  if (isShownAt(driver, source, target, (attributes & READ_ONLY) !== 0)) return;
+  if (isMountedAt(driver, source, target, (attributes & READ_ONLY) !== 0)) return;
   if (mode === Mode.SINGLE_NODE_SINGLE_WRITER) requireUnpublished(driver, source);
   await makeMountPoint("target_path", target);
   try {
@@ -119,7 +119,7 @@ async function publish(
  * Whether the directory is mounted at `point` already, in the way asked for. Throws ALREADY_EXISTS
  * when it is there in another way, FAILED_PRECONDITION when something else is.
  */
-function isShownAt(driver: NfsDriver, source: string, point: string, readOnly: boolean): boolean {
+function isMountedAt(driver: NfsDriver, source: string, point: string, readOnly: boolean): boolean {
   // lab:17 begin shown
   const mount = mountAt(point);
   if (!mount) return false;
