@@ -6,7 +6,7 @@ import { Framework } from "./framework/framework.ts";
 import { podInfo } from "./node-info.ts";
 import { balancedAllocation } from "./plugins/balanced-allocation.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "./profiles.ts";
-import { node, pod, snapshot } from "./test-objects.ts";
+import { node, pod, snapshot } from "./testing/objects.ts";
 
 const framework = frameworkOf(DEFAULT_PROFILE, []);
 

@@ -6,7 +6,7 @@ import { podInfo } from "./node-info.ts";
 import { Nominator } from "./nominator.ts";
 import { findCandidate } from "./preemption.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "./profiles.ts";
-import { node, pod, snapshot } from "./test-objects.ts";
+import { node, pod, snapshot } from "./testing/objects.ts";
 
 const framework = frameworkOf(DEFAULT_PROFILE, []);
 

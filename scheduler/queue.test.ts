@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { resourcesFit } from "./plugins/resources-fit.ts";
 import { taintToleration } from "./plugins/taint-toleration.ts";
 import { type QueuedPod, SchedulingQueue } from "./queue.ts";
-import { pod } from "./test-objects.ts";
+import { pod } from "./testing/objects.ts";
 
 function makeQueue() {
   const clock = new ManualClock();

@@ -3,7 +3,7 @@ import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import { expect, test } from "vitest";
 import { SchedulerCache } from "./cache.ts";
 import { podRequests } from "./resources.ts";
-import { pod } from "./test-objects.ts";
+import { pod } from "./testing/objects.ts";
 
 function resized(
   desired: string, allocated: string, actual: string, conditions: object[] = [],

@@ -23,7 +23,7 @@ import { podInfo } from "./node-info.ts";
 import { checkProfile } from "./profiles.ts";
 import { SchedulingQueue } from "./queue.ts";
 import { Scheduler } from "./scheduler.ts";
-import { node, pod, snapshot } from "./test-objects.ts";
+import { node, pod, snapshot } from "./testing/objects.ts";
 
 type EveryPoint = PreFilterPlugin & FilterPlugin & PostFilterPlugin & PreScorePlugin &
   ScorePlugin & ReservePlugin & PermitPlugin & PreBindPlugin & BindPlugin;

@@ -57,11 +57,7 @@ export class AttachmentWriter {
   /** Deletes an attachment. Its external-attacher detaches the volume, then it is gone. */
   async delete({ metadata }: VolumeAttachment): Promise<void> {
     const { name = "", uid } = metadata;
-    try {
-      await this.#attachments.delete({ name }, { preconditions: { uid } });
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-    }
+    await undefinedIfNotFound(this.#attachments.delete({ name }, { preconditions: { uid } }));
   }
 
   /**

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { CLUSTER_ROLES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
@@ -21,11 +21,9 @@ export function startClusterRoleAggregation(context: ControllerContext): Running
     const { group, version, kind } = CLUSTER_ROLES;
     const { name = "" } = role.metadata;
     const applied = { apiVersion: `${group}/${version}`, kind, metadata: { name }, rules };
-    try {
-      await writer.patch({ name }, "apply", applied, { fieldManager: ACCOUNT, force: true });
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-    }
+    await undefinedIfNotFound(
+      writer.patch({ name }, "apply", applied, { fieldManager: ACCOUNT, force: true }),
+    );
   };
   const loop = startLoop(context, {
     queue: "ClusterRoleAggregator", name: ACCOUNT, reads: [roles], workers: 1, reconcile,

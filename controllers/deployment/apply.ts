@@ -1,9 +1,7 @@
 import type { Deployment, DeploymentStatus, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
-  isAlreadyExists,
-  isNamespaceTerminating,
-  isNotFound,
+  isAlreadyExists, isNamespaceTerminating, undefinedIfNotFound,
 } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
@@ -135,9 +133,5 @@ function canonical(status: DeploymentStatus | undefined): string {
 }
 
 async function ignoreNotFound(writing: Promise<unknown>): Promise<void> {
-  try {
-    await writing;
-  } catch (thrown) {
-    if (!isNotFound(thrown)) throw thrown;
-  }
+  await undefinedIfNotFound(writing);
 }

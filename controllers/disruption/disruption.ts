@@ -6,7 +6,7 @@ import type {
   PodDisruptionBudgetStatus,
 } from "@raft2kube/api/gen/policy/v1.ts";
 import { formatLabelTerms, matchesSelector, termsOf } from "@raft2kube/api/selector.ts";
-import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { isConflict, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
@@ -65,11 +65,7 @@ export function startDisruption(context: ControllerContext): Running {
 
   const write = async (budget: PodDisruptionBudget, status: PodDisruptionBudgetStatus) => {
     if (isSameStatus(status, budget.status)) return;
-    try {
-      await writer.updateStatus({ ...budget, status });
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-    }
+    await undefinedIfNotFound(writer.updateStatus({ ...budget, status }));
   };
 
   const reads = [budgets, pods, sets, deployments];

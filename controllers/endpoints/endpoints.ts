@@ -1,5 +1,5 @@
 import type { Endpoints, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf, nameOfKey } from "@raft2kube/client-kube/object/object.ts";
 import { ENDPOINTS, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
@@ -33,11 +33,7 @@ export function startEndpoints(context: ControllerContext): Running {
   };
 
   const remove = async (key: string) => {
-    try {
-      await writer.delete(nameOfKey(key));
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-    }
+    await undefinedIfNotFound(writer.delete(nameOfKey(key)));
   };
 
   const reads = [services, pods, endpoints];

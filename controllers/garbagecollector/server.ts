@@ -1,7 +1,7 @@
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject, ObjectName } from "@raft2kube/client-kube/object/object.ts";
 import { apiVersionOf, type ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -112,9 +112,5 @@ function kindKey(apiVersion: string, kind: string): string {
 }
 
 async function ignoreNotFound(writing: Promise<unknown>): Promise<void> {
-  try {
-    await writing;
-  } catch (thrown) {
-    if (!isNotFound(thrown)) throw thrown;
-  }
+  await undefinedIfNotFound(writing);
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ControllerRevision } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PodTemplateSpec } from "@raft2kube/api/gen/core/v1.ts";
-import { isAlreadyExists, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { isAlreadyExists, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
@@ -91,11 +91,7 @@ export async function deleteRevisions<C extends KubeObject>(
 ): Promise<void> {
   for (const revision of surplus) {
     const { uid } = revision.metadata;
-    try {
-      await revisions.delete(nameOf(revision), { preconditions: { uid } });
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-    }
+    await undefinedIfNotFound(revisions.delete(nameOf(revision), { preconditions: { uid } }));
     written.removed(keyOf(owner), revision);
   }
 }

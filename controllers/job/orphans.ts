@@ -1,6 +1,6 @@
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf, nameOfKey } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { JOBS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
@@ -24,11 +24,7 @@ export function startOrphans(context: ControllerContext, control: JobControl): R
   const reconcile = async (key: string) => {
     const pod = pods.store.get(key);
     if (!pod || !isTracked(pod) || (await isCounted(control, pod))) return;
-    try {
-      await stopTracking(control, pod);
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-    }
+    await undefinedIfNotFound(stopTracking(control, pod));
   };
 
   const loop = startLoop(context, {

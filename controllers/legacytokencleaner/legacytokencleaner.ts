@@ -1,6 +1,6 @@
 import type { ConfigMap, Pod, Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   CONFIG_MAPS, PODS, SECRETS, SERVICE_ACCOUNTS,
@@ -39,11 +39,7 @@ export function startLegacyTokenCleaner(context: ControllerContext): Running {
     await writer.delete(nameOf(secret), { preconditions: { uid, resourceVersion } });
   };
   const unlessChanged = async (write: Promise<void>) => {
-    try {
-      await write;
-    } catch (thrown) {
-      if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
-    }
+    await ignoreLostRace(write);
   };
 
   const reconcile = async () => {

@@ -1,4 +1,4 @@
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 
@@ -29,10 +29,8 @@ async function write<T extends KubeObject>(
   object: T,
   finalizers: string[],
 ): Promise<void> {
-  try {
-    await writer.update({ ...object, metadata: { ...object.metadata, finalizers } });
-  } catch (thrown) {
-    if (!isNotFound(thrown)) throw thrown;
-  }
+  await undefinedIfNotFound(
+    writer.update({ ...object, metadata: { ...object.metadata, finalizers } }),
+  );
 }
 

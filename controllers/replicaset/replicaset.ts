@@ -1,7 +1,7 @@
 import type { ReplicaSet, ReplicaSetStatus } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
@@ -95,11 +95,7 @@ export function startReplicas<T extends KubeObject>(
     const { status, again_ms } = planStatus(old, own, failure, context.clock.now());
     const after = kind.withStatus(object, status);
     if (!statusChanged(old.status, asReplicaSet(after).status)) return again_ms;
-    try {
-      await writer.updateStatus(after);
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-    }
+    await undefinedIfNotFound(writer.updateStatus(after));
     return again_ms;
   };
 

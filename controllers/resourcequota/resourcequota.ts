@@ -7,7 +7,7 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
 import { discover } from "@raft2kube/client-kube/rest/discovery.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
@@ -69,11 +69,7 @@ export function startResourceQuota(context: ControllerContext): Running {
     const status = statusOf(quota, [...near, ...far]);
     loop.queue.addAfter(key, far.length > 0 ? QUOTA_COUNT_MS : QUOTA_RESYNC_MS);
     if (isDeepStrictEqual(status, quota.status)) return;
-    try {
-      await writer.updateStatus({ ...quota, status });
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-    }
+    await undefinedIfNotFound(writer.updateStatus({ ...quota, status }));
   };
 
   const reads = [quotas, ...followed];

@@ -1,5 +1,5 @@
 import type { Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
-import { isConflict, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import { ignoreLostRace, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { SECRETS, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
@@ -117,10 +117,8 @@ class TokenWriter {
   async #delete(secret: Secret): Promise<void> {
     const { uid, resourceVersion } = secret.metadata;
     logger(CONTROLLER).info("deleted: its account is gone", { secret: nameOf(secret) });
-    try {
-      await this.#secrets.delete(nameOf(secret), { preconditions: { uid, resourceVersion } });
-    } catch (thrown) {
-      if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
-    }
+    await ignoreLostRace(
+      this.#secrets.delete(nameOf(secret), { preconditions: { uid, resourceVersion } }),
+    );
   }
 }

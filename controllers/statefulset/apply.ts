@@ -1,7 +1,7 @@
 import type { StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import {
-  isAlreadyExists, isNamespaceTerminating, isNotFound,
+  isAlreadyExists, isNamespaceTerminating, undefinedIfNotFound,
 } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
@@ -104,11 +104,7 @@ async function withEvent(
  * name.
  */
 async function deletePod({ pods }: StatefulControl, pod: Pod): Promise<void> {
-  try {
-    await pods.delete(nameOf(pod), { preconditions: { uid: pod.metadata.uid } });
-  } catch (thrown) {
-    if (!isNotFound(thrown)) throw thrown;
-  }
+  await undefinedIfNotFound(pods.delete(nameOf(pod), { preconditions: { uid: pod.metadata.uid } }));
 }
 
 async function repair(

@@ -1,5 +1,5 @@
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
-import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
@@ -21,11 +21,9 @@ export function startTokenCleaner(context: ControllerContext): Running {
     if (!secret || end_ms === undefined) return;
     const left_ms = end_ms - clock.now();
     if (left_ms > 0) return { again_ms: Math.min(left_ms, TOKEN_LOOK_MS) };
-    try {
-      await writer.delete(nameOf(secret), { preconditions: { uid: secret.metadata.uid } });
-    } catch (thrown) {
-      if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
-    }
+    await ignoreLostRace(
+      writer.delete(nameOf(secret), { preconditions: { uid: secret.metadata.uid } }),
+    );
   };
 
   const loop = startLoop(context, {

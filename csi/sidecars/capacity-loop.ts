@@ -1,7 +1,7 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import type { CSIStorageCapacity, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { orUndefined, translateClass } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
@@ -78,11 +78,7 @@ export class CapacityPublishing {
     for (const each of plan.create) await capacities.create(each);
     for (const each of plan.update) await capacities.update(each);
     for (const each of plan.delete) {
-      try {
-        await capacities.delete(nameOf(each));
-      } catch (thrown) {
-        if (!isNotFound(thrown)) throw thrown;
-      }
+      await undefinedIfNotFound(capacities.delete(nameOf(each)));
     }
     return CAPACITY_POLL_MS;
   }

@@ -1,6 +1,6 @@
 import { MIRROR_ANNOTATION } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { isAlreadyExists, isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { ignoreLostRace, isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
@@ -136,10 +136,8 @@ export class MirrorPods {
     if (mirror.metadata.deletionTimestamp) {
       this.#deleted_ms.set(fullNameOf(mirror), clock.monotonic());
     }
-    try {
-      await this.#options.pods.delete(where, { gracePeriodSeconds: 0, preconditions });
-    } catch (thrown) {
-      if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
-    }
+    await ignoreLostRace(
+      this.#options.pods.delete(where, { gracePeriodSeconds: 0, preconditions }),
+    );
   }
 }

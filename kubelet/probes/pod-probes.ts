@@ -7,8 +7,8 @@ import type { Runtime } from "../cri/runtime.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { containersOf } from "../pods/pod-identity.ts";
 import type { ObservedContainer } from "../cri/observed.ts";
-import type { ContainerHealth } from "./probe-state.ts";
-import { advance, NEW_PROBE, type ProbeState } from "./probe-state.ts";
+import type { ContainerHealth } from "./probe-verdict.ts";
+import { advance, NEW_PROBE, type ProbeState } from "./probe-verdict.ts";
 import { type ProbeOutcome, runProbe } from "./run-probe.ts";
 
 const log = logger("kubelet-probes");

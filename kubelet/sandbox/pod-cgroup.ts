@@ -70,9 +70,4 @@ export class PodCgroups {
   usage(pod: Pod): CgroupUsage | undefined {
     return this.#cgroups.usage(podCgroup(this.#root, pod));
   }
-
-  /** Usage of all pods together. */
-  totalUsage(): CgroupUsage | undefined {
-    return this.#cgroups.usage(this.#root);
-  }
 }

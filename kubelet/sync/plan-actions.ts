@@ -3,7 +3,7 @@ import { needsRestart } from "../allocation/plan.ts";
 import { containerHash } from "../containers/container-hash.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import type { ContainerKind } from "../pods/pod-identity.ts";
-import type { ContainerHealth } from "../probes/probe-state.ts";
+import type { ContainerHealth } from "../probes/probe-verdict.ts";
 
 export interface PlanInput {
   pod: Pod;

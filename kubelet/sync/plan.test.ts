@@ -5,7 +5,7 @@ import { ownGrace } from "./apply-plan.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import { type KillCause, restartsAfterKill } from "./plan-actions.ts";
 import { planPod } from "./plan.ts";
-import type { ContainerHealth } from "../probes/probe-state.ts";
+import type { ContainerHealth } from "../probes/probe-verdict.ts";
 
 type Spec = { policy?: RestartPolicy; init?: string[]; sidecars?: string[]; regular?: string[] };
 

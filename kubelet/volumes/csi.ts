@@ -26,7 +26,7 @@ import {
   type CsiVolumeData,
 } from "./csi-volume-data.ts";
 import { fsGroupWork, requireLocal } from "./network-mount.ts";
-import { applyFsGroup } from "./ownership.ts";
+import { applyFsGroup } from "./fs-group.ts";
 import type {
   ReadyVolume,
   SetUpRequest,

@@ -3,7 +3,7 @@ import { valueOf } from "@raft2kube/std/quantity.ts";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { mountMemory, removeVolumeDir } from "./disk.ts";
-import { applyFsGroup } from "./ownership.ts";
+import { applyFsGroup } from "./fs-group.ts";
 import type { SetUpRequest, VolumePlugin } from "./plugin.ts";
 import { directoryUsage } from "./volume-usage.ts";
 import { VolumeError } from "./volume-error.ts";

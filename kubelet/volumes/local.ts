@@ -7,7 +7,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { ensurePath } from "./host-path.ts";
 import { requireLocal } from "./network-mount.ts";
-import { applyFsGroup } from "./ownership.ts";
+import { applyFsGroup } from "./fs-group.ts";
 import type { SetUpRequest, VolumePlugin } from "./plugin.ts";
 
 /**

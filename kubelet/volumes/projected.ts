@@ -5,7 +5,7 @@ import { FILES_OF_POD_BYTES_MAX } from "../limits.ts";
 import { writeAtomically } from "./atomic-writer.ts";
 import { mountMemory, removeVolumeDir } from "./disk.ts";
 import { Files } from "./files.ts";
-import { applyFsGroup } from "./ownership.ts";
+import { applyFsGroup } from "./fs-group.ts";
 import type { VolumePlugin } from "./plugin.ts";
 import {
   addConfigMap,

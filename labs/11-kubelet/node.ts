@@ -6,7 +6,7 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import { containerHash } from "@raft2kube/kubelet/containers/container-hash.ts";
 import type { ObservedContainer, ObservedPod } from "@raft2kube/kubelet/cri/observed.ts";
-import type { ContainerHealth } from "@raft2kube/kubelet/probes/probe-state.ts";
+import type { ContainerHealth } from "@raft2kube/kubelet/probes/probe-verdict.ts";
 import { containersOf, isRestartableInit } from "@raft2kube/kubelet/pods/pod-identity.ts";
 import {
   type PodPlan,

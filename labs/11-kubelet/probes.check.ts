@@ -2,7 +2,7 @@ import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Runtime } from "@raft2kube/kubelet/cri/runtime.ts";
 import { BackOffs } from "@raft2kube/kubelet/pods/back-off.ts";
 import { PodProbes } from "@raft2kube/kubelet/probes/pod-probes.ts";
-import { NEW_PROBE, advance } from "@raft2kube/kubelet/probes/probe-state.ts";
+import { NEW_PROBE, advance } from "@raft2kube/kubelet/probes/probe-verdict.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";

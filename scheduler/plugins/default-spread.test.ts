@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { schedulePod } from "../cycle.ts";
 import { podInfo } from "../node-info.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
-import { NO_WORKLOADS, node, pod, snapshot } from "../test-objects.ts";
+import { NO_WORKLOADS, node, pod, snapshot } from "../testing/objects.ts";
 import { defaultConstraints, type Workloads } from "./default-spread.ts";
 import { topologySpread } from "./topology-spread.ts";
 

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { schedulePod } from "../cycle.ts";
 import { podInfo } from "../node-info.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
-import { node, pod, snapshot } from "../test-objects.ts";
+import { node, pod, snapshot } from "../testing/objects.ts";
 import { dynamicResources } from "./dynamic-resources.ts";
 
 const there: ResourceClaim = {

@@ -6,7 +6,7 @@ import { schedulePod } from "../cycle.ts";
 import { podInfo } from "../node-info.ts";
 import { findCandidate } from "../preemption.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
-import { node, pod, snapshot } from "../test-objects.ts";
+import { node, pod, snapshot } from "../testing/objects.ts";
 import { volumeRestrictions } from "./volume-restrictions.ts";
 
 const claims = new Map(["ReadWriteOncePod", "ReadWriteOnce"].map((mode) => {

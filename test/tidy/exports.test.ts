@@ -55,8 +55,8 @@ const FOR_TESTS = [
   "cni/build.ts: buildPlugins",
   "openapi/descriptions.ts: describedPackages",
   "runtime/image/archive.ts: saveArchive",
-  "scheduler/test-objects.ts: pod",
-  "scheduler/test-objects.ts: NO_WORKLOADS",
+  "scheduler/testing/objects.ts: pod",
+  "scheduler/testing/objects.ts: NO_WORKLOADS",
   "store/backend/memory.ts: memoryBackend",
 ];
 

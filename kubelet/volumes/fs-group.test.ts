@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { withSwapper } from "@raft2kube/linux/testing/swapper.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { applyFsGroup } from "./ownership.ts";
+import { applyFsGroup } from "./fs-group.ts";
 
 const GROUP = 4321;
 

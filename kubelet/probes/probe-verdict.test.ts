@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { advance, NEW_PROBE } from "./probe-state.ts";
+import { advance, NEW_PROBE } from "./probe-verdict.ts";
 
 /** s: success, f: failure, e: error; the expected line has +, - or ? after each. */
 function run(outcomes: string, probe: { successThreshold?: number; failureThreshold?: number }) {

@@ -1,7 +1,7 @@
 import type { Node, Pod, PodSpec, Taint } from "@raft2kube/api/gen/core/v1.ts";
-import type { Snapshot } from "./framework/snapshot.ts";
-import { NodeInfo, podInfo } from "./node-info.ts";
-import type { Workloads } from "./plugins/default-spread.ts";
+import type { Snapshot } from "../framework/snapshot.ts";
+import { NodeInfo, podInfo } from "../node-info.ts";
+import type { Workloads } from "../plugins/default-spread.ts";
 
 /** Objects for tests, with the fields that the scheduler reads. */
 
