@@ -47,6 +47,15 @@ const INITIAL_SLICE_BYTES = 64 * 1024;
 const SLICE_BYTES = 16 * 1024;
 
 /**
+ * - `unread`: it has no reader yet; chunks wait.
+ * - `flowing`: the reader takes what comes; nothing waits but initial items.
+ * - `blocked`: the reader is full; chunks wait until it resumes.
+ * - `ending`: no event is taken any more; what waits goes to the reader, and then its end.
+ * - `over`: the reader got its end.
+ */
+type WatcherState = "unread" | "flowing" | "blocked" | "ending" | "over";
+
+/**
  * One client's view of a cache. The initial items are made as the reader takes them; what comes
  * after them waits here when the reader does not read, and when too much waits the watcher ends.
  */
@@ -57,15 +66,13 @@ export class Watcher implements Lagging {
   readonly start: number;
   readonly #encoder: WatchEncoder;
   #initial: Iterator<WatchItem> | undefined;
+  #state: WatcherState = "unread";
+  /** Undefined until `attach`; never in the states `flowing` and `blocked`. */
   #reader: WatchReader | undefined;
-  /** The reader takes what comes. */
-  #flowing = false;
+  /** Chunks that wait, the oldest first, with their bytes and events. */
   #queue: Chunk[] = [];
   #queuedBytes = 0;
   #queuedEvents = 0;
-  #ended = false;
-  /** Whether the reader got its end. */
-  #isEndSent = false;
   #sent = 0;
   #leave: () => void = () => undefined;
   #listed: () => void = () => undefined;
@@ -114,16 +121,23 @@ export class Watcher implements Lagging {
 
   /** The reader can take more. */
   resume(): void {
-    const reader = this.#reader!;
-    this.#flowing = true;
-    while (this.#flowing) {
+    if (this.#state === "unread" || this.#state === "blocked") this.#state = "flowing";
+    let takes = true;
+    while (takes && this.#state !== "over") {
       const bytes = timed("watch: first objects", () => this.#next());
       if (bytes === undefined) {
-        if (this.#ended) this.#sendEnd(true);
+        if (this.#state === "ending") this.#sendEnd(true);
         return;
       }
-      this.#flowing = reader.write(bytes);
+      takes = this.#give(bytes);
     }
+  }
+
+  /** Returns false when the reader can take no more. */
+  #give(bytes: Buffer): boolean {
+    if (this.#reader!.write(bytes)) return true;
+    if (this.#state === "flowing") this.#state = "blocked";
+    return false;
   }
 
   /** The next bytes: initial items first. */
@@ -179,9 +193,7 @@ export class Watcher implements Lagging {
       log.error("an object could not be encoded", { form, reason: messageOf(thrown) });
       this.#initial = undefined;
       this.#queue = [];
-      this.#ended = true;
-      this.#budget.leave(this);
-      this.#leave();
+      this.#end();
       return this.#complaint(internal(UNSHOWN));
     }
   }
@@ -193,12 +205,9 @@ export class Watcher implements Lagging {
   /** Called by the channel, in order of revision. */
   deliver(chunk: Chunk): void {
     // lab:07b begin deliver
-    if (this.#ended || chunk.events === 0) return;
+    if (this.#hasEnded || chunk.events === 0) return;
     this.#sent += chunk.events;
-    if (this.#flowing) {
-      this.#flowing = this.#reader!.write(chunk.bytes);
-      return;
-    }
+    if (this.#state === "flowing") return void this.#give(chunk.bytes);
     chunk.keep();
     this.#queue.push(chunk);
     this.#queuedBytes += chunk.bytes.length;
@@ -209,7 +218,7 @@ export class Watcher implements Lagging {
       (this.#queuedBytes > WATCHER_QUEUE_BYTES_MAX && length > 1);
     if (tooMuch) this.#terminate();
     // lab:07b end
-    if (!this.#ended && this.#queue.at(-1) === chunk) this.#budget.hold(this, chunk);
+    if (!this.#hasEnded && this.#queue.at(-1) === chunk) this.#budget.hold(this, chunk);
   }
 
   giveUp(): void {
@@ -224,25 +233,32 @@ export class Watcher implements Lagging {
 
   /** Ends the watch with an error; on an expired one the client lists again. */
   fail(error: ApiError): void {
-    if (this.#ended) return;
+    if (this.#hasEnded) return;
     this.deliver(new Chunk(this.#complaint(error), 1));
     this.close();
   }
 
   /** Ends the watch: immediately for a ready reader, else by closing its connection. */
   close(): void {
-    if (!this.#ended) {
-      this.#ended = true;
-      this.#budget.leave(this);
-      this.#leave();
-    }
+    const isFlowing = this.#state === "flowing";
+    if (!this.#hasEnded) this.#end();
     // One that ended before it had a reader, and whose reader takes no more, is cut off as well.
-    this.#sendEnd(this.#flowing);
+    this.#sendEnd(isFlowing);
+  }
+
+  get #hasEnded(): boolean {
+    return this.#state === "ending" || this.#state === "over";
+  }
+
+  #end(): void {
+    this.#state = "ending";
+    this.#budget.leave(this);
+    this.#leave();
   }
 
   #sendEnd(whole: boolean): void {
-    if (this.#reader === undefined || this.#isEndSent) return;
-    this.#isEndSent = true;
+    if (this.#reader === undefined || this.#state === "over") return;
+    this.#state = "over";
     this.#reader.end(whole);
   }
 }

@@ -55,8 +55,6 @@ const FOR_TESTS = [
   "cni/build.ts: buildPlugins",
   "openapi/descriptions.ts: describedPackages",
   "runtime/image/archive.ts: saveArchive",
-  "scheduler/testing/objects.ts: pod",
-  "scheduler/testing/objects.ts: NO_WORKLOADS",
   "store/backend/memory.ts: memoryBackend",
 ];
 
