@@ -65,6 +65,17 @@ export function readMark(disk: Pick<Disk, "list" | "read">): FoundMark {
   return { position, nextSlot, exists: true };
 }
 
+/** The file of the mark: `exists` when an earlier run made it. */
+type MarkFile =
+  | { readonly kind: "unopened"; readonly exists: boolean }
+  | { readonly kind: "open"; readonly file: DiskFile };
+
+/** When the newest write is synced: it is already, after a pause, or at the next turn. */
+type Sync =
+  | { readonly kind: "done" }
+  | { readonly kind: "later"; readonly timer: Timer }
+  | { readonly kind: "due" };
+
 /**
  * Records how far the log is durable, after each sync that no other write waits for. It replaces
  * the records that are not there yet, each of which would state that all before it is durable. The
@@ -76,16 +87,18 @@ export class SyncedMark {
   readonly #disk: Disk;
   readonly #clock: Clock;
   readonly #onFailure: (error: Error | null) => void;
-  #exists: boolean;
+  #file: MarkFile;
+  /** The slot to write next. */
   #slot: number;
-  #file: DiskFile | undefined;
+  /** The position to be noted. Never goes back. */
   #wanted: number;
+  /** The position in the file. Invariant: written <= wanted. */
   #written: number;
-  #timer: Timer | undefined;
-  #syncDue = false;
-  #busy = false;
-  #dead = false;
-  #idle: (() => void) | undefined;
+  #sync: Sync = { kind: "done" };
+  /** `busy`: an operation on the file is under way; `dead`: none is started any more. */
+  #state: "idle" | "busy" | "dead" = "idle";
+  /** Called when nothing is under way, nor to be done. */
+  #onIdle: (() => void) | undefined;
 
   constructor(
     disk: Disk,
@@ -96,7 +109,7 @@ export class SyncedMark {
     this.#disk = disk;
     this.#clock = clock;
     this.#onFailure = onFailure;
-    this.#exists = found.exists;
+    this.#file = { kind: "unopened", exists: found.exists };
     this.#slot = found.nextSlot;
     this.#wanted = found.position;
     this.#written = found.position;
@@ -110,37 +123,44 @@ export class SyncedMark {
 
   /** Nothing more is noted: the log itself has failed. */
   abandon(): void {
-    this.#dead = true;
-    this.#timer?.cancel();
-    this.#idle?.();
+    this.#state = "dead";
+    this.#cancelSync();
+    this.#onIdle?.();
   }
 
   /** Waits for the write under way, makes it durable and closes the file. */
   async close(): Promise<void> {
-    this.#timer?.cancel();
-    if (this.#busy && !this.#dead) await new Promise<void>((resolve) => (this.#idle = resolve));
-    const file = this.#file;
-    if (!file || this.#dead) return;
+    this.#cancelSync();
+    if (this.#state === "busy") await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    if (this.#file.kind === "unopened" || this.#isDead) return;
+    const { file } = this.#file;
     await new Promise<void>((resolve) => file.sync(() => file.close(() => resolve())));
   }
 
+  get #isDead(): boolean {
+    return this.#state === "dead";
+  }
+
+  #cancelSync(): void {
+    if (this.#sync.kind === "later") this.#sync.timer.cancel();
+  }
+
   #pump(): void {
-    if (this.#busy || this.#dead) return;
-    if (this.#wanted <= this.#written && !this.#syncDue) return this.#idle?.();
-    this.#busy = true;
-    if (this.#file) return this.#act(this.#file);
-    this.#disk.open(SYNCED_NAME, !this.#exists, (error, file) => {
+    if (this.#state !== "idle") return;
+    if (this.#wanted <= this.#written && this.#sync.kind !== "due") return this.#onIdle?.();
+    this.#state = "busy";
+    if (this.#file.kind === "open") return this.#act(this.#file.file);
+    this.#disk.open(SYNCED_NAME, !this.#file.exists, (error, file) => {
       if (error) return this.#fail(error);
       assert(file, "an open without an error has a file");
-      this.#exists = true;
-      this.#file = file;
+      this.#file = { kind: "open", file };
       this.#act(file);
     });
   }
 
   #act(file: DiskFile): void {
     if (this.#wanted > this.#written) return this.#write(file);
-    this.#syncDue = false;
+    this.#sync = { kind: "done" };
     file.sync((error) => this.#done(error));
   }
 
@@ -150,20 +170,20 @@ export class SyncedMark {
       this.#slot = (this.#slot + 1) % SLOTS;
       this.#written = position;
       this.#done(error);
-      if (this.#dead || this.#syncDue) return;
-      this.#timer ??= this.#clock.after(SYNCED_MARK_DELAY_MS, () => this.#due());
+      if (this.#isDead || this.#sync.kind !== "done") return;
+      const timer = this.#clock.after(SYNCED_MARK_DELAY_MS, () => this.#due());
+      this.#sync = { kind: "later", timer };
     });
   }
 
   #due(): void {
-    this.#timer = undefined;
-    this.#syncDue = true;
+    this.#sync = { kind: "due" };
     this.#pump();
   }
 
   #done(error: Error | null): void {
     if (error) return this.#fail(error);
-    this.#busy = false;
+    if (!this.#isDead) this.#state = "idle";
     this.#pump();
   }
 
