@@ -6,7 +6,8 @@ import type {
   WatchStream,
 } from "@raft2kube/client-etcd/client.ts";
 import { CALLS, callsBy } from "@raft2kube/client-etcd/calls.ts";
-import { EtcdError, STATUS, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import { signedIn } from "@raft2kube/client-etcd/signed-in.ts";
 import { WatchCreateRequest, type WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -53,7 +54,7 @@ function withDeadline<R>(clock: Clock, result: Promise<R>, options?: CallOptions
   return new Promise((resolve, reject) => {
     const cancelled = () => {
       release();
-      reject(new EtcdError(STATUS.CANCELLED, "context canceled"));
+      reject(new EtcdError(Status.CANCELLED, "context canceled"));
     };
     const expired = () => {
       release();

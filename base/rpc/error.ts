@@ -23,7 +23,12 @@ export const Status = {
 /** One of them; a peer may send others. */
 export type Status = number;
 
-const NAMES: readonly string[] = Object.keys(Status);
+const NAMES = new Map(Object.entries(Status).map(([name, status]) => [status as Status, name]));
+
+/** Returns `FAILED_PRECONDITION` for 9; a number that gRPC does not know as it is. */
+export function statusName(status: Status): string {
+  return NAMES.get(status) ?? String(status);
+}
 
 /** An RPC that did not succeed, on either side of the wire. */
 export class RpcError extends CodedError {
@@ -32,13 +37,13 @@ export class RpcError extends CodedError {
   readonly status: Status;
 
   constructor(status: Status, message: string, options: { remedy?: string; cause?: unknown } = {}) {
-    super(NAMES[status] ?? String(status), message, options);
+    super(statusName(status), message, options);
     this.status = status;
   }
 }
 
 /** Returns a status's name as Go prints it: `FailedPrecondition`. */
-export function goCodeName({ code }: RpcError): string {
+export function goCodeName({ code }: CodedError): string {
   if (code === "OK") return code;
   if (code === "CANCELLED") return "Canceled";
   const parts = code.toLowerCase().split("_");

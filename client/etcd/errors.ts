@@ -1,133 +1,105 @@
+import { Status, statusName } from "@raft2kube/rpc/error.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 
-/** gRPC status numbers that etcd answers with (grpc/statuscodes). */
-export const STATUS = {
-  CANCELLED: 1,
-  UNKNOWN: 2,
-  INVALID_ARGUMENT: 3,
-  DEADLINE_EXCEEDED: 4,
-  NOT_FOUND: 5,
-  PERMISSION_DENIED: 7,
-  RESOURCE_EXHAUSTED: 8,
-  FAILED_PRECONDITION: 9,
-  OUT_OF_RANGE: 11,
-  UNIMPLEMENTED: 12,
-  INTERNAL: 13,
-  UNAVAILABLE: 14,
-  DATA_LOSS: 15,
-  UNAUTHENTICATED: 16,
-} as const;
+type Errors<Names> = { readonly [Name in keyof Names]: readonly [status: Status, text: string] };
 
-/** The errors of etcd's auth. With UNKNOWN: those without a status of their own. */
-const AUTH_ERRORS = {
-  rootUserMissing: [STATUS.FAILED_PRECONDITION, "etcdserver: root user does not exist"],
-  rootRoleMissing: [STATUS.FAILED_PRECONDITION, "etcdserver: root user does not have root role"],
-  userExists: [STATUS.FAILED_PRECONDITION, "etcdserver: user name already exists"],
-  userEmpty: [STATUS.INVALID_ARGUMENT, "etcdserver: user name is empty"],
-  userNotFound: [STATUS.FAILED_PRECONDITION, "etcdserver: user name not found"],
-  roleExists: [STATUS.FAILED_PRECONDITION, "etcdserver: role name already exists"],
-  roleNotFound: [STATUS.FAILED_PRECONDITION, "etcdserver: role name not found"],
-  roleEmpty: [STATUS.INVALID_ARGUMENT, "etcdserver: role name is empty"],
-  authFailed: [
-    STATUS.INVALID_ARGUMENT,
-    "etcdserver: authentication failed, invalid user ID or password",
-  ],
-  noPasswordUser: [
-    STATUS.UNKNOWN,
-    "auth: authentication failed, password was given for no password user",
-  ],
-  passwordTooLong: [STATUS.UNKNOWN, "bcrypt: password length exceeds 72 bytes"],
-  verifyOnly: [STATUS.UNKNOWN, "auth: token signing attempted with verify-only key"],
-  permissionNotGiven: [STATUS.INVALID_ARGUMENT, "etcdserver: permission not given"],
-  permissionDenied: [STATUS.PERMISSION_DENIED, "etcdserver: permission denied"],
-  roleNotGranted: [STATUS.FAILED_PRECONDITION, "etcdserver: role is not granted to the user"],
-  permissionNotGranted: [
-    STATUS.FAILED_PRECONDITION,
-    "etcdserver: permission is not granted to the role",
-  ],
-  authNotEnabled: [STATUS.FAILED_PRECONDITION, "etcdserver: authentication is not enabled"],
-  invalidAuthToken: [STATUS.UNAUTHENTICATED, "etcdserver: invalid auth token"],
-  invalidAuthManagement: [STATUS.INVALID_ARGUMENT, "etcdserver: invalid auth management"],
-  authOldRevision: [STATUS.INVALID_ARGUMENT, "etcdserver: revision of auth store is old"],
-} as const;
+function withStatus<const Texts extends Readonly<Record<string, string>>>(
+  status: Status,
+  texts: Texts,
+): Errors<Texts> {
+  const rows = Object.entries(texts).map(([name, text]) => [name, [status, text]]);
+  return Object.fromEntries(rows) as Errors<Texts>;
+}
 
 /**
  * etcd's errors by our names: status and text are part of its protocol, since clients compare both
  * (upstream: api/v3rpc/rpctypes).
  */
 export const ETCD_ERRORS = {
-  emptyKey: [STATUS.INVALID_ARGUMENT, "etcdserver: key is not provided"],
-  keyNotFound: [STATUS.INVALID_ARGUMENT, "etcdserver: key not found"],
-  valueProvided: [STATUS.INVALID_ARGUMENT, "etcdserver: value is provided"],
-  leaseProvided: [STATUS.INVALID_ARGUMENT, "etcdserver: lease is provided"],
-  tooManyOps: [STATUS.INVALID_ARGUMENT, "etcdserver: too many operations in txn request"],
-  duplicateKey: [STATUS.INVALID_ARGUMENT, "etcdserver: duplicate key given in txn request"],
-  invalidSortOption: [STATUS.INVALID_ARGUMENT, "etcdserver: invalid sort option"],
-  requestTooLarge: [STATUS.INVALID_ARGUMENT, "etcdserver: request is too large"],
-  compacted: [STATUS.OUT_OF_RANGE, "etcdserver: mvcc: required revision has been compacted"],
-  futureRevision: [STATUS.OUT_OF_RANGE, "etcdserver: mvcc: required revision is a future revision"],
-  noSpace: [STATUS.RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded"],
-  tooManyRequests: [STATUS.RESOURCE_EXHAUSTED, "etcdserver: too many requests"],
-  leaseNotFound: [STATUS.NOT_FOUND, "etcdserver: requested lease not found"],
-  leaseExists: [STATUS.FAILED_PRECONDITION, "etcdserver: lease already exists"],
-  leaseTTLTooLarge: [STATUS.OUT_OF_RANGE, "etcdserver: too large lease TTL"],
-  noLeader: [STATUS.UNAVAILABLE, "etcdserver: no leader"],
-  notLeader: [STATUS.FAILED_PRECONDITION, "etcdserver: not leader"],
-  leaderChanged: [STATUS.UNAVAILABLE, "etcdserver: leader changed"],
-  stopped: [STATUS.UNAVAILABLE, "etcdserver: server stopped"],
-  /** No leader took a proposal in time. */
-  deadlineExceeded: [STATUS.DEADLINE_EXCEEDED, "context deadline exceeded"],
-  timeout: [STATUS.UNAVAILABLE, "etcdserver: request timed out"],
-  timeoutLeader: [
-    STATUS.UNAVAILABLE,
-    "etcdserver: request timed out, possibly due to previous leader failure",
-  ],
-  timeoutConnection: [
-    STATUS.UNAVAILABLE,
-    "etcdserver: request timed out, possibly due to connection lost",
-  ],
-  corrupt: [STATUS.DATA_LOSS, "etcdserver: corrupt cluster"],
-  learnerUnsupported: [STATUS.FAILED_PRECONDITION, "etcdserver: rpc not supported for learner"],
-  peerUrlExists: [STATUS.FAILED_PRECONDITION, "etcdserver: Peer URLs already exists"],
-  memberExists: [STATUS.FAILED_PRECONDITION, "etcdserver: member ID already exist"],
-  notEnoughStarted: [
-    STATUS.FAILED_PRECONDITION,
-    "etcdserver: re-configuration failed due to not enough started members",
-  ],
-  badUrls: [STATUS.INVALID_ARGUMENT, "etcdserver: given member URLs are invalid"],
-  memberNotFound: [STATUS.NOT_FOUND, "etcdserver: member not found"],
-  memberNotLearner: [
-    STATUS.FAILED_PRECONDITION,
-    "etcdserver: can only promote a learner member",
-  ],
-  learnerNotReady: [
-    STATUS.FAILED_PRECONDITION,
-    "etcdserver: can only promote a learner member which is in sync with leader",
-  ],
-  tooManyLearners: [
-    STATUS.FAILED_PRECONDITION,
-    "etcdserver: too many learner members in cluster",
-  ],
-  unhealthy: [STATUS.UNAVAILABLE, "etcdserver: unhealthy cluster"],
-  wrongDowngradeFormat: [
-    STATUS.INVALID_ARGUMENT,
-    "etcdserver: wrong downgrade target version format",
-  ],
-  invalidDowngradeTarget: [
-    STATUS.INVALID_ARGUMENT,
-    "etcdserver: invalid downgrade target version",
-  ],
-  downgradeInProgress: [
-    STATUS.FAILED_PRECONDITION,
-    "etcdserver: cluster has a downgrade job in progress",
-  ],
-  badTransferee: [STATUS.FAILED_PRECONDITION, "etcdserver: bad leader transferee"],
-  transferTimeout: [
-    STATUS.UNAVAILABLE,
-    "etcdserver: request timed out, leader transfer took too long",
-  ],
-  ...AUTH_ERRORS,
-} as const;
+  ...withStatus(Status.INVALID_ARGUMENT, {
+    emptyKey: "etcdserver: key is not provided",
+    keyNotFound: "etcdserver: key not found",
+    valueProvided: "etcdserver: value is provided",
+    leaseProvided: "etcdserver: lease is provided",
+    tooManyOps: "etcdserver: too many operations in txn request",
+    duplicateKey: "etcdserver: duplicate key given in txn request",
+    invalidSortOption: "etcdserver: invalid sort option",
+    requestTooLarge: "etcdserver: request is too large",
+    badUrls: "etcdserver: given member URLs are invalid",
+    wrongDowngradeFormat: "etcdserver: wrong downgrade target version format",
+    invalidDowngradeTarget: "etcdserver: invalid downgrade target version",
+    userEmpty: "etcdserver: user name is empty",
+    roleEmpty: "etcdserver: role name is empty",
+    authFailed: "etcdserver: authentication failed, invalid user ID or password",
+    permissionNotGiven: "etcdserver: permission not given",
+    invalidAuthManagement: "etcdserver: invalid auth management",
+    authOldRevision: "etcdserver: revision of auth store is old",
+  }),
+  ...withStatus(Status.OUT_OF_RANGE, {
+    compacted: "etcdserver: mvcc: required revision has been compacted",
+    futureRevision: "etcdserver: mvcc: required revision is a future revision",
+    leaseTTLTooLarge: "etcdserver: too large lease TTL",
+  }),
+  ...withStatus(Status.RESOURCE_EXHAUSTED, {
+    noSpace: "etcdserver: mvcc: database space exceeded",
+    tooManyRequests: "etcdserver: too many requests",
+  }),
+  ...withStatus(Status.NOT_FOUND, {
+    leaseNotFound: "etcdserver: requested lease not found",
+    memberNotFound: "etcdserver: member not found",
+  }),
+  ...withStatus(Status.FAILED_PRECONDITION, {
+    leaseExists: "etcdserver: lease already exists",
+    notLeader: "etcdserver: not leader",
+    learnerUnsupported: "etcdserver: rpc not supported for learner",
+    peerUrlExists: "etcdserver: Peer URLs already exists",
+    memberExists: "etcdserver: member ID already exist",
+    notEnoughStarted: "etcdserver: re-configuration failed due to not enough started members",
+    memberNotLearner: "etcdserver: can only promote a learner member",
+    learnerNotReady: "etcdserver: can only promote a learner member which is in sync with leader",
+    tooManyLearners: "etcdserver: too many learner members in cluster",
+    downgradeInProgress: "etcdserver: cluster has a downgrade job in progress",
+    badTransferee: "etcdserver: bad leader transferee",
+    rootUserMissing: "etcdserver: root user does not exist",
+    rootRoleMissing: "etcdserver: root user does not have root role",
+    userExists: "etcdserver: user name already exists",
+    userNotFound: "etcdserver: user name not found",
+    roleExists: "etcdserver: role name already exists",
+    roleNotFound: "etcdserver: role name not found",
+    roleNotGranted: "etcdserver: role is not granted to the user",
+    permissionNotGranted: "etcdserver: permission is not granted to the role",
+    authNotEnabled: "etcdserver: authentication is not enabled",
+  }),
+  ...withStatus(Status.UNAVAILABLE, {
+    noLeader: "etcdserver: no leader",
+    leaderChanged: "etcdserver: leader changed",
+    stopped: "etcdserver: server stopped",
+    timeout: "etcdserver: request timed out",
+    timeoutLeader: "etcdserver: request timed out, possibly due to previous leader failure",
+    timeoutConnection: "etcdserver: request timed out, possibly due to connection lost",
+    unhealthy: "etcdserver: unhealthy cluster",
+    transferTimeout: "etcdserver: request timed out, leader transfer took too long",
+  }),
+  ...withStatus(Status.DEADLINE_EXCEEDED, {
+    /** No leader took a proposal in time. */
+    deadlineExceeded: "context deadline exceeded",
+  }),
+  ...withStatus(Status.DATA_LOSS, {
+    corrupt: "etcdserver: corrupt cluster",
+  }),
+  // Errors of etcd's auth without a status of their own.
+  ...withStatus(Status.UNKNOWN, {
+    noPasswordUser: "auth: authentication failed, password was given for no password user",
+    passwordTooLong: "bcrypt: password length exceeds 72 bytes",
+    verifyOnly: "auth: token signing attempted with verify-only key",
+  }),
+  ...withStatus(Status.PERMISSION_DENIED, {
+    permissionDenied: "etcdserver: permission denied",
+  }),
+  ...withStatus(Status.UNAUTHENTICATED, {
+    invalidAuthToken: "etcdserver: invalid auth token",
+  }),
+};
 
 export type EtcdErrorName = keyof typeof ETCD_ERRORS;
 
@@ -157,16 +129,4 @@ export function etcdError(name: EtcdErrorName): EtcdError {
 /** Whether `thrown` is the named error of etcd. */
 export function isEtcdError(thrown: unknown, name: EtcdErrorName): boolean {
   return thrown instanceof EtcdError && thrown.is(name);
-}
-
-/** A status as Go's gRPC spells it, in etcd's metrics and reasons: `PermissionDenied`. */
-export function goCodeName(status: number): string {
-  if (status === STATUS.CANCELLED) return "Canceled";
-  const words = statusName(status).toLowerCase().split("_");
-  return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
-}
-
-function statusName(status: number): string {
-  const found = Object.entries(STATUS).find(([, number]) => number === status);
-  return found ? found[0] : `STATUS_${status}`;
 }

@@ -17,7 +17,7 @@ import {
   client,
   connectGrpc,
 } from "@raft2kube/rpc/client.ts";
-import { RpcError } from "@raft2kube/rpc/error.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { Balancer } from "./balancer.ts";
 import { callsBy } from "./calls.ts";
@@ -28,7 +28,7 @@ import type {
   WatchOptions,
   WatchStream,
 } from "./client.ts";
-import { EtcdError, STATUS, etcdError } from "./errors.ts";
+import { EtcdError, etcdError } from "./errors.ts";
 import { CALL_TIMEOUT_MS, MESSAGE_BYTES_MAX } from "./limits.ts";
 import { RequestQueue } from "./request-queue.ts";
 import { signedIn } from "./signed-in.ts";
@@ -65,7 +65,7 @@ export function connectEtcd(options: ConnectOptions): EtcdClient {
       const at = balancer.pick(new Set())!;
       const onEnd = (error?: EtcdError) => {
         streams.delete(stream);
-        if (error?.status === STATUS.UNAVAILABLE) balancer.failed(at);
+        if (error?.status === Status.UNAVAILABLE) balancer.failed(at);
       };
       const stream = openWatch(endpoints[at]!, given, onEnd);
       streams.add(stream);
@@ -112,7 +112,7 @@ function attemptsAt(
         failure = asEtcdError(thrown);
         // It reached a member without a leader: the next call had better go to another.
         if (failure.is("deadlineExceeded")) balancer.failed(at);
-        if (failure.status !== STATUS.UNAVAILABLE) throw failure;
+        if (failure.status !== Status.UNAVAILABLE) throw failure;
         balancer.failed(at);
         if (!repeatable && !wasNeverSent(failure)) throw failure;
       }

@@ -7,6 +7,7 @@ export type {
   WatchOptions,
   WatchStream,
 } from "./client.ts";
-export { EtcdError, STATUS } from "./errors.ts";
+export { Status as STATUS } from "@raft2kube/rpc/error.ts";
+export { EtcdError } from "./errors.ts";
 export { connectEtcd } from "./grpc.ts";
 export type * from "@raft2kube/proto/gen/etcd.ts";

@@ -1,4 +1,4 @@
-import { EtcdError, goCodeName } from "@raft2kube/client-etcd/errors.ts";
+import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
   type Counter,
   DEFAULT_BOUNDS_S,
@@ -8,7 +8,7 @@ import {
 import { logger } from "@raft2kube/observe/log.ts";
 import { Batch } from "@raft2kube/rpc/batch.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
-import { asRpcError } from "@raft2kube/rpc/error.ts";
+import { asRpcError, goCodeName } from "@raft2kube/rpc/error.ts";
 import type { Call } from "@raft2kube/rpc/server.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import { CLIENT_VERSIONS_MAX, CLIENT_VERSION_CHARS_MAX } from "../limits.ts";
@@ -177,5 +177,5 @@ async function* counted(input: AsyncIterable<unknown>, count: Counter): AsyncGen
 }
 
 function codeOf(thrown: unknown): string {
-  return goCodeName((thrown instanceof EtcdError ? thrown : asRpcError(thrown)).status);
+  return goCodeName(thrown instanceof EtcdError ? thrown : asRpcError(thrown));
 }

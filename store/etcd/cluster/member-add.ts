@@ -1,4 +1,5 @@
-import { EtcdError, STATUS, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import type { MemberAddRequest, MemberAddResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { memberIdOf } from "../../node/member-ids.ts";
 import { type EtcdContext, proposeCommand } from "../request/context.ts";
@@ -15,7 +16,7 @@ export async function memberAdd(
   checkPeerUrls(peerURLs);
   if (!context.listensForPeers) {
     const message = "raft2kube: this member listens for no peers: give it --listen-peer-urls";
-    throw new EtcdError(STATUS.FAILED_PRECONDITION, message);
+    throw new EtcdError(Status.FAILED_PRECONDITION, message);
   }
   if (context.strictReconfiguration) {
     if (!isLearner && !readyToAddVoter(context)) throw etcdError("notEnoughStarted");

@@ -1,4 +1,4 @@
-import { STATUS, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
   Compare,
   Compare_CompareTarget as Target,
@@ -18,7 +18,7 @@ import {
   WatchCreateRequest_FilterType as Filter,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { RpcError } from "@raft2kube/rpc/error.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { SESSION_TTL_S } from "../../limits.ts";
 import { requireUser } from "../request/caller.ts";
@@ -43,7 +43,7 @@ export interface Contender {
 }
 
 /** An error that etcd has no status for: its services pass on what the client library returns. */
-export const concurrencyError = (text: string): RpcError => new RpcError(STATUS.UNKNOWN, text);
+export const concurrencyError = (text: string): RpcError => new RpcError(Status.UNKNOWN, text);
 
 /** The lease of a request; 0 asks for a new one, which lasts 60 s unless its client renews it. */
 export async function sessionLease(context: EtcdContext, lease: bigint): Promise<bigint> {

@@ -1,5 +1,5 @@
-import { EtcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
-import { RpcError } from "@raft2kube/rpc/error.ts";
+import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { Verb } from "../request/verb.ts";
 import { campaign, leader, proclaim, resign } from "./election.ts";
 import { lock, unlock } from "./lock.ts";
@@ -9,7 +9,7 @@ import { lock, unlock } from "./lock.ts";
  * without their status: clients get UNKNOWN with the text.
  */
 export function rethrowWithoutStatus(thrown: unknown): never {
-  if (thrown instanceof EtcdError) throw new RpcError(STATUS.UNKNOWN, thrown.message);
+  if (thrown instanceof EtcdError) throw new RpcError(Status.UNKNOWN, thrown.message);
   throw thrown;
 }
 

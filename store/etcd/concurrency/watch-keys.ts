@@ -1,4 +1,4 @@
-import { STATUS, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { WatchCreateRequest, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { EtcdContext } from "../request/context.ts";
@@ -30,7 +30,7 @@ export async function* watchKeys(
       if (!responses) throw cancelled();
       for (const response of responses) {
         if (response.compactRevision > 0) throw etcdError("compacted");
-        if (response.canceled) throw new RpcError(STATUS.UNKNOWN, response.cancelReason);
+        if (response.canceled) throw new RpcError(Status.UNKNOWN, response.cancelReason);
         if (response.events.length > 0) yield response;
       }
     }

@@ -1,4 +1,5 @@
-import { EtcdError, STATUS, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import {
   type DowngradeRequest,
   DowngradeRequest_DowngradeAction as Action,
@@ -40,7 +41,7 @@ export async function downgrade(
       return { header: at, version };
     }
     default:
-      throw new EtcdError(STATUS.UNKNOWN, "etcdserver: unknown method");
+      throw new EtcdError(Status.UNKNOWN, "etcdserver: unknown method");
   }
 }
 

@@ -1,4 +1,5 @@
-import { EtcdError, STATUS, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import type { MoveLeaderRequest, MoveLeaderResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { header } from "../../mvcc/state/state.ts";
 import type { EtcdContext } from "../request/context.ts";
@@ -15,6 +16,6 @@ export async function moveLeader(
   const { raft } = replica;
   const moved = await replica.until(() => raft.state.leader === targetID, replica.request_ms);
   // etcd has no status for this one.
-  if (!moved) throw new EtcdError(STATUS.UNKNOWN, etcdError("transferTimeout").message);
+  if (!moved) throw new EtcdError(Status.UNKNOWN, etcdError("transferTimeout").message);
   return { header: header(state) };
 }

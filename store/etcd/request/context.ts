@@ -1,4 +1,5 @@
-import { STATUS, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import { AlarmRequest_AlarmAction as Action, AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 import type { Caller } from "../../auth/caller.ts";
 import type { AuthSetup } from "../../auth/setup.ts";
@@ -70,7 +71,7 @@ export function proposeCommand<K extends CommandKind>(
 }
 
 /** Statuses of proposals that were not applied, or not in time. */
-const FAILURES: readonly number[] = [STATUS.UNAVAILABLE, STATUS.DEADLINE_EXCEEDED];
+const FAILURES: readonly number[] = [Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED];
 
 /**
  * Takes a command of this leader's own through the log, while it leads in this term; rejects with

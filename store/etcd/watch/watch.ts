@@ -1,4 +1,5 @@
-import { EtcdError, goCodeName } from "@raft2kube/client-etcd/errors.ts";
+import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { goCodeName } from "@raft2kube/rpc/error.ts";
 import type {
   WatchCreateRequest,
   WatchRequest,
@@ -114,7 +115,7 @@ export class WatchSession {
       return undefined;
     } catch (thrown) {
       if (!(thrown instanceof EtcdError)) throw thrown;
-      return `rpc error: code = ${goCodeName(thrown.status)} desc = ${thrown.message}`;
+      return `rpc error: code = ${goCodeName(thrown)} desc = ${thrown.message}`;
     }
   }
 

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import { EtcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
+import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
@@ -47,8 +48,8 @@ async function write(
       await client.put({ key: bytes(name), value: bytes(`${value}`) });
       acknowledged.set(name, value);
     } catch (thrown) {
-      if (thrown instanceof EtcdError && thrown.status === STATUS.UNAVAILABLE) return;
-      if (thrown instanceof EtcdError && thrown.status === STATUS.INTERNAL) return;
+      if (thrown instanceof EtcdError && thrown.status === Status.UNAVAILABLE) return;
+      if (thrown instanceof EtcdError && thrown.status === Status.INTERNAL) return;
       throw thrown;
     }
   }

@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import { EtcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
+import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -147,7 +148,7 @@ function load(client: EtcdClient): Load {
 
 /** Whether an error is one that a client may get when a member dies. */
 function isLoss(thrown: unknown): boolean {
-  const losses: number[] = [STATUS.UNAVAILABLE, STATUS.INTERNAL, STATUS.DEADLINE_EXCEEDED];
+  const losses: number[] = [Status.UNAVAILABLE, Status.INTERNAL, Status.DEADLINE_EXCEEDED];
   return thrown instanceof EtcdError && losses.includes(thrown.status);
 }
 

@@ -1,5 +1,5 @@
+import { Status } from "@raft2kube/rpc/error.ts";
 import { existsSync } from "node:fs";
-import { STATUS } from "@raft2kube/client-etcd/errors.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { RequestOp, TxnRequest, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -65,7 +65,7 @@ function limitRules(start: () => Promise<Running>): void {
     // The key, the value, and their tags and lengths.
     const message = size + 3 + 4;
     expect(refused).toMatchObject({
-      status: STATUS.RESOURCE_EXHAUSTED,
+      status: Status.RESOURCE_EXHAUSTED,
       message: `grpc: received message larger than max (${message} vs. ${MESSAGE_BYTES_MAX})`,
     });
   });
