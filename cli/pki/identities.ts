@@ -1,10 +1,8 @@
-import type { X509Certificate } from "node:crypto";
 import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
-import { NODE_PARTS, type NodePart, type NodeUser, nodeUser } from "@raft2kube/api/node-users.ts";
+import { NODE_PARTS, type NodePart } from "@raft2kube/api/node-users.ts";
+import { type NodeFiles, requestFor } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import type { CertificateRequest } from "@raft2kube/pki/certificate.ts";
 import type { KubeconfigFormat } from "@raft2kube/pki/kubeconfig.ts";
-import { subjectOf } from "@raft2kube/pki/subject.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 
 /** Files of a cluster's identities, in kubeadm's layout under the data folder. */
@@ -32,7 +30,7 @@ export const KUBECONFIG_USERS: readonly KubeconfigUser[] = [
   ...(Object.keys(CONTROL_USERS) as ControlUser[]), ...NODE_PARTS,
 ];
 
-function isNodePart(user: KubeconfigUser): user is NodePart {
+export function isNodePart(user: KubeconfigUser): user is NodePart {
   return NODE_PARTS.some((part) => part === user);
 }
 
@@ -52,6 +50,18 @@ export function clusterFiles(config: Pick<ClusterConfig, "dataDir">): ClusterFil
   };
 }
 
+/** The kubeconfig with the token by which a node joins. */
+export function bootstrapPath({ dataDir }: Pick<ClusterConfig, "dataDir">): string {
+  return join(dataDir, "bootstrap.conf");
+}
+
+/** The files of a node's own identities. */
+export function nodeFiles(config: ClusterConfig): NodeFiles {
+  const { name: clusterName, nodeName, nodeAddress } = config;
+  const bootstrap = bootstrapPath(config);
+  return { clusterName, nodeName, nodeAddress, bootstrap, ...clusterFiles(config) };
+}
+
 /** The pairs below the CA's, by name. */
 export function pairRequests(config: ClusterConfig): Record<string, Unlimited> {
   return {
@@ -60,29 +70,13 @@ export function pairRequests(config: ClusterConfig): Record<string, Unlimited> {
       commonName: "kube-apiserver-kubelet-client",
       usages: ["client"],
     },
-    kubelet: kubeletCertificate(config),
+    kubelet: requestFor("kubelet-serving", config).subject,
   };
 }
 
-export function userRequest(user: KubeconfigUser, { nodeName }: ClusterConfig): Unlimited {
-  if (!isNodePart(user)) return { ...CONTROL_USERS[user], usages: ["client"] };
-  const { name, group } = nodeUser(user, nodeName);
-  return { commonName: name, organizations: [group], usages: ["client"] };
-}
-
-/**
- * The user of a node's part, if `cert` is of another: clusters of earlier versions have users that
- * all nodes share.
- */
-export function otherUser(
-  cert: X509Certificate,
-  user: KubeconfigUser,
-  config: ClusterConfig,
-): NodeUser | undefined {
-  if (!isNodePart(user)) return undefined;
-  const wanted = nodeUser(user, config.nodeName);
-  const subject = { commonNames: [wanted.name], organizations: [wanted.group] };
-  return isDeepStrictEqual(subjectOf(cert), subject) ? undefined : wanted;
+export function userRequest(user: KubeconfigUser, config: ClusterConfig): Unlimited {
+  if (isNodePart(user)) return requestFor(user, config).subject;
+  return { ...CONTROL_USERS[user], usages: ["client"] };
 }
 
 /** Where a user reaches the API: parts of the control plane on loopback, those of the node not. */
@@ -97,17 +91,6 @@ function apiserverCertificate(config: ClusterConfig): Unlimited {
     commonName: "kube-apiserver",
     dnsNames: ["localhost", ...service, `kubernetes.default.svc.${config.clusterDomain}`],
     ipAddresses: ["127.0.0.1", config.hostAddress, config.apiServiceAddress],
-    usages: ["server"],
-  };
-}
-
-/** Returns the request for the kubelet's serving certificate. */
-export function kubeletCertificate(config: ClusterConfig): Unlimited {
-  return {
-    commonName: `system:node:${config.nodeName}`,
-    organizations: ["system:nodes"],
-    dnsNames: [config.nodeName],
-    ipAddresses: [config.nodeAddress],
     usages: ["server"],
   };
 }

@@ -1,5 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { readIfPresent } from "@raft2kube/linux/read-if-present.ts";
 import { CommandError } from "../terminal.ts";
 
 /**
@@ -20,14 +19,4 @@ export async function readKeyPair(
   throw new CommandError("MISSING_HALF", `${missing} is missing, but ${other} exists`, {
     remedy: remedy(missing, other),
   });
-}
-
-/** Returns a file's text; undefined if it does not exist. */
-export async function readIfPresent(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return undefined;
-    throw thrown;
-  }
 }

@@ -3,6 +3,7 @@ import { X509Certificate, createPrivateKey } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { dueIdentities } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import { createCa, renewCertificate } from "@raft2kube/pki/certificate.ts";
 import { withClientCertificate, withServer } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
@@ -10,9 +11,8 @@ import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { CommandError } from "../terminal.ts";
 import { type ClusterConfig, planCluster } from "../spec/config.ts";
-import { type ClusterFiles, KUBECONFIG_USERS, clusterFiles } from "./identities.ts";
+import { type ClusterFiles, KUBECONFIG_USERS, clusterFiles, nodeFiles } from "./identities.ts";
 import { mergeKubeconfig, unmergeKubeconfig } from "./merge-kubeconfig.ts";
-import { dueIdentities } from "./node-identities.ts";
 import { ensurePki } from "./pki.ts";
 
 const START_MS = Date.UTC(2030, 0, 1);
@@ -65,7 +65,7 @@ it("a node's part that acts as a user of all nodes becomes its own user", async 
   const options = { days: 365, now_ms: START_MS, subject };
   const shared = await renewCertificate(ca, String(cert), options);
   writeFileSync(path, withClientCertificate(read(path), shared));
-  const due = () => dueIdentities(config, START_MS);
+  const due = () => dueIdentities(nodeFiles(config), START_MS);
   expect(await due()).toEqual([{ identity: "csi-provisioner", valid: false }]);
   const notes: string[] = [];
   await ensurePki(config, START_MS, (line) => notes.push(line));

@@ -19,7 +19,8 @@ import {
   serverFor,
   userRequest,
 } from "./identities.ts";
-import { readKeyPair, readIfPresent } from "./key-pair.ts";
+import { readIfPresent } from "@raft2kube/linux/read-if-present.ts";
+import { readKeyPair } from "./key-pair.ts";
 import { CERTIFICATE_DAYS, refuseForeign, renewDue, updateServers } from "./renew.ts";
 
 /**

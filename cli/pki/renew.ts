@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { relative } from "node:path";
+import { otherUser } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { type KeyPair, renewCertificate } from "@raft2kube/pki/certificate.ts";
 import { withClientCertificate, withServer } from "@raft2kube/pki/kubeconfig.ts";
@@ -10,8 +11,8 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 import { type KeptCertificate, certificatePath, keptCertificates } from "./certificates.ts";
 import type { ClusterConfig } from "../spec/config.ts";
-import { clusterFiles, KUBECONFIG_USERS, otherUser, serverFor } from "./identities.ts";
-import { readIfPresent } from "./key-pair.ts";
+import { clusterFiles, isNodePart, KUBECONFIG_USERS, serverFor } from "./identities.ts";
+import { readIfPresent } from "@raft2kube/linux/read-if-present.ts";
 import { followChange } from "./merge-kubeconfig.ts";
 
 export const CERTIFICATE_DAYS = 365;
@@ -49,7 +50,8 @@ export async function renewDue(
   for (const kept of await keptCertificates(config)) {
     const [from_ms, to_ms] = [kept.cert.validFromDate.getTime(), kept.cert.validToDate.getTime()];
     const endsSoon = to_ms < now_ms + RENEW_DAYS * MS_PER_DAY && to_ms < end_ms;
-    const other = kept.kind === "pair" ? undefined : otherUser(kept.cert, kept.user, config);
+    const other = kept.kind === "kubeconfig" && isNodePart(kept.user)
+      ? otherUser(kept.cert, kept.user, config) : undefined;
     if (from_ms <= now_ms && !endsSoon && !other) continue;
     const subject = other && { commonName: other.name, organizations: [other.group] };
     const options = { days: CERTIFICATE_DAYS, now_ms, subject };

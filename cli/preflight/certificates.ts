@@ -2,7 +2,7 @@ import { relative } from "node:path";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { certificatePath, keptCertificates, parseCertificate } from "../pki/certificates.ts";
 import type { ClusterConfig } from "../spec/config.ts";
-import { readIfPresent } from "../pki/key-pair.ts";
+import { readIfPresent } from "@raft2kube/linux/read-if-present.ts";
 import { clusterFiles } from "../pki/identities.ts";
 import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 

@@ -11,7 +11,7 @@ import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { ROOT_DIR } from "../assets.ts";
 import { type ClusterConfig, configPath, type GuestConfig } from "../spec/config.ts";
-import { bootstrapPath } from "../pki/node-identities.ts";
+import { bootstrapPath } from "../pki/identities.ts";
 import { guestDir, guestDisk, nfsExport } from "../spec/paths.ts";
 import { bootGuest, type Guest } from "../guest/boot.ts";
 import { quoted } from "../guest/init.ts";

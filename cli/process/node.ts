@@ -26,7 +26,7 @@ import { installPlugins } from "../apply/plugins.ts";
 import { nodeNetwork } from "../apply/network.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { byHandOption } from "./by-hand.ts";
-import { ensureJoined } from "./ensure-joined.ts";
+import { ensureJoined } from "./node-join.ts";
 import { startNodeControl } from "./node-control.ts";
 import { type NodeOverlay, startNodeOverlay } from "./node-overlay.ts";
 import { writeNodeNetwork } from "./node-network.ts";

@@ -139,7 +139,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["01-", "10-", "18-"],
   ],
   kubelet: [
-    ["limits.ts", "options.ts", "pods/", "plugins/"],
+    ["limits.ts", "options.ts", "pods/", "plugins/", "bootstrap/"],
     ["cri/", "devices/", "logs/"],
     ["images/", "probes/", "node/"],
     ["volumes/"],

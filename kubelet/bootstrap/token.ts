@@ -1,15 +1,13 @@
 import { randomInt } from "node:crypto";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/read-if-present.ts";
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
-import type { ClusterConfig } from "../spec/config.ts";
-import { clusterFiles, serverFor } from "../pki/identities.ts";
-import { readIfPresent } from "../pki/key-pair.ts";
-import { bootstrapPath, dueIdentities } from "../pki/node-identities.ts";
+import { dueIdentities, type NodeFiles } from "./identities.ts";
 
 /** How long a node may take to join. */
 const TOKEN_LIFE_MS = 600_000;
@@ -29,18 +27,17 @@ export interface BootstrapToken {
 }
 
 /**
- * Gives a node that cannot show who it is, or whose certificates another CA issued, a token to join
- * with, in its folder: good for its name alone. Returns undefined for a node that has joined.
+ * Gives a node that cannot show its identity, or whose certificates another CA issued, a token to
+ * join with, in its folder: good for its name alone. Returns undefined for a node that has joined.
  */
 export async function ensureBootstrapToken(
-  cluster: ClusterConfig,
-  node: ClusterConfig,
   client: KubeClient,
+  node: NodeFiles,
+  api: { readonly server: string; readonly ca: string },
 ): Promise<BootstrapToken | undefined> {
   const now_ms = client.clock.now();
-  const ca = (await readIfPresent(clusterFiles(cluster).pair("ca").cert)) ?? "";
   const kubelet = (await dueIdentities(node, now_ms)).find((due) => due.identity === "kubelet");
-  if (kubelet?.valid !== false && (await caOf(node)) === ca) return undefined;
+  if (kubelet?.valid !== false && (await caOf(node)) === api.ca) return undefined;
   const [id, secret] = [letters(6), letters(16)];
   const secrets = client.resource<Secret>(SECRETS);
   const name = { namespace: NAMESPACE, name: `bootstrap-token-${id}` };
@@ -56,23 +53,19 @@ export async function ensureBootstrapToken(
       description: `r2k: the node ${node.nodeName} joins with it`,
     },
   });
-  const access = { server: serverFor("kubelet", cluster), ca, token: `${id}.${secret}` };
-  await replaceFile(bootstrapPath(node), kubeconfig(cluster.name, access), { mode: 0o600 });
+  const text = kubeconfig(node.clusterName, { ...api, token: `${id}.${secret}` });
+  await replaceFile(node.bootstrap, text, { mode: 0o600 });
   return {
     user: `system:bootstrap:${id}`,
     async revoke() {
-      try {
-        await secrets.delete(name);
-      } catch (thrown) {
-        if (!isNotFound(thrown)) throw thrown;
-      }
+      await undefinedIfNotFound(secrets.delete(name));
     },
   };
 }
 
 /** The CA in the kubelet's kubeconfig. */
-async function caOf(node: ClusterConfig): Promise<string | undefined> {
-  const path = clusterFiles(node).kubeconfig("kubelet");
+async function caOf(node: NodeFiles): Promise<string | undefined> {
+  const path = node.kubeconfig("kubelet");
   return (await readIfPresent(path)) === undefined ? undefined : (await readKubeconfig(path)).ca;
 }
 

@@ -1,15 +1,12 @@
 import { NODE_PARTS, nodeUser } from "@raft2kube/api/node-users.ts";
 import { expect, test } from "vitest";
-import { planCluster } from "../spec/config.ts";
-import { planJoiningNode } from "../spec/nodes.ts";
-import { isApprovable } from "./approve-requests.ts";
+import { isApprovable } from "./approve.ts";
 
 const SERVING = "kubernetes.io/kubelet-serving";
 const KUBELET = "kubernetes.io/kube-apiserver-client-kubelet";
 const CLIENT = "kubernetes.io/kube-apiserver-client";
 
-const cluster = await planCluster("one", { data: "/nowhere/data", run: "/nowhere/run" }, {}, []);
-const node = planJoiningNode(cluster, "second", []);
+const node = { nodeName: "second", nodeAddress: "10.200.0.3" };
 
 const none = { organizations: [], dnsNames: [], ipAddresses: [], otherNames: [] };
 const serving = {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
-import { NODE_PARTS } from "@raft2kube/api/node-users.ts";
+import { nodeUser } from "@raft2kube/api/node-users.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CERTIFICATE_SIGNING_REQUESTS } from "@raft2kube/client-kube/rest/resources.ts";
@@ -8,27 +8,28 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { RequestSubject } from "@raft2kube/pki/certificate.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import type { ClusterConfig } from "../spec/config.ts";
-import { kubeletCertificate, userRequest } from "../pki/identities.ts";
+import { NODE_IDENTITIES, type NodeFiles, requestFor } from "./identities.ts";
 
 const INTERVAL_MS = 50;
+
+type NamedNode = Pick<NodeFiles, "nodeName" | "nodeAddress">;
 
 /**
  * Approves, until `signal` aborts, what a node asks for that no controller approves: with its token
  * to join, as the user `joins`, the kubelet's client certificate; as the kubelet, the certificate
  * that it serves with, for the name and the address that it was given, and those of its proxy, DNS
- * and provisioner. The user of `r2k start` or `r2k node` is the person that approves.
+ * and provisioner. The caller acts for the person that approves.
  */
 export async function approveRequests(
   client: KubeClient,
-  node: ClusterConfig,
+  node: NamedNode,
   joins: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const { readRequest } = await import("@raft2kube/pki/certificate.ts");
   const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
   const report = failureLog(logger("nodes"), "requests not approved");
-  const kubelet = `system:node:${node.nodeName}`;
+  const { name: kubelet } = nodeUser("kubelet", node.nodeName);
   while (!signal.aborted) {
     try {
       const { items } = await requests.listAll({ signal });
@@ -59,23 +60,16 @@ export function isApprovable(
   asker: "token" | "kubelet",
   signerName: string,
   subject: RequestSubject,
-  node: ClusterConfig,
+  node: NamedNode,
 ): boolean {
-  return wantedBy(asker, signerName, node).some((one) => {
-    const { commonName, organizations = [], dnsNames = [], ipAddresses = [] } = one;
-    const exact = { commonName, organizations, dnsNames, ipAddresses, otherNames: [] };
-    return isDeepStrictEqual(subject, exact);
+  const own = NODE_IDENTITIES.filter((identity) => {
+    return (identity === "kubelet") === (asker === "token");
   });
-}
-
-function wantedBy(asker: "token" | "kubelet", signerName: string, node: ClusterConfig) {
-  if (asker === "token") {
-    const isKubelet = signerName === "kubernetes.io/kube-apiserver-client-kubelet";
-    return isKubelet ? [userRequest("kubelet", node)] : [];
-  }
-  if (signerName === "kubernetes.io/kubelet-serving") return [kubeletCertificate(node)];
-  if (signerName !== "kubernetes.io/kube-apiserver-client") return [];
-  return NODE_PARTS.filter((user) => user !== "kubelet").map((user) => userRequest(user, node));
+  return own.map((identity) => requestFor(identity, node)).some((wanted) => {
+    const { commonName, organizations = [], dnsNames = [], ipAddresses = [] } = wanted.subject;
+    const exact = { commonName, organizations, dnsNames, ipAddresses, otherNames: [] };
+    return wanted.signerName === signerName && isDeepStrictEqual(subject, exact);
+  });
 }
 
 function approved(request: CertificateSigningRequest, now_ms: number): CertificateSigningRequest {
