@@ -3,6 +3,7 @@ import { AssertionError, assert, assertSafeInteger } from "./assert.ts";
 import { crc32c } from "./bytes.ts";
 import { ManualClock, systemClock } from "./clock.ts";
 import { CodedError, asError, codeOf, isErrno, messageOf } from "./errors.ts";
+import { given } from "./given.ts";
 import { pick, randomInteger, randomSuffix, seededRandom } from "./random.ts";
 import { WaitTimeoutError, delay, waitFor } from "./wait.ts";
 
@@ -45,6 +46,13 @@ describe("bytes", () => {
     expect(crc32c(Buffer.from("123456789"))).toBe(0xe3069283);
     const whole = Buffer.from("in two parts, of which none is a multiple of eight");
     expect(crc32c(whole.subarray(4), crc32c(whole.subarray(0, 4)))).toBe(crc32c(whole));
+  });
+});
+
+it("fields without a value are left out, and do not replace a default", () => {
+  const size: number | undefined = undefined;
+  expect({ size: 1, ...given({ size, name: "a", off: false, none: null }) }).toEqual({
+    size: 1, name: "a", off: false, none: null,
   });
 });
 

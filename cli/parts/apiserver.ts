@@ -16,10 +16,11 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
 import { CommandError } from "../terminal.ts";
 import { flagValues } from "./flag-values.ts";
+import { type FlagsOf, type FlagTable, partCommand, required } from "./flags.ts";
 import { runPart } from "./run-part.ts";
 
 const log = logger("apiserver");
@@ -28,71 +29,42 @@ const log = logger("apiserver");
 const ETCD_TIMEOUT_MS = 20_000;
 const ETCD_RETRY_MS = 1_000;
 
-interface Flags {
-  etcdServers: string;
-  etcdCafile?: string;
-  etcdCertfile?: string;
-  etcdKeyfile?: string;
-  bindAddress: string;
-  securePort: string;
-  advertiseAddress: string;
-  tlsCertFile: string;
-  tlsPrivateKeyFile: string;
-  clientCaFile: string;
-  serviceAccountIssuer: string;
-  serviceAccountSigningKeyFile: string;
-  serviceAccountKeyFile: string[];
-  apiAudiences?: string;
-  serviceClusterIpRange: string;
-  serviceNodePortRange: string;
-  kubeletClientCertificate: string;
-  kubeletClientKey: string;
-  kubeletCertificateAuthority: string;
-  enableBootstrapTokenAuth?: boolean;
-  enableAdmissionPlugins?: string;
-  disableAdmissionPlugins?: string;
-  admissionControlConfigFile?: string;
-  encryptionProviderConfig?: string;
-  encryptionProviderConfigAutomaticReload?: boolean;
-  runtimeConfig: string;
-  maxRequestsInflight: string;
-  maxMutatingRequestsInflight: string;
-}
+const FLAGS = {
+  "--etcd-servers <urls>": required("the store's addresses, comma-separated"),
+  "--etcd-cafile <file>": "the CA of the store's certificate, PEM",
+  "--etcd-certfile <file>": "client certificate for the store, PEM",
+  "--etcd-keyfile <file>": "its key, PEM",
+  "--bind-address <ip>": ["where to listen", "127.0.0.1"],
+  "--secure-port <port>": ["the port", "6443"],
+  "--advertise-address <ip>": required("by which pods and others reach this server"),
+  "--tls-cert-file <file>": required("the server's certificate, PEM"),
+  "--tls-private-key-file <file>": required("its key, PEM"),
+  "--client-ca-file <file>": required("CAs of client certificates, PEM"),
+  "--service-account-issuer <url>": required("the issuer of service account tokens"),
+  "--service-account-signing-key-file <file>": required("the key that signs them, PEM"),
+  "--service-account-key-file <files...>": required("public keys that verify them, PEM"),
+  "--api-audiences <names>": "audiences of tokens, comma-separated (default the issuer)",
+  "--service-cluster-ip-range <cidr>": ["addresses of Services", "10.96.0.0/16"],
+  "--service-node-port-range <from-to>": ["node ports of Services", "30000-32767"],
+  "--kubelet-client-certificate <file>": required("client certificate for kubelets, PEM"),
+  "--kubelet-client-key <file>": required("its key, PEM"),
+  "--kubelet-certificate-authority <file>": required("the CA of kubelets, PEM"),
+  "--enable-bootstrap-token-auth": "accept bootstrap tokens (Secrets of kube-system)",
+  "--enable-admission-plugins <names>": "run these too, comma-separated",
+  "--disable-admission-plugins <names>": "do not run these, comma-separated",
+  "--admission-control-config-file <file>": "configuration of admission plugins, YAML",
+  "--encryption-provider-config <file>": "how values are encrypted in the store, YAML",
+  "--encryption-provider-config-automatic-reload": "read that file again when it changes",
+  "--runtime-config <switches>": ["versions and resources served: apps/v1=false,...", ""],
+  "--max-requests-inflight <n>": ["reads at a time, 0 for any number", "400"],
+  "--max-mutating-requests-inflight <n>": ["writes at a time, 0 for any number", "200"],
+} as const satisfies FlagTable;
+
+type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k apiserver`: the apiserver alone, with kube-apiserver's flags. */
-export function command(): Command {
-  return new Command("apiserver")
-    .description("Serve the Kubernetes API from an etcd (kube-apiserver).")
-    .requiredOption("--etcd-servers <urls>", "the store's addresses, comma-separated")
-    .option("--etcd-cafile <file>", "the CA of the store's certificate, PEM")
-    .option("--etcd-certfile <file>", "client certificate for the store, PEM")
-    .option("--etcd-keyfile <file>", "its key, PEM")
-    .option("--bind-address <ip>", "where to listen", "127.0.0.1")
-    .option("--secure-port <port>", "the port", "6443")
-    .requiredOption("--advertise-address <ip>", "by which pods and others reach this server")
-    .requiredOption("--tls-cert-file <file>", "the server's certificate, PEM")
-    .requiredOption("--tls-private-key-file <file>", "its key, PEM")
-    .requiredOption("--client-ca-file <file>", "CAs of client certificates, PEM")
-    .requiredOption("--service-account-issuer <url>", "the issuer of service account tokens")
-    .requiredOption("--service-account-signing-key-file <file>", "the key that signs them, PEM")
-    .requiredOption("--service-account-key-file <files...>", "public keys that verify them, PEM")
-    .option("--api-audiences <names>", "audiences of tokens, comma-separated (default the issuer)")
-    .option("--service-cluster-ip-range <cidr>", "addresses of Services", "10.96.0.0/16")
-    .option("--service-node-port-range <from-to>", "node ports of Services", "30000-32767")
-    .requiredOption("--kubelet-client-certificate <file>", "client certificate for kubelets, PEM")
-    .requiredOption("--kubelet-client-key <file>", "its key, PEM")
-    .requiredOption("--kubelet-certificate-authority <file>", "the CA of kubelets, PEM")
-    .option("--enable-bootstrap-token-auth", "accept bootstrap tokens (Secrets of kube-system)")
-    .option("--enable-admission-plugins <names>", "run these too, comma-separated")
-    .option("--disable-admission-plugins <names>", "do not run these, comma-separated")
-    .option("--admission-control-config-file <file>", "configuration of admission plugins, YAML")
-    .option("--encryption-provider-config <file>", "how values are encrypted in the store, YAML")
-    .option("--encryption-provider-config-automatic-reload", "read that file again when it changes")
-    .option("--runtime-config <switches>", "versions and resources served: apps/v1=false,...", "")
-    .option("--max-requests-inflight <n>", "reads at a time, 0 for any number", "400")
-    .option("--max-mutating-requests-inflight <n>", "writes at a time, 0 for any number", "200")
-    .action(run);
-}
+export const command = () =>
+  partCommand("apiserver", "Serve the Kubernetes API from an etcd (kube-apiserver).", FLAGS, run);
 
 async function run(flags: Flags, command: Command): Promise<void> {
   const etcd = await connectWhenReachable(flags);

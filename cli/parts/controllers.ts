@@ -3,74 +3,50 @@ import { parseDuration } from "@raft2kube/api/duration.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { Command, Option } from "commander";
+import { type FlagsOf, type FlagTable, partCommand, required, trueUnlessFalse } from "./flags.ts";
 import { runPart } from "./run-part.ts";
 
-interface Flags {
-  kubeconfig: string;
-  clusterCidr: string;
-  nodeCidrMaskSize: string;
-  rootCaFile: string;
-  clusterSigningCertFile?: string;
-  clusterSigningKeyFile?: string;
-  serviceAccountPrivateKeyFile?: string;
-  leaderElect: string;
-  useServiceAccountCredentials: string;
-  controllers: string;
-  nodeMonitorGracePeriod: string;
-  legacyServiceAccountTokenCleanUpPeriod: string;
-  bindAddress: string;
-  securePort: string;
-  tlsCertFile?: string;
-  tlsPrivateKeyFile?: string;
-  clientCaFile?: string;
-  horizontalPodAutoscalerSyncPeriod: string;
-  horizontalPodAutoscalerDownscaleStabilization: string;
-  horizontalPodAutoscalerTolerance: string;
-  horizontalPodAutoscalerCpuInitializationPeriod: string;
-  horizontalPodAutoscalerInitialReadinessDelay: string;
-}
+const FLAGS = {
+  "--kubeconfig <file>": required("how to reach the apiserver, and as whom"),
+  "--cluster-cidr <cidr>": ["range of pod addresses", "10.244.0.0/16"],
+  "--node-cidr-mask-size <bits>": ["size of one node's part of it", "24"],
+  "--root-ca-file <file>": required("CA that workloads verify the apiserver with"),
+  "--cluster-signing-cert-file <file>": "CA that signs certificate requests",
+  "--cluster-signing-key-file <file>": "its key",
+  "--service-account-private-key-file <file>": "key that signs tokens in Secrets",
+  "--leader-elect [boolean]": trueUnlessFalse("work only while holding the lease"),
+  "--use-service-account-credentials [boolean]": trueUnlessFalse("one service account each"),
+  "--controllers <names>": ["comma-separated: *, NAME, -NAME", "*"],
+  "--node-monitor-grace-period <duration>": ["silence of a node that is lost", "40s"],
+  "--legacy-service-account-token-clean-up-period <duration>":
+    ["how long a generated token may be unused", "8760h"],
+  "--bind-address <address>": ["where to serve health and metrics", "127.0.0.1"],
+  "--secure-port <port>": ["of health and metrics over HTTPS; 0 serves none", "10257"],
+  "--tls-cert-file <file>": "certificate of that; made at the start without",
+  "--tls-private-key-file <file>": "its key",
+  "--client-ca-file <file>": "CA whose client certificates may ask; tokens always may",
+  "--horizontal-pod-autoscaler-sync-period <duration>": ["how often autoscalers look", "15s"],
+  "--horizontal-pod-autoscaler-downscale-stabilization <duration>":
+    ["how long the highest recommendation holds", "5m"],
+  "--horizontal-pod-autoscaler-tolerance <share>":
+    ["difference to the target that is ignored", "0.1"],
+  "--horizontal-pod-autoscaler-cpu-initialization-period <duration>":
+    ["how long after a pod's start its CPU use may be that of its start", "5m"],
+  "--horizontal-pod-autoscaler-initial-readiness-delay <duration>":
+    ["how long after a pod's start its readiness may be its first", "30s"],
+} as const satisfies FlagTable;
+
+type Flags = FlagsOf<typeof FLAGS>;
 
 const AUTOSCALER = "horizontal-pod-autoscaler";
 
 /** `r2k controllers`: the controllers alone, with kube-controller-manager's flags. */
-export function command(): Command {
-  const boolean = (flag: string, text: string) => {
-    const option = new Option(`${flag} [boolean]`, text).choices(["true", "false"]);
-    return option.preset("true").default("true");
-  };
-  return new Command("controllers")
-    .description("Run the controllers (kube-controller-manager).")
-    .requiredOption("--kubeconfig <file>", "how to reach the apiserver, and as whom")
-    .option("--cluster-cidr <cidr>", "range of pod addresses", "10.244.0.0/16")
-    .option("--node-cidr-mask-size <bits>", "size of one node's part of it", "24")
-    .requiredOption("--root-ca-file <file>", "CA that workloads verify the apiserver with")
-    .option("--cluster-signing-cert-file <file>", "CA that signs certificate requests")
-    .option("--cluster-signing-key-file <file>", "its key")
-    .option("--service-account-private-key-file <file>", "key that signs tokens in Secrets")
-    .addOption(boolean("--leader-elect", "work only while holding the lease"))
-    .addOption(boolean("--use-service-account-credentials", "one service account each"))
-    .option("--controllers <names>", "comma-separated: *, NAME, -NAME", "*")
-    .option("--node-monitor-grace-period <duration>", "silence of a node that is lost", "40s")
-    .option("--legacy-service-account-token-clean-up-period <duration>",
-      "how long a generated token may be unused", "8760h")
-    .option("--bind-address <address>", "where to serve health and metrics", "127.0.0.1")
-    .option("--secure-port <port>", "of health and metrics over HTTPS; 0 serves none", "10257")
-    .option("--tls-cert-file <file>", "certificate of that; made at the start without")
-    .option("--tls-private-key-file <file>", "its key")
-    .option("--client-ca-file <file>", "CA whose client certificates may ask; tokens always may")
-    .option(`--${AUTOSCALER}-sync-period <duration>`, "how often autoscalers look", "15s")
-    .option(`--${AUTOSCALER}-downscale-stabilization <duration>`,
-      "how long the highest recommendation holds", "5m")
-    .option(`--${AUTOSCALER}-tolerance <share>`, "difference to the target that is ignored", "0.1")
-    .option(`--${AUTOSCALER}-cpu-initialization-period <duration>`,
-      "how long after a pod's start its CPU use may be that of its start", "5m")
-    .option(`--${AUTOSCALER}-initial-readiness-delay <duration>`,
-      "how long after a pod's start its readiness may be its first", "30s")
-    .action(async (flags: Flags) => {
-      const options = await optionsOf(flags);
-      await runPart("controllers", () => startControllers(options));
-    });
+export const command = () =>
+  partCommand("controllers", "Run the controllers (kube-controller-manager).", FLAGS, run);
+
+async function run(flags: Flags): Promise<void> {
+  const options = await optionsOf(flags);
+  await runPart("controllers", () => startControllers(options));
 }
 
 async function optionsOf(flags: Flags): Promise<ControllersOptions> {

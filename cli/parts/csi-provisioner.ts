@@ -1,46 +1,29 @@
-import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { Command } from "commander";
-import { runPart } from "./run-part.ts";
+import { given } from "@raft2kube/std/given.ts";
+import { type FlagsOf, type FlagTable, partCommand, required } from "./flags.ts";
+import { runWithClient } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
 
-interface Flags {
-  kubeconfig: string;
-  csiAddress: string;
-  nodeDeployment?: string;
-  extraCreateMetadata?: boolean;
-}
+const FLAGS = {
+  "--kubeconfig <file>": required("how to reach the apiserver, and as whom"),
+  "--csi-address <socket>": required("the driver's socket, unix:///path"),
+  "--node-deployment <node>": "act for this node's claims alone: one beside each driver",
+  "--extra-create-metadata": "pass the names of claim and volume to the driver",
+} as const satisfies FlagTable;
+
+type Flags = FlagsOf<typeof FLAGS>;
 
 /**
  * `r2k csi-provisioner`: the provisioner alone, with the flags of upstream's external-provisioner.
  */
-export function command(): Command {
-  return new Command("csi-provisioner")
-    .description("Run the CSI provisioner beside a driver.")
-    .requiredOption("--kubeconfig <file>", "how to reach the apiserver, and as whom")
-    .requiredOption("--csi-address <socket>", "the driver's socket, unix:///path")
-    .option("--node-deployment <node>", "act for this node's claims alone: one beside each driver")
-    .option("--extra-create-metadata", "pass the names of claim and volume to the driver")
-    .action(async ({ kubeconfig, csiAddress, nodeDeployment, extraCreateMetadata }: Flags) => {
-      const client = new KubeClient(await kubeConnection(kubeconfig));
-      const driverSocket = unixPath("--csi-address", csiAddress);
-      const node = nodeDeployment === undefined ? {} : { nodeName: nodeDeployment };
-      await runPart("csi-provisioner", async () => {
-        const running = await startProvisioner({
-          client,
-          driverSocket,
-          ...node,
-          extraCreateMetadata: extraCreateMetadata === true,
-          clock: systemClock(),
-        });
-        return {
-          async close() {
-            await running.close();
-            client.close();
-          },
-        };
-      });
-    });
+export const command = () =>
+  partCommand("csi-provisioner", "Run the CSI provisioner beside a driver.", FLAGS, run);
+
+async function run({ csiAddress, nodeDeployment: nodeName, ...flags }: Flags): Promise<void> {
+  const driverSocket = unixPath("--csi-address", csiAddress);
+  const { extraCreateMetadata = false } = flags;
+  await runWithClient("csi-provisioner", flags.kubeconfig, (client, clock) => {
+    const options = { client, driverSocket, extraCreateMetadata, clock };
+    return startProvisioner({ ...options, ...given({ nodeName }) });
+  });
 }

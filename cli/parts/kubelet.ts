@@ -6,77 +6,49 @@ import { type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
 import { parseEvictionHard, parsePodPids, parseTaint } from "@raft2kube/kubelet/flags.ts";
 import { POD_PIDS_MAX } from "@raft2kube/kubelet/limits.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { Command } from "commander";
+import { type FlagsOf, type FlagTable, partCommand } from "./flags.ts";
 import { runPart } from "./run-part.ts";
 
-interface Flags {
-  kubeconfig?: string;
-  hostnameOverride?: string;
-  nodeIp?: string;
-  containerRuntimeEndpoint: string;
-  imageServiceEndpoint?: string;
-  rootDir: string;
-  podLogsDir: string;
-  podManifestPath?: string;
-  cgroupRoot: string;
-  clusterDns: string;
-  clusterDomain: string;
-  resolvConf: string;
-  address: string;
-  port: string;
-  tlsCertFile?: string;
-  tlsPrivateKeyFile?: string;
-  clientCaFile?: string;
-  nodeLabels: string;
-  registerWithTaints: string;
-  maxPods: string;
-  podMaxPids: string;
-  seccompDefault?: true;
-  evictionHard: string;
-  imageGcHighThreshold: string;
-  imageGcLowThreshold: string;
-}
+const FLAGS = {
+  "--kubeconfig <file>": "how to reach the apiserver; without it only static pods run",
+  "--hostname-override <name>": "the node's name, instead of this host's",
+  "--node-ip <addresses>": "the node's addresses, instead of the first of an interface",
+  "--container-runtime-endpoint <address>":
+    ["the CRI socket", "unix:///run/containerd/containerd.sock"],
+  "--image-service-endpoint <address>": "the CRI socket of images, when another",
+  "--root-dir <dir>": ["state of pods and plugins", "/var/lib/kubelet"],
+  "--pod-logs-dir <dir>": ["logs of containers", "/var/log/pods"],
+  "--pod-manifest-path <dir>": "files of static pods",
+  "--cgroup-root <path>": ["the cgroup that all pods are in", "/kubepods"],
+  "--cluster-dns <addresses>": ["name servers of pods", ""],
+  "--cluster-domain <domain>": ["the cluster's domain", "cluster.local"],
+  "--resolv-conf <file>": ["name servers of the node", "/etc/resolv.conf"],
+  "--address <address>": ["where to serve the kubelet's API", "0.0.0.0"],
+  "--port <port>": ["its port", "10250"],
+  "--tls-cert-file <file>": "its certificate; without it no API is served",
+  "--tls-private-key-file <file>": "its key",
+  "--client-ca-file <file>": "CA of accepted client certificates",
+  "--node-labels <key=value,...>": ["labels to register with", ""],
+  "--register-with-taints <key=value:effect,...>": ["taints to register with", ""],
+  "--max-pods <n>": ["pods that fit", "110"],
+  "--pod-max-pids <n>": ["processes of one pod; -1: no limit", String(POD_PIDS_MAX)],
+  "--seccomp-default": "the runtime's profile for pods that name none",
+  "--eviction-hard <signal<amount,...>": ["when to evict pods", ""],
+  "--image-gc-high-threshold <percent>": ["start removing unused images", "85"],
+  "--image-gc-low-threshold <percent>": ["stop removing them", "80"],
+} as const satisfies FlagTable;
+
+type Flags = FlagsOf<typeof FLAGS>;
 
 /**
  * `r2k kubelet`: the node agent alone, with upstream's flags. Without --kubeconfig: static pods
  * only.
  */
-export function command(): Command {
-  return new Command("kubelet")
-    .description("Run the node agent (kubelet).")
-    .option("--kubeconfig <file>", "how to reach the apiserver; without it only static pods run")
-    .option("--hostname-override <name>", "the node's name, instead of this host's")
-    .option("--node-ip <addresses>", "the node's addresses, instead of the first of an interface")
-    .option(
-      "--container-runtime-endpoint <address>",
-      "the CRI socket",
-      "unix:///run/containerd/containerd.sock",
-    )
-    .option("--image-service-endpoint <address>", "the CRI socket of images, when another")
-    .option("--root-dir <dir>", "state of pods and plugins", "/var/lib/kubelet")
-    .option("--pod-logs-dir <dir>", "logs of containers", "/var/log/pods")
-    .option("--pod-manifest-path <dir>", "files of static pods")
-    .option("--cgroup-root <path>", "the cgroup that all pods are in", "/kubepods")
-    .option("--cluster-dns <addresses>", "name servers of pods", "")
-    .option("--cluster-domain <domain>", "the cluster's domain", "cluster.local")
-    .option("--resolv-conf <file>", "name servers of the node", "/etc/resolv.conf")
-    .option("--address <address>", "where to serve the kubelet's API", "0.0.0.0")
-    .option("--port <port>", "its port", "10250")
-    .option("--tls-cert-file <file>", "its certificate; without it no API is served")
-    .option("--tls-private-key-file <file>", "its key")
-    .option("--client-ca-file <file>", "CA of accepted client certificates")
-    .option("--node-labels <key=value,...>", "labels to register with", "")
-    .option("--register-with-taints <key=value:effect,...>", "taints to register with", "")
-    .option("--max-pods <n>", "pods that fit", "110")
-    .option("--pod-max-pids <n>", "processes of one pod; -1: no limit", String(POD_PIDS_MAX))
-    .option("--seccomp-default", "the runtime's profile for pods that name none")
-    .option("--eviction-hard <signal<amount,...>", "when to evict pods", "")
-    .option("--image-gc-high-threshold <percent>", "start removing unused images", "85")
-    .option("--image-gc-low-threshold <percent>", "stop removing them", "80")
-    .action(async (flags: Flags) => {
-      const options = await optionsOf(flags);
-      await runPart("kubelet", () => startKubelet(options));
-    });
+export const command = () => partCommand("kubelet", "Run the node agent (kubelet).", FLAGS, run);
+
+async function run(flags: Flags): Promise<void> {
+  const options = await optionsOf(flags);
+  await runPart("kubelet", () => startKubelet(options));
 }
 
 async function optionsOf(flags: Flags): Promise<KubeletOptions> {

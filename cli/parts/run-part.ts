@@ -1,6 +1,10 @@
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { UMASK } from "../process/running.ts";
 import type { Closable } from "../process/started-parts.ts";
+import { CommandError } from "../terminal.ts";
 
 /**
  * Starts one part and resolves when it was closed: on SIGTERM or SIGINT; a second signal ends it
@@ -22,4 +26,20 @@ export async function runPart(name: string, start: () => Promise<Closable>): Pro
   });
   log.info("stopping");
   await part.close();
+}
+
+/** Runs a part with a client of the API, which is closed after it. */
+export async function runWithClient(
+  name: string,
+  kubeconfig: string | undefined,
+  start: (client: KubeClient, clock: Clock) => Promise<Closable>,
+): Promise<void> {
+  if (kubeconfig === undefined) {
+    throw new CommandError("FLAG", "--kubeconfig is required", { remedy: `r2k ${name} --help` });
+  }
+  const clock = systemClock();
+  const connection = await kubeConnection(kubeconfig);
+  const client = new KubeClient({ ...connection, clock, userAgent: `r2k-${name}` });
+  await runPart(name, () => start(client, clock));
+  client.close();
 }

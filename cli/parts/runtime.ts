@@ -2,47 +2,33 @@ import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
 import { startRuntime } from "@raft2kube/runtime/main.ts";
 import type { OciProgram } from "@raft2kube/runtime/oci/program.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { Command } from "commander";
 import { findProgram } from "../preflight/programs.ts";
 import { CommandError } from "../terminal.ts";
 import { byHandOption } from "../process/by-hand.ts";
+import { type FlagsOf, type FlagTable, partCommand, repeated, required } from "./flags.ts";
 import { runPart } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
 
-interface Flags {
-  listen: string;
-  root: string;
-  state: string;
-  cniConfDir: string;
-  cniBinDir: string;
-  cgroupParent: string;
-  ociRuntime: string;
-  conmon: string;
-  pause: string;
-  registry: string[];
-  demoImages?: boolean;
-  byHand?: boolean;
-}
+const FLAGS = {
+  "--listen <socket>": required("unix:///path of the CRI socket"),
+  "--root <dir>": ["images and containers, kept", "/var/lib/r2k/runtime"],
+  "--state <dir>": ["what ends with the machine's run", "/run/r2k/runtime"],
+  "--cni-conf-dir <dir>": ["the pods' network", "/etc/cni/net.d"],
+  "--cni-bin-dir <dirs>": ["CNI plugins, separated by colons", "/opt/cni/bin"],
+  "--cgroup-parent <path>": ["default for pods without one", "/r2k/pods"],
+  "--oci-runtime <program>": ["crun or runc", "crun"],
+  "--conmon <program>": ["the container monitor", "conmon"],
+  "--pause <program>": ["a pod's first process: catatonit", "catatonit"],
+  "--registry <domain=url>": repeated("where a registry really is; repeatable"),
+  "--by-hand": "let pods choose our OCI runtime for learning, by the handler by-hand",
+  "--demo-images": "build the images of the demo at start",
+} as const satisfies FlagTable;
+
+type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k runtime`: the CRI runtime alone. */
-export function command(): Command {
-  const gather = (value: string, earlier: string[]) => [...earlier, value];
-  return new Command("runtime")
-    .description("Run the container runtime: CRI v1 on a Unix socket.")
-    .requiredOption("--listen <socket>", "unix:///path of the CRI socket")
-    .option("--root <dir>", "images and containers, kept", "/var/lib/r2k/runtime")
-    .option("--state <dir>", "what ends with the machine's run", "/run/r2k/runtime")
-    .option("--cni-conf-dir <dir>", "the pods' network", "/etc/cni/net.d")
-    .option("--cni-bin-dir <dirs>", "CNI plugins, separated by colons", "/opt/cni/bin")
-    .option("--cgroup-parent <path>", "default for pods without one", "/r2k/pods")
-    .option("--oci-runtime <program>", "crun or runc", "crun")
-    .option("--conmon <program>", "the container monitor", "conmon")
-    .option("--pause <program>", "a pod's first process: catatonit", "catatonit")
-    .option("--registry <domain=url>", "where a registry really is; repeatable", gather, [])
-    .option("--by-hand", "let pods choose our OCI runtime for learning, by the handler by-hand")
-    .option("--demo-images", "build the images of the demo at start")
-    .action(run);
-}
+export const command = () =>
+  partCommand("runtime", "Run the container runtime: CRI v1 on a Unix socket.", FLAGS, run);
 
 async function program(flag: string, name: string): Promise<string> {
   const found = await findProgram(name);

@@ -1,23 +1,22 @@
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { startScheduler } from "@raft2kube/scheduler/main.ts";
-import { Command, Option } from "commander";
+import { type FlagsOf, type FlagTable, partCommand, required, trueUnlessFalse } from "./flags.ts";
 import { runPart } from "./run-part.ts";
 
-interface Flags {
-  kubeconfig: string;
-  leaderElect: string;
-}
+const FLAGS = {
+  "--kubeconfig <file>": required("how to reach the apiserver, and as whom"),
+  "--leader-elect [boolean]": trueUnlessFalse("work only while holding the lease"),
+} as const satisfies FlagTable;
+
+type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k scheduler`: the scheduler alone, with kube-scheduler's flags. */
-export function command(): Command {
-  const leaderElect = new Option("--leader-elect [boolean]", "work only while holding the lease");
-  return new Command("scheduler")
-    .description("Run the scheduler (kube-scheduler).")
-    .requiredOption("--kubeconfig <file>", "how to reach the apiserver, and as whom")
-    .addOption(leaderElect.choices(["true", "false"]).preset("true").default("true"))
-    .action(async ({ kubeconfig, leaderElect: elect }: Flags) => {
-      const connection = await kubeConnection(kubeconfig);
-      const leader = elect === "true";
-      await runPart("scheduler", () => startScheduler({ connection, leaderElect: leader }));
-    });
+export const command = () =>
+  partCommand("scheduler", "Run the scheduler (kube-scheduler).", FLAGS, run);
+
+async function run({ kubeconfig, leaderElect }: Flags): Promise<void> {
+  const connection = await kubeConnection(kubeconfig);
+  await runPart("scheduler", () => {
+    return startScheduler({ connection, leaderElect: leaderElect === "true" });
+  });
 }
