@@ -1,5 +1,4 @@
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
@@ -7,7 +6,7 @@ import { delay } from "@raft2kube/std/wait.ts";
 import { apply } from "./apply/apply.ts";
 import type { Context } from "./apply/context.ts";
 import { observe } from "./observe/cluster.ts";
-import { clusterFiles } from "./pki/identities.ts";
+import { clientAs } from "./pki/client-as.ts";
 import { formerSpec, plan } from "./plan/plan.ts";
 import { keyOf, type Step } from "./plan/step.ts";
 import type { ClusterPlace } from "./spec/config.ts";
@@ -17,6 +16,8 @@ import { CommandError, type Progress } from "./terminal.ts";
 
 const INTERRUPT_TIMEOUT_MS = 10_000;
 const READY_TIMEOUT_MS = 30_000;
+/** Requests that a command may make without waiting: it is alone, and makes few. */
+const RATE = { qps: 1000, burst: 1000 };
 
 export interface ConvergeOptions {
   readonly clock: Clock;
@@ -132,7 +133,7 @@ class Convergence {
         signal.throwIfAborted();
         return result;
       },
-      client: () => (this.#client ??= adminClient(cluster, clock)),
+      client: () => (this.#client ??= clientAs(cluster, "admin", clock, RATE)),
       ...given({ written }),
     };
   }
@@ -174,12 +175,6 @@ class Convergence {
       () => undefined, // the step that asked for it has thrown
     );
   }
-}
-
-/** A client as the cluster's admin; to be closed. */
-async function adminClient(cluster: ClusterPlace, clock: Clock): Promise<KubeClient> {
-  const connection = await kubeConnection(clusterFiles(cluster).kubeconfig("admin"));
-  return new KubeClient({ ...connection, clock, qps: 1000, burst: 1000 });
 }
 
 /** A test names a step after which this process interrupts itself, as Ctrl-C would. */

@@ -1,4 +1,5 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
 import { checkClusterName, clusterRoots, planCluster, readCluster } from "../spec/config.ts";
 import { nodeRange, readJoiningNodes } from "../spec/nodes.ts";
@@ -37,7 +38,7 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
     runDir: config.runDir,
     apiPort: running ? undefined : config.apiPort,
     ranges: [config.serviceCidr, config.podCidr, nodeRange(config)],
-    ...(config.proxyMode === undefined ? {} : { proxyMode: config.proxyMode }),
+    ...given({ proxyMode: config.proxyMode }),
   });
   const text =
     flags.output === "json"

@@ -86,10 +86,7 @@ async function add(on: NodeOf): Promise<void> {
     });
   }
   const guest = guestOf(flags, cluster);
-  const node = planJoiningNode(cluster, name, await readJoiningNodes(cluster), guest);
-  using interrupt = onInterrupt();
-  const spec = { wanted: "kept", cluster, nodes: [{ wanted: "started", node }] } as const;
-  await convergeOrUndo(spec, { ...on, signal: interrupt.signal });
+  await want(on, planJoiningNode(cluster, name, await readJoiningNodes(cluster), guest));
 }
 
 async function start(on: NodeOf): Promise<void> {
@@ -99,10 +96,15 @@ async function start(on: NodeOf): Promise<void> {
   const known = nodes.find(({ nodeName }) => nodeName === name);
   const isRunning = known !== undefined && runningPid(known.runDir, "node") !== undefined;
   const guest = known && changedGuest(flags, known, isRunning);
-  const node = planJoiningNode(cluster, name, nodes, guest);
+  await want(on, planJoiningNode(cluster, name, nodes, guest));
+}
+
+/** Starts a node. An addition is undone if it fails; the start of a known node goes on later. */
+async function want({ cluster, exists, ...options }: NodeOf, node: ClusterConfig): Promise<void> {
   using interrupt = onInterrupt();
+  const act = exists ? converge : convergeOrUndo;
   const spec = { wanted: "kept", cluster, nodes: [{ wanted: "started", node }] } as const;
-  await converge(spec, { ...on, signal: interrupt.signal });
+  await act(spec, { ...options, signal: interrupt.signal });
 }
 
 async function stop(on: NodeOf): Promise<void> {

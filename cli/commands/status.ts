@@ -1,15 +1,14 @@
 import { readFileSync } from "node:fs";
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { type ClusterConfig, proxyModeOf, startCommand } from "../spec/config.ts";
 import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
-import { clusterFiles } from "../pki/identities.ts";
+import { clientAs } from "../pki/client-as.ts";
 import { type Comparison, compareViews, readyNodes } from "../observe/views.ts";
 import { askProxy } from "../observe/node-proxy.ts";
 import { runningOwnParts } from "../supervisor/own-parts.ts";
@@ -92,8 +91,7 @@ async function readStatus(config: ClusterConfig): Promise<Status> {
   const absent = { nodes: [], pods: { running: 0, other: 0 }, views: null };
   const control = runningPid(config.runDir, "control");
   if (control === undefined) return { ...known, api: "down", ...absent };
-  const connection = await kubeConnection(clusterFiles(config).kubeconfig("admin"));
-  const client = new KubeClient(connection);
+  const client = await clientAs(config, "admin", systemClock());
   try {
     const nodes = await client.resource<Node>(NODES).listAll();
     const pods = await client.resource<Pod>(PODS).listAll();
@@ -122,7 +120,7 @@ async function readStatus(config: ClusterConfig): Promise<Status> {
 async function proxyOf(node: ClusterConfig): Promise<Pick<NodeStatus, "proxyMode" | "proxyError">> {
   const state = node.guest ? undefined : await askProxy(node).catch(() => undefined);
   const { mode = proxyModeOf(node), error } = state ?? {};
-  return { proxyMode: mode, ...(error === undefined ? {} : { proxyError: error }) };
+  return { proxyMode: mode, ...given({ proxyError: error }) };
 }
 
 /** The processes of a cluster, and those of the nodes that joined it. */

@@ -6,34 +6,17 @@ interface OfCluster {
   readonly cluster: ClusterConfig;
 }
 
-interface OfProcesses extends OfCluster {
-  readonly title: string;
-  readonly names: readonly ProcessName[];
-}
-
-interface OfNodes extends OfCluster {
-  readonly title: string;
-  readonly nodes: readonly ClusterConfig[];
-}
-
-interface OfMode {
-  readonly node: ClusterConfig;
-  readonly mode: ModeName;
-}
-
-interface Unwanted {
-  readonly name: string;
-  readonly node: ClusterPlace;
-}
+type OfMode = { readonly node: ClusterConfig; readonly mode: ModeName };
+type Unwanted = { readonly name: string; readonly node: ClusterPlace };
 
 /** The kinds of steps, in the order in which they come. */
 interface Steps {
   files: OfCluster;
   network: OfCluster;
-  processes: OfProcesses;
+  processes: OfCluster & { readonly title: string; readonly names: readonly ProcessName[] };
   "add-ons": OfCluster;
   ready: { readonly node: ClusterConfig };
-  nodes: OfNodes;
+  nodes: OfCluster & { readonly title: string; readonly nodes: readonly ClusterConfig[] };
   demo: OfCluster;
   mode: OfMode;
   "guest-mode": OfMode;

@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { given } from "@raft2kube/std/given.ts";
 import type { Command } from "commander";
 import type { ClusterConfig } from "../spec/config.ts";
+import { clientAs } from "../pki/client-as.ts";
 import { type ClusterFiles, clusterFiles } from "../pki/identities.ts";
 import { nodeRange } from "../spec/nodes.ts";
 import { storeDir, storeSocket } from "../spec/store.ts";
@@ -24,8 +25,8 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   const etcd = await startEtcd(config, parts);
   await startApi(config, files, etcd, parts);
   await startControl(config, files, parts);
-  await startLoopbackPorts(files, parts);
-  await startHostRoutes(config, files, parts);
+  await startLoopbackPorts(config, parts);
+  await startHostRoutes(config, parts);
 }
 
 /** The embedded store, or the client of its members or of the servers of `--etcd-servers`. */
@@ -92,13 +93,12 @@ async function startControl(
   ]);
   const ca = await readPair(files, "ca");
   const serviceAccountKey = await readFile(join(files.pkiDir, "sa.key"), "utf8");
-  const grace_ms = config.nodeMonitorGracePeriod_ms;
+  const { nodeCidrMaskSize: nodeCidrMask, nodeMonitorGracePeriod_ms } = config;
   await parts.start("controllers", async () =>
     startControllers({
       connection: await kubeConnection(files.kubeconfig("controller-manager")),
       clusterCidr: config.podCidr,
-      ...(config.nodeCidrMaskSize === undefined ? {} : { nodeCidrMask: config.nodeCidrMaskSize }),
-      ...(grace_ms === undefined ? {} : { nodeMonitorGracePeriod_ms: grace_ms }),
+      ...given({ nodeCidrMask, nodeMonitorGracePeriod_ms }),
       rootCa: ca.cert,
       clusterSigning: ca,
       serviceAccountKey,
@@ -122,28 +122,23 @@ async function startControl(
 }
 
 /** Node ports answer where one tries them first: on localhost. */
-async function startLoopbackPorts(files: ClusterFiles, parts: Parts): Promise<void> {
+async function startLoopbackPorts(config: ClusterConfig, parts: Parts): Promise<void> {
   const { startHostPorts } = await import("@raft2kube/proxy/localhost/main.ts");
   await parts.start("host ports", async () => {
-    const connection = await kubeConnection(files.kubeconfig("proxy"));
     const clock = systemClock();
-    const client = new KubeClient({ ...connection, clock, userAgent: "r2k-host-ports" });
+    const client = await clientAs(config, "proxy", clock, { userAgent: "r2k-host-ports" });
     return startHostPorts({ client, clock });
   });
 }
 
 /** The host reaches pods by their nodes, and Services by any node that is ready. */
-async function startHostRoutes(
-  config: ClusterConfig,
-  files: ClusterFiles,
-  parts: Parts,
-): Promise<void> {
+async function startHostRoutes(config: ClusterConfig, parts: Parts): Promise<void> {
   const { podCidr, serviceCidr, hostAddress: source, nodeAddress: gateway } = config;
   await parts.start("host routes", async () => {
-    const connection = await kubeConnection(files.kubeconfig("controller-manager"));
     const clock = systemClock();
+    const userAgent = "r2k-routes";
     return startNodeRoutes({
-      client: new KubeClient({ ...connection, clock, userAgent: "r2k-routes" }),
+      client: await clientAs(config, "controller-manager", clock, { userAgent }),
       device: hostDevice(config),
       source,
       scope: { nodeRange: nodeRange(config), podCidr, shared: [serviceCidr, podCidr], gateway },

@@ -6,6 +6,7 @@ import { probeSpoofCheck } from "@raft2kube/cni/plugins/bridge/spoof-check.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 
 /** Paths of a node's network configuration and of its allocated addresses. */
 export interface NodeNetworkPaths {
@@ -31,8 +32,7 @@ export async function writeNodeNetwork(
     podCidr,
     dataDir: paths.cniAddresses,
     checkAddresses,
-    ...(mtu === undefined ? {} : { mtu }),
-    ...(backend === undefined ? {} : { backend }),
+    ...given({ mtu, backend }),
   });
   await replaceFile(join(paths.cniConfDir, "10-r2k.conflist"), conflist);
 }

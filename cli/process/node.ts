@@ -1,7 +1,5 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { nodeInvoke } from "@raft2kube/cni/main.ts";
 import { configureGuest } from "@raft2kube/cni/node/node.ts";
 import { guestRepair, nodeRepair } from "@raft2kube/cni/node/node-repair.ts";
@@ -19,7 +17,8 @@ import { type RuntimeHandle, startRuntime } from "@raft2kube/runtime/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { ClusterConfig } from "../spec/config.ts";
-import { type KubeconfigUser, clusterFiles } from "../pki/identities.ts";
+import { clientAs } from "../pki/client-as.ts";
+import { clusterFiles } from "../pki/identities.ts";
 import { nodeRange } from "../spec/nodes.ts";
 import { nodeCgroup, nodePaths, ownPluginsDir } from "../spec/paths.ts";
 import { installPlugins } from "../apply/plugins.ts";
@@ -198,15 +197,6 @@ async function startNfs(config: ClusterConfig, parts: Parts, clock: Clock): Prom
     const extraCreateMetadata = true;
     return startProvisioner({ client, driverSocket: socket, nodeName, extraCreateMetadata, clock });
   });
-}
-
-async function clientAs(
-  config: ClusterConfig,
-  user: KubeconfigUser,
-  clock: Clock,
-): Promise<KubeClient> {
-  const connection = await kubeConnection(clusterFiles(config).kubeconfig(user));
-  return new KubeClient({ ...connection, clock, userAgent: `r2k-${user}` });
 }
 
 async function program(name: string): Promise<string> {

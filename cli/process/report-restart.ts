@@ -1,12 +1,11 @@
 import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
-import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { ClusterConfig } from "../spec/config.ts";
-import { type KubeconfigUser, clusterFiles } from "../pki/identities.ts";
+import { clientAs } from "../pki/client-as.ts";
+import type { KubeconfigUser } from "../pki/identities.ts";
 import { logsCommand, type ProcessName } from "../spec/processes.ts";
 import type { Closable } from "./started-parts.ts";
 import { type Restarts, restartsText } from "../observe/processes.ts";
@@ -50,8 +49,7 @@ async function report(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  const file = clusterFiles(config).kubeconfig(identityOf(name));
-  const client = new KubeClient({ ...(await kubeConnection(file)), clock });
+  const client = await clientAs(config, identityOf(name), clock);
   const recorder = new EventRecorder({ client, component: `r2k-${name}`, clock });
   try {
     await waitFor("the API", () => client.request<object>({ method: "GET", path: "/version" }), {

@@ -1,7 +1,8 @@
 import { collectCode } from "@raft2kube/linux/process/collect-garbage.ts";
 import { configureLog, logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { CodedError, asError } from "@raft2kube/std/errors.ts";
+import { asError, remedyOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
 import { basename, dirname } from "node:path";
 import { type ClusterConfig, readConfigFile } from "../spec/config.ts";
@@ -79,8 +80,7 @@ async function run(
   } catch (thrown) {
     const error = asError(thrown);
     log.error(`${name} did not start`, { err: error });
-    const remedy = error instanceof CodedError ? error.remedy : undefined;
-    announce({ state: "failed", message: error.message, ...(remedy ? { remedy } : {}) });
+    announce({ state: "failed", message: error.message, ...given({ remedy: remedyOf(error) }) });
     process.exitCode = 1;
     await close();
   }

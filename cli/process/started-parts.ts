@@ -1,5 +1,6 @@
 import { logger } from "@raft2kube/observe/log.ts";
-import { CodedError, asError } from "@raft2kube/std/errors.ts";
+import { CodedError, asError, remedyOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 
 /** Something started that can be ended. */
 export interface Closable {
@@ -18,11 +19,8 @@ export class Parts implements Closable {
       return part;
     } catch (cause) {
       const error = asError(cause);
-      const remedy = cause instanceof CodedError ? cause.remedy : undefined;
-      throw new CodedError("PART", `${name} did not start: ${error.message}`, {
-        cause,
-        ...(remedy === undefined ? {} : { remedy }),
-      });
+      const options = { cause, ...given({ remedy: remedyOf(cause) }) };
+      throw new CodedError("PART", `${name} did not start: ${error.message}`, options);
     }
   }
 

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { RESERVED_PORTS } from "@raft2kube/cni/node/underlay.ts";
 import { CommandError } from "../terminal.ts";
 import {
@@ -43,8 +44,7 @@ export function joiningNodePlace(cluster: ClusterPlace, node: string): ClusterPl
     name,
     dataDir: join(nodesDir(dataDir), node),
     runDir: join(nodesDir(runDir), node),
-    ...(cgroups === undefined ? {} : { cgroups }),
-    ...(cniBinDir === undefined ? {} : { cniBinDir }),
+    ...given({ cgroups, cniBinDir }),
     joins: { cgroup: `${nodeCgroup(cluster)}.${node}` },
   };
 }
