@@ -6,7 +6,7 @@ import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
-import { planOf } from "@raft2kube/proxy/testing/plan-of.ts";
+import { planOf } from "../testing/plan-of.ts";
 import { SYNC_DELAY_MS } from "@raft2kube/proxy/limits.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -15,7 +15,7 @@ import { IN_GUEST, quoted, runGuest } from "../test/guest/guest.ts";
 import { IPTABLES_PROGRAMS, KUBE_PROXY, METRICS, runKubeProxy, startApi } from
   "../test/contract/proxy/upstream.ts";
 import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS, type World } from
-  "../testing/network/node-world.ts";
+  "../testing/network/node-network.ts";
 import { median, type Row } from "./benchmark.ts";
 
 const SIZES = [1_000, 10_000] as const;

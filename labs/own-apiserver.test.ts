@@ -17,7 +17,7 @@ import type { Status } from "../cli/commands/status.ts";
 import { endProcess } from "../cli/apply/end-process.ts";
 import { processNames } from "../cli/spec/processes.ts";
 import { KUBECTL } from "./apiserver/own-apiserver.ts";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { freePort } from "../testing/free-port.ts";
 import { OwnPart, markOf } from "./testing/own-part.ts";
 
 const TIMEOUT_MS = 180_000;

@@ -15,7 +15,7 @@ import { HealthChecks } from "./health-checks.ts";
 import { listed, type LoopOptions, partsOf, ProxyLoop, type SyncState } from "./loop.ts";
 import { CHANGE_WORK, PORT_WORK, SYNC_DELAY_MS, VERIFY_MS } from "./limits.ts";
 import type { ServicePort } from "./plan/model.ts";
-import { servicePort } from "./testing/service-port.ts";
+import { servicePort } from "../testing/service-port.ts";
 
 const clock = systemClock();
 

@@ -8,7 +8,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
+import { startUpstream } from "../testing/apiserver/upstream-apiserver.ts";
 import { type Subject, subjects } from "../test/contract/apiserver/answers/cases.ts";
 import {
   differences, shares, type Difference,

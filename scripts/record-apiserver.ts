@@ -15,8 +15,8 @@ import { CASES } from "@raft2kube/apiserver/testing/golden/admission/all-cases.t
 import { judge } from "@raft2kube/apiserver/testing/golden/admission/record.ts";
 import { play } from "@raft2kube/apiserver/testing/golden/managed-fields/record.ts";
 import { SEQUENCES } from "@raft2kube/apiserver/testing/golden/managed-fields/sequences.ts";
-import type { SendJson } from "@raft2kube/apiserver/testing/send-json.ts";
-import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
+import type { SendJson } from "../testing/apiserver/send-json.ts";
+import { startUpstream } from "../testing/apiserver/upstream-apiserver.ts";
 
 const APISERVER_DIR = join(import.meta.dirname, "../apiserver");
 const PEER = join(import.meta.dirname, "../.peers/bin/kube-apiserver");

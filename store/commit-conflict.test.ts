@@ -4,7 +4,7 @@ import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type TestMember, TestMembers, leaderOf } from "./testing/members.ts";
+import { type TestMember, TestMembers, leaderOf } from "../testing/store/members.ts";
 
 const clock = systemClock();
 const key = Buffer.from("key");

@@ -13,7 +13,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { importSnapshot } from "./import.ts";
 import { verify } from "./inspect.ts";
 import { type Store, startStore } from "./main.ts";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { freePort } from "../testing/free-port.ts";
 
 const KEPT = join(import.meta.dirname, "bbolt/testdata");
 const EVERYTHING = { key: Buffer.from([0]), rangeEnd: Buffer.from([0]) };

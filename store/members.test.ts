@@ -6,7 +6,7 @@ import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type TestMember, TestMembers, leaderOf, urlOf } from "./testing/members.ts";
+import { type TestMember, TestMembers, leaderOf, urlOf } from "../testing/store/members.ts";
 
 const clock = systemClock();
 let members: TestMembers;

@@ -2,7 +2,7 @@ import { type KeyPair, createCa, issueCertificate } from "@raft2kube/pki/certifi
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type TestMember, TestMembers, urlOf } from "./testing/members.ts";
+import { type TestMember, TestMembers, urlOf } from "../testing/store/members.ts";
 
 let members: TestMembers;
 beforeEach(() => {

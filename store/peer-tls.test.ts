@@ -2,7 +2,7 @@ import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { Peer as PeerService } from "@raft2kube/proto/gen/peer.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type TestMember, TestMembers, urlOf } from "./testing/members.ts";
+import { type TestMember, TestMembers, urlOf } from "../testing/store/members.ts";
 
 let members: TestMembers;
 beforeEach(() => {

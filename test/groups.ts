@@ -46,7 +46,8 @@ const PACKAGES = readdirSync(ROOT, { withFileTypes: true })
   .filter((name) => !/^(\..*|test|labs|node_modules|dist)$/.test(name));
 
 /** Imports of the kits that start whole members of a store, or apiservers. */
-const STARTS_SERVERS = /from "[^"]*testing\/(members|test-apiserver|etcd-server)\.ts"/;
+const STARTS_SERVERS =
+  /from "[^"]*testing\/(stores|.*\/(members|file-apiserver|test-apiserver|etcd-server))\.ts"/;
 
 const filesOf = (patterns: readonly string[]) =>
   globSync(patterns, { cwd: ROOT, exclude: ["**/node_modules/**"] });

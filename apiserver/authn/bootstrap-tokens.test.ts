@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startStore, type Store } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ask } from "../testing/ask.ts";
-import { type SendJson, senderTo } from "../testing/send-json.ts";
-import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+import { ask } from "../../testing/apiserver/ask.ts";
+import { type SendJson, senderTo } from "../../testing/apiserver/send-json.ts";
+import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const SECRET = "0123456789abcdef";
 const dir = mkdtempSync(join(tmpdir(), "r2k-bootstrap-"));

@@ -8,9 +8,9 @@ import { REMOVED_NODES } from "@raft2kube/pki/removed-nodes.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeAll, expect, it } from "vitest";
-import { ask } from "../testing/ask.ts";
-import { fileApiserver } from "../testing/file-apiserver.ts";
-import { type SendJson, senderTo } from "../testing/send-json.ts";
+import { ask } from "../../testing/apiserver/ask.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { type SendJson, senderTo } from "../../testing/apiserver/send-json.ts";
 
 const MINUTE_MS = 60_000;
 const REMOVED_MS = Date.now() - MINUTE_MS;

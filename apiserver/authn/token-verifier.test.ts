@@ -2,7 +2,7 @@ import { Agent } from "node:https";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { beforeAll, expect, it } from "vitest";
-import { fileApiserver } from "../testing/file-apiserver.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 
 const real = systemClock();
 /** How far the server's time is ahead. */

@@ -2,8 +2,8 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { beforeAll, expect, it } from "vitest";
-import { type AskOptions } from "../testing/ask.ts";
-import { fileApiserver } from "../testing/file-apiserver.ts";
+import { type AskOptions } from "../../testing/apiserver/ask.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 
 const patience = { clock: systemClock(), timeout_ms: 60_000 };
 const CORE = "/api/v1";

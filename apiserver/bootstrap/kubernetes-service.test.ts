@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { fileApiserver } from "../testing/file-apiserver.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 
 const server = fileApiserver({ advertiseAddress: "127.0.0.1" });
 

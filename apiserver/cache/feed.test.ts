@@ -4,8 +4,8 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Resource } from "../resource/resource.ts";
 import { Rows } from "../storage/rows.ts";
-import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
-import { inWords, listen } from "../testing/watch-words.ts";
+import { type EtcdServer, startEtcd } from "../../testing/apiserver/etcd-server.ts";
+import { inWords, listen } from "../../testing/apiserver/watch-words.ts";
 import { EVERYTHING } from "./selection.ts";
 
 const clock = systemClock();

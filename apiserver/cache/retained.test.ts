@@ -121,7 +121,7 @@ it("what was parsed of an object is let go when another takes its place", () => 
 it("events that wait for a slow reader are kept alone", () => {
   const churn = `
     const { EVERYTHING } = await import(${HERE} + "selection.ts");
-    const { inWords } = await import(${HERE} + "../testing/watch-words.ts");
+    const { inWords } = await import(${HERE} + "../../testing/apiserver/watch-words.ts");
     const request = { selection: EVERYTHING, bookmarks: false, encoder: inWords };
     const watcher = cache.watchFrom(request, 1);
     kept.push(watcher);

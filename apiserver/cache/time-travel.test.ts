@@ -11,10 +11,10 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { pick, type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
-import { leaderOf, type TestMember, TestMembers } from "@raft2kube/store/testing/members.ts";
+import { leaderOf, type TestMember, TestMembers } from "../../testing/store/members.ts";
 import { afterEach, expect, it } from "vitest";
 import { type Change, contradictionIn, type Observation } from "../testing/client-history.ts";
-import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const clock = systemClock();
 const PREFIX = "/registry/configmaps/travel/";

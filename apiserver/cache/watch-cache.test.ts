@@ -3,7 +3,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { HISTORY_EVENTS_MAX, STATES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
-import { inWords, listen } from "../testing/watch-words.ts";
+import { inWords, listen } from "../../testing/apiserver/watch-words.ts";
 import { Entry } from "../object/entry.ts";
 import { EVERYTHING, type Selection } from "./selection.ts";
 import { WatchCache } from "./watch-cache.ts";

@@ -1,7 +1,7 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { inWords, listen } from "../testing/watch-words.ts";
+import { inWords, listen } from "../../testing/apiserver/watch-words.ts";
 import { Entry } from "../object/entry.ts";
 import type { WatchEncoder } from "./event.ts";
 import { EVERYTHING, type Selection } from "./selection.ts";

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startStore, type Store } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type SendJson, senderTo } from "../testing/send-json.ts";
-import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+import { type SendJson, senderTo } from "../../testing/apiserver/send-json.ts";
+import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const STATUSES = "/api/v1/componentstatuses";
 const dir = mkdtempSync(join(tmpdir(), "r2k-components-"));

@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { freePort } from "../../testing/free-port.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore, type Store } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Answer, ask, type AskOptions } from "../testing/ask.ts";
-import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+import { type Answer, ask, type AskOptions } from "../../testing/apiserver/ask.ts";
+import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const TIMEOUT_MS = 60_000;
 const HOOKS = "start-system-namespaces-controller start-cluster-authentication-info-controller " +

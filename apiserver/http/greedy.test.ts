@@ -11,7 +11,7 @@ import {
   ANSWER_STALL_MS, ANSWERS_BYTES_MAX, ANSWERS_WAITING_MAX, BODIES_BYTES_MAX, BODY_BYTES_MAX,
   HTTP2_STREAMS_MAX, SHARE, SMALL_ANSWERS_BYTES_MAX, STREAM_BYTES,
 } from "../limits.ts";
-import { fileApiserver } from "../testing/file-apiserver.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { grant } from "../testing/grant.ts";
 
 // Requests of one account that does not read its answers or send its bodies, and those of others

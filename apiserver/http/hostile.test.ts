@@ -4,9 +4,9 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { HEADER_BYTES_MAX, HTTP2_RESETS_MAX } from "../limits.ts";
-import { ask } from "../testing/ask.ts";
-import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+import { ask } from "../../testing/apiserver/ask.ts";
+import { type EtcdServer, startEtcd } from "../../testing/apiserver/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const patience = { clock: systemClock(), timeout_ms: 60_000 };
 

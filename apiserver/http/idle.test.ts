@@ -2,7 +2,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { IDLE } from "../limits.ts";
-import { fileApiserver } from "../testing/file-apiserver.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 
 let idles = 0;
 const own = fileApiserver({ onIdle: () => void idles++ });

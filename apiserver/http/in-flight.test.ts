@@ -17,9 +17,9 @@ import {
 import { RequestMetrics } from "../metrics/requests.ts";
 import type { RequestContext } from "../request/context.ts";
 import { parseRequestInfo } from "../request/request-info.ts";
-import { ask, type AskOptions } from "../testing/ask.ts";
-import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+import { ask, type AskOptions } from "../../testing/apiserver/ask.ts";
+import { type EtcdServer, startEtcd } from "../../testing/apiserver/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { ResponseBudget } from "../handlers/response/response-budget.ts";
 import { InFlight } from "./in-flight.ts";
 

@@ -1,6 +1,6 @@
 import { connect } from "node:http2";
 import { beforeAll, expect, it } from "vitest";
-import { fileApiserver } from "../testing/file-apiserver.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 
 /** Properties that every object of JavaScript inherits; lookups in tables must not find them. */
 const WORDS = ["constructor", "toString", "valueOf", "hasOwnProperty", "__proto__"];

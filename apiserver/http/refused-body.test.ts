@@ -5,7 +5,7 @@ import { FrameReader } from "@raft2kube/h2/frame-reader.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { fileApiserver } from "../testing/file-apiserver.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 
 const server = fileApiserver();
 const STREAMS = 200;

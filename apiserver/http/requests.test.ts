@@ -2,7 +2,7 @@ import { connect, type TLSSocket } from "node:tls";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { fileApiserver } from "../testing/file-apiserver.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { grant } from "../testing/grant.ts";
 
 const clock = systemClock();

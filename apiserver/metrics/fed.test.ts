@@ -10,8 +10,8 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore, type Store } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answer, ask as askServer, type AskOptions } from "../testing/ask.ts";
-import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+import { type Answer, ask as askServer, type AskOptions } from "../../testing/apiserver/ask.ts";
+import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const NS = "/api/v1/namespaces/default";
 /** Our own store: it proves how new a watch is, so lists come from the cache. */

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { fileApiserver } from "../testing/file-apiserver.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 
 const MAPS = "/api/v1/namespaces/default/configmaps";
 

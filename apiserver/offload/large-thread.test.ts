@@ -20,7 +20,7 @@ import {
 import type { ApiserverOptions } from "../options.ts";
 import type { Incoming, RequestContext } from "../request/context.ts";
 import { parseRequestInfo } from "../request/request-info.ts";
-import { testOptions } from "../testing/test-apiserver.ts";
+import { testOptions } from "../../testing/apiserver/test-apiserver.ts";
 import { LargeThread, threadInit } from "./large-thread.ts";
 
 const ENDED = { status: { code: 503, message: "the thread of large requests ended" } };

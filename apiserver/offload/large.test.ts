@@ -9,9 +9,9 @@ import { startStore } from "@raft2kube/store/main.ts";
 import { parse, stringify } from "yaml";
 import { expect, it } from "vitest";
 import { LARGE_VALUES } from "../limits.ts";
-import { fileApiserver } from "../testing/file-apiserver.ts";
-import { ask as request } from "../testing/ask.ts";
-import { startTestApiserver } from "../testing/test-apiserver.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { ask as request } from "../../testing/apiserver/ask.ts";
+import { startTestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { readEncryption } from "@raft2kube/encryption/config.ts";
 
 const MAPS = "/api/v1/namespaces/default/configmaps";

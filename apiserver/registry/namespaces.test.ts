@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { ask } from "../testing/ask.ts";
-import { fileApiserver } from "../testing/file-apiserver.ts";
+import { ask } from "../../testing/apiserver/ask.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { grant } from "../testing/grant.ts";
 
 const server = fileApiserver();

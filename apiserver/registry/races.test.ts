@@ -2,9 +2,9 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { type Answer, ask } from "../testing/ask.ts";
-import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+import { type Answer, ask } from "../../testing/apiserver/ask.ts";
+import { type EtcdServer, startEtcd } from "../../testing/apiserver/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const MAPS = "/api/v1/namespaces/default/configmaps";
 const SERVICES = "/api/v1/namespaces/default/services";

@@ -6,7 +6,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as store from "@raft2kube/store/main.ts";
-import * as members from "@raft2kube/store/testing/members.ts";
+import * as members from "../../testing/store/members.ts";
 import { entryOf } from "../cache/entry-of-row.ts";
 import { listFromStore } from "../registry/list.ts";
 import type { ListOptions } from "../registry/list-options.ts";

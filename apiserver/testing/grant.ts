@@ -2,8 +2,8 @@ import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { ask } from "./ask.ts";
-import type { FileApiserver } from "./file-apiserver.ts";
+import { ask } from "../../testing/apiserver/ask.ts";
+import type { FileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
 const apiGroup = "rbac.authorization.k8s.io";

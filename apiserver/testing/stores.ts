@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { startEtcd } from "./etcd-server.ts";
+import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 
 /** A store that a suite runs on. */
 export interface StoreUnderTest {

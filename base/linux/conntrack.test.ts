@@ -7,7 +7,7 @@ import { forgetFlows, listFlows } from "./netfilter/conntrack.ts";
 import { getLink, openRoute, setLink } from "./netlink/link.ts";
 import { enterNetns } from "./namespace/netns.ts";
 import { applyRuleset } from "./netfilter/nft.ts";
-import { createNamespaces, type Namespaces } from "./testing/namespaces.ts";
+import { createNamespaces, type Namespaces } from "../../testing/network/namespaces.ts";
 
 const FLOWS = 2_000;
 const TRACK = `table ip track {

@@ -8,7 +8,7 @@ import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { client, connectGrpc } from "./client.ts";
 import { connectGrpcJs, grpcJsClient } from "./testing/grpc-js-client.ts";
-import { frameMessage } from "./testing/raw-client.ts";
+import { frameMessage } from "../../testing/raw-client.ts";
 import { serve, serveGrpc } from "./server.ts";
 import type { ServedService } from "./routes.ts";
 

@@ -39,7 +39,7 @@ import {
 import { routesOf } from "./routes.ts";
 import { type Call, serve, serveGrpc } from "./server.ts";
 import type { ServedService } from "./routes.ts";
-import { RawClient, frameMessage, rawFrame } from "./testing/raw-client.ts";
+import { RawClient, frameMessage, rawFrame } from "../../testing/raw-client.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));
 const closers: (() => unknown)[] = [];

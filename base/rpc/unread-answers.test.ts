@@ -7,7 +7,7 @@ import { KV } from "@raft2kube/proto/gen/etcd.ts";
 import { afterAll, expect, test } from "vitest";
 import { UNREAD_ANSWERS_BYTES_MAX } from "./limits.ts";
 import { serve, serveGrpc } from "./server.ts";
-import { RawClient, frameMessage } from "./testing/raw-client.ts";
+import { RawClient, frameMessage } from "../../testing/raw-client.ts";
 import { UnreadAnswers } from "./unread-answers.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));

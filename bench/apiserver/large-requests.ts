@@ -1,5 +1,5 @@
 import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
-import type { AskOptions } from "@raft2kube/apiserver/testing/ask.ts";
+import type { AskOptions } from "../../testing/apiserver/ask.ts";
 import { stringify } from "yaml";
 
 /** One request, and the codes that it may be answered with. */

@@ -1,7 +1,7 @@
 // The server that bench/apiserver-loop.ts measures: its own process, so that its loop serves
 // requests and nothing else. Says by messages how long the loop was held between two of them.
-import { startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
-import { startTestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.ts";
+import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
+import { startTestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { peer } from "./sides.ts";
 
 /** Messages from the parent. */

@@ -12,7 +12,7 @@ import { connect, createSecureContext } from "node:tls";
 import * as x509 from "@peculiar/x509";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { type KeyPair, createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { freePort } from "../../testing/free-port.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import packet, { type Answer } from "dns-packet";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { logger } from "@raft2kube/observe/log.ts";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { freePort } from "../../testing/free-port.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { AnswerCache, timeToLive } from "../forward/cache.ts";
 import { createForwarder } from "../forward/forwarder.ts";

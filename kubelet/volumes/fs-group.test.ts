@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { withSwapper } from "@raft2kube/linux/testing/swapper.ts";
+import { withSwapper } from "../../testing/swapper.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { applyFsGroup } from "./fs-group.ts";
 

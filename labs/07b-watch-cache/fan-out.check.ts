@@ -6,7 +6,7 @@ import {
 } from "@raft2kube/apiserver/limits.ts";
 import { EVERYTHING } from "@raft2kube/apiserver/cache/selection.ts";
 import { History } from "@raft2kube/apiserver/cache/history.ts";
-import { type Listener, inWords, listen } from "@raft2kube/apiserver/testing/watch-words.ts";
+import { type Listener, inWords, listen } from "../../testing/apiserver/watch-words.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";

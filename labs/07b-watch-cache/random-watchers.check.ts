@@ -1,6 +1,6 @@
 import type { Selection } from "@raft2kube/apiserver/cache/selection.ts";
 import { EVERYTHING } from "@raft2kube/apiserver/cache/selection.ts";
-import { type Listener, listen } from "@raft2kube/apiserver/testing/watch-words.ts";
+import { type Listener, listen } from "../../testing/apiserver/watch-words.ts";
 import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { check, checkOptions, stillAtWork } from "../check.ts";
 import { orBroken } from "../apiserver/broken.ts";

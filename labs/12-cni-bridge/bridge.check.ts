@@ -6,7 +6,7 @@ import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { deleteRoute } from "@raft2kube/linux/netlink/route.ts";
 import { CniError } from "@raft2kube/cni/lib/errors.ts";
 import type { CniResult } from "@raft2kube/cni/lib/types.ts";
-import { ADDRESSES, ask, echoAddress } from "@raft2kube/cni/testing/world.ts";
+import { ADDRESSES, ask, echoAddress } from "../../testing/network/host-network.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustFail, mustPass } from "../must.ts";

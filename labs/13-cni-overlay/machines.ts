@@ -13,7 +13,7 @@ import { createBridge, createVeth, deleteLink, getLink, openRoute, setLink } fro
   "@raft2kube/linux/netlink/link.ts";
 import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
-import { Agent, connectToNode } from "../../testing/network/node-world.ts";
+import { Agent, connectToNode } from "../../testing/network/node-network.ts";
 
 export const NETWORK = "10.244.0.0/16";
 export const VXLAN_PORT = 8472;

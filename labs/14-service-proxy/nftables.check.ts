@@ -3,10 +3,10 @@ import { TableState } from "@raft2kube/proxy/apply/nftables/table-state.ts";
 import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
 import type { ServicePort, Target } from "@raft2kube/proxy/plan/model.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
-import { atOnce } from "@raft2kube/proxy/testing/at-once.ts";
+import { atOnce } from "../../testing/at-once.ts";
 import {
   ADDRESSES, type Agent, CLUSTER_CIDR, TARGETS,
-} from "../../testing/network/node-world.ts";
+} from "../../testing/network/node-network.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { withNode } from "./own-proxy.ts";

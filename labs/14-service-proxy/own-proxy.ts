@@ -9,7 +9,7 @@ import { openTcpPort } from "@raft2kube/proxy/apply/userspace/tcp-port.ts";
 import type { ServicePort, Target } from "@raft2kube/proxy/plan/model.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { CLUSTER_CIDR, createWorld, type World } from "../../testing/network/node-world.ts";
+import { CLUSTER_CIDR, createWorld, type World } from "../../testing/network/node-network.ts";
 import { NOT_WRITTEN } from "../check.ts";
 import { judge } from "../judge.ts";
 

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { logger } from "@raft2kube/observe/log.ts";
 import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
 import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS } from
-  "../../testing/network/node-world.ts";
+  "../../testing/network/node-network.ts";
 import { talkBeside } from "../runner/beside.ts";
 import { clock } from "./own-proxy.ts";
 import { SERVICE, webPort } from "./ports.ts";

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
-import { exportedBy } from "@raft2kube/csi/testing/nfs-exports.ts";
+import { exportedBy } from "../../testing/nfs/exports.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
@@ -67,7 +67,7 @@ export class OwnDriver extends ServedDriver {
   }
 
   protected serve(socket: string) {
-    const process = new URL("../../csi/testing/nfs-share-process.ts", import.meta.url);
+    const process = new URL("../../testing/nfs/share-process.ts", import.meta.url);
     const seam = { process, sourceOfMount: exportedBy };
     return startNfsDriver({ socket, nodeId: this.#nodeId, clock: systemClock(), seam });
   }

@@ -10,7 +10,7 @@ import { createVolume, deleteVolume, getVolume } from
 import { mountOptionsOf } from "@raft2kube/csi/drivers/nfs/mount-options.ts";
 import type { OnDelete } from "@raft2kube/csi/drivers/nfs/parameters.ts";
 import { keyOf } from "@raft2kube/csi/drivers/nfs/volume-id.ts";
-import { exportedBy } from "@raft2kube/csi/testing/nfs-exports.ts";
+import { exportedBy } from "../../testing/nfs/exports.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import {
   type TestApiserver,
   startTestApiserver,
-} from "@raft2kube/apiserver/testing/test-apiserver.ts";
+} from "../../testing/apiserver/test-apiserver.ts";
 import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import { squeezed } from "../walk.ts";
 import { type World, withWorld } from "./world.ts";

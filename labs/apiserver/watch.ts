@@ -1,7 +1,7 @@
 import { readWatchOptions } from "@raft2kube/apiserver/registry/list-options.ts";
 import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
 import { watchObjects } from "@raft2kube/apiserver/registry/watch.ts";
-import { type Listener, inWords, listen } from "@raft2kube/apiserver/testing/watch-words.ts";
+import { type Listener, inWords, listen } from "../../testing/apiserver/watch-words.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { NAMESPACE, clock } from "./world.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ServicePort } from "../plan/model.ts";
-import { servicePort } from "../testing/service-port.ts";
+import { servicePort } from "../../testing/service-port.ts";
 import { FrontendOwners } from "./frontend-owners.ts";
 import { externalReservation } from "./external-reservation.ts";
 

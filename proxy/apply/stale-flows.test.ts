@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ServicePort } from "../plan/model.ts";
-import { servicePort } from "../testing/service-port.ts";
+import { servicePort } from "../../testing/service-port.ts";
 import { staleFlows } from "../plan/stale-flows.ts";
 import { deleteStaleFlows, keptOf, straysOf } from "./stale-flows.ts";
 

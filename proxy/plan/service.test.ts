@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { servicePort } from "../testing/service-port.ts";
-import { planOf } from "../testing/plan-of.ts";
+import { servicePort } from "../../testing/service-port.ts";
+import { planOf } from "../../testing/plan-of.ts";
 import { staleFlows } from "./stale-flows.ts";
 
 const service = (spec: Partial<Service["spec"]> = {}, labels = {}): Service => ({

@@ -11,7 +11,7 @@ import { SignJWT, UnsecuredJWT } from "jose";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Store, startStore } from "../main.ts";
 import type { StoreOptions } from "../options.ts";
-import { type TestMember, TestMembers, urlOf } from "../testing/members.ts";
+import { type TestMember, TestMembers, urlOf } from "../../testing/store/members.ts";
 import { parseAuthToken } from "./jwt-options.ts";
 
 const FAST = { bcryptCost: 4 };

@@ -1,7 +1,7 @@
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { expect, test } from "vitest";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
-import { type TestMember, TestMembers } from "../testing/members.ts";
+import { freePort } from "../../testing/free-port.ts";
+import { type TestMember, TestMembers } from "../../testing/store/members.ts";
 
 const key = Buffer.from("k");
 

@@ -6,7 +6,7 @@ import { rmSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { bucket } from "../mvcc/persist/restore/restore.ts";
 import { Backends } from "../node/backends.ts";
-import { type TestMember, TestMembers, leaderOf, urlOf } from "../testing/members.ts";
+import { type TestMember, TestMembers, leaderOf, urlOf } from "../../testing/store/members.ts";
 
 const clock = systemClock();
 const key = Buffer.from("key");

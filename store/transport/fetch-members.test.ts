@@ -1,7 +1,7 @@
 import { type Server, createServer } from "node:net";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { freePort } from "../../testing/free-port.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { TestMembers, urlOf } from "../testing/members.ts";
+import { TestMembers, urlOf } from "../../testing/store/members.ts";
 import { fetchMembers } from "./fetch-members.ts";
 
 /** Longer than a test may take. */

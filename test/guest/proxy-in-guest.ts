@@ -21,7 +21,7 @@ import { modeNamed, removeOthers } from "@raft2kube/proxy/apply/modes.ts";
 import type { Rules, RulesOptions } from "@raft2kube/proxy/apply/rules.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
-import { servicePort } from "@raft2kube/proxy/testing/service-port.ts";
+import { servicePort } from "../../testing/service-port.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -31,7 +31,7 @@ import { ours } from "../contract/proxy/ours.ts";
 import { NODE_PORT_ADDRESSES, RESTRICTED, RULES } from "../contract/proxy/suite.ts";
 import { upstream } from "../contract/proxy/upstream.ts";
 import { ADDRESSES, type Agent, CLUSTER_CIDR, createWorld, TARGETS } from
-  "../../testing/network/node-world.ts";
+  "../../testing/network/node-network.ts";
 import { GUEST_WAIT_MS } from "./guest-wait.ts";
 
 // Run inside a guest, whose kernel has IPVS: judges the modes, and prints

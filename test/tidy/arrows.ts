@@ -53,7 +53,10 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   csi: ["std", "proto", "rpc", "observe", "reconcile", "linux", "api", "client-kube"],
   device: ["std", "proto", "rpc", "observe", "reconcile"],
   // Kits that tests, labs and the simulator share; nothing that is shipped imports them.
-  testing: ["std", "proto", "linux", "client-etcd", "store"],
+  testing: [
+    "std", "proto", "rpc", "h2", "linux", "pki", "api", "client-etcd", "client-kube", "store",
+    "apiserver", "csi", "proxy",
+  ],
 };
 
 /**

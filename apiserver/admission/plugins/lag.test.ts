@@ -1,9 +1,9 @@
 import type { EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { ask } from "../../testing/ask.ts";
-import { type EtcdServer, startEtcd } from "../../testing/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../../testing/test-apiserver.ts";
+import { ask } from "../../../testing/apiserver/ask.ts";
+import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 
 const NAMESPACE = "/api/v1/namespaces/default";
 /** Resources whose caches see no change while the test runs. */

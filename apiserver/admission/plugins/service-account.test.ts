@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type EtcdServer, startEtcd } from "../../testing/etcd-server.ts";
-import { type SendJson, senderTo } from "../../testing/send-json.ts";
-import { startTestApiserver, type TestApiserver } from "../../testing/test-apiserver.ts";
+import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
+import { type SendJson, senderTo } from "../../../testing/apiserver/send-json.ts";
+import { startTestApiserver, type TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 
 const CORE = "/api/v1/namespaces/default";
 const JSON_TYPE = "application/json";

@@ -1,9 +1,9 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Answer, ask, type AskOptions } from "../../testing/ask.ts";
-import { type EtcdServer, startEtcd } from "../../testing/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../../testing/test-apiserver.ts";
+import { type Answer, ask, type AskOptions } from "../../../testing/apiserver/ask.ts";
+import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };

@@ -1,7 +1,7 @@
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { beforeAll, expect, it } from "vitest";
-import { ask } from "../../testing/ask.ts";
-import { fileApiserver } from "../../testing/file-apiserver.ts";
+import { ask } from "../../../testing/apiserver/ask.ts";
+import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
 import { grant } from "../../testing/grant.ts";
 
 const server = fileApiserver();

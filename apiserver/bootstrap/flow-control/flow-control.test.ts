@@ -1,6 +1,6 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { expect, it } from "vitest";
-import { fileApiserver } from "../../testing/file-apiserver.ts";
+import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
 
 const FLOWS = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas";
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { fileApiserver } from "../../testing/file-apiserver.ts";
+import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
 import type { Binding, Role } from "../../authz/rbac/policy.ts";
 
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";

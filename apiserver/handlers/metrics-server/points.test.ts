@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { expositionText } from "../../testing/fake-kubelet.ts";
+import { expositionText } from "../../../testing/apiserver/fake-kubelet.ts";
 import { samplesOf } from "./exposition.ts";
 import { nextWindow, nodeUsage, podUsage, readPoints, type Window } from "./points.ts";
 

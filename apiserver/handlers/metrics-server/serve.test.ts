@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { type FakeKubelet, expositionText, startFakeKubelet } from "../../testing/fake-kubelet.ts";
-import { fileApiserver } from "../../testing/file-apiserver.ts";
+import { type FakeKubelet, expositionText, startFakeKubelet } from "../../../testing/apiserver/fake-kubelet.ts";
+import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
 
 const file = fileApiserver();
 const API = "/apis/metrics.k8s.io/v1beta1";

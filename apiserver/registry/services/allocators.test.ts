@@ -5,9 +5,9 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { REPAIR_INTERVAL_MS } from "../../limits.ts";
 import { prefixEnd } from "../../storage/rows.ts";
-import { type AskOptions, ask } from "../../testing/ask.ts";
-import { type EtcdServer, startEtcd } from "../../testing/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../../testing/test-apiserver.ts";
+import { type AskOptions, ask } from "../../../testing/apiserver/ask.ts";
+import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import type { Service } from "./service.ts";
 
 const SERVICES = "/api/v1/namespaces/default/services";

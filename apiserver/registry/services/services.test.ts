@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { ask } from "../../testing/ask.ts";
-import { type EtcdServer, startEtcd } from "../../testing/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../../testing/test-apiserver.ts";
+import { ask } from "../../../testing/apiserver/ask.ts";
+import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { addressAt, offsetOf, parseServiceCidr, serviceCidr } from "./service-cidr.ts";
 
 const SERVICES = "/api/v1/namespaces/default/services";

@@ -6,7 +6,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { withSwapper } from "../testing/swapper.ts";
+import { withSwapper } from "../../../testing/swapper.ts";
 import { copyTree } from "./copy-tree.ts";
 import { Directory } from "./directory.ts";
 import { removePath } from "./remove-tree.ts";

@@ -8,8 +8,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { iptables } from "./iptables.ts";
 import { IptablesSession } from "./iptables-session.ts";
 import { enterNetns } from "../namespace/netns.ts";
-import { createNamespaces, type Namespaces } from "../testing/namespaces.ts";
-import { withPrograms } from "../testing/programs.ts";
+import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
+import { withPrograms } from "../../../testing/programs.ts";
 
 const LIMITS = { idle_ms: 1_000, callsMax: 3, call_ms: 9_000, end_ms: 500 };
 const WAIT = { clock: systemClock(), timeout_ms: 20_000 };

@@ -6,7 +6,7 @@ import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
 import { enterNetns } from "../namespace/netns.ts";
 import { deleteTable, listRuleset, nftGeneration, nftTableExists } from "./nft.ts";
 import { NftSession, openSockets } from "./nft-session.ts";
-import { createNamespaces, type Namespaces } from "../testing/namespaces.ts";
+import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 
 const O_CLOEXEC = 0o2000000;
 const TABLE = "r2k-session";

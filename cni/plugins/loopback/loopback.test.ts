@@ -1,6 +1,6 @@
 import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { createNamespaces } from "@raft2kube/linux/testing/namespaces.ts";
+import { createNamespaces } from "../../../testing/network/namespaces.ts";
 import { afterAll, expect, test } from "vitest";
 import type { PluginCall } from "../../lib/skel.ts";
 import type { CniResult } from "../../lib/types.ts";

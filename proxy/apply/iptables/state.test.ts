@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ServicePort } from "../../plan/model.ts";
-import { servicePort } from "../../testing/service-port.ts";
+import { servicePort } from "../../../testing/service-port.ts";
 import { ipvsRules, LAYOUT as IPVS_LAYOUT } from "../ipvs/layout.ts";
 import { baseRules, LAYOUT } from "./base.ts";
 import { renderPort } from "./fragment.ts";

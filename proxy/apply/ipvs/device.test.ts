@@ -1,6 +1,6 @@
 import { createVeth, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { createNamespaces } from "@raft2kube/linux/testing/namespaces.ts";
+import { createNamespaces } from "../../../testing/network/namespaces.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ensureDevice, hasDevice } from "./device.ts";
 import { DEVICE } from "./layout.ts";

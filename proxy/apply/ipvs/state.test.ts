@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ServicePort } from "../../plan/model.ts";
-import { servicePort } from "../../testing/service-port.ts";
+import { servicePort } from "../../../testing/service-port.ts";
 import { IpvsState } from "./state.ts";
 import { wantedOf } from "./wanted.ts";
 

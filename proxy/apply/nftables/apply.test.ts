@@ -1,9 +1,9 @@
 import { closeSync, openSync } from "node:fs";
 import { applyRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { createNamespaces, type Namespaces } from "@raft2kube/linux/testing/namespaces.ts";
+import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { servicePort } from "../../testing/service-port.ts";
+import { servicePort } from "../../../testing/service-port.ts";
 import { nftablesRules } from "./apply.ts";
 
 const TABLE = "r2k-apply";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { AFFINITY_CLIENTS, AFFINITY_CLIENTS_OF_NAMESPACE } from "../../limits.ts";
-import { servicePort } from "../../testing/service-port.ts";
+import { servicePort } from "../../../testing/service-port.ts";
 import { renderPort } from "./render-port.ts";
 import { AffinityShares } from "./session-affinity.ts";
 

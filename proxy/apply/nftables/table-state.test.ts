@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { ServicePort } from "../../plan/model.ts";
-import { atOnce } from "../../testing/at-once.ts";
-import { servicePort } from "../../testing/service-port.ts";
+import { atOnce } from "../../../testing/at-once.ts";
+import { servicePort } from "../../../testing/service-port.ts";
 import { renderPort } from "./render-port.ts";
 import { TableState } from "./table-state.ts";
 

@@ -3,7 +3,7 @@ import { openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { applyRuleset, deleteTable, nftTableComment } from "@raft2kube/linux/netfilter/nft.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
-import { createNamespaces, type Namespaces } from "@raft2kube/linux/testing/namespaces.ts";
+import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";

@@ -1,9 +1,9 @@
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { createNamespaces } from "@raft2kube/linux/testing/namespaces.ts";
+import { createNamespaces } from "../../../testing/network/namespaces.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";
-import { servicePort } from "../../testing/service-port.ts";
+import { servicePort } from "../../../testing/service-port.ts";
 import { USERSPACE_MODE } from "./apply.ts";
 
 describe.runIf(process.getuid?.() === 0)("SCTP in userspace mode", () => {

@@ -2,10 +2,10 @@ import { execFileSync } from "node:child_process";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
-import { createNamespaces } from "@raft2kube/linux/testing/namespaces.ts";
+import { createNamespaces } from "../../../testing/network/namespaces.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";
-import { servicePort } from "../../testing/service-port.ts";
+import { servicePort } from "../../../testing/service-port.ts";
 import { USERSPACE_MODE } from "./apply.ts";
 
 const LISTED = { tcp: "-Hltn", udp: "-Hlun" } as const;

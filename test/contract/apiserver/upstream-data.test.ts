@@ -2,13 +2,13 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readEncryption } from "@raft2kube/encryption/config.ts";
-import { type EtcdServer, startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
-import { type SendJson, senderTo } from "@raft2kube/apiserver/testing/send-json.ts";
+import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
+import { type SendJson, senderTo } from "../../../testing/apiserver/send-json.ts";
 import {
   startTestApiserver,
   type TestApiserver,
-} from "@raft2kube/apiserver/testing/test-apiserver.ts";
-import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
+} from "../../../testing/apiserver/test-apiserver.ts";
+import { startUpstream } from "../../../testing/apiserver/upstream-apiserver.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 

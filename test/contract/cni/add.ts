@@ -4,7 +4,7 @@ import { findLink, getLink, listLinks, openRoute } from "@raft2kube/linux/netlin
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { addressOf, type Bench, GATEWAY, SUBNET } from "./bench.ts";
-import { ADDRESSES, ask, routeFromOutside } from "@raft2kube/cni/testing/world.ts";
+import { ADDRESSES, ask, routeFromOutside } from "../../../testing/network/host-network.ts";
 
 /** Rules for the result of ADD: addresses, routes, and connections that work. */
 export function addContract(bench: () => Bench): void {

@@ -5,7 +5,7 @@ import { deleteLink, findLink, openRoute } from "@raft2kube/linux/netlink/link.t
 import { listQdiscs } from "@raft2kube/linux/netlink/traffic-control.ts";
 import type { CapabilityArgs, NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { type Bench, GATEWAY, type Implementation } from "./bench.ts";
-import { ask } from "@raft2kube/cni/testing/world.ts";
+import { ask } from "../../../testing/network/host-network.ts";
 
 const BOUNDS = {
   ingressRate: 8_000_000, ingressBurst: 800_000, egressRate: 4_000_000, egressBurst: 400_000,

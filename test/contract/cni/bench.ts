@@ -11,7 +11,7 @@ import type {
 import type { CniVersion } from "@raft2kube/cni/lib/version.ts";
 import { deleteLink, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { createWorld, echoAddress, type World } from "@raft2kube/cni/testing/world.ts";
+import { createWorld, echoAddress, type World } from "../../../testing/network/host-network.ts";
 
 /** A set of plugins under test. */
 export interface Implementation {

@@ -7,7 +7,7 @@ import { deleteLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listRoutes } from "@raft2kube/linux/netlink/route.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { type Bench, GATEWAY } from "./bench.ts";
-import { ask } from "@raft2kube/cni/testing/world.ts";
+import { ask } from "../../../testing/network/host-network.ts";
 
 const NETWORK = "10.80.0.0/12";
 

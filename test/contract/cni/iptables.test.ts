@@ -10,7 +10,7 @@ import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { Bench, type Implementation } from "./bench.ts";
 import { portsContract } from "./ports.ts";
 import { privilegedPortContract } from "./privileged-port.ts";
-import { ADDRESSES, ask } from "@raft2kube/cni/testing/world.ts";
+import { ADDRESSES, ask } from "../../../testing/network/host-network.ts";
 
 const pluginDir = mkdtempSync(join(tmpdir(), "r2k-cni-names-"));
 await buildPlugins(pluginDir);

@@ -7,7 +7,7 @@ import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { type Bench, GATEWAY, type Implementation } from "./bench.ts";
 import { ethernet, openRaw, udp4 } from "./frames.ts";
-import { ADDRESSES, ask } from "@raft2kube/cni/testing/world.ts";
+import { ADDRESSES, ask } from "../../../testing/network/host-network.ts";
 
 const IP = 0x0800;
 const LOOPBACK = "127.0.0.1";

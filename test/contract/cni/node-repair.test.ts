@@ -7,7 +7,7 @@ import { connectionBounds } from "@raft2kube/cni/node/connection-bound.ts";
 import { configureGuest, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
 import { guestRepair, NODE_DEVICE, nodeRepair } from "@raft2kube/cni/node/node-repair.ts";
 import { createUnderlay, deleteUnderlay } from "@raft2kube/cni/node/underlay.ts";
-import { createWorld, type World } from "@raft2kube/cni/testing/world.ts";
+import { createWorld, type World } from "../../../testing/network/host-network.ts";
 import { createVeth, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { PortMapping } from "@raft2kube/cni/lib/types.ts";
 import { type Bench, GATEWAY, type Implementation } from "./bench.ts";
-import { ADDRESSES, ask } from "@raft2kube/cni/testing/world.ts";
+import { ADDRESSES, ask } from "../../../testing/network/host-network.ts";
 
 /** Port mappings lead to the container from everywhere, and end with it. */
 export function portsContract(bench: () => Bench, implementation: Implementation): void {

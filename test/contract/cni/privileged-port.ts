@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { ADDRESSES } from "@raft2kube/cni/testing/world.ts";
+import { ADDRESSES } from "../../../testing/network/host-network.ts";
 import { expect, test } from "vitest";
 import type { Bench } from "./bench.ts";
 

@@ -5,7 +5,7 @@ import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { deleteRoute, listRoutes } from "@raft2kube/linux/netlink/route.ts";
 import { type Bench, GATEWAY, SUBNET } from "./bench.ts";
-import { ADDRESSES, ask, routeFromOutside } from "@raft2kube/cni/testing/world.ts";
+import { ADDRESSES, ask, routeFromOutside } from "../../../testing/network/host-network.ts";
 
 function ptpList(bench: Bench, ptp: object = {}, ipam: object = {}): NetworkList {
   const routes = [{ dst: "0.0.0.0/0" }];

@@ -16,7 +16,7 @@ import {
   arp, BROADCAST, duplicateProbe, ethernet, icmp6, neighbourAdvertisement, openRaw, type RawLink,
   routerAdvertisement, udp4,
 } from "./frames.ts";
-import { createWorld, type World } from "@raft2kube/cni/testing/world.ts";
+import { createWorld, type World } from "../../../testing/network/host-network.ts";
 
 const clock = systemClock();
 const ALL_NODES_MAC = "33:33:00:00:00:01";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { CapabilityArgs } from "@raft2kube/cni/lib/types.ts";
 import type { Bench } from "./bench.ts";
-import { ask } from "@raft2kube/cni/testing/world.ts";
+import { ask } from "../../../testing/network/host-network.ts";
 
 const CONFIGURED = { address: "10.88.0.50/24", gateway: "10.88.0.1" };
 

@@ -1,7 +1,7 @@
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
-import { type FakeKubelet, startFakeKubelet } from "@raft2kube/apiserver/testing/fake-kubelet.ts";
+import { type FakeKubelet, startFakeKubelet } from "../../../testing/apiserver/fake-kubelet.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import {
   DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, POD_METRICS,

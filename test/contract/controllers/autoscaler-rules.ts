@@ -1,7 +1,7 @@
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { expositionText } from "@raft2kube/apiserver/testing/fake-kubelet.ts";
+import { expositionText } from "../../../testing/apiserver/fake-kubelet.ts";
 import {
   DEPLOYMENTS, EVENTS, HORIZONTAL_POD_AUTOSCALERS, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS,
   STATEFUL_SETS,

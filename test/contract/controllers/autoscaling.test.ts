@@ -1,4 +1,4 @@
-import { type FakeKubelet, startFakeKubelet } from "@raft2kube/apiserver/testing/fake-kubelet.ts";
+import { type FakeKubelet, startFakeKubelet } from "../../../testing/apiserver/fake-kubelet.ts";
 import { afterAll, beforeAll, describe } from "vitest";
 import { autoscalerRules, PodUses } from "./autoscaler-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";

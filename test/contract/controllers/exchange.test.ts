@@ -7,7 +7,7 @@ import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
-import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
+import { startUpstream } from "../../../testing/apiserver/upstream-apiserver.ts";
 import {
   CLUSTER_ROLES,
   DEPLOYMENTS,

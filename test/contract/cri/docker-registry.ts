@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { freePort } from "../../../testing/free-port.ts";
 import { digestOf } from "@raft2kube/runtime/image/blobs.ts";
 import { hostPlatform, MediaType } from "@raft2kube/runtime/image/manifest.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";

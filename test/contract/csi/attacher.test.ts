@@ -3,11 +3,11 @@ import os from "node:os";
 import path from "node:path";
 import type { PersistentVolume, Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
-import { startEtcd, type EtcdServer } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import { startEtcd, type EtcdServer } from "../../../testing/apiserver/etcd-server.ts";
 import {
   startTestApiserver,
   type TestApiserver,
-} from "@raft2kube/apiserver/testing/test-apiserver.ts";
+} from "../../../testing/apiserver/test-apiserver.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {

@@ -1,10 +1,10 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver, CSINode } from "@raft2kube/api/gen/storage/v1.ts";
-import { startEtcd, type EtcdServer } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import { startEtcd, type EtcdServer } from "../../../testing/apiserver/etcd-server.ts";
 import {
   startTestApiserver,
   type TestApiserver,
-} from "@raft2kube/apiserver/testing/test-apiserver.ts";
+} from "../../../testing/apiserver/test-apiserver.ts";
 import { CSI_DRIVERS, CSI_NODES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { csiNodePublisher } from "@raft2kube/kubelet/plugins/csi-node-publisher.ts";

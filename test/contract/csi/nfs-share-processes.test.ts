@@ -14,7 +14,7 @@ describe("process processes of the NFS driver", () => {
   beforeEach(() => {
     dir = mkdtempSync(path.join(os.tmpdir(), "r2k-processes-"));
     process.env["R2K_EXPORTS"] = dir;
-    const program = new URL("../../../csi/testing/nfs-share-process.ts", import.meta.url);
+    const program = new URL("../../../testing/nfs/share-process.ts", import.meta.url);
     processes = new ShareProcesses({ program, clock: systemClock() });
   });
   afterEach(() => {

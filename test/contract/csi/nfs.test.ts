@@ -6,7 +6,7 @@ import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CsiFixture, refused } from "./fixture.ts";
-import { exportedBy } from "@raft2kube/csi/testing/nfs-exports.ts";
+import { exportedBy } from "../../../testing/nfs/exports.ts";
 import { nfsRules, type NfsUnderTest } from "./nfs-rules.ts";
 import { csiContract } from "./suite.ts";
 
@@ -19,7 +19,7 @@ const driver: NfsUnderTest = {
     mkdirSync(this.exported(dir), { recursive: true });
     const socket = path.join(dir, "csi.sock");
     const seam = {
-      process: new URL("../../../csi/testing/nfs-share-process.ts", import.meta.url),
+      process: new URL("../../../testing/nfs/share-process.ts", import.meta.url),
       sourceOfMount: exportedBy,
     };
     const clock = systemClock();

@@ -6,11 +6,11 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { nodeUser } from "@raft2kube/api/node-users.ts";
-import { startEtcd, type EtcdServer } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import { startEtcd, type EtcdServer } from "../../../testing/apiserver/etcd-server.ts";
 import {
   startTestApiserver,
   type TestApiserver,
-} from "@raft2kube/apiserver/testing/test-apiserver.ts";
+} from "../../../testing/apiserver/test-apiserver.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import {
   CSI_NODES,

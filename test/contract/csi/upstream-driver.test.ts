@@ -4,11 +4,11 @@ import os from "node:os";
 import path from "node:path";
 import type { Node, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
-import { startEtcd, type EtcdServer } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import { startEtcd, type EtcdServer } from "../../../testing/apiserver/etcd-server.ts";
 import {
   startTestApiserver,
   type TestApiserver,
-} from "@raft2kube/apiserver/testing/test-apiserver.ts";
+} from "../../../testing/apiserver/test-apiserver.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";

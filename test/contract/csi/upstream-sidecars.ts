@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { UpstreamProcess } from "../upstream-process.ts";
 
 const BIN = join(import.meta.dirname, "../../../.peers/bin");

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { startStore } from "@raft2kube/store/main.ts";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { freePort } from "../../../testing/free-port.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FORMATS, type Format, type Printed, comparable } from "./etcdctl-output.ts";
 import { SESSION } from "./etcdctl-session.ts";

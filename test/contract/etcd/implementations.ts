@@ -9,8 +9,8 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import type { StoreOptions } from "@raft2kube/store/options.ts";
 import { BCRYPT_COST_MIN } from "@raft2kube/store/limits.ts";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
-import { TestMembers } from "@raft2kube/store/testing/members.ts";
+import { freePort } from "../../../testing/free-port.ts";
+import { TestMembers } from "../../../testing/store/members.ts";
 import { ETCD_34, ETCD_36 } from "./etcd-programs.ts";
 
 /** A running store to hold to the contract. */

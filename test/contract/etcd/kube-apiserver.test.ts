@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import {
   type UpstreamApiserver,
   startUpstream,
-} from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
+} from "../../../testing/apiserver/upstream-apiserver.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

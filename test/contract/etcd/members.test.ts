@@ -8,7 +8,7 @@ import { Status } from "@raft2kube/rpc/error.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { freePort } from "../../../testing/free-port.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ETCDCTL, PATIENT } from "./etcdctl.ts";
 import { bytes, shorthand } from "./fixture.ts";

@@ -8,7 +8,7 @@ import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { type KeyPair, createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { freePort } from "../../../testing/free-port.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../../cli/main.ts");
 const UP_TIMEOUT_MS = 60_000;

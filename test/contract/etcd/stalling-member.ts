@@ -6,10 +6,10 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { Cluster, Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { freePort } from "../../../testing/free-port.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { Proxy } from "@raft2kube/store/testing/proxy.ts";
+import { Proxy } from "../../../testing/store/proxy.ts";
 import type { LogState, PassWrites } from "./stalled-log.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../../cli/main.ts");

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { freePort } from "../../../testing/free-port.ts";
 import type { StoreOptions } from "@raft2kube/store/options.ts";
-import { TestMembers } from "@raft2kube/store/testing/members.ts";
+import { TestMembers } from "../../../testing/store/members.ts";
 
 /** Three members, of which a test asks one, and takes the other two away. */
 export interface ThreeMembers {

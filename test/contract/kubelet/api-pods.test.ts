@@ -1,5 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { fileApiserver } from "@raft2kube/apiserver/testing/file-apiserver.ts";
+import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { PODS, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { ApiConnection } from "@raft2kube/kubelet/api/api-connection.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { NODE_PARTS, type NodePart, nodeUser } from "@raft2kube/api/node-users.ts";
-import { type Answer, ask, type AskOptions } from "@raft2kube/apiserver/testing/ask.ts";
-import { fileApiserver } from "@raft2kube/apiserver/testing/file-apiserver.ts";
+import { type Answer, ask, type AskOptions } from "../../../testing/apiserver/ask.ts";
+import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { applyFolder } from "@raft2kube/cli/apply/add-ons.ts";
 import { ADDONS_DIR, NFS_ADDONS_DIR, NODE_ADDONS_DIR } from "@raft2kube/cli/assets.ts";

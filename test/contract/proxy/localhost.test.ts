@@ -14,7 +14,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { NODE_NAME } from "./implementation.ts";
 import { startApi } from "./upstream.ts";
-import { ADDRESSES, createWorld, type World } from "../../../testing/network/node-world.ts";
+import { ADDRESSES, createWorld, type World } from "../../../testing/network/node-network.ts";
 
 // The namespace `node` stands for the host, and the machine beyond it for a node.
 

@@ -12,7 +12,7 @@ import { NODE_NAME, type Served } from "./implementation.ts";
 import { freshPort, serve, type Wish } from "./steps.ts";
 import { startApi } from "./upstream.ts";
 import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS, type World } from
-  "../../../testing/network/node-world.ts";
+  "../../../testing/network/node-network.ts";
 
 // The whole proxy on an apiserver: what its modes do over time, and to one another.
 

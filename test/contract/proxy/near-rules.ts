@@ -4,7 +4,7 @@ import { NODE_NAME, NODE_ZONE } from "./implementation.ts";
 import { answers, clock, elsewhere, ONE, type Pod, serve, spread, TWO, WAIT_MS, type Wish } from
   "./steps.ts";
 import type { Rule } from "./suite.ts";
-import { ADDRESSES, type Agent } from "../../../testing/network/node-world.ts";
+import { ADDRESSES, type Agent } from "../../../testing/network/node-network.ts";
 
 // Which endpoints are near enough: by the hints of slices, and by externalTrafficPolicy Local.
 

@@ -5,12 +5,12 @@ import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
 import { HealthChecks } from "@raft2kube/proxy/health-checks.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
-import { planOf } from "@raft2kube/proxy/testing/plan-of.ts";
+import { planOf } from "../../../testing/plan-of.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { type Implementation, NODE_NAME, NODE_ZONE, type Served } from "./implementation.ts";
 import { SCTP } from "./sctp-rule.ts";
-import { CLUSTER_CIDR } from "../../../testing/network/node-world.ts";
+import { CLUSTER_CIDR } from "../../../testing/network/node-network.ts";
 
 const LOCAL_DROP = "internalTrafficPolicy Local drops without an endpoint of this node";
 const RETRY = "a connection that an endpoint refuses is tried at another";

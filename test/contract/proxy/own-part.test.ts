@@ -5,7 +5,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OwnPart, markOf } from "../../../labs/testing/own-part.ts";
 import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS, type World } from
-  "../../../testing/network/node-world.ts";
+  "../../../testing/network/node-network.ts";
 import { NODE_NAME } from "./implementation.ts";
 import { startApi } from "./upstream.ts";
 

@@ -6,7 +6,7 @@ import { ours } from "./ours.ts";
 import { SCTP } from "./sctp-rule.ts";
 import { NODE_PORT_ADDRESSES, RESTRICTED, RULES } from "./suite.ts";
 import { KUBE_PROXY, upstream } from "./upstream.ts";
-import { createWorld, type World } from "../../../testing/network/node-world.ts";
+import { createWorld, type World } from "../../../testing/network/node-network.ts";
 
 /** The host's kernel has no IPVS: `test/guest/proxy.test.ts` runs these rules in that mode. */
 const HERE = MODE_NAMES.filter((mode) => mode !== "ipvs");

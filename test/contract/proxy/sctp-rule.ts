@@ -9,7 +9,7 @@ import { crc32c } from "@raft2kube/std/bytes.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { clock, freshPort, serve, TWO, WAIT_MS } from "./steps.ts";
 import type { Rule } from "./suite.ts";
-import { ADDRESSES } from "../../../testing/network/node-world.ts";
+import { ADDRESSES } from "../../../testing/network/node-network.ts";
 
 // SCTP by raw sockets: the kernel translates its packets also where it has no SCTP of its own.
 

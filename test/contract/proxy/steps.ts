@@ -5,7 +5,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { NODE_NAME, type Served } from "./implementation.ts";
 import { ADDRESSES, type Agent, type Protocol, TARGETS } from
-  "../../../testing/network/node-world.ts";
+  "../../../testing/network/node-network.ts";
 
 // The steps that the rules of the contract consist of.
 

@@ -6,7 +6,7 @@ import {
   answers, clock, elsewhere, freshPort, ONE, type Pod, REFUSED, serve, SILENCE_MS, spread, TWO,
   unplaced, WAIT_MS, type Wish,
 } from "./steps.ts";
-import { ADDRESSES, TARGETS, type World } from "../../../testing/network/node-world.ts";
+import { ADDRESSES, TARGETS, type World } from "../../../testing/network/node-network.ts";
 
 /** One rule of the contract: resolves if the proxy keeps it, throws otherwise. */
 export interface Rule {

@@ -4,15 +4,15 @@ import { openSync } from "node:fs";
 import { join } from "node:path";
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import { startEtcd } from "../../../testing/apiserver/etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from
-  "@raft2kube/apiserver/testing/test-apiserver.ts";
+  "../../../testing/apiserver/test-apiserver.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { deleteTable } from "@raft2kube/linux/netfilter/nft.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { type Implementation, NODE_NAME, NODE_ZONE, type Served } from "./implementation.ts";
-import { ADDRESSES, CLUSTER_CIDR } from "../../../testing/network/node-world.ts";
+import { ADDRESSES, CLUSTER_CIDR } from "../../../testing/network/node-network.ts";
 
 /** Upstream's kube-proxy, where it was built: `npm run peers -- kube-proxy`. */
 export const KUBE_PROXY = join(import.meta.dirname, "../../../.peers/bin/kube-proxy");

@@ -2,14 +2,14 @@ import { listFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { USERSPACE_MODE } from "@raft2kube/proxy/apply/userspace/apply.ts";
-import { servicePort } from "@raft2kube/proxy/testing/service-port.ts";
+import { servicePort } from "../../../testing/service-port.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Served } from "./implementation.ts";
 import { ours } from "./ours.ts";
 import { answers, freshPort, serve, TWO } from "./steps.ts";
 import { ADDRESSES, createWorld, TARGETS, type World } from
-  "../../../testing/network/node-world.ts";
+  "../../../testing/network/node-network.ts";
 
 /** Numbers that the node gives to connections, of which the proxy makes one for each client's. */
 const NUMBERS = 32;

@@ -11,7 +11,7 @@ import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { inProcessInvoke } from "@raft2kube/cni/lib/in-process.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
 import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { createWorld, echoAddress, type World } from "@raft2kube/cni/testing/world.ts";
+import { createWorld, echoAddress, type World } from "../../../testing/network/host-network.ts";
 
 export const RANGES = {
   hostAddress: "10.200.0.1",

@@ -10,7 +10,7 @@ import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/netlin
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createWorld, type World } from "@raft2kube/cni/testing/world.ts";
+import { createWorld, type World } from "../../../testing/network/host-network.ts";
 
 const NODE = "10.244.0.1";
 const GREEDY = "10.244.0.2";

@@ -8,7 +8,7 @@ import type { ClusterView } from "@raft2kube/dns/zone/view.ts";
 import { deleteTable } from "@raft2kube/linux/netfilter/nft.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { nftablesRules } from "@raft2kube/proxy/apply/nftables/apply.ts";
-import { planOf } from "@raft2kube/proxy/testing/plan-of.ts";
+import { planOf } from "../../../testing/plan-of.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createNetworkCluster, lookUp, type NetworkCluster, RANGES } from "./cluster.ts";

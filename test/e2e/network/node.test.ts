@@ -15,7 +15,7 @@ import { applyRuleset, listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { deleteRoute, listRoutes } from "@raft2kube/linux/netlink/route.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { createWorld, type World } from "@raft2kube/cni/testing/world.ts";
+import { createWorld, type World } from "../../../testing/network/host-network.ts";
 
 let world: World;
 let before: unknown;

@@ -1,9 +1,9 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { type NodePart, nodeUser } from "@raft2kube/api/node-users.ts";
-import { type EtcdServer, startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from
-  "@raft2kube/apiserver/testing/test-apiserver.ts";
+  "../../../testing/apiserver/test-apiserver.ts";
 import { ENDPOINT_SLICES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { type Dns, startDns } from "@raft2kube/dns/main.ts";
@@ -12,7 +12,7 @@ import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ask } from "@raft2kube/cni/testing/world.ts";
+import { ask } from "../../../testing/network/host-network.ts";
 import { applyAddons } from "../../contract/node-users/world.ts";
 import { createNetworkCluster, lookUp, type NetworkCluster, RANGES, refusal } from "./cluster.ts";
 

@@ -11,12 +11,12 @@ import { nftablesRules } from "@raft2kube/proxy/apply/nftables/apply.ts";
 import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
 import type { Rules } from "@raft2kube/proxy/apply/rules.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
-import { planOf } from "@raft2kube/proxy/testing/plan-of.ts";
+import { planOf } from "../../../testing/plan-of.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ADDRESSES, ask, echoAddress } from "@raft2kube/cni/testing/world.ts";
+import { ADDRESSES, ask, echoAddress } from "../../../testing/network/host-network.ts";
 import { createNetworkCluster, type NetworkCluster, lookUp, RANGES, refusal } from "./cluster.ts";
 
 const CLUSTER_CIDR = "10.244.0.0/16";

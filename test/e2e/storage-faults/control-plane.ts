@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { freePort } from "../../../testing/free-port.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 

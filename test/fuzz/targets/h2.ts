@@ -7,7 +7,7 @@ import { Health, HealthCheckResponse_ServingStatus } from "@raft2kube/proto/gen/
 import { Connections } from "@raft2kube/rpc/connections.ts";
 import { routesOf } from "@raft2kube/rpc/routes.ts";
 import { serve } from "@raft2kube/rpc/server.ts";
-import { frameMessage, rawFrame } from "@raft2kube/rpc/testing/raw-client.ts";
+import { frameMessage, rawFrame } from "../../../testing/raw-client.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import type { Target } from "../target.ts";
 

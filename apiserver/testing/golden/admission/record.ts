@@ -1,4 +1,4 @@
-import type { SendJson } from "../../send-json.ts";
+import type { SendJson } from "../../../../testing/apiserver/send-json.ts";
 import type { Case } from "./cases.ts";
 
 /** The result of a request: its error, or the warnings and the changed object. */

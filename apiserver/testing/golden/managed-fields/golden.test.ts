@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type EtcdServer, startEtcd } from "../../etcd-server.ts";
-import { type SendJson, senderTo } from "../../send-json.ts";
-import { startTestApiserver, type TestApiserver } from "../../test-apiserver.ts";
+import { type EtcdServer, startEtcd } from "../../../../testing/apiserver/etcd-server.ts";
+import { type SendJson, senderTo } from "../../../../testing/apiserver/send-json.ts";
+import { startTestApiserver, type TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
 import { type Outcome, play } from "./record.ts";
 import { SEQUENCES } from "./sequences.ts";
 

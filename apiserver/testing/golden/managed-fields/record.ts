@@ -1,4 +1,4 @@
-import type { SendJson } from "../../send-json.ts";
+import type { SendJson } from "../../../../testing/apiserver/send-json.ts";
 import type { Sequence, Step } from "./sequences.ts";
 
 /** The result of a step: the response's code and error, and the fields' owners after it. */

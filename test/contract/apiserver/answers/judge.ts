@@ -1,5 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { SendJson } from "@raft2kube/apiserver/testing/send-json.ts";
+import type { SendJson } from "../../../../testing/apiserver/send-json.ts";
 import { type Case, type Subject, WITH_TEXTS } from "./cases.ts";
 
 /** A server's answer to one case. */

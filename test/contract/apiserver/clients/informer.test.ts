@@ -16,7 +16,7 @@ import {
 import {
   startTestApiserver,
   type TestApiserver,
-} from "@raft2kube/apiserver/testing/test-apiserver.ts";
+} from "../../../../testing/apiserver/test-apiserver.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";

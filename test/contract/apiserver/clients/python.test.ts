@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { startTestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.ts";
+import { startTestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { describe, expect, it } from "vitest";
 

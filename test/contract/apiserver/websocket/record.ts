@@ -1,7 +1,7 @@
 // Records what kube-apiserver answers: node test/contract/apiserver/websocket/record.ts
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
+import { startUpstream } from "../../../../testing/apiserver/upstream-apiserver.ts";
 import { CASES } from "./cases.ts";
 import { exchange, type Outcome } from "./exchange.ts";
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileApiserver } from "@raft2kube/apiserver/testing/file-apiserver.ts";
+import { fileApiserver } from "../../../../testing/apiserver/file-apiserver.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeAll, expect, it } from "vitest";

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { startTestApiserver, type TestApiserver } from
-  "@raft2kube/apiserver/testing/test-apiserver.ts";
+  "../../../../testing/apiserver/test-apiserver.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { type Cni, createCni } from "@raft2kube/cni/lib/cni.ts";

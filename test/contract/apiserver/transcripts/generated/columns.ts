@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { AS_UPSTREAM } from "@raft2kube/apiserver/testing/as-upstream.ts";
+import { AS_UPSTREAM } from "../../../../../testing/apiserver/as-upstream.ts";
 import { KINDS, kindOf } from "@raft2kube/api/kinds.ts";
 import { parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
 import { parseAllDocuments } from "yaml";

@@ -1,4 +1,4 @@
-import type { ServicePort } from "../plan/model.ts";
+import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
 
 /** Returns a TCP port 80 without addresses and endpoints, changed by `changes`. */
 export function servicePort(changes: Partial<ServicePort> = {}): ServicePort {

@@ -4,7 +4,7 @@ import type { Mounter } from "@raft2kube/csi/drivers/nfs/in-share/mounter.ts";
 import { performerOf } from "@raft2kube/csi/drivers/nfs/in-share/performer.ts";
 import { serveOperations } from "@raft2kube/csi/drivers/nfs/in-share/serve.ts";
 import { MountFlag, bindMount, mount } from "@raft2kube/linux/mount/mount.ts";
-import { exportedBy } from "./nfs-exports.ts";
+import { exportedBy } from "./exports.ts";
 
 // The NFS driver's process for calls in shares, with directories of this machine for servers, where
 // the kernel has no NFS client: `server:/share` is R2K_EXPORTS/exports/server/share. Calls do not

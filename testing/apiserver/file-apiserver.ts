@@ -1,6 +1,6 @@
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { afterAll, beforeAll } from "vitest";
-import type { ApiserverOptions } from "../options.ts";
+import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import { type Answer, ask, type AskOptions } from "./ask.ts";
 import { type EtcdServer, startEtcd } from "./etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from "./test-apiserver.ts";

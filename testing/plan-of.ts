@@ -1,5 +1,5 @@
-import type { ServicePlan } from "../plan/model.ts";
-import { planService } from "../plan/service.ts";
+import type { ServicePlan } from "../proxy/plan/model.ts";
+import { planService } from "../proxy/plan/service.ts";
 import { atOnce } from "./at-once.ts";
 
 /** Returns the plan of a Service, whose steps it does in this turn. */

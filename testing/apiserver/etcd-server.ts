@@ -6,7 +6,7 @@ import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { freePort } from "../free-port.ts";
 
 /** A running etcd of the distribution, for tests. */
 export interface EtcdServer {

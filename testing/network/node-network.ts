@@ -6,7 +6,7 @@ import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import { createVeth, getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
-import { createNamespaces } from "@raft2kube/linux/testing/namespaces.ts";
+import { createNamespaces } from "./namespaces.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 
 export const CLUSTER_CIDR = "10.244.0.0/16";

@@ -4,7 +4,7 @@ import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import { createVeth, getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
-import { createNamespaces } from "@raft2kube/linux/testing/namespaces.ts";
+import { createNamespaces } from "./namespaces.ts";
 
 /**
  * The host of the test: a network namespace that this whole process lives in, and one outside of

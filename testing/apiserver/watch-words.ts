@@ -1,5 +1,5 @@
-import type { WatchEncoder, WatchItem } from "../cache/event.ts";
-import type { Watcher } from "../cache/watcher.ts";
+import type { WatchEncoder, WatchItem } from "@raft2kube/apiserver/cache/event.ts";
+import type { Watcher } from "@raft2kube/apiserver/cache/watcher.ts";
 
 /** Encodes items as lines that tests read: `MODIFIED web 12`. */
 export const inWords: WatchEncoder = {
