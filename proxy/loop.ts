@@ -14,8 +14,8 @@ import type { PortChanges, Rules } from "./apply/rules.ts";
 import { deleteStaleFlows, keptOf, straysOf } from "./apply/stale-flows.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import {
-  CHANGE_WORK, FULL_SYNC_MS, PORT_WORK, PROBLEMS_LOGGED_MAX, RETRY_FIRST_MS, RETRY_MS_MAX, SYNC_DELAY_MS,
-  VERIFY_MS, VERIFY_PAUSE_FACTOR,
+  CHANGE_WORK, FULL_SYNC_MS, PORT_WORK, PROBLEMS_LOGGED_MAX, RETRY_FIRST_MS, RETRY_MS_MAX,
+  SYNC_DELAY_MS, VERIFY_MS, VERIFY_PAUSE_FACTOR,
 } from "./limits.ts";
 import type { ServicePlan, ServicePort } from "./plan/model.ts";
 import { planService, type Reservation } from "./plan/service.ts";

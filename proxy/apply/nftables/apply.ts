@@ -27,14 +27,6 @@ export function nftablesRules(options: BaseOptions): NftablesRules {
   /** The ruleset's generation with our rules; undefined: not compared since others changed it. */
   let generation: number | undefined;
   let session: NftSession | undefined;
-  const rendered = function* (
-    changes: Iterable<readonly [string, ServicePort | undefined]>,
-  ): Generator<Change> {
-    for (const [key, port] of changes) {
-      const clients = affinity.share(key, port);
-      yield { owner: key, fragment: port && renderPort(port, clusterCidr, clients) };
-    }
-  };
   const endSession = () => {
     session?.[Symbol.dispose]();
     session = undefined;
@@ -65,10 +57,11 @@ export function nftablesRules(options: BaseOptions): NftablesRules {
       const changes = ports.map((port) => [port.key, port] as const);
       const text = baseRules(options, apiServers);
       base = shapeOfText(text);
-      await apply(text + await inSlices(state.apply(rendered(changes))), true);
+      const steps = state.apply(rendered(changes, clusterCidr, affinity));
+      await apply(text + await inSlices(steps), true);
     },
     async change(changes) {
-      const statements = await inSlices(state.apply(rendered(changes)));
+      const statements = await inSlices(state.apply(rendered(changes, clusterCidr, affinity)));
       if (statements !== "") await apply(statements, false);
     },
     async intact() {
@@ -91,6 +84,18 @@ export function nftablesRules(options: BaseOptions): NftablesRules {
       return Promise.resolve();
     },
   };
+}
+
+/** Renders the ports as they are asked for. */
+function* rendered(
+  changes: Iterable<readonly [string, ServicePort | undefined]>,
+  clusterCidr: string | undefined,
+  affinity: AffinityShares,
+): Generator<Change> {
+  for (const [owner, port] of changes) {
+    const clients = affinity.share(owner, port);
+    yield { owner, fragment: port && renderPort(port, clusterCidr, clients) };
+  }
 }
 
 /** The mode of one table, family ip. */
