@@ -5,7 +5,8 @@ import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import type { RouteEvents } from "@raft2kube/linux/netlink/events.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { formatIp, type Subnet } from "../lib/ip.ts";
 import { formatSubnetEnv, type SubnetEnv } from "../lib/subnet-env.ts";
@@ -58,33 +59,41 @@ const INTERNAL_IP = "InternalIP";
  */
 export class OverlayLoop {
   readonly #options: LoopOptions;
+  readonly #passes: Runner;
+  /** Ends the handlers of the informer. */
   readonly #release: (() => void)[] = [];
-  #events: RouteEvents | undefined;
-  #timer: Timer | undefined;
-  #due_ms = Infinity;
-  #running: Promise<void> | undefined;
-  #again = false;
-  #retry_ms = OVERLAY_RETRY_FIRST_MS;
-  #closed = false;
-  /** Error of the events since the last sync. */
-  #missed: Error | undefined;
-  #seen: Seen | undefined;
-  #relay: { key: string; relay: UdpRelay } | undefined;
-  #logged = "";
   readonly #guard: Guard;
   readonly #masqueraded = masqueradeTable();
-  /** The content of subnetFile that `onSubnet` was called with. */
+  readonly #ready = Promise.withResolvers<void>();
+  /** Set by `start`. */
+  #events: RouteEvents | undefined;
+  /** Why changes of the kernel may have been missed since the last sync started. */
+  #missed: Error | undefined;
+  /** Undefined until the first sync. */
+  #seen: Seen | undefined;
+  /** Carries the packets of the last sync's tunnel, if that had one; `key` names its sockets. */
+  #relay: { readonly key: string; readonly relay: UdpRelay } | undefined;
+  /** The problems in the log; empty without any. */
+  #logged = "";
+  /** The content of subnetFile that `onSubnet` was called with; empty before. */
   #announced = "";
-  #markReady: () => void = () => {};
-  /** Resolves when this node is part of the overlay. */
-  readonly ready: Promise<void>;
 
   constructor(options: LoopOptions) {
     this.#options = options;
     this.#guard = new Guard(options.rules);
-    this.ready = new Promise((resolve) => {
-      this.#markReady = resolve;
+    this.#passes = new Runner({
+      clock: options.clock,
+      min_ms: OVERLAY_SYNC_DELAY_MS,
+      max_ms: OVERLAY_VERIFY_MS,
+      retry: { first_ms: OVERLAY_RETRY_FIRST_MS, most_ms: OVERLAY_RETRY_MS_MAX },
+      run: () => this.#pass(),
+      report: () => {}, // `problems` has it, which the log follows
     });
+  }
+
+  /** Resolves when this node is part of the overlay. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
   /** Problems of other nodes, or of this one, as of the last sync. */
@@ -93,16 +102,18 @@ export class OverlayLoop {
   /** Starts to watch; throws when the kernel cannot be watched. */
   start(): void {
     const { nodes, network, conf } = this.#options;
+    const touch = () => {
+      if (nodes.hasSynced) this.#passes.request();
+    };
     this.#events = watchDrift({
       network,
       range: conf.network,
       links: () => ({ device: this.#seen?.device, underlay: this.#seen?.underlay.index }),
       onChange: (missed) => {
         this.#missed ??= missed;
-        this.#schedule(OVERLAY_SYNC_DELAY_MS);
+        touch();
       },
     });
-    const touch = () => this.#schedule(OVERLAY_SYNC_DELAY_MS);
     this.#release.push(nodes.handle({
       added: touch,
       deleted: touch,
@@ -111,67 +122,38 @@ export class OverlayLoop {
       },
     }));
     nodes.start();
-    void nodes.synced.then(() => this.#schedule(0));
+    void nodes.synced.then(() => this.#passes.request(0));
   }
 
   /** Ends the loop; the kernel keeps links and routes, and packets still flow, except by UDP. */
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
     this.#events?.close();
     for (const release of this.#release) release();
-    await this.#running;
+    await this.#passes.close();
     this.#relay?.relay.close();
     await this.#options.nodes.close();
   }
 
-  #schedule(after_ms: number): void {
-    const { nodes, clock } = this.#options;
-    if (this.#closed || !nodes.hasSynced) return;
-    if (this.#running) {
-      this.#again ||= after_ms <= OVERLAY_SYNC_DELAY_MS;
-      return;
-    }
-    const due_ms = clock.monotonic() + after_ms;
-    if (due_ms >= this.#due_ms) return;
-    this.#timer?.cancel();
-    this.#due_ms = due_ms;
-    this.#timer = clock.after(after_ms, () => {
-      this.#due_ms = Infinity;
-      this.#again = false;
-      this.#running = this.#run().then((next_ms) => {
-        this.#running = undefined;
-        // After a failure a little later: its own half changes are among those that were reported.
-        const failed = next_ms < OVERLAY_VERIFY_MS;
-        const soon_ms = failed ? OVERLAY_RETRY_FIRST_MS : OVERLAY_SYNC_DELAY_MS;
-        this.#schedule(this.#again ? soon_ms : next_ms);
-      });
-    });
-  }
-
-  /** Syncs; resolves with the pause until the next look. */
-  async #run(): Promise<number> {
+  /** Syncs; throws if any of it was not done. */
+  async #pass(): Promise<void> {
     if (this.#missed) {
       const fields = { reason: messageOf(this.#missed) };
       this.#options.log.info("changes of the network were missed: looking at all of it", fields);
       this.#missed = undefined;
     }
+    let failures: readonly Error[];
     try {
-      if (await this.#sync()) {
-        this.#retry_ms = OVERLAY_RETRY_FIRST_MS;
-        return OVERLAY_VERIFY_MS;
-      }
+      failures = await this.#sync();
     } catch (thrown) {
       this.#report([messageOf(thrown)]);
       if (thrown instanceof OverlayError) await this.#publishFailure(thrown);
+      throw thrown;
     }
-    const retry_ms = this.#retry_ms;
-    this.#retry_ms = Math.min(retry_ms * 2, OVERLAY_RETRY_MS_MAX);
-    return retry_ms;
+    if (failures.length > 0) throw new AggregateError(failures, "the overlay is not complete");
   }
 
-  /** Resolves with whether all of it was done; throws when this node's own part was not. */
-  async #sync(): Promise<boolean> {
+  /** Resolves with what was not done of it; throws when this node's own part was not. */
+  async #sync(): Promise<readonly Error[]> {
     const { nodes, network, conf, nodeName, log } = this.#options;
     const own = nodes.store.get(nodeName);
     if (!own) throw new OverlayError("no-subnet", `there is no Node ${nodeName} yet`);
@@ -198,8 +180,8 @@ export class OverlayLoop {
     const publicIp = this.#publicIp(own, underlay);
     await this.#publish(own, annotationsOf({ conf, publicIp, mac }), { works: true });
     this.#report([...plan.problems, ...failures.map(messageOf), ...unguarded]);
-    this.#markReady();
-    return failures.length === 0;
+    this.#ready.resolve();
+    return failures;
   }
 
   async #masquerade(): Promise<void> {
@@ -236,7 +218,7 @@ export class OverlayLoop {
     const relay = new UdpRelay(this.#options.network, tunnel, (error) => {
       this.#options.log.warn("the tunnel ended, making it again", { reason: messageOf(error) });
       this.#relay = undefined;
-      this.#schedule(OVERLAY_SYNC_DELAY_MS);
+      this.#passes.request();
     });
     this.#relay = { key, relay };
   }
