@@ -247,6 +247,26 @@ describe.runIf(process.getuid?.() === 0)("unpacking a layer", () => {
       .toMatchObject({ entries: 5 });
   });
 
+  test("the times of many directories are set over several turns of the loop", async () => {
+    const tar = await buffer(writeTar(Array.from({ length: 3_000 }, (_, i) => {
+      return { name: `${i % 100}/${i}/`, type: "directory" };
+    })));
+    let [ended, turns] = [false, 0];
+    async function* source() {
+      yield tar;
+      ended = true;
+    }
+    const count = () => {
+      if (ended) turns++;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    using directory = Directory.open(root);
+    await unpackLayer(source(), directory, reserve);
+    clearImmediate(next);
+    expect(turns).toBeGreaterThan(1);
+  });
+
   test("whiteouts become what overlayfs reads", async () => {
     await unpack([
       { name: "d/", type: "directory" },

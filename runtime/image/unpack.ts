@@ -6,6 +6,7 @@ import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { deviceNumber, FileType } from "@raft2kube/linux/file/special-file.ts";
 import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { Slices, inSlices } from "@raft2kube/std/slices.ts";
 import { LAYER_DIRECTORIES_BYTES, LAYER_ENTRIES, LAYER_UNPACKED_BYTES } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
 import { FILE_BYTES } from "./disk-reserve.ts";
@@ -155,11 +156,12 @@ class Unpacking {
   }
 
   /** Sets the directories' times again: each file created in a directory changed its time. */
-  finish(): void {
+  *finish(): Generator<void> {
     for (const [ino, { place, mtime_ms }] of this.#directories) {
       using found = this.#find(place);
       // A later entry may have replaced it.
       if (found?.stats().ino === ino) found.setTimes(mtime_ms, mtime_ms);
+      yield;
     }
   }
 
@@ -257,6 +259,7 @@ export async function unpackLayer(
 ): Promise<Unpacked> {
   const { directories_bytes = LAYER_DIRECTORIES_BYTES } = limits;
   const unpacking = new Unpacking(root, reserve, directories_bytes);
+  const slices = new Slices();
   let [entries, size_bytes] = [0, 0];
   for await (const entry of tarEntries(source)) {
     entries++;
@@ -268,8 +271,9 @@ export async function unpackLayer(
       throw explained(entry.header, error);
     }
     if (entries + unpacking.implied > limits.entries) throw tooLarge();
+    if (slices.due) await slices.pause();
   }
-  unpacking.finish();
+  await inSlices(unpacking.finish(), slices);
   entries += unpacking.implied;
   return { entries, size_bytes, ...unpacking.lost };
 }
