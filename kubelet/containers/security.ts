@@ -12,8 +12,14 @@ import {
 import type { ImageUser } from "../images/ready-image.ts";
 import { ContainerConfigError } from "./env.ts";
 
-/** Paths hidden from containers that are not privileged (upstream's defaults). */
+/**
+ * Paths hidden from containers that are not privileged: upstream's defaults, and what User-Mode
+ * Linux has of its own. A root that writes to its /proc/sysemu ends the kernel of a guest.
+ */
 const MASKED_PATHS = [
+  "/proc/exitcode",
+  "/proc/mconsole",
+  "/proc/sysemu",
   "/proc/asound",
   "/proc/acpi",
   "/proc/interrupts",

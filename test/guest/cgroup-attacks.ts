@@ -48,6 +48,8 @@ function attacks(loop: string): Record<string, string> {
     "version 1, release_agent": `${v1("pids")} && echo /x > /tmp/m/release_agent`,
     "version 1, devices": `${v1("devices")} && echo a > /tmp/m/devices.allow`,
     "sysfs again": "mount -t sysfs sysfs /tmp/m && echo x > /tmp/m/kernel/uevent_helper",
+    "the exit status of User-Mode Linux":
+      "echo 7 > /proc/exitcode && test $(cat /proc/exitcode) = 7",
     "a disk of the machine": opens(`b ${major} ${minor}`, "SECRET"),
     "the log of the kernel": opens("c 1 11", "."),
     "a device that all have": opens("c 1 8", ""),
