@@ -1,3 +1,4 @@
+import ipaddr from "ipaddr.js";
 import { covers, parseCidr } from "@raft2kube/api/cidr.ts";
 import type { Node as CoreNode } from "@raft2kube/api/gen/core/v1.ts";
 import type { ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
@@ -10,7 +11,7 @@ type Node = CoreNode & KubeObject;
 /**
  * Annotation with the address to which a flannel-like overlay sends packets for the node's pods.
  */
-const PUBLIC_IP = "flannel.alpha.coreos.com/public-ip";
+const PUBLIC_IPS = ["public-ip", "public-ipv6"].map((name) => `flannel.alpha.coreos.com/${name}`);
 const BACKEND_DATA = "flannel.alpha.coreos.com/backend-data";
 
 /**
@@ -48,11 +49,18 @@ export async function checkAddresses(
   }
 }
 
+/** Of every type: a Node is reached by a host name, which may be an address, where it has no other. */
 function addressesOf(node: Node | undefined): string[] {
-  const published = node?.metadata.annotations?.[PUBLIC_IP];
-  const reported = (node?.status?.addresses ?? []).filter(({ type }) => type === "InternalIP");
-  const annotated = [published ?? "", vtepMacOf(node) ?? ""].filter((each) => each !== "");
-  return [...reported.map(({ address }) => address), ...annotated];
+  const published = PUBLIC_IPS.map((name) => node?.metadata.annotations?.[name] ?? "");
+  const reported = (node?.status?.addresses ?? []).map(({ address }) => address);
+  const found = [...reported, ...published].map(canonical);
+  return [...found, vtepMacOf(node) ?? ""].filter((each) => each !== "");
+}
+
+/** One text for each address, as resolvers read it: `012.1`, IPv4 in IPv6. "" for a name. */
+function canonical(text: string): string {
+  const address = text.trim();
+  return ipaddr.isValid(address) ? ipaddr.process(address).toString() : "";
 }
 
 /** The hardware address of its VXLAN link: of two nodes with the same one the older has it. */

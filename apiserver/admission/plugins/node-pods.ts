@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
+import type { Pod as CorePod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { isMirrorPod, MIRROR_ANNOTATION } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import { objectsNamedBy } from "@raft2kube/api/core/v1/pod/references.ts";
+import { validateNonSpecialIp } from "@raft2kube/api/validation/addresses.ts";
 import type { ReferringPod } from "../../authz/node/references.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, nodeRefusal, refusal } from "../plugin.ts";
@@ -83,7 +85,10 @@ export async function checkEviction(
   throw refusal(request, `node ${node} can only evict pods with spec.nodeName set to itself`);
 }
 
-/** A node says what became of its own pods, and leaves their labels alone. Throws 403. */
+/**
+ * A node says what became of its own pods, and leaves their labels alone. An address that an
+ * EndpointSlice cannot have would keep the slices of its Services from being written. Throws 403.
+ */
 export function checkPodStatus(request: AdmissionRequest, node: string): void {
   const old = request.old as Pod | undefined;
   if (request.operation !== "UPDATE" || old?.spec.nodeName !== node) {
@@ -92,5 +97,11 @@ export function checkPodStatus(request: AdmissionRequest, node: string): void {
   }
   if (!isDeepStrictEqual(request.object?.metadata.labels ?? {}, old.metadata.labels ?? {})) {
     throw nodeRefusal(request, node, "cannot update labels through pod status");
+  }
+  const { podIP = "", podIPs = [] } = (request.object as CorePod & KubeObject).status ?? {};
+  for (const address of [podIP, ...podIPs.map(({ ip }) => ip)]) {
+    const [wrong] = address === "" ? [] : validateNonSpecialIp(address, "status.podIPs");
+    if (wrong === undefined) continue;
+    throw nodeRefusal(request, node, `cannot set the pod address ${address}: ${wrong.detail}`);
   }
 }

@@ -212,6 +212,23 @@ it("a node writes the status of its own pods, and deletes only them", async () =
   expect((await asNode(`${NS}/pods/theirs`, { method: "DELETE" })).status).toBe(403);
 });
 
+it.each([
+  "127.0.0.1", "::ffff:127.0.0.1", "::1", "0.0.0.0", "169.254.169.254", "fe80::1", "224.0.0.1",
+])("a node gives no pod the address %s, which no EndpointSlice can have", async (ip) => {
+  const patch = (status: object) => asNode(`${NS}/pods/mine/status`, {
+    method: "PATCH",
+    body: { status },
+    headers: { "content-type": "application/merge-patch+json" },
+  });
+  expect((await patch({ podIP: "10.244.0.9", podIPs: [{ ip: "10.244.0.9" }] })).status).toBe(200);
+  const both = { podIP: "10.244.0.9", podIPs: [{ ip: "10.244.0.9" }, { ip }] };
+  for (const status of [{ podIP: ip, podIPs: [{ ip }] }, both]) {
+    const refused = await patch(status);
+    expect(refused.status).toBe(403);
+    expect(refused.body).toContain(`cannot set the pod address ${ip}: `);
+  }
+});
+
 it("a node gets tokens only for its pods, bound to them", async () => {
   const token = (boundObjectRef: object | undefined) =>
     asNode(
@@ -399,6 +416,17 @@ it("a node takes no address of another Ready Node, of pods or of Services", asyn
     }, patience);
     expect(taken).toMatchObject({ ...refused, body });
     expect(await patch(asNode, "n1", published(address))).toMatchObject({ ...refused, body });
+  }
+  // Other texts and places of the address of n2.
+  const taken = { ...refused, body: expect.stringContaining("192.0.2.2 of Node n2") as string };
+  for (const text of [
+    "::ffff:192.0.2.2", "::ffff:c000:202", "192.0.514", "0300.0.2.2", "0xc0000202", "192.0.2.2 ",
+  ]) {
+    for (const type of ["InternalIP", "ExternalIP", "Hostname", "InternalDNS", "ExternalDNS"]) {
+      const status = { addresses: [{ type, address: text }] };
+      expect(await patch(asNode, "n1", { status })).toMatchObject(taken);
+    }
+    expect(await patch(asNode, "n1", published(text))).toMatchObject(taken);
   }
   // Of two nodes with the same link other nodes leave out the younger.
   const stolen = await patch(asNode, "n1", link("02:00:00:00:00:0A"));
