@@ -1,6 +1,7 @@
 import { NODE_PARTS, nodeUser } from "@raft2kube/api/node-users.ts";
+import { createRequest } from "@raft2kube/pki/certificate.ts";
 import { expect, test } from "vitest";
-import { isApprovable } from "./approve.ts";
+import { approvableOf, isApprovable } from "./approve.ts";
 
 const SERVING = "kubernetes.io/kubelet-serving";
 const KUBELET = "kubernetes.io/kube-apiserver-client-kubelet";
@@ -63,4 +64,24 @@ test("its token to join gets the kubelet's certificate in its name, and nothing 
   expect(isApprovable("token", CLIENT, { ...none, commonName: "system:kube-proxy" }, node))
     .toBe(false);
   expect(isApprovable("kubelet", KUBELET, kubelet, node)).toBe(false);
+});
+
+test("requests that do not parse, and those of others, keep none from being approved", async () => {
+  const kubelet = { commonName: "system:node:second", organizations: ["system:nodes"] };
+  const { csr } = await createRequest(kubelet);
+  const joins = "system:bootstrap:abcdef";
+  const request = (name: string, pem: string, username = joins) => ({
+    metadata: { name },
+    spec: { signerName: KUBELET, username, request: Buffer.from(pem).toString("base64") },
+  });
+  const wrong = [
+    "", "none", csr.replace("M", "-"),
+    "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
+  ].map((pem, index) => request(`wrong-${index}`, pem));
+  const others = [
+    request("other", csr, "system:node:third"),
+    { ...request("decided", csr), status: { conditions: [{ type: "Denied", status: "True" }] } },
+  ];
+  const found = await approvableOf([...wrong, ...others, request("own", csr)], joins, node);
+  expect(found.map(({ metadata }) => metadata.name)).toEqual(["own"]);
 });

@@ -7,6 +7,7 @@ import { CERTIFICATE_SIGNING_REQUESTS } from "@raft2kube/client-kube/rest/resour
 import { logger } from "@raft2kube/observe/log.ts";
 import type { RequestSubject } from "@raft2kube/pki/certificate.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { NODE_IDENTITIES, type NodeFiles, requestFor } from "./identities.ts";
 
@@ -26,19 +27,12 @@ export async function approveRequests(
   joins: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const { readRequest } = await import("@raft2kube/pki/certificate.ts");
   const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
   const report = failureLog(logger("nodes"), "requests not approved");
-  const { name: kubelet } = nodeUser("kubelet", node.nodeName);
   while (!signal.aborted) {
     try {
       const { items } = await requests.listAll({ signal });
-      for (const request of items.filter((item) => !isDecided(item))) {
-        const { signerName, username = "" } = request.spec;
-        const asker = username === joins ? "token" : username === kubelet ? "kubelet" : undefined;
-        if (asker === undefined) continue;
-        const pem = Buffer.from(request.spec.request, "base64").toString("utf8");
-        if (!isApprovable(asker, signerName, await readRequest(pem), node)) continue;
+      for (const request of await approvableOf(items, joins, node)) {
         const name = { name: request.metadata.name ?? "" };
         await requests.updateSubresource(name, "approval", approved(request, client.clock.now()));
       }
@@ -48,6 +42,29 @@ export async function approveRequests(
     }
     await delay(client.clock, INTERVAL_MS, signal);
   }
+}
+
+/** Those of all requests that are this node's and not decided; one that does not parse is none. */
+export async function approvableOf(
+  requests: readonly CertificateSigningRequest[],
+  joins: string | undefined,
+  node: NamedNode,
+): Promise<CertificateSigningRequest[]> {
+  const { readRequest } = await import("@raft2kube/pki/certificate.ts");
+  const { name: kubelet } = nodeUser("kubelet", node.nodeName);
+  const found: CertificateSigningRequest[] = [];
+  for (const request of requests) {
+    const { signerName, username = "" } = request.spec;
+    const asker = username === joins ? "token" : username === kubelet ? "kubelet" : undefined;
+    if (asker === undefined || isDecided(request)) continue;
+    try {
+      const pem = Buffer.from(request.spec.request, "base64").toString("utf8");
+      if (isApprovable(asker, signerName, await readRequest(pem), node)) found.push(request);
+    } catch (thrown) {
+      if (!(thrown instanceof CodedError)) throw thrown;
+    }
+  }
+  return found;
 }
 
 const isDecided = ({ status }: CertificateSigningRequest) => (status?.conditions ?? []).length > 0;
