@@ -1,4 +1,5 @@
 import type { ContainerPort, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import { hasTerms, type PodTerms, podTerms } from "./pod-terms.ts";
 import {
   addAmounts,
@@ -54,7 +55,10 @@ export function portsConflict(a: HostPort, b: HostPort): boolean {
 export class NodeInfo {
   readonly name: string;
   readonly pods = new Map<string, PodInfo>();
-  /** Pods with affinity or anti-affinity terms. */
+  /**
+   * Pods with affinity or anti-affinity terms. Not upstream's: no mirror pods, since a node makes
+   * them with any terms, and could repel all pods from all nodes.
+   */
   readonly podsWithTerms = new Set<PodInfo>();
   readonly requested: Amounts = new Map();
   readonly scoreRequested: Amounts = new Map();
@@ -84,7 +88,7 @@ export class NodeInfo {
   add(info: PodInfo): void {
     this.remove(info.pod);
     this.pods.set(info.pod.metadata.uid ?? "", info);
-    if (hasTerms(info.affinity)) this.podsWithTerms.add(info);
+    if (hasTerms(info.affinity) && !isMirrorPod(info.pod)) this.podsWithTerms.add(info);
     addAmounts(this.requested, info.requests);
     addAmounts(this.scoreRequested, info.scoreRequests);
   }

@@ -5,6 +5,7 @@ import type {
   PodDisruptionBudget,
   PodDisruptionBudgetStatus,
 } from "@raft2kube/api/gen/policy/v1.ts";
+import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import { formatLabelTerms, matchesSelector, termsOf } from "@raft2kube/api/selector.ts";
 import { isConflict, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
@@ -129,11 +130,14 @@ class Counter {
     this.#recorder = recorder;
   }
 
+  /**
+   * Not upstream's: mirror pods do not count, since a node makes them in any namespace with any
+   * labels, and one could stop all evictions.
+   */
   async count(budget: PodDisruptionBudget) {
     const { namespace = "" } = budget.metadata;
-    const pods = this.#pods.store
-      .by(NAMESPACE_INDEX, namespace)
-      .filter(({ metadata }) => matchesSelector(budget.spec.selector, metadata.labels));
+    const pods = this.#pods.store.by(NAMESPACE_INDEX, namespace).filter((pod) =>
+      !isMirrorPod(pod) && matchesSelector(budget.spec.selector, pod.metadata.labels));
     if (pods.length === 0) {
       this.#recorder.record(budget, "Normal", "NoPods", "No matching pods found");
     }

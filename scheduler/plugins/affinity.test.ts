@@ -82,6 +82,14 @@ describe("InterPodAffinity", () => {
     expect(decide(pod("p", { labels: { app: "other" } }), [[node("a"), [loner]]])).toBe("a");
   });
 
+  test("mirror pods, which a node makes with any terms, repel none", () => {
+    const loner = pod("loner", { affinity: antiAffinityTo(term("web", HOST)) });
+    const annotations = { "kubernetes.io/config.mirror": "x" };
+    const mirror = { ...loner, metadata: { ...loner.metadata, annotations } };
+    const wanted = pod("p", { labels: { app: "web" } });
+    expect(decide(wanted, [[node("a"), [mirror]]])).toBe("a");
+  });
+
   test("a term applies to its pod's namespace, unless it lists or selects others", () => {
     const elsewhere = pod("web", { labels: { app: "web" }, namespace: "team" });
     const placed: [Node, Pod[]][] = [[inZone("a", "a"), [elsewhere]]];

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { BudgetTrial, TIMEOUT_MS, type Tried } from "./budget-trial.ts";
 
-/** The rules of disruption budgets for every controller and apiserver. */
-export function disruptionRules(given: () => Tried): void {
+/** The rules of disruption budgets for every controller and apiserver, and one that is ours. */
+export function disruptionRules(given: () => Tried, isOurs = false): void {
   let trial: BudgetTrial;
   beforeAll(async () => {
     trial = new BudgetTrial(given());
@@ -14,6 +14,7 @@ export function disruptionRules(given: () => Tried): void {
   test("a share is of what the controllers want, not of what there is", () => share(trial));
   test("pods without a controller are reported", () => unmanaged(trial));
   test("pods of a controller without a scale stop all evictions", () => scaleless(trial));
+  test.runIf(isOurs)("mirror pods do not count, with any labels", () => mirrored(trial));
 }
 
 async function spend(trial: BudgetTrial): Promise<void> {
@@ -57,15 +58,32 @@ async function unmanaged(trial: BudgetTrial): Promise<void> {
   await trial.counted("alone", { expectedPods: 0, disruptionsAllowed: 0 });
 }
 
+/** Of a controller that has no scale, and that is not there. */
+function heldByNode() {
+  const uid = "11111111-1111-1111-1111-111111111111";
+  const owner = { apiVersion: "v1", kind: "Node", name: "n", uid, controller: true };
+  // The garbage collector must not be faster than the count.
+  return { ownerReferences: [owner], finalizers: ["r2k.test/hold"] };
+}
+
+async function mirrored(trial: BudgetTrial): Promise<void> {
+  const { metadata, spec } = trial.pod("seen");
+  const annotations = { "kubernetes.io/config.mirror": "x" };
+  const mirror = { ...metadata, ...heldByNode(), ...trial.nameOf("seen-mirror"), annotations };
+  await trial.pods.create({ metadata: mirror, spec });
+  await trial.deploy("seen", 3);
+  await trial.protect("seen", { maxUnavailable: 1 });
+  const whole = { expectedPods: 3, desiredHealthy: 2, currentHealthy: 3, disruptionsAllowed: 1 };
+  await trial.counted("seen", whole);
+  await trial.pods.patch(trial.nameOf("seen-mirror"), "merge", { metadata: { finalizers: null } });
+}
+
 async function scaleless(trial: BudgetTrial): Promise<void> {
   await trial.protect("odd", { minAvailable: "100%" });
   await trial.reported("odd", "NoPods");
   const { metadata, spec } = trial.pod("odd");
-  const uid = "11111111-1111-1111-1111-111111111111";
-  const owner = { apiVersion: "v1", kind: "Node", name: "n", uid, controller: true };
-  // Its owner is not there: the garbage collector must not be faster than the count.
-  const held = { ownerReferences: [owner], finalizers: ["r2k.test/hold"] };
-  await trial.pods.create({ metadata: { ...metadata, ...held, ...trial.nameOf("odd") }, spec });
+  const held = { ...metadata, ...heldByNode(), ...trial.nameOf("odd") };
+  await trial.pods.create({ metadata: held, spec });
   await trial.reported("odd", "CalculateExpectedPodCountFailed");
   const message = "nodes does not implement the scale subresource";
   const failed = { status: "False", reason: "SyncFailed", message };

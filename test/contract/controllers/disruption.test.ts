@@ -10,4 +10,4 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-describe("disruption budgets", { timeout: TIMEOUT_MS }, () => disruptionRules(() => world));
+describe("disruption budgets", { timeout: TIMEOUT_MS }, () => disruptionRules(() => world, true));
