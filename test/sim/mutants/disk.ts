@@ -156,7 +156,7 @@ export const DISK_MUTANTS: readonly Mutant[] = [
   {
     name: "does not detect records that its database lost",
     breaks: "S8",
-    noticedBy: ["scrub", "state agreement", "linearizability", "watch"],
+    noticedBy: ["progress", "scrub", "state agreement", "linearizability", "watch"],
     // Checksums, but no inventory of all that must be there.
     seams: { checksums: (raw) => new CheckedBackend(raw, "db", () => undefined) },
   },
