@@ -4,7 +4,7 @@ import path from "node:path";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { recordExit, releaseContainer } from "./container/exit.ts";
+import { recordExit, recordEnd } from "./container/exit.ts";
 import type { ContainerRecord } from "./container/record.ts";
 import { unmountImageVolumes } from "./container/image-volumes.ts";
 import { unmountRootfs } from "./container/rootfs.ts";
@@ -25,16 +25,8 @@ type SettlePorts = ProcessPorts & Events;
 const LOST_CODE = 255;
 
 /** Records the end of a container that was not observed, and releases its remaining resources. */
-async function lose(
-  runtime: ProcessPorts,
-  record: ContainerRecord,
-  message: string,
-): Promise<void> {
-  await releaseContainer(runtime, record);
-  const finishedAt_ms = runtime.clock.now();
-  const exit = { exitCode: LOST_CODE, finishedAt_ms, reason: "Unknown", message };
-  const phase = { state: "exited", startedAt_ms: 0, exit } as const;
-  await runtime.containers.put({ ...record, phase });
+function lose(runtime: ProcessPorts, record: ContainerRecord, message: string): Promise<void> {
+  return recordEnd(runtime, record, { exitCode: LOST_CODE, reason: "Unknown", message });
 }
 
 /**

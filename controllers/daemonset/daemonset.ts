@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { ControllerRevision, DaemonSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector, termsOf } from "@raft2kube/api/selector.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
@@ -21,6 +21,7 @@ import { closeAll, everyChange, startLoop } from "../loop.ts";
 import type { PodControl } from "../pod-control.ts";
 import { nextAvailable_ms } from "../pod-state.ts";
 import { templateHash } from "../pod-template.ts";
+import { statusChanged } from "../status-change.ts";
 import { watchDependents } from "../watch-dependents.ts";
 import { WriteTracker } from "../write-tracker.ts";
 import { applyPods } from "./apply.ts";
@@ -29,7 +30,7 @@ import { surplusRevisions } from "./history.ts";
 import { type DaemonView, planNodes, viewOf } from "./plan.ts";
 import { DAEMON_SET_TYPE } from "./pod-of.ts";
 import { planRolling } from "./rolling.ts";
-import { planStatus, statusChanged } from "./status.ts";
+import { planStatus } from "./status.ts";
 
 const ACCOUNT = "daemon-set-controller";
 const COMPONENT = "daemonset-controller";
@@ -201,10 +202,7 @@ class DaemonReconciler {
     const { set } = view;
     const status = planStatus(view, collisionCount, acted);
     if (!statusChanged(set.status, status)) return;
-    try {
-      this.#written.wrote(keyOf(set), await this.#writer.updateStatus({ ...set, status }));
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-    }
+    const written = await undefinedIfNotFound(this.#writer.updateStatus({ ...set, status }));
+    if (written) this.#written.wrote(keyOf(set), written);
   }
 }

@@ -9,7 +9,8 @@ import { planNodes, viewOf } from "./plan.ts";
 import { placementOn, targetNodeOf } from "./placement.ts";
 import { daemonPodOf } from "./pod-of.ts";
 import { planRolling } from "./rolling.ts";
-import { planStatus, statusChanged } from "./status.ts";
+import { planStatus } from "./status.ts";
+import { statusChanged } from "../status-change.ts";
 
 const NOW_MS = Date.parse("2026-01-01T12:00:00Z");
 

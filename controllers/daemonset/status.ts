@@ -37,15 +37,3 @@ export function planStatus(
     ...(conditions && { conditions }),
   };
 }
-
-/** Whether writing `status` would change anything; absent counts are zero. */
-export function statusChanged(
-  old: DaemonSetStatus | undefined, status: DaemonSetStatus,
-): boolean {
-  const names = new Set([...Object.keys(old ?? {}), ...Object.keys(status)]);
-  names.delete("conditions");
-  return [...names].some((name) => {
-    const key = name as Exclude<keyof DaemonSetStatus, "conditions">;
-    return (old?.[key] ?? 0) !== (status[key] ?? 0);
-  });
-}

@@ -81,25 +81,3 @@ function planConditions(
   const lastTransitionTime = timeText(now_ms);
   return [...others, { type: "ReplicaFailure", status: "True", lastTransitionTime, ...failure }];
 }
-
-/** Whether writing `status` would change anything. */
-export function statusChanged(
-  old: ReplicaSetStatus | undefined,
-  status: ReplicaSetStatus | undefined,
-): boolean {
-  return JSON.stringify(canonical(old)) !== JSON.stringify(canonical(status));
-}
-
-function canonical(status: ReplicaSetStatus | undefined): unknown {
-  const { replicas, conditions = [], ...counts } = status ?? { replicas: 0 };
-  const count = (value: number | undefined) => value ?? 0;
-  return [
-    replicas,
-    count(counts.fullyLabeledReplicas),
-    count(counts.readyReplicas),
-    count(counts.availableReplicas),
-    count(counts.terminatingReplicas),
-    count(counts.observedGeneration),
-    conditions.map(({ type, status: value, reason, message }) => [type, value, reason, message]),
-  ];
-}

@@ -14,9 +14,10 @@ import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
 import { type OwnerType, type PodControl, podFromTemplate } from "../pod-control.ts";
 import { isPodActive } from "../pod-state.ts";
+import { statusChanged } from "../status-change.ts";
 import { watchDependents } from "../watch-dependents.ts";
 import { applyReplicas } from "./apply.ts";
-import { planReplicas, planStatus, statusChanged } from "./plan.ts";
+import { planReplicas, planStatus } from "./plan.ts";
 import { ageRatios } from "./ranking.ts";
 
 /** A kind that wants a number of equal pods, and how it reads as a ReplicaSet. */

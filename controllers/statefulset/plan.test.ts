@@ -10,7 +10,8 @@ import { claimsOf, hasIdentity, ordinalOf, podOf } from "./identity.ts";
 import { STATEFUL_PODS_BURST } from "../limits.ts";
 import { planStep, type StatefulView } from "./plan.ts";
 import { planRetention } from "./retention.ts";
-import { planStatus, statusChanged } from "./status.ts";
+import { planStatus } from "./status.ts";
+import { statusChanged } from "../status-change.ts";
 import { surplusRevisions } from "./statefulset.ts";
 
 const NOW_MS = Date.parse("2026-01-01T12:00:00Z");

@@ -1,7 +1,7 @@
 import type { ControllerRevision, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
@@ -17,12 +17,13 @@ import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS } from "../limits.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
 import { nextAvailable_ms } from "../pod-state.ts";
+import { statusChanged } from "../status-change.ts";
 import { watchDependents } from "../watch-dependents.ts";
 import { ShownWrites, WriteTracker } from "../write-tracker.ts";
 import { applyPlan, type StatefulControl } from "./apply.ts";
 import { ordinalOf, revisionOf, STATEFUL_SET_TYPE } from "./identity.ts";
 import { planStep, type StatefulView } from "./plan.ts";
-import { planStatus, statusChanged } from "./status.ts";
+import { planStatus } from "./status.ts";
 
 const ACCOUNT = "statefulset-controller";
 const REVISION_HASH = "controller.kubernetes.io/hash";
@@ -171,11 +172,8 @@ class StatefulReconciler {
     const { set } = view;
     const status = planStatus(view, collisionCount, updated);
     if (!statusChanged(set.status, status)) return;
-    try {
-      this.#written.wrote(keyOf(set), await this.#writer.updateStatus({ ...set, status }));
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-    }
+    const written = await undefinedIfNotFound(this.#writer.updateStatus({ ...set, status }));
+    if (written) this.#written.wrote(keyOf(set), written);
   }
 }
 

@@ -35,15 +35,3 @@ export function planStatus(
   if (updateStrategy?.type !== "RollingUpdate" || !complete) return status;
   return { ...status, currentReplicas: wanted, currentRevision: update.metadata.name ?? "" };
 }
-
-/** Whether writing `status` would change anything; absent counts are zero. */
-export function statusChanged(
-  old: StatefulSetStatus | undefined, status: StatefulSetStatus,
-): boolean {
-  const names = new Set([...Object.keys(old ?? {}), ...Object.keys(status)]);
-  names.delete("conditions");
-  return [...names].some((name) => {
-    const key = name as Exclude<keyof StatefulSetStatus, "conditions">;
-    return (old?.[key] || 0) !== (status[key] || 0);
-  });
-}

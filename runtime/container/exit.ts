@@ -74,6 +74,17 @@ export async function releaseContainer(
   await runtime.cgroups.remove(record.cgroup, { clock: runtime.clock });
 }
 
+/** Records an end that was not observed, and releases what may be left of the container. */
+export async function recordEnd(
+  runtime: ProcessPorts,
+  record: ContainerRecord,
+  end: Omit<ContainerExit, "finishedAt_ms">,
+): Promise<void> {
+  await releaseContainer(runtime, record);
+  const exit = { ...end, finishedAt_ms: runtime.clock.now() };
+  await runtime.containers.put({ ...record, phase: { state: "exited", startedAt_ms: 0, exit } });
+}
+
 /** Whether the OCI runtime or a cgroup still holds something of a container. */
 export function needsRelease(runtime: Base & Machine, record: ContainerRecord): boolean {
   const hasState = existsSync(path.join(runtime.paths.oci, record.id));

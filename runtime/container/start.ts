@@ -11,7 +11,7 @@ import {
   type Programs,
   type Records,
 } from "../ports.ts";
-import { releaseContainer } from "./exit.ts";
+import { recordEnd } from "./exit.ts";
 import type { ContainerRecord } from "./record.ts";
 
 /** Exit code of a container that could not be started, as other runtimes report it. */
@@ -75,14 +75,7 @@ export async function startContainer(
 }
 
 /** Records that a container could not be started, and releases what was made for it. */
-async function fail(
-  runtime: ProcessPorts,
-  record: ContainerRecord,
-  message: string,
-): Promise<void> {
-  await releaseContainer(runtime, record);
-  const finishedAt_ms = runtime.clock.now();
-  const exit = { exitCode: START_ERROR_CODE, finishedAt_ms, reason: "StartError", message };
-  const phase = { state: "exited", startedAt_ms: 0, exit } as const;
-  await runtime.containers.put({ ...record, phase });
+function fail(runtime: ProcessPorts, record: ContainerRecord, message: string): Promise<void> {
+  const exit = { exitCode: START_ERROR_CODE, reason: "StartError", message };
+  return recordEnd(runtime, record, exit);
 }

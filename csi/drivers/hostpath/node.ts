@@ -215,7 +215,12 @@ async function unmountVolume(
  * Whether the volume is mounted at `point` already, in the way asked for. Throws ALREADY_EXISTS
  * when it is there in another way, FAILED_PRECONDITION when something else is.
  */
-function isMountedAt(driver: HostPathDriver, id: string, point: string, readOnly: boolean): boolean {
+function isMountedAt(
+  driver: HostPathDriver,
+  id: string,
+  point: string,
+  readOnly: boolean,
+): boolean {
   // lab:16 begin is-mounted-at
   const mount = mountAt(point);
   if (!mount) return false;
