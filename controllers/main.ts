@@ -8,6 +8,7 @@ import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { aborted } from "@raft2kube/std/wait.ts";
 import type { ControllerContext, ControllerSettings, RequestRate, Running } from "./context.ts";
 import { ControllerMetrics } from "./metrics/metrics.ts";
 import { CONTROLLERS } from "./registry.ts";
@@ -126,11 +127,4 @@ function startSelected(
       accounts?.close();
     },
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -14,6 +14,14 @@ export function delay(clock: Clock, delay_ms: number, signal?: AbortSignal): Pro
   });
 }
 
+/** Resolves when the signal is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
 /** The condition did not become true within its timeout. */
 export class WaitTimeoutError extends Error {
   override readonly name = "WaitTimeoutError";

@@ -7,6 +7,7 @@ import { runWorkers } from "@raft2kube/client-kube/workers.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
+import { aborted } from "@raft2kube/std/wait.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { DISCOVERY_MS, DISCOVERY_RETRY_MS, GARBAGE_BURST, GARBAGE_QPS } from "../limits.ts";
 import { type GraphWork, OwnerGraph } from "./graph.ts";
@@ -125,7 +126,7 @@ class GarbageCollector {
   async #workWhenSynced(): Promise<void> {
     const { informers } = this.#context;
     const synced = Promise.all([...this.#followed.values()].map(({ informer }) => informer.synced));
-    await Promise.race([synced, informers.closed, this.#ended()]);
+    await Promise.race([synced, informers.closed, aborted(this.#end.signal)]);
     if (this.#end.signal.aborted) return;
     const look = async (uid: string) => {
       const next = await inspect(this.#graph, this.#server, uid);
@@ -136,12 +137,5 @@ class GarbageCollector {
       runWorkers(ACCOUNT, this.#inspectQueue, WORKERS, look),
       runWorkers(ACCOUNT, this.#orphanQueue, 2, orphan),
     ]);
-  }
-
-  #ended(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#end.signal.aborted) return resolve();
-      this.#end.signal.addEventListener("abort", () => resolve(), { once: true });
-    });
   }
 }

@@ -6,7 +6,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { connectGrpc, type Channel } from "@raft2kube/rpc/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { aborted, delay } from "@raft2kube/std/wait.ts";
 import { identifyDriver, type DriverIdentity } from "./driver-identity.ts";
 import { DRIVER_RETRY_MS } from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
@@ -55,7 +55,7 @@ export function startBesideDriver(
     const driver = await awaitDriver(channel, set, options.clock, closed.signal);
     if (!driver) return;
     sidecars = makeSidecars(options, set, driver);
-    await Promise.race([sidecars.informers.synced(), abortOf(closed.signal)]);
+    await Promise.race([sidecars.informers.synced(), aborted(closed.signal)]);
     if (closed.signal.aborted) return;
     for (const loop of sidecars.loops) loop.start();
     const fields = { driver: driver.name, nodeName: options.nodeName ?? "(all)" };
@@ -94,13 +94,6 @@ function makeSidecars(
     client, driver, nodeName, extraCreateMetadata, informers, events, clock,
   });
   return { informers, events, loops };
-}
-
-function abortOf(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
 
 async function awaitDriver(

@@ -1,8 +1,6 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
-import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import {
@@ -11,7 +9,6 @@ import {
   STORAGE_CLASSES,
   VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
@@ -20,18 +17,16 @@ import {
   ControllerServiceCapability_RPC_Type as Rpc, type CreateVolumeRequest,
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { isUndecided } from "./call-outcome.ts";
 import { planClaim } from "./claim-plan.ts";
 import { volumeNameOf } from "./create-request.ts";
 import { deleteVolume } from "./delete-volume.ts";
-import type { DriverIdentity } from "./driver-identity.ts";
 import {
   DELETE_WORKERS, OTHERS_TAKE_MS, PROVISION_WORKERS, RETRY, UNSEEN_MS_MAX,
 } from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 import { referenceTo } from "./object-reference.ts";
-import { provision, requestFor, type ProvisionContext } from "./provision.ts";
+import { provision, requestFor } from "./provision.ts";
 import { NODE_GONE, ProvisioningError } from "./provisioning-error.ts";
 import { RecentNames } from "./recent-names.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
@@ -61,15 +56,10 @@ interface Attempt {
 
 /** Provisions volumes for claims of one driver, and deletes released ones. */
 export class Provisioner {
-  readonly #context: ProvisionContext;
-  readonly #client: KubeClient;
-  readonly #driver: DriverIdentity;
+  readonly #options: SidecarOptions;
   readonly #owner: VolumeOwner;
-  readonly #informers: InformerSet;
   /** Attachments of a driver that attaches; its volumes are deleted when they have none. */
   readonly #attachments: Informer<VolumeAttachment> | undefined;
-  readonly #events: EventRecorder;
-  readonly #clock: Clock;
   readonly #claims: WorkQueue;
   readonly #volumes: WorkQueue;
   /**
@@ -85,17 +75,11 @@ export class Provisioner {
   #working: Promise<unknown> = Promise.resolve();
 
   constructor(options: SidecarOptions) {
-    const { client, driver, nodeName, extraCreateMetadata } = options;
-    this.#context = { client, driver, nodeName, extraCreateMetadata };
-    this.#client = client;
-    this.#driver = driver;
-    this.#clock = options.clock;
+    this.#options = options;
     this.#owner = ownerOf(options);
-    this.#informers = options.informers;
-    const attaches = options.driver.capabilities.has(Rpc.PUBLISH_UNPUBLISH_VOLUME);
-    this.#attachments = attaches ? options.informers.of(VOLUME_ATTACHMENTS) : undefined;
-    this.#events = options.events;
-    const { clock } = options;
+    const { clock, driver, informers } = options;
+    const attaches = driver.capabilities.has(Rpc.PUBLISH_UNPUBLISH_VOLUME);
+    this.#attachments = attaches ? informers.of(VOLUME_ATTACHMENTS) : undefined;
     this.#made = new RecentNames(clock, UNSEEN_MS_MAX);
     const backOff = { clock, pauses: RETRY };
     this.#claims = new WorkQueue(backOff);
@@ -104,9 +88,10 @@ export class Provisioner {
 
   /** Starts the workers; they wait until the informers are synced. */
   start(): void {
-    const claims = this.#informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-    const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
-    const classes = this.#informers.of<StorageClass>(STORAGE_CLASSES);
+    const { informers } = this.#options;
+    const claims = informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const volumes = informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
+    const classes = informers.of<StorageClass>(STORAGE_CLASSES);
     const claimed = (claim: PersistentVolumeClaim) => this.#claims.add(keyOf(claim));
     const changed = (volume: PersistentVolume) => this.#volumes.add(keyOf(volume));
     claims.handle({ added: claimed, updated: claimed });
@@ -147,20 +132,20 @@ export class Provisioner {
   }
 
   #isMade(name: string): boolean {
-    const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
+    const volumes = this.#options.informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
     return volumes.store.get(name) !== undefined || this.#made.has(name);
   }
 
   /** Acts as planned for a claim; returns an attempt if a volume is to be created. */
   async #begin(key: string): Promise<Attempt | undefined> {
-    const claims = this.#informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const claims = this.#options.informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
     const claim = claims.store.get(key);
     if (!claim) return undefined;
-    const classes = this.#informers.of<StorageClass>(STORAGE_CLASSES);
+    const classes = this.#options.informers.of<StorageClass>(STORAGE_CLASSES);
     const storageClass = classes.store.get(claim.spec.storageClassName ?? "");
-    const { name: driverName, hasTopology } = this.#driver;
+    const { name: driverName, hasTopology } = this.#options.driver;
     const plan = planClaim(claim, storageClass, {
-      driverName, hasTopology, nodeName: this.#context.nodeName,
+      driverName, hasTopology, nodeName: this.#options.nodeName,
     });
     switch (plan.act) {
       case "leave":
@@ -170,7 +155,7 @@ export class Provisioner {
         return undefined;
       case "populate": {
         const about = referenceTo("PersistentVolumeClaim", claim);
-        this.#events.record(about, "Normal", "Provisioning", POPULATED);
+        this.#options.events.record(about, "Normal", "Provisioning", POPULATED);
         return undefined;
       }
       case "provision":
@@ -183,7 +168,7 @@ export class Provisioner {
   /** Forgets an attempt that is decided. Another claim may have its claim's name by now. */
   #settle(key: string, { claim }: Attempt): void {
     this.#undecided.delete(key);
-    const claims = this.#informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const claims = this.#options.informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
     const { uid = claim.metadata.uid } = claims.store.get(key)?.metadata ?? {};
     if (uid !== claim.metadata.uid) this.#claims.add(key);
   }
@@ -192,15 +177,15 @@ export class Provisioner {
     const { claim, storageClass, selectedNode } = attempt;
     const about = referenceTo("PersistentVolumeClaim", claim);
     const starting = `External provisioner is provisioning volume for claim "${key}"`;
-    this.#events.record(about, "Normal", "Provisioning", starting);
+    this.#options.events.record(about, "Normal", "Provisioning", starting);
     try {
-      attempt.request ??= await requestFor(this.#context, claim, storageClass, selectedNode);
-      const name = await provision(this.#context, claim, storageClass, attempt.request);
-      const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
+      attempt.request ??= await requestFor(this.#options, claim, storageClass, selectedNode);
+      const name = await provision(this.#options, claim, storageClass, attempt.request);
+      const volumes = this.#options.informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
       if (!volumes.store.get(name)) this.#made.add(name);
       this.#settle(key, attempt);
       const done = `Successfully provisioned volume ${name}`;
-      this.#events.record(about, "Normal", "ProvisioningSucceeded", done);
+      this.#options.events.record(about, "Normal", "ProvisioningSucceeded", done);
     } catch (thrown) {
       this.#recordFailure(claim, storageClass, thrown);
       if (mayHaveCreated(attempt, thrown)) this.#undecided.set(key, attempt);
@@ -216,7 +201,7 @@ export class Provisioner {
     const about = referenceTo("PersistentVolumeClaim", claim);
     const what = `failed to provision volume with StorageClass "${metadata.name ?? ""}"`;
     const text = `${what}: ${rpcErrorText(thrown)}`;
-    this.#events.record(about, "Warning", "ProvisioningFailed", text);
+    this.#options.events.record(about, "Warning", "ProvisioningFailed", text);
   }
 
   /**
@@ -226,12 +211,12 @@ export class Provisioner {
   async #selectNode(
     key: string, claim: PersistentVolumeClaim, storageClass: StorageClass,
   ): Promise<void> {
-    const { nodeName } = this.#context;
+    const { nodeName, driver, clock } = this.#options;
     if (nodeName === undefined) return;
     try {
-      if (this.#driver.hasTopology && !isAllowed(storageClass, this.#driver.topology)) {
-        const age_ms = this.#clock.now() - (timeOf(claim.metadata.creationTimestamp) ?? 0);
-        if (age_ms >= OTHERS_TAKE_MS) await assertAllowsSomeNode(this.#context, storageClass);
+      if (driver.hasTopology && !isAllowed(storageClass, driver.topology)) {
+        const age_ms = clock.now() - (timeOf(claim.metadata.creationTimestamp) ?? 0);
+        if (age_ms >= OTHERS_TAKE_MS) await assertAllowsSomeNode(this.#options, storageClass);
         else this.#claims.addAfter(key, OTHERS_TAKE_MS);
         return;
       }
@@ -244,7 +229,7 @@ export class Provisioner {
 
   /** Whether provisioning may succeed for another node: this one is full, or gone. */
   #helpsElsewhere(thrown: unknown): boolean {
-    if (!this.#driver.hasTopology) return false;
+    if (!this.#options.driver.hasTopology) return false;
     if (thrown instanceof RpcError) return thrown.status === Status.RESOURCE_EXHAUSTED;
     return thrown instanceof ProvisioningError && thrown.code === NODE_GONE;
   }
@@ -259,12 +244,12 @@ export class Provisioner {
     claim: PersistentVolumeClaim,
     annotations: Record<string, string>,
   ): Promise<void> {
-    const claims = this.#client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const claims = this.#options.client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
     await claims.update({ ...claim, metadata: { ...claim.metadata, annotations } });
   }
 
   async #delete(key: string): Promise<void> {
-    const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
+    const volumes = this.#options.informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
     const volume = volumes.store.get(key);
     if (!volume || !isToBeDeleted(volume, this.#owner)) return;
     const { uid = "" } = volume.metadata;
@@ -273,11 +258,11 @@ export class Provisioner {
     // The end of its last attachment comes back here.
     if (this.#attachments?.store.list().some(isOf)) return;
     try {
-      await deleteVolume(this.#client, this.#driver, volume);
+      await deleteVolume(this.#options.client, this.#options.driver, volume);
       if (volumes.store.get(key)?.metadata.uid === uid) this.#deleted.add(uid);
     } catch (thrown) {
       const about = referenceTo("PersistentVolume", volume);
-      this.#events.record(about, "Warning", "VolumeFailedDelete", rpcErrorText(thrown));
+      this.#options.events.record(about, "Warning", "VolumeFailedDelete", rpcErrorText(thrown));
       throw thrown;
     }
   }

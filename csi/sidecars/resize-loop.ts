@@ -1,7 +1,5 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { quantityOf } from "@raft2kube/std/quantity.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
-import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { ClaimStatusChange } from "@raft2kube/client-kube/object/claim-conditions.ts";
 import { csiSourceOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
@@ -9,15 +7,12 @@ import {
   PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { ControllerExpandVolumeResponse } from "@raft2kube/proto/gen/csi.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { accessModeOf } from "./access-mode.ts";
 import { isRefusal } from "./call-outcome.ts";
 import { patchClaimStatus } from "./claim-status.ts";
-import type { DriverIdentity } from "./driver-identity.ts";
 import {
   CONTROLLER_CALL_TIMEOUT_MS,
   RESIZE_WORKERS,
@@ -39,31 +34,22 @@ const ENDED = ["FileSystemResizePending", "ControllerResizeError", "NodeResizeEr
 
 /** Grows the volumes of claims that ask for more than they have. */
 export class Resizer {
-  readonly #client: KubeClient;
-  readonly #driver: DriverIdentity;
+  readonly #options: SidecarOptions;
   readonly #owner: VolumeOwner;
-  readonly #informers: InformerSet;
-  readonly #events: EventRecorder;
-  readonly #clock: Clock;
   readonly #queue: WorkQueue;
   /** Claims whose last attempt the driver refused; in memory, as upstream's. */
   readonly #refused = new Set<string>();
   #working: Promise<void> = Promise.resolve();
 
   constructor(options: SidecarOptions) {
-    this.#client = options.client;
-    this.#driver = options.driver;
+    this.#options = options;
     this.#owner = ownerOf(options);
-    this.#informers = options.informers;
-    this.#events = options.events;
-    const { clock } = options;
-    this.#clock = clock;
-    this.#queue = new WorkQueue({ clock, pauses: RETRY });
+    this.#queue = new WorkQueue({ clock: options.clock, pauses: RETRY });
   }
 
   /** Starts the workers; they wait until the informers are synced. */
   start(): void {
-    const claims = this.#informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const claims = this.#options.informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
     const add = (claim: PersistentVolumeClaim) => this.#queue.add(keyOf(claim));
     // Most status changes are this loop's own: they must not cut a back-off short.
     const about = ({ spec, status }: PersistentVolumeClaim) =>
@@ -85,8 +71,9 @@ export class Resizer {
   }
 
   async #resize(key: string): Promise<{ again_ms: number } | void> {
-    const claims = this.#informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-    const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
+    const { events, informers } = this.#options;
+    const claims = informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const volumes = informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
     const claim = claims.store.get(key);
     if (!claim) return;
     const volume = volumes.store.get(claim.spec.volumeName ?? "");
@@ -96,7 +83,7 @@ export class Resizer {
     const about = referenceTo("PersistentVolumeClaim", claim);
     const name = volume.metadata.name ?? "";
     const begun = await this.#begin(claim, plan);
-    this.#events.record(about, "Normal", "Resizing", `External resizer is resizing volume ${name}`);
+    events.record(about, "Normal", "Resizing", `External resizer is resizing volume ${name}`);
     try {
       const expanded = await this.#expand(volume, plan.volumeHandle, plan.required_bytes);
       this.#refused.delete(key);
@@ -105,10 +92,10 @@ export class Resizer {
       const [reason, text] = nodeExpansionRequired
         ? ["FileSystemResizeRequired", "Require file system resize of volume on node"]
         : ["VolumeResizeSuccessful", "Resize volume succeeded"];
-      this.#events.record(about, "Normal", reason!, text!);
+      events.record(about, "Normal", reason!, text!);
     } catch (thrown) {
       const why = `resize volume "${name}" failed: ${rpcErrorText(thrown)}`;
-      this.#events.record(about, "Warning", "VolumeResizeFailed", why);
+      events.record(about, "Warning", "VolumeResizeFailed", why);
       if (!isRefusal(thrown)) {
         this.#refused.delete(key);
         throw thrown;
@@ -138,7 +125,8 @@ export class Resizer {
   }
 
   #patch(claim: PersistentVolumeClaim, change: ClaimStatusChange): Promise<PersistentVolumeClaim> {
-    return patchClaimStatus(this.#client, claim, change, this.#clock.now());
+    const { client, clock } = this.#options;
+    return patchClaimStatus(client, claim, change, clock.now());
   }
 
   /** Records a refusal, after which the claim may request another size, also a smaller one. */
@@ -161,16 +149,17 @@ export class Resizer {
     requiredBytes: number,
   ): Promise<ControllerExpandVolumeResponse> {
     const source = csiSourceOf(volume);
-    const mode = accessModeOf(volume.spec.accessModes?.[0] ?? "", this.#driver.capabilities);
+    const { driver, client } = this.#options;
+    const mode = accessModeOf(volume.spec.accessModes?.[0] ?? "", driver.capabilities);
     const mount = { fsType: source?.fsType ?? "" };
     const how = volume.spec.volumeMode === "Block" ? { block: {} } : { mount };
     const reference = source?.controllerExpandSecretRef;
-    return this.#driver.controller.controllerExpandVolume(
+    return driver.controller.controllerExpandVolume(
       {
         volumeId,
         capacityRange: { requiredBytes },
         volumeCapability: { ...how, accessMode: { mode } },
-        secrets: reference ? await secretOf(this.#client, reference) : {},
+        secrets: reference ? await secretOf(client, reference) : {},
       },
       { timeout_ms: CONTROLLER_CALL_TIMEOUT_MS },
     );
@@ -182,7 +171,7 @@ export class Resizer {
     volume: PersistentVolume,
     { capacityBytes, nodeExpansionRequired }: ControllerExpandVolumeResponse,
   ): Promise<void> {
-    const volumes = this.#client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+    const volumes = this.#options.client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
     const storage = quantityOf(capacityBytes, "binary");
     await volumes.patch(nameOf(volume), "merge", { spec: { capacity: { storage } } });
     if (!nodeExpansionRequired) return void (await this.#finish(claim, storage));

@@ -2,6 +2,7 @@ import { promisify } from "node:util";
 import { constants, gzip as gzipCallback } from "node:zlib";
 import { timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
+import { aborted } from "@raft2kube/std/wait.ts";
 import {
   ANSWER_PART_BYTES, ANSWER_SMALL_BYTES, ANSWER_STALL_MS, GZIP_BYTES_MIN,
 } from "../../limits.ts";
@@ -92,11 +93,9 @@ async function sendParts(context: RequestContext, bytes: Buffer): Promise<void> 
   const { promise: late, reject } = Promise.withResolvers<never>();
   const stalled = () => reject(timeout("the client does not read the answer"));
   let timer = after?.(ANSWER_STALL_MS, stalled);
-  const aborted = new Promise<void>((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+  const gone = aborted(signal);
   const taken = async (part: Promise<void>) => {
-    await Promise.race([part, aborted, late]);
+    await Promise.race([part, gone, late]);
     timer?.cancel();
     timer = after?.(ANSWER_STALL_MS, stalled);
   };
