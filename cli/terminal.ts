@@ -88,3 +88,12 @@ export function terminalProgress(
 export function quietProgress({ note }: Progress): Progress {
   return { step: (_, work) => work(), note };
 }
+
+/** Prints a command's result: as JSON if its `-o json` asks for that, else as a person reads it. */
+export function printResult<T>(
+  output: string | undefined,
+  result: T,
+  describe: (result: T) => string,
+): void {
+  process.stdout.write(`${output === "json" ? JSON.stringify(result) : describe(result)}\n`);
+}

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { readdir, rename, rm, rmdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import {
   attachedLoopDevices, detachLoopDevice, detachLoopDevicesBelow, isReadOnlyDevice, loopNodes,
@@ -69,7 +69,7 @@ async function removeFromHost(cluster: ClusterPlace, clock: Clock): Promise<void
   await removeAllNodes(cluster, clock, { endProcess, removeNodes });
   await removeUnderlay(cluster);
   await rm(cluster.runDir, { recursive: true, force: true });
-  await removeIfEmpty(parentOf(cluster.runDir));
+  await removeIfEmpty(dirname(cluster.runDir));
   // `/r2k` itself goes with the last cluster; another may be making its groups at this moment.
   cgroupsOf(modeOf(cluster)).removeEmpty("/r2k");
 }
@@ -165,7 +165,7 @@ function publishedReadOnly(folders: readonly string[]): string[] {
  */
 export async function purgeData(config: ClusterPlace): Promise<void> {
   const { dataDir } = config;
-  if (!existsSync(dataDir)) return removeIfEmpty(parentOf(dataDir));
+  if (!existsSync(dataDir)) return removeIfEmpty(dirname(dataDir));
   unmountBelow([dataDir]);
   const last = [configPath(dataDir), nodesLock(config)];
   const paths = (await readdir(dataDir)).map((name) => join(dataDir, name));
@@ -175,14 +175,13 @@ export async function purgeData(config: ClusterPlace): Promise<void> {
   await rm(configPath(dataDir), { force: true });
   let emptied = dataDir;
   if (existsSync(nodesLock(config))) {
-    // Renamed together with its folder: a command that waits for the lock would make the file
-    // again.
-    emptied = join(parentOf(dataDir), `.${basename(dataDir)}.removed`);
+    // Renamed with its folder: a command that waits for the lock would make the file again.
+    emptied = join(dirname(dataDir), `.${basename(dataDir)}.removed`);
     await rm(emptied, { recursive: true, force: true });
     await rename(dataDir, emptied);
   }
   await rm(emptied, { recursive: true, force: true });
-  await removeIfEmpty(parentOf(dataDir));
+  await removeIfEmpty(dirname(dataDir));
 }
 
 const BELONGING = /(^|\/)(conmon|crun|runc|node|nsenter|linux\.uml|supervise\.sh)\b/;
@@ -221,10 +220,6 @@ function foldersOf({ runDir, dataDir }: ClusterPlace): string[] {
 
 function modeOf({ cgroups = "machine" }: ClusterPlace): CgroupMode {
   return cgroups;
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/"));
 }
 
 async function removeIfEmpty(path: string): Promise<void> {

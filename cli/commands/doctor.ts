@@ -8,6 +8,7 @@ import { certificateChecks } from "../preflight/certificates.ts";
 import { clusterChecks } from "../preflight/cluster.ts";
 import { ALL_CHECKS, describe } from "../preflight/preflight.ts";
 import { replacedPartChecks } from "../preflight/replaced-parts.ts";
+import { printResult } from "../terminal.ts";
 import { runningPid } from "../observe/processes.ts";
 
 export function command(): Command {
@@ -40,10 +41,7 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
     ranges: [config.serviceCidr, config.podCidr, nodeRange(config)],
     ...given({ proxyMode: config.proxyMode }),
   });
-  const text =
-    flags.output === "json"
-      ? JSON.stringify(results.map(({ name: check, finding }) => ({ check, ...finding })))
-      : describe(results);
-  process.stdout.write(`${text}\n`);
+  const json = results.map(({ name: check, finding }) => ({ check, ...finding }));
+  printResult(flags.output, json, () => describe(results));
   if (results.some((result) => result.finding.state === "failed")) process.exitCode = 2;
 }

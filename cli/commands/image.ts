@@ -5,7 +5,7 @@ import { Command } from "commander";
 import { asError, messageOf } from "@raft2kube/std/errors.ts";
 import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
 import { nodePaths } from "../spec/paths.ts";
-import { CommandError, printable } from "../terminal.ts";
+import { CommandError, printable, printResult } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { storeCommand } from "./image-store.ts";
 
@@ -37,11 +37,9 @@ async function load(file: string, flags: { name: string; output?: string }): Pro
   const [result] = await Promise.all(
     reached.map((node) => post(nodePaths(node).controlSocket, node.nodeName, file)),
   );
-  const text =
-    flags.output === "json"
-      ? JSON.stringify(result)
-      : printable(result!.loaded.map((name) => `loaded ${name}`).join("\n"));
-  process.stdout.write(`${text}\n`);
+  printResult(flags.output, result!, ({ loaded }) => {
+    return printable(loaded.map((name) => `loaded ${name}`).join("\n"));
+  });
   const guests = joined.filter((node) => node.guest !== undefined);
   if (guests.length === 0) return;
   const names = guests.map((node) => node.nodeName).join(", ");

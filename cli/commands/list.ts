@@ -1,9 +1,8 @@
 import { Command } from "commander";
+import { isWhole, runningProcesses } from "../observe/cluster.ts";
 import { type ClusterConfig, clusterRoots, findClusters } from "../spec/config.ts";
 import { joiningNodeNames } from "../spec/nodes.ts";
-import { processNames } from "../spec/processes.ts";
-import { runningPid } from "../observe/processes.ts";
-import { CommandError, printable } from "../terminal.ts";
+import { CommandError, printable, printResult } from "../terminal.ts";
 
 /** A cluster below this R2K_DATA. */
 interface Listed {
@@ -23,9 +22,7 @@ export function command(): Command {
     .description("The clusters of this host: state, number of nodes, the API's address.")
     .option("-o, --output <format>", "json")
     .action(async ({ output }: { output?: string }) => {
-      const clusters = await listClusterStates();
-      const text = output === "json" ? JSON.stringify(clusters) : printable(describeList(clusters));
-      process.stdout.write(`${text}\n`);
+      printResult(output, await listClusterStates(), (all) => printable(describeList(all)));
     });
 }
 
@@ -40,10 +37,9 @@ export async function listClusterStates(): Promise<Listed[]> {
 }
 
 function stateOf(config: ClusterConfig): Listed["state"] {
-  const names = processNames(config);
-  const running = names.filter((name) => runningPid(config.runDir, name) !== undefined).length;
-  if (running === 0) return "stopped";
-  return running === names.length ? "running" : "partly";
+  const running = runningProcesses(config);
+  if (running.size === 0) return "stopped";
+  return isWhole({ running }, config) ? "running" : "partly";
 }
 
 /** The clusters as a person reads them. */

@@ -1,8 +1,9 @@
 import { resolve } from "node:path";
 import { parseDuration } from "@raft2kube/api/duration.ts";
-import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
+import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
 import { given } from "@raft2kube/std/given.ts";
-import type { NewClusterChoices, OverlayBackend } from "../spec/config.ts";
+import type { FlagsOf, FlagTable } from "../flags.ts";
+import { type NewClusterChoices, OVERLAY_BACKENDS } from "../spec/config.ts";
 import { NODES_MAX } from "../spec/nodes.ts";
 import { STORE_MEMBERS_MAX } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
@@ -15,29 +16,35 @@ const GRACE_MS_MIN = 4_000;
 const MASK_BITS_MIN = 16;
 const MASK_BITS_MAX = 30;
 
-export interface StartFlags {
-  name: string;
-  demo: boolean;
-  foreground?: boolean;
-  mergeKubeconfig?: boolean;
-  etcdServers?: string;
-  etcdCafile?: string;
-  etcdCertfile?: string;
-  etcdKeyfile?: string;
-  storeMembers?: string;
-  newStore?: boolean;
-  apiPort?: string;
-  cniBinDir?: string;
-  proxyMode?: ModeName;
-  byHand?: boolean;
-  overlay?: OverlayBackend;
-  nodeCidrMaskSize?: string;
-  nodeMonitorGracePeriod?: string;
-  nodes?: string;
-  nfsDemo?: boolean;
-  readyTimeout: string;
-  output?: string;
-}
+/** The flags of `r2k start`. Of those that say "new", the value of an existing cluster stays. */
+export const START_FLAGS = {
+  "--name <name>": ["the cluster's name; several can run side by side", "default"],
+  "--no-demo": "do not deploy examples/web.yaml",
+  "--foreground": "stay; Ctrl-C then takes the cluster down",
+  "--merge-kubeconfig": "add the cluster to ~/.kube/config",
+  "--etcd-servers <urls>": "use this etcd instead of the own store (new clusters)",
+  "--etcd-cafile <file>": "the CA of that etcd's certificate, PEM",
+  "--etcd-certfile <file>": "client certificate for that etcd, PEM",
+  "--etcd-keyfile <file>": "its key, PEM",
+  "--store-members <count>": "processes of the own store: 1, 3 or 5 (new clusters)",
+  "--new-store": "begin with an empty store in the place of one that was lost",
+  "--api-port <port>": "the API's port (new or stopped clusters; default 6443)",
+  "--cni-bin-dir <dir>": "use these CNI plugins instead of ours (new clusters)",
+  "--proxy-mode <mode>":
+    { text: "kind of Service rules (also of a running cluster)", choices: MODE_NAMES },
+  "--by-hand": "let pods choose our OCI runtime for learning (new or stopped clusters)",
+  "--no-by-hand": "no longer let them",
+  "--overlay <backend>":
+    { text: "how nodes reach others' pods (new clusters)", choices: OVERLAY_BACKENDS },
+  "--node-cidr-mask-size <bits>": "a node's part of the pod range (new; default 24)",
+  "--node-monitor-grace-period <duration>": "silence of a node that is lost (40s)",
+  "--nodes <count>": "have at least so many nodes: node-2, node-3, ... join",
+  "--nfs-demo": "have an NFS server, and nodes that mount it (new or stopped clusters)",
+  "--ready-timeout <seconds>": ["how long a node may take to be Ready", "30"],
+  "-o, --output <format>": "json: print one JSON object at the end",
+} as const satisfies FlagTable;
+
+export type StartFlags = FlagsOf<typeof START_FLAGS>;
 
 /** Returns what the flags of a start choose; throws CommandError `BAD_FLAG` naming the flag. */
 export function choicesOf(flags: StartFlags): NewClusterChoices {

@@ -1,12 +1,11 @@
 import { once } from "node:events";
-import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { Command, Option } from "commander";
 import { refuseUnjudged } from "../../labs/runner/parts.ts";
 import { readState } from "../../labs/runner/state.ts";
 import { endProcess } from "../apply/end-process.ts";
 import { converge, convergeOrUndo } from "../converge.ts";
+import { commandWith } from "../flags.ts";
 import { lockForRemoval, lockNew, lockNodes } from "../locks/nodes.ts";
 import { lockSlots } from "../locks/slots.ts";
 import { hasControlPlane, isWhole, observe } from "../observe/cluster.ts";
@@ -25,14 +24,13 @@ import {
   checkClusterName,
   type ClusterConfig,
   clusterRoots,
-  OVERLAY_BACKENDS,
   planCluster,
   proxyModeOf,
   readCluster,
 } from "../spec/config.ts";
 import { joiningNodeNames, NFS_NODE, nodeRange, readJoiningNodes, wantedNodes } from
   "../spec/nodes.ts";
-import { processNames } from "../spec/processes.ts";
+import { allProcesses } from "../spec/processes.ts";
 import type { WantedNode } from "../spec/spec.ts";
 import { OWN_PARTS, runningOwnParts } from "../supervisor/own-parts.ts";
 import { type Progress, quietProgress, terminalProgress } from "../terminal.ts";
@@ -40,42 +38,16 @@ import { clusterOf } from "./cluster-of.ts";
 import { nextSteps, timeTaken, type Took } from "./next-steps.ts";
 import { nfsServerGuest } from "./nfs-demo.ts";
 import { onInterrupt } from "./on-interrupt.ts";
-import { choicesOf, nodeCount, readyTimeout_ms, type StartFlags } from "./start-flags.ts";
+import { choicesOf, nodeCount, readyTimeout_ms, START_FLAGS, type StartFlags } from "./start-flags.ts";
 import { ownPartsText } from "./status.ts";
 
-export function command(): Command {
-  return new Command("start")
-    .description("Bring up a cluster and a demo, and return; the cluster keeps running.")
-    .option("--name <name>", "the cluster's name; several can run side by side", "default")
-    .option("--no-demo", "do not deploy examples/web.yaml")
-    .option("--foreground", "stay; Ctrl-C then takes the cluster down")
-    .option("--merge-kubeconfig", "add the cluster to ~/.kube/config")
-    .option("--etcd-servers <urls>", "use this etcd instead of the own store (new clusters)")
-    .option("--etcd-cafile <file>", "the CA of that etcd's certificate, PEM")
-    .option("--etcd-certfile <file>", "client certificate for that etcd, PEM")
-    .option("--etcd-keyfile <file>", "its key, PEM")
-    .option("--store-members <count>", "processes of the own store: 1, 3 or 5 (new clusters)")
-    .option("--new-store", "begin with an empty store in the place of one that was lost")
-    .option("--api-port <port>", "the API's port (new or stopped clusters; default 6443)")
-    .option("--cni-bin-dir <dir>", "use these CNI plugins instead of ours (new clusters)")
-    .addOption(
-      new Option("--proxy-mode <mode>", "kind of Service rules (also of a running cluster)")
-        .choices(MODE_NAMES),
-    )
-    .option("--by-hand", "let pods choose our OCI runtime for learning (new or stopped clusters)")
-    .option("--no-by-hand", "no longer let them")
-    .addOption(
-      new Option("--overlay <backend>", "how nodes reach others' pods (new clusters)")
-        .choices(OVERLAY_BACKENDS),
-    )
-    .option("--node-cidr-mask-size <bits>", "a node's part of the pod range (new; default 24)")
-    .option("--node-monitor-grace-period <duration>", "silence of a node that is lost (40s)")
-    .option("--nodes <count>", "have at least so many nodes: node-2, node-3, ... join")
-    .option("--nfs-demo", "have an NFS server, and nodes that mount it (new or stopped clusters)")
-    .option("--ready-timeout <seconds>", "how long a node may take to be Ready", "30")
-    .option("-o, --output <format>", "json: print one JSON object at the end")
-    .action((flags: StartFlags) => start(flags));
-}
+export const command = () =>
+  commandWith(
+    "start",
+    "Bring up a cluster and a demo, and return; the cluster keeps running.",
+    START_FLAGS,
+    start,
+  );
 
 async function start(flags: StartFlags): Promise<void> {
   const clock = systemClock();
@@ -96,7 +68,7 @@ async function start(flags: StartFlags): Promise<void> {
   let packages_ms: number | undefined;
   if (existing && runs) await changeRunning(existing, edit, flags, progress);
   else {
-    await endRestarting([wanted, ...edit.nodes]);
+    await endRestarting(edit);
     packages_ms = await prepareMachine(wanted, progress);
     if (existing === undefined) locks.use(await lockNew(wanted, clock, progress));
     await bringUp(edit, flags, progress, async () => slots?.release());
@@ -173,7 +145,7 @@ async function bringUp(
     return { wanted: "started", node };
   });
   using interrupt = onInterrupt();
-  await convergeOrUndo({ wanted: "started", cluster, nodes, demo: flags.demo }, {
+  await convergeOrUndo({ wanted: "started", cluster, nodes, demo: flags.demo ?? true }, {
     clock: systemClock(),
     progress,
     signal: interrupt.signal,
@@ -183,12 +155,8 @@ async function bringUp(
 }
 
 /** Ends what a supervisor is about to start again, or has just started: this start does it. */
-async function endRestarting([cluster, ...nodes]: readonly ClusterConfig[]): Promise<void> {
-  const processes = [
-    ...processNames(cluster!).map((name) => ({ of: cluster!, name })),
-    ...nodes.map((of) => ({ of, name: "node" as const })),
-  ];
-  for (const { of, name } of processes) {
+async function endRestarting({ wanted: cluster, nodes }: StartEdit): Promise<void> {
+  for (const { of, name } of allProcesses(cluster, nodes)) {
     if (runningPid(of.runDir, name) === undefined) await endProcess(of, name, systemClock());
   }
 }
@@ -267,6 +235,6 @@ function print(flags: StartFlags, config: ClusterConfig, took: Took | undefined)
     process.stdout.write(`${JSON.stringify(made)}\n`);
     return;
   }
-  const { demo, nfsDemo = false } = flags;
+  const { demo = true, nfsDemo = false } = flags;
   process.stdout.write(nextSteps(config, { kubeconfig, demo, nfsDemo, took }));
 }

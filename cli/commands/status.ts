@@ -12,11 +12,11 @@ import { clientAs } from "../pki/client-as.ts";
 import { type Comparison, compareViews, readyNodes } from "../observe/views.ts";
 import { askProxy } from "../observe/node-proxy.ts";
 import { runningOwnParts } from "../supervisor/own-parts.ts";
-import { logsCommand, type ProcessName, processNames } from "../spec/processes.ts";
+import { allProcesses, logsCommand, type ProcessName } from "../spec/processes.ts";
 import {
   runningPid, readRestarts, type Restarts, restartsText, supervisorPid,
 } from "../observe/processes.ts";
-import { printable } from "../terminal.ts";
+import { printable, printResult } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 
 export interface Status {
@@ -76,8 +76,7 @@ export function command(): Command {
     .option("-o, --output <format>", "json")
     .action(async (flags: { name: string; output?: string }) => {
       const status = await readStatus(await clusterOf(flags.name));
-      const text = flags.output === "json" ? JSON.stringify(status) : describe(status);
-      process.stdout.write(`${text}\n`);
+      printResult(flags.output, status, describe);
       if (!isWell(status)) process.exitCode = 1;
     });
 }
@@ -128,14 +127,11 @@ export function processStatuses(
   config: ClusterConfig,
   joined: readonly ClusterConfig[],
 ): ProcessStatus[] {
-  return [
-    ...processNames(config).map((name) => processStatus(config.runDir, name)),
-    ...joined.map((node) => ({
-      ...processStatus(node.runDir, "node"),
-      name: `node ${node.nodeName}`,
-      ...(isStopped(node) ? { stopped: true } : {}),
-    })),
-  ];
+  return allProcesses(config, joined).map(({ title, name, of }) => ({
+    ...processStatus(of.runDir, name),
+    name: title,
+    ...(of !== config && isStopped(of) ? { stopped: true } : {}),
+  }));
 }
 
 function nfsOf(joined: readonly ClusterConfig[]): NfsStatus | null {

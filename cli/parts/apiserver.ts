@@ -20,7 +20,7 @@ import type { Command } from "commander";
 import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
 import { CommandError } from "../terminal.ts";
 import { flagValues } from "./flag-values.ts";
-import { type FlagsOf, type FlagTable, partCommand, required } from "./flags.ts";
+import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
 import { runPart } from "./run-part.ts";
 
 const log = logger("apiserver");
@@ -64,7 +64,7 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k apiserver`: the apiserver alone, with kube-apiserver's flags. */
 export const command = () =>
-  partCommand("apiserver", "Serve the Kubernetes API from an etcd (kube-apiserver).", FLAGS, run);
+  commandWith("apiserver", "Serve the Kubernetes API from an etcd (kube-apiserver).", FLAGS, run);
 
 async function run(flags: Flags, command: Command): Promise<void> {
   const etcd = await connectWhenReachable(flags);

@@ -3,7 +3,7 @@ import { parseDuration } from "@raft2kube/api/duration.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { type FlagsOf, type FlagTable, partCommand, required, trueUnlessFalse } from "./flags.ts";
+import { type FlagsOf, type FlagTable, commandWith, required, trueUnlessFalse } from "../flags.ts";
 import { runPart } from "./run-part.ts";
 
 const FLAGS = {
@@ -42,7 +42,7 @@ const AUTOSCALER = "horizontal-pod-autoscaler";
 
 /** `r2k controllers`: the controllers alone, with kube-controller-manager's flags. */
 export const command = () =>
-  partCommand("controllers", "Run the controllers (kube-controller-manager).", FLAGS, run);
+  commandWith("controllers", "Run the controllers (kube-controller-manager).", FLAGS, run);
 
 async function run(flags: Flags): Promise<void> {
   const options = await optionsOf(flags);

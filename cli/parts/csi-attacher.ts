@@ -1,5 +1,5 @@
 import { startAttacher } from "@raft2kube/csi/sidecars/attacher.ts";
-import { type FlagsOf, type FlagTable, partCommand, required } from "./flags.ts";
+import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
 import { runWithClient } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
 
@@ -12,7 +12,7 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k csi-attacher`: carries out VolumeAttachments, with upstream's external-attacher's flags. */
 export const command = () =>
-  partCommand(
+  commandWith(
     "csi-attacher",
     "Run the CSI attacher beside a driver's controller service, once in a cluster.",
     FLAGS,

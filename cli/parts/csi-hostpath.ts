@@ -2,7 +2,7 @@ import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../terminal.ts";
-import { type FlagsOf, type FlagTable, partCommand, required } from "./flags.ts";
+import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
 import { runPart } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
 
@@ -21,7 +21,7 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k csi-hostpath`: the driver alone, with the flags of the reference hostpath driver. */
 export const command = () =>
-  partCommand("csi-hostpath", "Run the CSI hostPath driver.", FLAGS, run);
+  commandWith("csi-hostpath", "Run the CSI hostPath driver.", FLAGS, run);
 
 async function run(flags: Flags): Promise<void> {
   const { nodeid: nodeId, statedir: dataDir, drivername: driverName, registrationDir } = flags;

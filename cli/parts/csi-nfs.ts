@@ -1,7 +1,7 @@
 import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { type FlagsOf, type FlagTable, partCommand, required } from "./flags.ts";
+import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
 import { runPart } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
 
@@ -16,7 +16,7 @@ const FLAGS = {
 type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k csi-nfs`: the driver alone, with the flags of upstream's csi-driver-nfs. */
-export const command = () => partCommand("csi-nfs", "Run the CSI NFS driver.", FLAGS, run);
+export const command = () => commandWith("csi-nfs", "Run the CSI NFS driver.", FLAGS, run);
 
 async function run(flags: Flags): Promise<void> {
   const { nodeid: nodeId, drivername: driverName, registrationDir, mountOptions } = flags;

@@ -1,6 +1,6 @@
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { type FlagsOf, type FlagTable, partCommand, required } from "./flags.ts";
+import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
 import { runWithClient } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
 
@@ -17,7 +17,7 @@ type Flags = FlagsOf<typeof FLAGS>;
  * `r2k csi-provisioner`: the provisioner alone, with the flags of upstream's external-provisioner.
  */
 export const command = () =>
-  partCommand("csi-provisioner", "Run the CSI provisioner beside a driver.", FLAGS, run);
+  commandWith("csi-provisioner", "Run the CSI provisioner beside a driver.", FLAGS, run);
 
 async function run({ csiAddress, nodeDeployment: nodeName, ...flags }: Flags): Promise<void> {
   const driverSocket = unixPath("--csi-address", csiAddress);

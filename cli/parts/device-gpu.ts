@@ -1,7 +1,7 @@
 import { GPU_RESOURCE_NAME, startGpuPlugin } from "@raft2kube/device/plugins/gpu/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { type FlagsOf, type FlagTable, partCommand } from "./flags.ts";
+import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
 import { runPart } from "./run-part.ts";
 
 const FLAGS = {
@@ -17,7 +17,7 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k device-gpu`: the device plugin of simulated GPUs. */
 export const command = () =>
-  partCommand(
+  commandWith(
     "device-gpu",
     `Run the device plugin of simulated GPUs (${GPU_RESOURCE_NAME}), shared by pods.`,
     FLAGS,

@@ -1,7 +1,7 @@
 import { startSampleDevicePlugin } from "@raft2kube/device/plugins/sample/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { type FlagsOf, type FlagTable, partCommand, required } from "./flags.ts";
+import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
 import { runPart } from "./run-part.ts";
 
 const FLAGS = {
@@ -16,7 +16,7 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k device-sample`: the sample device plugin. */
 export const command = () =>
-  partCommand(
+  commandWith(
     "device-sample",
     "Run the sample device plugin: simulated devices on a device node.",
     FLAGS,

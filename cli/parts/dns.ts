@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { startDns } from "@raft2kube/dns/main.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../terminal.ts";
-import { type FlagsOf, type FlagTable, partCommand, required } from "./flags.ts";
+import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
 import { runWithClient } from "./run-part.ts";
 
 const FLAGS = {
@@ -17,7 +17,7 @@ const FLAGS = {
 type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k dns`: the cluster's DNS server alone. */
-export const command = () => partCommand("dns", "Run the cluster's DNS server.", FLAGS, run);
+export const command = () => commandWith("dns", "Run the cluster's DNS server.", FLAGS, run);
 
 async function run(flags: Flags): Promise<void> {
   const { address, clusterDomain, ttl } = flags;

@@ -6,7 +6,7 @@ import { type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
 import { parseEvictionHard, parsePodPids, parseTaint } from "@raft2kube/kubelet/flags.ts";
 import { POD_PIDS_MAX } from "@raft2kube/kubelet/limits.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { type FlagsOf, type FlagTable, partCommand } from "./flags.ts";
+import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
 import { runPart } from "./run-part.ts";
 
 const FLAGS = {
@@ -44,7 +44,7 @@ type Flags = FlagsOf<typeof FLAGS>;
  * `r2k kubelet`: the node agent alone, with upstream's flags. Without --kubeconfig: static pods
  * only.
  */
-export const command = () => partCommand("kubelet", "Run the node agent (kubelet).", FLAGS, run);
+export const command = () => commandWith("kubelet", "Run the node agent (kubelet).", FLAGS, run);
 
 async function run(flags: Flags): Promise<void> {
   const options = await optionsOf(flags);

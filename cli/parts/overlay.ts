@@ -2,7 +2,7 @@ import { isIPv4 } from "node:net";
 import { hostname } from "node:os";
 import { cleanup, startOverlay } from "@raft2kube/cni/overlay/main.ts";
 import { CommandError } from "../terminal.ts";
-import { type FlagsOf, type FlagTable, partCommand } from "./flags.ts";
+import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
 import { runWithClient } from "./run-part.ts";
 
 const FLAGS = {
@@ -23,7 +23,7 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k overlay`: routes between nodes' pods, in the network namespace it is started in. */
 export const command = () =>
-  partCommand("overlay", "Run the overlay between nodes (flannel's role).", FLAGS, run);
+  commandWith("overlay", "Run the overlay between nodes (flannel's role).", FLAGS, run);
 
 async function run(flags: Flags): Promise<void> {
   const { subnetFile, publicIp, iface, ipMasq = false, hostnameOverride: nodeName } = flags;

@@ -4,7 +4,7 @@ import { AliveBytes, collectGarbage } from "@raft2kube/linux/process/collect-gar
 import { given } from "@raft2kube/std/given.ts";
 import { hostname } from "node:os";
 import { startGivingBack } from "../process/give-back.ts";
-import { type FlagsOf, type FlagTable, partCommand } from "./flags.ts";
+import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
 import { runWithClient } from "./run-part.ts";
 
 const FLAGS = {
@@ -22,7 +22,7 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k proxy`: the service proxy alone, in the network namespace it is started in. */
 export const command = () =>
-  partCommand("proxy", "Run the service proxy (kube-proxy).", FLAGS, run);
+  commandWith("proxy", "Run the service proxy (kube-proxy).", FLAGS, run);
 
 async function run(flags: Flags): Promise<void> {
   if (flags.cleanup) return cleanup();

@@ -5,7 +5,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { CommandError } from "../terminal.ts";
 import { byHandOption } from "../process/by-hand.ts";
-import { type FlagsOf, type FlagTable, partCommand, repeated, required } from "./flags.ts";
+import { type FlagsOf, type FlagTable, commandWith, repeated, required } from "../flags.ts";
 import { runPart } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
 
@@ -28,7 +28,7 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k runtime`: the CRI runtime alone. */
 export const command = () =>
-  partCommand("runtime", "Run the container runtime: CRI v1 on a Unix socket.", FLAGS, run);
+  commandWith("runtime", "Run the container runtime: CRI v1 on a Unix socket.", FLAGS, run);
 
 async function program(flag: string, name: string): Promise<string> {
   const found = await findProgram(name);

@@ -1,6 +1,6 @@
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { startScheduler } from "@raft2kube/scheduler/main.ts";
-import { type FlagsOf, type FlagTable, partCommand, required, trueUnlessFalse } from "./flags.ts";
+import { type FlagsOf, type FlagTable, commandWith, required, trueUnlessFalse } from "../flags.ts";
 import { runPart } from "./run-part.ts";
 
 const FLAGS = {
@@ -12,7 +12,7 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 /** `r2k scheduler`: the scheduler alone, with kube-scheduler's flags. */
 export const command = () =>
-  partCommand("scheduler", "Run the scheduler (kube-scheduler).", FLAGS, run);
+  commandWith("scheduler", "Run the scheduler (kube-scheduler).", FLAGS, run);
 
 async function run({ kubeconfig, leaderElect }: Flags): Promise<void> {
   const connection = await kubeConnection(kubeconfig);

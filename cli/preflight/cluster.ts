@@ -1,6 +1,6 @@
 import { type ClusterConfig, startCommand } from "../spec/config.ts";
 import { isStopped } from "../spec/nodes.ts";
-import { logsCommand, processNames } from "../spec/processes.ts";
+import { allProcesses, logsCommand } from "../spec/processes.ts";
 import { runningPid } from "../observe/processes.ts";
 import { type Check, failed, ok } from "./check.ts";
 
@@ -13,20 +13,13 @@ export function clusterChecks(
   joined: readonly ClusterConfig[] = [],
 ): Check[] {
   const nodes = joined.filter((node) => !isStopped(node));
-  const processes = [
-    ...processNames(config).map((name) => {
-      const logs = logsCommand(config.name, name);
-      return { name, pid: runningPid(config.runDir, name), logs };
-    }),
-    ...nodes.map(({ nodeName: node, runDir }) => ({
-      name: `node ${node}`,
-      pid: runningPid(runDir, "node"),
-      logs: logsCommand(config.name, "node", node),
-    })),
-  ];
+  const processes = allProcesses(config, nodes).map(({ title, name, of }) => {
+    const logs = logsCommand(config.name, name, of.joins && of.nodeName);
+    return { title, logs, pid: runningPid(of.runDir, name) };
+  });
   if (processes.every(({ pid }) => pid === undefined)) return [];
-  return processes.map(({ name, pid, logs }) => ({
-    name: `${name} process of "${config.name}"`,
+  return processes.map(({ title, pid, logs }) => ({
+    name: `${title} process of "${config.name}"`,
     ask: () =>
       Promise.resolve(
         pid === undefined

@@ -14,6 +14,14 @@ export const ALL_PROCESS_NAMES: readonly ProcessName[] = processNames({
   storeMembers: STORE_MEMBERS_MAX,
 });
 
+/** The processes of a cluster and of nodes that joined it; a node's title has its name. */
+export function allProcesses(cluster: ClusterConfig, joined: readonly ClusterConfig[]) {
+  return [
+    ...processNames(cluster).map((name) => ({ title: `${name}`, name, of: cluster })),
+    ...joined.map((of) => ({ title: `node ${of.nodeName}`, name: "node" as const, of })),
+  ];
+}
+
 /** The command that prints the log of a process; `node` is the name of a node that joined. */
 export function logsCommand(cluster: string, process: string, node?: string): string {
   const ofNode = node === undefined ? "" : ` --node ${node}`;

@@ -115,7 +115,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["assemble.ts", "main.ts", "offload/thread.ts"],
   ],
   cli: [
-    ["terminal.ts", "version.ts", "assets.ts"],
+    ["terminal.ts", "version.ts", "assets.ts", "flags.ts"],
     ["spec/", "store/"],
     ["pki/"],
     ["observe/"],

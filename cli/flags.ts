@@ -13,9 +13,11 @@ export type FlagTable = Readonly<Record<string, Flag>>;
 
 type Camel<S extends string> =
   S extends `${infer First}-${infer Rest}` ? `${First}${Capitalize<Camel<Rest>>}` : S;
+type Word<Form> = Form extends `${infer Name} ${string}` ? Name : Form;
 type NameOf<Form> =
-  Form extends `--${infer Name} ${string}` ? Camel<Name>
-    : Form extends `--${infer Name}` ? Camel<Name> : never;
+  Form extends `-${string}, --${infer Name}` ? Camel<Word<Name>>
+    : Form extends `--no-${infer Name}` ? Camel<Name>
+      : Form extends `--${infer Name}` ? Camel<Word<Name>> : never;
 type ValueOf<Form, F> =
   F extends { readonly choices: readonly (infer Choice)[] } ? Choice
     : F extends { readonly isRepeated: true } ? string[]
@@ -40,8 +42,8 @@ export const repeated = (text: string) => ({ text, isRepeated: true }) as const;
 export const trueUnlessFalse = (text: string) =>
   ({ text, choices: ["true", "false"], otherwise: "true" }) as const;
 
-/** Makes the command of one part, which runs until it is ended. */
-export function partCommand<const T extends FlagTable>(
+/** Makes a command with these flags. */
+export function commandWith<const T extends FlagTable>(
   name: string,
   description: string,
   flags: T,

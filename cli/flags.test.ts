@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { expect, expectTypeOf, test } from "vitest";
-import { type FlagsOf, type FlagTable, partCommand, repeated, required, trueUnlessFalse } from
+import { type FlagsOf, type FlagTable, commandWith, repeated, required, trueUnlessFalse } from
   "./flags.ts";
 
 const FLAGS = {
@@ -18,7 +18,7 @@ type Flags = FlagsOf<typeof FLAGS>;
 
 async function valuesOf(...words: string[]): Promise<Flags> {
   let values: Flags | undefined;
-  const command = partCommand("part", "A part.", FLAGS, async (flags) => void (values = flags));
+  const command = commandWith("part", "A part.", FLAGS, async (flags) => void (values = flags));
   command.exitOverride().configureOutput({ writeErr: () => undefined });
   await new Command().addCommand(command).parseAsync(["part", ...words], { from: "user" });
   return values!;
