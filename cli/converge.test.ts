@@ -6,7 +6,8 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { convergeOrUndo } from "./converge.ts";
 import { startTimeOf } from "./observe/process-table.ts";
-import { type ClusterConfig, planCluster } from "./spec/config.ts";
+import { type ClusterConfig, configPath, planCluster, writeCluster } from "./spec/config.ts";
+import { planJoiningNode } from "./spec/nodes.ts";
 
 let dir: string;
 let config: ClusterConfig;
@@ -53,4 +54,23 @@ test.each(ENDS)("%s of a start leaves a cluster that ran before", async (by) => 
   } finally {
     control.kill("SIGKILL");
   }
+});
+
+test("an addition that fails before it made anything has nothing to undo", async () => {
+  rmSync(configPath(config.dataDir), { recursive: true });
+  await writeCluster(config);
+  const titles: string[] = [];
+  const progress = {
+    step: <T>(title: string, work: () => Promise<T>) => (titles.push(title), work()),
+    note: (line: string) => expect.fail(line),
+  };
+  const nodes = [{ wanted: "started", node: planJoiningNode(config, "node-2", []) } as const];
+  const { signal } = new AbortController();
+  const adding = convergeOrUndo(
+    { wanted: "kept", cluster: config, nodes }, { clock: systemClock(), progress, signal },
+  );
+  // The cluster has no kubeconfig.
+  await expect(adding).rejects.toMatchObject({ code: "BAD_KUBECONFIG" });
+  expect(titles).toEqual(["nodes: node-2"]);
+  expect(existsSync(configPath(config.dataDir))).toBe(true);
 });

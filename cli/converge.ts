@@ -10,9 +10,9 @@ import { clientAs } from "./pki/client-as.ts";
 import { formerSpec, plan } from "./plan/plan.ts";
 import { keyOf, type Step } from "./plan/step.ts";
 import type { ClusterPlace } from "./spec/config.ts";
-import type { Spec } from "./spec/spec.ts";
+import type { Change, Spec } from "./spec/spec.ts";
 import { noteLogs, withKeptLogs } from "./supervisor/keep-logs.ts";
-import { CommandError, type Progress } from "./terminal.ts";
+import { CommandError, type Progress, quietProgress } from "./terminal.ts";
 
 const INTERRUPT_TIMEOUT_MS = 10_000;
 const READY_TIMEOUT_MS = 30_000;
@@ -53,7 +53,7 @@ export async function converge(spec: Spec, options: ConvergeOptions): Promise<vo
  * this call made is removed again.
  */
 export async function convergeOrUndo(
-  spec: Extract<Spec, { wanted: "started" | "kept" }>,
+  spec: Change,
   options: ConvergeOptions & { readonly signal: AbortSignal },
 ): Promise<void> {
   const { progress, signal } = options;
@@ -142,7 +142,13 @@ class Convergence {
    * Applies the first step of each plan until none is left that was not applied. Each is applied
    * once: a start ensures also what is there, and a process that ends again has its supervisor.
    */
-  async applyPlans(spec: Spec, context = this.#context): Promise<void> {
+  async applyPlans(
+    spec: Spec,
+    context = this.#context,
+    failed: (step: Step, thrown: unknown) => void = (_, thrown) => {
+      throw thrown;
+    },
+  ): Promise<void> {
     const applied = new Set<string>();
     for (;;) {
       const steps = plan(spec, await observe(this.#cluster));
@@ -150,23 +156,20 @@ class Convergence {
       if (step === undefined) return;
       this.last = step;
       applied.add(keyOf(step));
-      await apply(step, context).catch((thrown: unknown) => {
-        if (context === this.#context || step.kind !== "remove-node") throw thrown;
-        context.progress.note(`  node ${step.name} cannot be removed: ${messageOf(thrown)}`);
-      });
+      await apply(step, context).catch((thrown: unknown) => failed(step, thrown));
     }
   }
 
-  /** Converges to a former spec, whatever happens. A node that cannot be removed is named. */
+  /** Converges to a former spec. A node that cannot be removed is named, and the others go. */
   async undo(former: Spec, title: string): Promise<void> {
     const { progress } = this.#options;
     if (plan(former, await observe(this.#cluster)).length === 0) return;
-    const context: Context = {
-      ...this.#context,
-      signal: new AbortController().signal,
-      step: (_, work) => work(),
-    };
-    await progress.step(title, () => this.applyPlans(former, context));
+    const { step } = quietProgress(progress);
+    const context: Context = { ...this.#context, signal: new AbortController().signal, step };
+    await progress.step(title, () => this.applyPlans(former, context, (one, thrown) => {
+      if (one.kind !== "remove-node") throw thrown;
+      progress.note(`  node ${one.name} cannot be removed: ${messageOf(thrown)}`);
+    }));
   }
 
   async close(): Promise<void> {

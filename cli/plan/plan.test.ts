@@ -3,7 +3,7 @@ import type { Observation, ObservedNode } from "../observe/cluster.ts";
 import { type ClusterConfig, planCluster } from "../spec/config.ts";
 import { planJoiningNode } from "../spec/nodes.ts";
 import { type ProcessName, processNames } from "../spec/processes.ts";
-import type { Spec } from "../spec/spec.ts";
+import type { Change, Spec } from "../spec/spec.ts";
 import { CommandError } from "../terminal.ts";
 import { formerSpec, plan } from "./plan.ts";
 import { keyOf, type Step } from "./step.ts";
@@ -114,7 +114,7 @@ test.each(FORMER)("undoing a start or an addition, at each step, leads back to %
   const nodes = ["node-2", "node-3"].map((name) => {
     return { wanted: "started", node: nodeOf(name) } as const;
   });
-  const specs: (Parameters<typeof formerSpec>[0] & Spec)[] = [
+  const specs: Change[] = [
     { wanted: "started", cluster, nodes, demo: true },
     { wanted: "kept", cluster, nodes: nodes.slice(1) },
   ];
@@ -135,7 +135,7 @@ test.each(FORMER)("undoing a start or an addition, at each step, leads back to %
 
 test("undoing never removes a node that had a folder before", () => {
   const node: ClusterConfig = nodeOf("node-2");
-  const spec: Spec = { wanted: "kept", cluster, nodes: [{ wanted: "started", node }] };
+  const spec: Change = { wanted: "kept", cluster, nodes: [{ wanted: "started", node }] };
   const former = formerSpec(spec, seen(["control"], { "node-2": ended(undefined) }));
   expect(former).toEqual({ wanted: "kept", cluster, nodes: [] });
 });

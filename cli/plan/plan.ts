@@ -1,7 +1,7 @@
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { type Observation, runsInPart } from "../observe/cluster.ts";
 import type { ClusterConfig } from "../spec/config.ts";
-import { isWanted, type Spec, type UnwantedNode, type WantedNode } from "../spec/spec.ts";
+import { type Change, isWanted, type Spec, type UnwantedNode, type WantedNode } from "../spec/spec.ts";
 import { storeMemberNames } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
 import type { Step } from "./step.ts";
@@ -91,17 +91,18 @@ function planModes(cluster: ClusterConfig, mode: ModeName, seen: Observation): S
 
 /**
  * The spec to which a failed change converges: a new cluster is removed with its data, one that was
- * stopped is stopped again, and of one of which a process ran only the nodes are removed that had
- * no folder before.
+ * stopped is stopped again, and of one that is kept, or of which a process ran, only the nodes are
+ * removed that had no folder before.
  */
-export function formerSpec(
-  { cluster, nodes }: Pick<Extract<Spec, { wanted: "kept" }>, "cluster" | "nodes">,
-  before: Observation,
-): Spec {
-  if (!before.isWritten) return { wanted: "absent", cluster };
+export function formerSpec({ wanted, cluster, ...spec }: Change, before: Observation): Spec {
+  const nodes: readonly (WantedNode | UnwantedNode)[] = spec.nodes;
   const added = nodes.filter(isWanted).filter(({ node }) => !before.nodes.has(node.nodeName));
   const unwanted = added.map(({ node }): UnwantedNode => {
     return { wanted: "absent", name: node.nodeName, node };
   });
-  return { wanted: runsInPart(before) ? "kept" : "stopped", cluster, nodes: unwanted };
+  if (wanted === "kept" || (before.isWritten && runsInPart(before))) {
+    return { wanted: "kept", cluster, nodes: unwanted };
+  }
+  if (before.isWritten) return { wanted: "stopped", cluster, nodes: unwanted };
+  return { wanted: "absent", cluster };
 }

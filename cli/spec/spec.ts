@@ -43,6 +43,9 @@ export type Spec =
     }
   | { readonly wanted: "absent"; readonly cluster: ClusterPlace };
 
+/** A spec that can be undone. */
+export type Change = Extract<Spec, { readonly wanted: "started" | "kept" }>;
+
 /** Whether a node is one that is wanted. */
 export function isWanted(node: WantedNode | UnwantedNode): node is WantedNode {
   return node.wanted === "started" || node.wanted === "running";
