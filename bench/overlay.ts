@@ -7,8 +7,8 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { flanneld, hasFlanneld } from "../test/contract/cni/overlay/flanneld.ts";
 import { ours } from "../test/contract/cni/overlay/ours.ts";
 import { PLUGINS, routesOf } from "../test/contract/cni/overlay/suite.ts";
-import { type Machine, patience, type Pod, run, World } from
-  "../test/contract/cni/overlay/world.ts";
+import { type Machine, patience, type Pod, run, Underlay } from
+  "@raft2kube/test/contract/cni/overlay/underlay.ts";
 import { median, type Row } from "./benchmark.ts";
 
 const TRAFFIC = join(import.meta.dirname, "overlay/traffic.ts");
@@ -33,10 +33,10 @@ const MEASUREMENTS = [
 export async function overlay(): Promise<Row[]> {
   if (!hasFlanneld) throw new Error("there is no flanneld: npm run peers -- flanneld");
   await buildPlugins(PLUGINS);
-  const world = await World.create();
+  const underlay = await Underlay.create();
   try {
-    const [one, two] = [await machines(world, ours), await machines(world, flanneld)];
-    const pairs = [await pair(world, one), await pair(world, two)] as const;
+    const [one, two] = [await machines(underlay, ours), await machines(underlay, flanneld)];
+    const pairs = [await pair(underlay, one), await pair(underlay, two)] as const;
     const rows: Row[] = [];
     for (const { what, unit, words, scale, goal } of MEASUREMENTS) {
       const values: [number[], number[]] = [[], []];
@@ -59,30 +59,30 @@ export async function overlay(): Promise<Row[]> {
     }
     return rows;
   } finally {
-    await world.close();
+    await underlay.close();
     rmSync(PLUGINS, { recursive: true, force: true });
   }
 }
 
-async function machines(world: World, implementation: typeof ours | typeof flanneld) {
-  const all = [await world.machine(), await world.machine()] as const;
+async function machines(underlay: Underlay, implementation: typeof ours | typeof flanneld) {
+  const all = [await underlay.machine(), await underlay.machine()] as const;
   // Both masquerade, as flannel's manifest has it, so the kernel tracks connections for both.
   const started = implementation({ Type: "vxlan" }, true);
-  await Promise.all(all.map((each) => started.start(world, each)));
+  await Promise.all(all.map((each) => started.start(underlay, each)));
   return all;
 }
 
-async function pair(world: World, [one, two]: readonly [Machine, Machine]): Promise<Pair> {
+async function pair(underlay: Underlay, [one, two]: readonly [Machine, Machine]): Promise<Pair> {
   const there = () => routesOf(one).includes(two.podCidr) && routesOf(two).includes(one.podCidr);
   await waitFor("the routes", there, patience);
-  const [from, to] = [await world.pod(one, PLUGINS), await world.pod(two, PLUGINS)];
+  const [from, to] = [await underlay.pod(one, PLUGINS), await underlay.pod(two, PLUGINS)];
   await new Promise<void>((resolve, reject) => {
     inNetns(to.netns, () => {
       const words = [TRAFFIC, "serve", String(PORT)];
       const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
       child.on("error", reject);
       child.stdout.once("data", () => resolve());
-      world.later(() => void child.kill("SIGKILL"));
+      underlay.later(() => void child.kill("SIGKILL"));
     });
   });
   return { from, to };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { containerd } from "../test/contract/cri/containerd.ts";
 import type { Implementation, Served } from "../test/contract/cri/implementation.ts";
 import { ours } from "../test/contract/cri/ours.ts";
-import { type World, createWorld } from "../test/contract/cri/world.ts";
+import { type RuntimeHost, createRuntimeHost } from "@raft2kube/test/contract/cri/runtime-host.ts";
 import { type Row, median } from "./benchmark.ts";
 
 const PODS = 30;
@@ -43,24 +43,24 @@ export async function pod(): Promise<Row[]> {
 
 async function measure(name: string, implementation: Implementation): Promise<Times[]> {
   process.stderr.write(`${name}: ${PODS} pods\n`);
-  const world = createWorld();
-  const served = await implementation.start(world);
+  const host = createRuntimeHost();
+  const served = await implementation.start(host);
   try {
     const times: Times[] = [];
-    for (let i = 0; i < PODS; i++) times.push(await life(served, world));
+    for (let i = 0; i < PODS; i++) times.push(await life(served, host));
     return times;
   } finally {
     await served.close();
-    await world.close();
+    await host.close();
   }
 }
 
-async function life({ runtime }: Served, world: World): Promise<Times> {
+async function life({ runtime }: Served, host: RuntimeHost): Promise<Times> {
   const uid = randomUUID();
   const config = {
     metadata: { name: "bench", namespace: "bench", uid, attempt: 0 },
-    logDirectory: join(world.logDirectory, uid),
-    linux: { cgroupParent: `${world.cgroupParent}/${uid}` },
+    logDirectory: join(host.logDirectory, uid),
+    linux: { cgroupParent: `${host.cgroupParent}/${uid}` },
   };
   const container = {
     metadata: { name: "main", attempt: 0 },

@@ -14,7 +14,7 @@ import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import { IN_GUEST, quoted, runGuest } from "../test/guest/guest.ts";
 import { IPTABLES_PROGRAMS, KUBE_PROXY, METRICS, runKubeProxy, startApi } from
   "../test/contract/proxy/upstream.ts";
-import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS, type World } from
+import { ADDRESSES, CLUSTER_CIDR, createNodeNetwork, TARGETS, type NodeNetwork } from
   "../testing/network/node-network.ts";
 import { median, type Row } from "./benchmark.ts";
 
@@ -86,7 +86,7 @@ async function inGuest(count: number): Promise<Row[]> {
 }
 
 async function atSize(mode: ModeName, count: number): Promise<Row[]> {
-  const world = await createWorld();
+  const net = await createNodeNetwork();
   const api = await startApi();
   try {
     process.stderr.write(`${count} Services, ${mode}\n`);
@@ -94,15 +94,15 @@ async function atSize(mode: ModeName, count: number): Promise<Row[]> {
       const some = Array.from({ length: Math.min(50, count - at) }, (_, i) => at + i);
       await Promise.all(some.map((i) => api.served.set(service(i), slice(i))));
     }
-    const memory_MiB = await memoryOfOurs(mode, api, world, count);
-    const own = { ...(await ours(mode, count, world)), memory_MiB };
+    const memory_MiB = await memoryOfOurs(mode, api, net, count);
+    const own = { ...(await ours(mode, count, net)), memory_MiB };
     process.stderr.write(`ours: ${JSON.stringify(own)}\n`);
     const hasPeer = existsSync(KUBE_PROXY) && mode !== "userspace";
-    const peer = hasPeer ? await upstream(mode, api, world, count) : undefined;
+    const peer = hasPeer ? await upstream(mode, api, net, count) : undefined;
     return rowsOf(`${mode}, ${count} Services`, own, peer);
   } finally {
     await api.served.close();
-    world.close();
+    net.close();
   }
 }
 
@@ -154,7 +154,7 @@ function slice(i: number, turn = 0): EndpointSlice {
 async function ours(
   mode: ModeName,
   count: number,
-  world: World,
+  net: NodeNetwork,
 ): Promise<Omit<Measurements, "memory_MiB">> {
   const rules = modeNamed(mode).create({ clusterCidr: CLUSTER_CIDR, clock, log: logger("bench") });
   const planned = (i: number, turn = 0) => planOf(service(i), [slice(i, turn)], "here").ports;
@@ -167,7 +167,7 @@ async function ours(
     await delay(clock, SYNC_DELAY_MS);
     changes.push(await timed(() => rules.change(ports)));
   }
-  const connections = await rate(world);
+  const connections = await rate(net);
   await rules.close();
   await modeNamed(mode).remove();
   return { fullSync, oneChange: median(changes), connections };
@@ -176,14 +176,14 @@ async function ours(
 type Api = Awaited<ReturnType<typeof startApi>>;
 
 async function memoryOfOurs(
-  mode: ModeName, api: Api, world: World, count: number,
+  mode: ModeName, api: Api, net: NodeNetwork, count: number,
 ): Promise<number> {
   const kubeconfig = await api.server.kubeconfigFor("system:kube-proxy");
   const flags = ["--kubeconfig", kubeconfig, "--hostname-override", "here", "--proxy-mode", mode];
   const args = [join(ROOT, "cli/main.ts"), "proxy", ...flags, "--cluster-cidr", CLUSTER_CIDR];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
   child.on("error", (error) => process.stderr.write(`${error.message}\n`));
-  await served(world, count);
+  await served(net, count);
   await delay(clock, REST_MS);
   const used = memoryOf(child.pid ?? 0);
   const gone = once(child, "exit");
@@ -194,10 +194,10 @@ async function memoryOfOurs(
 }
 
 async function upstream(
-  mode: "nftables" | "iptables" | "ipvs", api: Api, world: World, count: number,
+  mode: "nftables" | "iptables" | "ipvs", api: Api, net: NodeNetwork, count: number,
 ): Promise<Measurements> {
   const running = await runKubeProxy(mode, api.server);
-  await served(world, count);
+  await served(net, count);
   // In mode ipvs all syncs are full.
   const kinds = mode === "ipvs" ? ["", ""] : ["full_", "partial_"];
   const [whole = "", part = ""] = kinds.map((kind) => `${kind}proxy_rules_duration_seconds`);
@@ -221,25 +221,25 @@ async function upstream(
     fullSync: (1000 * full.sum) / full.count,
     oneChange: median(changes),
     memory_MiB: memoryOf(running.pid),
-    connections: await rate(world),
+    connections: await rate(net),
   };
   await running.close();
   return measured;
 }
 
 /** Waits until the first Service answers. */
-async function served(world: World, count: number): Promise<void> {
+async function served(net: NodeNetwork, count: number): Promise<void> {
   const options = { clock, timeout_ms: START_MS, interval_ms: 200 };
   await waitFor(`${count} Services`, async () => {
-    return /^two /.test(await world.outside.ask(addressOf(0), 80, { timeout_ms: 500 }));
+    return /^two /.test(await net.outside.ask(addressOf(0), 80, { timeout_ms: 500 }));
   }, options);
 }
 
 /** The median of some runs; a first one warms the client and the server up. */
-async function rate(world: World): Promise<number> {
+async function rate(net: NodeNetwork): Promise<number> {
   const rates: number[] = [];
   for (let run = 0; run <= CONNECT_RUNS; run++) {
-    rates.push((await world.outside.many(addressOf(0), 80, CONNECT_MS)) / (CONNECT_MS / 1000));
+    rates.push((await net.outside.many(addressOf(0), 80, CONNECT_MS)) / (CONNECT_MS / 1000));
   }
   return median(rates.slice(1));
 }

@@ -10,7 +10,9 @@ import { check, checkOptions, repeatCommand, stillAtWork } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustPass } from "../must.ts";
 import { betweenReads, lateWatches, limitsAsked } from "../apiserver/between.ts";
-import { NAMESPACE, type World, list, mapOf, refusalOf, withWorld } from "../apiserver/world.ts";
+import {
+  NAMESPACE, type ConfigMapServers, list, mapOf, refusalOf, withServers,
+} from "../apiserver/config-map-servers.ts";
 
 /** How far a cache is behind its store. */
 const LATE_MS = 20;
@@ -46,8 +48,8 @@ check("list: how resourceVersion and limit select a revision", () => {
 });
 
 check("list: without a resourceVersion it has the writes of another server", () =>
-  withWorld(async (world) => {
-    const [writer, reader] = [world.server(), world.server(lateWatches(world.etcd, LATE_MS))];
+  withServers(async (servers) => {
+    const [writer, reader] = [servers.server(), servers.server(lateWatches(servers.etcd, LATE_MS))];
     for (let i = 0; i < 10; i++) {
       const { metadata } = await writer.store.create(mapOf(`m${i}`));
       const { names, revision } = await list(reader, "");
@@ -62,8 +64,8 @@ check("list: without a resourceVersion it has the writes of another server", () 
 );
 
 check("list: at 0 any state is enough, without pages", () =>
-  withWorld(async (world) => {
-    const server = world.server();
+  withServers(async (servers) => {
+    const server = servers.server();
     for (const name of ["a", "b", "c"]) await server.store.create(mapOf(name));
     const { names, continue: token } = await list(server, "resourceVersion=0&limit=2");
     judge(names.join() === "a,b,c" && token === "", {
@@ -128,8 +130,8 @@ async function pagesAt(server: Resource, at: number, limit: number): Promise<Pag
 }
 
 check("list: a list of a past revision starts the cache too", () =>
-  withWorld(async (world) => {
-    const [writer, server] = [world.server(), world.server()];
+  withServers(async (servers) => {
+    const [writer, server] = [servers.server(), servers.server()];
     await writer.store.create(mapOf("a"));
     const revision = await writer.store.rows.revision();
     await writer.store.create(mapOf("b"));
@@ -147,9 +149,9 @@ check("list: a list of a past revision starts the cache too", () =>
 const PAGES_AT = "list: pages at a revision show the state of that revision";
 
 check(PAGES_AT, () =>
-  withWorld(async (world) => {
+  withServers(async (servers) => {
     const { seed = 1 } = checkOptions();
-    const [held, late] = [world.server(), world.server()];
+    const [held, late] = [servers.server(), servers.server()];
     await held.cache();
     const states = await writeAtRandom(held, seed);
     const random = seededRandom(seed);
@@ -187,8 +189,8 @@ async function pagesOf(server: Resource, first: string, next: string): Promise<s
 }
 
 check("list: a limit counts the objects that match a selector", () =>
-  withWorld(async (world) => {
-    const [held, late] = [world.server(), world.server()];
+  withServers(async (servers) => {
+    const [held, late] = [servers.server(), servers.server()];
     await held.cache();
     for (const name of ["a", "b", "c", "d", "e"]) await held.store.create(mapOf(name));
     const revision = await held.store.rows.revision();
@@ -220,19 +222,19 @@ check("list: a limit counts the objects that match a selector", () =>
 );
 
 /** More maps than a page of the store; between its pages one is deleted and one created. */
-async function crowd(world: World): Promise<{ server: Resource; expected: string[] }> {
-  const writer = world.server();
+async function crowd(servers: ConfigMapServers): Promise<{ server: Resource; expected: string[] }> {
+  const writer = servers.server();
   const expected = Array.from({ length: STORE_PAGE_KEYS + 2 }, (_, i) => `m${1_000 + i}`);
   await Promise.all(expected.map((name) => writer.store.create(mapOf(name))));
   let moved = false;
-  const etcd = betweenReads(world.etcd, async ({ more }) => {
+  const etcd = betweenReads(servers.etcd, async ({ more }) => {
     if (!more || moved) return;
     moved = true;
     const [first = ""] = expected;
     await writer.store.change(NAMESPACE, first, (object) => ({ do: "delete", object: object! }));
     await writer.store.create(mapOf("z"));
   });
-  return { server: world.server(etcd), expected };
+  return { server: servers.server(etcd), expected };
 }
 
 const NAMED_MAX = 3;
@@ -243,8 +245,8 @@ function someOf(names: readonly string[]): string {
 }
 
 check("list: the store's pages are of one revision, despite writes between them", () =>
-  withWorld(async (world) => {
-    const { server, expected } = await crowd(world);
+  withServers(async (servers) => {
+    const { server, expected } = await crowd(servers);
     const options = readListOptions(server.kind, new URLSearchParams());
     const selection = selectionOf(server.kind, NAMESPACE, options);
     const { entries } = await listFromStore(server, NAMESPACE, selection, options);
@@ -265,10 +267,10 @@ check("list: the store's pages are of one revision, despite writes between them"
 );
 
 check("list: no page of the store has more than STORE_PAGE_KEYS keys", () =>
-  withWorld(async (world) => {
+  withServers(async (servers) => {
     const asked: number[] = [];
-    const limits = limitsAsked(world.etcd, (limit) => asked.push(limit));
-    const server = world.server(limits);
+    const limits = limitsAsked(servers.etcd, (limit) => asked.push(limit));
+    const server = servers.server(limits);
     await server.store.create(mapOf("a"));
     for (const limit of [0, 10 * STORE_PAGE_KEYS]) {
       const options = readListOptions(server.kind, new URLSearchParams({ limit: `${limit}` }));
@@ -285,8 +287,8 @@ check("list: no page of the store has more than STORE_PAGE_KEYS keys", () =>
 );
 
 check("list: a future revision is 504, a compacted one 410", () =>
-  withWorld(async (world) => {
-    const [server, late] = [world.server(), world.server()];
+  withServers(async (servers) => {
+    const [server, late] = [servers.server(), servers.server()];
     for (const name of ["a", "b", "c", "d"]) await server.store.create(mapOf(name));
     const first = await list(server, "limit=2");
     for (const query of ["resourceVersion=999", "resourceVersion=999&resourceVersionMatch=Exact"]) {
@@ -299,7 +301,7 @@ check("list: a future revision is 504, a compacted one 410", () =>
       });
     }
     await late.store.create(mapOf("e"));
-    await world.etcd.compact({ revision: await server.store.rows.revision() });
+    await servers.etcd.compact({ revision: await server.store.rows.revision() });
     const gone = await refusalOf(() => list(late, `limit=2&continue=${first.continue}`));
     judge(gone?.http === 410, {
       when: `the next page of a list at ${first.revision}, which is compacted`,

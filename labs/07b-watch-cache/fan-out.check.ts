@@ -14,7 +14,7 @@ import { untilQuiet } from "../quiet.ts";
 import { orBroken } from "../apiserver/broken.ts";
 import { expectLines } from "../apiserver/expect-lines.ts";
 import { ALL, emptyCache, ofApp, onNode, podEntry, put, remove } from "../apiserver/objects.ts";
-import { clock, refusalOf } from "../apiserver/world.ts";
+import { clock, refusalOf } from "../apiserver/config-map-servers.ts";
 
 check("fan-out: a watch gets exactly the events after its revision", () =>
   orBroken(async () => {

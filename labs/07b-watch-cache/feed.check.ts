@@ -8,11 +8,13 @@ import { judge } from "../judge.ts";
 import { betweenReads, canceledOnce, splitWatches } from "../apiserver/between.ts";
 import { expectLines } from "../apiserver/expect-lines.ts";
 import { watch } from "../apiserver/watch.ts";
-import { NAMESPACE, type World, clock, list, mapOf, refusalOf, withWorld } from "../apiserver/world.ts";
+import {
+  NAMESPACE, type ConfigMapServers, clock, list, mapOf, refusalOf, withServers,
+} from "../apiserver/config-map-servers.ts";
 
 check("watch: after a list it misses no event and repeats none", () =>
-  withWorld(async (world) => {
-    const [writer, server] = [world.server(), world.server()];
+  withServers(async (servers) => {
+    const [writer, server] = [servers.server(), servers.server()];
     await writer.store.create(mapOf("a"));
     const { revision } = await list(server, "");
     const b = await writer.store.create(mapOf("b"));
@@ -27,8 +29,8 @@ check("watch: after a list it misses no event and repeats none", () =>
 );
 
 check("watch: from a revision before the cache's history is 410", () =>
-  withWorld(async (world) => {
-    const [writer, server] = [world.server(), world.server()];
+  withServers(async (servers) => {
+    const [writer, server] = [servers.server(), servers.server()];
     const { metadata } = await writer.store.create(mapOf("a"));
     await writer.store.create(mapOf("b"));
     await server.cache();
@@ -73,10 +75,10 @@ class Recorder implements FeedTarget {
 
 /** A feed into a recorder; closed when `body` ends. */
 async function withFeed(
-  world: World,
+  servers: ConfigMapServers,
   server: Resource,
   body: (recorder: Recorder, feed: Feed) => Promise<void>,
-  etcd = world.etcd,
+  etcd = servers.etcd,
 ): Promise<void> {
   const recorder = new Recorder();
   const feed = new Feed(server.store, etcd, recorder, { clock, since: undefined });
@@ -88,10 +90,10 @@ async function withFeed(
 }
 
 check("feed: lists, then applies each later change once and in order", () =>
-  withWorld(async (world) => {
-    const server = world.server();
+  withServers(async (servers) => {
+    const server = servers.server();
     await server.store.create(mapOf("a"));
-    await withFeed(world, server, async ({ recorded }, feed) => {
+    await withFeed(servers, server, async ({ recorded }, feed) => {
       await feed.ready;
       const b = await server.store.create(mapOf("b"));
       const remove = (object: typeof b | undefined) => ({ do: "delete" as const, object: object! });
@@ -110,12 +112,12 @@ check("feed: lists, then applies each later change once and in order", () =>
 );
 
 check("feed: the cache's revision is never ahead of an event", () =>
-  withWorld(async (world) => {
-    const writer = world.server();
+  withServers(async (servers) => {
+    const writer = servers.server();
     await writer.store.create(mapOf("a"));
     const made: string[] = [];
     // Written after the feed's list: its watch starts in the past, and catches up.
-    const etcd = betweenReads(splitWatches(world.etcd), async () => {
+    const etcd = betweenReads(splitWatches(servers.etcd), async () => {
       for (const name of made.length > 0 ? [] : ["b", "c", "d"]) {
         const { metadata } = await writer.store.create(mapOf(name));
         made.push(`put ${name} ${metadata.resourceVersion}`);
@@ -128,13 +130,13 @@ check("feed: the cache's revision is never ahead of an event", () =>
         why: "at a revision whose events are missing a list is wrong, and waits for nothing",
       });
     };
-    await withFeed(world, world.server(etcd), follow, etcd);
+    await withFeed(servers, servers.server(etcd), follow, etcd);
   }),
 );
 
 check("feed: watches again after the store has ended its watch", () =>
-  withWorld(async (world) => {
-    const server = world.server();
+  withServers(async (servers) => {
+    const server = servers.server();
     await server.store.create(mapOf("a"));
     const follow = async ({ recorded }: Recorder, feed: Feed) => {
       await feed.ready;
@@ -145,22 +147,22 @@ check("feed: watches again after the store has ended its watch", () =>
         why: "no event comes on a canceled watch: the cache would be stale without a sign of it",
       });
     };
-    await withFeed(world, server, follow, canceledOnce(world.etcd));
+    await withFeed(servers, server, follow, canceledOnce(servers.etcd));
   }, /ended the watch/),
 );
 
 check("feed: its pages are of one revision", () =>
-  withWorld(async (world) => {
-    const writer = world.server();
+  withServers(async (servers) => {
+    const writer = servers.server();
     const names = Array.from({ length: STORE_PAGE_KEYS + 2 }, (_, i) => `m${1_000 + i}`);
     await Promise.all(names.map((name) => writer.store.create(mapOf(name))));
     let made: string | undefined;
-    const etcd = betweenReads(world.etcd, async ({ more }) => {
+    const etcd = betweenReads(servers.etcd, async ({ more }) => {
       if (!more || made !== undefined) return;
       made = "";
       made = (await writer.store.create(mapOf("z"))).metadata.resourceVersion;
     });
-    await withFeed(world, world.server(etcd), async ({ recorded }) => {
+    await withFeed(servers, servers.server(etcd), async ({ recorded }) => {
       await expectLines(recorded, {
         when: `${names.length} maps are listed by ${STORE_PAGE_KEYS}; z is created between pages`,
         expected: () => [`listed ${names.join()}`, `put z ${made}`],
@@ -171,16 +173,16 @@ check("feed: its pages are of one revision", () =>
 );
 
 check("feed: lists again after a compaction", () =>
-  withWorld(async (world) => {
-    const writer = world.server();
+  withServers(async (servers) => {
+    const writer = servers.server();
     await writer.store.create(mapOf("a"));
     let done = false;
     // Compacts the following events after the feed's list, before its watch.
-    const etcd = betweenReads(world.etcd, async () => {
+    const etcd = betweenReads(servers.etcd, async () => {
       if (done) return;
       done = true;
       for (const name of ["b", "c"]) await writer.store.create(mapOf(name));
-      await world.etcd.compact({ revision: await writer.store.rows.revision() });
+      await servers.etcd.compact({ revision: await writer.store.rows.revision() });
     });
     const follow = async ({ recorded }: Recorder) => {
       await expectLines(recorded, {
@@ -189,16 +191,16 @@ check("feed: lists again after a compaction", () =>
         why: "a watch of compacted events never succeeds: the cache would stay stale",
       });
     };
-    await withFeed(world, world.server(etcd), follow, etcd);
+    await withFeed(servers, servers.server(etcd), follow, etcd);
   }, /compacted|ended the watch/),
 );
 
 check("feed: progress responses advance the cache's revision", () =>
-  withWorld(async (world) => {
-    const server = world.server();
+  withServers(async (servers) => {
+    const server = servers.server();
     await server.store.create(mapOf("a"));
     const cache = await server.cache();
-    await world.etcd.put({ key: Buffer.from("/other"), value: Buffer.from("x") });
+    await servers.etcd.put({ key: Buffer.from("/other"), value: Buffer.from("x") });
     const fresh = await server.freshCache();
     judge(fresh === cache, {
       when: "another key has changed; the cache requests the progress of its watch",

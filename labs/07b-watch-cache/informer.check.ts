@@ -7,7 +7,7 @@ import { check, checkOptions, stillAtWork } from "../check.ts";
 import { judge } from "../judge.ts";
 import { QUIET_S, untilQuiet } from "../quiet.ts";
 import { withApiserver } from "../apiserver/own-apiserver.ts";
-import { NAMESPACE, clock, mapOf } from "../apiserver/world.ts";
+import { NAMESPACE, clock, mapOf } from "../apiserver/config-map-servers.ts";
 
 const CORE = { group: "", version: "v1" };
 const MAPS = { ...CORE, plural: "configmaps", kind: "ConfigMap", namespaced: true };
@@ -19,7 +19,7 @@ type Server = Parameters<Parameters<typeof withApiserver>[0]>[0];
 /** Random writes through another server on the same store, so that a restart does not stop them. */
 async function write(own: Server, seed: number, count: number): Promise<void> {
   const random = seededRandom(seed);
-  const server = own.world.server();
+  const server = own.servers.server();
   for (let i = 0; i < count; i++) {
     const name = pick(random, NAMES);
     await server.store.change<ConfigMap>(NAMESPACE, name, (current) => {

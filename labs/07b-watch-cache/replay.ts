@@ -5,7 +5,7 @@ import { delay } from "@raft2kube/std/wait.ts";
 import { type StepClock, recordable } from "../replay/case.ts";
 import { type Recorder, plainState } from "../replay/recorder.ts";
 import type { Cell } from "../replay/recording.ts";
-import { clock } from "../apiserver/world.ts";
+import { clock } from "../apiserver/config-map-servers.ts";
 import { ALL, type Seen, emptyCache, ofApp, onNode, put, remove } from "../apiserver/objects.ts";
 
 const FIRST = 1;

@@ -7,13 +7,15 @@ import { keyOf } from "@raft2kube/apiserver/storage/keys.ts";
 import { Rows } from "@raft2kube/apiserver/storage/rows.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { NAMESPACE, mapOf, numberIn, refusalOf, withWorld } from "../apiserver/world.ts";
+import {
+  NAMESPACE, mapOf, numberIn, refusalOf, withServers,
+} from "../apiserver/config-map-servers.ts";
 
 const KEY = "/registry/configmaps/lab/a";
 const LOST = "a write is lost without an error (API conventions: optimistic concurrency control)";
 
 check("conflict: of two writers of the same revision, one succeeds", () =>
-  withWorld(async ({ etcd }) => {
+  withServers(async ({ etcd }) => {
     const rows = new Rows(etcd);
     const made = await rows.create(KEY, Buffer.from("made"));
     const base = made.done ? made.revision : 0;
@@ -37,7 +39,7 @@ check("conflict: of two writers of the same revision, one succeeds", () =>
 );
 
 check("conflict: no object is created twice, no changed one is deleted", () =>
-  withWorld(async ({ etcd }) => {
+  withServers(async ({ etcd }) => {
     const rows = new Rows(etcd);
     const made = await rows.create(KEY, Buffer.from("1"));
     const base = made.done ? made.revision : 0;
@@ -66,8 +68,8 @@ const add = (server: Resource) =>
   });
 
 check("conflict: a retried change is computed again from the current object", () =>
-  withWorld(async (world) => {
-    const servers = [world.server(), world.server()];
+  withServers(async (maps) => {
+    const servers = [maps.server(), maps.server()];
     await servers[0]!.store.create(mapOf("a"));
     const writers = Array.from({ length: 12 }, (_, i) => refusalOf(() => add(servers[i % 2]!)));
     const refused = (await Promise.all(writers)).filter(Boolean);
@@ -82,8 +84,8 @@ check("conflict: a retried change is computed again from the current object", ()
 );
 
 check("conflict: an error from a cached object is checked against the store", () =>
-  withWorld(async (world) => {
-    const server = world.server();
+  withServers(async (maps) => {
+    const server = maps.server();
     await server.store.create(mapOf("a", 1));
     const { row } = await server.store.rows.get(keyOf(server.kind, NAMESPACE, "a"));
     const cached = entryOfRow(server.kind, row!);
@@ -111,8 +113,8 @@ check("conflict: an error from a cached object is checked against the store", ()
 );
 
 check("conflict: an error from a cached object that is current is final", () =>
-  withWorld(async (world) => {
-    const server = world.server();
+  withServers(async (maps) => {
+    const server = maps.server();
     await server.store.create(mapOf("a", 1));
     const { row } = await server.store.rows.get(keyOf(server.kind, NAMESPACE, "a"));
     let calls = 0;
@@ -137,8 +139,8 @@ check("conflict: an error from a cached object that is current is final", () =>
 );
 
 check("conflict: a change that conflicts each time fails after a bound", () =>
-  withWorld(async (world) => {
-    const [server, other] = [world.server(), world.server()];
+  withServers(async (maps) => {
+    const [server, other] = [maps.server(), maps.server()];
     await server.store.create(mapOf("a"));
     let tries = 0;
     const refused = await refusalOf(() =>

@@ -3,7 +3,7 @@ import { judge } from "../judge.ts";
 import { squeezed } from "../walk.ts";
 import { expectLines } from "../apiserver/expect-lines.ts";
 import { KUBECTL, type OwnApiserver, withApiserver } from "../apiserver/own-apiserver.ts";
-import { mapOf } from "../apiserver/world.ts";
+import { mapOf } from "../apiserver/config-map-servers.ts";
 
 /** Patience with kubectl, which is another process and reads the API's description first. */
 const KUBECTL_PATIENCE = 3;

@@ -3,15 +3,15 @@ import { judge } from "../judge.ts";
 import { lateWatches } from "../apiserver/between.ts";
 import { expectLines } from "../apiserver/expect-lines.ts";
 import { watch } from "../apiserver/watch.ts";
-import { list, mapOf, refusalOf, withWorld } from "../apiserver/world.ts";
+import { list, mapOf, refusalOf, withServers } from "../apiserver/config-map-servers.ts";
 
 /** Delay of a cache behind its store. */
 const LATE_MS = 20;
 const INITIAL = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
 
 check("watch: without a revision it begins with the current objects", () =>
-  withWorld(async (world) => {
-    const server = world.server();
+  withServers(async (servers) => {
+    const server = servers.server();
     const a = await server.store.create(mapOf("a"));
     await list(server, "");
     const { lines } = await watch(server, "");
@@ -24,8 +24,8 @@ check("watch: without a revision it begins with the current objects", () =>
 );
 
 check("watch: at 0 it begins with the current objects, too", () =>
-  withWorld(async (world) => {
-    const server = world.server();
+  withServers(async (servers) => {
+    const server = servers.server();
     const a = await server.store.create(mapOf("a"));
     const { lines } = await watch(server, "resourceVersion=0");
     await expectLines(lines, {
@@ -37,8 +37,8 @@ check("watch: at 0 it begins with the current objects, too", () =>
 );
 
 check("watch: a server that has just started watches from an older revision", () =>
-  withWorld(async (world) => {
-    const [writer, started] = [world.server(), world.server()];
+  withServers(async (servers) => {
+    const [writer, started] = [servers.server(), servers.server()];
     const a = await writer.store.create(mapOf("a"));
     const b = await writer.store.create(mapOf("b"));
     const { resourceVersion: from } = a.metadata;
@@ -60,8 +60,8 @@ check("watch: a server that has just started watches from an older revision", ()
 );
 
 check("watch: initial events are not older than the revision that the client names", () =>
-  withWorld(async (world) => {
-    const [writer, server] = [world.server(), world.server(lateWatches(world.etcd, LATE_MS))];
+  withServers(async (servers) => {
+    const [writer, server] = [servers.server(), servers.server(lateWatches(servers.etcd, LATE_MS))];
     await server.cache();
     for (let i = 0; i < 10; i++) {
       const { metadata } = await writer.store.create(mapOf(`m${i}`));
@@ -93,8 +93,8 @@ check("watch: initial events are not older than the revision that the client nam
 );
 
 check("watch: initial events are as new as a list would be, and a bookmark ends them", () =>
-  withWorld(async (world) => {
-    const [writer, server] = [world.server(), world.server(lateWatches(world.etcd, LATE_MS))];
+  withServers(async (servers) => {
+    const [writer, server] = [servers.server(), servers.server(lateWatches(servers.etcd, LATE_MS))];
     await server.cache();
     for (let i = 0; i < 10; i++) {
       const { metadata } = await writer.store.create(mapOf(`m${i}`));

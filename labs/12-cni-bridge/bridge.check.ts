@@ -19,7 +19,7 @@ check("ADD: two containers reach each other, the gateway, the host", () =>
   withHost(async (host) => {
     const [one, two] = [host.container(), host.container()];
     const [a] = [await host.call("ADD", one), await host.call("ADD", two)].map(addressIn);
-    const servers = [await echoAddress(two.netns, 80), await echoAddress(host.world.host, 8080)];
+    const servers = [await echoAddress(two.netns, 80), await echoAddress(host.net.host, 8080)];
     const why = "each Pod reaches each other Pod and its node (Kubernetes' network model)";
     const paths: [string, string, number][] = [
       ["its neighbour", "10.88.0.3", 80],
@@ -69,7 +69,7 @@ check("ADD: the result has the bridge, the host's end and the container's, as th
     const one = host.container();
     const { interfaces = [] } = await host.call("ADD", one);
     const [bridge, end, inside] = interfaces;
-    const links = [linkOf(host.world.host, "cni0"), linkOf(host.world.host, end?.name ?? "")];
+    const links = [linkOf(host.net.host, "cni0"), linkOf(host.net.host, end?.name ?? "")];
     const eth0 = linkOf(one.netns, "eth0");
     const expected = [...links, eth0].map((link) => `${link?.name} ${link?.mac}`);
     const happened = [bridge, end, inside].map((each) => `${each?.name} ${each?.mac}`);
@@ -177,12 +177,12 @@ check("DEL: takes the pair and the address away, as often as it is called", () =
       happened: leftovers(host),
       why: "what is left of each Pod fills the node",
     });
-    const plain = join(host.world.root, "plain");
+    const plain = join(host.net.root, "plain");
     writeFileSync(plain, "");
     const again = [
       ["DEL again", one],
       ["DEL with an empty CNI_NETNS", { ...one, netns: "" }],
-      ["DEL with the namespace gone", { ...one, netns: join(host.world.root, "gone") }],
+      ["DEL with the namespace gone", { ...one, netns: join(host.net.root, "gone") }],
       ["DEL with a file that pins no namespace", { ...one, netns: plain }],
       ["DEL of a container that was never added", host.container()],
     ] as const;
@@ -332,7 +332,7 @@ check("CHECK: a route is looked for in its own table; a namespace that is gone i
     judge(number === 102 && message.includes("10.5.0.0"), {
       ...fails, happened: `error ${number}: ${message}`,
     });
-    const netns = join(host.world.root, "gone");
+    const netns = join(host.net.root, "gone");
     prevResult.interfaces![2]!.sandbox = netns;
     const gone = {
       when: "CHECK, and the namespace is gone",
@@ -350,7 +350,7 @@ check("CHECK: passes after ADD, and names what is no longer as ADD left it", () 
     for (const [damage, word, apply] of DAMAGES) {
       const one = host.container();
       // The same address for each: a fresh store.
-      const config = host.config({ ipam: { dataDir: join(host.world.root, one.containerId) } });
+      const config = host.config({ ipam: { dataDir: join(host.net.root, one.containerId) } });
       const prevResult = await host.call("ADD", one, config);
       await mustPass(host.call("CHECK", one, { ...config, prevResult }), {
         when: "CHECK after ADD",

@@ -5,7 +5,7 @@ import { dispatch } from "@raft2kube/cni/lib/skel.ts";
 import type { CniResult, Command, Invoke, PluginRequest } from "@raft2kube/cni/lib/types.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
-import { type World, createWorld } from "../../testing/network/host-network.ts";
+import { type HostNetwork, createHostNetwork } from "../../testing/network/host-network.ts";
 
 /** The reference plugins of Debian's `containernetworking-plugins`. */
 export const DEBIAN = "/usr/lib/cni";
@@ -50,25 +50,25 @@ export interface Container {
 
 /** A host with its own network namespace, on which plugins are called as a runtime does. */
 export class Host {
-  readonly world: World;
+  readonly net: HostNetwork;
   readonly #invoke: Invoke;
   readonly #pluginDir: string;
   #containers = 0;
 
   /** `pluginDir` has the plugins; without it they are the reader's, called by `invoke`. */
   constructor(invoke: Invoke, pluginDir?: string) {
-    this.world = createWorld();
+    this.net = createHostNetwork();
     writeSysctl("net.ipv4.ip_forward", 0);
     this.#invoke = invoke;
-    this.#pluginDir = pluginDir ?? stubs(join(this.world.root, "bin"));
+    this.#pluginDir = pluginDir ?? stubs(join(this.net.root, "bin"));
   }
 
   get dataDir(): string {
-    return join(this.world.root, "ipam");
+    return join(this.net.root, "ipam");
   }
 
   container(): Container {
-    return { containerId: `pod${++this.#containers}`, netns: this.world.container() };
+    return { containerId: `pod${++this.#containers}`, netns: this.net.container() };
   }
 
   /** A network with the bridge as gateway, whose containers reach everything through it. */
@@ -121,6 +121,6 @@ export async function withHost(
   try {
     await body(host);
   } finally {
-    host.world.close();
+    host.net.close();
   }
 }

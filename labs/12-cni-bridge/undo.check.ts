@@ -237,7 +237,7 @@ async function added(host: Host): Promise<Container> {
 check("DEL: keeps the address while the pair cannot be deleted", () =>
   withHost(async (host) => {
     const one = await added(host);
-    const plain = join(host.world.root, "plain");
+    const plain = join(host.net.root, "plain");
     writeFileSync(plain, "");
     const fails = {
       when: `DEL, and the namespace cannot be opened: ${plain}/x (ENOTDIR)`,

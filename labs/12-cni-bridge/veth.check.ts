@@ -19,7 +19,7 @@ import { addressesOf, linkOf } from "./kernel.ts";
 const CONFIG = { bridge: "cni0", mtu: 1450, promiscuous: false } as BridgeConfig;
 
 check("the bridge: made once, up, with its own hardware address; another kind is refused", () =>
-  withHost(async ({ world }) => {
+  withHost(async ({ net }) => {
     using route = openRoute();
     const first = ensureBridge(route, CONFIG);
     const second = ensureBridge(route, CONFIG);
@@ -46,10 +46,10 @@ check("the bridge: made once, up, with its own hardware address; another kind is
       why: "hairpin traffic of a bridge takes it, and nothing else should",
     });
     await addPort(first.index);
-    judge(linkOf(world.host, "cni0")?.mac === first.mac, {
+    judge(linkOf(net.host, "cni0")?.mac === first.mac, {
       when: "a port with a lower hardware address is added",
       expected: `the bridge keeps ${first.mac}`,
-      happened: `it has the port's: ${linkOf(world.host, "cni0")?.mac}`,
+      happened: `it has the port's: ${linkOf(net.host, "cni0")?.mac}`,
       why: "containers have the gateway's hardware address in their neighbour tables",
     });
     createVeth(route, { name: "cni1" }, { name: "other1" });
@@ -154,7 +154,7 @@ check("a pair: both ends as the settings have them, the host's end up, the conta
     const mac = "02:00:00:00:00:42";
     const master = ensureBridge(route, CONFIG).index;
     const pair = createPair(route, at, { mtu: 1400, mac, master });
-    const [outer, inner] = [linkOf(host.world.host, pair.host.name), linkOf(netns, "eth0")];
+    const [outer, inner] = [linkOf(host.net.host, pair.host.name), linkOf(netns, "eth0")];
     mustEqual([outer?.mtu, inner?.mtu], [1400, 1400], {
       when: "a pair with an MTU of 1400: that of the host's end, of the container's",
       why: "a packet that fits into one end only is lost at the other",
@@ -256,9 +256,9 @@ check("a pair is deleted: none is no error, and other errors are passed on", () 
     const { netns } = host.container();
     using route = openRoute();
     createPair(route, { netns, ifName: "eth0" }, { mtu: undefined });
-    const plain = join(host.world.root, "no-namespace");
+    const plain = join(host.net.root, "no-namespace");
     writeFileSync(plain, "");
-    for (const gone of [join(host.world.root, "gone"), plain, ""]) deletePair(gone, "eth0");
+    for (const gone of [join(host.net.root, "gone"), plain, ""]) deletePair(gone, "eth0");
     const fails = {
       when: `deletePair, and the namespace cannot be opened: ${plain}/x (ENOTDIR)`,
       expected: "the error: only ENOENT and EINVAL mean that there is none",

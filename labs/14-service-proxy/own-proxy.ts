@@ -9,7 +9,9 @@ import { openTcpPort } from "@raft2kube/proxy/apply/userspace/tcp-port.ts";
 import type { ServicePort, Target } from "@raft2kube/proxy/plan/model.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { CLUSTER_CIDR, createWorld, type World } from "../../testing/network/node-network.ts";
+import {
+  CLUSTER_CIDR, createNodeNetwork, type NodeNetwork,
+} from "../../testing/network/node-network.ts";
 import { NOT_WRITTEN } from "../check.ts";
 import { judge } from "../judge.ts";
 
@@ -72,28 +74,28 @@ function throwFirst([first]: readonly string[]): void {
 }
 
 /** A node with the reader's rules, two pods on it, and a machine beyond it. */
-export interface Node extends World {
+export interface Node extends NodeNetwork {
   /** Makes these the only ports that are served. */
   serve(...ports: ServicePort[]): Promise<void>;
 }
 
-let shared: World | undefined;
+let shared: NodeNetwork | undefined;
 
 /** The namespaces of all checks of this process, which removes them when it ends. */
-async function sharedWorld(): Promise<World> {
+async function sharedNetwork(): Promise<NodeNetwork> {
   if (shared) return shared;
-  const world = await createWorld();
-  for (const agent of [world.node, world.one, world.two, world.outside]) agent.unref();
-  process.once("exit", () => world.close());
-  shared = world;
-  return world;
+  const net = await createNodeNetwork();
+  for (const agent of [net.node, net.one, net.two, net.outside]) agent.unref();
+  process.once("exit", () => net.close());
+  shared = net;
+  return net;
 }
 
 /** Runs a check on a node whose rules of nftables are made by the reader's part. */
 export async function withNode(body: (node: Node) => Promise<void>): Promise<void> {
-  const world = await sharedWorld();
+  const net = await sharedNetwork();
   const rules = nftablesRules({ table: "r2k-proxy", clusterCidr: CLUSTER_CIDR });
-  await body({ ...world, serve: (...ports) => serve(rules, ports) });
+  await body({ ...net, serve: (...ports) => serve(rules, ports) });
 }
 
 async function serve(rules: Rules, ports: readonly ServicePort[]): Promise<void> {

@@ -1,6 +1,6 @@
 import type { EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { clock } from "./world.ts";
+import { clock } from "./config-map-servers.ts";
 
 /** The same client, which runs `act` between the response to a range and its return. */
 export function betweenReads(

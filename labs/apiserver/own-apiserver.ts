@@ -9,7 +9,7 @@ import {
 } from "../../testing/apiserver/test-apiserver.ts";
 import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import { squeezed } from "../walk.ts";
-import { type World, withWorld } from "./world.ts";
+import { type ConfigMapServers, withServers } from "./config-map-servers.ts";
 
 /** The real kubectl, where it is installed. */
 export const KUBECTL = (process.env["PATH"] ?? "")
@@ -21,13 +21,13 @@ const run = promisify(execFile);
 
 /** The apiserver with the reader's parts, on its own store and port. */
 export class OwnApiserver {
-  readonly world: World;
+  readonly servers: ConfigMapServers;
   readonly api: TestApiserver;
   readonly #kubeconfig: string;
   readonly #watching: ChildProcess[] = [];
 
-  constructor(world: World, api: TestApiserver, kubeconfig: string) {
-    this.world = world;
+  constructor(servers: ConfigMapServers, api: TestApiserver, kubeconfig: string) {
+    this.servers = servers;
     this.api = api;
     this.#kubeconfig = kubeconfig;
   }
@@ -74,10 +74,10 @@ export class OwnApiserver {
 
 /** Runs a check against an apiserver that is started for it. */
 export function withApiserver(body: (own: OwnApiserver) => Promise<void>): Promise<void> {
-  return withWorld(async (world) => {
-    const api = await startTestApiserver(world.etcd);
+  return withServers(async (servers) => {
+    const api = await startTestApiserver(servers.etcd);
     const kubeconfig = await api.kubeconfigFor("admin", ["system:masters"]);
-    const own = new OwnApiserver(world, api, kubeconfig);
+    const own = new OwnApiserver(servers, api, kubeconfig);
     try {
       await body(own);
     } finally {

@@ -3,7 +3,7 @@ import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
 import { watchObjects } from "@raft2kube/apiserver/registry/watch.ts";
 import { type Listener, inWords, listen } from "../../testing/apiserver/watch-words.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
-import { NAMESPACE, clock } from "./world.ts";
+import { NAMESPACE, clock } from "./config-map-servers.ts";
 
 const RUNNING = { closing: new AbortController().signal, clock, random: seededRandom(1) };
 

@@ -30,7 +30,7 @@ import type { Implementation } from "../contract/proxy/implementation.ts";
 import { ours } from "../contract/proxy/ours.ts";
 import { NODE_PORT_ADDRESSES, RESTRICTED, RULES } from "../contract/proxy/suite.ts";
 import { upstream } from "../contract/proxy/upstream.ts";
-import { ADDRESSES, type Agent, CLUSTER_CIDR, createWorld, TARGETS } from
+import { ADDRESSES, type Agent, CLUSTER_CIDR, createNodeNetwork, TARGETS } from
   "../../testing/network/node-network.ts";
 import { GUEST_WAIT_MS } from "./guest-wait.ts";
 
@@ -46,7 +46,7 @@ const PARAMETERS = [
   "net.ipv4.conf.all.arp_announce",
 ];
 const [, , sctp] = process.argv;
-const world = await createWorld();
+const net = await createNodeNetwork();
 const parametersBefore = PARAMETERS.map(readSysctl);
 
 async function report(mode: string, rule: string, run: () => Promise<void>): Promise<void> {
@@ -85,11 +85,11 @@ async function during(
 async function judgeContract({ name: mode, refuses, start }: Implementation): Promise<void> {
   let served = await start();
   for (const { name, run } of RULES) {
-    if (refuses[name] === undefined) await report(mode, name, () => run(world, served));
+    if (refuses[name] === undefined) await report(mode, name, () => run(net, served));
   }
   await served.close();
   served = await start(NODE_PORT_ADDRESSES);
-  await report(mode, RESTRICTED.name, () => RESTRICTED.run(world, served));
+  await report(mode, RESTRICTED.name, () => RESTRICTED.run(net, served));
   await served.close();
 }
 
@@ -99,14 +99,14 @@ async function judgeSchedulers(): Promise<void> {
       during("ipvs", port("10.96.5.2"), async () => {
         using ipvs = new Ipvs();
         assert.deepEqual(ipvs.servers().map((server) => server.scheduler), [scheduler]);
-        assert.match(await world.one.ask("10.96.5.2", 80), /^two /);
+        assert.match(await net.one.ask("10.96.5.2", 80), /^two /);
       }, { ipvsScheduler: scheduler }));
   }
 }
 
 /** A machine beside the node asks by ARP for addresses of Services, which the node's device has. */
 async function judgeStrictArp(): Promise<void> {
-  const { outside } = world;
+  const { outside } = net;
   const ask = (ip: string) => {
     inNetns(outside.netns, () => {
       using route = openRoute();
@@ -140,7 +140,7 @@ function serversOfOthers() {
  * port would be. The other one stays.
  */
 async function judgeOthers(): Promise<void> {
-  const { outside } = world;
+  const { outside } = net;
   const [beside, taken] = [7_000, 30_095].map((port) => ({
     address: ADDRESSES.node, protocol: "tcp" as const, port, scheduler: "wlc", persistence_s: 60,
   }));
@@ -189,7 +189,7 @@ async function judgeLeaving(): Promise<void> {
   };
   await report("ipvs", "a destination has weight 0 until its connections have ended", () =>
     during("ipvs", served, async (rules) => {
-      const { one } = world;
+      const { one } = net;
       assert.match(await one.open("leaving", ip, 80), /^two /);
       await rules.change(new Map([[served.key, { ...served, allEndpoints: [endpoint] }]]));
       assert.equal(destinations(), `${ADDRESSES.one} 1,${ADDRESSES.two} 0`);
@@ -234,7 +234,7 @@ async function judgeRepairs(): Promise<void> {
         assert.equal(await rules.intact(), false);
         await rules.rebuild([port(ip)], []);
         assert.equal(await rules.intact(), true);
-        assert.match(await world.one.ask(ip, 80), /^two /);
+        assert.match(await net.one.ask(ip, 80), /^two /);
       });
     }
   });
@@ -255,7 +255,7 @@ async function judgeLostDevice(): Promise<void> {
     removeDevice();
     await start();
     assert.match(warnings.join("\n"), /^the note of .* was deleted.*$/);
-    assert.match(await world.one.ask(ip, 80), /^two /);
+    assert.match(await net.one.ask(ip, 80), /^two /);
     await start();
     assert.equal(warnings.length, 1);
     assert.deepEqual(await removeOthers(), ["ipvs"]);
@@ -273,7 +273,7 @@ async function judgeLostDevice(): Promise<void> {
 /** One SCTP Service port of the second pod, from the other pod and from outside. */
 async function judgeSctp(mode: ModeName, sctp: string): Promise<void> {
   const target = 9000;
-  const server = inNetns(world.two.netns, () => {
+  const server = inNetns(net.two.netns, () => {
     return spawn(sctp, ["serve", String(target), "two"], { stdio: ["ignore", "pipe", "inherit"] });
   });
   await once(server.stdout, "data");
@@ -286,10 +286,10 @@ async function judgeSctp(mode: ModeName, sctp: string): Promise<void> {
     return execFileSync(sctp, ["ask", ip, "80"], { encoding: "utf8" }).trim();
   });
   await report(mode, "SCTP from a pod", () => during(mode, served, async () => {
-    assert.equal(ask(world.one.netns), `two ${ADDRESSES.one}`);
+    assert.equal(ask(net.one.netns), `two ${ADDRESSES.one}`);
   }));
   await report(mode, "SCTP from outside", () => during(mode, served, async () => {
-    assert.match(ask(world.outside.netns), /^two /);
+    assert.match(ask(net.outside.netns), /^two /);
   }));
   server.kill();
 }
@@ -318,7 +318,7 @@ const OF_IPVS = [
 
 /** A restart in IPVS mode, and changes from and to it, while connections are under way. */
 async function judgeChanges(): Promise<void> {
-  const { one, outside } = world;
+  const { one, outside } = net;
   const ip = "10.96.5.4";
   const dns: ServicePort = {
     ...port(ip), key: "default/dns:p/UDP", transport: "udp", port: 53,
@@ -377,7 +377,7 @@ async function judgeChanges(): Promise<void> {
 /** The overlay's guard by iptables, beside the proxy's chains, which accept pods' packets. */
 async function judgeGuard(): Promise<void> {
   const encapsulated = 8_472;
-  const { node, one, outside } = world;
+  const { node, one, outside } = net;
   for (const agent of [node, outside]) await agent.listen(encapsulated, "node", "udp");
   const ask = (agent: Agent, address: string) =>
     agent.ask(address, encapsulated, { protocol: "udp", timeout_ms: 1_000 });
@@ -414,7 +414,7 @@ async function judgeGuard(): Promise<void> {
 /** Sends from a pod with a source outside the node's range of pods, after that with its own. */
 async function judgeSources(): Promise<void> {
   const [to, forged] = [9_999, "203.0.113.9"];
-  const { one, outside } = world;
+  const { one, outside } = net;
   inNetns(one.netns, () => {
     using route = openRoute();
     addAddress(route, getLink(route, "lo").index, `${forged}/32`);
@@ -456,4 +456,4 @@ else {
   await judgeGuard();
   await judgeSources();
 }
-world.close();
+net.close();

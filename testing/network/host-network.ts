@@ -10,7 +10,7 @@ import { createNamespaces } from "./namespaces.ts";
  * The host of the test: a network namespace that this whole process lives in, and one outside of
  * it.
  */
-export interface World {
+export interface HostNetwork {
   root: string;
   host: string;
   /** A machine beyond the host: 198.51.100.2, the host being 198.51.100.1 to it. */
@@ -28,7 +28,7 @@ const OUTSIDE = "198.51.100.2";
 const ANSWER_TIMEOUT_S = "20";
 export const ADDRESSES = { host: HOST, outside: OUTSIDE };
 
-export function createWorld(): World {
+export function createHostNetwork(): HostNetwork {
   const { root, add, close } = createNamespaces("r2k-cni-");
   let containers = 0;
   const host = add("host");
@@ -51,8 +51,8 @@ export function createWorld(): World {
 }
 
 /** Lets the machine outside know the way to the containers, for tests that need no masquerade. */
-export function routeFromOutside(world: World, to: string): void {
-  inNetns(world.outside, () => {
+export function routeFromOutside(net: HostNetwork, to: string): void {
+  inNetns(net.outside, () => {
     using route = openRoute();
     replaceRoute(route, { to, via: HOST, link: 0 });
   });

@@ -120,7 +120,7 @@ export class Agent {
 }
 
 /** A node in which this process lives, two pods on it, and a machine beyond it. */
-export interface World {
+export interface NodeNetwork {
   node: Agent;
   one: Agent;
   two: Agent;
@@ -132,7 +132,7 @@ const PORTS = { http: 8080, dns: 5353 };
 export const TARGETS = PORTS;
 
 /** Makes the namespaces; each pod serves its ports, and its name is the answer. */
-export async function createWorld(): Promise<World> {
+export async function createNodeNetwork(): Promise<NodeNetwork> {
   const namespaces = createNamespaces("r2k-proxy-");
   const node = namespaces.add("node");
   enterNetns(node);

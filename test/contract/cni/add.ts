@@ -30,26 +30,26 @@ export function addContract(bench: () => Bench): void {
       const [one, two] = [await bench().attach(list), await bench().attach(list)];
       expect(one.address).not.toBe(two.address);
       await bench().serve(two.netns, 80);
-      await bench().serve(bench().world.host, 8080);
+      await bench().serve(bench().net.host, 8080);
       expect(await ask(one.netns, two.address, 80)).toBe(one.address);
       expect(await ask(one.netns, GATEWAY, 8080)).toBe(one.address);
       expect(await ask(one.netns, ADDRESSES.host, 8080)).toBe(one.address);
-      expect(await ask(bench().world.host, two.address, 80)).toBe(GATEWAY);
+      expect(await ask(bench().net.host, two.address, 80)).toBe(GATEWAY);
     });
 
   test("ipMasq hides the container behind the host, but not from its own network", async () => {
     const list = bench().conflist({ bridge: { ipMasq: true } });
     const [one, two] = [await bench().attach(list), await bench().attach(list)];
-    await bench().serve(bench().world.outside, 80);
+    await bench().serve(bench().net.outside, 80);
     await bench().serve(two.netns, 80);
     expect(await ask(one.netns, ADDRESSES.outside, 80)).toBe(ADDRESSES.host);
     expect(await ask(one.netns, two.address, 80)).toBe(one.address);
   });
 
   test("without ipMasq the container's address is seen outside", async () => {
-    routeFromOutside(bench().world, SUBNET);
+    routeFromOutside(bench().net, SUBNET);
     const one = await bench().attach(bench().conflist());
-    await bench().serve(bench().world.outside, 80);
+    await bench().serve(bench().net.outside, 80);
     expect(await ask(one.netns, ADDRESSES.outside, 80)).toBe(one.address);
   });
 }
@@ -72,7 +72,7 @@ export function addLimitsContract(bench: () => Bench): void {
       ipam: { ranges: [[{ subnet: "10.89.0.0/30" }]] },
     });
     await bench().attach(list);
-    const netns = bench().world.container();
+    const netns = bench().net.container();
     const second = bench().attach(list, { netns });
     await expect(second).rejects.toThrow(/no free address|no IP addresses/);
     const inside = inNetns(netns, () => {
@@ -87,14 +87,14 @@ export function addLimitsContract(bench: () => Bench): void {
     const list = bench().conflist({ bridge: { isDefaultGateway: true }, ipam: { routes: [] } });
     const bridge = list.plugins[0];
     if (bridge) bridge.capabilities = { ips: true };
-    const netns = bench().world.container();
+    const netns = bench().net.container();
     const capabilityArgs = { ips: ["10.88.0.77/24"] };
     const attachment = { containerId: "wanted", netns, ifName: "eth0", capabilityArgs };
     const result = await bench().cni.addNetworkList(list, attachment);
     bench().attached.push([list, attachment]);
     expect(addressOf(result)).toBe("10.88.0.77");
     expect(result.routes).toContainEqual({ dst: "0.0.0.0/0", gw: GATEWAY });
-    await bench().serve(bench().world.host, 8080);
+    await bench().serve(bench().net.host, 8080);
     expect(await ask(netns, ADDRESSES.host, 8080)).toBe("10.88.0.77");
   });
 

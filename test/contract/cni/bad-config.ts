@@ -12,14 +12,14 @@ export function badConfigContract(bench: () => Bench): void {
   ])("%s", async (_what, changes, message) => {
     const attempt = bench().cni.addNetworkList(bench().conflist(changes), {
       containerId: "bad",
-      netns: bench().world.container(),
+      netns: bench().net.container(),
       ifName: "eth0",
     });
     await expect(attempt).rejects.toThrow(message);
   });
 
   test("a namespace that is not there", async () => {
-    const netns = join(bench().world.root, "absent");
+    const netns = join(bench().net.root, "absent");
     const at = { containerId: "x", netns, ifName: "eth0" };
     const attempt = bench().cni.addNetworkList(bench().conflist(), at);
     await expect(attempt).rejects.toThrow(/absent/);

@@ -34,7 +34,7 @@ export function bandwidthContract(bench: () => Bench): void {
     expect(inside?.sandbox).toBe(netns);
     expect(rateOf(host?.name)).toBe(1_000_000);
     expect(rateOf(ifb?.name)).toBe(500_000);
-    await bench().serve(bench().world.host, 8080);
+    await bench().serve(bench().net.host, 8080);
     expect(await ask(netns, GATEWAY, 8080)).toBe(address);
     const counters = parseInterfaceCounters(readFileSync("/proc/thread-self/net/dev", "utf8"));
     const passed = counters.find(({ name }) => name === ifb?.name);
@@ -89,7 +89,7 @@ export function bandwidthUpkeepContract(
       ["a burst without a rate", { egressBurst: 1000 }, /ate/],
       ["a burst that the kernel cannot hold", { egressRate: 1, egressBurst: 2 ** 40 }, /urst/],
     ])("%s", async (_what, settings, message) => {
-      const netns = bench().world.container();
+      const netns = bench().net.container();
       const attachment = { containerId: "refused", netns, ifName: "eth0" };
       const attempt = bench().cni.addNetworkList(list(settings), attachment);
       await expect(attempt).rejects.toThrow(message);

@@ -11,7 +11,9 @@ import type {
 import type { CniVersion } from "@raft2kube/cni/lib/version.ts";
 import { deleteLink, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { createWorld, echoAddress, type World } from "../../../testing/network/host-network.ts";
+import {
+  createHostNetwork, echoAddress, type HostNetwork,
+} from "../../../testing/network/host-network.ts";
 
 /** A set of plugins under test. */
 export interface Implementation {
@@ -47,7 +49,7 @@ export interface NetworkChanges {
 /** Where plugins are tried: a host of its own, containers, servers in them, and the cleaning up. */
 export class Bench {
   readonly implementation: Implementation;
-  readonly world: World;
+  readonly net: HostNetwork;
   readonly cni: Cni;
   readonly attached: [NetworkList, Attachment][] = [];
   readonly #dataDir: string;
@@ -55,11 +57,11 @@ export class Bench {
 
   constructor(implementation: Implementation) {
     this.implementation = implementation;
-    this.world = createWorld();
-    this.#dataDir = join(this.world.root, "ipam");
+    this.net = createHostNetwork();
+    this.#dataDir = join(this.net.root, "ipam");
     this.cni = createCni({
       pluginDirs: [implementation.pluginDir()],
-      cacheDir: join(this.world.root, "cache"),
+      cacheDir: join(this.net.root, "cache"),
       timeout_ms: 20_000,
       ...(implementation.invoke ? { invoke: implementation.invoke } : {}),
     });
@@ -89,7 +91,7 @@ export class Bench {
   }
 
   close(): void {
-    this.world.close();
+    this.net.close();
   }
 
   conflist(changes: NetworkChanges = {}): NetworkList {
@@ -158,7 +160,7 @@ export class Bench {
     list: NetworkList,
     options: { ports?: PortMapping[]; netns?: string; capabilityArgs?: CapabilityArgs } = {},
   ) {
-    const netns = options.netns ?? this.world.container();
+    const netns = options.netns ?? this.net.container();
     const containerId = `pod${netns.replace(/^.*\//, "")}`;
     const ports = options.ports ? { portMappings: options.ports } : {};
     const capabilityArgs = { ...ports, ...options.capabilityArgs };

@@ -14,12 +14,12 @@ export function delContract(bench: () => Bench): void {
     expect(bench().givenOut()).toEqual([]);
     await bench().cni.delNetworkList(list, attachment);
     await bench().cni.delNetworkList(list, { ...attachment, netns: "" });
-    const gone = join(bench().world.root, "gone");
+    const gone = join(bench().net.root, "gone");
     await bench().cni.delNetworkList(list, { ...attachment, netns: gone });
   });
 
   test("of a container that never was is no error", async () => {
-    const netns = join(bench().world.root, "never");
+    const netns = join(bench().net.root, "never");
     const at = { containerId: "never", netns, ifName: "eth0" };
     await bench().cni.delNetworkList(bench().conflist(), at);
   });
@@ -39,7 +39,7 @@ export function checkContract(bench: () => Bench): void {
   });
 
   test("of a container that was never added is an error", async () => {
-    const at = { containerId: "never", netns: bench().world.container(), ifName: "eth0" };
+    const at = { containerId: "never", netns: bench().net.container(), ifName: "eth0" };
     await expect(bench().cni.checkNetworkList(bench().conflist(), at)).rejects.toThrow(/never/);
   });
 }

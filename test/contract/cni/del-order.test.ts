@@ -60,7 +60,7 @@ test.each(TYPES)("%s releases an address once its container is gone", async (typ
 const EVERYTHING = { isGateway: true, ipspoofchk: true, ipMasq: true };
 
 /** Calls a plugin as a runtime does that undoes nothing itself. */
-function call(command: "ADD" | "DEL", config: object, netns = bench.world.container()) {
+function call(command: "ADD" | "DEL", config: object, netns = bench.net.container()) {
   const { type, ...rest } = config as { type: string };
   const at = { containerId: netns.split("/").at(-1)!, netns, ifName: "eth0", args: "" };
   const named = { type, name: "testnet", cniVersion: "1.0.0", ...rest };

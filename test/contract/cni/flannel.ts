@@ -12,7 +12,7 @@ import { ask } from "../../../testing/network/host-network.ts";
 const NETWORK = "10.80.0.0/12";
 
 function paths(bench: Bench) {
-  const { root } = bench.world;
+  const { root } = bench.net;
   return { subnetFile: join(root, "overlay/subnet.env"), dataDir: join(root, "flannel") };
 }
 
@@ -26,7 +26,7 @@ function writeEnv(bench: Bench, changes: object = {}): void {
     networks: [NETWORK], subnets: [`${GATEWAY}/24`], mtu: 1450, ipMasq: true, ...changes,
   };
   const { subnetFile } = paths(bench);
-  mkdirSync(join(bench.world.root, "overlay"), { recursive: true });
+  mkdirSync(join(bench.net.root, "overlay"), { recursive: true });
   writeFileSync(subnetFile, formatSubnetEnv(env));
 }
 
@@ -62,7 +62,7 @@ export function flannelContract(bench: () => Bench): void {
 
   test("STATUS and ADD fail with the reason while there is no overlay", async () => {
     rmSync(paths(bench()).subnetFile, { force: true });
-    const netns = bench().world.container();
+    const netns = bench().net.container();
     const attachment = { containerId: "early", netns, ifName: "eth0" };
     const why = /overlay has not started on this node.*subnet\.env/;
     await expect(bench().cni.statusNetworkList(list())).rejects.toThrow(why);

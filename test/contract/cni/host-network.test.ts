@@ -8,7 +8,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RETRY_MS, startNodeRoutes } from "../../../cli/process/node-routes.ts";
 import { LOOK_MS } from "../../../cli/process/repair-loop.ts";
-import { patience, World } from "./overlay/world.ts";
+import { patience, Underlay } from "./overlay/underlay.ts";
 
 const clock = systemClock();
 let retries = 0;
@@ -28,22 +28,22 @@ const [SOURCE, GATEWAY, SECOND] = ["10.200.0.1", "10.200.0.2", "10.200.0.3"];
 const HOST = { name: "kept", hostDevice: "r2k-kept", ...RANGES };
 
 describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network", () => {
-  let world: World;
+  let underlay: Underlay;
   let netnsPath: string;
   let routes: ReturnType<typeof startNodeRoutes>;
 
   beforeAll(async () => {
-    world = await World.create();
-    netnsPath = join(world.root, "underlay");
+    underlay = await Underlay.create();
+    netnsPath = join(underlay.root, "underlay");
     await createUnderlay({ ...HOST, netnsPath, hostAddress: SOURCE, gateway: GATEWAY });
     const podCidr = "10.244.3.0/24";
-    await world.addNode({
+    await underlay.addNode({
       name: "second", netns: "", dir: "", subnetFile: "", address: SECOND, podCidr,
     });
     const keep = egressRepair({ ...HOST, netnsPath });
     expect([await keep(), await keep(), await keep()]).toEqual([true, false, false]);
     routes = startNodeRoutes({
-      client: await world.client("admin", ["system:masters"]),
+      client: await underlay.client("admin", ["system:masters"]),
       device: HOST.hostDevice, source: SOURCE, keep, clock: hasty,
       scope: { ...RANGES, shared: [RANGES.serviceCidr], gateway: GATEWAY },
     });
@@ -53,7 +53,7 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
   afterAll(async () => {
     await routes.close();
     await deleteUnderlay({ ...HOST, netnsPath });
-    await world.close();
+    await underlay.close();
   });
 
   /** The routes by the cluster's link, its rule, and whether the host forwards. */

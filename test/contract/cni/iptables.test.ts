@@ -33,7 +33,7 @@ describe("ours, with rules of iptables", () => {
 
   /** The rules of our chains with a comment, of which each has an owner. */
   function owned(): string[] {
-    const saved = inNetns(bench.world.host, () => {
+    const saved = inNetns(bench.net.host, () => {
       return execFileSync("iptables-nft-save", ["-t", "nat"], { encoding: "utf8" });
     });
     return saved.split("\n").filter((line) => line.includes("--comment"));
@@ -49,7 +49,7 @@ describe("ours, with rules of iptables", () => {
     const one = await bench.attach(list, { ports });
     await bench.serve(one.netns, 80);
     await expect(bench.attach(list, { ports })).rejects.toThrow(/8085 is already mapped to/);
-    expect(await ask(bench.world.outside, ADDRESSES.host, 8085)).toBeTruthy();
+    expect(await ask(bench.net.outside, ADDRESSES.host, 8085)).toBeTruthy();
     await bench.cni.checkNetworkList(list, one.attachment);
   });
 
@@ -58,7 +58,7 @@ describe("ours, with rules of iptables", () => {
     const one = await bench.attach(list, { ports });
     expect(owned()).toHaveLength(7);
     await bench.cni.checkNetworkList(list, one.attachment);
-    inNetns(bench.world.host, () => {
+    inNetns(bench.net.host, () => {
       execFileSync("iptables-nft", ["-t", "nat", "-F", "CNI-HOSTPORT-DNAT"]);
     });
     await expect(bench.cni.checkNetworkList(list, one.attachment)).rejects.toThrow(/is gone/);
@@ -76,15 +76,15 @@ describe("ours, with rules of iptables", () => {
     const { containerId, ifName } = two.attachment;
     await bench.cni.gcNetworkList(list, [{ containerID: containerId, ifname: ifName }]);
     expect(owned()).toHaveLength(7);
-    expect(await ask(bench.world.outside, ADDRESSES.host, 8085)).toBeUndefined();
-    expect(await ask(bench.world.outside, ADDRESSES.host, 8086)).toBeTruthy();
+    expect(await ask(bench.net.outside, ADDRESSES.host, 8085)).toBeUndefined();
+    expect(await ask(bench.net.outside, ADDRESSES.host, 8086)).toBeTruthy();
     await bench.cni.delNetworkList(list, one.attachment);
   });
 
   test("ipMasq hides the container behind the host, but not from its own network", async () => {
     const list = bench.conflist({ bridge: { ipMasq: true } });
     const [one, two] = [await bench.attach(list), await bench.attach(list)];
-    await bench.serve(bench.world.outside, 80);
+    await bench.serve(bench.net.outside, 80);
     await bench.serve(two.netns, 80);
     expect(await ask(one.netns, ADDRESSES.outside, 80)).toBe(ADDRESSES.host);
     expect(await ask(one.netns, two.address, 80)).toBe(one.address);

@@ -67,7 +67,7 @@ const NETWORKS: Readonly<Record<string, () => NetworkList>> = {
 
 /** A network of the plugin flannel, which delegates to bridge and host-local in its process. */
 function flannelList(): NetworkList {
-  const subnetFile = join(bench.world.root, "subnet.env");
+  const subnetFile = join(bench.net.root, "subnet.env");
   const env = { networks: ["10.80.0.0/12"], subnets: [`${GATEWAY}/24`], mtu: 1450, ipMasq: false };
   writeFileSync(subnetFile, formatSubnetEnv(env));
   const ipam = { ...bench.hostLocal(), ranges: undefined };
@@ -75,7 +75,7 @@ function flannelList(): NetworkList {
 }
 
 function flannelDir(): string {
-  const dir = join(bench.world.root, "flannel");
+  const dir = join(bench.net.root, "flannel");
   mkdirSync(dir, { recursive: true });
   return dir;
 }
@@ -90,11 +90,11 @@ function newAttachment({ plugins }: NetworkList): Attachment {
   const containerId = `kill${count++}`;
   const isIptables = plugins.some((plugin) => plugin["backend"] === "iptables");
   const capabilityArgs = { portMappings: isIptables ? PORTS.slice(0, 1) : PORTS };
-  return { containerId, netns: bench.world.container(), ifName: "eth0", capabilityArgs };
+  return { containerId, netns: bench.net.container(), ifName: "eth0", capabilityArgs };
 }
 
 const cniOf = (invoke: Invoke): Cni =>
-  createCni({ pluginDirs: [built], cacheDir: join(bench.world.root, "cache"), invoke });
+  createCni({ pluginDirs: [built], cacheDir: join(bench.net.root, "cache"), invoke });
 
 /** The runtime is killed with the plugin: it does not undo an ADD. */
 const withoutUndo = (invoke: Invoke): Invoke => (file, request) =>
@@ -106,7 +106,7 @@ function state(): Record<string, unknown> {
   const links = listLinks(route).map(({ name }) => name);
   const isAddress = (name: string) => name !== "lock" && !name.startsWith("last_reserved_ip");
   return {
-    addresses: readdirSync(join(bench.world.root, "ipam/testnet")).filter(isAddress),
+    addresses: readdirSync(join(bench.net.root, "ipam/testnet")).filter(isAddress),
     added: readdirSync(flannelDir()),
     links: links.sort(),
     routes: execFileSync("ip", ["route"], { encoding: "utf8" }).replaceAll(/ linkdown/g, ""),
@@ -121,7 +121,7 @@ interface Victim {
 }
 
 const tracedOf = (victim: Victim) =>
-  ({ ...victim, dir: join(bench.world.root, "traced"), others: inProcess });
+  ({ ...victim, dir: join(bench.net.root, "traced"), others: inProcess });
 
 /** Kills one plugin of an ADD or a DEL at a point; returns whether it came that far. */
 async function killAt(

@@ -25,7 +25,7 @@ export function loopbackPortsContract(bench: () => Bench, implementation: Implem
     const one = await bench().attach(list, { ports: onLoopback(8090) });
     const two = await bench().attach(list, { ports: onLoopback(8090, "127.0.0.2") });
     await bench().serve(one.netns, 80);
-    const { host, outside } = bench().world;
+    const { host, outside } = bench().net;
     expect(await ask(host, LOOPBACK, 8090)).toBe(GATEWAY);
     expect(await ask(host, "127.0.0.2", 8090)).toBeUndefined(); // two serves nothing yet
     await bench().serve(two.netns, 80);
@@ -100,15 +100,15 @@ function guardContract(bench: () => Bench): void {
       // Without the check of senders, so that a loopback address as the sender gets to the host.
       const list = bench().conflist({ bridge: { ipspoofchk: false } });
       const pod = await bench().attach(list, { ports: onLoopback(8099) });
-      const { world } = bench();
+      const { net } = bench();
       const received: string[] = [];
       using socket = closable(createSocket("udp4"));
       socket.it.on("message", (message) => received.push(String(message)));
       // Without a host, bind() makes its socket before it returns: in the namespace.
-      inNetns(world.host, () => socket.it.bind(DISCARD));
+      inNetns(net.host, () => socket.it.bind(DISCARD));
       await once(socket.it, "listening");
       using raw = closable(openRaw(pod.netns, "eth0"));
-      const [mac, bridge] = [macOf(pod.netns, "eth0"), macOf(world.host, "cni0")];
+      const [mac, bridge] = [macOf(pod.netns, "eth0"), macOf(net.host, "cni0")];
       const send = (from: string, to: string, text: string) =>
         raw.it.send(ethernet(bridge, mac, IP, udp4(from, to, text)));
       const marked = once(socket.it, "message");

@@ -7,7 +7,7 @@ import { connectionBounds } from "@raft2kube/cni/node/connection-bound.ts";
 import { configureGuest, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
 import { guestRepair, NODE_DEVICE, nodeRepair } from "@raft2kube/cni/node/node-repair.ts";
 import { createUnderlay, deleteUnderlay } from "@raft2kube/cni/node/underlay.ts";
-import { createWorld, type World } from "../../../testing/network/host-network.ts";
+import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
 import { createVeth, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
@@ -33,11 +33,11 @@ const run = (program: string, ...args: string[]) =>
 const nft = (words: string) => run("nft", ...words.split(" "));
 const iptables = (words: string) => run("iptables-legacy", ...words.split(" "));
 
-let world: World;
+let net: HostNetwork;
 beforeAll(() => {
-  world = createWorld();
+  net = createHostNetwork();
 });
-afterAll(() => world.close());
+afterAll(() => net.close());
 
 /** The kernel settings of this process's namespace, and its rules without numbers of packets. */
 function state(rules: () => string): string {
@@ -65,8 +65,8 @@ describe("a node in its namespace", () => {
   };
 
   beforeAll(async () => {
-    const underlayNetns = join(world.root, "underlay");
-    const netnsPath = join(world.root, "node");
+    const underlayNetns = join(net.root, "underlay");
+    const netnsPath = join(net.root, "node");
     const underlay = {
       ...NODE, name: "one", hostDevice: "r2k-one", netnsPath: underlayNetns,
       gateway: NODE.nodeAddress,
@@ -76,7 +76,7 @@ describe("a node in its namespace", () => {
     await createNode(node);
     enterNetns(netnsPath);
     return async () => {
-      enterNetns(world.host);
+      enterNetns(net.host);
       deleteNode(node);
       await deleteUnderlay(underlay);
     };
@@ -151,7 +151,7 @@ describe("a node in its namespace", () => {
     const bounds = connectionBounds(HERE, NODE.podCidr);
     await bounds();
     nft("flush chain ip r2k-connections prerouting");
-    const failing = join(world.root, "failing");
+    const failing = join(net.root, "failing");
     mkdirSync(failing);
     writeFileSync(join(failing, "nft"), "#!/bin/sh\necho Cannot allocate memory >&2\nexit 1\n", {
       mode: 0o755,
@@ -171,14 +171,14 @@ describe("a guest", () => {
   const rules = () => run("iptables-legacy-save");
 
   beforeAll(async () => {
-    const [guest, peer] = [world.container(), world.container()];
+    const [guest, peer] = [net.container(), net.container()];
     enterNetns(guest);
     {
       using route = openRoute();
       createVeth(route, { name: NODE_DEVICE }, { name: NODE_DEVICE, netns: peer, up: true });
     }
     await configureGuest(NODE);
-    return () => enterNetns(world.host);
+    return () => enterNetns(net.host);
   });
 
   test.each([
@@ -198,9 +198,9 @@ describe("a guest", () => {
 });
 
 test("a namespace without the node's link gets nothing", async () => {
-  enterNetns(world.container());
+  enterNetns(net.container());
   const before = run("nft", "list", "ruleset") + readSysctl("net.ipv4.ip_forward");
   for (const repair of [nodeRepair(NODE), guestRepair(NODE)]) expect(await repair()).toBe(false);
   expect(run("nft", "list", "ruleset") + readSysctl("net.ipv4.ip_forward")).toBe(before);
-  enterNetns(world.host);
+  enterNetns(net.host);
 });

@@ -12,13 +12,13 @@ export function portsContract(bench: () => Bench, implementation: Implementation
       const one = await bench().attach(list, { ports });
       const two = await bench().attach(list);
       await bench().serve(one.netns, 80);
-      expect(await ask(bench().world.outside, ADDRESSES.host, 8081)).toBe(ADDRESSES.outside);
-      expect(await ask(bench().world.host, ADDRESSES.host, 8081)).toBeTruthy();
+      expect(await ask(bench().net.outside, ADDRESSES.host, 8081)).toBe(ADDRESSES.outside);
+      expect(await ask(bench().net.host, ADDRESSES.host, 8081)).toBeTruthy();
       expect(await ask(two.netns, ADDRESSES.host, 8081)).toBeTruthy();
       expect(await ask(one.netns, ADDRESSES.host, 8081)).toBeTruthy();
       if (implementation.checksPorts) await bench().cni.checkNetworkList(list, one.attachment);
       await bench().cni.delNetworkList(list, one.attachment);
-      expect(await ask(bench().world.outside, ADDRESSES.host, 8081)).toBeUndefined();
+      expect(await ask(bench().net.outside, ADDRESSES.host, 8081)).toBeUndefined();
     });
 
   test("take over no connection to another machine, or to another container", async () => {
@@ -29,7 +29,7 @@ export function portsContract(bench: () => Bench, implementation: Implementation
     await bench().serve(one.netns, 80);
     expect(await ask(two.netns, ADDRESSES.host, 8083)).toBeTruthy();
     expect(await ask(one.netns, two.address, 8083)).toBeUndefined();
-    expect(await ask(bench().world.host, ADDRESSES.outside, 8083)).toBeUndefined();
+    expect(await ask(bench().net.host, ADDRESSES.outside, 8083)).toBeUndefined();
   });
 
   test("with a hostIP count for that address only", async () => {
@@ -38,7 +38,7 @@ export function portsContract(bench: () => Bench, implementation: Implementation
     ];
     const one = await bench().attach(bench().conflist(), { ports });
     await bench().serve(one.netns, 80);
-    expect(await ask(bench().world.host, GATEWAY, 8082)).toBeTruthy();
-    expect(await ask(bench().world.outside, ADDRESSES.host, 8082)).toBeUndefined();
+    expect(await ask(bench().net.host, GATEWAY, 8082)).toBeTruthy();
+    expect(await ask(bench().net.outside, ADDRESSES.host, 8082)).toBeUndefined();
   });
 }

@@ -29,9 +29,9 @@ export function privilegedPortContract(bench: () => Bench): void {
       expect(code).toBe(0);
     };
     try {
-      inNetns(bench().world.outside, () => server.listen(PORT));
+      inNetns(bench().net.outside, () => server.listen(PORT));
       if (!server.listening) await once(server, "listening");
-      await connect(bench().world.host);
+      await connect(bench().net.host);
       await connect(netns);
     } finally {
       server.close();

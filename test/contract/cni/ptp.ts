@@ -40,17 +40,17 @@ export function ptpContract(bench: () => Bench): void {
   test("two containers of one subnet reach each other and the host", async () => {
     const [one, two] = [await bench().attach(list()), await bench().attach(list())];
     await bench().serve(two.netns, 80);
-    await bench().serve(bench().world.host, 8080);
+    await bench().serve(bench().net.host, 8080);
     expect(await ask(one.netns, two.address, 80)).toBe(one.address);
     expect(await ask(one.netns, GATEWAY, 8080)).toBe(one.address);
-    expect(await ask(bench().world.host, two.address, 80)).toBe(GATEWAY);
+    expect(await ask(bench().net.host, two.address, 80)).toBe(GATEWAY);
   });
 
   test("ipMasq: beyond the host it has the host's address; without it its own", async () => {
     const hidden = await bench().attach(list({ ipMasq: true }));
-    routeFromOutside(bench().world, SUBNET);
+    routeFromOutside(bench().net, SUBNET);
     const plain = await bench().attach(list());
-    await bench().serve(bench().world.outside, 80);
+    await bench().serve(bench().net.outside, 80);
     expect(await ask(hidden.netns, ADDRESSES.outside, 80)).toBe(ADDRESSES.host);
     expect(await ask(plain.netns, ADDRESSES.outside, 80)).toBe(plain.address);
   });

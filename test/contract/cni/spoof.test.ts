@@ -16,7 +16,7 @@ import {
   arp, BROADCAST, duplicateProbe, ethernet, icmp6, neighbourAdvertisement, openRaw, type RawLink,
   routerAdvertisement, udp4,
 } from "./frames.ts";
-import { createWorld, type World } from "../../../testing/network/host-network.ts";
+import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
 
 const clock = systemClock();
 const ALL_NODES_MAC = "33:33:00:00:00:01";
@@ -38,16 +38,16 @@ interface Pod {
   raw: RawLink;
 }
 
-let world: World;
+let net: HostNetwork;
 let cni: ReturnType<typeof createCni>;
 
 beforeAll(async () => {
-  world = createWorld();
-  const bin = join(world.root, "bin");
+  net = createHostNetwork();
+  const bin = join(net.root, "bin");
   await buildPlugins(bin);
-  cni = createCni({ pluginDirs: [bin], cacheDir: join(world.root, "cache") });
+  cni = createCni({ pluginDirs: [bin], cacheDir: join(net.root, "cache") });
 });
-afterAll(() => world.close());
+afterAll(() => net.close());
 
 /**
  * A network of two pods; `checks` are the options of the bridge that matter here, `chained` the
@@ -58,13 +58,13 @@ async function network(name: string, subnet: number, checks: object, chained: ob
     name, cniVersion: "1.1.0", plugins: [{
       type: "bridge", bridge: `br-${name}`, isGateway: true, hairpinMode: true, ...checks,
       ipam: {
-        type: "host-local", dataDir: join(world.root, "ipam"),
+        type: "host-local", dataDir: join(net.root, "ipam"),
         ranges: [[{ subnet: `10.88.${subnet}.0/24` }], [{ subnet: `fd00:${subnet}::/64` }]],
       },
     }, ...chained],
   }), name);
   const pod = async (): Promise<Pod> => {
-    const netns = world.container();
+    const netns = net.container();
     const attachment = { containerId: `${name}-${netns.split("/").pop()}`, netns, ifName: "eth0" };
     const result = await cni.addNetworkList(list, attachment);
     const ips = result.ips?.map(({ address }) => address.split("/")[0]) as [string, string];
@@ -243,7 +243,7 @@ describe("a pod that is not checked", () => {
       const frame = ethernet(to, attacker.mac, IP6, offer);
       await arrives(attacker, victim, frame);
       expect(defaultRoutes(victim.netns)).toEqual([]);
-      expect(defaultRoutes(world.host)).toEqual([]);
+      expect(defaultRoutes(net.host)).toEqual([]);
     },
   );
 

@@ -20,12 +20,12 @@ export function staticContract(bench: () => Bench): void {
     expect(result.ips).toEqual([{ ...CONFIGURED, interface: 1 }]);
     expect(result.routes).toEqual([{ dst: "0.0.0.0/0" }]);
     expect(result.dns).toEqual(dns);
-    await bench().serve(bench().world.host, 8080);
+    await bench().serve(bench().net.host, 8080);
     expect(await ask(netns, CONFIGURED.gateway, 8080)).toBe("10.88.0.50");
   });
 
   test("CNI_ARGS choose address and gateway", async () => {
-    const netns = bench().world.container();
+    const netns = bench().net.container();
     const args = { IP: "10.88.0.61/24", GATEWAY: "10.88.0.2" };
     const attachment = { containerId: "args", netns, ifName: "eth0", args };
     bench().attached.push([list(), attachment]);
@@ -51,7 +51,7 @@ export function staticContract(bench: () => Bench): void {
     // The reference lets it have the address, without a route to it.
     if (bench().implementation.ours) await expect(second).rejects.toThrow(/10\.88\.0\.50/);
     else await second;
-    expect(await ask(bench().world.host, first.address, 80)).toBe(CONFIGURED.gateway);
+    expect(await ask(bench().net.host, first.address, 80)).toBe(CONFIGURED.gateway);
   });
 
   test("CHECK passes after ADD; DEL twice is no error", async () => {

@@ -8,7 +8,7 @@ export function versionsContract(bench: () => Bench, implementation: Implementat
   const spoken = CNI_VERSIONS.filter((version) => atLeast(implementation.newest, version));
   test.each(spoken)("the result of %s has that version's shape", async (version) => {
     const list = bench().conflist({ versions: [version] });
-    const at = { containerId: `v${version}`, netns: bench().world.container(), ifName: "eth0" };
+    const at = { containerId: `v${version}`, netns: bench().net.container(), ifName: "eth0" };
     bench().attached.push([list, at]);
     const result = (await bench().addByBridge(list, at, version)) as Record<string, unknown>;
     expect(result.cniVersion).toBe(version);
@@ -20,7 +20,7 @@ export function versionsContract(bench: () => Bench, implementation: Implementat
   });
 
   test("an unknown one is error 1 (incompatible)", async () => {
-    const at = { containerId: "old", netns: bench().world.container(), ifName: "eth0" };
+    const at = { containerId: "old", netns: bench().net.container(), ifName: "eth0" };
     const attempt = bench().addByBridge(bench().conflist(), at, "9.9.9" as CniVersion);
     await expect(attempt).rejects.toMatchObject({ number: 1 });
   });
@@ -56,7 +56,7 @@ export function upkeepContract(bench: () => Bench, implementation: Implementatio
       JSON.stringify({ name: "lo", cniVersion: "1.0.0", plugins: [{ type: "loopback" }] }),
       "99-lo.conflist",
     );
-    const netns = bench().world.container();
+    const netns = bench().net.container();
     const attachment = { containerId: "lo", netns, ifName: "lo" };
     const result = await bench().cni.addNetworkList(list, attachment);
     expect(result.ips?.map(({ address }) => address)).toContain("127.0.0.1/8");

@@ -4,14 +4,14 @@ import { CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/r
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import type { World } from "./world.ts";
+import type { ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 60_000;
 const namespace = "default";
 const NAMED = "kubernetes.io/service-account.name";
 
 /** The rules of Secrets that hold a token of a ServiceAccount. */
-export function accountTokenRules(given: () => World): void {
+export function accountTokenRules(given: () => ControlPlane): void {
   const secrets = () => given().admin.resource<Secret>(SECRETS);
   const accounts = () => given().admin.resource<ServiceAccount>(SERVICE_ACCOUNTS);
   const until = <T>(what: string, holds: () => Promise<T>) =>

@@ -2,17 +2,17 @@ import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
 import { CLUSTER_ROLES } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startWorld, type World } from "./world.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
-let world: World;
+let plane: ControlPlane;
 
 beforeAll(async () => {
-  world = await startWorld();
+  plane = await startControlPlane();
 });
-afterAll(() => world.close());
+afterAll(() => plane.close());
 
 test("a role labelled for `view` adds to it, and so to `edit` and `admin`", async () => {
-  const roles = world.admin.resource<ClusterRole>(CLUSTER_ROLES);
+  const roles = plane.admin.resource<ClusterRole>(CLUSTER_ROLES);
   const labels = { "rbac.authorization.k8s.io/aggregate-to-view": "true" };
   const rules = [{ apiGroups: ["r2k.test"], resources: ["things"], verbs: ["get"] }];
   await roles.create({ metadata: { name: "things", labels }, rules });
@@ -21,9 +21,9 @@ test("a role labelled for `view` adds to it, and so to `edit` and `admin`", asyn
     return found.some(({ apiGroups }) => apiGroups?.includes("r2k.test"));
   };
   for (const name of ["view", "edit", "admin"]) {
-    await waitFor(name, () => has(name), { clock: world.clock });
+    await waitFor(name, () => has(name), { clock: plane.clock });
   }
   await roles.delete({ name: "things" });
-  await waitFor("view without it", async () => !(await has("view")), { clock: world.clock });
+  await waitFor("view without it", async () => !(await has("view")), { clock: plane.clock });
   expect((await roles.get({ name: "view" })).rules).not.toHaveLength(0);
 });

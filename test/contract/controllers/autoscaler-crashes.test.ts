@@ -10,8 +10,8 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { PodUses } from "./autoscaler-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startLagging, startLate, startMortal, startPair } from "./mortal-controllers.ts";
-import { startWorld, type World } from "./world.ts";
+import { startLagging, startLate, startDying, startPair } from "./dying-controllers.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 120_000;
 const ACCOUNT = "horizontal-pod-autoscaler-controller";
@@ -20,7 +20,7 @@ const HPA = { controllers: [ACCOUNT], autoscalers: { syncPeriod_ms: 200 } };
 const WRITES_MAX = 5;
 const place = { namespace: "default", name: "crashed" };
 
-let world: World;
+let plane: ControlPlane;
 let uses: PodUses;
 let kubelet: FakeKubelet;
 let node: HollowKubelet;
@@ -28,18 +28,18 @@ let watched: Informer<Deployment>;
 /** The numbers of replicas that the Deployment was given, in order. */
 let sizes: number[] = [];
 
-const deployments = () => world.admin.resource<Deployment>(DEPLOYMENTS);
+const deployments = () => plane.admin.resource<Deployment>(DEPLOYMENTS);
 const autoscalers = () =>
-  world.admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);
+  plane.admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);
 const until = (what: string, holds: () => Promise<boolean> | boolean) =>
-  waitFor(what, async () => holds(), { clock: world.clock, timeout_ms: TIMEOUT_MS });
+  waitFor(what, async () => holds(), { clock: plane.clock, timeout_ms: TIMEOUT_MS });
 
 beforeAll(async () => {
-  world = await startWorld({ controllers: ["*", `-${ACCOUNT}`] });
-  uses = new PodUses(world);
-  kubelet = await startFakeKubelet(world.ca, () => uses.text(), world.clock.now());
+  plane = await startControlPlane({ controllers: ["*", `-${ACCOUNT}`] });
+  uses = new PodUses(plane);
+  kubelet = await startFakeKubelet(plane.ca, () => uses.text(), plane.clock.now());
   // It renews its lease while the apiserver is away, too.
-  node = await startHollowKubelet(world, "n1", { port: kubelet.port, renew_ms: 50 });
+  node = await startHollowKubelet(plane, "n1", { port: kubelet.port, renew_ms: 50 });
   const labels = { app: "crashed", use: "0" };
   const resources = { requests: { cpu: "100m" } };
   await deployments().create({
@@ -47,10 +47,10 @@ beforeAll(async () => {
     spec: { replicas: 2, selector: { matchLabels: { app: "crashed" } }, template: {
       metadata: { labels }, spec: { containers: [{ name: "web", image: "web:1", resources }] } } },
   });
-  const metrics = world.admin.resource<PodMetrics>(POD_METRICS);
+  const metrics = plane.admin.resource<PodMetrics>(POD_METRICS);
   await until("two pods measured", async () =>
     (await metrics.list({ namespace: place.namespace })).items.length === 2);
-  watched = new Informer<Deployment>({ resource: deployments(), clock: world.clock });
+  watched = new Informer<Deployment>({ resource: deployments(), clock: plane.clock });
   const note = ({ spec }: Deployment) => {
     if (sizes.at(-1) !== spec.replicas) sizes.push(spec.replicas ?? 1);
   };
@@ -64,7 +64,7 @@ afterAll(async () => {
   await node.close();
   await kubelet.close();
   await uses.close();
-  await world.close();
+  await plane.close();
 }, TIMEOUT_MS);
 
 /** Two replicas again, and an autoscaler that sets three, the least, and by metrics four. */
@@ -94,16 +94,16 @@ async function end(): Promise<void> {
 test.each(Array.from({ length: WRITES_MAX }, (_, writes) => writes))(
   "killed after %i writes, the next controllers go on", async (writes) => {
     await begin();
-    const mortal = await startMortal(world, writes, HPA);
-    await mortal.died;
-    await mortal.close();
-    const next = await startMortal(world, Infinity, HPA);
+    const dying = await startDying(plane, writes, HPA);
+    await dying.died;
+    await dying.close();
+    const next = await startDying(plane, Infinity, HPA);
     await end();
     await next.close();
   }, TIMEOUT_MS);
 
 test("informers that lag scale nothing twice", async () => {
-  const lagging = await startLagging(world, { horizontalpodautoscalers: 700, pods: 700 }, HPA);
+  const lagging = await startLagging(plane, { horizontalpodautoscalers: 700, pods: 700 }, HPA);
   await begin();
   await end();
   await lagging.close();
@@ -111,7 +111,7 @@ test("informers that lag scale nothing twice", async () => {
 
 test("an apiserver that answers late lets it scale nothing twice", async () => {
   await begin();
-  const late = await startLate(world, 400, HPA);
+  const late = await startLate(plane, 400, HPA);
   await end();
   // Both scalings, and a status for each.
   expect(late.count()).toBeGreaterThanOrEqual(4);
@@ -120,7 +120,7 @@ test("an apiserver that answers late lets it scale nothing twice", async () => {
 
 test("of two managers with one lease the second goes on when the first is killed", async () => {
   await begin();
-  const pair = await startPair(world, 1, HPA);
+  const pair = await startPair(plane, 1, HPA);
   await pair.died;
   expect(await pair.leader()).toBe("first");
   await end();
@@ -130,14 +130,14 @@ test("of two managers with one lease the second goes on when the first is killed
 
 test("two controllers at once do the work of one", async () => {
   await begin();
-  const both = await Promise.all([1, 2].map(() => startMortal(world, Infinity, HPA)));
+  const both = await Promise.all([1, 2].map(() => startDying(plane, Infinity, HPA)));
   await end();
   await Promise.all(both.map((each) => each.close()));
 }, TIMEOUT_MS);
 
 test("an apiserver that is away for a while delays it", async () => {
-  const controllers = await startMortal(world, Infinity, HPA);
-  await world.restartApiserver();
+  const controllers = await startDying(plane, Infinity, HPA);
+  await plane.restartApiserver();
   await begin();
   await end();
   await controllers.close();

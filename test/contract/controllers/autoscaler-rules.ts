@@ -13,9 +13,9 @@ import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { AUTOSCALER_CASES, type AutoscalerCase, type Use } from "./autoscaler-cases.ts";
-import type { World } from "./world.ts";
+import type { ControlPlane } from "./control-plane.ts";
 
-type Subject = Pick<World, "admin" | "clock">;
+type Subject = Pick<ControlPlane, "admin" | "clock">;
 
 const TIMEOUT_MS = 150_000;
 const namespace = "default";

@@ -12,10 +12,10 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { parseAllDocuments } from "yaml";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { sharedWorld } from "./shared-world.ts";
+import { fileControlPlane } from "./file-control-plane.ts";
 
-const world = sharedWorld([]);
-const { eventually } = world;
+const plane = fileControlPlane([]);
+const { eventually } = plane;
 
 /** The role that kubeadm binds when it creates a cluster: nodes may renew their certificates. */
 const CSR_ROLES = "system:certificates.k8s.io:certificatesigningrequests";
@@ -27,7 +27,7 @@ const CLUSTER_ROLE_BINDINGS = {
 };
 
 async function bindClusterRole(name: string, role: string, groupName: string): Promise<void> {
-  await world.admin.resource<ClusterRoleBinding>(CLUSTER_ROLE_BINDINGS).create({
+  await plane.admin.resource<ClusterRoleBinding>(CLUSTER_ROLE_BINDINGS).create({
     metadata: { name },
     roleRef: { apiGroup: RBAC, kind: "ClusterRole", name: role },
     subjects: [{ apiGroup: RBAC, kind: "Group", name: groupName }],
@@ -47,8 +47,8 @@ async function signingRequest(dir: string, subject: string): Promise<string> {
 describe("certificates", () => {
   test("a kubelet renews its client certificate by itself; anything else waits", async () => {
     await bindClusterRole("nodes-renew", `${CSR_ROLES}:selfnodeclient`, "system:nodes");
-    const connection = await world.connection("system:node:n1", ["system:nodes"]);
-    const client = new KubeClient({ ...connection, clock: world.clock });
+    const connection = await plane.connection("system:node:n1", ["system:nodes"]);
+    const client = new KubeClient({ ...connection, clock: plane.clock });
     const dir = await mkdtemp(join(tmpdir(), "r2k-csr-"));
     try {
       const csr = await signingRequest(dir, "/O=system:nodes/CN=system:node:n1");
@@ -65,7 +65,7 @@ describe("certificates", () => {
       });
       const certificate = new X509Certificate(Buffer.from(signed, "base64"));
       expect(certificate.subject).toContain("CN=system:node:n1");
-      expect(certificate.verify(new X509Certificate(world.ca.cert).publicKey)).toBe(true);
+      expect(certificate.verify(new X509Certificate(plane.ca.cert).publicKey)).toBe(true);
       expect((await requests.get({ name: "serve" })).status?.conditions ?? []).toEqual([]);
     } finally {
       client.close();
@@ -86,8 +86,8 @@ describe("a joining machine", () => {
   beforeAll(async () => {
     await bindClusterRole("join", "system:node-bootstrapper", bootstrapper);
     await bindClusterRole("approve", `${CSR_ROLES}:nodeclient`, bootstrapper);
-    const connection = await world.connection("system:bootstrap:abcdef", [bootstrapper]);
-    client = new KubeClient({ ...connection, clock: world.clock });
+    const connection = await plane.connection("system:bootstrap:abcdef", [bootstrapper]);
+    client = new KubeClient({ ...connection, clock: plane.clock });
     dir = await mkdtemp(join(tmpdir(), "r2k-csr-"));
   });
   afterAll(async () => {
@@ -122,13 +122,13 @@ describe("a joining machine", () => {
   });
 
   test("gets none by a token of r2k's before r2k approves it, unlike by kubeadm's", async () => {
-    const bindings = world.admin.resource<ClusterRoleBinding>(CLUSTER_ROLE_BINDINGS);
+    const bindings = plane.admin.resource<ClusterRoleBinding>(CLUSTER_ROLE_BINDINGS);
     for (const document of parseAllDocuments(await readFile(JOIN, "utf8"))) {
       await bindings.create(document.toJS() as ClusterRoleBinding);
     }
     const clientOf = async (group: string) => {
-      const connection = await world.connection(`system:bootstrap:${group.slice(-6)}`, [group]);
-      return new KubeClient({ ...connection, clock: world.clock });
+      const connection = await plane.connection(`system:bootstrap:${group.slice(-6)}`, [group]);
+      return new KubeClient({ ...connection, clock: plane.clock });
     };
     const groups = ["system:bootstrappers:r2k", "system:bootstrappers:kubeadm:default-node-token"];
     const [ours, kubeadms] = await Promise.all(groups.map(clientOf));
@@ -146,10 +146,10 @@ describe("a joining machine", () => {
   });
 
   test("gets none in the name of a Node that exists, until it is deleted", async () => {
-    const nodes = world.admin.resource<Node>(NODES);
+    const nodes = plane.admin.resource<Node>(NODES);
     await nodes.create({ metadata: { name: "taken" }, spec: {} });
     const signed = await ask("again", "/O=system:nodes/CN=system:node:taken");
-    const events = world.admin.resource<Event>(EVENTS);
+    const events = plane.admin.resource<Event>(EVENTS);
     const event = await eventually("the refusal", async () => {
       const { items } = await events.list({ fieldSelector: "involvedObject.name=again" });
       return items[0];

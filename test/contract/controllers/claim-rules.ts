@@ -8,7 +8,7 @@ import {
   EVENTS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { expect, it } from "vitest";
-import type { World } from "./world.ts";
+import type { ControlPlane } from "./control-plane.ts";
 
 const namespace = "default";
 const ASKED = "volume.kubernetes.io/storage-provisioner";
@@ -19,28 +19,28 @@ type Until = <T>(what: string, probe: () => Promise<T>) => Promise<unknown>;
 
 /** Objects for rules of a volume binder and the controllers that protect what it binds. */
 class Claims {
-  readonly #world: () => World;
+  readonly #plane: () => ControlPlane;
   readonly until: Until;
 
-  constructor(world: () => World, until: Until) {
-    this.#world = world;
+  constructor(plane: () => ControlPlane, until: Until) {
+    this.#plane = plane;
     this.until = until;
   }
 
   get claims() {
-    return this.#world().admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    return this.#plane().admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
   }
 
   get volumes() {
-    return this.#world().admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+    return this.#plane().admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
   }
 
   get pods() {
-    return this.#world().admin.resource<Pod>(PODS);
+    return this.#plane().admin.resource<Pod>(PODS);
   }
 
   get classes() {
-    return this.#world().admin.resource<StorageClass>(STORAGE_CLASSES);
+    return this.#plane().admin.resource<StorageClass>(STORAGE_CLASSES);
   }
 
   claim(
@@ -96,7 +96,7 @@ class Claims {
   }
 
   async event(name: string, reason: string): Promise<Event> {
-    const events = this.#world().admin.resource<Event>(EVENTS);
+    const events = this.#plane().admin.resource<Event>(EVENTS);
     let found: Event | undefined;
     await this.until(`${reason} about ${name}`, async () => {
       const { items } = await events.list({ namespace });
@@ -114,8 +114,8 @@ class Claims {
 }
 
 /** Rules of the volume binder and of the protection of claims; upstream's keeps them too. */
-export function claimRules(world: () => World, until: Until): void {
-  const storage = new Claims(world, until);
+export function claimRules(plane: () => ControlPlane, until: Until): void {
+  const storage = new Claims(plane, until);
   inTreeRules(storage);
   reclaimRules(storage);
   defaultClassRules(storage);

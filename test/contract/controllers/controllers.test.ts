@@ -26,12 +26,12 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { describe, expect, test } from "vitest";
 import { startHollowKubelet } from "./hollow-kubelet.ts";
-import { isGone, sharedWorld } from "./shared-world.ts";
+import { isGone, fileControlPlane } from "./file-control-plane.ts";
 
-const world = sharedWorld(["n1", "n2"], {}, {
+const plane = fileControlPlane(["n1", "n2"], {}, {
   getsReady: (pod) => pod.spec.containers[0]?.image !== "broken",
 });
-const { eventually } = world;
+const { eventually } = plane;
 const namespace = "default";
 const HOST = "kubernetes.io/hostname";
 
@@ -51,12 +51,12 @@ function deployment(name: string, image: string, replicas: number): Deployment {
 }
 
 async function podsOf(name: string): Promise<Pod[]> {
-  const pods = world.admin.resource<Pod>(PODS);
+  const pods = plane.admin.resource<Pod>(PODS);
   return (await pods.list({ namespace, labelSelector: `app=${name}` })).items;
 }
 
 function complete(name: string) {
-  const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+  const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
   return eventually(`deployment ${name} to be complete`, async () => {
     const { metadata, spec, status = {} } = await deployments.get({ namespace, name });
     const { updatedReplicas = 0, replicas = 0, availableReplicas = 0 } = status;
@@ -68,14 +68,14 @@ function complete(name: string) {
 
 describe("every namespace", () => {
   test("gets an account and the root certificates, and empties when deleted", async () => {
-    const namespaces = world.admin.resource<Namespace>(NAMESPACES);
-    const accounts = world.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS);
-    const maps = world.admin.resource<ConfigMap>(CONFIG_MAPS);
+    const namespaces = plane.admin.resource<Namespace>(NAMESPACES);
+    const accounts = plane.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS);
+    const maps = plane.admin.resource<ConfigMap>(CONFIG_MAPS);
     await namespaces.create({ metadata: { name: "team" }, spec: {} });
     await eventually("the account", () => accounts.get({ namespace: "team", name: "default" }));
     const root = { namespace: "team", name: "kube-root-ca.crt" };
     const map = await eventually("the certificates", () => maps.get(root));
-    expect(map.data?.["ca.crt"]).toBe(world.ca.cert);
+    expect(map.data?.["ca.crt"]).toBe(plane.ca.cert);
     await maps.delete(root);
     await eventually("the certificates again", () => maps.get(root));
     await maps.create({ metadata: { namespace: "team", name: "mine" }, data: { a: "b" } });
@@ -89,7 +89,7 @@ describe("every namespace", () => {
 
 describe("nodes", () => {
   test("get parts of the pod range, no two the same, and lose the not-ready taint", async () => {
-    const nodes = world.admin.resource<Node>(NODES);
+    const nodes = plane.admin.resource<Node>(NODES);
     const all = await eventually("pod ranges and no taints", async () => {
       const { items } = await nodes.list();
       const done = items.every(({ spec }) => spec.podCIDR && !spec.taints?.length);
@@ -101,12 +101,12 @@ describe("nodes", () => {
 
 describe("a Deployment", () => {
   test("runs its pods, spread over the nodes, with events", async () => {
-    const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+    const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
     await deployments.create(deployment("web", "web:1", 4));
     await complete("web");
     const pods = await podsOf("web");
     expect(new Set(pods.map((pod) => pod.spec.nodeName)).size).toBe(2);
-    const events = world.admin.resource<Event>(EVENTS);
+    const events = plane.admin.resource<Event>(EVENTS);
     await eventually("its events", async () => {
       const { items } = await events.list({ namespace });
       const reasons = new Set(items.map((event) => event.reason));
@@ -116,8 +116,8 @@ describe("a Deployment", () => {
   });
 
   test("rolls to another image, keeps the old ReplicaSet, and goes back", async () => {
-    const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
-    const sets = world.admin.resource<ReplicaSet>(REPLICA_SETS);
+    const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
+    const sets = plane.admin.resource<ReplicaSet>(REPLICA_SETS);
     const name = { namespace, name: "web" };
     const setImage = (image: string) => {
       const containers = [{ name: "c", image }];
@@ -140,7 +140,7 @@ describe("a Deployment", () => {
   });
 
   test("with a broken image keeps its old pods in service", async () => {
-    const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+    const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
     await deployments.create(deployment("half", "web:1", 4));
     await complete("half");
     const containers = [{ name: "c", image: "broken" }];
@@ -159,8 +159,8 @@ describe("a Deployment", () => {
   });
 
   test("replaces a deleted pod and scales both ways", async () => {
-    const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
-    const pods = world.admin.resource<Pod>(PODS);
+    const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
+    const pods = plane.admin.resource<Pod>(PODS);
     await deployments.create(deployment("scaled", "web:1", 2));
     await complete("scaled");
     const [victim] = await podsOf("scaled");
@@ -179,8 +179,8 @@ describe("a Deployment", () => {
   });
 
   test("takes its ReplicaSets and pods with it", async () => {
-    const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
-    const sets = world.admin.resource<ReplicaSet>(REPLICA_SETS);
+    const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
+    const sets = plane.admin.resource<ReplicaSet>(REPLICA_SETS);
     await deployments.create(deployment("gone", "web:1", 2));
     await complete("gone");
     await deployments.delete({ namespace, name: "gone" }, { propagationPolicy: "Foreground" });
@@ -193,8 +193,8 @@ describe("a Deployment", () => {
   });
 
   test("deleted as an orphaning owner leaves its ReplicaSets, which a new one adopts", async () => {
-    const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
-    const sets = world.admin.resource<ReplicaSet>(REPLICA_SETS);
+    const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
+    const sets = plane.admin.resource<ReplicaSet>(REPLICA_SETS);
     await deployments.create(deployment("heir", "web:1", 1));
     await complete("heir");
     const [before] = await podsOf("heir");
@@ -215,10 +215,10 @@ describe("a Deployment", () => {
 
 describe("a Service", () => {
   test("has the addresses of its ready pods in its slices and its Endpoints", async () => {
-    const services = world.admin.resource<Service>(SERVICES);
-    const slices = world.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
-    const endpoints = world.admin.resource<Endpoints>(ENDPOINTS);
-    await world.admin.resource<Deployment>(DEPLOYMENTS).create(deployment("api", "web:1", 3));
+    const services = plane.admin.resource<Service>(SERVICES);
+    const slices = plane.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
+    const endpoints = plane.admin.resource<Endpoints>(ENDPOINTS);
+    await plane.admin.resource<Deployment>(DEPLOYMENTS).create(deployment("api", "web:1", 3));
     await complete("api");
     const ports = [{ port: 80, targetPort: 80 }];
     await services.create({
@@ -246,10 +246,10 @@ describe("a Service", () => {
   });
 
   test("without a selector has the addresses that were written by hand in its slices", async () => {
-    const slices = world.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
-    const endpoints = world.admin.resource<Endpoints>(ENDPOINTS);
+    const slices = plane.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
+    const endpoints = plane.admin.resource<Endpoints>(ENDPOINTS);
     const metadata = { namespace, name: "outside" };
-    const services = world.admin.resource<Service>(SERVICES);
+    const services = plane.admin.resource<Service>(SERVICES);
     await services.create({ metadata, spec: { ports: [{ port: 80 }] } });
     const subsets = [{ addresses: [{ ip: "192.0.2.7" }], ports: [{ port: 8080 }] }];
     await endpoints.create({ metadata, subsets });
@@ -270,8 +270,8 @@ describe("a Service", () => {
 
 describe("the scheduler", () => {
   test("says why a pod fits nowhere, and places it when that changes", async () => {
-    const pods = world.admin.resource<Pod>(PODS);
-    const nodes = world.admin.resource<Node>(NODES);
+    const pods = plane.admin.resource<Pod>(PODS);
+    const nodes = plane.admin.resource<Node>(NODES);
     const name = { namespace, name: "picky" };
     await pods.create({
       metadata: name,
@@ -295,7 +295,7 @@ describe("the scheduler", () => {
   });
 
   test("keeps apart pods that want no other of their kind near", async () => {
-    const pods = world.admin.resource<Pod>(PODS);
+    const pods = plane.admin.resource<Pod>(PODS);
     const labels = { app: "loner" };
     const podAffinityTerm = { labelSelector: { matchLabels: labels }, topologyKey: HOST };
     const requiredDuringSchedulingIgnoredDuringExecution = [podAffinityTerm];
@@ -317,10 +317,10 @@ describe("the scheduler", () => {
   });
 
   test("drives away a less important pod for a more important one", async () => {
-    const pods = world.admin.resource<Pod>(PODS);
+    const pods = plane.admin.resource<Pod>(PODS);
     const labels = { "kubernetes.io/hostname": "small" };
     const allocatable = { cpu: "1", memory: "1Gi", pods: "10" };
-    const small = await startHollowKubelet(world, "small", { allocatable, labels });
+    const small = await startHollowKubelet(plane, "small", { allocatable, labels });
     const create = (name: string, priorityClassName: string) =>
       pods.create({
         metadata: { namespace, name, labels: { app: "rank" } },
@@ -331,7 +331,7 @@ describe("the scheduler", () => {
         },
       });
     const type = { group: "scheduling.k8s.io", version: "v1", plural: "priorityclasses" };
-    const classes = world.admin.resource<PriorityClass>({ ...type, namespaced: false });
+    const classes = plane.admin.resource<PriorityClass>({ ...type, namespaced: false });
     const kind = { apiVersion: "scheduling.k8s.io/v1", kind: "PriorityClass" };
     for (const [name, value] of [["low", 1], ["high", 1_000]] as const) {
       await classes.create({ ...kind, metadata: { name }, value });
@@ -346,11 +346,11 @@ describe("the scheduler", () => {
       return all.length === 1 && all[0]?.metadata.name === "noble" && all[0].spec.nodeName;
     });
     await small.close();
-    await world.admin.resource<Node>(NODES).delete({ name: "small" });
+    await plane.admin.resource<Node>(NODES).delete({ name: "small" });
   });
 
   test("leaves gated pods alone until their gates are gone", async () => {
-    const pods = world.admin.resource<Pod>(PODS);
+    const pods = plane.admin.resource<Pod>(PODS);
     const name = { namespace, name: "gated" };
     await pods.create({
       metadata: name,

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { cronRules } from "./cron-rules.ts";
-import { startWorld, type World } from "./world.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 120_000;
 
-let world: World;
+let plane: ControlPlane;
 
 beforeAll(async () => {
-  world = await startWorld();
+  plane = await startControlPlane();
 });
-afterAll(() => world.close());
+afterAll(() => plane.close());
 
-describe("CronJobs", { timeout: TIMEOUT_MS }, () => cronRules(() => world));
+describe("CronJobs", { timeout: TIMEOUT_MS }, () => cronRules(() => plane));

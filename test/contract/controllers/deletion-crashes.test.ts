@@ -7,12 +7,12 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { CronTrial } from "./cron-trial.ts";
-import { startMortal } from "./mortal-controllers.ts";
-import { type Counted, templateOf, TIMEOUT_MS, WorkloadTrial } from "./workload-trial.ts";
-import { startWorld, type World } from "./world.ts";
+import { CronFixture } from "./cron-fixture.ts";
+import { startDying } from "./dying-controllers.ts";
+import { type Counted, templateOf, TIMEOUT_MS, WorkloadFixture } from "./workload-fixture.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
-const TRIAL = "deleted";
+const FIXTURE = "deleted";
 const namespace = "default";
 const CONTROLLERS = [
   "deployment-controller", "replicaset-controller", "replicationcontroller-controller",
@@ -22,7 +22,7 @@ const CONTROLLERS = [
 /** One write each: the next one is made by others. */
 const WRITES = 1;
 
-const forever = (name: string) => templateOf(TRIAL, name, "c:1");
+const forever = (name: string) => templateOf(FIXTURE, name, "c:1");
 const selected = (name: string) =>
   ({ selector: { matchLabels: { app: name } }, template: forever(name) });
 function jobSpec(name: string) {
@@ -46,17 +46,17 @@ const TYPES = [
   PODS, REPLICA_SETS, CONTROLLER_REVISIONS, ...Object.values(KINDS).map(([type]) => type),
 ];
 
-let world: World;
-let node: WorkloadTrial<Counted>;
+let plane: ControlPlane;
+let node: WorkloadFixture<Counted>;
 let pods: Informer<Pod>;
 /** The uids of all pods that there ever were. */
 const made: string[] = [];
 
 beforeAll(async () => {
-  world = await startWorld({ controllers: ["*", ...CONTROLLERS.map((name) => `-${name}`)] });
-  node = new WorkloadTrial(world, PODS);
-  await node.start(TRIAL, ["n1"]);
-  pods = new Informer<Pod>({ resource: node.podClient, clock: world.clock });
+  plane = await startControlPlane({ controllers: ["*", ...CONTROLLERS.map((name) => `-${name}`)] });
+  node = new WorkloadFixture(plane, PODS);
+  await node.start(FIXTURE, ["n1"]);
+  pods = new Informer<Pod>({ resource: node.podClient, clock: plane.clock });
   pods.handle({ added: ({ metadata }) => made.push(metadata.uid ?? "") });
   pods.start();
   await pods.synced;
@@ -65,18 +65,18 @@ beforeAll(async () => {
 afterAll(async () => {
   await pods.close();
   await node.close();
-  await world.close();
+  await plane.close();
 }, TIMEOUT_MS);
 
 async function create(kind: string, name: string): Promise<void> {
   const [type, specOf] = KINDS[kind]!;
-  if (type === CRON_JOBS) await new CronTrial(() => world).startOnce(name, 1, specOf(name));
-  else await new WorkloadTrial<Counted>(world, type).create(name, specOf(name));
+  if (type === CRON_JOBS) await new CronFixture(() => plane).startOnce(name, 1, specOf(name));
+  else await new WorkloadFixture<Counted>(plane, type).create(name, specOf(name));
 }
 
 async function leftovers(): Promise<string[]> {
   const lists = await Promise.all(TYPES.map(async (type) => {
-    const { items } = await world.admin.resource(type).list({ namespace });
+    const { items } = await plane.admin.resource(type).list({ namespace });
     return items.map(({ metadata }) => `${type.kind} ${metadata.name}`);
   }));
   return lists.flat();
@@ -85,7 +85,7 @@ async function leftovers(): Promise<string[]> {
 test.each(["Background", "Foreground"] as const)(
   "%s deletion, its controllers killed after each write, leaves nothing and makes nothing",
   async (propagationPolicy) => {
-    const whole = await startMortal(world, Infinity, { controllers: CONTROLLERS });
+    const whole = await startDying(plane, Infinity, { controllers: CONTROLLERS });
     const kinds = Object.keys(KINDS);
     for (const kind of kinds) await create(kind, `${kind}-${propagationPolicy.toLowerCase()}`);
     await node.until("a running pod of each", async () => {
@@ -96,20 +96,20 @@ test.each(["Background", "Foreground"] as const)(
     const before = [...made];
     for (const kind of kinds) {
       const name = `${kind}-${propagationPolicy.toLowerCase()}`;
-      const owners = world.admin.resource(KINDS[kind]![0]);
+      const owners = plane.admin.resource(KINDS[kind]![0]);
       await owners.delete({ namespace, name }, { propagationPolicy });
     }
     let left: string[] = [];
     const gone = waitFor("nothing left", async () => {
       left = await leftovers();
       return left.length === 0;
-    }, { clock: world.clock, timeout_ms: 2 * TIMEOUT_MS, interval_ms: 200 })
+    }, { clock: plane.clock, timeout_ms: 2 * TIMEOUT_MS, interval_ms: 200 })
       .then(() => "gone", () => "left");
     let deaths = 0;
     for (;;) {
-      const mortal = await startMortal(world, WRITES, { controllers: CONTROLLERS });
-      const outcome = await Promise.race([mortal.died, gone]);
-      await mortal.close();
+      const dying = await startDying(plane, WRITES, { controllers: CONTROLLERS });
+      const outcome = await Promise.race([dying.died, gone]);
+      await dying.close();
       if (outcome !== "died") break;
       deaths += 1;
     }

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe } from "vitest";
-import { TIMEOUT_MS } from "./budget-trial.ts";
+import { TIMEOUT_MS } from "./budget-fixture.ts";
 import { disruptionRules } from "./disruption-rules.ts";
-import { startWorld, type World } from "./world.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
-let world: World;
+let plane: ControlPlane;
 
 beforeAll(async () => {
-  world = await startWorld();
+  plane = await startControlPlane();
 });
-afterAll(() => world.close());
+afterAll(() => plane.close());
 
-describe("disruption budgets", { timeout: TIMEOUT_MS }, () => disruptionRules(() => world, true));
+describe("disruption budgets", { timeout: TIMEOUT_MS }, () => disruptionRules(() => plane, true));

@@ -4,8 +4,8 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { isGone } from "./shared-world.ts";
-import type { World } from "./world.ts";
+import { isGone } from "./file-control-plane.ts";
+import type { ControlPlane } from "./control-plane.ts";
 
 const namespace = "default";
 const TIMEOUT_MS = 60_000;
@@ -28,7 +28,7 @@ function podWithEphemeral(name: string): Pod {
 }
 
 /** The claims that every controller makes for the ephemeral volumes of pods. */
-export function ephemeralRules(given: () => Pick<World, "clock" | "admin">): void {
+export function ephemeralRules(given: () => Pick<ControlPlane, "clock" | "admin">): void {
   const claims = () =>
     given().admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
   const pods = () => given().admin.resource<Pod>(PODS);

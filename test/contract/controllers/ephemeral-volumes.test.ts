@@ -1,9 +1,9 @@
 import { describe } from "vitest";
 import { ephemeralRules } from "./ephemeral-rules.ts";
 import { hintRules } from "./hint-rules.ts";
-import { sharedWorld } from "./shared-world.ts";
+import { fileControlPlane } from "./file-control-plane.ts";
 
-const world = sharedWorld(["n1"]);
+const plane = fileControlPlane(["n1"]);
 
-describe("ephemeral volumes", () => ephemeralRules(() => world));
-describe("hints of EndpointSlices", () => hintRules(() => world));
+describe("ephemeral volumes", () => ephemeralRules(() => plane));
+describe("hints of EndpointSlices", () => hintRules(() => plane));

@@ -36,13 +36,13 @@ import { rangeRules } from "./range-rules.ts";
 import { replicationRules } from "./replication-rules.ts";
 import { statefulRules } from "./stateful-rules.ts";
 import { tokenRules } from "./token-rules.ts";
-import { startOurManagers, startWorld, type World } from "./world.ts";
+import { startOurManagers, startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 /** Programs of another language start, list everything and elect a leader first. */
 const TIMEOUT_MS = 180_000;
 const APISERVER = join(import.meta.dirname, "../../../.peers/bin/kube-apiserver");
 
-type Exchange = Pick<World, "clock" | "admin" | "connection" | "close">;
+type Exchange = Pick<ControlPlane, "clock" | "admin" | "connection" | "close">;
 
 /** Our controllers and scheduler on upstream's kube-apiserver. */
 async function startOnUpstream(): Promise<Exchange> {
@@ -64,7 +64,7 @@ async function startOnUpstream(): Promise<Exchange> {
     "tls-private-key-file": await file("server.key", serving.key),
     "authorization-mode": "Node,RBAC",
   });
-  const connection: World["connection"] = async (commonName, organizations = []) => {
+  const connection: ControlPlane["connection"] = async (commonName, organizations = []) => {
     const pair = await issue(commonName, organizations, "client");
     return { server: `https://127.0.0.1:${upstream.port}`, ca: ca.cert, ...pair };
   };
@@ -98,7 +98,7 @@ const EXCHANGES = {
   },
   "kube-controller-manager and kube-scheduler 1.36 on our apiserver": {
     possible: hasUpstreamManagers(),
-    start: () => startWorld({ startOthers: (others) => startUpstreamManagers(others) }),
+    start: () => startControlPlane({ startOthers: (others) => startUpstreamManagers(others) }),
   },
 };
 
@@ -109,45 +109,45 @@ it.skipIf(!hasUpstreamManagers())("upstream's controllers are those recorded", (
 
 for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
   describe.skipIf(!possible)(name, { timeout: TIMEOUT_MS }, () => {
-    let world: Exchange;
+    let plane: Exchange;
     let kubelets: HollowKubelet[] = [];
 
     beforeAll(async () => {
-      world = await start();
-      kubelets = await Promise.all(["n1", "n2"].map((each) => startHollowKubelet(world, each)));
+      plane = await start();
+      kubelets = await Promise.all(["n1", "n2"].map((each) => startHollowKubelet(plane, each)));
       // Pods go to both nodes only when both are open to them.
       await until("nodes without taints", async () => {
-        const { items } = await world.admin.resource<Node>(NODES).list();
+        const { items } = await plane.admin.resource<Node>(NODES).list();
         return items.filter(({ spec }) => !spec.taints?.length).length === kubelets.length;
       });
     }, TIMEOUT_MS);
     afterAll(async () => {
       await Promise.all(kubelets.map((each) => each.close()));
-      await world.close();
+      await plane.close();
     }, TIMEOUT_MS);
 
     const until = (what: string, holds: () => Promise<boolean>) =>
-      waitFor(what, holds, { clock: world.clock, timeout_ms: TIMEOUT_MS / 2 });
+      waitFor(what, holds, { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 });
     const pods = async () => {
-      const { items } = await world.admin.resource<Pod>(PODS).list({ namespace });
+      const { items } = await plane.admin.resource<Pod>(PODS).list({ namespace });
       return items;
     };
 
     it("the demo's Deployment and Service: scheduled, ready, published", async () => {
-      await world.admin.resource<Service>(SERVICES).create({
+      await plane.admin.resource<Service>(SERVICES).create({
         metadata: { namespace, name: "web" },
         spec: { selector: labels, ports: [{ port: 80 }] },
       });
-      await world.admin.resource<Deployment>(DEPLOYMENTS).create({
+      await plane.admin.resource<Deployment>(DEPLOYMENTS).create({
         metadata: { namespace, name: "web" },
         spec: { replicas: 3, selector: { matchLabels: labels }, template: template("web:1") },
       });
-      const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+      const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
       await until("three available", async () => {
         const { status } = await deployments.get({ namespace, name: "web" });
         return status?.availableReplicas === 3;
       });
-      const slices = world.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
+      const slices = plane.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
       await until("three endpoints", async () => {
         const { items } = await slices.list({ namespace });
         const own = items.filter((each) => each.metadata.name?.startsWith("web-"));
@@ -157,7 +157,7 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
     });
 
     it("a new image rolls out, and nothing of the old is left", async () => {
-      const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+      const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
       const change = { spec: { template: template("web:2") } };
       await deployments.patch({ namespace, name: "web" }, "strategic", change);
       await until("web:2 everywhere", async () => {
@@ -167,16 +167,16 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
     });
 
     it("nodes get their ranges, and what is owned goes with its owner", async () => {
-      const { items } = await world.admin.resource(NODES).list();
+      const { items } = await plane.admin.resource(NODES).list();
       const ranges = items.map((node) => (node as { spec?: { podCIDR?: string } }).spec?.podCIDR);
       expect(new Set(ranges).size).toBe(2);
-      const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+      const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
       await deployments.delete({ namespace, name: "web" }, { propagationPolicy: "Foreground" });
       await until("no pods", async () => (await pods()).length === 0);
     });
 
     it("roles are aggregated by the rule that ours has, and applied", async () => {
-      const roles = world.admin.resource<ClusterRole>(CLUSTER_ROLES);
+      const roles = plane.admin.resource<ClusterRole>(CLUSTER_ROLES);
       await until("view, edit and admin with their rules", async () => {
         const { items } = await roles.list();
         const aggregating = items.filter(({ aggregationRule }) => aggregationRule !== undefined);
@@ -189,17 +189,17 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
       expect(metadata.managedFields).toContainEqual(expect.objectContaining(byController));
     });
 
-    describe("bootstrap tokens", () => tokenRules(() => world));
-    describe("ranges of Services", () => rangeRules(() => world));
-    describe("ephemeral volumes", () => ephemeralRules(() => world));
-    describe("hints of EndpointSlices", () => hintRules(() => world));
-    describe("CronJobs", () => cronRules(() => world));
-    describe("Jobs", () => jobRules(() => world));
-    describe("ReplicationControllers", () => replicationRules(() => world));
-    describe("DaemonSets", () => daemonRules(() => world));
-    describe("StatefulSets", () => statefulRules(() => world));
+    describe("bootstrap tokens", () => tokenRules(() => plane));
+    describe("ranges of Services", () => rangeRules(() => plane));
+    describe("ephemeral volumes", () => ephemeralRules(() => plane));
+    describe("hints of EndpointSlices", () => hintRules(() => plane));
+    describe("CronJobs", () => cronRules(() => plane));
+    describe("Jobs", () => jobRules(() => plane));
+    describe("ReplicationControllers", () => replicationRules(() => plane));
+    describe("DaemonSets", () => daemonRules(() => plane));
+    describe("StatefulSets", () => statefulRules(() => plane));
 
     // With nodes of its own, so it is the last.
-    describe("disruption budgets", () => disruptionRules(() => world));
+    describe("disruption budgets", () => disruptionRules(() => plane));
   });
 }

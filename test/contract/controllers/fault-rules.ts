@@ -1,7 +1,7 @@
 import type { ControllersOptions } from "@raft2kube/controllers/main.ts";
 import { describe, expect, test } from "vitest";
-import { startLagging, startLate, startMortal, startPair } from "./mortal-controllers.ts";
-import type { World } from "./world.ts";
+import { startLagging, startLate, startDying, startPair } from "./dying-controllers.ts";
+import type { ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 120_000;
 /** More writes than any of the cases takes. */
@@ -29,9 +29,9 @@ export interface FaultCase {
 
 type Settings = () => Partial<ControllersOptions>;
 
-/** The rules of all cases; the world runs none of their controllers. */
+/** The rules of all cases; the plane runs none of their controllers. */
 export function faultRules(
-  given: () => World, cases: readonly FaultCase[], settings: Settings = () => ({}),
+  given: () => ControlPlane, cases: readonly FaultCase[], settings: Settings = () => ({}),
 ): void {
   const all = cases.flatMap(({ controllers }) => controllers);
   /** Cases of other controllers do not meet. */
@@ -84,17 +84,17 @@ export function faultRules(
 }
 
 async function killed(
-  world: World, { kind, writes_min, play, check, remove }: FaultCase,
+  plane: ControlPlane, { kind, writes_min, play, check, remove }: FaultCase,
   options: Partial<ControllersOptions>,
 ): Promise<void> {
   let deaths = 0;
   for (let writes = 0; writes < WRITES_MAX; writes++) {
     const name = `${kind}-${writes}`;
-    const first = await startMortal(world, writes, options);
+    const first = await startDying(plane, writes, options);
     const ended = play(name).then(() => "ended");
     const outcome = await Promise.race([first.died, ended]);
     await first.close();
-    const second = await startMortal(world, Infinity, options);
+    const second = await startDying(plane, Infinity, options);
     await ended;
     await check(name, `after ${writes} writes`);
     await remove(name);

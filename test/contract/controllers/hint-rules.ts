@@ -7,7 +7,7 @@ import {
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, it } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import type { World } from "./world.ts";
+import type { PlaneAccess } from "./control-plane.ts";
 
 const namespace = "default";
 const TIMEOUT_MS = 120_000;
@@ -19,28 +19,27 @@ const MODE = "service.kubernetes.io/topology-mode";
 const ZONES = { "hint-a": "zone-a", "hint-b": "zone-b" } as const;
 type NodeName = keyof typeof ZONES;
 
-type HintWorld = Pick<World, "clock" | "admin" | "connection">;
 
 /** Pods and Services on two nodes, each of its zone. */
-class HintTrial {
-  readonly #world: HintWorld;
+class HintFixture {
+  readonly #plane: PlaneAccess;
   #kubelets: HollowKubelet[] = [];
   #others: string[] = [];
 
-  constructor(world: HintWorld) {
-    this.#world = world;
+  constructor(plane: PlaneAccess) {
+    this.#plane = plane;
   }
 
   get services() {
-    return this.#world.admin.resource<Service>(SERVICES);
+    return this.#plane.admin.resource<Service>(SERVICES);
   }
 
   get #pods() {
-    return this.#world.admin.resource<Pod>(PODS);
+    return this.#plane.admin.resource<Pod>(PODS);
   }
 
   get #nodes() {
-    return this.#world.admin.resource<Node>(NODES);
+    return this.#plane.admin.resource<Node>(NODES);
   }
 
   async start(): Promise<void> {
@@ -48,7 +47,7 @@ class HintTrial {
     this.#others = items.map(({ metadata }) => metadata.name!);
     await this.#mark("");
     this.#kubelets = await Promise.all(Object.entries(ZONES).map(([name, zone]) =>
-      startHollowKubelet(this.#world, name, { labels: { [ZONE]: zone } })));
+      startHollowKubelet(this.#plane, name, { labels: { [ZONE]: zone } })));
   }
 
   async close(): Promise<void> {
@@ -70,7 +69,7 @@ class HintTrial {
   }
 
   #until(what: string, holds: () => Promise<boolean>): Promise<unknown> {
-    return waitFor(what, holds, { clock: this.#world.clock, timeout_ms: TIMEOUT_MS / 2 });
+    return waitFor(what, holds, { clock: this.#plane.clock, timeout_ms: TIMEOUT_MS / 2 });
   }
 
   addPod(app: string, nodeName: NodeName, number: number): Promise<Pod> {
@@ -89,7 +88,7 @@ class HintTrial {
   }
 
   async #endpointsOf(name: string): Promise<Endpoint[]> {
-    const { items } = await this.#world.admin.resource<EndpointSlice>(ENDPOINT_SLICES)
+    const { items } = await this.#plane.admin.resource<EndpointSlice>(ENDPOINT_SLICES)
       .list({ namespace, labelSelector: `kubernetes.io/service-name=${name}` });
     return items.flatMap(({ endpoints }) => endpoints ?? []);
   }
@@ -109,7 +108,7 @@ class HintTrial {
   event(name: string, reason: string, message: string): Promise<unknown> {
     return this.#until(`${reason} of ${name}`, async () => {
       const fieldSelector = `involvedObject.name=${name},reason=${reason}`;
-      const { items } = await this.#world.admin.resource<Event>(EVENTS)
+      const { items } = await this.#plane.admin.resource<Event>(EVENTS)
         .list({ namespace, fieldSelector });
       return items.some((each) => each.message === message);
     });
@@ -121,43 +120,43 @@ const ofNode = (node: NodeName) => ({ ...ofZone(node), forNodes: [{ name: node }
 const none = () => undefined;
 
 /** The hints that every controller of EndpointSlices gives to endpoints. */
-export function hintRules(given: () => HintWorld): void {
-  let trial: HintTrial;
+export function hintRules(given: () => PlaneAccess): void {
+  let fixture: HintFixture;
   beforeAll(async () => {
-    trial = new HintTrial(given());
-    await trial.start();
+    fixture = new HintFixture(given());
+    await fixture.start();
   }, TIMEOUT_MS);
-  afterAll(() => trial?.close(), TIMEOUT_MS);
+  afterAll(() => fixture?.close(), TIMEOUT_MS);
 
   it("trafficDistribution: an endpoint is for its zone, or for its node too", async () => {
-    await trial.addPod("near", "hint-a", 0);
-    await trial.addPod("near", "hint-b", 0);
-    await trial.addService("near", { trafficDistribution: "PreferSameZone" });
-    await trial.hinted("near", 2, ofZone);
-    const change = (trafficDistribution: string | null) => trial.services
+    await fixture.addPod("near", "hint-a", 0);
+    await fixture.addPod("near", "hint-b", 0);
+    await fixture.addService("near", { trafficDistribution: "PreferSameZone" });
+    await fixture.hinted("near", 2, ofZone);
+    const change = (trafficDistribution: string | null) => fixture.services
       .patch({ namespace, name: "near" }, "merge", { spec: { trafficDistribution } });
     await change("PreferSameNode");
-    await trial.hinted("near", 2, ofNode);
+    await fixture.hinted("near", 2, ofNode);
     await change("PreferClose");
-    await trial.hinted("near", 2, ofZone);
+    await fixture.hinted("near", 2, ofZone);
     await change(null);
-    await trial.hinted("near", 2, none);
+    await fixture.hinted("near", 2, none);
   }, TIMEOUT_MS);
 
   it("topology-mode: zones share by their CPU, when there are endpoints enough", async () => {
-    await trial.addPod("auto", "hint-a", 0);
-    await trial.addService("auto", {}, { [MODE]: "Auto" });
-    await trial.event("auto", "TopologyAwareHintsDisabled",
+    await fixture.addPod("auto", "hint-a", 0);
+    await fixture.addService("auto", {}, { [MODE]: "Auto" });
+    await fixture.event("auto", "TopologyAwareHintsDisabled",
       "Insufficient number of endpoints (1 endpoints, 2 zones), addressType: IPv4");
-    await trial.hinted("auto", 1, none);
-    await trial.addPod("auto", "hint-a", 1);
-    await trial.addPod("auto", "hint-b", 0);
-    await trial.addPod("auto", "hint-b", 1);
-    await trial.hinted("auto", 4, ofZone);
-    await trial.event("auto", "TopologyAwareHintsEnabled",
+    await fixture.hinted("auto", 1, none);
+    await fixture.addPod("auto", "hint-a", 1);
+    await fixture.addPod("auto", "hint-b", 0);
+    await fixture.addPod("auto", "hint-b", 1);
+    await fixture.hinted("auto", 4, ofZone);
+    await fixture.event("auto", "TopologyAwareHintsEnabled",
       "Topology Aware Hints has been enabled, addressType: IPv4");
     const metadata = { annotations: { [MODE]: null } };
-    await trial.services.patch({ namespace, name: "auto" }, "merge", { metadata });
-    await trial.hinted("auto", 4, none);
+    await fixture.services.patch({ namespace, name: "auto" }, "merge", { metadata });
+    await fixture.hinted("auto", 4, none);
   }, TIMEOUT_MS);
 }

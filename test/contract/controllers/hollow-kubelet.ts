@@ -9,7 +9,7 @@ import { microTimeText, timeText } from "@raft2kube/client-kube/object/time.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import type { World } from "./world.ts";
+import type { ControlPlane } from "./control-plane.ts";
 
 export interface HollowKubelet {
   readonly name: string;
@@ -36,12 +36,12 @@ export interface HollowOptions {
  * identity.
  */
 export async function startHollowKubelet(
-  world: Pick<World, "clock" | "connection">,
+  plane: Pick<ControlPlane, "clock" | "connection">,
   name: string,
   options: HollowOptions = {},
 ): Promise<HollowKubelet> {
-  const { clock } = world;
-  const connection = await world.connection(`system:node:${name}`, ["system:nodes"]);
+  const { clock } = plane;
+  const connection = await plane.connection(`system:node:${name}`, ["system:nodes"]);
   const client = new KubeClient({ ...connection, clock, qps: 1_000, burst: 1_000 });
   await register(client, name, options, clock.now());
   const writer = client.resource<Pod>(PODS);

@@ -6,23 +6,23 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect } from "vitest";
 import { type FaultCase, faultRules } from "./fault-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { JobTrial, TIMEOUT_MS } from "./job-trial.ts";
-import { startWorld, type World } from "./world.ts";
+import { JobFixture, TIMEOUT_MS } from "./job-fixture.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const HOUR_MS = 3_600_000;
 
-let world: World;
-let trial: JobTrial;
+let plane: ControlPlane;
+let fixture: JobFixture;
 let kubelet: HollowKubelet;
 let pods: Informer<Pod>;
 /** Uids of all pods that a job ever had, in the order of their making. */
 const made = new Map<string, string[]>();
 
 beforeAll(async () => {
-  world = await startWorld({ controllers: ["*", "-job-controller"] });
-  trial = new JobTrial(world);
-  kubelet = await startHollowKubelet(world, "n1", { exitCode });
-  pods = new Informer<Pod>({ resource: trial.podClient, clock: world.clock });
+  plane = await startControlPlane({ controllers: ["*", "-job-controller"] });
+  fixture = new JobFixture(plane);
+  kubelet = await startHollowKubelet(plane, "n1", { exitCode });
+  pods = new Informer<Pod>({ resource: fixture.podClient, clock: plane.clock });
   pods.handle({
     added: ({ metadata }) => {
       const { name = "" } = controllerOf({ metadata }) ?? {};
@@ -36,7 +36,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await pods.close();
   await kubelet.close();
-  await world.close();
+  await plane.close();
 }, TIMEOUT_MS);
 
 /** One pod of each job fails: of an Indexed one the first of index 1, else the first. */
@@ -52,7 +52,7 @@ function exitCode(pod: Pod): number | undefined {
 
 /** An hour ahead, so that no pause after a failure is waited for. */
 function settings() {
-  const { clock: real } = world;
+  const { clock: real } = plane;
   const clock: Clock = {
     now: () => real.now() + HOUR_MS,
     monotonic: () => real.monotonic(),
@@ -74,21 +74,21 @@ const JOBS: [string, Partial<Job["spec"]>, object][] = [
 const cases = JOBS.map(([kind, spec, counted]): FaultCase => ({
   kind, controllers: ["job-controller"], reads: ["jobs", "pods"], writes_min: 9,
   async play(name) {
-    await trial.create(name, undefined, spec);
-    await trial.ended(name);
-    await trial.released(name);
+    await fixture.create(name, undefined, spec);
+    await fixture.ended(name);
+    await fixture.released(name);
   },
   async check(name, when) {
-    const { counts } = await trial.ended(name);
+    const { counts } = await fixture.ended(name);
     const { succeeded = 0, failed = 0 } = counts as { succeeded?: number; failed?: number };
     const total = made.get(name)?.length;
     expect(counts, when).toMatchObject(counted);
     expect(succeeded + failed, `${when}, of ${total} pods`).toBe(total);
   },
   async remove(name) {
-    await trial.jobs.delete({ namespace: "default", name }, { propagationPolicy: "Background" });
-    await trial.until(`no pods of ${name}`, async () => (await trial.pods(name)).length === 0);
+    await fixture.jobs.delete({ namespace: "default", name }, { propagationPolicy: "Background" });
+    await fixture.until(`no pods of ${name}`, async () => (await fixture.pods(name)).length === 0);
   },
 }));
 
-faultRules(() => world, cases, settings);
+faultRules(() => plane, cases, settings);

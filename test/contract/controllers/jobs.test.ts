@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { jobRules } from "./job-rules.ts";
-import { TIMEOUT_MS } from "./job-trial.ts";
-import { startWorld, type World } from "./world.ts";
+import { TIMEOUT_MS } from "./job-fixture.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
-let world: World;
+let plane: ControlPlane;
 
 beforeAll(async () => {
-  world = await startWorld();
+  plane = await startControlPlane();
 });
-afterAll(() => world.close());
+afterAll(() => plane.close());
 
-describe("Jobs", { timeout: TIMEOUT_MS }, () => jobRules(() => world));
+describe("Jobs", { timeout: TIMEOUT_MS }, () => jobRules(() => plane));

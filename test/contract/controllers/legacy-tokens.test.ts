@@ -8,7 +8,9 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { accountTokenRules } from "./account-token-rules.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
-import { type Others, startOurManagers, startWorld, type World } from "./world.ts";
+import {
+  type Others, startOurManagers, startControlPlane, type ControlPlane,
+} from "./control-plane.ts";
 
 const TIMEOUT_MS = 180_000;
 const namespace = "default";
@@ -80,22 +82,22 @@ async function makeTokens({ connection, ca }: Others): Promise<void> {
 
 for (const [name, { possible, start }] of Object.entries(IMPLEMENTATIONS)) {
   describe.skipIf(!possible)(name, { timeout: TIMEOUT_MS }, () => {
-    let world: World;
+    let plane: ControlPlane;
     beforeAll(async () => {
-      world = await startWorld({
+      plane = await startControlPlane({
         async startOthers(others) {
           await makeTokens(others);
           return start(others);
         },
       });
     }, TIMEOUT_MS);
-    afterAll(() => world?.close(), TIMEOUT_MS);
+    afterAll(() => plane?.close(), TIMEOUT_MS);
 
-    describe("tokens in Secrets", () => accountTokenRules(() => world));
+    describe("tokens in Secrets", () => accountTokenRules(() => plane));
 
     it("marks generated tokens that are not used, and deletes those marked before", async () => {
       const labels = async () => {
-        const { items } = await world.admin.resource<Secret>(SECRETS).list({ namespace });
+        const { items } = await plane.admin.resource<Secret>(SECRETS).list({ namespace });
         return Object.fromEntries(items.filter(({ metadata }) => metadata.name! in TOKENS)
           .map(({ metadata }) => [metadata.name!, metadata.labels ?? {}]));
       };
@@ -103,7 +105,7 @@ for (const [name, { possible, start }] of Object.entries(IMPLEMENTATIONS)) {
         const now = await labels();
         return !("marked" in now) && INVALID_SINCE in now["unused"]! &&
           INVALID_SINCE in now["used-long-ago"]!;
-      }, { clock: world.clock, timeout_ms: TIMEOUT_MS / 2 });
+      }, { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 });
       const day = expect.stringMatching(/^2\d{3}-\d\d-\d\d$/);
       const { marked: _deleted, ...kept } = TOKENS;
       expect(await labels()).toEqual({

@@ -4,32 +4,32 @@ import { DEPLOYMENTS, EVENTS, NODES } from "@raft2kube/client-kube/rest/resource
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, expect, test } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startWorld, type World } from "./world.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 /** More than 10.244.0.0/16 has ranges of /24. */
 const NODES_WANTED = 300;
 const RANGES = 256;
 
-let world: World;
+let plane: ControlPlane;
 let kubelet: HollowKubelet | undefined;
 afterEach(async () => {
   await kubelet?.close();
   kubelet = undefined;
-  await world.close();
+  await plane.close();
 });
 
 function eventually<T>(what: string, probe: () => Promise<T>) {
-  return waitFor(what, probe, { clock: world.clock, timeout_ms: 100_000, interval_ms: 200 });
+  return waitFor(what, probe, { clock: plane.clock, timeout_ms: 100_000, interval_ms: 200 });
 }
 
 async function create(from: number): Promise<void> {
-  const nodes = world.admin.resource<Node>(NODES);
+  const nodes = plane.admin.resource<Node>(NODES);
   const names = Array.from({ length: NODES_WANTED - from }, (_, index) => `n${from + index}`);
   await Promise.all(names.map((name) => nodes.create({ metadata: { name }, spec: {} })));
 }
 
 async function listed(): Promise<Node[]> {
-  return (await world.admin.resource<Node>(NODES).listAll({})).items;
+  return (await plane.admin.resource<Node>(NODES).listAll({})).items;
 }
 
 const ranges = (nodes: Node[]) => new Set(nodes.flatMap(({ spec }) => spec?.podCIDR ?? []));
@@ -38,8 +38,8 @@ const waits = ({ status }: Node) => (status?.conditions ?? []).some((each) =>
   each.reason === "CIDRNotAvailable");
 
 test("the 257th node and those after it wait, and pods go on", { timeout: 200_000 }, async () => {
-  world = await startWorld();
-  kubelet = await startHollowKubelet(world, "n0", { renew_ms: 1_000 });
+  plane = await startControlPlane();
+  kubelet = await startHollowKubelet(plane, "n0", { renew_ms: 1_000 });
   await eventually("the first range", async () => ranges(await listed()).size === 1);
   await create(1);
   const all = await eventually("all nodes to have a range or to wait", async () => {
@@ -50,13 +50,13 @@ test("the 257th node and those after it wait, and pods go on", { timeout: 200_00
   expect(all.filter(waits).length).toBe(NODES_WANTED - RANGES);
   const late = all.filter(waits).map(({ metadata }) => metadata.name).sort();
   const said = async () => {
-    const { items } = await world.admin.resource<Event>(EVENTS).listAll({});
+    const { items } = await plane.admin.resource<Event>(EVENTS).listAll({});
     return items.filter(({ reason }) => reason === "CIDRNotAvailable")
       .map(({ involvedObject, count }) => `${involvedObject.name} ${count}`).sort();
   };
   const once = late.map((name) => `${name} 1`);
   await eventually("an event of each", async () => (await said()).length === once.length);
-  const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+  const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
   const name = { namespace: "default", name: "web" };
   const labels = { app: "web" };
   const template = {
@@ -72,7 +72,7 @@ test("the 257th node and those after it wait, and pods go on", { timeout: 200_00
 });
 
 test("as many nodes fit into smaller ranges", { timeout: 200_000 }, async () => {
-  world = await startWorld({ nodeCidrMask: 25 });
+  plane = await startControlPlane({ nodeCidrMask: 25 });
   await create(0);
   const all = await eventually("a range for each", async () => {
     const nodes = await listed();

@@ -16,19 +16,19 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { metricsIn } from "../apiserver/metrics/metric-table.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startOurControllers, startWorld, type World } from "./world.ts";
+import { startOurControllers, startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 90_000;
 const DIVERGENCE = join(import.meta.dirname, "../../../docs/DIVERGENCE.md");
 /** `name type labels`, in upstream's list of the metrics of kube-controller-manager 1.36. */
 const RECORDED = join(import.meta.dirname, "recorded/metrics.txt");
 
-let world: World;
+let plane: ControlPlane;
 let kubelet: HollowKubelet;
 let controllers: RunningControllers;
 
 beforeAll(async () => {
-  world = await startWorld({
+  plane = await startControlPlane({
     async startOthers({ connection, ca }) {
       controllers = await startOurControllers(connection, ca, {
         serve: { host: "127.0.0.1", port: 0, clientCa: ca.cert }, leaderElect: true,
@@ -37,14 +37,14 @@ beforeAll(async () => {
     },
   });
   // Its pods are on it from the start: there is no scheduler.
-  kubelet = await startHollowKubelet(world, "n1", {
+  kubelet = await startHollowKubelet(plane, "n1", {
     exitCode: ({ metadata }) =>
       metadata.annotations?.["batch.kubernetes.io/job-completion-index"] === "1" ? 42 : 0,
   });
 }, TIMEOUT_MS);
 afterAll(async () => {
   await kubelet?.close();
-  await world?.close();
+  await plane?.close();
 }, TIMEOUT_MS);
 
 interface Credentials {
@@ -68,7 +68,7 @@ function get(path: string, { cert, key, token }: Credentials = {}): Promise<[num
 }
 
 const scrape = async (): Promise<string> => {
-  const { cert, key } = await world.connection("prometheus", ["system:masters"]);
+  const { cert, key } = await plane.connection("prometheus", ["system:masters"]);
   const [status, body] = await get("/metrics", { cert, key });
   expect(status).toBe(200);
   return body;
@@ -80,9 +80,9 @@ describe("the controllers' server", { timeout: TIMEOUT_MS }, () => {
   });
 
   it("health has a check for each controller that runs", async () => {
-    const { cert, key } = await world.connection("prometheus", ["system:masters"]);
+    const { cert, key } = await plane.connection("prometheus", ["system:masters"]);
     await waitFor("the election", async () =>
-      (await get("/healthz/job-controller", { cert, key }))[0] === 200, { clock: world.clock });
+      (await get("/healthz/job-controller", { cert, key }))[0] === 200, { clock: plane.clock });
     expect((await get("/healthz/job-controller"))[0]).toBe(401);
     const [status, body] = await get("/healthz?verbose");
     expect(status).toBe(200);
@@ -97,21 +97,21 @@ describe("the controllers' server", { timeout: TIMEOUT_MS }, () => {
   it("metrics are not: a user that the API lets get them", async () => {
     expect((await get("/metrics"))[0]).toBe(401);
     expect((await get("/metrics", { token: "nonsense" }))[0]).toBe(401);
-    const { cert, key } = await world.connection("somebody");
+    const { cert, key } = await plane.connection("somebody");
     expect((await get("/metrics", { cert, key }))[0]).toBe(403);
     const account = { namespace: "default", name: "prometheus" };
-    await world.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS).create({ metadata: account });
-    await world.admin.resource<ClusterRole>(CLUSTER_ROLES).create({
+    await plane.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS).create({ metadata: account });
+    await plane.admin.resource<ClusterRole>(CLUSTER_ROLES).create({
       metadata: { name: "scrape" }, rules: [{ verbs: ["get"], nonResourceURLs: ["/metrics"] }],
     });
     const kind = { kind: "ClusterRoleBinding", plural: "clusterrolebindings" };
     const bindings = { ...CLUSTER_ROLES, ...kind };
-    await world.admin.resource<ClusterRoleBinding>(bindings).create({
+    await plane.admin.resource<ClusterRoleBinding>(bindings).create({
       metadata: { name: "scrape" },
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "scrape" },
       subjects: [{ kind: "ServiceAccount", ...account }],
     });
-    const { status } = await world.admin.resource(SERVICE_ACCOUNTS)
+    const { status } = await plane.admin.resource(SERVICE_ACCOUNTS)
       .createSubresource<TokenRequest>(account, "token", {
         apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {},
       });
@@ -129,7 +129,7 @@ const template = (app: string) => ({
 
 describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
   it("count indexes, failures that a rule handles, ended pods, others' Jobs", async () => {
-    const jobs = world.admin.resource<Job>(JOBS);
+    const jobs = plane.admin.resource<Job>(JOBS);
     const create = (name: string, spec: Partial<Job["spec"]>) => jobs.create({
       metadata: { namespace: "default", name }, spec: { ...spec, template: template(name) },
     });
@@ -150,15 +150,15 @@ describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
     await waitFor("the Jobs in the metrics", async () => {
       const text = await scrape();
       return wanted.every((line) => line.test(text));
-    }, { clock: world.clock, timeout_ms: TIMEOUT_MS / 2 });
+    }, { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 });
   });
 
   it("count claims that get the default class after their creation", async () => {
-    await world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS).create({
+    await plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS).create({
       metadata: { namespace: "default", name: "early" },
       spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
     });
-    await world.admin.resource<StorageClass>(STORAGE_CLASSES).create({
+    await plane.admin.resource<StorageClass>(STORAGE_CLASSES).create({
       metadata: {
         name: "standard", annotations: { "storageclass.kubernetes.io/is-default-class": "true" },
       },
@@ -166,16 +166,16 @@ describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
     });
     await waitFor("the class in the metrics", async () =>
       /^retroactive_storageclass_total 1$/m.test(await scrape()),
-    { clock: world.clock, timeout_ms: TIMEOUT_MS / 2 });
+    { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 });
     expect(await scrape()).toMatch(/^retroactive_storageclass_errors_total 0$/m);
   });
 
   it("are upstream's, by name, type and labels, but for those named as absent", async () => {
-    await world.admin.resource<Service>(SERVICES).create({
+    await plane.admin.resource<Service>(SERVICES).create({
       metadata: { namespace: "default", name: "web" },
       spec: { selector: { app: "web" }, ports: [{ port: 80 }] },
     });
-    const jobs = world.admin.resource<Job>(JOBS);
+    const jobs = plane.admin.resource<Job>(JOBS);
     await jobs.create({
       metadata: { namespace: "default", name: "one" },
       spec: { completions: 2, ttlSecondsAfterFinished: 0, template: template("web") },
@@ -184,7 +184,7 @@ describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
     await waitFor("the job's end in the metrics", async () => {
       text = await scrape();
       return /^ttl_after_finished_controller_job_deletion_duration_seconds_count 1$/m.test(text);
-    }, { clock: world.clock, timeout_ms: TIMEOUT_MS / 2 });
+    }, { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 });
     expect(text).toMatch(/^job_controller_jobs_finished_total\{.*CompletionsReached"\} 1$/m);
     expect(text).toMatch(
       /^job_controller_job_pods_finished_total\{.*"NonIndexed",.*"succeeded"\} 2$/m);

@@ -12,17 +12,17 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { expect, test } from "vitest";
-import { sharedWorld } from "./shared-world.ts";
+import { fileControlPlane } from "./file-control-plane.ts";
 
 const GRACE_MS = 4_000;
 const settings = { nodeMonitorGracePeriod_ms: GRACE_MS };
-const world = sharedWorld(["n1", "n2"], settings, { renew_ms: 300 });
-const { eventually, kubelets } = world;
+const plane = fileControlPlane(["n1", "n2"], settings, { renew_ms: 300 });
+const { eventually, kubelets } = plane;
 const namespace = "default";
 
 test("a node whose kubelet says that it is not ready keeps its endpoints", async () => {
-  const pods = world.admin.resource<Pod>(PODS);
-  const nodes = world.admin.resource<Node>(NODES);
+  const pods = plane.admin.resource<Pod>(PODS);
+  const nodes = plane.admin.resource<Node>(NODES);
   const tolerations = [{ operator: "Exists" as const }];
   const where = { namespace, name: "stays" };
   await pods.create({
@@ -36,7 +36,7 @@ test("a node whose kubelet says that it is not ready keeps its endpoints", async
     return isReady(pod) ? pod : undefined;
   });
   const say = (status: string) => {
-    const condition = { type: "Ready", status, lastHeartbeatTime: timeText(world.clock.now()) };
+    const condition = { type: "Ready", status, lastHeartbeatTime: timeText(plane.clock.now()) };
     const patch = { status: { conditions: [condition] } };
     return nodes.patch({ name: "n1", subresource: "status" }, "strategic", patch);
   };
@@ -55,10 +55,10 @@ test("a node whose kubelet says that it is not ready keeps its endpoints", async
 });
 
 test("a node that falls silent loses its endpoints, then its pods, to the others", async () => {
-  const pods = world.admin.resource<Pod>(PODS);
-  const nodes = world.admin.resource<Node>(NODES);
-  const leases = world.admin.resource<Lease>(LEASES);
-  const slices = world.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
+  const pods = plane.admin.resource<Pod>(PODS);
+  const nodes = plane.admin.resource<Node>(NODES);
+  const leases = plane.admin.resource<Lease>(LEASES);
+  const slices = plane.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
   const labels = { app: "web" };
   const key = "node.kubernetes.io/unreachable";
   const toleration = { key, operator: "Exists" as const, effect: "NoExecute" as const };
@@ -66,11 +66,11 @@ test("a node that falls silent loses its endpoints, then its pods, to the others
     containers: [{ name: "c", image: "web:1" }],
     tolerations: [{ ...toleration, tolerationSeconds: 1 }],
   };
-  await world.admin.resource<Service>(SERVICES).create({
+  await plane.admin.resource<Service>(SERVICES).create({
     metadata: { namespace, name: "web" },
     spec: { selector: labels, ports: [{ port: 80 }] },
   });
-  await world.admin.resource<Deployment>(DEPLOYMENTS).create({
+  await plane.admin.resource<Deployment>(DEPLOYMENTS).create({
     metadata: { namespace, name: "web" },
     spec: {
       replicas: 4,

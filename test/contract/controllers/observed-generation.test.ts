@@ -4,29 +4,29 @@ import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startWorld, type World } from "./world.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 // Each writer of a pod's condition names the generation of the pod that it saw (KEP-5067).
 
-let world: World;
+let plane: ControlPlane;
 const kubelets: HollowKubelet[] = [];
 const namespace = "default";
 const HOLD = "r2k.test/hold";
 const HOST = "kubernetes.io/hostname";
 
 beforeAll(async () => {
-  world = await startWorld({ nodeMonitorGracePeriod_ms: 3_000 });
+  plane = await startControlPlane({ nodeMonitorGracePeriod_ms: 3_000 });
 });
 
 afterAll(async () => {
   for (const kubelet of kubelets) await kubelet.close();
-  await world.close();
+  await plane.close();
 });
 
 /** A node of its own for each test, with room for one pod. */
 async function node(name: string): Promise<HollowKubelet> {
   const allocatable = { cpu: "1", memory: "1Gi", pods: "10" };
-  const kubelet = await startHollowKubelet(world, name, {
+  const kubelet = await startHollowKubelet(plane, name, {
     allocatable, labels: { [HOST]: name }, renew_ms: 300,
   });
   kubelets.push(kubelet);
@@ -36,7 +36,7 @@ async function node(name: string): Promise<HollowKubelet> {
 /** A pod that stays when it is deleted, so that its conditions can be read. */
 async function pod(name: string, where: string, more: Partial<Pod["spec"]> = {}): Promise<void> {
   const resources = { requests: { cpu: "600m" } };
-  await world.admin.resource<Pod>(PODS).create({
+  await plane.admin.resource<Pod>(PODS).create({
     metadata: { namespace, name, finalizers: [HOLD] },
     spec: {
       nodeSelector: { [HOST]: where },
@@ -50,18 +50,18 @@ async function condition(
   name: string,
   wanted: Partial<PodCondition>,
 ): Promise<PodCondition> {
-  const pods = world.admin.resource<Pod>(PODS);
+  const pods = plane.admin.resource<Pod>(PODS);
   const fields = Object.keys(wanted) as (keyof PodCondition)[];
   return waitFor(`${name}: ${JSON.stringify(wanted)}`, async () => {
     const { status } = await pods.get({ namespace, name });
     return status?.conditions?.find((each) =>
       fields.every((field) => each[field] === wanted[field]));
-  }, { clock: world.clock, timeout_ms: 50_000, interval_ms: 30 });
+  }, { clock: plane.clock, timeout_ms: 50_000, interval_ms: 30 });
 }
 
 async function letGo(name: string): Promise<void> {
   const patch = { metadata: { finalizers: null } };
-  await world.admin.resource<Pod>(PODS).patch({ namespace, name }, "merge", patch);
+  await plane.admin.resource<Pod>(PODS).patch({ namespace, name }, "merge", patch);
 }
 
 test("the scheduler, of a pod that fits nowhere", async () => {
@@ -75,7 +75,7 @@ test("the scheduler, of a pod that another takes the place of", async () => {
   const plural = "priorityclasses";
   const type = { group: "scheduling.k8s.io", version: "v1", plural, namespaced: false };
   const kind = { apiVersion: "scheduling.k8s.io/v1", kind: "PriorityClass" };
-  const classes = world.admin.resource<PriorityClass>(type);
+  const classes = plane.admin.resource<PriorityClass>(type);
   await classes.create({ ...kind, metadata: { name: "high" }, value: 1_000 });
   await pod("lowly", "small");
   await condition("lowly", { type: "Ready", status: "True" });
@@ -90,7 +90,7 @@ test("the taint manager, of a pod that does not tolerate its node", async () => 
   await pod("intolerant", "tainted");
   await condition("intolerant", { type: "Ready", status: "True" });
   const taints = [{ key: "r2k.test/away", effect: "NoExecute" as const }];
-  await world.admin.resource<Node>(NODES).patch({ name: "tainted" }, "merge", { spec: { taints } });
+  await plane.admin.resource<Node>(NODES).patch({ name: "tainted" }, "merge", { spec: { taints } });
   const reported = await condition("intolerant", { reason: "DeletionByTaintManager" });
   expect(reported.observedGeneration).toBe(1);
   await letGo("intolerant");

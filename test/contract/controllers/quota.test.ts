@@ -11,7 +11,7 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startWorld, type World } from "./world.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const QUOTAS = {
   group: "",
@@ -24,21 +24,21 @@ const namespace = "limited";
 const MANY = 30;
 const PATIENCE = { timeout: 150_000 };
 
-let world: World;
+let plane: ControlPlane;
 
 beforeAll(async () => {
-  world = await startWorld();
-  await world.admin.resource(NAMESPACES).create({ metadata: { name: namespace } });
+  plane = await startControlPlane();
+  await plane.admin.resource(NAMESPACES).create({ metadata: { name: namespace } });
   const account = { namespace, name: "default" };
-  const accounts = world.admin.resource(SERVICE_ACCOUNTS);
+  const accounts = plane.admin.resource(SERVICE_ACCOUNTS);
   await waitFor("the account", () => accounts.get(account).catch(() => false), {
-    clock: world.clock,
+    clock: plane.clock,
   });
 });
-afterAll(() => world.close());
+afterAll(() => plane.close());
 
 const create = (name: string, cpu?: string, ofPod?: ResourceRequirements) =>
-  world.admin.resource<Pod>(PODS).create({
+  plane.admin.resource<Pod>(PODS).create({
     metadata: { name, namespace },
     spec: {
       ...(ofPod && { resources: ofPod }),
@@ -47,12 +47,12 @@ const create = (name: string, cpu?: string, ofPod?: ResourceRequirements) =>
   });
 
 const used = async () => {
-  const quota = await world.admin.resource<ResourceQuota>(QUOTAS).get({ namespace, name: "q" });
+  const quota = await plane.admin.resource<ResourceQuota>(QUOTAS).get({ namespace, name: "q" });
   return quota.status?.used;
 };
 
 test("a quota is counted, enforced, and given back", async () => {
-  const { clock, admin } = world;
+  const { clock, admin } = plane;
   const spec = { hard: { pods: "2", "requests.cpu": "1", "count/configmaps": "9" } };
   await admin.resource<ResourceQuota>(QUOTAS).create({ metadata: { name: "q", namespace }, spec });
   // kube-root-ca.crt is counted once it is there.
@@ -88,7 +88,7 @@ test("a quota is counted, enforced, and given back", async () => {
 });
 
 test("a quota gives nothing for what another one refuses", async () => {
-  const { clock, admin } = world;
+  const { clock, admin } = plane;
   const quotas = admin.resource<ResourceQuota>(QUOTAS);
   const pod = admin.resource<Pod>(PODS);
   await pod.deleteCollection({ namespace }, { gracePeriodSeconds: 0 });
@@ -108,7 +108,7 @@ test("a quota gives nothing for what another one refuses", async () => {
 });
 
 test("nothing is planned for objects that are gone", PATIENCE, async () => {
-  const { clock, admin } = world;
+  const { clock, admin } = plane;
   const timers = () => process.getActiveResourcesInfo().filter((what) => what === "Timeout").length;
   const before = timers();
   const quotas = admin.resource<ResourceQuota>(QUOTAS);

@@ -3,15 +3,15 @@ import type { IPAddress, ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts
 import { IP_ADDRESSES, SERVICE_CIDRS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { isGone } from "./shared-world.ts";
-import type { World } from "./world.ts";
+import { isGone } from "./file-control-plane.ts";
+import type { ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 60_000;
 const FINALIZER = "networking.k8s.io/service-cidr-finalizer";
 const namespace = "default";
 
 /** The rules of ServiceCIDRs and of the addresses in them. */
-export function rangeRules(given: () => Pick<World, "clock" | "admin">): void {
+export function rangeRules(given: () => Pick<ControlPlane, "clock" | "admin">): void {
   const until = (what: string, holds: () => Promise<boolean>) =>
     waitFor(what, holds, { clock: given().clock, timeout_ms: TIMEOUT_MS });
   const ranges = () => given().admin.resource<ServiceCIDR>(SERVICE_CIDRS);

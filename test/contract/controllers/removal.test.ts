@@ -6,20 +6,20 @@ import {
   SERVICE_ACCOUNTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { expect, test } from "vitest";
-import { isGone, sharedWorld } from "./shared-world.ts";
+import { isGone, fileControlPlane } from "./file-control-plane.ts";
 
 const namespace = "default";
-const world = sharedWorld([]);
-const { eventually } = world;
+const plane = fileControlPlane([]);
+const { eventually } = plane;
 
 test("a namespace's pods go first: what guards them stays until the last is gone", async () => {
-  const namespaces = world.admin.resource<Namespace>(NAMESPACES);
-  const maps = world.admin.resource<ConfigMap>(CONFIG_MAPS);
-  const pods = world.admin.resource<Pod>(PODS);
+  const namespaces = plane.admin.resource<Namespace>(NAMESPACES);
+  const maps = plane.admin.resource<ConfigMap>(CONFIG_MAPS);
+  const pods = plane.admin.resource<Pod>(PODS);
   const team = "ordered";
   await namespaces.create({ metadata: { name: team }, spec: {} });
   await maps.create({ metadata: { namespace: team, name: "guard" } });
-  const accounts = world.admin.resource(SERVICE_ACCOUNTS);
+  const accounts = plane.admin.resource(SERVICE_ACCOUNTS);
   await eventually("the account", () => accounts.get({ namespace: team, name: "default" }));
   await pods.create({
     metadata: { namespace: team, name: "slow", finalizers: ["example.com/hold"] },
@@ -43,7 +43,7 @@ test("a namespace's pods go first: what guards them stays until the last is gone
 });
 
 test("a circle of owners that is deleted in the foreground goes", async () => {
-  const maps = world.admin.resource<ConfigMap>(CONFIG_MAPS);
+  const maps = plane.admin.resource<ConfigMap>(CONFIG_MAPS);
   const names = ["ring-a", "ring-b", "ring-c"];
   const made = [];
   for (const name of names) made.push(await maps.create({ metadata: { namespace, name } }));

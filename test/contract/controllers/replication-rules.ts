@@ -1,25 +1,26 @@
 import type { ReplicationController } from "@raft2kube/api/gen/core/v1.ts";
 import { REPLICATION_CONTROLLERS } from "@raft2kube/client-kube/rest/resources.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { templateOf, TIMEOUT_MS, WorkloadTrial, type WorkloadWorld } from "./workload-trial.ts";
+import { templateOf, TIMEOUT_MS, WorkloadFixture } from "./workload-fixture.ts";
+import type { PlaneAccess } from "./control-plane.ts";
 
-const TRIAL = "replication";
+const FIXTURE = "replication";
 const namespace = "default";
 
 /** The rules that every controller of ReplicationControllers keeps. */
-export function replicationRules(given: () => WorkloadWorld): void {
-  let trial: WorkloadTrial<ReplicationController>;
+export function replicationRules(given: () => PlaneAccess): void {
+  let fixture: WorkloadFixture<ReplicationController>;
   beforeAll(async () => {
-    trial = new WorkloadTrial(given(), REPLICATION_CONTROLLERS);
-    await trial.start(TRIAL, ["replication-node"]);
+    fixture = new WorkloadFixture(given(), REPLICATION_CONTROLLERS);
+    await fixture.start(FIXTURE, ["replication-node"]);
   }, TIMEOUT_MS);
-  afterAll(() => trial?.close(), TIMEOUT_MS);
+  afterAll(() => fixture?.close(), TIMEOUT_MS);
   const create = (name: string, replicas: number) =>
-    trial.create(name, { replicas, template: templateOf(TRIAL, name, "c:1") });
+    fixture.create(name, { replicas, template: templateOf(FIXTURE, name, "c:1") });
 
   it("as many pods as it asks for, of its template, counted in its status", async () => {
     const { metadata } = await create("rc", 2);
-    const pods = await trial.running("rc", 2);
+    const pods = await fixture.running("rc", 2);
     for (const pod of pods) {
       expect(pod.metadata.name).toMatch(/^rc-[a-z0-9]{5}$/);
       expect(pod.metadata.labels).toEqual({ app: "rc" });
@@ -28,43 +29,43 @@ export function replicationRules(given: () => WorkloadWorld): void {
         controller: true, blockOwnerDeletion: true,
       }]);
     }
-    const { status } = await trial.status("rc", { replicas: 2, availableReplicas: 2 });
+    const { status } = await fixture.status("rc", { replicas: 2, availableReplicas: 2 });
     expect(status).toEqual({
       replicas: 2, fullyLabeledReplicas: 2, readyReplicas: 2, availableReplicas: 2,
       observedGeneration: 1,
     });
-    await trial.event("rc", "SuccessfulCreate", `Created pod: ${pods[0]?.metadata.name}`);
+    await fixture.event("rc", "SuccessfulCreate", `Created pod: ${pods[0]?.metadata.name}`);
   });
 
   it("fewer when it is scaled down", async () => {
     await create("scaled", 3);
-    await trial.running("scaled", 3);
+    await fixture.running("scaled", 3);
     const scale = { ...{ namespace, name: "scaled" }, subresource: "scale" };
-    await trial.client.patch(scale, "merge", { spec: { replicas: 1 } });
-    await trial.status("scaled", { replicas: 1 });
-    await trial.event("scaled", "SuccessfulDelete", /^Deleted pod: scaled-/);
+    await fixture.client.patch(scale, "merge", { spec: { replicas: 1 } });
+    await fixture.status("scaled", { replicas: 1 });
+    await fixture.event("scaled", "SuccessfulDelete", /^Deleted pod: scaled-/);
   });
 
   it("a pod that does not match any more is released and replaced", async () => {
     await create("loses", 1);
-    const [first] = await trial.running("loses", 1);
+    const [first] = await fixture.running("loses", 1);
     const name = first!.metadata.name!;
     const change = { metadata: { labels: { app: "free" } } };
-    await trial.podClient.patch({ namespace, name }, "merge", change);
-    await trial.podsUntil("loses", "another pod", ([pod, ...more]) =>
+    await fixture.podClient.patch({ namespace, name }, "merge", change);
+    await fixture.podsUntil("loses", "another pod", ([pod, ...more]) =>
       more.length === 0 && pod !== undefined && pod.metadata.name !== name);
-    const free = await trial.podClient.get({ namespace, name });
+    const free = await fixture.podClient.get({ namespace, name });
     expect(free.metadata.ownerReferences).toBe(undefined);
   });
 
   it("pods that a deletion orphaned are adopted by a new one", async () => {
     await create("heir", 2);
-    const uids = (await trial.running("heir", 2)).map(({ metadata }) => metadata.uid);
-    await trial.delete("heir", "Orphan");
+    const uids = (await fixture.running("heir", 2)).map(({ metadata }) => metadata.uid);
+    await fixture.delete("heir", "Orphan");
     const { metadata } = await create("heir", 2);
-    const pods = await trial.podsUntil("heir", "two adopted pods", (all) => all.length === 2 &&
+    const pods = await fixture.podsUntil("heir", "two adopted pods", (all) => all.length === 2 &&
       all.every((pod) => pod.metadata.ownerReferences?.[0]?.uid === metadata.uid));
     expect(pods.map((pod) => pod.metadata.uid)).toEqual(uids);
-    await trial.status("heir", { replicas: 2, readyReplicas: 2 });
+    await fixture.status("heir", { replicas: 2, readyReplicas: 2 });
   });
 }

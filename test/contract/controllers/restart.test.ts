@@ -6,10 +6,10 @@ import { LEASES, PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resource
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { type Clock, ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
-import { sharedWorld } from "./shared-world.ts";
+import { fileControlPlane } from "./file-control-plane.ts";
 
-const world = sharedWorld(["n1"]);
-const { eventually } = world;
+const plane = fileControlPlane(["n1"]);
+const { eventually } = plane;
 const namespace = "default";
 const RETRY_MS = 50;
 const LEASE_MS = 15_000;
@@ -40,28 +40,28 @@ function replicaSet(name: string, replicas: number): ReplicaSet {
 }
 
 async function runningPods(name: string): Promise<Pod[]> {
-  const pods = world.admin.resource<Pod>(PODS);
+  const pods = plane.admin.resource<Pod>(PODS);
   const { items } = await pods.list({ namespace, labelSelector: `app=${name}` });
   return items.filter((pod) => pod.status?.phase === "Running");
 }
 
 test("all go on after the apiserver was restarted, and repeat nothing", async () => {
-  const sets = world.admin.resource<ReplicaSet>(REPLICA_SETS);
+  const sets = plane.admin.resource<ReplicaSet>(REPLICA_SETS);
   await sets.create(replicaSet("before", 2));
   await eventually("two pods", async () => (await runningPods("before")).length === 2);
   const uids = async () => (await runningPods("before")).map((pod) => pod.metadata.uid).sort();
   const kept = await uids();
-  await world.restartApiserver();
+  await plane.restartApiserver();
   await sets.create(replicaSet("after", 2));
   await eventually("two pods more", async () => (await runningPods("after")).length === 2);
   expect(await uids()).toEqual(kept);
 });
 
 test("of two candidates one leads; when it goes the other takes over at once", async () => {
-  const connection = await world.connection("admin", ["system:masters"]);
-  const client = new KubeClient({ ...connection, clock: world.clock });
+  const connection = await plane.connection("admin", ["system:masters"]);
+  const client = new KubeClient({ ...connection, clock: plane.clock });
   const leading = new Set<string>();
-  const candidate = (identity: string, clock: Clock = world.clock) =>
+  const candidate = (identity: string, clock: Clock = plane.clock) =>
     new LeaderElection({
       client,
       lease: { namespace: "kube-system", name: "test" },
@@ -77,7 +77,7 @@ test("of two candidates one leads; when it goes the other takes over at once", a
       },
     });
   // Of b's time less passes than a lease lasts that is not given back.
-  const time = new WaitingClock(world.clock.now());
+  const time = new WaitingClock(plane.clock.now());
   const [a, b] = [candidate("a"), candidate("b", time)];
   a.start();
   await eventually("a to lead", async () => leading.has("a"));

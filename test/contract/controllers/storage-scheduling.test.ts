@@ -23,7 +23,7 @@ import {
 import { claimRules } from "./claim-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
-import { startWorld, type World } from "./world.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 60_000;
 const NAMESPACE = "default";
@@ -31,32 +31,32 @@ const DRIVER = "csi.example.com";
 const SELECTED_NODE = "volume.kubernetes.io/selected-node";
 
 const SCHEDULERS = {
-  "our scheduler and volumes": { possible: true, start: () => startWorld() },
+  "our scheduler and volumes": { possible: true, start: () => startControlPlane() },
   "storage scheduling by kube-scheduler 1.36": {
     possible: hasUpstreamManagers(),
-    start: () => startWorld({ startOthers: (others) => startUpstreamManagers(others) }),
+    start: () => startControlPlane({ startOthers: (others) => startUpstreamManagers(others) }),
   },
 };
 
 for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
   describe.skipIf(!possible)(name, { timeout: 3 * TIMEOUT_MS }, () => {
-    let world: World;
+    let plane: ControlPlane;
     let kubelets: HollowKubelet[] = [];
     const clock = systemClock();
     const until = <T>(what: string, probe: () => Promise<T>) =>
       waitFor(what, probe, { clock, timeout_ms: TIMEOUT_MS, interval_ms: 50 });
 
     beforeAll(async () => {
-      world = await start();
-      kubelets = await Promise.all(["n1", "n2"].map((each) => startHollowKubelet(world, each)));
+      plane = await start();
+      kubelets = await Promise.all(["n1", "n2"].map((each) => startHollowKubelet(plane, each)));
     }, 4 * TIMEOUT_MS);
     afterAll(async () => {
       await Promise.all(kubelets.map((each) => each.close()));
-      await world.close();
+      await plane.close();
     }, TIMEOUT_MS);
 
-    const pods = () => world.admin.resource<Pod>(PODS);
-    const claims = () => world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const pods = () => plane.admin.resource<Pod>(PODS);
+    const claims = () => plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
     async function use(podName: string, storageClassName: string): Promise<void> {
       await claims().create({
         metadata: { namespace: NAMESPACE, name: podName },
@@ -85,10 +85,10 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
       });
 
     it("selects a node where the driver has published enough capacity", async () => {
-      const drivers = world.admin.resource<CSIDriver>(CSI_DRIVERS);
-      const capacities = world.admin.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
+      const drivers = plane.admin.resource<CSIDriver>(CSI_DRIVERS);
+      const capacities = plane.admin.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
       await drivers.create({ metadata: { name: DRIVER }, spec: { storageCapacity: true } });
-      await world.admin.resource<StorageClass>(STORAGE_CLASSES).create({
+      await plane.admin.resource<StorageClass>(STORAGE_CLASSES).create({
         metadata: { name: "tracked" },
         provisioner: DRIVER,
         volumeBindingMode: "WaitForFirstConsumer",
@@ -115,7 +115,7 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
 
     it("selects a node again when the provisioner has given up the first", async () => {
       const name = { namespace: NAMESPACE, name: "tracked" };
-      const capacities = world.admin.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
+      const capacities = plane.admin.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
       await capacities.create({
         metadata: { namespace: NAMESPACE, name: "now-on-n1" },
         nodeTopology: { matchLabels: { "kubernetes.io/hostname": "n1" } },
@@ -133,14 +133,14 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
     });
 
     it("puts no more volumes on a node than its CSINode allows", async () => {
-      const csiNodes = world.admin.resource<CSINode>(CSI_NODES);
+      const csiNodes = plane.admin.resource<CSINode>(CSI_NODES);
       const limited = "limited.example.com";
       for (const node of ["n1", "n2"]) {
         const driver = { name: limited, nodeID: node, topologyKeys: [], allocatable: { count: 1 } };
         const spec = { drivers: [driver] };
         await csiNodes.create({ metadata: { name: node }, spec });
       }
-      const volumes = world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+      const volumes = plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
       for (const volume of ["a", "b", "c"]) {
         await volumes.create({
           metadata: { name: volume },
@@ -167,7 +167,7 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
     });
 
     it("counts volumes of in-tree kinds as those of their driver", async () => {
-      const csiNodes = world.admin.resource<CSINode>(CSI_NODES);
+      const csiNodes = plane.admin.resource<CSINode>(CSI_NODES);
       const driver = "ebs.csi.aws.com";
       for (const node of ["n1", "n2"]) {
         const csiNode = await csiNodes.get({ name: node });
@@ -195,6 +195,6 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
       await until("the third to run", () => nodeOf("disk3"));
     });
 
-    claimRules(() => world, until);
+    claimRules(() => plane, until);
   });
 }

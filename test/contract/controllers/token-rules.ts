@@ -4,7 +4,7 @@ import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { CONFIG_MAPS, NODES, SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import type { World } from "./world.ts";
+import type { ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 60_000;
 const TYPE = "bootstrap.kubernetes.io/token";
@@ -12,7 +12,7 @@ const SECRET = "0123456789abcdef";
 const INFO = { namespace: "kube-public", name: "cluster-info" };
 
 /** The rules of bootstrap tokens, and of the TTL of nodes: `n1` must be there. */
-export function tokenRules(given: () => Pick<World, "clock" | "admin">): void {
+export function tokenRules(given: () => Pick<ControlPlane, "clock" | "admin">): void {
   const until = (what: string, holds: () => Promise<boolean>) =>
     waitFor(what, holds, { clock: given().clock, timeout_ms: TIMEOUT_MS });
   const secrets = () => given().admin.resource<Secret>(SECRETS);

@@ -2,20 +2,20 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { rangeRules } from "./range-rules.ts";
 import { tokenRules } from "./token-rules.ts";
-import { startWorld, type World } from "./world.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 60_000;
-let world: World;
+let plane: ControlPlane;
 let kubelet: HollowKubelet;
 
 beforeAll(async () => {
-  world = await startWorld();
-  kubelet = await startHollowKubelet(world, "n1");
+  plane = await startControlPlane();
+  kubelet = await startHollowKubelet(plane, "n1");
 }, TIMEOUT_MS);
 afterAll(async () => {
   await kubelet?.close();
-  await world?.close();
+  await plane?.close();
 });
 
-describe("bootstrap tokens", { timeout: TIMEOUT_MS }, () => tokenRules(() => world));
-describe("ranges of Services", { timeout: TIMEOUT_MS }, () => rangeRules(() => world));
+describe("bootstrap tokens", { timeout: TIMEOUT_MS }, () => tokenRules(() => plane));
+describe("ranges of Services", { timeout: TIMEOUT_MS }, () => rangeRules(() => plane));

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { UpstreamProcess } from "../upstream-process.ts";
-import type { Others } from "./world.ts";
+import type { Others } from "./control-plane.ts";
 
 const PEERS = join(import.meta.dirname, "../../../.peers/bin");
 const MANAGER = join(PEERS, "kube-controller-manager");

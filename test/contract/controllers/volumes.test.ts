@@ -8,10 +8,10 @@ import {
   VOLUME_ATTRIBUTES_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { expect, test } from "vitest";
-import { isGone, sharedWorld } from "./shared-world.ts";
+import { isGone, fileControlPlane } from "./file-control-plane.ts";
 
-const world = sharedWorld(["n1", "n2"]);
-const { eventually } = world;
+const plane = fileControlPlane(["n1", "n2"]);
+const { eventually } = plane;
 const namespace = "default";
 
 function claim(name: string, storageClassName: string): PersistentVolumeClaim {
@@ -57,7 +57,7 @@ function podWith(name: string, claimName: string): Pod {
 /** Waits until the scheduler says this of a pod; what it said before it knew all may be another. */
 async function refusal(name: string, message: string): Promise<void> {
   await eventually(`the reason why ${name} waits`, async () => {
-    const { status } = await world.admin.resource<Pod>(PODS).get({ namespace, name });
+    const { status } = await plane.admin.resource<Pod>(PODS).get({ namespace, name });
     expect(status?.conditions?.find(({ reason }) => reason === "Unschedulable")?.message)
       .toBe(message);
     return true;
@@ -65,9 +65,9 @@ async function refusal(name: string, message: string): Promise<void> {
 }
 
 test("a claim finds its volume, is kept while a pod uses it, and releases it", async () => {
-  const claims = world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
-  const pods = world.admin.resource<Pod>(PODS);
+  const claims = plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const pods = plane.admin.resource<Pod>(PODS);
   await pods.create(podWith("user", "data"));
   await refusal("user", '0/2 nodes are available: persistentvolumeclaim "data" not found. ' +
     "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.");
@@ -92,10 +92,10 @@ test("a claim finds its volume, is kept while a pod uses it, and releases it", a
 });
 
 test("a class that waits for its first consumer binds where the pod can go", async () => {
-  const claims = world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
-  const pods = world.admin.resource<Pod>(PODS);
-  await world.admin.resource<StorageClass>(STORAGE_CLASSES).create({
+  const claims = plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const pods = plane.admin.resource<Pod>(PODS);
+  await plane.admin.resource<StorageClass>(STORAGE_CLASSES).create({
     metadata: { name: "local" },
     provisioner: "kubernetes.io/no-provisioner",
     volumeBindingMode: "WaitForFirstConsumer",
@@ -123,9 +123,9 @@ test("a class that waits for its first consumer binds where the pod can go", asy
 });
 
 test("claims of a dynamic class name their provisioner, and the node when known", async () => {
-  const claims = world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const classes = world.admin.resource<StorageClass>(STORAGE_CLASSES);
-  const pods = world.admin.resource<Pod>(PODS);
+  const claims = plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const classes = plane.admin.resource<StorageClass>(STORAGE_CLASSES);
+  const pods = plane.admin.resource<Pod>(PODS);
   const provisioner = "csi.example.com";
   await classes.create({ metadata: { name: "now" }, provisioner });
   await classes.create({
@@ -146,8 +146,8 @@ test("claims of a dynamic class name their provisioner, and the node when known"
 });
 
 test("a class of attributes is kept while a claim names it", async () => {
-  const claims = world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const classes = world.admin.resource<VolumeAttributesClass>(VOLUME_ATTRIBUTES_CLASSES);
+  const claims = plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const classes = plane.admin.resource<VolumeAttributesClass>(VOLUME_ATTRIBUTES_CLASSES);
   const gold = { driverName: "csi.example.com", parameters: { iops: "500" } };
   for (const name of ["gold", "unused"]) await classes.create({ metadata: { name }, ...gold });
   const wanting = claim("golden", "none");
@@ -164,8 +164,8 @@ test("a class of attributes is kept while a claim names it", async () => {
 });
 
 test("a volume that is deleted before its claim goes with it", async () => {
-  const claims = world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const claims = plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
   await volumes.create(volume("early", "early"));
   await claims.create(claim("last", "early"));
   await eventually("both to be bound", async () => {
@@ -179,8 +179,8 @@ test("a volume that is deleted before its claim goes with it", async () => {
 });
 
 test("a claim that goes before it names its volume releases it", async () => {
-  const claims = world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const claims = plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
   const { metadata } = await claims.create(claim("brief", "reserved"));
   // Reserved for the claim, which does not take it: as between two of the binder's writes.
   const reserved = volume("reserved", "another");

@@ -9,15 +9,15 @@ import {
   REPLICATION_CONTROLLERS, STATEFUL_SETS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { CronTrial } from "./cron-trial.ts";
+import { CronFixture } from "./cron-fixture.ts";
 import { type FaultCase, faultRules } from "./fault-rules.ts";
-import { startMortal } from "./mortal-controllers.ts";
+import { startDying } from "./dying-controllers.ts";
 import {
-  type Counted, imagesOf, templateOf, templatePatch, TIMEOUT_MS, WorkloadTrial,
-} from "./workload-trial.ts";
-import { startWorld, type World } from "./world.ts";
+  type Counted, imagesOf, templateOf, templatePatch, TIMEOUT_MS, WorkloadFixture,
+} from "./workload-fixture.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
-const TRIAL = "crashes";
+const FIXTURE = "crashes";
 const namespace = "default";
 
 /** A kind whose objects have pods, and the life of one of them: made, then changed once. */
@@ -36,8 +36,8 @@ interface PodKind extends Pick<FaultCase, "kind" | "controllers" | "reads" | "wr
 }
 
 const selector = (name: string) => ({ matchLabels: { app: name } });
-const template = (name: string) => templateOf(TRIAL, name, "c:1");
-const update = (name: string) => ({ template: templatePatch(TRIAL, name, "c:2") });
+const template = (name: string) => templateOf(FIXTURE, name, "c:1");
+const update = (name: string) => ({ template: templatePatch(FIXTURE, name, "c:2") });
 /** Two pods, each made once and once more for the update. */
 const UPDATED = { change: update, images: ["c:2", "c:2"], made: 4, revisions: [1, 2] };
 const daemons = { numberAvailable: 2, updatedNumberScheduled: 2 };
@@ -77,11 +77,11 @@ const POD_KINDS: PodKind[] = [
   },
 ];
 
-let world: World;
-let nodes: WorkloadTrial<StatefulSet>;
+let plane: ControlPlane;
+let nodes: WorkloadFixture<StatefulSet>;
 let pods: Informer<Pod>;
 let jobs: Informer<Job>;
-const cron = new CronTrial(() => world);
+const cron = new CronFixture(() => plane);
 /** Identities of all pods and jobs that an object ever had, in the order of their making. */
 const made = new Map<string, string[]>();
 /** Pods that were made while another of their identity was there and not being deleted. */
@@ -94,10 +94,10 @@ const cases: FaultCase[] = [...POD_KINDS.map(caseOf), {
 
 beforeAll(async () => {
   const others = cases.flatMap(({ controllers }) => controllers).map((name) => `-${name}`);
-  world = await startWorld({ controllers: ["*", ...others] });
-  nodes = new WorkloadTrial(world, STATEFUL_SETS);
-  await nodes.start(TRIAL, ["n1", "n2"]);
-  const { clock } = world;
+  plane = await startControlPlane({ controllers: ["*", ...others] });
+  nodes = new WorkloadFixture(plane, STATEFUL_SETS);
+  await nodes.start(FIXTURE, ["n1", "n2"]);
+  const { clock } = plane;
   pods = new Informer<Pod>({ resource: nodes.podClient, clock });
   pods.handle({ added: notePod });
   jobs = new Informer<Job>({ resource: cron.jobClient, clock });
@@ -112,7 +112,7 @@ afterAll(async () => {
   await pods.close();
   await jobs.close();
   await nodes.close();
-  await world.close();
+  await plane.close();
 }, TIMEOUT_MS);
 
 function note(owner: string, identity: string): void {
@@ -142,7 +142,7 @@ async function podsOf(app: string): Promise<Pod[]> {
 
 /** The numbers of the revisions that an object has, in their order. */
 async function revisionsOf(name: string): Promise<number[]> {
-  const { admin } = world;
+  const { admin } = plane;
   const own = await admin.resource<ControllerRevision>(CONTROLLER_REVISIONS).list({ namespace });
   const sets = await admin.resource<ReplicaSet>(REPLICA_SETS).list({ namespace });
   const isOwn = (object: ControllerRevision | ReplicaSet) => controllerOf(object)?.name === name;
@@ -154,14 +154,14 @@ async function revisionsOf(name: string): Promise<number[]> {
 }
 
 function caseOf(shape: PodKind): FaultCase {
-  const trial = () => new WorkloadTrial<Counted>(world, shape.type);
+  const fixture = () => new WorkloadFixture<Counted>(plane, shape.type);
   return {
     ...shape,
     async play(name) {
-      await trial().create(name, shape.spec(name));
-      await trial().status(name, shape.status);
-      await trial().patch(name, shape.change(name));
-      await trial().status(name, shape.changed);
+      await fixture().create(name, shape.spec(name));
+      await fixture().status(name, shape.status);
+      await fixture().patch(name, shape.change(name));
+      await fixture().status(name, shape.changed);
     },
     async check(name, when) {
       const left = (await podsOf(name)).filter(({ metadata }) => !metadata.deletionTimestamp);
@@ -173,8 +173,8 @@ function caseOf(shape: PodKind): FaultCase {
       expect(doubled.filter((identity) => identity.startsWith(`${name} `)), when).toEqual([]);
     },
     async remove(name) {
-      await trial().delete(name, "Background");
-      await trial().until(`nothing left of ${name}`, async () =>
+      await fixture().delete(name, "Background");
+      await fixture().until(`nothing left of ${name}`, async () =>
         (await podsOf(name)).length === 0 && (await revisionsOf(name)).length === 0);
     },
   };
@@ -206,21 +206,21 @@ async function checkStarts(name: string, when: string): Promise<void> {
 }
 
 async function removeCronJobs(name: string): Promise<void> {
-  const trial = new WorkloadTrial<Counted>(world, CRON_JOBS);
+  const fixture = new WorkloadFixture<Counted>(plane, CRON_JOBS);
   for (const { cronName } of cronNames(name)) {
-    await trial.delete(cronName, "Background");
+    await fixture.delete(cronName, "Background");
     await cron.until(`no jobs of ${cronName}`, async () =>
       (await cron.jobs(cronName)).length === 0);
   }
 }
 
-faultRules(() => world, cases);
+faultRules(() => plane, cases);
 
 test.each(cases.filter(({ kind }) => kind === "stateful" || kind === "cron"))(
   "two controllers at once make nothing twice: $kind",
   async ({ kind, controllers, play, check, remove }) => {
     const both = await Promise.all([1, 2].map(() =>
-      startMortal(world, Infinity, { controllers: [...controllers] })));
+      startDying(plane, Infinity, { controllers: [...controllers] })));
     await play(`${kind}-both`);
     await check(`${kind}-both`, "by two at once");
     await remove(`${kind}-both`);

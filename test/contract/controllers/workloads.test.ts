@@ -2,16 +2,16 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { daemonRules } from "./daemon-rules.ts";
 import { replicationRules } from "./replication-rules.ts";
 import { statefulRules } from "./stateful-rules.ts";
-import { TIMEOUT_MS } from "./workload-trial.ts";
-import { startWorld, type World } from "./world.ts";
+import { TIMEOUT_MS } from "./workload-fixture.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
-let world: World;
+let plane: ControlPlane;
 
 beforeAll(async () => {
-  world = await startWorld();
+  plane = await startControlPlane();
 });
-afterAll(() => world.close());
+afterAll(() => plane.close());
 
-describe("ReplicationControllers", { timeout: TIMEOUT_MS }, () => replicationRules(() => world));
-describe("DaemonSets", { timeout: TIMEOUT_MS }, () => daemonRules(() => world));
-describe("StatefulSets", { timeout: TIMEOUT_MS }, () => statefulRules(() => world));
+describe("ReplicationControllers", { timeout: TIMEOUT_MS }, () => replicationRules(() => plane));
+describe("DaemonSets", { timeout: TIMEOUT_MS }, () => daemonRules(() => plane));
+describe("StatefulSets", { timeout: TIMEOUT_MS }, () => statefulRules(() => plane));

@@ -39,7 +39,7 @@ export function confinementRules(bench: Bench): void {
       const { pods } = bench;
       const securityContext = { privileged: true, namespaceOptions: pods.namespaceOptions({}) };
       const pod = await pods.run({ config: { linux: {
-        cgroupParent: `${bench.world.cgroupParent}/privileged`, securityContext,
+        cgroupParent: `${bench.host.cgroupParent}/privileged`, securityContext,
       } } });
       const id = await pods.start(pod, { config: { linux: { securityContext } } });
       await pods.shell(id, "mkdir /m && mount -t tmpfs none /m && touch /m/file");
@@ -66,7 +66,7 @@ function firstProcessRule(bench: Bench): void {
       seccomp: { profileType: SecurityProfile_ProfileType.RuntimeDefault },
     };
     const linux = { securityContext };
-    const cgroupParent = `${bench.world.cgroupParent}/first-process`;
+    const cgroupParent = `${bench.host.cgroupParent}/first-process`;
     const podSandboxId = await bench.pods.run({ config: { linux: { ...linux, cgroupParent } } });
     // The user that pause processes have.
     const runAsUser = { value: 65_535 };

@@ -16,30 +16,30 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Implementation } from "./implementation.ts";
 import { BUSYBOX, CATATONIT } from "./ours.ts";
-import type { World } from "./world.ts";
+import type { RuntimeHost } from "./runtime-host.ts";
 
 const PAUSE_IMAGE = "r2k.local/pause:1";
 
-function configText(world: World): string {
+function configText(host: RuntimeHost): string {
   return `
 version = 2
-root = "${world.dir}/data"
-state = "${world.dir}/run"
+root = "${host.dir}/data"
+state = "${host.dir}/run"
 [grpc]
-  address = "${world.dir}/containerd.sock"
+  address = "${host.dir}/containerd.sock"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "${PAUSE_IMAGE}"
   restrict_oom_score_adj = true
   stream_server_address = "127.0.0.1"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
-    conf_dir = "${world.cniConfDir}"
+    conf_dir = "${host.cniConfDir}"
 `;
 }
 
 /** The images that the suite uses, as archives for `ctr images import`. */
-async function archives(world: World): Promise<string[]> {
-  const store = new ImageStore(join(world.dir, "images"), () => []);
+async function archives(host: RuntimeHost): Promise<string[]> {
+  const store = new ImageStore(join(host.dir, "images"), () => []);
   await store.open();
   const programs = { busybox: BUSYBOX, init: CATATONIT };
   const busybox = await busyboxRecipe(BUSYBOX);
@@ -51,20 +51,20 @@ async function archives(world: World): Promise<string[]> {
   const files: string[] = [];
   for (const recipe of [busybox, await webRecipe(1, programs), pause]) {
     await buildImage(store, recipe);
-    const file = join(world.dir, `${files.length}.tar`);
+    const file = join(host.dir, `${files.length}.tar`);
     await pipeline(await saveArchive(store, recipe.name), createWriteStream(file));
     files.push(file);
   }
   return files;
 }
 
-async function launch(world: World): Promise<ChildProcess> {
-  const config = join(world.dir, "config.toml");
-  writeFileSync(config, configText(world));
-  const log = createWriteStream(join(world.dir, "containerd.log"), { flags: "a" });
+async function launch(host: RuntimeHost): Promise<ChildProcess> {
+  const config = join(host.dir, "config.toml");
+  writeFileSync(config, configText(host));
+  const log = createWriteStream(join(host.dir, "containerd.log"), { flags: "a" });
   await once(log, "open");
   const child = spawn("containerd", ["--config", config], { stdio: ["ignore", log, log] });
-  await waitFor("containerd's socket", () => existsSync(`${world.dir}/containerd.sock`), {
+  await waitFor("containerd's socket", () => existsSync(`${host.dir}/containerd.sock`), {
     clock: systemClock(),
   });
   return child;
@@ -82,10 +82,10 @@ export const containerd: Implementation = {
     recursiveReadOnly: false, boundedFiles: false, events: false, cgroups: false,
     webSocketV5: false, lastWords: false, firstWords: false, imageVolumes: false,
   },
-  async start(world) {
-    let child = await launch(world);
-    const socket = `${world.dir}/containerd.sock`;
-    for (const file of await archives(world)) {
+  async start(host) {
+    let child = await launch(host);
+    const socket = `${host.dir}/containerd.sock`;
+    for (const file of await archives(host)) {
       execFileSync("ctr", ["-a", socket, "-n", "k8s.io", "images", "import", file]);
     }
     const channel = connectGrpc(`unix://${socket}`);
@@ -95,7 +95,7 @@ export const containerd: Implementation = {
       images: client(channel, ImageService),
       async restart() {
         await end(child);
-        child = await launch(world);
+        child = await launch(host);
         const answers = () => runtime.version({}).then(() => true);
         await waitFor("containerd", answers, { clock: systemClock() });
       },
@@ -106,7 +106,7 @@ export const containerd: Implementation = {
         }
         channel.close();
         await end(child);
-        for (const point of mountPointsBelow(world.dir)) unmount(point, { detach: true });
+        for (const point of mountPointsBelow(host.dir)) unmount(point, { detach: true });
       },
     };
   },

@@ -8,8 +8,8 @@ import type { Bench } from "./suite.ts";
 export function contentRules(bench: Bench): void {
   describe("what a container sees", () => {
     test("volumes are mounted, read-only where asked", async () => {
-      const { pods, world } = bench;
-      const hostPath = join(world.dir, "volume");
+      const { pods, host } = bench;
+      const hostPath = join(host.dir, "volume");
       mkdirSync(hostPath, { recursive: true });
       writeFileSync(join(hostPath, "file"), "content");
       const pod = await pods.run({ hostNetwork: true });
@@ -56,11 +56,11 @@ export function contentRules(bench: Bench): void {
   });
 }
 
-async function recursively({ pods, world, served }: Bench): Promise<void> {
+async function recursively({ pods, host, served }: Bench): Promise<void> {
   const { runtimeHandlers } = await served.runtime.status({});
   const handler = runtimeHandlers.find(({ name }) => name === "");
   expect(handler?.features?.recursiveReadOnlyMounts).toBe(true);
-  const hostPath = join(world.dir, "outer");
+  const hostPath = join(host.dir, "outer");
   const inner = join(hostPath, "inner");
   mkdirSync(inner, { recursive: true });
   execFileSync("mount", ["-t", "tmpfs", "none", inner]);
@@ -84,7 +84,7 @@ async function recursively({ pods, world, served }: Bench): Promise<void> {
   }
 }
 
-async function imageVolumes({ pods, world }: Bench): Promise<void> {
+async function imageVolumes({ pods, host }: Bench): Promise<void> {
   const pod = await pods.run({ hostNetwork: true });
   const image = (name: string) => ({ image: { image: `r2k.local/${name}:1` }, readonly: true });
   const mounts = [
@@ -113,5 +113,5 @@ async function imageVolumes({ pods, world }: Bench): Promise<void> {
     await expect(pods.start(pod, { config })).rejects.toThrow();
   }
   await pods.removeAll();
-  expect(mountPointsBelow(world.dir).filter((each) => each.includes("/volumes/"))).toEqual([]);
+  expect(mountPointsBelow(host.dir).filter((each) => each.includes("/volumes/"))).toEqual([]);
 }

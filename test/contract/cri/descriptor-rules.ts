@@ -18,8 +18,8 @@ export function descriptorRules(bench: Bench): void {
 
   test("no working directory among the OCI runtime's descriptors leads to the machine",
     async () => {
-      const { pods, world } = bench;
-      const secret = join(world.dir, "secret");
+      const { pods, host } = bench;
+      const secret = join(host.dir, "secret");
       writeFileSync(secret, "of the machine");
       const pod = await pods.run();
       for (let fd = 3; fd <= DESCRIPTORS_TRIED; fd++) {

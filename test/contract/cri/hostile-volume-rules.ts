@@ -10,8 +10,8 @@ import type { Bench } from "./suite.ts";
  */
 export function hostileVolumeRules(bench: Bench): void {
   test("a fifo for /etc/passwd holds up neither start, nor exec, nor the end", async () => {
-    const { pods, world } = bench;
-    const etc = join(world.dir, "etc");
+    const { pods, host } = bench;
+    const etc = join(host.dir, "etc");
     mkdirSync(etc);
     spawnSync("mkfifo", [join(etc, "passwd"), join(etc, "group")]);
     const mounts = [{ containerPath: "/etc", hostPath: etc }];

@@ -1,6 +1,6 @@
 import type { ImageServiceMethods, RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { RpcClient } from "@raft2kube/rpc/client.ts";
-import type { World } from "./world.ts";
+import type { RuntimeHost } from "./runtime-host.ts";
 
 /** A CRI runtime that serves, with `r2k.local/busybox:1` and `r2k.local/web:1` in it. */
 export interface Served {
@@ -13,7 +13,7 @@ export interface Served {
 
 /** A runtime that the suite judges. */
 export interface Implementation {
-  start(world: World): Promise<Served>;
+  start(host: RuntimeHost): Promise<Served>;
   /** Features that an implementation has or lacks here, for a stated reason. */
   knows: {
     /** Mounts that are read-only with all beneath them: in containerd from 2.0 on. */

@@ -10,13 +10,13 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Served } from "./implementation.ts";
 import { Pods } from "./pods.ts";
-import { createWorld, type World } from "./world.ts";
+import { createRuntimeHost, type RuntimeHost } from "./runtime-host.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const clock = systemClock();
 
 describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () => {
-  let world: World;
+  let host: RuntimeHost;
   let child: ChildProcess;
   let channel: Channel;
   let served: Served;
@@ -24,9 +24,9 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
 
   async function launch(): Promise<void> {
     const args = [
-      "--listen", `unix://${world.dir}/cri.sock`, "--root", `${world.dir}/data`,
-      "--state", `${world.dir}/run`, "--cni-conf-dir", world.cniConfDir,
-      "--cni-bin-dir", "/usr/lib/cni", "--cgroup-parent", world.cgroupParent, "--demo-images",
+      "--listen", `unix://${host.dir}/cri.sock`, "--root", `${host.dir}/data`,
+      "--state", `${host.dir}/run`, "--cni-conf-dir", host.cniConfDir,
+      "--cni-bin-dir", "/usr/lib/cni", "--cgroup-parent", host.cgroupParent, "--demo-images",
     ];
     child = spawn(process.execPath, [join(ROOT, "cli/main.ts"), "runtime", ...args], {
       stdio: ["ignore", "ignore", "inherit"],
@@ -42,8 +42,8 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
   }
 
   beforeAll(async () => {
-    world = createWorld();
-    channel = connectGrpc(`unix://${world.dir}/cri.sock`);
+    host = createRuntimeHost();
+    channel = connectGrpc(`unix://${host.dir}/cri.sock`);
     served = {
       runtime: client(channel, RuntimeService),
       images: client(channel, ImageService),
@@ -53,21 +53,21 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
       },
       close: () => kill("SIGTERM"),
     };
-    pods = new Pods(served, world);
+    pods = new Pods(served, host);
     await launch();
   });
   afterAll(async () => {
     await pods.removeAll();
     await served.close();
     channel.close();
-    await world.close();
+    await host.close();
   });
 
   test("a container that ended with its conmon is reported at once", async () => {
     const pod = await pods.run();
     const id = await pods.start(pod, { command: ["sleep", "1000"] });
     const read = (name: string) =>
-      Number(readFileSync(join(world.dir, "run/containers", id, name), "utf8"));
+      Number(readFileSync(join(host.dir, "run/containers", id, name), "utf8"));
     const [conmon, main] = [read("conmon.pid"), read("pid")];
     await kill("SIGKILL");
     for (const pid of [conmon, main]) process.kill(pid, "SIGKILL");
@@ -82,7 +82,7 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
   test("a container whose conmon was killed is ended and reported", async () => {
     const id = await pods.start(await pods.run(), { command: ["sleep", "1000"] });
     const read = (name: string) =>
-      Number(readFileSync(join(world.dir, "run/containers", id, name), "utf8"));
+      Number(readFileSync(join(host.dir, "run/containers", id, name), "utf8"));
     const [conmon, main] = [read("conmon.pid"), read("pid")];
     process.kill(conmon, "SIGKILL");
     const reported = await pods.exited(id);
@@ -96,10 +96,10 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
       const pod = await pods.run();
       const id = await pods.start(pod, { command: ["sleep", "1000"] });
       if (restarts) await kill("SIGKILL");
-      for (const folder of readdirSync(join(world.dir, "run"))) {
+      for (const folder of readdirSync(join(host.dir, "run"))) {
         if (folder.startsWith("cgroup")) continue;
-        spawnSync("sh", ["-c", `umount $(findmnt -rno TARGET | grep ${world.dir}/run/${folder}/)`]);
-        rmSync(join(world.dir, "run", folder), { recursive: true });
+        spawnSync("sh", ["-c", `umount $(findmnt -rno TARGET | grep ${host.dir}/run/${folder}/)`]);
+        rmSync(join(host.dir, "run", folder), { recursive: true });
       }
       if (restarts) await launch();
       expect(await pods.exited(id)).toMatchObject({ exitCode: 255, reason: "Unknown" });

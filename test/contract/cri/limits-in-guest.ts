@@ -4,21 +4,21 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { ours } from "./ours.ts";
 import { Pods } from "./pods.ts";
-import type { World } from "./world.ts";
+import type { RuntimeHost } from "./runtime-host.ts";
 
 /** Run inside a guest: what the runtime does with cgroup v2, printed as one line of JSON. */
 const clock = systemClock();
 const dir = "/run/r2k";
 for (const name of ["logs", "net.d"]) mkdirSync(`${dir}/${name}`, { recursive: true });
-const world: World = {
+const host: RuntimeHost = {
   dir,
   cniConfDir: `${dir}/net.d`,
   cgroupParent: "/r2k",
   logDirectory: `${dir}/logs`,
   close: async () => undefined,
 };
-const served = await ours("crun").start(world);
-const pods = new Pods(served, world);
+const served = await ours("crun").start(host);
+const pods = new Pods(served, host);
 const { runtime } = served;
 
 const pod = await pods.run({ hostNetwork: true });

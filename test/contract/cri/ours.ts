@@ -5,19 +5,19 @@ import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
 import { startRuntime, type RuntimeOptions } from "@raft2kube/runtime/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { Implementation } from "./implementation.ts";
-import type { World } from "./world.ts";
+import type { RuntimeHost } from "./runtime-host.ts";
 
 export const BUSYBOX = "/bin/busybox";
 export const CATATONIT = "/usr/bin/catatonit";
 
-function optionsFor(world: World, kind: "crun" | "runc"): RuntimeOptions {
+function optionsFor(host: RuntimeHost, kind: "crun" | "runc"): RuntimeOptions {
   return {
-    socket: join(world.dir, "cri.sock"),
-    stateDir: join(world.dir, "run"),
-    rootDir: join(world.dir, "data"),
-    cniConfDir: world.cniConfDir,
+    socket: join(host.dir, "cri.sock"),
+    stateDir: join(host.dir, "run"),
+    rootDir: join(host.dir, "data"),
+    cniConfDir: host.cniConfDir,
     cniBinDirs: ["/usr/lib/cni"],
-    cgroupParent: world.cgroupParent,
+    cgroupParent: host.cgroupParent,
     ociRuntime: { path: kind === "crun" ? "/usr/bin/crun" : "/usr/sbin/runc", kind },
     conmon: "/usr/bin/conmon",
     pausePath: CATATONIT,
@@ -32,8 +32,8 @@ export function ours(kind: "crun" | "runc"): Implementation {
       recursiveReadOnly: true, boundedFiles: true, events: true, cgroups: true, webSocketV5: true,
       lastWords: true, firstWords: true, imageVolumes: true,
     },
-    async start(world) {
-      const options = optionsFor(world, kind);
+    async start(host) {
+      const options = optionsFor(host, kind);
       let handle = await startRuntime(options);
       await buildDemoImages(handle.images, { busybox: BUSYBOX, init: CATATONIT });
       const channel = connectGrpc(`unix://${options.socket}`);

@@ -53,7 +53,7 @@ export function podRules(bench: Bench): void {
       const podSandboxId = await bench.pods.run({
         config: {
           linux: {
-            cgroupParent: `${bench.world.cgroupParent}/sysctl`,
+            cgroupParent: `${bench.host.cgroupParent}/sysctl`,
             sysctls: { "net.ipv4.ip_local_port_range": "2000 3000" },
             securityContext: { namespaceOptions: bench.pods.namespaceOptions({}) },
           },

@@ -7,7 +7,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
 import type { Served } from "./implementation.ts";
-import type { World } from "./world.ts";
+import type { RuntimeHost } from "./runtime-host.ts";
 
 const clock = systemClock();
 
@@ -28,12 +28,12 @@ export interface ContainerSpec {
 /** Pods of one runtime, with names that never meet, and their removal. */
 export class Pods {
   readonly #served: Served;
-  readonly #world: World;
+  readonly #host: RuntimeHost;
   readonly #configs = new Map<string, Init<PodSandboxConfig>>();
 
-  constructor(served: Served, world: World) {
+  constructor(served: Served, host: RuntimeHost) {
     this.#served = served;
-    this.#world = world;
+    this.#host = host;
   }
 
   get runtime(): Served["runtime"] {
@@ -52,10 +52,10 @@ export class Pods {
     const uid = randomUUID();
     const config: Init<PodSandboxConfig> = {
       metadata: { name: `pod-${uid.slice(0, 8)}`, namespace: "contract", uid, attempt: 0 },
-      logDirectory: join(this.#world.logDirectory, uid),
+      logDirectory: join(this.#host.logDirectory, uid),
       ...spec.config,
       linux: {
-        cgroupParent: `${this.#world.cgroupParent}/${uid}`,
+        cgroupParent: `${this.#host.cgroupParent}/${uid}`,
         securityContext: { namespaceOptions: this.namespaceOptions(spec) },
         ...spec.config?.linux,
       },

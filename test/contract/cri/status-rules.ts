@@ -20,7 +20,7 @@ export function statusRules(bench: Bench): void {
 
     test("the network is ready as long as there is a configuration", async () => {
       expect(await networkReady()).toMatchObject({ status: true });
-      const { cniConfDir } = bench.world;
+      const { cniConfDir } = bench.host;
       const file = join(cniConfDir, readdirSync(cniConfDir)[0]!);
       const text = readFileSync(file);
       rmSync(file);

@@ -17,12 +17,12 @@ import { stopRules } from "./stop-rules.ts";
 import { terminalRules } from "./terminal-rules.ts";
 import type { Implementation, Served } from "./implementation.ts";
 import { Pods } from "./pods.ts";
-import { createWorld, type World } from "./world.ts";
+import { createRuntimeHost, type RuntimeHost } from "./runtime-host.ts";
 
 /** Dependencies of the rules; set before each runs. */
 export interface Bench {
   readonly implementation: Implementation;
-  readonly world: World;
+  readonly host: RuntimeHost;
   readonly served: Served;
   readonly pods: Pods;
 }
@@ -36,13 +36,13 @@ const RULES = [
 /** The rules that every CRI v1 runtime keeps, or others of one runtime. */
 export function criContract(name: string, implementation: Implementation, rules = RULES): void {
   describe.runIf(process.getuid?.() === 0)(name, () => {
-    let world: World;
+    let host: RuntimeHost;
     let served: Served;
     let pods: Pods;
     const bench: Bench = {
       implementation,
-      get world() {
-        return world;
+      get host() {
+        return host;
       },
       get served() {
         return served;
@@ -52,14 +52,14 @@ export function criContract(name: string, implementation: Implementation, rules 
       },
     };
     beforeAll(async () => {
-      world = createWorld();
-      served = await implementation.start(world);
-      pods = new Pods(served, world);
+      host = createRuntimeHost();
+      served = await implementation.start(host);
+      pods = new Pods(served, host);
     });
     afterEach(() => pods.removeAll());
     afterAll(async () => {
       await served.close();
-      await world.close();
+      await host.close();
     });
 
     for (const rule of rules) rule(bench);

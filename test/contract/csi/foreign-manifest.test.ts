@@ -26,7 +26,7 @@ const there = () => (existsSync(CUSTOMARY) ? readdirSync(CUSTOMARY) : "nothing")
 
 let api: ApiNode;
 const before = there();
-const pods = () => api.world.admin.resource<Pod>(PODS);
+const pods = () => api.plane.admin.resource<Pod>(PODS);
 
 beforeAll(async () => {
   api = await startApiNode();
@@ -84,14 +84,14 @@ async function makeVolume(driverName: string): Promise<void> {
   });
   channel.close();
   const shape = { accessModes: ["ReadWriteOnce" as const], storageClassName: "" };
-  await api.world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
+  await api.plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
     metadata: { name: "v" },
     spec: {
       ...shape, capacity: { storage: "1Mi" }, claimRef: { namespace, name: "c" },
       csi: { driver: driverName, volumeHandle: volume!.volumeId },
     },
   });
-  await api.world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS).create({
+  await api.plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS).create({
     metadata: { name: "c", namespace },
     spec: { ...shape, volumeName: "v", resources: { requests: { storage: "1Mi" } } },
   });
@@ -100,12 +100,12 @@ async function makeVolume(driverName: string): Promise<void> {
 it("a driver's published manifest serves volumes, wherever the kubelet's root is", async () => {
   const manifest = new URL("./manifests/driver.yaml", import.meta.url);
   const [driver, daemonSet] = await yamlDocuments(manifest);
-  const { metadata: { name = "" } } = await api.world.admin.resource<CSIDriver>(CSI_DRIVERS)
+  const { metadata: { name = "" } } = await api.plane.admin.resource<CSIDriver>(CSI_DRIVERS)
     .create(driver as CSIDriver);
   await pods().create(await podOf(daemonSet as DaemonSet));
   await untilReady("foreign-csi-node-1");
   await waitFor("the driver to register", async () => {
-    const csiNode = await api.world.admin.resource<CSINode>(CSI_NODES).get({ name: "node" });
+    const csiNode = await api.plane.admin.resource<CSINode>(CSI_NODES).get({ name: "node" });
     return csiNode.spec.drivers.some((each) => each.name === name);
   }, { clock });
   await makeVolume(name);

@@ -26,7 +26,7 @@ import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { applyAddons } from "../node-users/world.ts";
+import { applyAddons } from "../node-users/cluster-apiserver.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
 const DRIVER = "hostpath.csi.r2k.dev";

@@ -2,7 +2,7 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { KubeletOptions } from "@raft2kube/kubelet/main.ts";
 import { issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { startWorld, type World } from "../controllers/world.ts";
+import { startControlPlane, type ControlPlane } from "../controllers/control-plane.ts";
 import type { Implementation } from "../cri/implementation.ts";
 import { ours } from "../cri/ours.ts";
 import { Node } from "./fixture.ts";
@@ -14,7 +14,7 @@ const clock = systemClock();
  * is given.
  */
 export interface ApiNode {
-  world: World;
+  plane: ControlPlane;
   node: Node;
   close(): Promise<void>;
 }
@@ -23,24 +23,24 @@ export async function startApiNode(
   options: Partial<KubeletOptions> = {},
   implementation: Implementation = ours("crun"),
 ): Promise<ApiNode> {
-  let world: World | undefined;
+  let plane: ControlPlane | undefined;
   const node = await Node.start(implementation, async () => {
-    world = await startWorld();
-    const identity = await world.connection("system:node:node", ["system:nodes"]);
+    plane = await startControlPlane();
+    const identity = await plane.connection("system:node:node", ["system:nodes"]);
     const server = { commonName: "node", usages: ["server" as const], ipAddresses: ["127.0.0.1"] };
-    const pair = await issueCertificate(world.ca, { ...server, days: 1 }, clock.now());
+    const pair = await issueCertificate(plane.ca, { ...server, days: 1 }, clock.now());
     return {
       client: new KubeClient({ ...identity, clock }),
-      server: { ...pair, clientCa: world.ca.cert, listen: { host: "127.0.0.1", port: 0 } },
+      server: { ...pair, clientCa: plane.ca.cert, listen: { host: "127.0.0.1", port: 0 } },
       ...options,
     };
   });
   return {
-    world: world!,
+    plane: plane!,
     node,
     async close() {
       await node.close();
-      await world?.close();
+      await plane?.close();
     },
   };
 }

@@ -14,7 +14,7 @@ import { configureLog } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { World } from "../controllers/world.ts";
+import type { ControlPlane } from "../controllers/control-plane.ts";
 import { type ApiNode, startApiNode } from "./api-node.ts";
 import { ask as askNode, MASTER } from "./ask.ts";
 import { isReady, type Node } from "./fixture.ts";
@@ -27,7 +27,7 @@ const START_TIMEOUT_MS = 120_000;
 const timeout_ms = 40_000;
 
 let api: ApiNode;
-let world: World;
+let plane: ControlPlane;
 let node: Node;
 let podCidrs: string[] = [];
 
@@ -36,12 +36,12 @@ beforeAll(async () => {
     podCidrs = given;
   };
   api = await startApiNode({ onPodCidrs });
-  ({ world, node } = api);
+  ({ plane, node } = api);
 }, START_TIMEOUT_MS);
 
 afterAll(() => api?.close(), START_TIMEOUT_MS);
 
-const pods = () => world.admin.resource<Pod>(PODS);
+const pods = () => plane.admin.resource<Pod>(PODS);
 const where = (name: string) => ({ namespace: "default", name });
 
 async function run(name: string, podSpec: Pod["spec"]): Promise<Pod> {
@@ -79,13 +79,13 @@ const readyOf = ({ status }: KubeNode) =>
   status?.conditions?.find(({ type }) => type === "Ready");
 
 const readyCondition = async () =>
-  readyOf(await world.admin.resource<KubeNode>(NODES).get({ name: "node" }));
+  readyOf(await plane.admin.resource<KubeNode>(NODES).get({ name: "node" }));
 
 /** Writes the condition that a controller gives a silent node. */
 async function setUnknown(): ReturnType<typeof readyCondition> {
   const conditions = [{ type: "Ready", status: "Unknown", reason: "NodeStatusUnknown" }];
   const where = { name: "node", subresource: "status" };
-  const nodes = world.admin.resource<KubeNode>(NODES);
+  const nodes = plane.admin.resource<KubeNode>(NODES);
   return readyOf(await nodes.patch(where, "strategic", { status: { conditions } }));
 }
 
@@ -94,13 +94,13 @@ type Tail<T extends unknown[]> = T extends [unknown, ...infer Rest] ? Rest : nev
 
 describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => {
   it("registers its node, keeps its lease, and puts its pod range to use", async () => {
-    const nodes = world.admin.resource<KubeNode>(NODES);
+    const nodes = plane.admin.resource<KubeNode>(NODES);
     await waitFor("a pod range", () => podCidrs.length > 0, { clock });
     const registered = await nodes.get({ name: "node" });
     expect(registered.spec?.podCIDRs).toEqual(podCidrs);
     expect(registered.metadata.labels).toMatchObject({ "kubernetes.io/hostname": "node" });
     expect(registered.status?.allocatable).toMatchObject({ pods: "110" });
-    const leases = world.admin.resource<Lease>(LEASES);
+    const leases = plane.admin.resource<Lease>(LEASES);
     const name = { namespace: "kube-node-lease", name: "node" };
     const lease = await waitFor("the lease", () => leases.get(name), { clock });
     expect(lease.spec?.holderIdentity).toBe("node");
@@ -114,7 +114,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
   });
 
   it("is NotReady, with the reason, until there is a network configuration", async () => {
-    const { cniConfDir } = node.world;
+    const { cniConfDir } = node.host;
     const file = join(cniConfDir, "10-pods.conflist");
     const ready = async () => (await readyCondition())?.status === "True";
     await waitFor("the node to be ready", ready, { clock });
@@ -133,7 +133,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
   });
 
   it("runs a scheduled pod with its objects and token, and reports its status", async () => {
-    const configMaps = world.admin.resource<ConfigMap>(CONFIG_MAPS);
+    const configMaps = plane.admin.resource<ConfigMap>(CONFIG_MAPS);
     await configMaps.create({ metadata: where("words"), data: { word: "said" } });
     const namespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
     const script = `echo $WORD; cat /words/word ${namespace}; ${SLEEP}`;
@@ -146,7 +146,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     await expect.poll(log).toEqual({ status: 200, body: "said\nsaiddefault" });
     const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
     const reported = async () => {
-      const { items } = await world.admin.resource<Event>(EVENTS).list({ fieldSelector });
+      const { items } = await plane.admin.resource<Event>(EVENTS).list({ fieldSelector });
       const reasons = items.map(({ reason }) => reason);
       return ["Scheduled", "Pulled", "Created", "Started"].every((one) => reasons.includes(one));
     };
@@ -188,7 +188,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     const looker = { name: "looker", groups: [] };
     const apiGroup = "rbac.authorization.k8s.io";
     const create = (plural: string, body: object) =>
-      world.admin.request({ method: "POST", path: `/apis/${apiGroup}/v1/${plural}`, body });
+      plane.admin.request({ method: "POST", path: `/apis/${apiGroup}/v1/${plural}`, body });
     await create("clusterroles", { metadata: { name: "looker" }, rules });
     await create("clusterrolebindings", {
       metadata: { name: "looker" },
@@ -231,7 +231,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
   });
 
   it("runs no startup probe again when the kubelet is started again", async () => {
-    const [started, probed] = ["started", "probed"].map((name) => join(node.world.dir, name));
+    const [started, probed] = ["started", "probed"].map((name) => join(node.host.dir, name));
     writeFileSync(started!, "");
     const exec = (...command: string[]) => ({
       exec: { command }, periodSeconds: 1, failureThreshold: 1,
@@ -240,7 +240,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
       startupProbe: exec("test", "-f", "/host/started"),
       readinessProbe: exec("touch", "/host/probed"),
       volumeMounts: [{ name: "host", mountPath: "/host" }],
-    })], { volumes: [{ name: "host", hostPath: { path: node.world.dir } }] }));
+    })], { volumes: [{ name: "host", hostPath: { path: node.host.dir } }] }));
     await node.stopKubelet();
     for (const file of [started!, probed!]) rmSync(file);
     await node.startKubelet();

@@ -7,14 +7,14 @@ export const MASTER = { name: "admin", groups: ["system:masters"] };
 
 /** GET from the kubelet's own API, as the subject of a certificate, or without one. */
 export async function ask(
-  { world, node }: ApiNode,
+  { plane, node }: ApiNode,
   path: string,
   as?: { name: string; groups: string[] },
   headers: Record<string, string> = {},
 ) {
-  const pair = as && (await world.connection(as.name, as.groups));
+  const pair = as && (await plane.connection(as.name, as.groups));
   const { host, port } = node.kubelet.address!;
-  const identity = { ca: world.ca.cert, cert: pair?.cert, key: pair?.key };
+  const identity = { ca: plane.ca.cert, cert: pair?.cert, key: pair?.key };
   const options = { host, port, path, headers, ...identity };
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     https.get({ ...options, agent: false }, resolve).on("error", reject);

@@ -7,11 +7,11 @@ import { sh, SLEEP, spec } from "./specs.ts";
 /** How pods end, are replaced, or never start. */
 export function endRules(node: () => Node): void {
   it("runs preStop within the grace period, then stops", async () => {
-    const mark = join(node().world.dir, "stopped");
+    const mark = join(node().host.dir, "stopped");
     node().put("hook", spec([sh("main", SLEEP, {
       lifecycle: { preStop: { exec: { command: ["touch", "/host/stopped"] } } },
       volumeMounts: [{ name: "host", mountPath: "/host" }],
-    })], { volumes: [{ name: "host", hostPath: { path: node().world.dir } }] }));
+    })], { volumes: [{ name: "host", hostPath: { path: node().host.dir } }] }));
     await node().untilReady("hook");
     await node().take("hook");
     expect(existsSync(mark)).toBe(true);

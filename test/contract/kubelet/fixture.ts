@@ -6,23 +6,23 @@ import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Implementation, Served } from "../cri/implementation.ts";
-import { createWorld, type World } from "../cri/world.ts";
+import { createRuntimeHost, type RuntimeHost } from "../cri/runtime-host.ts";
 
 /** A pod's end takes longest in a guest on a busy machine. */
 const GONE_MS = 90_000;
 
 /** A kubelet, its static pods, and the runtime beneath it; without an API server by default. */
 export class Node {
-  readonly world: World;
+  readonly host: RuntimeHost;
   readonly served: Served;
   readonly #staticPodDir: string;
   #kubelet: Kubelet | undefined;
   #options: Partial<KubeletOptions> = {};
 
-  private constructor(world: World, served: Served) {
-    this.world = world;
+  private constructor(host: RuntimeHost, served: Served) {
+    this.host = host;
     this.served = served;
-    this.#staticPodDir = join(world.dir, "manifests");
+    this.#staticPodDir = join(host.dir, "manifests");
     mkdirSync(this.#staticPodDir);
   }
 
@@ -31,8 +31,8 @@ export class Node {
     implementation: Implementation,
     options: () => Promise<Partial<KubeletOptions>> = async () => ({}),
   ): Promise<Node> {
-    const world = createWorld();
-    const node = new Node(world, await implementation.start(world));
+    const host = createRuntimeHost();
+    const node = new Node(host, await implementation.start(host));
     node.#options = await options();
     await node.startKubelet();
     return node;
@@ -44,7 +44,7 @@ export class Node {
   }
 
   async startKubelet(): Promise<void> {
-    const { dir, cgroupParent } = this.world;
+    const { dir, cgroupParent } = this.host;
     const sockets = ["cri.sock", "containerd.sock"].map((name) => join(dir, name));
     this.#kubelet = await startKubelet({
       nodeName: "node",
@@ -67,7 +67,7 @@ export class Node {
   }
 
   get rootDir(): string {
-    return join(this.world.dir, "kubelet");
+    return join(this.host.dir, "kubelet");
   }
 
   /** Writes a pod's manifest atomically. Its name on the node is `<name>-node`. */
@@ -137,7 +137,7 @@ export class Node {
   async close(): Promise<void> {
     await this.stopKubelet();
     await this.served.close();
-    await this.world.close();
+    await this.host.close();
   }
 }
 

@@ -12,7 +12,7 @@ export function readOnlyRules(node: () => Node): void {
     const { runtimeHandlers } = await node().served.runtime.status({});
     const handler = runtimeHandlers.find(({ name }) => name === "");
     const can = handler?.features?.recursiveReadOnlyMounts ?? false;
-    const outer = join(node().world.dir, "outer");
+    const outer = join(node().host.dir, "outer");
     const inner = join(outer, "inner");
     mkdirSync(inner, { recursive: true });
     execFileSync("mount", ["-t", "tmpfs", "none", inner]);

@@ -57,11 +57,11 @@ class ResizeBench {
   }
 
   get #pods() {
-    return this.#api.world.admin.resource<Pod>(PODS);
+    return this.#api.plane.admin.resource<Pod>(PODS);
   }
 
   async allocatableCpu_milli(): Promise<number> {
-    const node = await this.#api.world.admin.resource<KubeNode>(NODES).get({ name: "node" });
+    const node = await this.#api.plane.admin.resource<KubeNode>(NODES).get({ name: "node" });
     return milliValueOf(node.status?.allocatable?.["cpu"] ?? "0");
   }
 
@@ -135,14 +135,14 @@ class ResizeBench {
 
   #cgroupOf({ metadata, status }: Pod): string {
     const { qosClass = "" } = status ?? {};
-    return `${this.node.world.cgroupParent}/${qosClass.toLowerCase()}/pod${metadata.uid}`;
+    return `${this.node.host.cgroupParent}/${qosClass.toLowerCase()}/pod${metadata.uid}`;
   }
 
   /** Waits for events about a pod, and returns the first message of each reason. */
   async events(pod: Pod, reasons: string[]): Promise<string[]> {
     const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
     return waitFor(`the events ${reasons.join(", ")}`, async () => {
-      const { items } = await this.#api.world.admin.resource<Event>(EVENTS).list({ fieldSelector });
+      const { items } = await this.#api.plane.admin.resource<Event>(EVENTS).list({ fieldSelector });
       const found = reasons.map((reason) => items.find((each) => each.reason === reason)?.message);
       return found.every((message) => message !== undefined) ? found : undefined;
     }, { clock, timeout_ms });

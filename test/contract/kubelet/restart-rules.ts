@@ -31,7 +31,7 @@ export function restartRules(node: () => Node): void {
   });
 
   it("kills and restarts what fails its liveness probe, and then ends well", async () => {
-    const alive = join(node().world.dir, "alive");
+    const alive = join(node().host.dir, "alive");
     writeFileSync(alive, "");
     node().put("alive", spec([sh("main", SLEEP, {
       livenessProbe: {
@@ -40,7 +40,7 @@ export function restartRules(node: () => Node): void {
       volumeMounts: [{ name: "host", mountPath: "/host" }],
     })], {
       restartPolicy: "OnFailure",
-      volumes: [{ name: "host", hostPath: { path: node().world.dir } }],
+      volumes: [{ name: "host", hostPath: { path: node().host.dir } }],
     }));
     await node().untilReady("alive");
     rmSync(alive);

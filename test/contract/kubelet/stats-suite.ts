@@ -130,7 +130,7 @@ export function statsContract(name: string, implementation: Implementation): voi
     let api: ApiNode;
     beforeAll(async () => {
       api = await startApiNode({}, implementation);
-      const { admin } = api.world;
+      const { admin } = api.plane;
       const metadata = { namespace: "default", name: "words" };
       await admin.resource<ConfigMap>(CONFIG_MAPS).create({ metadata, data: { word: "said" } });
       const where = { namespace: "default", name: "counted" };
@@ -142,7 +142,7 @@ export function statsContract(name: string, implementation: Implementation): voi
     afterAll(async () => {
       if (!api) return;
       const where = { namespace: "default", name: "counted" };
-      await api.world.admin.resource<Pod>(PODS).delete(where);
+      await api.plane.admin.resource<Pod>(PODS).delete(where);
       await waitFor("the pod to go", () => api.node.kubelet.pods().length === 0, { clock });
       await api.close();
     }, START_TIMEOUT_MS);

@@ -34,9 +34,9 @@ let api: ApiNode;
 beforeAll(async () => {
   api = await startApiNode({ podPidsLimit: PIDS });
   const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
-  const namespaces = api.world.admin.resource<Namespace>(NAMESPACES);
+  const namespaces = api.plane.admin.resource<Namespace>(NAMESPACES);
   await namespaces.create({ metadata: { name: NAMESPACE, labels }, spec: {} });
-  const accounts = api.world.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS);
+  const accounts = api.plane.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS);
   const account = { namespace: NAMESPACE, name: "default" };
   await waitFor("the service account", () => accounts.get(account), { clock });
 }, START_TIMEOUT_MS);
@@ -49,7 +49,7 @@ afterAll(async () => {
   await api.close();
 }, START_TIMEOUT_MS);
 
-const pods = () => api.world.admin.resource<Pod>(PODS);
+const pods = () => api.plane.admin.resource<Pod>(PODS);
 
 function until(
   what: string,
@@ -85,7 +85,7 @@ async function eventOf(name: string, wanted: string): Promise<Event> {
   const pod = await pods().get({ namespace: NAMESPACE, name });
   const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
   const found = async () => {
-    const { items } = await api.world.admin.resource<Event>(EVENTS).list({ fieldSelector });
+    const { items } = await api.plane.admin.resource<Event>(EVENTS).list({ fieldSelector });
     return items.find(({ reason }) => reason === wanted);
   };
   return waitFor(`${wanted} of ${name}`, found, { clock, timeout_ms });
@@ -94,7 +94,7 @@ async function eventOf(name: string, wanted: string): Promise<Event> {
 /** Returns the size of a container's log files and their number. */
 function logFilesOf(pod: Pod): { bytes: number; files: number } {
   const { uid } = pod.metadata;
-  const dir = join(api.node.world.dir, "pod-logs", `${NAMESPACE}_${pod.metadata.name}_${uid}/main`);
+  const dir = join(api.node.host.dir, "pod-logs", `${NAMESPACE}_${pod.metadata.name}_${uid}/main`);
   const names = readdirSync(dir);
   const sizes = names.map((name) => statSync(join(dir, name)).size);
   return { bytes: sizes.reduce((sum, size) => sum + size, 0), files: names.length };
@@ -160,7 +160,7 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
 
   it("gets no volume of more files than a pod has room for", async () => {
     const metadata = { namespace: NAMESPACE, name: "big" };
-    const secrets = api.world.admin.resource<Secret>(SECRETS);
+    const secrets = api.plane.admin.resource<Secret>(SECRETS);
     const data = { big: Buffer.alloc(2 ** 20 - 1).toString("base64") };
     await secrets.create({ metadata, data });
     const items = (path: string) => [{ key: "big", path }];

@@ -2,9 +2,9 @@ import { SELECTED_NODE, STORAGE_PROVISIONER } from "@raft2kube/client-kube/objec
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeAll, describe, expect, it } from "vitest";
-import { type As, HOSTPATH, NFS, type NodeName, nodeWorld } from "./world.ts";
+import { type As, HOSTPATH, NFS, type NodeName, clusterApiserver } from "./cluster-apiserver.ts";
 
-const world = nodeWorld();
+const cluster = clusterApiserver();
 const VOLUMES = "/api/v1/persistentvolumes";
 const NS = "/api/v1/namespaces/default";
 const CLAIMS = `${NS}/persistentvolumeclaims`;
@@ -17,13 +17,13 @@ beforeAll(async () => {
   const key = `topology.${HOSTPATH}/node`;
   const allowedTopologies = [{ matchLabelExpressions: [{ key, values: ["n1"] }] }];
   for (const [name, more] of Object.entries({ now: {}, "on-n1": { allowedTopologies } })) {
-    await world.make("/apis/storage.k8s.io/v1/storageclasses", {
+    await cluster.make("/apis/storage.k8s.io/v1/storageclasses", {
       metadata: { name }, provisioner: HOSTPATH, volumeBindingMode: "Immediate", ...more,
     });
   }
-  await world.make("/api/v1/namespaces", { metadata: { name: "victim" } });
+  await cluster.make("/api/v1/namespaces", { metadata: { name: "victim" } });
   for (const name of ["gold", "silver"]) {
-    await world.make("/api/v1/namespaces/victim/secrets", { metadata: { name } });
+    await cluster.make("/api/v1/namespaces/victim/secrets", { metadata: { name } });
   }
 });
 
@@ -38,7 +38,7 @@ async function claim(
   const spec = {
     storageClassName, accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } },
   };
-  return (await world.make(CLAIMS, { metadata: { name, annotations }, spec })).metadata.uid;
+  return (await cluster.make(CLAIMS, { metadata: { name, annotations }, spec })).metadata.uid;
 }
 
 /** The volume that n2's provisioner makes for a claim, with other fields of its spec. */
@@ -59,24 +59,24 @@ function volume(of: string, uid: string, spec: object = {}, csi: object = {}): o
 }
 
 const create = (as: As, body: object, path = VOLUMES) =>
-  world.send(as, path, { method: "POST", body });
+  cluster.send(as, path, { method: "POST", body });
 const patch = (as: As, path: string, body: object) =>
-  world.send(as, path, { method: "PATCH", body, headers: MERGE });
+  cluster.send(as, path, { method: "PATCH", body, headers: MERGE });
 
-async function refused(answer: ReturnType<typeof world.send>, why: string): Promise<void> {
+async function refused(answer: ReturnType<typeof cluster.send>, why: string): Promise<void> {
   const { status, body } = await answer;
   expect([status, body]).toEqual([403, expect.stringContaining(why)]);
 }
 
-async function accepted(answer: ReturnType<typeof world.send>): Promise<void> {
+async function accepted(answer: ReturnType<typeof cluster.send>): Promise<void> {
   const { status, body } = await answer;
   expect([200, 201], body).toContain(status);
 }
 
 /** Replaces an object by what `change` makes of it. */
 async function replace(as: As, path: string, change: (object: never) => object) {
-  const before = JSON.parse((await world.send("admin", path)).body) as never;
-  return world.send(as, path, { method: "PUT", body: change(before) });
+  const before = JSON.parse((await cluster.send("admin", path)).body) as never;
+  return cluster.send(as, path, { method: "PUT", body: change(before) });
 }
 
 describe("a volume of a node's provisioner", () => {
@@ -90,8 +90,8 @@ describe("a volume of a node's provisioner", () => {
       const evil = volume("used", uid, {}, { [field]: gold });
       await refused(create(EVIL, evil), `may not create volumes that name a Secret (${field})`);
     }
-    await refused(world.send(EVIL, "/api/v1/namespaces/victim/secrets/gold"), "cannot get");
-    await refused(world.send("n2/kubelet", "/api/v1/namespaces/victim/secrets/gold"), "no relat");
+    await refused(cluster.send(EVIL, "/api/v1/namespaces/victim/secrets/gold"), "cannot get");
+    await refused(cluster.send("n2/kubelet", "/api/v1/namespaces/victim/secrets/gold"), "no relat");
   });
 
   it("has no files of another node, and none outside of its driver", async () => {
@@ -150,7 +150,7 @@ describe("a volume of a node's provisioner", () => {
   it("is of a driver of its node", async () => {
     const driver = "else.csi";
     const spec = { storageCapacity: true };
-    await world.make("/apis/storage.k8s.io/v1/csidrivers", { metadata: { name: driver }, spec });
+    await cluster.make("/apis/storage.k8s.io/v1/csidrivers", { metadata: { name: driver }, spec });
     const uid = await claim("else", "n2", ["standard", driver]);
     await refused(create(EVIL, volume("else", uid, {}, { driver })), "no driver else.csi in its");
   });
@@ -162,8 +162,8 @@ describe("a volume of a node's provisioner", () => {
     await refused(create(EVIL, shared), "may only write CSI volumes");
     await accepted(create(OTHER, shared));
     const path = `${VOLUMES}/pvc-${uid}`;
-    await refused(world.send(EVIL, path, { method: "DELETE" }), "may only write CSI volumes");
-    await accepted(world.send(OTHER, path, { method: "DELETE" }));
+    await refused(cluster.send(EVIL, path, { method: "DELETE" }), "may only write CSI volumes");
+    await accepted(cluster.send(OTHER, path, { method: "DELETE" }));
   });
 
   it("changes in size and class alone, and only by its own provisioner", async () => {
@@ -184,8 +184,8 @@ describe("a volume of a node's provisioner", () => {
     const grown = { spec: { capacity: { storage: "2Gi" } } };
     await refused(patch(OTHER, path, grown), "may only write CSI volumes");
     await accepted(patch(EVIL, path, grown));
-    await refused(world.send(OTHER, path, { method: "DELETE" }), "may only write CSI volumes");
-    await accepted(world.send(EVIL, path, { method: "DELETE" }));
+    await refused(cluster.send(OTHER, path, { method: "DELETE" }), "may only write CSI volumes");
+    await accepted(cluster.send(EVIL, path, { method: "DELETE" }));
   });
 });
 
@@ -257,11 +257,11 @@ it("a node publishes the free space of its own topology alone", async () => {
   const shared = { matchLabels: { "kubernetes.io/os": "n2" } };
   await refused(create(EVIL, capacity("c1", shared), path), why);
   await accepted(create(EVIL, capacity("c2", of("n2")), path));
-  await refused(world.send(OTHER, `${path}/c2`, { method: "DELETE" }), why);
+  await refused(cluster.send(OTHER, `${path}/c2`, { method: "DELETE" }), why);
   const full = (old: object) => ({ ...old, capacity: "0" });
   await refused(replace(OTHER, `${path}/c2`, full), why);
   await accepted(replace(EVIL, `${path}/c2`, full));
-  await accepted(world.send(EVIL, `${path}/c2`, { method: "DELETE" }));
+  await accepted(cluster.send(EVIL, `${path}/c2`, { method: "DELETE" }));
 });
 
 it("a node's provisioner records events about its claims and volumes alone", async () => {
@@ -280,7 +280,7 @@ it("a node's provisioner records events about its claims and volumes alone", asy
   await refused(create(EVIL, event("e4", about("PersistentVolumeClaim", "")), events), why);
   await refused(patch(OTHER, `${events}/e1`, { message: "x" }), why);
   await accepted(patch(EVIL, `${events}/e1`, { message: "x" }));
-  await world.make(events, event("e5", about("PersistentVolumeClaim", "others")));
+  await cluster.make(events, event("e5", about("PersistentVolumeClaim", "others")));
   const involvedObject = { name: "told" };
   await refused(patch(EVIL, `${events}/e5`, { involvedObject, message: "x" }), why);
 });
@@ -290,24 +290,24 @@ it("a kubelet reads the secrets of a volume only where its claim is bound to it"
   const bind = (name: string, to: string) =>
     accepted(patch("admin", `${CLAIMS}/${name}`, { spec: { volumeName: `pvc-${to}` } }));
   const uid = await claim("storing");
-  await world.make(VOLUMES, volume("storing", uid, {}, secretOf("gold")));
+  await cluster.make(VOLUMES, volume("storing", uid, {}, secretOf("gold")));
   const earlier = "00000000-0000-4000-8000-000000000002";
-  await world.make(VOLUMES, volume("again", earlier, {}, secretOf("gold")));
+  await cluster.make(VOLUMES, volume("again", earlier, {}, secretOf("gold")));
   // Two claims that name a volume which is another's: one of another name, one of another UID.
   for (const [name, of] of [["thief", uid], ["again", earlier]] as const) {
     await claim(name);
     await bind(name, of);
   }
   const claims = ["storing", "thief", "again", "last"];
-  await world.make(`${NS}/pods`, { metadata: { name: "storing" }, spec: {
+  await cluster.make(`${NS}/pods`, { metadata: { name: "storing" }, spec: {
     nodeName: "n2",
     containers: [{ name: "c", image: "i" }],
     volumes: claims.map((name) => ({ name, persistentVolumeClaim: { claimName: name } })),
   } });
   const last = await claim("last");
-  await world.make(VOLUMES, volume("last", last, {}, secretOf("silver")));
+  await cluster.make(VOLUMES, volume("last", last, {}, secretOf("silver")));
   await bind("last", last);
-  const read = async (path: string) => (await world.send("n2/kubelet", path)).status;
+  const read = async (path: string) => (await cluster.send("n2/kubelet", path)).status;
   const isReadable = (name: string) => async () =>
     (await read(`/api/v1/namespaces/victim/secrets/${name}`)) === 200;
   const clock = systemClock();
@@ -321,9 +321,9 @@ it("a kubelet reads the secrets of a volume only where its claim is bound to it"
 it("an API server that starts again gives the nodes' users nothing more", async () => {
   const rules = async () => {
     const path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:r2k:csi-provisioner";
-    return (JSON.parse((await world.send("admin", path)).body) as { rules: object[] }).rules;
+    return (JSON.parse((await cluster.send("admin", path)).body) as { rules: object[] }).rules;
   };
   const before = await rules();
-  await world.server.api.restart();
+  await cluster.server.api.restart();
   expect(await rules()).toEqual(before);
 });

@@ -5,9 +5,9 @@ import { NODE_PARTS, nodeUser } from "@raft2kube/api/node-users.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { nodeWorld } from "./world.ts";
+import { clusterApiserver } from "./cluster-apiserver.ts";
 
-const world = nodeWorld();
+const cluster = clusterApiserver();
 const agent = new Agent({ keepAlive: true, maxSockets: 8 });
 const NODE = "n1";
 const NAMESPACES = ["default", "kube-node-lease", "kube-public", "kube-system"];
@@ -38,7 +38,7 @@ const UNLISTED: readonly Askable[] = [
 ];
 
 async function askable(): Promise<Askable[]> {
-  const get = async <T>(path: string) => JSON.parse((await world.send("admin", path)).body) as T;
+  const get = async <T>(path: string) => JSON.parse((await cluster.send("admin", path)).body) as T;
   const { groups } = await get<{
     groups: { name: string; versions: { groupVersion: string }[] }[];
   }>("/apis");
@@ -73,7 +73,7 @@ async function isAllowed(
     const resourceAttributes = { group: asked.group, resource, subresource, verb, ...target };
     const groups = [group, "system:authenticated"];
     const body = { spec: { user, groups, resourceAttributes } };
-    const answer = await world.send("admin", path, { method: "POST", body, agent });
+    const answer = await cluster.send("admin", path, { method: "POST", body, agent });
     expect(answer.status, answer.body).toBe(201);
     if ((JSON.parse(answer.body) as { status: { allowed: boolean } }).status.allowed) return true;
   }
@@ -113,14 +113,14 @@ function documented(): string[] {
 beforeAll(async () => {
   const metadata = { name: NODE };
   const path = (plural: string) => `/api/v1/namespaces/default/${plural}`;
-  await world.make(path("serviceaccounts"), { metadata });
-  await world.make(path("secrets"), { metadata });
-  await world.make(path("configmaps"), { metadata });
+  await cluster.make(path("serviceaccounts"), { metadata });
+  await cluster.make(path("secrets"), { metadata });
+  await cluster.make(path("configmaps"), { metadata });
   const resources = { requests: { storage: "1Gi" } };
-  await world.make(path("persistentvolumeclaims"), {
+  await cluster.make(path("persistentvolumeclaims"), {
     metadata, spec: { accessModes: ["ReadWriteOnce"], resources, volumeName: NODE },
   });
-  await world.make("/apis/resource.k8s.io/v1/resourceslices", { metadata, spec: {
+  await cluster.make("/apis/resource.k8s.io/v1/resourceslices", { metadata, spec: {
     driver: "r2k.test", nodeName: NODE, devices: [{ name: "d" }],
     pool: { name: NODE, generation: 1, resourceSliceCount: 1 },
   } });
@@ -129,10 +129,10 @@ beforeAll(async () => {
     { name: "c", configMap: { name: NODE } },
     { name: "v", persistentVolumeClaim: { claimName: NODE } },
   ];
-  await world.make(path("pods"), { metadata, spec: {
+  await cluster.make(path("pods"), { metadata, spec: {
     nodeName: NODE, serviceAccountName: NODE, containers: [{ name: "c", image: "i" }], volumes,
   } });
-  const seen = async () => (await world.send("n1/kubelet", `${path("pods")}/n1`)).status === 200;
+  const seen = async () => (await cluster.send("n1/kubelet", `${path("pods")}/n1`)).status === 200;
   await waitFor("the pod in the node graph", seen, { clock: systemClock() });
 });
 afterAll(() => agent.destroy());

@@ -19,10 +19,10 @@ import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { NFS, type NodeName, NODES, nodeWorld } from "./world.ts";
+import { NFS, type NodeName, NODES, clusterApiserver } from "./cluster-apiserver.ts";
 
 const clock = systemClock();
-const world = nodeWorld();
+const cluster = clusterApiserver();
 
 /** A driver whose volumes every node reaches; its calls are recorded. */
 function serveDriver(path: string, calls: string[]) {
@@ -61,7 +61,7 @@ function serveDriver(path: string, calls: string[]) {
 it("the node that a class names makes, grows and deletes what any node can reach", async () => {
   const dir = await mkdtemp(join(tmpdir(), "r2k-shared-"));
   const calls: Record<NodeName, string[]> = { n1: [], n2: [] };
-  const { api, admin } = world.server;
+  const { api, admin } = cluster.server;
   const clientOf = ({ cert, key }: { cert: string; key: string }) =>
     new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
   const client = clientOf(admin);

@@ -14,7 +14,9 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { NODE_NAME } from "./implementation.ts";
 import { startApi } from "./upstream.ts";
-import { ADDRESSES, createWorld, type World } from "../../../testing/network/node-network.ts";
+import {
+  ADDRESSES, createNodeNetwork, type NodeNetwork,
+} from "../../../testing/network/node-network.ts";
 
 // The namespace `node` stands for the host, and the machine beyond it for a node.
 
@@ -28,7 +30,7 @@ const CLIENTS_AT_ONCE = 64;
 const FIRST_CLIENT_PORT = 20_000;
 
 describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", () => {
-  let world: World;
+  let net: NodeNetwork;
   let api: Awaited<ReturnType<typeof startApi>>;
   let admin: KubeClient;
   let ports: ReturnType<typeof startHostPorts>;
@@ -37,7 +39,7 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
   let logged = "";
 
   beforeAll(async () => {
-    world = await createWorld();
+    net = await createNodeNetwork();
     api = await startApi();
     const { server, ca } = api.server;
     const clientAs = async (user: string, organizations: string[] = []) => {
@@ -54,10 +56,10 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
       },
     } as Node);
     for (const port of [30_101, 30_102, 30_104]) {
-      await world.outside.listen(port, `node ${port}`);
+      await net.outside.listen(port, `node ${port}`);
     }
     for (const port of [30_101, 30_103, 30_104]) {
-      await world.outside.listen(port, `udp ${port}`, "udp");
+      await net.outside.listen(port, `udp ${port}`, "udp");
     }
     squatter = createServer().listen(30_102, "127.0.0.1");
     await once(squatter, "listening");
@@ -72,7 +74,7 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
     configureLog({});
     admin.close();
     await api.served.close();
-    world.close();
+    net.close();
   });
 
   type Protocol = "TCP" | "UDP";
@@ -91,7 +93,7 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
   const answer = (port: number, expected: RegExp, protocol: "tcp" | "udp" = "tcp") =>
     waitFor(`port ${port}`, async () => {
       const options = { protocol, timeout_ms: 1_000 };
-      return expected.test(await world.node.ask("127.0.0.1", port, options));
+      return expected.test(await net.node.ask("127.0.0.1", port, options));
     }, { clock, timeout_ms: WAIT_MS });
   const eventOf = (service: string) => waitFor("the event", async () => {
     const { items } = await admin.resource<Event>(EVENTS).list({ namespace: "default" });
@@ -142,7 +144,7 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
       `127.0.0.1:30101 (TCP) of the host does not serve the node port: ` +
         `${HOST_PORTS_MAX} ports are served already`,
     );
-    expect(await world.node.ask("127.0.0.1", 30_101)).toBe("refused");
+    expect(await net.node.ask("127.0.0.1", 30_101)).toBe("refused");
     await remove("many");
     await answer(30_101, /^node 30101 /);
     await remove("one-more");
@@ -164,7 +166,7 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
   test(`have ${HOST_UDP_CLIENTS_MAX} UDP clients, a further one is logged`, async () => {
     await create("busy", 30_104, ["UDP", "TCP"]);
     await answer(30_104, /^node 30104 /);
-    const ask = (client: number) => world.node.ask("127.0.0.1", 30_104, {
+    const ask = (client: number) => net.node.ask("127.0.0.1", 30_104, {
       protocol: "udp", localPort: FIRST_CLIENT_PORT + client, timeout_ms: 2_000,
     });
     const said = await inTurns(HOST_UDP_CLIENTS_MAX, ask);
@@ -178,17 +180,17 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
   test(`have ${HOST_CONNECTIONS_MAX} connections, a further one is reset and logged`, async () => {
     const before = refusals().length;
     const said = await inTurns(HOST_CONNECTIONS_MAX, (client) => {
-      return world.node.open(`held ${client}`, "127.0.0.1", 30_104);
+      return net.node.open(`held ${client}`, "127.0.0.1", 30_104);
     });
     expect(said.filter((each) => !/^node 30104 /.test(each))).toEqual([]);
-    expect(await world.node.ask("127.0.0.1", 30_104)).toBe("reset");
+    expect(await net.node.ask("127.0.0.1", 30_104)).toBe("reset");
     expect(refusals().slice(before)).toEqual([
       expect.stringContaining(`"ofAll":${HOST_CONNECTIONS_MAX}`),
     ]);
-    expect(await world.node.say("held 0")).toMatch(/^node 30104 /);
+    expect(await net.node.say("held 0")).toMatch(/^node 30104 /);
     await remove("busy");
     await answer(30_104, /^refused$/);
-    expect(await world.node.say("held 0")).toMatch(/^(closed|reset)$/);
+    expect(await net.node.say("held 0")).toMatch(/^(closed|reset)$/);
     await create("web", 30_101, ["TCP"]);
     await answer(30_101, /^node 30101 /);
   });

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { NODE_NAME, type Served } from "./implementation.ts";
 import { freshPort, serve, type Wish } from "./steps.ts";
 import { startApi } from "./upstream.ts";
-import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS, type World } from
+import { ADDRESSES, CLUSTER_CIDR, createNodeNetwork, TARGETS, type NodeNetwork } from
   "../../../testing/network/node-network.ts";
 
 // The whole proxy on an apiserver: what its modes do over time, and to one another.
@@ -34,14 +34,14 @@ const AT_ONCE = 8;
 const patience = { clock, timeout_ms: WAIT_MS };
 
 describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
-  let world: World;
+  let net: NodeNetwork;
   let api: Awaited<ReturnType<typeof startApi>>;
   let served: Served;
   let client: KubeClient;
   let proxy: Awaited<ReturnType<typeof startProxy>> | undefined;
 
   beforeAll(async () => {
-    world = await createWorld();
+    net = await createNodeNetwork();
     api = await startApi();
     served = api.served;
     const { server, ca } = api.server;
@@ -57,7 +57,7 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
     await cleanup();
     client.close();
     await served.close();
-    world.close();
+    net.close();
   });
 
   const use = async (mode: ModeName) => {
@@ -68,17 +68,17 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
     await proxy.ready;
   };
   const answered = (what: string) => waitFor(what, async () => {
-    return /^two /.test(await world.outside.ask(IP, 80, { timeout_ms: 500 }));
+    return /^two /.test(await net.outside.ask(IP, 80, { timeout_ms: 500 }));
   }, patience);
 
   test.each(["nftables", "iptables"] as const)(
     "%s: a connection continues while the proxy restarts", async (mode) => {
       await use(mode);
-      expect(await world.outside.open("kept", IP, 80)).toMatch(/^two /);
+      expect(await net.outside.open("kept", IP, 80)).toMatch(/^two /);
       await proxy?.close();
-      expect(await world.outside.say("kept")).toMatch(/^two /);
+      expect(await net.outside.say("kept")).toMatch(/^two /);
       await use(mode);
-      expect(await world.outside.say("kept")).toMatch(/^two /);
+      expect(await net.outside.say("kept")).toMatch(/^two /);
     },
   );
 
@@ -86,13 +86,13 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
     MODES.filter((to) => to !== from).map((to) => [from, to] as const));
   test.each(changes)("a change from %s to %s leaves nothing of the former", async (from, to) => {
     await use(from);
-    expect(await world.outside.open("moved", IP, 80)).toMatch(/^two /);
+    expect(await net.outside.open("moved", IP, 80)).toMatch(/^two /);
     await use(to);
     await answered(`the Service in ${to} mode`);
     expect(await traces()).toEqual(TRACES[to]);
     // The kernel's translations stay; the process that passed the others on has ended.
     const expected = from === "userspace" ? /^closed$|^reset$/ : /^two /;
-    expect(await world.outside.say("moved")).toMatch(expected);
+    expect(await net.outside.say("moved")).toMatch(expected);
   });
 
   // From userspace the node refuses until the new process has rules: the former's ports are closed.
@@ -102,7 +102,7 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
       const answers: string[] = [];
       let isOver = false;
       const connecting = Array.from({ length: AT_ONCE }, async () => {
-        while (!isOver) answers.push(await world.outside.ask(IP, 80));
+        while (!isOver) answers.push(await net.outside.ask(IP, 80));
       });
       const more = async () => {
         const then = answers.length;
@@ -122,7 +122,7 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
     name: "dns", ip: DNS, port: 53, protocol: "udp", endpoints: [{ address }], ...more,
   });
   const query = (localPort: number, [ip, port]: readonly [string, number] = [DNS, 53]) =>
-    world.outside.ask(ip, port, { protocol: "udp", localPort, timeout_ms: 500 });
+    net.outside.ask(ip, port, { protocol: "udp", localPort, timeout_ms: 500 });
 
   const ways = MODES.flatMap((from) => MODES.map((to) => [from, to] as const));
   test.each(ways)("UDP clients leave an endpoint that goes between %s and %s", async (from, to) => {
@@ -151,7 +151,7 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
     await use(mode);
     await answered("the Service");
     await damage(mode);
-    expect(await world.outside.ask(IP, 80, { timeout_ms: 300 })).not.toMatch(/^two /);
+    expect(await net.outside.ask(IP, 80, { timeout_ms: 300 })).not.toMatch(/^two /);
     await answered("the Service again");
   });
 

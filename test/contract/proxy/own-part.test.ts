@@ -4,7 +4,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OwnPart, markOf } from "../../../labs/testing/own-part.ts";
-import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS, type World } from
+import { ADDRESSES, CLUSTER_CIDR, createNodeNetwork, TARGETS, type NodeNetwork } from
   "../../../testing/network/node-network.ts";
 import { NODE_NAME } from "./implementation.ts";
 import { startApi } from "./upstream.ts";
@@ -16,13 +16,13 @@ const patience = { clock: systemClock(), timeout_ms: 60_000 };
 /** The program of a cluster's node, with the parts of a reader of lab 14. */
 describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_000 }, () => {
   const own = new OwnPart("own-proxy", [LAB]);
-  let world: World;
+  let net: NodeNetwork;
   let api: Awaited<ReturnType<typeof startApi>>;
   let main: string;
   let kubeconfig: string;
 
   beforeAll(async () => {
-    world = await createWorld();
+    net = await createNodeNetwork();
     api = await startApi();
     kubeconfig = await api.server.kubeconfigFor("system:kube-proxy");
     const ports = [{ name: "p", port: 80, protocol: "TCP" as const }];
@@ -42,7 +42,7 @@ describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_
   afterAll(async () => {
     await api.served.close();
     own.remove();
-    world.close();
+    net.close();
   });
 
   const start = (mode: string) => own.start(main, [
@@ -50,7 +50,7 @@ describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_
     "--cluster-cidr", CLUSTER_CIDR, "--proxy-mode", mode,
   ]);
   const answered = (pattern: RegExp) => waitFor(`${pattern}`, async () => {
-    return pattern.test(await world.outside.ask(IP, 80, { timeout_ms: 1_000 }));
+    return pattern.test(await net.outside.ask(IP, 80, { timeout_ms: 1_000 }));
   }, patience);
 
   test("is used once it has passed", async () => {
@@ -68,7 +68,7 @@ describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_
     own.kill("proxy");
     start("userspace");
     await waitFor("the former mode's end", () => !nftTableExists("ip", "r2k-proxy"), patience);
-    const answers = await Promise.all(Array.from({ length: 9 }, () => world.outside.ask(IP, 80)));
+    const answers = await Promise.all(Array.from({ length: 9 }, () => net.outside.ask(IP, 80)));
     expect(answers.filter((answer) => !/^(one|two) /.test(answer))).toEqual([]);
   });
 });

@@ -6,7 +6,7 @@ import { ours } from "./ours.ts";
 import { SCTP } from "./sctp-rule.ts";
 import { NODE_PORT_ADDRESSES, RESTRICTED, RULES } from "./suite.ts";
 import { KUBE_PROXY, upstream } from "./upstream.ts";
-import { createWorld, type World } from "../../../testing/network/node-network.ts";
+import { createNodeNetwork, type NodeNetwork } from "../../../testing/network/node-network.ts";
 
 /** The host's kernel has no IPVS: `test/guest/proxy.test.ts` runs these rules in that mode. */
 const HERE = MODE_NAMES.filter((mode) => mode !== "ipvs");
@@ -22,13 +22,13 @@ describe.runIf(isRoot && existsSync(KUBE_PROXY))("upstream's kube-proxy", () => 
 });
 
 function judge(implementations: readonly Implementation[]): void {
-  let world: World;
+  let net: NodeNetwork;
 
   beforeAll(async () => {
-    world = await createWorld();
+    net = await createNodeNetwork();
   });
 
-  afterAll(() => world.close());
+  afterAll(() => net.close());
 
   for (const { name, start, refuses } of implementations) {
     describe(name, () => {
@@ -39,13 +39,13 @@ function judge(implementations: readonly Implementation[]): void {
       afterAll(() => served.close());
 
       test.each(ALL.filter((rule) => refuses[rule.name] === undefined))("$name", async (rule) => {
-        await rule.run(world, served);
+        await rule.run(net, served);
       }, 200_000);
 
       test(RESTRICTED.name, async () => {
         await served.close();
         served = await start(NODE_PORT_ADDRESSES);
-        await RESTRICTED.run(world, served);
+        await RESTRICTED.run(net, served);
       }, 200_000);
     });
   }

@@ -6,12 +6,12 @@ import {
   answers, clock, elsewhere, freshPort, ONE, type Pod, REFUSED, serve, SILENCE_MS, spread, TWO,
   unplaced, WAIT_MS, type Wish,
 } from "./steps.ts";
-import { ADDRESSES, TARGETS, type World } from "../../../testing/network/node-network.ts";
+import { ADDRESSES, TARGETS, type NodeNetwork } from "../../../testing/network/node-network.ts";
 
 /** One rule of the contract: resolves if the proxy keeps it, throws otherwise. */
 export interface Rule {
   name: string;
-  run(world: World, served: Served): Promise<void>;
+  run(net: NodeNetwork, served: Served): Promise<void>;
 }
 
 const CLUSTER_IP: readonly Rule[] = [
@@ -238,7 +238,7 @@ const EXTERNAL: readonly Rule[] = [
   },
   {
     name: "healthCheckNodePort tells whether this node has endpoints",
-    async run(_world, served) {
+    async run(_net, served) {
       const healthCheckNodePort = 31_010;
       const spec: Wish["spec"] = {
         type: "LoadBalancer", externalTrafficPolicy: "Local", healthCheckNodePort,

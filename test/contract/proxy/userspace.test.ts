@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Served } from "./implementation.ts";
 import { ours } from "./ours.ts";
 import { answers, freshPort, serve, TWO } from "./steps.ts";
-import { ADDRESSES, createWorld, TARGETS, type World } from
+import { ADDRESSES, createNodeNetwork, TARGETS, type NodeNetwork } from
   "../../../testing/network/node-network.ts";
 
 /** Numbers that the node gives to connections, of which the proxy makes one for each client's. */
@@ -21,7 +21,7 @@ const ANSWER_MS = 30_000;
 
 describe.runIf(process.getuid?.() === 0)("a number that ports of TCP and UDP share", () => {
   test("is forgotten by UDP clients when the UDP port is closed", async () => {
-    const world = await createWorld();
+    const net = await createNodeNetwork();
     writeSysctl("net.ipv4.ip_local_port_range", `${SHARED} ${SHARED}`);
     const rules = USERSPACE_MODE.create({ clock: systemClock(), log: logger("test") });
     const shared = (transport: "tcp" | "udp", target: number) => servicePort({
@@ -35,21 +35,21 @@ describe.runIf(process.getuid?.() === 0)("a number that ports of TCP and UDP sha
       // Of two numbers the other is for connections.
       writeSysctl("net.ipv4.ip_local_port_range", `${SHARED - 1} ${SHARED}`);
       await rules.change(new Map([[tcp.key, tcp]]));
-      await answers(world.outside, [IP, 53], /^two /);
-      await answers(world.outside, [IP, 53], /^two /, { protocol: "udp" });
+      await answers(net.outside, [IP, 53], /^two /);
+      await answers(net.outside, [IP, 53], /^two /, { protocol: "udp" });
       expect(clients()).not.toEqual([]);
       await rules.change(new Map([[udp.key, undefined]]));
       expect(clients()).toEqual([]);
     } finally {
       await rules.close();
-      world.close();
+      net.close();
     }
   }, 60_000);
 });
 
 describe.runIf(process.getuid?.() === 0)("a number that a former process had", () => {
   test("leads its UDP clients to their own Service, whichever has it now", async () => {
-    const world = await createWorld();
+    const net = await createNodeNetwork();
     const dns = (ip: string, address: string) => servicePort({
       key: `default/${ip}`, transport: "udp", port: 53, clusterIps: [ip],
       allEndpoints: [{ address, port: TARGETS.dns }],
@@ -63,43 +63,43 @@ describe.runIf(process.getuid?.() === 0)("a number that a former process had", (
     let rules = await start(second);
     const query = { protocol: "udp", localPort: freshPort() } as const;
     try {
-      await answers(world.outside, [IP, 53], /^two /, query);
+      await answers(net.outside, [IP, 53], /^two /, query);
       await rules.close();
       rules = await start(first, second);
-      await answers(world.outside, [IP, 53], /^two /, query);
+      await answers(net.outside, [IP, 53], /^two /, query);
     } finally {
       await rules.close();
-      world.close();
+      net.close();
     }
   }, 60_000);
 });
 
 describe.runIf(process.getuid?.() === 0)("the numbers of the userspace proxy's sockets", () => {
-  let world: World;
+  let net: NodeNetwork;
   let served: Served;
 
   beforeAll(async () => {
-    world = await createWorld();
+    net = await createNodeNetwork();
     writeSysctl("net.ipv4.ip_local_port_range", `50000 ${50_000 + NUMBERS - 1}`);
     served = await ours("userspace").start();
     await serve(served, { name: "many", ip: IP, endpoints: [TWO] });
-    await answers(world.outside, [IP, 80], /^two /);
+    await answers(net.outside, [IP, 80], /^two /);
   }, 60_000);
 
   afterAll(async () => {
     await served.close();
-    world.close();
+    net.close();
   });
 
   test("a connection that its client resets leaves its number at once", async () => {
     for (let at = 0; at < 4 * NUMBERS; at++) {
-      expect(await world.outside.ask(IP, 80), `connection ${at}`).toMatch(/^two /);
+      expect(await net.outside.ask(IP, 80), `connection ${at}`).toMatch(/^two /);
     }
   });
 
   test("one that its client ends leaves it before the minute of TIME_WAIT", async () => {
     for (let at = 0; at < 2 * NUMBERS; at++) {
-      await answers(world.outside, [IP, 80], /^two /, { ends: true }, ANSWER_MS);
+      await answers(net.outside, [IP, 80], /^two /, { ends: true }, ANSWER_MS);
     }
   });
 });

@@ -11,7 +11,9 @@ import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { inProcessInvoke } from "@raft2kube/cni/lib/in-process.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
 import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { createWorld, echoAddress, type World } from "../../../testing/network/host-network.ts";
+import {
+  createHostNetwork, echoAddress, type HostNetwork,
+} from "../../../testing/network/host-network.ts";
 
 export const RANGES = {
   hostAddress: "10.200.0.1",
@@ -23,7 +25,7 @@ export const RANGES = {
 
 /** A host, a machine beyond it, a node with pods: network only, no Kubernetes. */
 export interface NetworkCluster {
-  world: World;
+  net: HostNetwork;
   node: NodeLink;
   /** A pod with a server on port 80 that returns its name and the client's address. */
   pod(name: string): Promise<{ netns: string; address: string }>;
@@ -37,9 +39,9 @@ export interface NetworkCluster {
 export async function createNetworkCluster(
   inHost: () => Promise<void> = () => Promise.resolve(),
 ): Promise<NetworkCluster> {
-  const world = createWorld();
-  const underlayNetns = join(world.root, "underlay");
-  const netnsPath = join(world.root, "node");
+  const net = createHostNetwork();
+  const underlayNetns = join(net.root, "underlay");
+  const netnsPath = join(net.root, "node");
   const underlay: Underlay = {
     name: "test",
     netnsPath: underlayNetns,
@@ -51,26 +53,26 @@ export async function createNetworkCluster(
   await createUnderlay(underlay);
   await createNode(node);
   await inHost();
-  const bin = join(world.root, "bin");
+  const bin = join(net.root, "bin");
   await buildPlugins(bin);
   enterNetns(node.netnsPath);
   const exec: Invoke = () => Promise.reject(new Error("our own build was exec'd"));
   const cni = createCni({
     pluginDirs: [bin],
-    cacheDir: join(world.root, "cache"),
+    cacheDir: join(net.root, "cache"),
     invoke: inProcessInvoke({ plugins: PLUGINS, exec }),
   });
   const text = bridgeConflist({
-    name: "pods", podCidr: RANGES.podCidr, dataDir: join(world.root, "ipam"),
+    name: "pods", podCidr: RANGES.podCidr, dataDir: join(net.root, "ipam"),
   });
   const list = parseConflist(text, "pods.conflist");
   const attachments: Attachment[] = [];
   const servers: Server[] = [];
   return {
-    world,
+    net,
     node,
     async pod(name) {
-      const netns = world.container();
+      const netns = net.container();
       const attachment = { containerId: name, netns, ifName: "eth0" };
       const result = await cni.addNetworkList(list, attachment);
       attachments.push(attachment);
@@ -80,10 +82,10 @@ export async function createNetworkCluster(
     async close() {
       for (const server of servers) server.close();
       for (const attachment of attachments) await cni.delNetworkList(list, attachment);
-      enterNetns(world.host);
+      enterNetns(net.host);
       deleteNode(node);
       await deleteUnderlay(underlay);
-      world.close();
+      net.close();
     },
   };
 }

@@ -10,7 +10,7 @@ import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/netlin
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createWorld, type World } from "../../../testing/network/host-network.ts";
+import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
 
 const NODE = "10.244.0.1";
 const GREEDY = "10.244.0.2";
@@ -18,13 +18,13 @@ const MODEST = "10.244.0.3";
 const BOUND = 256;
 const FLOWS = 4_000;
 
-let world: World;
+let net: HostNetwork;
 let pods: string;
 let underlay: Underlay;
 let link: NodeLink;
 
 beforeAll(async () => {
-  world = createWorld();
+  net = createHostNetwork();
   const ranges = {
     hostAddress: "10.200.0.1",
     nodeRange: "10.200.0.0/24",
@@ -32,7 +32,7 @@ beforeAll(async () => {
     serviceCidr: "10.96.0.0/16",
   };
   const nodeAddress = "10.200.0.2";
-  const underlayNetns = join(world.root, "run", "netns", "underlay");
+  const underlayNetns = join(net.root, "run", "netns", "underlay");
   underlay = {
     name: "bound",
     netnsPath: underlayNetns,
@@ -40,11 +40,11 @@ beforeAll(async () => {
     gateway: nodeAddress,
     ...ranges,
   };
-  const netnsPath = join(world.root, "run", "netns", "node");
+  const netnsPath = join(net.root, "run", "netns", "node");
   link = { netnsPath, underlayNetns, port: "node", nodeAddress, ...ranges };
   await createUnderlay(underlay);
   await createNode(link);
-  pods = world.container();
+  pods = net.container();
   inNetns(link.netnsPath, () => {
     using route = openRoute();
     createVeth(route, { name: "pods", up: true }, { name: "eth0", up: true, netns: pods });
@@ -61,7 +61,7 @@ beforeAll(async () => {
 afterAll(async () => {
   deleteNode(link);
   await deleteUnderlay(underlay);
-  world.close();
+  net.close();
 });
 
 /** Sends one datagram to each of `count` ports of the node: a new connection each. */

@@ -65,7 +65,7 @@ afterAll(async () => {
 
 test.each(["host", "pod"])("nslookup finds a Service through the DNS Service, from the %s",
   async (where) => {
-    const netns = where === "pod" ? pod.netns : cluster.world.host;
+    const netns = where === "pod" ? pod.netns : cluster.net.host;
     const output = await lookUp(netns, "kube-dns.kube-system.svc.cluster.local", DNS_IP);
     expect(output).toMatch(new RegExp(`Server:\\s+${DNS_IP}[^]*Address[^\\n]*${DNS_IP}\\s*$`));
   });

@@ -15,9 +15,9 @@ import { applyRuleset, listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { deleteRoute, listRoutes } from "@raft2kube/linux/netlink/route.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { createWorld, type World } from "../../../testing/network/host-network.ts";
+import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
 
-let world: World;
+let net: HostNetwork;
 let before: unknown;
 
 /** A cluster's network with its first node. */
@@ -33,7 +33,7 @@ function network(name: string, slot: number): Network {
     podCidr: `10.${244 - slot}.0.0/16`,
     serviceCidr: `10.${96 + slot}.0.0/16`,
   };
-  const run = join(world.root, "run", name);
+  const run = join(net.root, "run", name);
   const underlayNetns = join(run, "netns", "underlay");
   const gateway = `10.200.${slot}.2`;
   const hostDevice = `r2k-${name}`;
@@ -78,9 +78,9 @@ function withoutHandle(object: object): string {
 }
 
 beforeAll(() => {
-  world = createWorld();
+  net = createHostNetwork();
 });
-afterAll(() => world.close());
+afterAll(() => net.close());
 
 beforeEach(async () => {
   writeSysctl("net.ipv4.ip_forward", 0);
@@ -245,7 +245,7 @@ test("a cluster of the same name in other folders is refused, and takes nothing 
   const one = network("one", 0);
   await make(one);
   const whole = await host();
-  const elsewhere = { ...one.underlay, netnsPath: join(world.root, "elsewhere/netns/underlay") };
+  const elsewhere = { ...one.underlay, netnsPath: join(net.root, "elsewhere/netns/underlay") };
   const other = { ...elsewhere, hostAddress: "10.200.1.1", nodeRange: "10.200.1.0/24" };
   await expect(createUnderlay(other)).rejects.toMatchObject({ code: "HOST_LINK_TAKEN" });
   await deleteUnderlay(other);

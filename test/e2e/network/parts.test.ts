@@ -13,7 +13,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ask } from "../../../testing/network/host-network.ts";
-import { applyAddons } from "../../contract/node-users/world.ts";
+import { applyAddons } from "../../contract/node-users/cluster-apiserver.ts";
 import { createNetworkCluster, lookUp, type NetworkCluster, RANGES, refusal } from "./cluster.ts";
 
 // Proxy and DNS under their own identities, on our apiserver, which listens on the host's side.
@@ -117,22 +117,22 @@ test("a Service is served as soon as it has endpoints, follows them, and ends", 
   const { spec } = await services().get({ name: "web", namespace: "default" });
   const nodePort = spec.ports?.[0]?.nodePort ?? 0;
   await slices().create(slice("web", 80, [one.address]));
-  await answered(cluster.world.host, ip, 80, /^one /);
-  await answered(cluster.world.host, RANGES.nodeAddress, nodePort, /^one /);
+  await answered(cluster.net.host, ip, 80, /^one /);
+  await answered(cluster.net.host, RANGES.nodeAddress, nodePort, /^one /);
   await answered(two.netns, ip, 80, /^one /);
   const { metadata } = await slices().get({ name: "web", namespace: "default" });
   await slices().update({ ...slice("web", 80, [two.address]), metadata });
-  await answered(cluster.world.host, ip, 80, /^two /);
+  await answered(cluster.net.host, ip, 80, /^two /);
   await services().delete({ name: "web", namespace: "default" });
   await waitFor("the Service to end", async () => {
-    return /refused/.test(await refusal(cluster.world.host, ip, 80)) || undefined;
+    return /refused/.test(await refusal(cluster.net.host, ip, 80)) || undefined;
   }, { clock, timeout_ms: 40_000 });
-  expect(await refusal(cluster.world.host, RANGES.nodeAddress, nodePort)).toMatch(/refused/);
+  expect(await refusal(cluster.net.host, RANGES.nodeAddress, nodePort)).toMatch(/refused/);
 });
 
 test("a new Service's name is found, from the host's side of the DNS server too", async () => {
   const ip = await createService("named");
-  for (const netns of [one.netns, cluster.world.host]) {
+  for (const netns of [one.netns, cluster.net.host]) {
     await waitFor("the name", async () => {
       const said = await lookUp(netns, "named.default.svc.cluster.local", RANGES.nodeAddress);
       return said.includes(ip) || undefined;
@@ -143,9 +143,9 @@ test("a new Service's name is found, from the host's side of the DNS server too"
 test("rules that were flushed come back", async () => {
   const ip = await createService("lasting");
   await slices().create(slice("lasting", 80, [one.address]));
-  await answered(cluster.world.host, ip, 80, /^one /);
+  await answered(cluster.net.host, ip, 80, /^one /);
   await deleteTable("ip", TABLE);
-  await answered(cluster.world.host, ip, 80, /^one /);
+  await answered(cluster.net.host, ip, 80, /^one /);
 });
 
 test("a Service with the API's address as external address does not block the API", async () => {
@@ -164,9 +164,9 @@ test("a Service with the API's address as external address does not block the AP
 test("without the apiserver Services go on", async () => {
   const ip = await createService("steady");
   await slices().create(slice("steady", 80, [one.address]));
-  await answered(cluster.world.host, ip, 80, /^one /);
+  await answered(cluster.net.host, ip, 80, /^one /);
   await api.apiserver.close();
-  expect(await ask(cluster.world.host, ip, 80)).toMatch(/^one /);
+  expect(await ask(cluster.net.host, ip, 80)).toMatch(/^one /);
 });
 
 test("closing the proxy leaves the rules; cleanup takes them away", async () => {

@@ -30,7 +30,7 @@ const servers: { close(): void }[] = [];
 
 beforeAll(async () => {
   cluster = await createNetworkCluster();
-  host = cluster.world.host;
+  host = cluster.net.host;
   one = await cluster.pod("one");
   two = await cluster.pod("two");
   rules = nftablesRules({ table: "r2k-proxy-test", clusterCidr: CLUSTER_CIDR });
@@ -159,7 +159,7 @@ describe("NodePort", () => {
   const { nodeAddress } = RANGES;
 
   test("is served to the host, to pods, to a machine beyond the host", async () => {
-    inNetns(cluster.world.outside, () => {
+    inNetns(cluster.net.outside, () => {
       using route = openRoute();
       replaceRoute(route, { to: `${nodeAddress}/32`, via: ADDRESSES.host, link: 0 });
     });
@@ -168,14 +168,14 @@ describe("NodePort", () => {
     ] });
     expect(namesOf(await askMany(host, nodeAddress, 30080, 24))).toEqual(["one", "two"]);
     expect(namesOf(await askMany(one.netns, nodeAddress, 30080, 24))).toEqual(["one", "two"]);
-    expect(await ask(cluster.world.outside, nodeAddress, 30080)).toMatch(/^(one|two) 10\.244/);
+    expect(await ask(cluster.net.outside, nodeAddress, 30080)).toMatch(/^(one|two) 10\.244/);
   });
 
   test("with externalTrafficPolicy Local the client's address arrives", async () => {
     await serve({ name: "np", ip: "10.96.0.60", nodePort: 30080, endpoints: [
       { address: one.address, node: "elsewhere" }, { address: two.address },
     ], spec: { ...spec, externalTrafficPolicy: "Local" } });
-    const answers = await askMany(cluster.world.outside, nodeAddress, 30080);
+    const answers = await askMany(cluster.net.outside, nodeAddress, 30080);
     expect(new Set(answers)).toEqual(new Set([`two ${ADDRESSES.outside}`]));
   });
 
@@ -238,7 +238,7 @@ describe("external addresses", () => {
   });
 
   test("that of another API server, an endpoint of kubernetes, is not taken over", async () => {
-    servers.push(await echoAddress(cluster.world.outside, 6443, "member"));
+    servers.push(await echoAddress(cluster.net.outside, 6443, "member"));
     await serve(greedy(ADDRESSES.outside, 6443));
     expect(await ask(two.netns, ADDRESSES.outside, 6443)).toMatch(/^one /);
     await serve(kubernetes([hostAddress, ADDRESSES.outside]));
@@ -303,8 +303,8 @@ describe("the node's link", () => {
     expect(seen).toContain(RANGES.podCidr);
   });
 
-  test("pods reach the world behind the host's address", async () => {
-    servers.push(await echoAddress(cluster.world.outside, 8080, "outside"));
+  test("pods reach the net behind the host's address", async () => {
+    servers.push(await echoAddress(cluster.net.outside, 8080, "outside"));
     const answer = await ask(one.netns, ADDRESSES.outside, 8080);
     expect(answer).toBe(`outside ${ADDRESSES.host}`);
   });

@@ -10,16 +10,16 @@ import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor, WaitTimeoutError } from "@raft2kube/std/wait.ts";
 import { NODE_NAME } from "./objects.ts";
-import type { World } from "./world.ts";
+import type { StorageStack } from "./storage-stack.ts";
 
 /** How long components may take to clean up when all of them run again. */
 const HEALING_MS = 30_000;
 
 /** Returns what is left of volumes without claims, once all components have had their time. */
-export async function leftAfterHealing(world: World): Promise<string[]> {
+export async function leftAfterHealing(stack: StorageStack): Promise<string[]> {
   let left: string[] = [];
   const none = async () => {
-    left = await leftovers(world);
+    left = await leftovers(stack);
     return left.length === 0;
   };
   try {
@@ -31,39 +31,39 @@ export async function leftAfterHealing(world: World): Promise<string[]> {
   }
 }
 
-async function leftovers(world: World): Promise<string[]> {
+async function leftovers(stack: StorageStack): Promise<string[]> {
   return [
-    ...mountPointsBelow(world.dir).map((point) => `mount ${below(world, point)}`),
+    ...mountPointsBelow(stack.dir).map((point) => `mount ${below(stack, point)}`),
     ...attachedLoopDevices()
-      .filter(({ file }) => file.startsWith(world.dir))
-      .map(({ name, file }) => `${name} of ${below(world, file)}`),
-    ...(await directories(world)),
-    ...Object.keys(world.host.driver.attached()).map((id) => `${id} attached in the driver`),
-    ...Object.keys(world.host.driver.hostPath.state.current.volumes).map((id) => `record of ${id}`),
-    ...(await objects(world)),
+      .filter(({ file }) => file.startsWith(stack.dir))
+      .map(({ name, file }) => `${name} of ${below(stack, file)}`),
+    ...(await directories(stack)),
+    ...Object.keys(stack.host.driver.attached()).map((id) => `${id} attached in the driver`),
+    ...Object.keys(stack.host.driver.hostPath.state.current.volumes).map((id) => `record of ${id}`),
+    ...(await objects(stack)),
   ];
 }
 
-function below(world: World, file: string): string {
-  return file.slice(world.dir.length + 1);
+function below(stack: StorageStack, file: string): string {
+  return file.slice(stack.dir.length + 1);
 }
 
-async function directories(world: World): Promise<string[]> {
-  const driver = world.host.driver.hostPath.dataDir;
+async function directories(stack: StorageStack): Promise<string[]> {
+  const driver = stack.host.driver.hostPath.dataDir;
   const staged = "plugins/kubernetes.io/csi/attaching.csi.r2k.dev";
   const parents = [
-    join(world.kubeletDir, "pods"), join(world.kubeletDir, staged),
+    join(stack.kubeletDir, "pods"), join(stack.kubeletDir, staged),
     join(driver, "volumes"), join(driver, "snapshots"),
   ];
   const found = await Promise.all(parents.map(async (parent) =>
-    (await namesIn(parent)).map((name) => `directory ${below(world, join(parent, name))}`)));
+    (await namesIn(parent)).map((name) => `directory ${below(stack, join(parent, name))}`)));
   const files = await readdir(driver);
   const strays = files.filter((name) => name.includes(".tmp"));
   return [...found.flat(), ...strays.map((name) => `file ${name}`)];
 }
 
-async function objects(world: World): Promise<string[]> {
-  const { client } = world.plane;
+async function objects(stack: StorageStack): Promise<string[]> {
+  const { client } = stack.plane;
   const left: string[] = [];
   for (const type of [
     PODS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS,

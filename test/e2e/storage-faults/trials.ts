@@ -3,7 +3,7 @@ import { ANSWERS, type WrongAnswer } from "./driver-host.ts";
 import { leftAfterHealing } from "./leftovers.ts";
 import { COMPONENTS, type Form, FORMS, nameOfPoint, type Point, Schedule } from "./points.ts";
 import { VolumeTrial } from "./volume-trial.ts";
-import { World } from "./world.ts";
+import { StorageStack } from "./storage-stack.ts";
 
 /** One volume with one fault: a component killed at a point, or one call answered wrongly. */
 export interface Case {
@@ -38,9 +38,9 @@ export function nameOfCase({ form, point, wrong }: Case): string {
   return form === "directory" ? what : `${what} [${form}]`;
 }
 
-/** Plays cases in one world, and in another after one that failed. */
+/** Plays cases in one stack, and in another after one that failed. */
 export class Trials {
-  #world: World | undefined;
+  #stack: StorageStack | undefined;
   #count = 0;
 
   /** Every point that a volume passes, of the forms; and each call answered in each wrong way. */
@@ -67,36 +67,36 @@ export class Trials {
     const name = nameOfCase(one);
     try {
       const schedule = await this.#play(one);
-      const world = this.#world!;
-      const left = await leftAfterHealing(world);
-      const answered = one.wrong && world.host.wrongAnswer === undefined ? 1 : 0;
-      const [failure] = world.failures;
+      const stack = this.#stack!;
+      const left = await leftAfterHealing(stack);
+      const answered = one.wrong && stack.host.wrongAnswer === undefined ? 1 : 0;
+      const [failure] = stack.failures;
       const error = failure === undefined ? {} : { error: messageOf(failure) };
       if (left.length > 0 || failure !== undefined) await this.close();
       return { name, faults: schedule.kills + answered, left, ...error };
     } catch (thrown) {
-      const world = this.#world;
+      const stack = this.#stack;
       const unseen = (why: unknown) => [String(why)];
-      const left = world ? await leftAfterHealing(world).catch(unseen) : [];
+      const left = stack ? await leftAfterHealing(stack).catch(unseen) : [];
       await this.close();
       return { name, faults: 1, left, error: messageOf(thrown) };
     }
   }
 
   async close(): Promise<void> {
-    const world = this.#world;
-    this.#world = undefined;
-    await world?.close();
+    const stack = this.#stack;
+    this.#stack = undefined;
+    await stack?.close();
   }
 
   async #play({ form, point, wrong }: Case): Promise<Schedule> {
-    this.#world ??= await World.start();
-    const world = this.#world;
-    await world.restartDriver(form === "image" ? "image" : "directory");
+    this.#stack ??= await StorageStack.start();
+    const stack = this.#stack;
+    await stack.restartDriver(form === "image" ? "image" : "directory");
     const schedule = new Schedule(point);
-    world.schedule = schedule;
-    world.host.wrongAnswer = wrong;
-    await new VolumeTrial(world, form, `v${++this.#count}`).run();
+    stack.schedule = schedule;
+    stack.host.wrongAnswer = wrong;
+    await new VolumeTrial(stack, form, `v${++this.#count}`).run();
     return schedule;
   }
 }

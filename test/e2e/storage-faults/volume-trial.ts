@@ -15,7 +15,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import { CLASS_NAME, NODE_NAME } from "./objects.ts";
 import type { Form } from "./points.ts";
-import type { World } from "./world.ts";
+import type { StorageStack } from "./storage-stack.ts";
 
 const namespace = "default";
 const TIMEOUT_MS = 60_000;
@@ -30,22 +30,22 @@ const BLOCK_BYTES = 4096;
  * user would, and data is read back after each.
  */
 export class VolumeTrial {
-  readonly #world: World;
+  readonly #stack: StorageStack;
   readonly #form: Form;
   readonly #name: string;
   readonly #text: string;
   #podUid = "";
   #handle = "";
 
-  constructor(world: World, form: Form, name: string) {
-    this.#world = world;
+  constructor(stack: StorageStack, form: Form, name: string) {
+    this.#stack = stack;
     this.#form = form;
     this.#name = name;
     this.#text = `data of ${name}`;
   }
 
   async run(): Promise<void> {
-    const { schedule } = this.#world;
+    const { schedule } = this.#stack;
     schedule.phase = "provision";
     await this.#provision();
     // Some kernels let only an image that nothing has mounted grow.
@@ -151,7 +151,7 @@ export class VolumeTrial {
     await this.#persist(() => this.#pods.delete(name), isNotFound);
     await this.#until("the pod to be gone", async () =>
       (await undefinedIfNotFound(this.#pods.get(name))) === undefined);
-    const attached = () => this.#world.host.driver.attached()[this.#handle];
+    const attached = () => this.#stack.host.driver.attached()[this.#handle];
     await this.#until("the volume to be detached", async () => attached() === undefined);
   }
 
@@ -170,7 +170,7 @@ export class VolumeTrial {
 
   /** Where the pod has the volume. */
   get #target(): string {
-    const { kubeletDir } = this.#world;
+    const { kubeletDir } = this.#stack;
     const dir = join(kubeletDir, "pods", this.#podUid, "volumes/kubernetes.io~csi/data");
     return this.#form === "block" ? join(dir, "device") : join(dir, "mount", "file");
   }
@@ -192,7 +192,7 @@ export class VolumeTrial {
 
   /** Reads what the driver keeps, which nothing has mounted. */
   async #requireContent(kind: "volumes" | "snapshots", id: string): Promise<void> {
-    const content = join(this.#world.dir, "driver", kind, id);
+    const content = join(this.#stack.dir, "driver", kind, id);
     const what = `${kind} ${id}`;
     if (this.#form === "block") return requireText(await headOf(content), this.#text, what);
     if (this.#form === "directory") {
@@ -203,19 +203,19 @@ export class VolumeTrial {
   }
 
   get #claims() {
-    return this.#world.client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    return this.#stack.client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
   }
 
   get #volumes() {
-    return this.#world.client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+    return this.#stack.client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
   }
 
   get #pods() {
-    return this.#world.client.resource<Pod>(PODS);
+    return this.#stack.client.resource<Pod>(PODS);
   }
 
   get #controller() {
-    return this.#world.host.client(Controller);
+    return this.#stack.host.client(Controller);
   }
 
   /** Repeats a request until it succeeds, or its error says that it did before. */

@@ -2,16 +2,16 @@ import { expect, test } from "vitest";
 import { MUTANTS } from "../mutants/all.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import { explore } from "./search.ts";
-import { readWorlds } from "./worlds.ts";
+import { readStates } from "./states.ts";
 
-const BOUNDS = { deviations_max: 1, steps_max: 300, worlds_max: 20_000 };
+const BOUNDS = { deviations_max: 1, steps_max: 300, states_max: 20_000 };
 
 test.each(SCENARIOS)("$name: one departure from the plain schedule breaks nothing", (scenario) => {
-  const { complete, worlds, paths, broken } = explore(scenario, BOUNDS);
+  const { complete, states, paths, broken } = explore(scenario, BOUNDS);
   expect(broken).toBeUndefined();
   expect(complete).toBe(true);
-  const recorded = readWorlds().find((each) => each.scenario === scenario.name);
-  expect({ worlds, paths }, "npm run explore -- --record").toEqual(recorded?.departures[0]);
+  const recorded = readStates().find((each) => each.scenario === scenario.name);
+  expect({ states, paths }, "npm run explore -- --record").toEqual(recorded?.departures[0]);
 });
 
 test.each([

@@ -1,9 +1,9 @@
 // `npm run explore`: all schedules of each scenario within bounds; exits with 1 if one breaks a
 // property, and prints what led to it.
 //   --deviations D   departures from the plain schedule (default 2)
-//   --worlds W       different worlds of each scenario at most
+//   --states S       different states of each scenario at most
 //   --mutant NAME    with this bug put in
-//   --record         with one departure and with two, and writes their numbers to worlds.json
+//   --record         with one departure and with two, and writes their numbers to states.json
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { describeMessage } from "../../../testing/raft/describe.ts";
@@ -11,13 +11,13 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { MUTANTS } from "../mutants/all.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import { explore } from "./search.ts";
-import { type Counted, type Recorded, WORLDS } from "./worlds.ts";
-import type { Scenario, Step } from "./world.ts";
+import { type Counted, type Recorded, STATES } from "./states.ts";
+import type { Scenario, Step } from "./explored-cluster.ts";
 
 const { values } = parseArgs({
   options: {
     deviations: { type: "string", default: "2" },
-    worlds: { type: "string", default: "1000000" },
+    states: { type: "string", default: "1000000" },
     mutant: { type: "string" },
     record: { type: "boolean", default: false },
   },
@@ -33,27 +33,27 @@ function describe(step: Step): string {
 
 const shown = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value);
 
-/** Searches a scenario, reports it, and returns the numbers of its worlds and paths. */
+/** Searches a scenario, reports it, and returns the numbers of its states and paths. */
 function search(scenario: Scenario, deviations_max: number): Counted {
-  const bounds = { deviations_max, steps_max: 300, worlds_max: Number(values.worlds) };
+  const bounds = { deviations_max, steps_max: 300, states_max: Number(values.states) };
   const began_ms = performance.now();
-  const { worlds, paths, complete, broken } = explore(scenario, bounds, seams);
+  const { states, paths, complete, broken } = explore(scenario, bounds, seams);
   const took_s = ((performance.now() - began_ms) / 1000).toFixed(1);
   const how = complete ? "all of them" : "not all";
-  say(`${scenario.name}: ${worlds} worlds, ${paths} paths, ${how}, ${took_s} s`);
+  say(`${scenario.name}: ${states} states, ${paths} paths, ${how}, ${took_s} s`);
   if (broken) {
     for (const step of broken.path) say(`  ${describe(step)}`);
     say(`  ${messageOf(broken.error)}`);
   }
   if (broken || (values.record && !complete)) process.exitCode = 1;
-  return { worlds, paths };
+  return { states, paths };
 }
 
 if (values.record) {
   const numbers = SCENARIOS.map((scenario): Recorded => {
     return { scenario: scenario.name, departures: [search(scenario, 1), search(scenario, 2)] };
   });
-  if (process.exitCode !== 1) writeFileSync(WORLDS, `${JSON.stringify(numbers, undefined, 2)}\n`);
+  if (process.exitCode !== 1) writeFileSync(STATES, `${JSON.stringify(numbers, undefined, 2)}\n`);
 } else {
   for (const scenario of SCENARIOS) search(scenario, Number(values.deviations));
 }

@@ -1,5 +1,5 @@
 import type { MembershipChange, MembershipStep } from "@raft2kube/store/core/types.ts";
-import type { Scenario } from "./world.ts";
+import type { Scenario } from "./explored-cluster.ts";
 
 type Words = readonly [MembershipStep["action"], bigint][];
 

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { flanneld, hasFlanneld, startFlanneld } from "./flanneld.ts";
 import { ours, startOurs } from "./ours.ts";
 import { overlayContract } from "./suite.ts";
-import { patience, ping, World } from "./world.ts";
+import { patience, ping, Underlay } from "./underlay.ts";
 
 const VXLAN = { Type: "vxlan" };
 const HOST_GW = { Type: "host-gw" };
@@ -19,11 +19,11 @@ describe.runIf(hasFlanneld)("flanneld 0.28", () => {
   overlayContract("ours and flanneld, UDP", 28, [ours(UDP), flanneld(UDP)]);
 
   test("ours takes over from flanneld and gives back, and packets go on", async () => {
-    const world = await World.create();
+    const underlay = await Underlay.create();
     try {
-      const [one, two] = [await world.machine(), await world.machine()];
-      const stop = await startFlanneld(world, one, VXLAN);
-      const other = await startOurs(world, two, VXLAN);
+      const [one, two] = [await underlay.machine(), await underlay.machine()];
+      const stop = await startFlanneld(underlay, one, VXLAN);
+      const other = await startOurs(underlay, two, VXLAN);
       await other.ready;
       const reaches = () => ping(two.netns, "10.244.1.0");
       await waitFor("packets", reaches, patience);
@@ -34,16 +34,16 @@ describe.runIf(hasFlanneld)("flanneld 0.28", () => {
       const before = mac();
       await stop();
       rmSync(one.subnetFile);
-      const first = await startOurs(world, one, VXLAN);
+      const first = await startOurs(underlay, one, VXLAN);
       await first.ready;
       expect(mac()).toBe(before);
       expect(await reaches()).toBe(true);
       await first.close();
       rmSync(one.subnetFile);
-      await startFlanneld(world, one, VXLAN);
+      await startFlanneld(underlay, one, VXLAN);
       await waitFor("packets", reaches, patience);
     } finally {
-      await world.close();
+      await underlay.close();
     }
   });
 });

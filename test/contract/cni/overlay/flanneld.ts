@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { type Machine, NETWORK, patience, type World } from "./world.ts";
+import { type Machine, NETWORK, patience, type Underlay } from "./underlay.ts";
 
 /** flannel's own daemon, where `npm run peers -- flanneld` built it. */
 export const FLANNELD = join(import.meta.dirname, "../../../../.peers/bin/flanneld");
@@ -14,7 +14,7 @@ const OUTPUT_BYTES = 8_192;
 
 /** Starts flanneld on a machine; resolves with what ends it, when it wrote its subnet.env. */
 export async function startFlanneld(
-  world: World,
+  underlay: Underlay,
   machine: Machine,
   backend: object,
   masquerade = false,
@@ -23,7 +23,7 @@ export async function startFlanneld(
   const conf = join(dir, "flannel-net-conf.json");
   await mkdir(dir, { recursive: true });
   await writeFile(conf, JSON.stringify({ Network: NETWORK, Backend: backend }));
-  const kubeconfig = await world.api.kubeconfigFor(`system:node:${name}`, ["system:nodes"]);
+  const kubeconfig = await underlay.api.kubeconfigFor(`system:node:${name}`, ["system:nodes"]);
   const args = [
     "--kube-subnet-mgr", `--kubeconfig-file=${kubeconfig}`, `--net-config-path=${conf}`,
     `--subnet-file=${subnetFile}`, "--iface=eth0", `--ip-masq=${masquerade}`,
@@ -50,7 +50,7 @@ export async function startFlanneld(
     child.kill("SIGTERM");
     await ended;
   };
-  world.later(stop);
+  underlay.later(stop);
   await waitFor("flanneld", () => {
     if (status !== undefined) throw new Error(`flanneld ended with ${status}: ${output}`);
     return existsSync(subnetFile);
@@ -61,6 +61,7 @@ export async function startFlanneld(
 /** flanneld as an implementation of the contract. */
 export function flanneld(backend: object, masquerade = false) {
   return {
-    start: (world: World, machine: Machine) => startFlanneld(world, machine, backend, masquerade),
+    start: (underlay: Underlay, machine: Machine) =>
+      startFlanneld(underlay, machine, backend, masquerade),
   };
 }

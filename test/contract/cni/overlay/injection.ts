@@ -5,7 +5,7 @@ import { addressBytes } from "@raft2kube/linux/socket/address-bytes.ts";
 import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { bindUdp } from "@raft2kube/linux/socket/socket.ts";
-import type { Machine } from "./world.ts";
+import type { Machine } from "./underlay.ts";
 
 const VXLAN_PORT = 8472;
 const UDP = 17;

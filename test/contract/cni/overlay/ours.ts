@@ -1,14 +1,14 @@
 import { type OverlayHandle, startOverlay } from "@raft2kube/cni/overlay/main.ts";
-import { clock, type Machine, NETWORK, type World } from "./world.ts";
+import { clock, type Machine, NETWORK, type Underlay } from "./underlay.ts";
 
 /** Starts our overlay on a machine, under the node's own identity; not waited for. */
 export async function startOurs(
-  world: World,
+  underlay: Underlay,
   { name, netns, subnetFile }: Machine,
   backend: object,
   more: Partial<Parameters<typeof startOverlay>[0]> = {},
 ): Promise<OverlayHandle> {
-  const client = await world.client(`system:node:${name}`, ["system:nodes"]);
+  const client = await underlay.client(`system:node:${name}`, ["system:nodes"]);
   const handle = await startOverlay({
     client,
     nodeName: name,
@@ -18,15 +18,15 @@ export async function startOurs(
     clock,
     ...more,
   });
-  world.later(() => handle.close());
+  underlay.later(() => handle.close());
   return handle;
 }
 
 /** Our overlay as an implementation of the contract. */
 export function ours(backend: object, ipMasq = false) {
   return {
-    async start(world: World, machine: Machine): Promise<OverlayHandle> {
-      const handle = await startOurs(world, machine, backend, { ipMasq });
+    async start(underlay: Underlay, machine: Machine): Promise<OverlayHandle> {
+      const handle = await startOurs(underlay, machine, backend, { ipMasq });
       await handle.ready;
       return handle;
     },

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe } from "vitest";
 import { ours } from "./ours.ts";
 import { overlayContract, PLUGINS } from "./suite.ts";
-import type { World } from "./world.ts";
+import type { Underlay } from "./underlay.ts";
 
 const DEBIAN = "/usr/lib/cni";
 
@@ -18,7 +18,7 @@ overlayContract("our VXLAN with direct routes", 50, [direct, direct]);
 overlayContract("our UDP", 28, [udp, udp]);
 
 describe.runIf(existsSync(join(DEBIAN, "bridge")))("the reference bridge under our VXLAN", () => {
-  const plugins = ({ root }: World) => {
+  const plugins = ({ root }: Underlay) => {
     const dir = join(root, "plugins");
     mkdirSync(dir);
     symlinkSync(join(PLUGINS, "flannel"), join(dir, "flannel"));

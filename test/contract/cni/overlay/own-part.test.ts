@@ -7,22 +7,22 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OwnPart, markOf } from "../../../../labs/testing/own-part.ts";
 import { ours } from "./ours.ts";
 import { PLUGINS } from "./suite.ts";
-import { NETWORK, patience, ping, World } from "./world.ts";
+import { NETWORK, patience, ping, Underlay } from "./underlay.ts";
 
 const LAB = "13";
 
 /** The program of a cluster's node, with the parts of a reader of lab 13, beside the product's. */
 describe.runIf(process.getuid?.() === 0)("a reader's own overlay", { timeout: 180_000 }, () => {
   const own = new OwnPart("own-overlay", [LAB]);
-  let world: World;
+  let underlay: Underlay;
 
   beforeAll(async () => {
     await buildPlugins(PLUGINS);
-    world = await World.create();
+    underlay = await Underlay.create();
   }, 60_000);
   afterAll(async () => {
     own.remove();
-    await world.close();
+    await underlay.close();
     rmSync(PLUGINS, { recursive: true, force: true });
   });
 
@@ -34,19 +34,19 @@ describe.runIf(process.getuid?.() === 0)("a reader's own overlay", { timeout: 18
 
   test("carries packets to and from a node with the product's overlay", async () => {
     const main = await own.bundle();
-    const [one, two] = [await world.machine(), await world.machine()];
+    const [one, two] = [await underlay.machine(), await underlay.machine()];
     const user = `system:node:${one.name}`;
-    const kubeconfig = await world.api.kubeconfigFor(user, ["system:nodes"]);
+    const kubeconfig = await underlay.api.kubeconfigFor(user, ["system:nodes"]);
     const conf = join(own.folder, "net-conf.json");
     writeFileSync(conf, JSON.stringify({ Network: NETWORK, Backend: { Type: "vxlan" } }));
     const said = inNetns(one.netns, () => own.start(main, [
       "overlay", "--kubeconfig", kubeconfig, "--hostname-override", one.name,
       "--net-config-path", conf, "--subnet-file", one.subnetFile,
     ]));
-    await ours({ Type: "vxlan" }).start(world, two);
+    await ours({ Type: "vxlan" }).start(underlay, two);
     await waitFor("subnet.env", () => existsSync(one.subnetFile), patience);
-    const first = await world.pod(one, PLUGINS);
-    const second = await world.pod(two, PLUGINS);
+    const first = await underlay.pod(one, PLUGINS);
+    const second = await underlay.pod(two, PLUGINS);
     for (const [from, to] of [[first, second], [second, first]] as const) {
       await waitFor("a packet", () => ping(from.netns, to.address), patience);
     }

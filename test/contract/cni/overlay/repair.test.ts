@@ -16,13 +16,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { attachPod, frame, inject, type Sender, udpIn } from "./injection.ts";
 import { startOurs } from "./ours.ts";
 import { addTwin, routesOf } from "./suite.ts";
-import { clock, HOST, type Machine, patience, ping, send, serveEchoes, World } from "./world.ts";
+import {
+  clock, HOST, type Machine, patience, ping, send, serveEchoes, Underlay,
+} from "./underlay.ts";
 
 const VXLAN = { Type: "vxlan" };
 /** Bound of all namespaces together; readable in that of the machine alone. */
 const NEIGHBOURS_MAX = Number(readSysctl("net/ipv4/neigh/default/gc_thresh3"));
 
-let world: World;
+let underlay: Underlay;
 let one: Machine;
 let two: Machine;
 let here: OverlayHandle;
@@ -54,14 +56,14 @@ function tablesOf(machine: Machine, device: string): string {
 }
 
 beforeAll(async () => {
-  world = await World.create();
-  [one, two] = [await world.machine(), await world.machine()];
-  const handles = await Promise.all([one, two].map((each) => startOurs(world, each, VXLAN)));
+  underlay = await Underlay.create();
+  [one, two] = [await underlay.machine(), await underlay.machine()];
+  const handles = await Promise.all([one, two].map((each) => startOurs(underlay, each, VXLAN)));
   await Promise.all(handles.map(({ ready }) => ready));
   here = handles[0]!;
   await waitFor("the overlay", reaches, patience);
 });
-afterAll(() => world.close());
+afterAll(() => underlay.close());
 
 describe("what is changed by hand comes back", () => {
   test.each([
@@ -115,9 +117,9 @@ describe("what is changed by hand comes back", () => {
   test("an annotation", async () => {
     const key = "flannel.alpha.coreos.com/public-ip";
     const metadata = { annotations: { [key]: "10.77.0.200" } };
-    await world.nodes.patch({ name: one.name }, "merge", { metadata });
+    await underlay.nodes.patch({ name: one.name }, "merge", { metadata });
     const published = async () => {
-      const { metadata: { annotations } } = await world.nodes.get({ name: one.name });
+      const { metadata: { annotations } } = await underlay.nodes.get({ name: one.name });
       return annotations?.[key] === one.address;
     };
     await waitFor("the annotation", published, patience);
@@ -149,22 +151,22 @@ describe("packets into the overlay come from nodes alone", () => {
   });
 
   test("none of a pod, which its node would masquerade", async () => {
-    const machine = await world.machine();
-    const handle = await startOurs(world, machine, VXLAN, { ipMasq: true });
+    const machine = await underlay.machine();
+    const handle = await startOurs(underlay, machine, VXLAN, { ipMasq: true });
     await handle.ready;
     {
       using pod = attachPod(machine);
       expect(await arrivals(pod, machine)).not.toContain("forged");
     }
     await handle.close();
-    await world.nodes.delete({ name: machine.name });
+    await underlay.nodes.delete({ name: machine.name });
   });
 });
 
 /** Two machines with the overlay, for one test. */
 async function pairOf(backend: object) {
-  const machines = [await world.machine(), await world.machine()] as const;
-  const handles = await Promise.all(machines.map((each) => startOurs(world, each, backend)));
+  const machines = [await underlay.machine(), await underlay.machine()] as const;
+  const handles = await Promise.all(machines.map((each) => startOurs(underlay, each, backend)));
   const [here, there] = machines;
   const areRouted = () => {
     return routesOf(here).includes(there.podCidr) && routesOf(there).includes(here.podCidr);
@@ -174,7 +176,7 @@ async function pairOf(backend: object) {
     machines,
     async [Symbol.asyncDispose]() {
       for (const handle of handles) await handle.close();
-      for (const { name } of machines) await world.nodes.delete({ name });
+      for (const { name } of machines) await underlay.nodes.delete({ name });
     },
   };
 }
@@ -239,8 +241,8 @@ test("changes that were missed are followed by a look at everything", async () =
       return { cancel: () => void (isIdle = false) };
     },
   };
-  const machine = await world.machine();
-  const handle = await startOurs(world, machine, VXLAN, { clock: aperiodic });
+  const machine = await underlay.machine();
+  const handle = await startOurs(underlay, machine, VXLAN, { clock: aperiodic });
   const has = () => routesOf(machine).includes(two.podCidr);
   await waitFor("an overlay that waits for changes", () => has() && isIdle, patience);
   // None of the overlay's but one, in the middle; this process reads nothing until all are there.
@@ -261,7 +263,7 @@ test("changes that were missed are followed by a look at everything", async () =
   const missed = lines.filter((line) => line.includes("changes of the network were missed"));
   expect(missed).toEqual([expect.stringContaining('"level":"info"')]);
   await handle.close();
-  await world.nodes.delete({ name: machine.name });
+  await underlay.nodes.delete({ name: machine.name });
 });
 
 /** The most events that one listener of rtnetlink in a machine's namespace did not get. */
@@ -283,7 +285,7 @@ describe("a table of neighbours, which all namespaces of a machine share", () =>
       return ip(machine, "neigh", "show", address).includes("lladdr") && guard.includes(address);
     };
     await waitFor("their entries", () => knows(here, there) && knows(there, here), patience);
-    const apiServer = { address: new URL(world.api.server).hostname };
+    const apiServer = { address: new URL(underlay.api.server).hostname };
     const isKept = () => ip(here, "neigh", "show", apiServer.address).includes("lladdr");
     await waitFor("the API server's entry", isKept, patience);
     // The API server's machine, which is the gateway too, keeps its nodes as the host does.
@@ -328,29 +330,29 @@ describe("a table of neighbours, which all namespaces of a machine share", () =>
 });
 
 test("neighbours of the underlay are kept while they are needed", async () => {
-  const machine = await world.machine();
+  const machine = await underlay.machine();
   // Else the API server would be kept as the gateway.
   route(machine, "del", "default");
   const permanent = ["lladdr", "02:00:00:00:00:55", "dev", "eth0", "nud", "permanent"];
   ip(machine, "neigh", "add", one.address, ...permanent);
-  const handle = await startOurs(world, machine, VXLAN, { iface: "eth0" });
+  const handle = await startOurs(underlay, machine, VXLAN, { iface: "eth0" });
   await handle.ready;
   const kept = () => ip(machine, "neigh", "show", "dev", "eth0", "protocol", "114");
   await waitFor("the entry", () => kept().includes(two.address), patience);
-  expect(kept()).toContain(`${new URL(world.api.server).hostname} `);
+  expect(kept()).toContain(`${new URL(underlay.api.server).hostname} `);
   route(machine, "add", "198.51.100.0/24", "via", "10.77.0.254");
   await waitFor("a gateway's", () => kept().includes("10.77.0.254"), patience);
   route(machine, "del", "198.51.100.0/24");
   await waitFor("its end", () => !kept().includes("10.77.0.254"), patience);
-  const other = await addTwin(world, two);
+  const other = await addTwin(underlay, two);
   await waitFor("a new node's", () => kept().includes(other.address), patience);
-  await world.nodes.delete({ name: other.name });
+  await underlay.nodes.delete({ name: other.name });
   await waitFor("its end", () => !kept().includes(other.address), patience);
   await handle.close();
   await cleanup(machine);
   expect(kept()).toBe("");
   expect(ip(machine, "neigh", "show", one.address)).toContain("PERMANENT");
-  await world.nodes.delete({ name: machine.name });
+  await underlay.nodes.delete({ name: machine.name });
 });
 
 test("a node's new address is published, and the others send there", async () => {
@@ -383,7 +385,7 @@ describe("garbage of another node", () => {
     const named = Object.entries(annotations).map(([key, value]) => [
       `flannel.alpha.coreos.com/${key}`, value,
     ]);
-    await world.nodes.patch({ name: "garbage" }, "merge", {
+    await underlay.nodes.patch({ name: "garbage" }, "merge", {
       metadata: { annotations: Object.fromEntries(named) },
     });
   };
@@ -398,51 +400,51 @@ describe("garbage of another node", () => {
     ["a range that overlaps another's", "10.244.2.128/25", {}, /overlaps 10\.244\.2\.0\/24/],
     ["a range outside the network", "10.99.0.0/24", {}, /is not in the overlay's Network/],
   ])("%s: it is left out and named, the others stay", async (_what, podCidr, more, problem) => {
-    await world.addNode(peer(podCidr));
+    await underlay.addNode(peer(podCidr));
     await annotated({ ...fine, ...more });
     const named = () => here.problems().some((text) => problem.test(text));
     await waitFor("the problem", named, patience);
     expect(route(one)).not.toContain(podCidr);
     expect(await reaches()).toBe(true);
     await annotated(fine);
-    await world.nodes.delete({ name: "garbage" });
+    await underlay.nodes.delete({ name: "garbage" });
     await waitFor("its end", () => here.problems().length === 0, patience);
   });
 });
 
 test("a range outside the network is the Node's condition, until it is right", async () => {
-  const machine = await world.machine("10.9.0.0/24");
-  await startOurs(world, machine, VXLAN);
+  const machine = await underlay.machine("10.9.0.0/24");
+  await startOurs(underlay, machine, VXLAN);
   const condition = async () => {
-    const { status } = await world.nodes.get({ name: machine.name });
+    const { status } = await underlay.nodes.get({ name: machine.name });
     return status?.conditions?.find(({ type }) => type === "NetworkUnavailable");
   };
   const failed = await waitFor("the condition", condition, patience);
   expect(failed).toMatchObject({ status: "True", reason: "OverlayFailed" });
   expect(failed.message).toMatch(/10\.9\.0\.0\/24 is not in.*10\.244\.0\.0\/16.*cluster-cidr/);
-  await world.nodes.delete({ name: machine.name });
-  await world.addNode({ ...machine, podCidr: "10.244.77.0/24" });
+  await underlay.nodes.delete({ name: machine.name });
+  await underlay.addNode({ ...machine, podCidr: "10.244.77.0/24" });
   const works = async () => (await condition())?.status === "False";
   await waitFor("the condition", works, patience);
 });
 
 test("a start after an end changes nothing, another back end takes the link away", async () => {
-  const machine = await world.machine();
-  const first = await startOurs(world, machine, VXLAN);
+  const machine = await underlay.machine();
+  const first = await startOurs(underlay, machine, VXLAN);
   await first.ready;
   await first.close();
   const before = ip(machine, "-d", "link", "show", "flannel.1");
-  const second = await startOurs(world, machine, VXLAN);
+  const second = await startOurs(underlay, machine, VXLAN);
   await second.ready;
   expect(ip(machine, "-d", "link", "show", "flannel.1")).toBe(before);
   await second.close();
-  const third = await startOurs(world, machine, { Type: "vxlan", VNI: 9 });
+  const third = await startOurs(underlay, machine, { Type: "vxlan", VNI: 9 });
   await third.ready;
   expect(ip(machine, "-br", "link", "show", "type", "vxlan")).toMatch(/^flannel\.9 .*\n$/);
   await third.close();
   await cleanup(machine);
   expect(ip(machine, "-br", "link", "show", "type", "vxlan")).toBe("");
-  await world.nodes.delete({ name: machine.name });
+  await underlay.nodes.delete({ name: machine.name });
 });
 
 /** Returns the source of a datagram as it arrives. */
@@ -461,8 +463,8 @@ async function sourceSeenBy(to: Sender, from: Sender): Promise<string> {
 }
 
 test("pods' packets to other networks have their node's address, with --ip-masq", async () => {
-  const machine = await world.machine();
-  const handle = await startOurs(world, machine, VXLAN, { ipMasq: true });
+  const machine = await underlay.machine();
+  const handle = await startOurs(underlay, machine, VXLAN, { ipMasq: true });
   await handle.ready;
   {
     using pod = attachPod(machine);

@@ -6,7 +6,7 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { ours } from "../../proxy/ours.ts";
 import { udpIn } from "./injection.ts";
-import type { Machine, Pod, World } from "./world.ts";
+import type { Machine, Pod, Underlay } from "./underlay.ts";
 
 export const SERVICE = "10.96.0.55";
 const NAME = "far";
@@ -16,7 +16,7 @@ const DATAGRAMS_ON_THE_WAY = 8;
 
 /** Leads the Service's port of TCP and UDP to a pod, by our proxy's rules on a machine. */
 export async function leadTo(
-  world: World,
+  underlay: Underlay,
   { netns }: Machine,
   { address }: Pod,
   port: number,
@@ -40,15 +40,15 @@ export async function leadTo(
     const proxy = await ours("nftables").start();
     await proxy.set(service, slice);
   } finally {
-    enterNetns(join(world.root, "ns-underlay"));
+    enterNetns(join(underlay.root, "ns-underlay"));
   }
 }
 
 /** A server in a pod that sends each datagram back. */
-export function echoDatagrams(world: World, { netns, address }: Pod, port: number): void {
+export function echoDatagrams(underlay: Underlay, { netns, address }: Pod, port: number): void {
   const server = udpIn(netns, address, port);
   server.on("message", (data, from) => server.send(data, from.port, from.address));
-  world.later(() => void server.close());
+  underlay.later(() => void server.close());
 }
 
 /**

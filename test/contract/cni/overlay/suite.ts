@@ -10,13 +10,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Segments, segmentsOf } from "./segments.ts";
 import { echoDatagrams, leadTo, missingEchoes, SERVICE } from "./service.ts";
 import {
-  HOST, type Machine, patience, patienceWithLabs, ping, type Pod, send, serveEchoes, World,
-} from "./world.ts";
+  HOST, type Machine, patience, patienceWithLabs, ping, type Pod, send, serveEchoes, Underlay,
+} from "./underlay.ts";
 
 /** An overlay under test. */
 export interface Implementation {
   /** Starts it on a machine; resolves when the machine is part of the overlay. */
-  start(world: World, machine: Machine): Promise<unknown>;
+  start(underlay: Underlay, machine: Machine): Promise<unknown>;
 }
 
 const PORT = 7000;
@@ -40,10 +40,10 @@ export function routesOf({ netns }: Pick<Machine, "netns">): string[] {
 }
 
 /** Adds a Node that publishes what `machine` does, with an address and a link of its own. */
-export async function addTwin(world: World, machine: Machine): Promise<Machine> {
+export async function addTwin(underlay: Underlay, machine: Machine): Promise<Machine> {
   const twin = { ...machine, name: "n9", podCidr: "10.244.9.0/24", address: "10.77.0.99" };
-  await world.addNode(twin);
-  const published = await world.nodes.get({ name: machine.name });
+  await underlay.addNode(twin);
+  const published = await underlay.nodes.get({ name: machine.name });
   const annotations = Object.fromEntries(
     Object.entries(published.metadata.annotations ?? {}).map(([key, value]) => [
       key,
@@ -52,7 +52,7 @@ export async function addTwin(world: World, machine: Machine): Promise<Machine> 
         .replace(/(([0-9a-f]{2}:){5})[0-9a-f]{2}/, "$1ee"),
     ]),
   );
-  await world.nodes.patch({ name: twin.name }, "merge", { metadata: { annotations } });
+  await underlay.nodes.patch({ name: twin.name }, "merge", { metadata: { annotations } });
   return twin;
 }
 
@@ -65,7 +65,7 @@ function leadHostTo({ address }: Machine): void {
 
 /** Two machines with an overlay, and a pod on each. */
 interface Started {
-  world: World;
+  underlay: Underlay;
   machines: readonly [Machine, Machine];
   pods: readonly [Pod, Pod];
 }
@@ -75,30 +75,30 @@ export function overlayContract(
   name: string,
   overhead: number,
   on: readonly [Implementation, Implementation],
-  pluginsOf: (world: World) => string = () => PLUGINS,
+  pluginsOf: (underlay: Underlay) => string = () => PLUGINS,
 ): void {
   describe(name, () => {
     let started: Started;
-    let world: World;
+    let underlay: Underlay;
     beforeAll(async () => {
       await buildPlugins(PLUGINS);
-      world = await World.create();
-      const [one, two] = [await world.machine(), await world.machine()];
+      underlay = await Underlay.create();
+      const [one, two] = [await underlay.machine(), await underlay.machine()];
       const machines = [one, two] as const;
-      await Promise.all(machines.map((machine, index) => on[index]?.start(world, machine)));
-      const plugins = pluginsOf(world);
-      const pods = [await world.pod(one, plugins), await world.pod(two, plugins)] as const;
-      started = { world, machines, pods };
+      await Promise.all(machines.map((machine, index) => on[index]?.start(underlay, machine)));
+      const plugins = pluginsOf(underlay);
+      const pods = [await underlay.pod(one, plugins), await underlay.pod(two, plugins)] as const;
+      started = { underlay, machines, pods };
       const [{ netns }, { address }] = pods;
       await waitFor("the first packet", () => ping(netns, address), patience);
       for (const pod of pods) {
         const server = await serveEchoes(pod.netns, PORT);
-        world.later(() => void server.close());
-        echoDatagrams(world, pod, PORT);
+        underlay.later(() => void server.close());
+        echoDatagrams(underlay, pod, PORT);
       }
     });
     afterAll(async () => {
-      await world.close();
+      await underlay.close();
       rmSync(PLUGINS, { recursive: true, force: true });
     });
 
@@ -142,9 +142,9 @@ function podRules(the: () => Started, mtu: number): void {
   });
 
   test.each(directions)("a Service leads there, at every size, %s", async (_way, from, to) => {
-    const { world, machines, pods } = the();
+    const { underlay, machines, pods } = the();
     const pod = pods[from];
-    await leadTo(world, machines[from], pods[to], PORT);
+    await leadTo(underlay, machines[from], pods[to], PORT);
     expect(await missingEchoes(pod, SERVICE, PORT, sizes)).toEqual([]);
     expect(await send(pod.netns, SERVICE, PORT, 4 * MIB)).toBe(pod.address);
   });
@@ -153,8 +153,8 @@ function podRules(the: () => Started, mtu: number): void {
 /** A host without the overlay, whose MTU is larger, reaches a Service by a machine. */
 function hostRules(the: () => Started, mtu: number): void {
   test.each(directions)("a host of a larger MTU reaches it too, %s", async (_way, from, to) => {
-    const { world, machines, pods } = the();
-    await leadTo(world, machines[from], pods[to], PORT);
+    const { underlay, machines, pods } = the();
+    await leadTo(underlay, machines[from], pods[to], PORT);
     leadHostTo(machines[from]);
     const client = { ...segmentsFor(MTU), mss: segmentsFor(mtu).mss };
     const ends = await segmentsOf(HOST, pods[to], SERVICE, PORT);
@@ -179,11 +179,11 @@ function nodeRules(the: () => Started): void {
   });
 
   test("a Node that is deleted has no route, one that is added has", async () => {
-    const { world, machines, pods } = the();
-    const other = await addTwin(world, machines[1]);
+    const { underlay, machines, pods } = the();
+    const other = await addTwin(underlay, machines[1]);
     const has = () => routesOf(machines[0]).includes(other.podCidr);
     await waitFor("the route to a new Node", has, patience);
-    await world.nodes.delete({ name: other.name });
+    await underlay.nodes.delete({ name: other.name });
     await waitFor("the route's end", () => !has(), patienceWithLabs);
     expect(await ping(pods[0].netns, pods[1].address)).toBe(true);
   });

@@ -19,7 +19,7 @@ import {
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import type { World } from "./world.ts";
+import type { ControlPlane } from "./control-plane.ts";
 
 export const DRIVER = "disk.example.com";
 /** A driver whose CSIDriver says that its volumes are not attached. */
@@ -28,11 +28,11 @@ export const namespace = "default";
 export const TIMEOUT_MS = 60_000;
 const FINALIZER = `external-attacher/${DRIVER.replaceAll(".", "-")}`;
 
-type Basis = Pick<World, "clock" | "admin">;
+type Basis = Pick<ControlPlane, "clock" | "admin">;
 
 /** Volumes, pods and an external-attacher that are played for an attach-detach controller. */
-export class AttachTrial {
-  readonly #world: Basis;
+export class AttachFixture {
+  readonly #plane: Basis;
   readonly #attachments: Informer<VolumeAttachment>;
   readonly #queue: WorkQueue;
   #working: Promise<void> = Promise.resolve();
@@ -43,15 +43,15 @@ export class AttachTrial {
   /** PersistentVolumes for one node that were attached to two at the same time. */
   readonly torn = new Set<string>();
 
-  constructor(world: Basis) {
-    this.#world = world;
+  constructor(plane: Basis) {
+    this.#plane = plane;
     const resource = this.#resource;
-    this.#attachments = new Informer({ resource, clock: world.clock });
-    this.#queue = new WorkQueue({ clock: world.clock });
+    this.#attachments = new Informer({ resource, clock: plane.clock });
+    this.#queue = new WorkQueue({ clock: plane.clock });
   }
 
   async start(): Promise<void> {
-    const drivers = this.#world.admin.resource<CSIDriver>(CSI_DRIVERS);
+    const drivers = this.#plane.admin.resource<CSIDriver>(CSI_DRIVERS);
     await drivers.create({ metadata: { name: DRIVER }, spec: {} });
     await drivers.create({ metadata: { name: LOCAL }, spec: { attachRequired: false } });
     const look = (each: VolumeAttachment) => this.#queue.add(keyOf(each));
@@ -67,7 +67,7 @@ export class AttachTrial {
   }
 
   get #resource() {
-    return this.#world.admin.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
+    return this.#plane.admin.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
   }
 
   /** Attaches and detaches as an external-attacher does. */
@@ -93,7 +93,7 @@ export class AttachTrial {
       if (object.status?.attached) return;
       if (message !== undefined) {
         if (object.status?.attachError) return;
-        const attachError = { time: new Date(this.#world.clock.now()).toISOString(), message };
+        const attachError = { time: new Date(this.#plane.clock.now()).toISOString(), message };
         await this.#resource.updateStatus({ ...object, status: { attached: false, attachError } });
         return;
       }
@@ -112,7 +112,7 @@ export class AttachTrial {
   }
 
   get #nodes() {
-    return this.#world.admin.resource<Node>(NODES);
+    return this.#plane.admin.resource<Node>(NODES);
   }
 
   /** Creates a volume and a claim of the same name, bound to each other. */
@@ -124,14 +124,14 @@ export class AttachTrial {
     name: string, accessModes: PersistentVolumeAccessMode[], source: Partial<PersistentVolumeSpec>,
   ): Promise<void> {
     const storage = { storage: "1Gi" };
-    await this.#world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
+    await this.#plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
       metadata: { name },
       spec: {
         accessModes, capacity: storage, storageClassName: name,
         persistentVolumeReclaimPolicy: "Retain", ...source,
       },
     });
-    const claims = this.#world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const claims = this.#plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
     await claims.create({
       metadata: { namespace, name },
       spec: { accessModes, storageClassName: name, resources: { requests: storage } },
@@ -143,7 +143,7 @@ export class AttachTrial {
   /** Registers a driver on a node whose kubelet takes in-tree volumes for CSI volumes. */
   async serve(node: string, driver: string): Promise<void> {
     const annotations = { [MIGRATED_PLUGINS]: migratedPlugins() };
-    await this.#world.admin.resource<CSINode>(CSI_NODES).create({
+    await this.#plane.admin.resource<CSINode>(CSI_NODES).create({
       metadata: { name: node, annotations },
       spec: { drivers: [{ name: driver, nodeID: node, topologyKeys: [] }] },
     });
@@ -151,7 +151,7 @@ export class AttachTrial {
 
   /** Creates a volume that was another namespace's, whose claim is gone. */
   async released(name: string, source: Partial<PersistentVolumeSpec>): Promise<void> {
-    await this.#world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
+    await this.#plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
       metadata: { name },
       spec: {
         accessModes: ["ReadWriteOnce"], capacity: { storage: "1Gi" },
@@ -214,8 +214,8 @@ export class AttachTrial {
 
   /** Deletes a claim and then its volume, and waits until neither is there. */
   async deleteVolume(name: string): Promise<void> {
-    const claims = this.#world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-    const volumes = this.#world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+    const claims = this.#plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const volumes = this.#plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
     await claims.delete({ namespace, name });
     await this.until(`claim ${name} to be gone`, async () =>
       (await undefinedIfNotFound(claims.get({ namespace, name }))) === undefined);
@@ -236,7 +236,7 @@ export class AttachTrial {
   }
 
   get #pods() {
-    return this.#world.admin.resource<Pod>(PODS);
+    return this.#plane.admin.resource<Pod>(PODS);
   }
 
   /** Deletes a pod, unless an eviction was faster. */
@@ -279,7 +279,7 @@ export class AttachTrial {
   }
 
   event(pod: string, reason: string): Promise<Event> {
-    const events = this.#world.admin.resource<Event>(EVENTS);
+    const events = this.#plane.admin.resource<Event>(EVENTS);
     return this.until(`${reason} about ${pod}`, async () => {
       const { items } = await events.list({ namespace });
       return items.find((each) => each.reason === reason && each.involvedObject.name === pod);
@@ -287,7 +287,7 @@ export class AttachTrial {
   }
 
   async until<T>(what: string, probe: () => Promise<T>) {
-    return waitFor(what, probe, { clock: this.#world.clock, timeout_ms: TIMEOUT_MS }) as
+    return waitFor(what, probe, { clock: this.#plane.clock, timeout_ms: TIMEOUT_MS }) as
       Promise<Exclude<T, undefined | false>>;
   }
 

@@ -16,7 +16,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 
 /** A control plane in this process, on a real store and real sockets, under its real identities. */
-export interface World {
+export interface ControlPlane {
   readonly clock: Clock;
   readonly admin: KubeClient;
   readonly ca: KeyPair;
@@ -27,19 +27,22 @@ export interface World {
   close(): Promise<void>;
 }
 
+/** The part of a control plane that most suites use. */
+export type PlaneAccess = Pick<ControlPlane, "clock" | "admin" | "connection">;
+
 type Settings =
   | "autoscalers" | "clusterCidr" | "controllers" | "nodeCidrMask" | "nodeMonitorGracePeriod_ms";
 
-type WorldOptions = Partial<
+type ControlPlaneOptions = Partial<
   Pick<ControllersOptions, Settings> & {
     /** Starts other controllers and another scheduler in the place of ours. */
-    startOthers(world: Others): Promise<{ close(): Promise<void> }>;
+    startOthers(others: Others): Promise<{ close(): Promise<void> }>;
   }
 >;
 
 /** Options for controllers and a scheduler of others. */
 export interface Others {
-  connection: World["connection"];
+  connection: ControlPlane["connection"];
   readonly ca: KeyPair;
   /** PEM of the key that service accounts' tokens are signed with. */
   readonly serviceAccountKey: string;
@@ -52,7 +55,7 @@ const START_MS = 30_000;
  */
 const START_OF_OTHERS_MS = 150_000;
 
-export async function startWorld(options: WorldOptions = {}): Promise<World> {
+export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const clock = systemClock();
   const dir = await mkdtemp(join(tmpdir(), "r2k-controllers-"));
   const ca = await createCa({ commonName: "kubernetes", days: 2, now_ms: clock.now() });
@@ -101,7 +104,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 
 /** All our controllers, under their own identities. */
 export async function startOurControllers(
-  connection: World["connection"],
+  connection: ControlPlane["connection"],
   ca: KeyPair,
   options: Partial<ControllersOptions> = {},
 ): Promise<RunningControllers> {
@@ -118,7 +121,7 @@ export async function startOurControllers(
 
 /** Our controllers and our scheduler, under their own identities. */
 export async function startOurManagers(
-  connection: World["connection"],
+  connection: ControlPlane["connection"],
   ca: KeyPair,
   options: Partial<ControllersOptions> = {},
 ): Promise<{ close(): Promise<void> }> {

@@ -15,7 +15,9 @@ import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
 import type { Attachment, Invoke, NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { addAddress } from "@raft2kube/linux/netlink/address.ts";
-import { createBridge, createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import {
+  createBridge, createVeth, getLink, openRoute, setLink,
+} from "@raft2kube/linux/netlink/link.ts";
 import { createNetns, deleteNetns, enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
@@ -58,7 +60,7 @@ export interface Pod {
  * Machines on one bridge, and an apiserver of ours that they reach. This process lives in the
  * bridge's namespace.
  */
-export class World {
+export class Underlay {
   readonly root = mkdtempSync(join(tmpdir(), "r2k-overlay-"));
   readonly #home = openSync("/proc/thread-self/ns/net", "r");
   readonly #made: string[] = [];
@@ -68,36 +70,36 @@ export class World {
   #admin: KubeClient | undefined;
   #count = 0;
 
-  static async create(): Promise<World> {
-    const world = new World();
-    enterNetns(world.#netns("underlay"));
+  static async create(): Promise<Underlay> {
+    const machines = new Underlay();
+    enterNetns(machines.#netns("underlay"));
     using route = openRoute();
     createBridge(route, { name: "br0" });
     const { index } = getLink(route, "br0");
     setLink(route, { index }, { up: true });
     addAddress(route, index, `${API_ADDRESS}/24`);
-    const listenClient = { path: join(world.root, "s.sock") };
-    const store = await startStore({ dataDir: join(world.root, "store"), listenClient });
+    const listenClient = { path: join(machines.root, "s.sock") };
+    const store = await startStore({ dataDir: join(machines.root, "store"), listenClient });
     const listen = [{ host: API_ADDRESS, port: 0 }];
-    world.#api = await startTestApiserver(store.client, { listen });
-    world.#closers.push(() => world.#api?.close(), () => store.close());
-    world.#admin = await world.client("admin", ["system:masters"]);
+    machines.#api = await startTestApiserver(store.client, { listen });
+    machines.#closers.push(() => machines.#api?.close(), () => store.close());
+    machines.#admin = await machines.client("admin", ["system:masters"]);
     for (const document of parseAllDocuments(await readFile(MANIFEST, "utf8"))) {
       const body = document.toJS() as { kind: string };
       const path = `${RBAC}/${body.kind.toLowerCase()}s`;
-      await world.#admin.request({ method: "POST", path, body });
+      await machines.#admin.request({ method: "POST", path, body });
     }
-    return world;
+    return machines;
   }
 
   get api(): TestApiserver {
-    if (!this.#api) throw new Error("the world is not made yet");
+    if (!this.#api) throw new Error("the machines is not made yet");
     return this.#api;
   }
 
   /** Nodes, as the administrator. */
   get nodes() {
-    if (!this.#admin) throw new Error("the world is not made yet");
+    if (!this.#admin) throw new Error("the machines is not made yet");
     return this.#admin.resource<Node>(NODES);
   }
 

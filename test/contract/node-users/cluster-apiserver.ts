@@ -35,7 +35,7 @@ export async function applyAddons(client: KubeClient, dir: string): Promise<Clus
  * An API server with the manifests that a cluster gets, and nodes n1, which serves NFS, and n2; for
  * all tests of the file that calls this.
  */
-export function nodeWorld() {
+export function clusterApiserver() {
   const server = fileApiserver();
   const pairs = new Map<As, KeyPair>();
   const send = (as: As, path: string, options: AskOptions = {}): Promise<Answer> =>

@@ -4,32 +4,30 @@ import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { EVENTS, JOBS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import type { World } from "./world.ts";
+import type { PlaneAccess } from "./control-plane.ts";
 
 export const TIMEOUT_MS = 120_000;
 const namespace = "default";
 const INDEX = "batch.kubernetes.io/job-completion-index";
 const EXIT = "test/exit";
 
-export type JobWorld = Pick<World, "clock" | "admin" | "connection">;
-
 /** The exit codes of a job's pods: of all that are not named by their index. */
 export type Exits = Readonly<Record<string, number>>;
 
 /** Jobs on a node whose pods end as their annotation says. */
-export class JobTrial {
-  readonly world: JobWorld;
+export class JobFixture {
+  readonly plane: PlaneAccess;
   #kubelet: HollowKubelet | undefined;
   /** Other nodes' pods do not end. */
   #nodeSelector: Record<string, string> | undefined;
 
-  constructor(world: JobWorld) {
-    this.world = world;
+  constructor(plane: PlaneAccess) {
+    this.plane = plane;
   }
 
   async start(node: string): Promise<void> {
     this.#nodeSelector = { "kubernetes.io/hostname": node };
-    this.#kubelet = await startHollowKubelet(this.world, node, { exitCode });
+    this.#kubelet = await startHollowKubelet(this.plane, node, { exitCode });
   }
 
   async close(): Promise<void> {
@@ -37,11 +35,11 @@ export class JobTrial {
   }
 
   get jobs() {
-    return this.world.admin.resource<Job>(JOBS);
+    return this.plane.admin.resource<Job>(JOBS);
   }
 
   get podClient() {
-    return this.world.admin.resource<Pod>(PODS);
+    return this.plane.admin.resource<Pod>(PODS);
   }
 
   create(name: string, exits: Exits | undefined, spec: Partial<Job["spec"]> = {}): Promise<Job> {
@@ -73,7 +71,7 @@ export class JobTrial {
   }
 
   until(what: string, holds: () => Promise<boolean>): Promise<unknown> {
-    const options = { clock: this.world.clock, timeout_ms: TIMEOUT_MS / 2, interval_ms: 100 };
+    const options = { clock: this.plane.clock, timeout_ms: TIMEOUT_MS / 2, interval_ms: 100 };
     return waitFor(what, holds, options);
   }
 
@@ -112,7 +110,7 @@ export class JobTrial {
   async event(name: string, reason: string, message?: string): Promise<void> {
     const fieldSelector = `involvedObject.name=${name},reason=${reason}`;
     await this.until(`${reason} of ${name}`, async () => {
-      const { items } = await this.world.admin.resource<Event>(EVENTS)
+      const { items } = await this.plane.admin.resource<Event>(EVENTS)
         .list({ namespace, fieldSelector });
       return items.some((event) => message === undefined || event.message === message);
     });

@@ -1,15 +1,15 @@
 import { readlinkSync } from "node:fs";
 import { expect, test } from "vitest";
-import { createWorld } from "./world.ts";
+import { createRuntimeHost } from "./runtime-host.ts";
 
 const isRoot = process.getuid?.() === 0;
 
-test.runIf(isRoot)("closing a world returns the process to its network namespace", async () => {
+test.runIf(isRoot)("closing a host returns the process to its network namespace", async () => {
   const netns = () => readlinkSync("/proc/thread-self/ns/net");
   const before = netns();
-  const world = createWorld();
+  const host = createRuntimeHost();
   const inside = netns();
-  await world.close();
+  await host.close();
   expect(inside).not.toBe(before);
   expect(netns()).toBe(before);
 });

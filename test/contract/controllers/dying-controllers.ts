@@ -11,7 +11,7 @@ import type {
 import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
-import type { World } from "./world.ts";
+import type { ControlPlane } from "./control-plane.ts";
 
 /** Lets some writes through; from then on the process that uses it is as good as killed. */
 class DyingTransport implements Transport {
@@ -120,18 +120,18 @@ class LateTransport implements Transport {
   }
 }
 
-type Apiserver = Pick<World, "clock" | "connection">;
+type Apiserver = Pick<ControlPlane, "clock" | "connection">;
 
 async function startOver<T extends Transport>(
-  world: Apiserver, transportOf: (http: Transport) => T, options: Partial<ControllersOptions>,
+  plane: Apiserver, transportOf: (http: Transport) => T, options: Partial<ControllersOptions>,
 ) {
-  const connection = await world.connection("admin", ["system:masters"]);
-  const transport = transportOf(httpTransport(connection, world.clock));
+  const connection = await plane.connection("admin", ["system:masters"]);
+  const transport = transportOf(httpTransport(connection, plane.clock));
   // Without a pause after the first hundred requests: all are one client's here.
   const rate = { qps: 1_000, burst: 1_000 };
   const controllers = await startControllers({
     connection: { ...connection, ...rate, transport } as typeof connection,
-    clusterCidr: "10.244.0.0/16", rootCa: "", clock: world.clock,
+    clusterCidr: "10.244.0.0/16", rootCa: "", clock: plane.clock,
     leaderElect: false, useServiceAccountCredentials: false, ...options,
   });
   const close = async () => {
@@ -143,26 +143,26 @@ async function startOver<T extends Transport>(
 
 /** Controllers whose informers lag: of these resources by so many milliseconds. */
 export function startLagging(
-  world: Apiserver, lags_ms: Readonly<Record<string, number>>,
+  plane: Apiserver, lags_ms: Readonly<Record<string, number>>,
   options: Partial<ControllersOptions>,
 ) {
-  return startOver(world, (http) => new LaggingTransport(http, world.clock, lags_ms), options);
+  return startOver(plane, (http) => new LaggingTransport(http, plane.clock, lags_ms), options);
 }
 
 /** Controllers whose writes are answered so many milliseconds late; `count` says how many were. */
 export async function startLate(
-  world: Apiserver, late_ms: number, options: Partial<ControllersOptions>,
+  plane: Apiserver, late_ms: number, options: Partial<ControllersOptions>,
 ) {
-  const { transport, close } = await startOver(world, (http) =>
-    new LateTransport(http, world.clock, late_ms), options);
+  const { transport, close } = await startOver(plane, (http) =>
+    new LateTransport(http, plane.clock, late_ms), options);
   return { close, count: () => transport.count };
 }
 
 /** Controllers that die, as if killed, when they have made so many writes. */
-export async function startMortal(
-  world: Apiserver, writes: number, options: Partial<ControllersOptions>,
+export async function startDying(
+  plane: Apiserver, writes: number, options: Partial<ControllersOptions>,
 ) {
-  const { transport, close } = await startOver(world, (http) =>
+  const { transport, close } = await startOver(plane, (http) =>
     new DyingTransport(http, writes), options);
   return { died: transport.died, close };
 }
@@ -174,17 +174,18 @@ const LEASE = { namespace: "kube-system", name: "kube-controller-manager" };
  * stands by from the beginning.
  */
 export async function startPair(
-  world: Apiserver & Pick<World, "admin">, writes: number, options: Partial<ControllersOptions>,
+  plane: Apiserver & Pick<ControlPlane, "admin">, writes: number,
+  options: Partial<ControllersOptions>,
 ) {
   const elected = { ...options, leaderElect: true };
-  const first = await startMortal(world, writes, { ...elected, identity: "first" });
+  const first = await startDying(plane, writes, { ...elected, identity: "first" });
   const leader = async () => {
-    const lease = world.admin.resource<Lease>(LEASES).get(LEASE);
+    const lease = plane.admin.resource<Lease>(LEASES).get(LEASE);
     return (await undefinedIfNotFound(lease))?.spec.holderIdentity;
   };
   await waitFor("the first to lead", async () => await leader() === "first",
-    { clock: world.clock, timeout_ms: 30_000 });
-  const second = await startMortal(world, Infinity, { ...elected, identity: "second" });
+    { clock: plane.clock, timeout_ms: 30_000 });
+  const second = await startDying(plane, Infinity, { ...elected, identity: "second" });
   const close = async () => {
     await second.close();
     await first.close();

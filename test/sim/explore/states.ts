@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Different worlds of a scenario, and paths followed to their end. */
+/** Different states of a scenario, and paths followed to their end. */
 export interface Counted {
-  readonly worlds: number;
+  readonly states: number;
   readonly paths: number;
 }
 
@@ -14,6 +14,6 @@ export interface Recorded {
 }
 
 /** `npm run explore -- --record` writes it. */
-export const WORLDS = join(import.meta.dirname, "worlds.json");
+export const STATES = join(import.meta.dirname, "states.json");
 
-export const readWorlds = () => JSON.parse(readFileSync(WORLDS, "utf8")) as Recorded[];
+export const readStates = () => JSON.parse(readFileSync(STATES, "utf8")) as Recorded[];

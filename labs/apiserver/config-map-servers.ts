@@ -17,7 +17,7 @@ export const NAMESPACE = "lab";
 const CONFIG_MAP = kindOf("", "v1", "ConfigMap")!;
 
 /** One store with its own data directory, and any number of ConfigMap servers on it. */
-export class World {
+export class ConfigMapServers {
   readonly store: OwnStore;
   readonly #servers: Resource[] = [];
 
@@ -42,16 +42,16 @@ export class World {
   }
 }
 
-/** Runs a check in a new world; watches may fail for reasons that match `mayBreak`. */
-export async function withWorld(
-  body: (world: World) => Promise<void>,
+/** Runs a check in a new maps; watches may fail for reasons that match `mayBreak`. */
+export async function withServers(
+  body: (maps: ConfigMapServers) => Promise<void>,
   mayBreak?: RegExp,
 ): Promise<void> {
-  const world = new World(await OwnStore.start());
+  const maps = new ConfigMapServers(await OwnStore.start());
   try {
-    await orBroken(() => body(world), mayBreak);
+    await orBroken(() => body(maps), mayBreak);
   } finally {
-    await world.close();
+    await maps.close();
   }
 }
 

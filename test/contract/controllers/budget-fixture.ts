@@ -14,7 +14,7 @@ import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import type { World } from "./world.ts";
+import type { PlaneAccess } from "./control-plane.ts";
 
 /** Time limit of each rule, programs of others included. */
 export const TIMEOUT_MS = 180_000;
@@ -23,11 +23,9 @@ const namespace = "budgets";
 /** Pods run on the test's own kubelets, which it controls. */
 const OURS = { "r2k.test/budgets": "yes" };
 
-export type Tried = Pick<World, "clock" | "admin" | "connection">;
-
 /** A namespace with budgets, and nodes on which pods get ready when they are let. */
-export class BudgetTrial {
-  readonly #world: Tried;
+export class BudgetFixture {
+  readonly #plane: PlaneAccess;
   readonly #known = new Set<string>();
   #kubelets: HollowKubelet[] = [];
   /** New pods do not get ready. */
@@ -37,10 +35,10 @@ export class BudgetTrial {
   readonly pods: ResourceClient<Pod>;
   readonly budgets: ResourceClient<PodDisruptionBudget>;
 
-  constructor(world: Tried) {
-    this.#world = world;
-    this.pods = world.admin.resource<Pod>(PODS);
-    this.budgets = world.admin.resource<PodDisruptionBudget>(POD_DISRUPTION_BUDGETS);
+  constructor(plane: PlaneAccess) {
+    this.#plane = plane;
+    this.pods = plane.admin.resource<Pod>(PODS);
+    this.budgets = plane.admin.resource<PodDisruptionBudget>(POD_DISRUPTION_BUDGETS);
   }
 
   async start(): Promise<void> {
@@ -53,9 +51,9 @@ export class BudgetTrial {
       return !this.held.has(name);
     };
     const start = (name: string) =>
-      startHollowKubelet(this.#world, name, { getsReady, labels: OURS });
+      startHollowKubelet(this.#plane, name, { getsReady, labels: OURS });
     this.#kubelets = await Promise.all(["b1", "b2"].map(start));
-    const { admin } = this.#world;
+    const { admin } = this.#plane;
     await admin.resource(NAMESPACES).create({ metadata: { name: namespace } });
     const accounts = admin.resource(SERVICE_ACCOUNTS);
     await this.eventually("the account", () => accounts.get({ namespace, name: "default" }));
@@ -66,7 +64,7 @@ export class BudgetTrial {
   }
 
   eventually<T>(what: string, probe: () => Promise<T>) {
-    const { clock } = this.#world;
+    const { clock } = this.#plane;
     return waitFor(what, probe, { clock, timeout_ms: TIMEOUT_MS / 2, interval_ms: 20 });
   }
 
@@ -82,14 +80,14 @@ export class BudgetTrial {
 
   async deploy(name: string, replicas: number): Promise<void> {
     const selector = { matchLabels: { app: name } };
-    await this.#world.admin.resource<Deployment>(DEPLOYMENTS).create({
+    await this.#plane.admin.resource<Deployment>(DEPLOYMENTS).create({
       metadata: this.nameOf(name),
       spec: { replicas, selector, template: this.pod(name) },
     });
   }
 
   async scale(name: string, replicas: number): Promise<void> {
-    const deployments = this.#world.admin.resource<Deployment>(DEPLOYMENTS);
+    const deployments = this.#plane.admin.resource<Deployment>(DEPLOYMENTS);
     await deployments.patch(this.nameOf(name), "merge", { spec: { replicas } });
   }
 
@@ -127,7 +125,7 @@ export class BudgetTrial {
   /** Waits for an event about an object. */
   async reported(about: string, reason: string): Promise<void> {
     await this.eventually(`the event ${reason}`, async () => {
-      const { items } = await this.#world.admin.resource<Event>(EVENTS).list({ namespace });
+      const { items } = await this.#plane.admin.resource<Event>(EVENTS).list({ namespace });
       return items.some(({ involvedObject, reason: reported }) =>
         reported === reason && involvedObject.name === about);
     });

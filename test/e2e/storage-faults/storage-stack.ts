@@ -47,7 +47,7 @@ const CONTROLLERS = [
  * Every component between a claim and its data: store and apiserver as processes, controllers,
  * sidecars, driver and kubelet in this one. Each is started again whenever it was killed.
  */
-export class World {
+export class StorageStack {
   schedule = new Schedule();
   /** Components that did not start again. */
   readonly failures: unknown[] = [];
@@ -73,23 +73,23 @@ export class World {
     this.client = this.#client(new ComponentRun("client", () => this.schedule));
   }
 
-  static async start(): Promise<World> {
+  static async start(): Promise<StorageStack> {
     const dir = await realpath(await mkdtemp(join(tmpdir(), "r2k-storage-faults-")));
     await mkdir(join(dir, "kubelet"));
     const plane = await ControlPlane.start(join(dir, "control"));
-    const world = new World(dir, plane, await interruptSystemCalls());
+    const stack = new StorageStack(dir, plane, await interruptSystemCalls());
     await makeStorageObjects(plane.client);
-    await world.#startDriver();
-    await world.#keep("controllers", (run) => world.#startControllers(run));
-    await world.#keep("provisioner", (run) => world.#startSidecars(run, PROVISIONER_READS,
+    await stack.#startDriver();
+    await stack.#keep("controllers", (run) => stack.#startControllers(run));
+    await stack.#keep("provisioner", (run) => stack.#startSidecars(run, PROVISIONER_READS,
       (options) => [new Provisioner(options), new Resizer(options)]));
-    await world.#keep("attacher", (run) => world.#startSidecars(run, ATTACHER_READS,
+    await stack.#keep("attacher", (run) => stack.#startSidecars(run, ATTACHER_READS,
       (options) => [new Attacher(options)]));
-    await world.#keep("kubelet", (run) => world.#startKubelet(run));
+    await stack.#keep("kubelet", (run) => stack.#startKubelet(run));
     const account = { namespace: "default", name: "default" };
     const there = () => plane.client.resource(SERVICE_ACCOUNTS).get(account);
     await waitFor("the default ServiceAccount", there, { clock: systemClock() });
-    return world;
+    return stack;
   }
 
   get kubeletDir(): string {

@@ -6,35 +6,35 @@ import { CRON_JOBS, EVENTS, JOBS } from "@raft2kube/client-kube/rest/resources.t
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import type { World } from "./world.ts";
+import type { ControlPlane } from "./control-plane.ts";
 
 const namespace = "default";
 const TIMEOUT_MS = 60_000;
 
 /** CronJobs whose time is moved by the last start that their statuses name. */
-export class CronTrial {
-  readonly #world: () => Pick<World, "clock" | "admin">;
+export class CronFixture {
+  readonly #plane: () => Pick<ControlPlane, "clock" | "admin">;
 
-  constructor(world: () => Pick<World, "clock" | "admin">) {
-    this.#world = world;
+  constructor(plane: () => Pick<ControlPlane, "clock" | "admin">) {
+    this.#plane = plane;
   }
 
   get #cronJobs() {
-    return this.#world().admin.resource<CronJob>(CRON_JOBS);
+    return this.#plane().admin.resource<CronJob>(CRON_JOBS);
   }
 
   get jobClient() {
-    return this.#world().admin.resource<Job>(JOBS);
+    return this.#plane().admin.resource<Job>(JOBS);
   }
 
   until(what: string, holds: () => Promise<boolean>): Promise<unknown> {
-    return waitFor(what, holds, { clock: this.#world().clock, timeout_ms: TIMEOUT_MS });
+    return waitFor(what, holds, { clock: this.#plane().clock, timeout_ms: TIMEOUT_MS });
   }
 
   /** An hourly schedule whose last start was half an hour ago, and that start. */
   hourly(): { hourly: string; last_ms: number } {
     const half_ms = 30 * 60_000;
-    const last_ms = Math.floor((this.#world().clock.now() - half_ms) / 60_000) * 60_000;
+    const last_ms = Math.floor((this.#plane().clock.now() - half_ms) / 60_000) * 60_000;
     return { hourly: `${new Date(last_ms).getUTCMinutes()} * * * *`, last_ms };
   }
 
@@ -106,7 +106,7 @@ export class CronTrial {
 
   /** Ends a job that started `ago_ms` ago; gives the time of its end. */
   async finish(job: Job, outcome: "Complete" | "Failed", ago_ms = 0): Promise<string> {
-    const time = timeText(this.#world().clock.now() - ago_ms);
+    const time = timeText(this.#plane().clock.now() - ago_ms);
     const before = outcome === "Complete" ? "SuccessCriteriaMet" : "FailureTarget";
     const conditions = [before, outcome].map((type) =>
       ({ type, status: "True", lastTransitionTime: time, lastProbeTime: time }));
@@ -154,7 +154,7 @@ export class CronTrial {
   async event(name: string, reason: string, message: string): Promise<void> {
     const fieldSelector = `involvedObject.name=${name},reason=${reason}`;
     await this.until(`${reason} of ${name}`, async () => {
-      const { items } = await this.#world().admin.resource<Event>(EVENTS)
+      const { items } = await this.#plane().admin.resource<Event>(EVENTS)
         .list({ namespace, fieldSelector });
       return items.some((event) => event.message === message);
     });

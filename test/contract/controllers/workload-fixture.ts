@@ -9,7 +9,7 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import type { World } from "./world.ts";
+import type { PlaneAccess } from "./control-plane.ts";
 
 export const TIMEOUT_MS = 120_000;
 const namespace = "default";
@@ -19,27 +19,25 @@ const UNREADY = "test/unready";
 const EXIT = "test/exit";
 
 type Propagation = "Background" | "Foreground" | "Orphan";
-export type WorkloadWorld = Pick<World, "clock" | "admin" | "connection">;
-
 /** An object whose status is looked at. */
 export type Counted = KubeObject & { spec: object; status?: object };
 
 /** Objects of one kind on nodes of their own, by a client with all rights. */
-export class WorkloadTrial<T extends Counted> {
-  readonly world: WorkloadWorld;
+export class WorkloadFixture<T extends Counted> {
+  readonly plane: PlaneAccess;
   readonly #type: ResourceType;
   #kubelets: HollowKubelet[] = [];
 
-  constructor(world: WorkloadWorld, type: ResourceType) {
-    this.world = world;
+  constructor(plane: PlaneAccess, type: ResourceType) {
+    this.plane = plane;
     this.#type = type;
   }
 
-  /** Nodes with the label `trial` of this value. */
-  async start(trial: string, names: readonly string[]): Promise<void> {
-    const options = { labels: { trial }, getsReady, exitCode };
+  /** Nodes with the label `fixture` of this value. */
+  async start(fixture: string, names: readonly string[]): Promise<void> {
+    const options = { labels: { fixture }, getsReady, exitCode };
     this.#kubelets = await Promise.all(names.map((name) =>
-      startHollowKubelet(this.world, name, options)));
+      startHollowKubelet(this.plane, name, options)));
   }
 
   async close(): Promise<void> {
@@ -48,15 +46,15 @@ export class WorkloadTrial<T extends Counted> {
   }
 
   get client() {
-    return this.world.admin.resource<T>(this.#type);
+    return this.plane.admin.resource<T>(this.#type);
   }
 
   get podClient() {
-    return this.world.admin.resource<Pod>(PODS);
+    return this.plane.admin.resource<Pod>(PODS);
   }
 
   get nodes() {
-    return this.world.admin.resource<Node>(NODES);
+    return this.plane.admin.resource<Node>(NODES);
   }
 
   create(name: string, spec: T["spec"]): Promise<T> {
@@ -91,7 +89,7 @@ export class WorkloadTrial<T extends Counted> {
   }
 
   async revisions(name: string): Promise<ControllerRevision[]> {
-    const { items } = await this.world.admin.resource<ControllerRevision>(CONTROLLER_REVISIONS)
+    const { items } = await this.plane.admin.resource<ControllerRevision>(CONTROLLER_REVISIONS)
       .list({ namespace });
     return items.filter((each) => this.#owns(name, each))
       .sort((a, b) => a.revision - b.revision);
@@ -131,23 +129,23 @@ export class WorkloadTrial<T extends Counted> {
   }
 
   until(what: string, holds: () => Promise<boolean>): Promise<unknown> {
-    const options = { clock: this.world.clock, timeout_ms: TIMEOUT_MS / 2, interval_ms: 100 };
+    const options = { clock: this.plane.clock, timeout_ms: TIMEOUT_MS / 2, interval_ms: 100 };
     return waitFor(what, holds, options);
   }
 
   async event(name: string, reason: string, message?: string | RegExp): Promise<void> {
     const fieldSelector = `involvedObject.name=${name},reason=${reason}`;
     await this.until(`${reason} of ${name}`, async () => {
-      const { items } = await this.world.admin.resource<Event>(EVENTS)
+      const { items } = await this.plane.admin.resource<Event>(EVENTS)
         .list({ namespace, fieldSelector });
       return items.some((event) => message === undefined || event.message?.match(message));
     });
   }
 }
 
-/** A template of pods on the nodes of a trial; those of an `unready` one do not get ready. */
+/** A template of pods on the nodes of a fixture; those of an `unready` one do not get ready. */
 export function templateOf(
-  trial: string, app: string, image: string, shape: { unready?: boolean; exit?: number } = {},
+  fixture: string, app: string, image: string, shape: { unready?: boolean; exit?: number } = {},
 ): PodTemplateSpec {
   const annotations = {
     ...(shape.unready && { [UNREADY]: "yes" }),
@@ -156,7 +154,7 @@ export function templateOf(
   return {
     metadata: { labels: { app }, annotations },
     spec: {
-      nodeSelector: { trial },
+      nodeSelector: { fixture },
       terminationGracePeriodSeconds: 0,
       containers: [{ name: "c", image }],
     },

@@ -11,7 +11,7 @@ const CLONE_NEWNET = 0x40000000;
 /**
  * A place for one runtime: folders, a network configuration, a cgroup, and a netns around it all.
  */
-export interface World {
+export interface RuntimeHost {
   dir: string;
   cniConfDir: string;
   cgroupParent: string;
@@ -34,7 +34,7 @@ function enterOwnNetwork(): () => void {
   };
 }
 
-export function createWorld(): World {
+export function createRuntimeHost(): RuntimeHost {
   const goHome = enterOwnNetwork();
   // Short: the kernel takes 107 bytes for a socket's path, which has a container's id in it.
   const dir = mkdtempSync("/tmp/r2k-cri-");

@@ -40,7 +40,7 @@ const NOBODY: Membership = {
 };
 
 /** Bare cores with their disks and the messages between them; it throws when a property breaks. */
-export class World {
+export class ExploredCluster {
   readonly #cluster = new TestCluster({ random: seededRandom(1), heartbeatTicks: 10 }, false);
   readonly #safety = new SafetyChecker();
   readonly #consensus: Consensus;
@@ -75,7 +75,7 @@ export class World {
     return [...this.#cluster.members.values()];
   }
 
-  /** The steps that may come next; the first is what a world without mishaps does. */
+  /** The steps that may come next; the first is what a explored without mishaps does. */
   next(): Step[] {
     const steps = this.#pending.map((each): Step => {
       return "message" in each ? { kind: "deliver", ...each } : { kind: "sync", ...each };
@@ -224,7 +224,7 @@ export class World {
     while (this.#pending.length > 0) this.take(this.next()[0]!);
   }
 
-  /** All of it, equal for equal worlds. A step changes few members: the others are known. */
+  /** All of it, equal for equal states. A step changes few members: the others are known. */
   fingerprint(): string {
     const members = this.members.map((member) => {
       const known = this.#described.get(member.id) ?? describeMember(member);
@@ -246,7 +246,7 @@ export class World {
   }
 }
 
-/** The parts of a member that distinguish worlds. */
+/** The parts of a member that distinguish states. */
 function describeMember({ raft, disk, pending }: TestMember): string {
   const { state } = raft;
   const { role, term, vote, leader, membership, log, applied } = state;
