@@ -2,7 +2,7 @@ import { cpSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { Cluster, Maintenance } from "@raft2kube/proto/gen/etcd.ts";
-import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { client } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -10,26 +10,16 @@ import { type TestMember, TestMembers, leaderOf, urlOf } from "../testing/store/
 
 const clock = systemClock();
 let members: TestMembers;
-const channels: Channel[] = [];
 
 beforeEach(() => {
   members = new TestMembers();
 });
-afterEach(async () => {
-  for (const channel of channels.splice(0)) channel.close();
-  await members.stopAll();
-});
+afterEach(() => members.stopAll());
 
 const key = Buffer.from("key");
 const everything = { key: Buffer.from([0]), rangeEnd: Buffer.from([0]) };
 
-function channelTo(member: TestMember): Channel {
-  const channel = connectGrpc(`http://${member.store!.address}`);
-  channels.push(channel);
-  return channel;
-}
-
-const clusterOf = (member: TestMember) => client(channelTo(member), Cluster);
+const clusterOf = (member: TestMember) => client(members.channelTo(member), Cluster);
 const idOf = async ({ store }: TestMember) => (await store!.client.status()).header!.memberId;
 
 function theLeader(among: TestMember[]): Promise<TestMember> {
@@ -119,7 +109,7 @@ test("a learner comes by snapshot, is promoted in sync; each wrong step is refus
   await reject(cluster.memberRemove({ ID: 77n }), "memberNotFound");
   const store = await members.start(d, [...all, d], {}, "existing");
   expect((await store.client.range({ ...everything, serializable: true })).count).toBe(500);
-  const learner = client(channelTo(d), Cluster);
+  const learner = client(members.channelTo(d), Cluster);
   await reject(learner.memberList({}), "learnerUnsupported");
   const { members: known } = await cluster.memberPromote({ ID });
   expect(known.find((member) => member.ID === ID)).toMatchObject({ name: "d", isLearner: false });
@@ -172,7 +162,7 @@ test("S5: cut off for longer than the log reaches, a follower installs a snapsho
   const before = (await leader.store!.client.put({ key })).header!.revision;
   expect((await responses.next()).value.events).toHaveLength(1);
   cut.proxy.cut();
-  const channel = client(channelTo(cut), Maintenance);
+  const channel = client(members.channelTo(cut), Maintenance);
   // More than the log keeps for members that lag, so that only a snapshot helps.
   await fill(leader, 100, 100_000);
   const last = (await leader.store!.client.put({ key })).header!.revision;
@@ -223,7 +213,7 @@ test("the leadership is moved where it is wanted, and nowhere else", async () =>
   const target = all.find((member) => member !== leader)!;
   const targetID = await idOf(target);
   const ask = (member: TestMember, id: bigint) =>
-    client(channelTo(member), Maintenance).moveLeader({ targetID: id });
+    client(members.channelTo(member), Maintenance).moveLeader({ targetID: id });
   await expect(ask(target, targetID)).rejects.toThrow(etcdError("notLeader").message);
   await expect(ask(leader, 5n)).rejects.toThrow(etcdError("badTransferee").message);
   await ask(leader, targetID);

@@ -47,7 +47,7 @@ const PACKAGES = readdirSync(ROOT, { withFileTypes: true })
 
 /** Imports of the kits that start whole members of a store, or apiservers. */
 const STARTS_SERVERS =
-  /from "[^"]*testing\/(stores|.*\/(members|file-apiserver|test-apiserver|etcd-server))\.ts"/;
+  /from "[^"]*testing\/(stores|.*\/(members|(file|own|test)-apiserver|etcd-server))\.ts"/;
 
 const filesOf = (patterns: readonly string[]) =>
   globSync(patterns, { cwd: ROOT, exclude: ["**/node_modules/**"] });

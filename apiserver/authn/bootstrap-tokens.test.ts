@@ -1,28 +1,19 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { startStore, type Store } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask } from "../../testing/apiserver/ask.ts";
 import { type SendJson, senderTo } from "../../testing/apiserver/send-json.ts";
-import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const SECRET = "0123456789abcdef";
-const dir = mkdtempSync(join(tmpdir(), "r2k-bootstrap-"));
-let store: Store;
 let api: TestApiserver;
 let send: SendJson;
 
 beforeAll(async () => {
-  const listenClient = { path: join(dir, "s.sock") };
-  store = await startStore({ dataDir: join(dir, "data"), listenClient });
-  api = await startTestApiserver(store.client, { bootstrapTokens: true });
+  api = await startApiserverOnStore({ bootstrapTokens: true });
   send = await senderTo(api);
 });
 afterAll(async () => {
   await api.close();
-  await store.close();
-  rmSync(dir, { recursive: true });
 });
 
 /** Makes a token's Secret, all well but for `more`. */

@@ -1,27 +1,18 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { startStore, type Store } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type SendJson, senderTo } from "../../testing/apiserver/send-json.ts";
-import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const STATUSES = "/api/v1/componentstatuses";
-const dir = mkdtempSync(join(tmpdir(), "r2k-components-"));
-let store: Store;
 let api: TestApiserver;
 let send: SendJson;
 
 beforeAll(async () => {
-  const listenClient = { path: join(dir, "s.sock") };
-  store = await startStore({ dataDir: join(dir, "data"), listenClient });
-  api = await startTestApiserver(store.client);
+  api = await startApiserverOnStore();
   send = await senderTo(api);
 });
 afterAll(async () => {
   await api.close();
-  await store.close();
-  rmSync(dir, { recursive: true });
 });
 
 async function renew(name: string, ago_ms: number): Promise<void> {

@@ -6,24 +6,21 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answer, ask as send, type AskOptions } from "../../testing/apiserver/ask.ts";
-import { type EtcdServer, startEtcd } from "../../testing/apiserver/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const clock = systemClock();
 const run = promisify(execFile);
 
-let etcd: EtcdServer;
 let api: TestApiserver;
 let kubeconfig: string;
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  api = await startTestApiserver(etcd.client);
+  api = await startApiserverOnEtcd();
   kubeconfig = await api.kubeconfigFor("admin", ["system:masters"]);
 });
 afterAll(async () => {
   await api.close();
-  await etcd.close();
 });
 
 async function kubectl(...words: string[]): Promise<string> {

@@ -3,12 +3,11 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { afterAll, afterEach, beforeAll, expect, it, test } from "vitest";
 import { ask } from "../../testing/apiserver/ask.ts";
-import { type EtcdServer, startEtcd } from "../../testing/apiserver/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const WATCH = "/api/v1/namespaces/default/configmaps?watch=1";
 
-let etcd: EtcdServer;
 let api: TestApiserver;
 let admin: { cert: string; key: string };
 /** Errors that would have ended the process. */
@@ -18,13 +17,11 @@ const note = (thrown: unknown) => void fatal.push(thrown);
 beforeAll(async () => {
   process.on("uncaughtException", note);
   process.on("unhandledRejection", note);
-  etcd = await startEtcd();
-  api = await startTestApiserver(etcd.client);
+  api = await startApiserverOnEtcd();
   admin = await api.credentials("admin", ["system:masters"]);
 });
 afterAll(async () => {
   await api.close();
-  await etcd.close();
   process.off("uncaughtException", note);
   process.off("unhandledRejection", note);
 });

@@ -5,23 +5,20 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { HEADER_BYTES_MAX, HTTP2_RESETS_MAX } from "../limits.ts";
 import { ask } from "../../testing/apiserver/ask.ts";
-import { type EtcdServer, startEtcd } from "../../testing/apiserver/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const patience = { clock: systemClock(), timeout_ms: 60_000 };
 
-let etcd: EtcdServer;
 let api: TestApiserver;
 let nobody: KeyPair;
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  api = await startTestApiserver(etcd.client);
+  api = await startApiserverOnEtcd();
   nobody = await api.credentials("nobody");
 });
 afterAll(async () => {
   await api.close();
-  await etcd.close();
 });
 afterEach(async () => {
   // Requests of others are still served.

@@ -1,28 +1,22 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:https";
 import { type AddressInfo, connect as connectPlain, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { connect } from "node:tls";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { startStore, type Store } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answer, ask as askServer, type AskOptions } from "../../testing/apiserver/ask.ts";
-import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const NS = "/api/v1/namespaces/default";
 /** Our own store: it proves how new a watch is, so lists come from the cache. */
-const dataDir = mkdtempSync(join(tmpdir(), "r2k-fed-"));
-let store: Store;
 let api: TestApiserver;
 let admin: KeyPair;
 
 beforeAll(async () => {
-  store = await startStore({ dataDir, listenClient: { path: join(dataDir, "s.sock") } });
-  api = await startTestApiserver(store.client);
+  api = await startApiserverOnStore();
   admin = await api.credentials("admin", ["system:masters"]);
   // Objects without a cache are counted once a minute: the count is there before the first read.
   const template = { spec: { containers: [{ name: "c", image: "i" }] } };
@@ -31,8 +25,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await api.close();
-  await store.close();
-  rmSync(dataDir, { recursive: true });
 });
 
 const ask = (path: string, options: AskOptions = {}): Promise<Answer> =>

@@ -1,22 +1,11 @@
-import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
+import { smallOptions } from "../../testing/raft/limits.ts";
 import { initialMembership } from "./membership.ts";
 import type { AppendMessage } from "./message.ts";
 import { Raft } from "./raft.ts";
 import type { Entry, MembershipStep } from "./types.ts";
 
-const OPTIONS = {
-  id: 2n,
-  random: seededRandom(1),
-  electionTicks: 10,
-  heartbeatTicks: 1,
-  appendBytes_max: 1_000,
-  inflightAppends_max: 4,
-  inflightBytes_max: 10_000,
-  uncommittedBytes_max: 100,
-  applyBytes_max: 1_000,
-  pendingReads_max: 2,
-};
+const OPTIONS = smallOptions(2n);
 
 function adds(index: number, member: bigint): Entry {
   const steps: MembershipStep[] = [{ action: "add-voter", member }];

@@ -1,22 +1,9 @@
-import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
+import { smallOptions } from "../../testing/raft/limits.ts";
 import { initialMembership } from "./membership.ts";
 import type { Message } from "./message.ts";
 import { Raft } from "./raft.ts";
 import type { Entry } from "./types.ts";
-
-const OPTIONS = {
-  id: 1n,
-  random: seededRandom(1),
-  electionTicks: 10,
-  heartbeatTicks: 1,
-  appendBytes_max: 1_000,
-  inflightAppends_max: 4,
-  inflightBytes_max: 10_000,
-  uncommittedBytes_max: 100,
-  applyBytes_max: 1_000,
-  pendingReads_max: 2,
-};
 
 const entry = (index: number, term: number): Entry => {
   return { index, term, data: Buffer.from(`${index}`), change: undefined };
@@ -24,7 +11,7 @@ const entry = (index: number, term: number): Entry => {
 
 /** Member 1 of three, in term 5, with entries of these terms, all of them committed. */
 function memberWith(...terms: number[]): Raft {
-  return new Raft(OPTIONS, {
+  return new Raft(smallOptions(), {
     hardState: { term: 5, vote: 0n, commit: terms.length },
     base: { index: 0, term: 0 },
     entries: terms.map((term, i) => entry(i + 1, term)),

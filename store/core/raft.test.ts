@@ -1,23 +1,11 @@
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { describe, expect, test } from "vitest";
+import { smallOptions } from "../../testing/raft/limits.ts";
 import type { Message } from "./message.ts";
 import { initialMembership } from "./membership.ts";
 import { Raft } from "./raft.ts";
 import { TestCluster } from "../../testing/raft/cluster.ts";
 import type { Entry } from "./types.ts";
-
-const options = {
-  id: 1n,
-  random: seededRandom(1),
-  electionTicks: 10,
-  heartbeatTicks: 1,
-  appendBytes_max: 1_000,
-  inflightAppends_max: 4,
-  inflightBytes_max: 10_000,
-  uncommittedBytes_max: 100,
-  applyBytes_max: 1_000,
-  pendingReads_max: 2,
-};
 
 function entry(index: number, term: number): Entry {
   return { index, term, data: Buffer.from(`${index}`), change: undefined };
@@ -30,7 +18,7 @@ function grant(from: bigint, term: number, pre: boolean): Message {
 
 /** Member 1 with a log from earlier terms, elected leader of term 3. */
 function electedWithOldLog(voters = [1n, 2n, 3n]): Raft {
-  const raft = new Raft(options, {
+  const raft = new Raft(smallOptions(), {
     hardState: { term: 2, vote: 1n, commit: 1 },
     base: { index: 0, term: 0 },
     entries: [entry(1, 1), entry(2, 2)],
@@ -106,7 +94,7 @@ describe("Raft section 5.2: elections", () => {
   });
 
   test.each([true, false])("what a ballot says is committed counts (granted: %s)", (granted) => {
-    const raft = new Raft(options, {
+    const raft = new Raft(smallOptions(), {
       hardState: { term: 2, vote: granted ? 2n : 3n, commit: 0 },
       base: { index: 0, term: 0 },
       entries: [entry(1, 1), entry(2, 2)],
@@ -163,7 +151,7 @@ describe("Raft figure 3: what is broken ends the member", () => {
   });
 
   test("S8: a log that ends before an acknowledged entry has lost durable entries", () => {
-    const raft = new Raft(options, {
+    const raft = new Raft(smallOptions(), {
       hardState: { term: 2, vote: 2n, commit: 1 },
       base: { index: 0, term: 0 },
       entries: [entry(1, 1), entry(2, 2)],
@@ -185,7 +173,8 @@ describe("Raft figure 3: what is broken ends the member", () => {
       applied: 0,
       membership: initialMembership([1n, 2n, 3n]),
     };
-    expect(() => new Raft(options, restored)).toThrow("committed 2 is beyond the log's end 1");
+    const start = () => new Raft(smallOptions(), restored);
+    expect(start).toThrow("committed 2 is beyond the log's end 1");
   });
 });
 
@@ -214,7 +203,7 @@ describe("Dissertation section 10.2.1: writing to the disk in parallel", () => {
 });
 
 test("an entry that is overwritten and comes back is durable with its last write (ABA)", () => {
-  const raft = new Raft(options, {
+  const raft = new Raft(smallOptions(), {
     hardState: { term: 1, vote: 2n, commit: 1 },
     base: { index: 0, term: 0 },
     entries: [entry(1, 1)],
@@ -265,7 +254,7 @@ describe("bounds", () => {
       raft.propose([Buffer.from("x")]);
       sent += appends().length;
     }
-    expect(sent).toBe(options.inflightAppends_max);
+    expect(sent).toBe(smallOptions().inflightAppends_max);
     raft.step(appended(2n, 7, 3));
     expect(appends().length).toBeGreaterThan(0);
   });
@@ -307,7 +296,7 @@ describe("Dissertation section 4.2: newcomers, and leaders that go", () => {
     drainChanges(raft);
     const successors: bigint[] = [];
     // From now on member 2 is silent, with all of the log.
-    for (let tick = 0; tick < 2 * options.electionTicks; tick++) {
+    for (let tick = 0; tick < 2 * smallOptions().electionTicks; tick++) {
       for (const from of [3n, 4n]) {
         const news = { commit: 0, commitTerm: 0 };
         raft.step({ kind: "heartbeat-reply", from, to: 1n, term: 3, readId: 0, ...news });

@@ -1,5 +1,5 @@
 import { Cluster, Maintenance } from "@raft2kube/proto/gen/etcd.ts";
-import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { client } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { rmSync } from "node:fs";
@@ -12,23 +12,13 @@ const clock = systemClock();
 const key = Buffer.from("key");
 const CHECK = { corruptCheckInterval_ms: 200 };
 let members: TestMembers;
-const channels: Channel[] = [];
 
 beforeEach(() => {
   members = new TestMembers();
 });
-afterEach(async () => {
-  for (const channel of channels.splice(0)) channel.close();
-  await members.stopAll();
-});
+afterEach(() => members.stopAll());
 
-function channelTo(member: TestMember): Channel {
-  const channel = connectGrpc(`http://${member.store!.address}`);
-  channels.push(channel);
-  return channel;
-}
-
-const maintenance = (member: TestMember) => client(channelTo(member), Maintenance);
+const maintenance = (member: TestMember) => client(members.channelTo(member), Maintenance);
 const idOf = async ({ store }: TestMember) => (await store!.client.status()).header!.memberId;
 
 /** Changes a value in a stopped member's database, as no member would. */
@@ -79,7 +69,7 @@ test("S8: a member whose data differs is found, halts, and is rebuilt", async ()
   expect(alarms).toEqual([{ memberID: wrongId, alarm: 2 }]);
 
   // As the remedy says.
-  const cluster = client(channelTo(right[0]!), Cluster);
+  const cluster = client(members.channelTo(right[0]!), Cluster);
   await cluster.memberRemove({ ID: wrongId });
   await maintenance(right[0]!).alarm({ action: 2, memberID: wrongId, alarm: 2 });
   await cluster.memberAdd({ peerURLs: [urlOf(wrong)] });

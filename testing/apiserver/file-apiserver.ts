@@ -2,8 +2,8 @@ import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { afterAll, beforeAll } from "vitest";
 import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import { type Answer, ask, type AskOptions } from "./ask.ts";
-import { type EtcdServer, startEtcd } from "./etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "./test-apiserver.ts";
+import { startApiserverOnEtcd } from "./own-apiserver.ts";
+import type { TestApiserver } from "./test-apiserver.ts";
 
 /** The apiserver of a test file, started at its first test. */
 export interface FileApiserver {
@@ -16,17 +16,14 @@ export interface FileApiserver {
 
 /** An apiserver on an etcd of its own, for all tests of the file that calls this. */
 export function fileApiserver(more: Partial<ApiserverOptions> = {}): FileApiserver {
-  let etcd: EtcdServer;
   let api: TestApiserver;
   let admin: KeyPair;
   beforeAll(async () => {
-    etcd = await startEtcd();
-    api = await startTestApiserver(etcd.client, more);
+    api = await startApiserverOnEtcd(more);
     admin = await api.credentials("admin", ["system:masters"]);
   });
   afterAll(async () => {
     await api.close();
-    await etcd.close();
   });
   return {
     get api() {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Channel, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { freePort } from "../free-port.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import type { StoreOptions } from "@raft2kube/store/options.ts";
@@ -21,6 +22,7 @@ export interface TestMember {
 export class TestMembers {
   readonly all: TestMember[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), "r2k-members-"));
+  readonly #channels: Channel[] = [];
 
   /** Makes room for members; nothing runs yet. */
   async add(...names: string[]): Promise<TestMember[]> {
@@ -55,6 +57,13 @@ export class TestMembers {
     return member.store;
   }
 
+  /** A connection to a member's client port, until all are stopped. */
+  channelTo(member: TestMember): Channel {
+    const channel = connectGrpc(`http://${member.store!.address}`);
+    this.#channels.push(channel);
+    return channel;
+  }
+
   async stop(member: TestMember): Promise<void> {
     const { store } = member;
     member.store = undefined;
@@ -62,6 +71,7 @@ export class TestMembers {
   }
 
   async stopAll(): Promise<void> {
+    for (const channel of this.#channels.splice(0)) channel.close();
     await Promise.all(this.all.map((member) => this.stop(member)));
     for (const { proxy } of this.all) proxy.close();
     rmSync(this.#folder, { recursive: true });

@@ -1,14 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ask, type AskOptions } from "../../../testing/apiserver/ask.ts";
-import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
 import { grant } from "../../testing/grant.ts";
-import { startTestApiserver, type TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 
 const CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
 const SIGNER = "kubernetes.io/kube-apiserver-client";
 
-let etcd: EtcdServer;
 let api: TestApiserver;
 let admin: { cert: string; key: string };
 
@@ -16,13 +15,11 @@ const asAdmin = (path: string, options: AskOptions = {}) =>
   ask(api, path, { ...admin, ...options });
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  api = await startTestApiserver(etcd.client);
+  api = await startApiserverOnEtcd();
   admin = await api.credentials("admin", ["system:masters"]);
 });
 afterAll(async () => {
   await api.close();
-  await etcd.close();
 });
 
 function signingRequest(name: string, subject: string, signerName = SIGNER): AskOptions {

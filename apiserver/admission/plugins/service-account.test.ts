@@ -1,19 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
 import { type SendJson, senderTo } from "../../../testing/apiserver/send-json.ts";
-import { startTestApiserver, type TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 
 const CORE = "/api/v1/namespaces/default";
 const JSON_TYPE = "application/json";
 const ANNOTATION = "kubernetes.io/enforce-mountable-secrets";
 
-let etcd: EtcdServer;
 let api: TestApiserver;
 let send: SendJson;
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  api = await startTestApiserver(etcd.client);
+  api = await startApiserverOnEtcd();
   send = await senderTo(api);
   const account = {
     metadata: { name: "tight", annotations: { [ANNOTATION]: "true" } },
@@ -24,7 +22,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await api.close();
-  await etcd.close();
 });
 
 const container = { name: "c", image: "i" };

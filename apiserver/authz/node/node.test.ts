@@ -2,14 +2,13 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Answer, ask, type AskOptions } from "../../../testing/apiserver/ask.ts";
-import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };
 const NS = "/api/v1/namespaces/default";
 
-let etcd: EtcdServer;
 let api: TestApiserver;
 let admin: { cert: string; key: string };
 let kubelet: { cert: string; key: string };
@@ -37,8 +36,7 @@ function pod(name: string, more: object = {}): object {
 }
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  api = await startTestApiserver(etcd.client);
+  api = await startApiserverOnEtcd();
   admin = await api.credentials("admin", ["system:masters"]);
   kubelet = await api.credentials("system:node:n1", ["system:nodes"]);
   await made(`${NS}/serviceaccounts`, { metadata: { name: "default" } });
@@ -53,7 +51,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await api.close();
-  await etcd.close();
 });
 
 it("a node reads the secrets of its own pods, and no others", async () => {

@@ -8,14 +8,13 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { ask } from "../../../testing/apiserver/ask.ts";
-import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };
 const NS = "/api/v1/namespaces/default";
 
-let etcd: EtcdServer;
 let api: TestApiserver;
 let admin: { cert: string; key: string };
 let node: Server;
@@ -30,8 +29,7 @@ let breaksOff: { words: string; leave: "end" | "destroy" } | undefined;
 const protocols: string[] = [];
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  api = await startTestApiserver(etcd.client);
+  api = await startApiserverOnEtcd();
   admin = await api.credentials("admin", ["system:masters"]);
   node = await startNode();
   const { port: Port } = node.address() as AddressInfo;
@@ -44,7 +42,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await api.close();
   node.close();
-  await etcd.close();
 });
 
 async function send(path: string, body: object, method = "POST"): Promise<void> {

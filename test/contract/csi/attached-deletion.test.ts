@@ -3,11 +3,8 @@ import os from "node:os";
 import path from "node:path";
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
-import { startEtcd, type EtcdServer } from "../../../testing/apiserver/etcd-server.ts";
-import {
-  startTestApiserver,
-  type TestApiserver,
-} from "../../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
@@ -28,7 +25,6 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 const DRIVER = "disk.example.com";
 const clock = systemClock();
 
-let etcd: EtcdServer;
 let api: TestApiserver;
 let client: KubeClient;
 let dir: string;
@@ -41,8 +37,7 @@ const asked: CreateVolumeRequest[] = [];
 let isInTime = false;
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  api = await startTestApiserver(etcd.client);
+  api = await startApiserverOnEtcd();
   const { cert, key } = await api.credentials("admin", ["system:masters"]);
   client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
   dir = await mkdtemp(path.join(os.tmpdir(), "r2k-attached-"));
@@ -87,7 +82,6 @@ afterAll(async () => {
   await server.close();
   client.close();
   await api.close();
-  await etcd.close();
   await rm(dir, { recursive: true });
 });
 

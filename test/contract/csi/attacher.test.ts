@@ -3,11 +3,8 @@ import os from "node:os";
 import path from "node:path";
 import type { PersistentVolume, Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
-import { startEtcd, type EtcdServer } from "../../../testing/apiserver/etcd-server.ts";
-import {
-  startTestApiserver,
-  type TestApiserver,
-} from "../../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
@@ -54,7 +51,6 @@ for (const [title, { possible, start }] of Object.entries(ATTACHERS)) {
 
 function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
   const isOurs = startOne === ATTACHERS["CSI attacher"]?.start;
-  let etcd: EtcdServer;
   let api: TestApiserver;
   let client: KubeClient;
   let dir: string;
@@ -67,8 +63,7 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
   let publishes: boolean;
 
   beforeAll(async () => {
-    etcd = await startEtcd();
-    api = await startTestApiserver(etcd.client);
+    api = await startApiserverOnEtcd();
     const { cert, key } = await api.credentials("admin", ["system:masters"]);
     client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
     await client.resource<CSINode>(CSI_NODES).create({
@@ -82,7 +77,6 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
   afterAll(async () => {
     client.close();
     await api.close();
-    await etcd.close();
   });
   beforeEach(async () => {
     dir = await mkdtemp(path.join(os.tmpdir(), "r2k-attacher-"));

@@ -1,10 +1,7 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver, CSINode } from "@raft2kube/api/gen/storage/v1.ts";
-import { startEtcd, type EtcdServer } from "../../../testing/apiserver/etcd-server.ts";
-import {
-  startTestApiserver,
-  type TestApiserver,
-} from "../../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { CSI_DRIVERS, CSI_NODES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { csiNodePublisher } from "@raft2kube/kubelet/plugins/csi-node-publisher.ts";
@@ -17,14 +14,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 /** The CSINode that a kubelet writes for its drivers, with a node's own permissions only. */
 describe("CSINode and topology labels, as system:node:n1", () => {
-  let etcd: EtcdServer;
   let api: TestApiserver;
   let admin: KubeClient;
   let kubelet: KubeClient;
 
   beforeAll(async () => {
-    etcd = await startEtcd();
-    api = await startTestApiserver(etcd.client);
+    api = await startApiserverOnEtcd();
     const connect = async (user: string, group: string) => {
       const { cert, key } = await api.credentials(user, [group]);
       return new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
@@ -37,7 +32,6 @@ describe("CSINode and topology labels, as system:node:n1", () => {
     admin.close();
     kubelet.close();
     await api.close();
-    await etcd.close();
   });
 
   const driver = (name: string, topology: Record<string, string>): CsiDriver => ({

@@ -6,11 +6,8 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { nodeUser } from "@raft2kube/api/node-users.ts";
-import { startEtcd, type EtcdServer } from "../../../testing/apiserver/etcd-server.ts";
-import {
-  startTestApiserver,
-  type TestApiserver,
-} from "../../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import {
   CSI_NODES,
@@ -62,7 +59,6 @@ for (const [title, { possible, start }] of Object.entries(PROVISIONERS)) {
 function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProvisioner>): void {
   /** Rules that were not run on upstream's. */
   const itOfOurs = it.runIf(start === PROVISIONERS["CSI provisioner"].start);
-  let etcd: EtcdServer;
   let api: TestApiserver;
   let client: KubeClient;
   /** Client as the provisioner of the node. */
@@ -72,8 +68,7 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
   let provisioner: Awaited<ReturnType<typeof startProvisioner>>;
 
   beforeAll(async () => {
-    etcd = await startEtcd();
-    api = await startTestApiserver(etcd.client);
+    api = await startApiserverOnEtcd();
     const { cert, key } = await api.credentials("admin", ["system:masters"]);
     client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
     await applyAddons(client, api.dir);
@@ -105,7 +100,6 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     client.close();
     sidecarClient.close();
     await api.close();
-    await etcd.close();
   });
   beforeEach(async () => {
     dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-provision-")));

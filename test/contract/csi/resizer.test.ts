@@ -9,11 +9,8 @@ import type {
   VolumeAttributesClass,
 } from "@raft2kube/api/gen/storage/v1.ts";
 import { nodeUser } from "@raft2kube/api/node-users.ts";
-import { startEtcd, type EtcdServer } from "../../../testing/apiserver/etcd-server.ts";
-import {
-  startTestApiserver,
-  type TestApiserver,
-} from "../../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
   CSI_DRIVERS,
@@ -72,7 +69,6 @@ for (const [title, { possible, start }] of Object.entries(RESIZERS)) {
 function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisioner>): void {
   /** Rules that are not of a resizer. */
   const itOfOurs = it.runIf(start === RESIZERS["CSI sidecars of volumes that change"].start);
-  let etcd: EtcdServer;
   let api: TestApiserver;
   let client: KubeClient;
   /** Client with the rights of a cluster's provisioner. */
@@ -88,8 +84,7 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
   let nodeExpansionRequired: boolean;
 
   beforeAll(async () => {
-    etcd = await startEtcd();
-    api = await startTestApiserver(etcd.client);
+    api = await startApiserverOnEtcd();
     const { cert, key } = await api.credentials("admin", ["system:masters"]);
     client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
     const { name, group } = nodeUser("csi-provisioner", "n1");
@@ -113,7 +108,6 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     client.close();
     sidecarClient.close();
     await api.close();
-    await etcd.close();
   });
   beforeEach(async () => {
     dir = await mkdtemp(path.join(os.tmpdir(), "r2k-resizer-"));

@@ -4,11 +4,8 @@ import os from "node:os";
 import path from "node:path";
 import type { Node, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
-import { startEtcd, type EtcdServer } from "../../../testing/apiserver/etcd-server.ts";
-import {
-  startTestApiserver,
-  type TestApiserver,
-} from "../../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -102,7 +99,6 @@ describe.skipIf(R2K_CSI_DRIVER === "" || !hasTheirs)(
 
 /** Tests from a claim to the volume's end; the binder is played here. */
 function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
-  let etcd: EtcdServer;
   let api: TestApiserver;
   let client: KubeClient;
   let dir: string;
@@ -115,8 +111,7 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
   let nodeId: string;
 
   beforeAll(async () => {
-    etcd = await startEtcd();
-    api = await startTestApiserver(etcd.client);
+    api = await startApiserverOnEtcd();
     const { cert, key } = await api.credentials("admin", ["system:masters"]);
     client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
     dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-mock-")));
@@ -142,7 +137,6 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
     for (const point of mountPointsBelow(dir)) unmount(point, { detach: true });
     client.close();
     await api.close();
-    await etcd.close();
     await rm(dir, { recursive: true });
   });
 

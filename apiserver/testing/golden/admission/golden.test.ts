@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type EtcdServer, startEtcd } from "../../../../testing/apiserver/etcd-server.ts";
 import { type SendJson, senderTo } from "../../../../testing/apiserver/send-json.ts";
-import { startTestApiserver, type TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
 import { type AdmissionConfiguration, readAdmissionConfiguration } from "../../../admission/configuration.ts";
 import type { Case } from "./cases.ts";
 import { EXEMPT_CONFIG, EXEMPT_CASES } from "./exempt-cases.ts";
@@ -34,19 +34,16 @@ function judgesAsUpstream(
   // Recorded on upstream's kube-apiserver by scripts/record-apiserver.ts.
   const golden = readJson<Record<string, Verdicts>>(file);
   const ours = NOT_EXEMPT[file] ?? {};
-  let etcd: EtcdServer;
   let api: TestApiserver;
   let send: SendJson;
 
   beforeAll(async () => {
-    etcd = await startEtcd();
     const configuration = await configure();
-    api = await startTestApiserver(etcd.client, configuration && { admission: { configuration } });
+    api = await startApiserverOnEtcd(configuration && { admission: { configuration } });
     send = await senderTo(api);
   });
   afterAll(async () => {
     await api.close();
-    await etcd.close();
   });
 
   it.each(cases)("$name", async (testCase) => {

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type EtcdServer, startEtcd } from "../../../../testing/apiserver/etcd-server.ts";
 import { type SendJson, senderTo } from "../../../../testing/apiserver/send-json.ts";
-import { startTestApiserver, type TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
+import { startApiserverOnEtcd } from "../../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
 import { type Outcome, play } from "./record.ts";
 import { SEQUENCES } from "./sequences.ts";
 
@@ -12,13 +12,11 @@ const GOLDEN = JSON.parse(
   readFileSync(join(import.meta.dirname, "upstream.json"), "utf8"),
 ) as Record<string, Outcome[]>;
 
-let etcd: EtcdServer;
 let api: TestApiserver;
 let send: SendJson;
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  api = await startTestApiserver(etcd.client);
+  api = await startApiserverOnEtcd();
   send = await senderTo(api);
   await send("POST", "/api/v1/namespaces/default/serviceaccounts", "application/json", {
     metadata: { name: "default" },
@@ -26,7 +24,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await api.close();
-  await etcd.close();
 });
 
 describe("owners after each step are upstream's", () => {
