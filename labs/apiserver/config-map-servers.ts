@@ -42,7 +42,7 @@ export class ConfigMapServers {
   }
 }
 
-/** Runs a check in a new maps; watches may fail for reasons that match `mayBreak`. */
+/** Runs a check on new servers; watches may fail for reasons that match `mayBreak`. */
 export async function withServers(
   body: (maps: ConfigMapServers) => Promise<void>,
   mayBreak?: RegExp,

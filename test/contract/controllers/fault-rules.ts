@@ -29,7 +29,7 @@ export interface FaultCase {
 
 type Settings = () => Partial<ControllersOptions>;
 
-/** The rules of all cases; the plane runs none of their controllers. */
+/** The rules of all cases; the control plane runs none of their controllers. */
 export function faultRules(
   given: () => ControlPlane, cases: readonly FaultCase[], settings: Settings = () => ({}),
 ): void {

@@ -8,7 +8,7 @@ import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 const TIMEOUT_MS = 50_000;
 const INTERVAL_MS = 20;
 
-/** The plane of a file's tests, which starts before the first of them and ends after the last. */
+/** The control plane of a file's tests: starts before the first of them, ends after the last. */
 export interface FileControlPlane extends Omit<ControlPlane, "close"> {
   /** Kubelets by the name of the node. */
   readonly kubelets: Map<string, HollowKubelet>;
@@ -16,7 +16,7 @@ export interface FileControlPlane extends Omit<ControlPlane, "close"> {
   eventually<T>(what: string, probe: () => Promise<T>): ReturnType<typeof waitFor<T>>;
 }
 
-/** Gives the calling file a plane with a hollow kubelet for each name. */
+/** Gives the calling file a control plane with a hollow kubelet for each name. */
 export function fileControlPlane(
   names: readonly string[],
   options: Parameters<typeof startControlPlane>[0] = {},

@@ -303,7 +303,7 @@ describe("the node's link", () => {
     expect(seen).toContain(RANGES.podCidr);
   });
 
-  test("pods reach the net behind the host's address", async () => {
+  test("pods reach the world behind the host's address", async () => {
     servers.push(await echoAddress(cluster.net.outside, 8080, "outside"));
     const answer = await ask(one.netns, ADDRESSES.outside, 8080);
     expect(answer).toBe(`outside ${ADDRESSES.host}`);

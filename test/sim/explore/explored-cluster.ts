@@ -75,7 +75,7 @@ export class ExploredCluster {
     return [...this.#cluster.members.values()];
   }
 
-  /** The steps that may come next; the first is what a explored without mishaps does. */
+  /** The steps that may come next; the first is what a cluster without mishaps does. */
   next(): Step[] {
     const steps = this.#pending.map((each): Step => {
       return "message" in each ? { kind: "deliver", ...each } : { kind: "sync", ...each };

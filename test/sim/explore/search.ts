@@ -23,7 +23,7 @@ export interface Explored {
 /**
  * Every schedule of a scenario that departs from the plain one, in which the oldest thing happens
  * next, at most `deviations_max` times (Emmi and others, "Delay-bounded scheduling", 2011). A core
- * cannot be copied, so a path is followed again from its beginning for each branch; a explored that
+ * cannot be copied, so a path is followed again from its beginning for each branch; a cluster that
  * was reached with no more deviations before is left.
  */
 export function explore(

@@ -93,13 +93,13 @@ export class Underlay {
   }
 
   get api(): TestApiserver {
-    if (!this.#api) throw new Error("the machines is not made yet");
+    if (!this.#api) throw new Error("the underlay is not made yet");
     return this.#api;
   }
 
   /** Nodes, as the administrator. */
   get nodes() {
-    if (!this.#admin) throw new Error("the machines is not made yet");
+    if (!this.#admin) throw new Error("the underlay is not made yet");
     return this.#admin.resource<Node>(NODES);
   }
 
