@@ -8,9 +8,7 @@ import { type AdmissionRequest, nodeRefusal } from "../plugin.ts";
 
 type Node = CoreNode & KubeObject;
 
-/**
- * Annotation with the address to which a flannel-like overlay sends packets for the node's pods.
- */
+/** Annotations with the address that a flannel-like overlay sends packets for the node's pods to. */
 const PUBLIC_IPS = ["public-ip", "public-ipv6"].map((name) => `flannel.alpha.coreos.com/${name}`);
 const BACKEND_DATA = "flannel.alpha.coreos.com/backend-data";
 
@@ -49,7 +47,7 @@ export async function checkAddresses(
   }
 }
 
-/** Of every type: a Node is reached by a host name, which may be an address, where it has no other. */
+/** Addresses of every type: a Node without another is reached by its host name, which may be one. */
 function addressesOf(node: Node | undefined): string[] {
   const published = PUBLIC_IPS.map((name) => node?.metadata.annotations?.[name] ?? "");
   const reported = (node?.status?.addresses ?? []).map(({ address }) => address);
