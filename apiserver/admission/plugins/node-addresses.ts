@@ -8,7 +8,7 @@ import { type AdmissionRequest, nodeRefusal } from "../plugin.ts";
 
 type Node = CoreNode & KubeObject;
 
-/** Annotations with the address that a flannel-like overlay sends packets for the node's pods to. */
+/** Annotations with the address to which a flannel-like overlay sends packets for pods. */
 const PUBLIC_IPS = ["public-ip", "public-ipv6"].map((name) => `flannel.alpha.coreos.com/${name}`);
 const BACKEND_DATA = "flannel.alpha.coreos.com/backend-data";
 
@@ -47,7 +47,7 @@ export async function checkAddresses(
   }
 }
 
-/** Addresses of every type: a Node without another is reached by its host name, which may be one. */
+/** Addresses of every type: without another, a Node is reached by its host name, perhaps one. */
 function addressesOf(node: Node | undefined): string[] {
   const published = PUBLIC_IPS.map((name) => node?.metadata.annotations?.[name] ?? "");
   const reported = (node?.status?.addresses ?? []).map(({ address }) => address);
