@@ -121,6 +121,19 @@ it.each(READS_OF_MAPS)("unread answers do not delay those of others: %s", async 
   expect(await sample("r2k_large_answers_bytes")).toBeLessThanOrEqual(ANSWERS_BYTES_MAX * SHARE);
 });
 
+it("lists that are read hold no more than their user's share", async () => {
+  const count = 2 * ANSWERS_WAITING_MAX + ANSWERS_BYTES_MAX * SHARE / (MAPS_STORED * MAP_BYTES);
+  const seen = openAll(await connected(READ), count, { ":path": LIST });
+  let most = 0;
+  await waitFor("their ends", async () => {
+    most = Math.max(most, await sample("r2k_large_answers_bytes"));
+    return seen.ended >= count;
+  }, { ...patience, interval_ms: 1 });
+  expect(most).toBeGreaterThan(MAPS_STORED * MAP_BYTES);
+  expect(most).toBeLessThanOrEqual(ANSWERS_BYTES_MAX * SHARE);
+  expect(seen.statuses).toEqual(new Set([200, 429]));
+});
+
 it("a client that stops reading a large answer is disconnected", async () => {
   const seen = openAll(await connected(), 1, { ":path": LIST });
   await waitFor("the answer", () => seen.answered === 1, patience);
