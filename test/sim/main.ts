@@ -6,7 +6,8 @@
 //       --totals FILE    adds to what FILE holds, and leaves out seeds that it has
 //   --transcript SEED         runs one seed and prints its end with a diagram (--svg FILE draws it)
 //   --shrink SEED        finds what a failing seed needs to fail; --write NAME keeps it as a case
-//   --mutants            puts each known bug back in and says which seed and checker found it
+//   --mutants            puts each known bug back in and says which seed and checker found it;
+//       --record         writes them to mutants/seeds.json
 //   --mutant NAME        only this bug, with --mutants; puts it in, with --transcript or --shrink
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -46,6 +47,7 @@ function parse() {
       write: text,
       mutants: { type: "boolean", default: false },
       mutant: text,
+      record: { type: "boolean", default: false },
     },
   }).values;
 }
@@ -75,8 +77,16 @@ async function main(): Promise<number> {
   const count = number("seeds", args.seeds, 1);
   const jobs = number("jobs", args.jobs, 1);
   const mutants = mutant ? [mutant] : MUTANTS;
-  if (args.mutants) return hunt({ mutants, kind, from, count, jobs, say });
+  if (args.mutants) {
+    const record = args.record ? { record: writeSeeds } : {};
+    return hunt({ mutants, kind, from, count, jobs, say, ...record });
+  }
   return many(args, { kind, from, count, jobs });
+}
+
+function writeSeeds(seeds: object): void {
+  const file = join(import.meta.dirname, "mutants/seeds.json");
+  writeFileSync(file, `${JSON.stringify(seeds, undefined, 2)}\n`);
 }
 
 function mutantOf(name: string): Mutant {

@@ -3,7 +3,7 @@
 //   --only TEXT       cases whose name contains it
 //   --part K/N        every Nth case, from the Kth: several processes share the work
 //   --outcomes FILE   keeps each outcome there, and passes over cases that it has
-//   --record          writes docs/storage-faults.md, of all that FILE has
+//   --record          writes results.txt, of all that FILE has
 //   --cluster         instead, processes of a cluster of two nodes, chosen by --seed N, get SIGKILL
 //                     while claims come and go, --rounds N times in each of four tracks
 // It needs root. All it makes ends with it.
@@ -16,7 +16,7 @@ import { recordOf } from "./record.ts";
 import { clusterFaults } from "./cluster/run.ts";
 import { isGood, nameOfCase, type Outcome, Trials } from "./trials.ts";
 
-const RECORD = join(import.meta.dirname, "../../../docs/storage-faults.md");
+const RECORD = join(import.meta.dirname, "results.txt");
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 

@@ -36,6 +36,8 @@ export interface HuntOptions {
   readonly count: number;
   readonly jobs: number;
   readonly say: (line: string) => void;
+  /** Called with the seed and the checker of each mutant that was caught, by its name. */
+  readonly record?: (seeds: Readonly<Record<string, { seed: number; by: string }>>) => void;
 }
 
 /**
@@ -43,7 +45,7 @@ export interface HuntOptions {
  * not.
  */
 export async function hunt(options: HuntOptions): Promise<number> {
-  const { mutants, kind, from, count, jobs, say } = options;
+  const { mutants, kind, from, count, jobs, say, record } = options;
   const caught = new Map<string, Caught>();
   const tasks = huntingTasks(mutants, kind, from, count, (name) => caught.has(name));
   await runPool({
@@ -57,6 +59,8 @@ export async function hunt(options: HuntOptions): Promise<number> {
       caught.set(mutant, { seed: script.seed, checker, message: message.split("\n")[0]! });
     },
   });
+  const byName = [...caught].map(([name, { seed, checker: by }]) => [name, { seed, by }] as const);
+  record?.(Object.fromEntries(byName.sort(([a], [b]) => (a < b ? -1 : 1))));
   let strange = 0;
   for (const { name, breaks, seen = "", noticedBy } of mutants) {
     const found = caught.get(name);
