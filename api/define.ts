@@ -1,4 +1,4 @@
-/** Makes a `Kind` from the facts of its resource and what is written by hand about it. */
+/** Makes a `Kind` from the facts of its resource and its handwritten part. */
 import { assert } from "@raft2kube/std/assert.ts";
 import { ageColumn, nameColumn } from "./columns.ts";
 import { resourceFacts, type ResourceFact, type SubresourceFact } from "./facts.ts";

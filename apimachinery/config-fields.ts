@@ -1,6 +1,6 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 
-/** A configuration file is none of its kind; `message` names the field and what is wrong. */
+/** A configuration file is invalid; `message` names the field and the reason. */
 export class ConfigFileError extends CodedError {
   override readonly name = "ConfigFileError";
 

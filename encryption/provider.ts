@@ -15,7 +15,7 @@ export type Provider =
 /** The common prefix of all encrypted values. */
 const ANY_PREFIX = "k8s:enc:";
 
-/** One key's way to encrypt, and what it stands under in the store. */
+/** One key's cipher, and its prefix in the store. */
 interface Way {
   /** "" for values that are stored as they are. */
   readonly prefix: Buffer;

@@ -139,7 +139,7 @@ const DOCUMENT: Readonly<Record<string, readonly [number, Put]>> = {
     inside(writer, id, () => API_KEY(writer, 2, value)))],
 };
 
-/** The large maps, by field, their entries' field, and what each entry is. */
+/** The large maps, by field, their entries' field, and the type of each entry. */
 const MAPS: Readonly<Record<string, readonly [number, number, Put]>> = {
   paths: [8, 2, PATH_ITEM],
   definitions: [9, 1, schema],

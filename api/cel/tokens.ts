@@ -37,7 +37,7 @@ const FORMS: readonly (readonly [RegExp, LiteralType | "name" | "sign" | undefin
   [/&&|\|\||==|!=|<=|>=|\[\?|\.\?|[-+*/%<>!?:.,()[\]{}]/y, "sign"],
 ];
 
-/** The tokens of an expression, the end last. Throws CelError on what is no token. */
+/** The tokens of an expression, the end last. Throws CelError on invalid text. */
 export function tokensOf(text: string): Token[] {
   const tokens: Token[] = [];
   let at = 0;

@@ -46,8 +46,8 @@ export function parseTypedJson(body: Buffer): Document {
 }
 
 /**
- * Complaints in the order in which Go's decoder meets what they are about: a key that a type does
- * not know is one however often it stands, and what is under it is not looked at.
+ * Errors in the order in which Go's decoder meets their fields: a key that a type does not know is
+ * reported once, and its value is not examined.
  */
 function inOrder(text: string, unknown: readonly string[]): string[] {
   const strangers = new Set(unknown);

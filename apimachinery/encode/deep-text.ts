@@ -76,7 +76,7 @@ function* yamlItem(
     yield movedRight(text([item]), spaces);
     return;
   }
-  // The first line of what is in it bears the dash.
+  // The first line of a nested value has the dash.
   let first = true;
   for (const part of yamlLines(item, `${spaces}  `, text)) {
     yield first ? `${spaces}- ${part.slice(spaces.length + 2)}` : part;

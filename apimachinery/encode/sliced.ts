@@ -3,8 +3,8 @@ import { Slices } from "@raft2kube/std/slices.ts";
 import { isLarge, prettyJson, yamlLines } from "./deep-text.ts";
 
 /**
- * How an object is written that may be large: field by field, of a list item by item, and what is
- * large in these in pieces, so that others can run in between.
+ * Writes an object that may be large: field by field, lists item by item, and large fields in
+ * pieces, so that others can run in between.
  */
 export interface SlicedForm {
   readonly begin: string;
@@ -94,7 +94,7 @@ const STEP_BYTES = 1024 * 1024;
 
 /**
  * Joins parts and lets others run in between: copying many MB, whose pages the kernel has yet to
- * provide, takes long. `by` names it in the metric of what held the loop.
+ * provide, takes long. `by` names it in the metric of the loop's longest holders.
  */
 export async function joinSliced(
   parts: readonly Buffer[],

@@ -33,7 +33,7 @@ const SERVERS_OWN: readonly (readonly string[])[] = [
   ].map((name) => ["f:metadata", `f:${name}`]),
 ];
 
-/** Takes out of a set, in place, what its endpoint ignores. */
+/** Removes from a set, in place, the fields that its endpoint ignores. */
 export function withoutIgnored(tracked: Tracked, fields: FieldSet): FieldSet {
   for (const path of tracked.ignored) fields.cut(path);
   return fields;

@@ -21,7 +21,7 @@ export interface Part {
   value: Json;
 }
 
-/** The parts of a value, or undefined when it is owned as a whole: scalars and what is atomic. */
+/** The parts of a value, or undefined when it is owned as a whole: scalars and atomic values. */
 export function partsOf(place: Place, value: Json): Part[] | undefined {
   const { shape, field } = place;
   switch (shape.is) {

@@ -15,7 +15,10 @@ interface Operation {
   value: Json;
 }
 
-/** The operations of a JSON patch (RFC 6902). Throws 400 on what is none, 413 on too many. */
+/**
+ * The operations of a JSON patch (RFC 6902). Throws 400 on an invalid patch, 413 on too many
+ * operations.
+ */
 export function readJsonPatch(value: Json): Operation[] {
   if (!Array.isArray(value)) {
     const complaint = notUnmarshalled(value, "[]handlers.jsonPatchOp");

@@ -1,4 +1,7 @@
-/** The expressions of webhooks and policies: what they may name, and what they must give. */
+/**
+ * The expressions of webhooks and policies: the variables that they may use, and the type that they
+ * must return.
+ */
 import type { MatchCondition } from "../../gen/admissionregistration/v1.ts";
 import { checkCel } from "../../cel/check.ts";
 import type { CelScope, CelType } from "../../cel/types.ts";

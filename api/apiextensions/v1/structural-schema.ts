@@ -1,6 +1,6 @@
 /**
  * Schemas of custom resources: structural, so that every place has a type and can be pruned and
- * defaulted, with CEL rules about what is there.
+ * defaulted, with CEL rules about the values.
  */
 import { own } from "@raft2kube/std/own.ts";
 import type { JSONSchemaProps } from "../../gen/apiextensions/v1.ts";

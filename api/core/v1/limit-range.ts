@@ -1,4 +1,6 @@
-/** LimitRange: bounds of what one pod, container or claim in a namespace may ask for. */
+/**
+ * LimitRange: bounds of the resources that one pod, container or claim in a namespace may request.
+ */
 import { randomUUID } from "node:crypto";
 import type { LimitRange, LimitRangeItem } from "../../gen/core/v1.ts";
 import { column, nameColumn } from "../../columns.ts";

@@ -1,4 +1,4 @@
-/** ResourceQuota: bounds of what all objects of a namespace may use together. */
+/** ResourceQuota: bounds of the resources and objects of a namespace. */
 import { isDeepStrictEqual } from "node:util";
 import type {
   ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement,

@@ -1,4 +1,4 @@
-/** Role and ClusterRole: lists of what may be done. */
+/** Role and ClusterRole: lists of permitted actions. */
 import type { ClusterRole, PolicyRule, Role } from "../../gen/rbac/v1.ts";
 import { column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";

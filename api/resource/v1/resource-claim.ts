@@ -1,4 +1,4 @@
-/** ResourceClaim and its template: devices that pods ask for, and what they were given. */
+/** ResourceClaim and its template: devices that pods request, and those allocated to them. */
 import type {
   AllocatedDeviceStatus, AllocationResult, ResourceClaim, ResourceClaimTemplate,
 } from "../../gen/resource/v1.ts";

@@ -69,8 +69,8 @@ export function containersAmounts(spec: Spec, which: "requests" | "limits"): Amo
 }
 
 /**
- * A pod's spec with what its containers and sidecars take while a resize is under way: the largest
- * of what is asked for, allocated by the node and there; without the request when the node cannot
+ * A pod's spec with the resources of its containers and sidecars while a resize is under way: the
+ * largest of the requested, allocated and actual ones; without the request when the node cannot
  * grant it (upstream's UseStatusResources).
  */
 export function resizedSpec({ spec, status }: Pod): Pod["spec"] {

@@ -22,9 +22,9 @@ function limitsBoth(resources: ResourceRequirements | undefined): boolean {
 }
 
 /**
- * The quality-of-service class. Guaranteed: all containers limit cpu and memory to what they
- * request, which is the limit where a request is left out. BestEffort: no container requests
- * either. A pod's own resources count instead of its containers'.
+ * The quality-of-service class. Guaranteed: all containers limit cpu and memory to their requests,
+ * which default to the limits. BestEffort: no container requests either. A pod's own resources
+ * count instead of its containers'.
  */
 export function qosClassOf(spec: PodSpec): PodQOSClass {
   const holders = spec.resources !== undefined

@@ -77,7 +77,7 @@ function validatePodResourceName(name: string, path: string): FieldError[] {
 }
 
 /**
- * A pod's own resources: cpu, memory and huge pages, and no less than what its containers ask for.
+ * A pod's own resources: cpu, memory and huge pages, and no less than its containers request.
  * `path` is the spec's.
  */
 export function validatePodResources(spec: PodSpec, path: string): FieldError[] {
