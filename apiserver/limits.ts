@@ -138,7 +138,7 @@ export const OBJECT_COUNT_MS = 60_000;
 export const STORE_CHECK_TIMEOUT_MS = 2_000;
 /** Keys fetched from the store at a time. */
 export const STORE_PAGE_KEYS = 500;
-/** Events that one resource's history holds, and what they may take in memory. */
+/** Events that one resource's history has, and the memory that they may take. */
 export const HISTORY_EVENTS_MAX = 10_000;
 export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
 /** The same of all histories of this process together. */

@@ -66,7 +66,7 @@ function userOf(socket: TLSSocket): Certified | "unverified" | "none" {
   return { user, socket, from_ms, until_ms: Date.parse(certificate.valid_to) };
 }
 
-/** Names the certificate in what is kept about a request, as upstream does. */
+/** Names the certificate in a request's records, as upstream does. */
 function digestOf({ raw }: PeerCertificate): string {
   return `X509SHA256=${createHash("sha256").update(raw).digest("hex")}`;
 }

@@ -35,7 +35,7 @@ const VERBS: Readonly<Record<string, ServeVerb>> = {
   deletecollection: serveDeleteCollection,
 };
 
-/** Finds the resource of a request and what serves the verb. Throws 404 or 405. */
+/** Finds the resource of a request and the handler of the verb. Throws 404 or 405. */
 export async function serveResource(server: ApiServer, context: RequestContext): Promise<Answer> {
   const { info } = context;
   const resource = server.resources.find(info.group, info.version, info.resource);

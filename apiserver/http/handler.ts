@@ -24,7 +24,7 @@ import type { RequestListener } from "./server.ts";
 
 const log = logger("apiserver");
 
-/** Takes each request of a listener through filters to what answers it. */
+/** Passes each request of a listener through the filters to its handler. */
 export class Handler implements RequestListener {
   readonly #filters: readonly Filter[];
   readonly #answer: (context: RequestContext) => Promise<void>;

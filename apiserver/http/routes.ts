@@ -33,7 +33,7 @@ export interface Routes {
 /** Upstream's router takes a HEAD for these as for resources, and has nothing for it. */
 const GET_ALONE = /^\/(version|apis?)(\/|$)/;
 
-/** Sends each request to what serves its path. */
+/** Sends each request to the handler of its path. */
 export function routes(server: ApiServer, routed: Routes): Dispatch {
   return async (context) => {
     if (context.info.resourceRequest) {

@@ -111,7 +111,7 @@ export class AuthenticationMetrics {
     this.#validTokens.add();
   }
 
-  /** A token of a Secret came, and what it turned out to be. */
+  /** A token of a Secret came, with the result of its verification. */
   legacyToken(use: LegacyUse): void {
     this.#legacyTokens.get(use)!.add();
   }

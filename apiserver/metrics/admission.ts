@@ -32,7 +32,7 @@ export class PassMetrics {
   }
 }
 
-/** How long admission took and what it refused (upstream: admission/metrics). */
+/** Durations and refusals of admission (upstream: admission/metrics). */
 export class AdmissionMetrics {
   readonly #plugins: HistogramFamily;
   readonly #steps: HistogramFamily;

@@ -47,7 +47,7 @@ export interface Counted {
 export class RequestMetrics {
   readonly #clock: Clock;
   readonly #families: Families;
-  /** Requests being worked on: set by what bounds them. */
+  /** Requests under way, set by the bound on requests in flight. */
   readonly current: { readonly reading: Counter; readonly writing: Counter };
   readonly #late: CounterFamily;
   /** Rows by labelled resource, then by verb and the like. */
@@ -116,7 +116,7 @@ export class RequestMetrics {
 
 const WRITES = new Set(["create", "update", "patch"]);
 
-/** Upstream's labels of what bodies are for. */
+/** Upstream's labels of the purposes of bodies. */
 const BODY_VERBS: Readonly<Record<string, string>> = { deletecollection: "delete_collection" };
 
 function dryRunOf(query: URLSearchParams): string {

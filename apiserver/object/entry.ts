@@ -3,7 +3,10 @@ import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 /** An entry's strings, labels and fields, the objects around its body, and its event's. */
 const ENTRY_OVERHEAD_BYTES = 1_024;
 
-/** One object as the cache holds it: its JSON as clients get it, and what selectors look at. */
+/**
+ * One object as the cache holds it: its JSON as clients get it, and the fields that selectors
+ * match.
+ */
 export class Entry {
   /** The storage key, `/registry/pods/default/web`. */
   readonly key: string;

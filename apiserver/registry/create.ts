@@ -13,7 +13,7 @@ import { strategyContext, type WriteOptions } from "./write-options.ts";
 
 /**
  * Stores a new object: admission's changes, the kind's own preparation and validation, admission's
- * verdict, what must be reserved for it, the store. `object` belongs to this call.
+ * verdict, the reservations that it needs, the store. `object` belongs to this call.
  */
 export async function createObject(
   writer: Writer,

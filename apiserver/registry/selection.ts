@@ -39,7 +39,7 @@ export function selectionOf(kind: Kind, namespace: string, selectors: Selectors)
   };
 }
 
-/** The terms of both selectors. Throws 400 on what is none. */
+/** The terms of both selectors. Throws 400 on an invalid one. */
 export function readSelectors({ labelSelector, fieldSelector }: Selectors) {
   try {
     const labels = parseLabelSelector(labelSelector);

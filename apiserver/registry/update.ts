@@ -207,7 +207,7 @@ function checkPreconditions(
   metadata.resourceVersion = old.metadata.resourceVersion!;
 }
 
-/** The number of a resourceVersion, 0 for none. Throws 500, as upstream, on what is no number. */
+/** The number of a resourceVersion, 0 for none. Throws 500, as upstream, on any other text. */
 function revisionIn(text: string): number {
   if (/^\d*$/.test(text)) return Number(text);
   const message = `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`;

@@ -68,7 +68,9 @@ async function read(
       clearTimeout(timer);
       signal.removeEventListener("abort", broken);
     };
-    /** The rest is not read, and what came is not kept, as long as the stream may stay open. */
+    /**
+     * The rest is not read, and the received part is dropped, as long as the stream may stay open.
+     */
     const fail = (error: Error) => {
       end();
       request.off("data", take).pause();

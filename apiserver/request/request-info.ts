@@ -130,8 +130,8 @@ export function wholeNumber(text: string): number {
 }
 
 /**
- * How long a request may take: what its query asks for, but no longer than any may. Throws 400 in
- * the words of upstream's parser on what is no duration.
+ * How long a request may take: the time in its query, up to the bound of all. Throws 400 with
+ * upstream's message on an invalid duration.
  */
 export function timeoutOf(query: URLSearchParams): number {
   const text = query.get("timeout") ?? "";

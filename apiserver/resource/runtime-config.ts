@@ -14,8 +14,8 @@ function levelOf({ version }: Kind): "api/ga" | "api/beta" | "api/alpha" {
 
 /**
  * Reads upstream's `--runtime-config`: `api/all=false,apps/v1=true,batch/v1/cronjobs=false`. The
- * narrower entry wins. Throws RangeError, naming the entry, for what is no version or resource of
- * this server.
+ * narrower entry wins. Throws RangeError, naming the entry, for a version or resource that this
+ * server does not have.
  */
 export function readRuntimeConfig(text: string, kinds: readonly Kind[]): Serves {
   const switches = new Map<string, boolean>();

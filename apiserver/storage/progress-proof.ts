@@ -5,7 +5,7 @@ const SOUND_PATCHES: Readonly<Record<string, number>> = { "3.4": 31, "3.5": 13 }
 
 /**
  * Whether the store can prove by a progress notice that a watch has seen everything. Asked once;
- * an older etcd cannot, and what must be newest is then read from the store itself.
+ * with an older etcd, which cannot, reads of the newest state go to the store itself.
  */
 export class ProgressProof {
   readonly #etcd: EtcdClient;

@@ -53,7 +53,7 @@ export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
       for (const { namespace, name } of ours) {
         await quotas.store.change<Quota>(namespace, name, (quota) => {
           const taken = quota && take(request, quota);
-          // The quota may be gone since, and what changes nothing needs no write.
+          // The quota may be gone since, and an unchanged status needs no write.
           if (!taken) return { do: "keep", object: quota ?? ({ metadata: {} } as Quota) };
           updateManagedFields(quotas, taken, quota, STATUS_WRITE, context.clock.now());
           return { do: request.dryRun ? "keep" : "write", object: taken };

@@ -13,9 +13,7 @@ const GROUP = "apidiscovery.k8s.io";
 const VERSION = "v2";
 const LIST = "APIGroupDiscoveryList";
 
-/**
- * Answers `/api` and `/apis` and what lies directly below them. Documents are made when asked for.
- */
+/** Answers `/api` and `/apis` and the paths directly below them. Documents are made on demand. */
 export class Discovery {
   readonly #groups: readonly ServedGroup[];
   readonly #address: string;

@@ -66,7 +66,7 @@ function frame(kind: number, payload: Buffer): Buffer {
 export async function openWebSocketSink(context: RequestContext): Promise<WatchSink | undefined> {
   const { socket, head } = context.upgrade!;
   const request = context.request as IncomingMessage;
-  // The response would frame the bytes that follow, so it lets go of the connection.
+  // The response would frame the bytes that follow, so it is detached from the connection.
   context.response.detachSocket(socket as Socket);
   const refuse = (code: number, why: string, headers = "") => {
     refuseUpgrade(socket, code, why, headers);

@@ -43,13 +43,16 @@ const REFUSED_HEADERS = new Set([
   "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "location",
 ]);
 
-/** Which other pages may read this server's answers is nothing for a backend to say. */
+/**
+ * Whether a header of a backend is dropped; which pages may read this server's answers is not its
+ * to decide.
+ */
 const isRefused = (name: string): boolean =>
   REFUSED_HEADERS.has(name) || name.startsWith("access-control-");
 
 /**
  * A backend's answer to a request that is passed on to it. Throws 503 when it cannot be reached or
- * redirects, and what it refuses with where `contentType` says what it would otherwise send.
+ * redirects, and the backend's error where `contentType` is set for another body.
  */
 export async function openBackend(
   server: Pick<ApiServer, "closing">,

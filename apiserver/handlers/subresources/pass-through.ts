@@ -14,9 +14,9 @@ export interface ProxyPlace {
 }
 
 /**
- * Passes a request below `/proxy` to what runs there as it came: its path, query, headers and body,
- * or the connection itself when it asks for another protocol. Redirects that lead to where the
- * backend is are turned back to here, and so are the links of its pages.
+ * Passes a request below `/proxy` to its backend unchanged: its path, query, headers and body, or
+ * the connection itself when it asks for another protocol. Redirects that lead to where the backend
+ * is are turned back to here, and so are the links of its pages.
  */
 export async function passThrough(
   server: Pick<ApiServer, "closing">,

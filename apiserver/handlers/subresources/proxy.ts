@@ -19,7 +19,7 @@ interface ProxyTarget {
   port: string;
 }
 
-/** pods, services and nodes `/proxy`: a request to what runs there. */
+/** pods, services and nodes `/proxy`: a request to the backend there. */
 export async function serveProxy(
   server: ApiServer,
   resource: Resource,

@@ -35,7 +35,8 @@ const TRACKED: Tracked = {
 };
 
 /**
- * POST serviceaccounts/NAME/token: a signed token for the account, bound to what the request names.
+ * POST serviceaccounts/NAME/token: a signed token for the account, bound to the object that the
+ * request names.
  */
 export async function serveToken(
   server: ApiServer,

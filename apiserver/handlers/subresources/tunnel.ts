@@ -50,7 +50,7 @@ export async function tunnel(
   const client = context.upgrade;
   if (client === undefined) throw badRequest("Upgrade request required");
   const { answer, socket, head } = await agree(context, end);
-  // The response would frame the bytes that follow, so it lets go of the connection.
+  // The response would frame the bytes that follow, so it is detached from the connection.
   context.response.detachSocket(client.socket as Socket);
   client.socket.write(switchingProtocols(answer));
   if (head.length > 0) client.socket.write(head);

@@ -21,7 +21,7 @@ const PROTOCOLS = ["binary.k8s.io", BASE64];
  */
 export async function sendOverWebSocket(context: RequestContext, stream: Readable): Promise<void> {
   const { socket, head } = context.upgrade!;
-  // The response would frame the bytes that follow, so it lets go of the connection.
+  // The response would frame the bytes that follow, so it is detached from the connection.
   context.response.detachSocket(socket as Socket);
   const offered = protocolsWithoutToken(context.request);
   const chosen = offered.find((protocol) => PROTOCOLS.includes(protocol));
