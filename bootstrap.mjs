@@ -132,7 +132,7 @@ const STORE = {
   env: { MALLOC_ARENA_MAX: "1" },
 };
 
-/** An apiserver's requests live longer: half of what V8 takes by itself is enough for them. */
+/** An apiserver's requests live longer: half of V8's default is enough for them. */
 const APISERVER = { flags: ["--max-semi-space-size=16"], env: { MALLOC_ARENA_MAX: "1" } };
 
 const SETTINGS = { store: STORE, apiserver: APISERVER };

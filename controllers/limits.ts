@@ -105,7 +105,7 @@ export const CRON_LOOK_MS = 12 * 3_600_000;
 export const JOB_PODS_BURST = 500;
 /** Ended pods whose uids a Job's status may hold before they are counted: 20 KB (upstream's). */
 export const UNCOUNTED_PODS_MAX = 500;
-/** The pause before a failed pod of a Job is replaced, and what its doubling ends at. */
+/** The pause before a failed pod of a Job is replaced, and the bound of its doubling. */
 export const JOB_BACKOFF_MS = 10_000;
 export const JOB_BACKOFF_MS_MAX = 600_000;
 /** How long changes of a Job's pods are gathered before it is looked at. */

@@ -19,7 +19,7 @@ type Named = { name: string } & Section;
 
 /**
  * Reads a kubeconfig file's current context (client-go's `clientcmd` v1 format); relative paths are
- * relative to the file. Throws CodedError `BAD_KUBECONFIG` naming the file and what is missing.
+ * relative to the file. Throws CodedError `BAD_KUBECONFIG` naming the file and the missing field.
  */
 export async function readKubeconfig(path: string): Promise<KubeAccess> {
   const bad = (what: string, cause?: unknown) =>

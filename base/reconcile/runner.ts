@@ -11,7 +11,7 @@ export interface RunnerOptions {
    * where that is not `max_ms`; Infinity: only when one is requested.
    */
   run(): void | number | Promise<void | number>;
-  /** Called after each pass, with what it threw or with nothing: a `failureLog`. */
+  /** Called after each pass, with its error or with nothing: a `failureLog`. */
   readonly report: ReportOutcome;
   /** Pause between a request and its pass, which collects the requests of a burst. Default 0. */
   readonly min_ms?: number;

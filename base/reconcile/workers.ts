@@ -2,7 +2,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { WorkQueue } from "./workqueue.ts";
 
-/** Brings one object nearer to what is wanted. May ask to be called again after a time. */
+/** Brings one object nearer to its desired state. May ask to be called again after a time. */
 export type Reconcile = (key: string) => Promise<{ again_ms: number } | void>;
 
 export interface WorkersOptions {

@@ -162,8 +162,8 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
 }
 
 /**
- * Copies a message: messages are views of what the socket delivered, and each of their fields keeps
- * all of that in memory; Node's pool would keep as much.
+ * Copies a message: messages are views of received buffers, and each of their fields keeps the
+ * whole buffer in memory; Node's pool would keep as much.
  */
 function copied(message: Buffer): Buffer {
   return message.buffer.byteLength > 2 * message.length ? ownBytes(message) : message;

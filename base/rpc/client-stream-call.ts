@@ -12,7 +12,7 @@ type Result = Promise<IteratorResult<unknown, undefined>>;
  */
 export class StreamClientCall extends ClientCall implements AsyncIterableIterator<unknown> {
   readonly #responses = new RequestQueue((bytes) => this.#taken(bytes));
-  /** Bytes of messages that wait, and what the server's window has not been given back. */
+  /** Bytes of waiting messages, and those not yet given back to the server's window. */
   #queued = 0;
   #owed = 0;
 

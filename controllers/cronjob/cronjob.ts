@@ -54,7 +54,7 @@ export function startCronJobs(context: ControllerContext): Running {
   const look = (cronJob: CronJob) => loop.queue.add(keyOf(cronJob));
   cronJobs.handle({
     added: look,
-    // A look at what is gone ends the delay until its next start.
+    // Reconciling a deleted object ends the delay until its next start.
     deleted: look,
     updated(cronJob, old) {
       const { schedule, timeZone } = cronJob.spec;

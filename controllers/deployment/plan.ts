@@ -37,7 +37,7 @@ export interface DeploymentPlan {
   again_ms: number | undefined;
 }
 
-/** The step of one strategy: sizes to give, or a ReplicaSet to create, and what to clean up. */
+/** The step of one strategy: sizes to give, or a ReplicaSet to create, and the sets to clean up. */
 interface Step {
   sizes: Sizes;
   create?: boolean;

@@ -15,7 +15,7 @@ const CONTROL_PLANE = ["node-role.kubernetes.io/control-plane", "node-role.kuber
 /** Each zone's share of the CPU of all ready nodes; undefined when it is unknown. */
 export type ZoneShares = ReadonlyMap<string, number> | undefined;
 
-/** The slices of one Service and family: what is to be written, and what stays as it is. */
+/** The slices of one Service and family: those to write, and those that stay as they are. */
 export interface Slices {
   readonly create: readonly EndpointSlice[];
   readonly update: readonly EndpointSlice[];

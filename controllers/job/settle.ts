@@ -7,7 +7,9 @@ export interface Outcome {
   active: number;
   ready: number;
   terminating: number;
-  /** Pods were counted on what the informer shows, and nothing is under way that it does not. */
+  /**
+   * Pods were counted from the informer's state, and no write is under way that it does not show.
+   */
   trusted: boolean;
   /** The pods of a job that has ended are all on their way out. */
   cleared: boolean;

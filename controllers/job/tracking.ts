@@ -10,7 +10,7 @@ import { judgeFailure, type PolicyAction } from "./policies.ts";
 export interface Tracking {
   /** The status, with the uids of ended pods, and the condition that announces the end. */
   status: JobStatus;
-  /** Pods to let go once that is written. */
+  /** Pods to release once that is written. */
   release: readonly Pod[];
   /** The condition of the end, for after the release. */
   final?: JobCondition;

@@ -46,7 +46,7 @@ export function watchJobs(
     },
     deleted(job) {
       forget(keyOf(job));
-      // A look at what is gone ends the delay until its deadline.
+      // Reconciling a deleted object ends the delay until its deadline.
       queue.add(keyOf(job));
     },
   });

@@ -10,7 +10,7 @@ const BOUNDS_S = exponentialBounds(0.001, 2, 15);
 
 type Action = "scale_up" | "scale_down" | "none";
 
-/** Steps of HorizontalPodAutoscalers, and what their metrics asked for. */
+/** Steps of HorizontalPodAutoscalers, and the replicas that their metrics requested. */
 export class AutoscalerMetrics {
   readonly #reconciliations: CounterFamily;
   readonly #durations: HistogramFamily;

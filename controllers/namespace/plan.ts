@@ -5,7 +5,7 @@ import { timeText } from "@raft2kube/client-kube/object/time.ts";
 export interface RemainingContent {
   /** Objects left, by group resource (`pods`, `deployments.apps`). */
   remaining: Map<string, number>;
-  /** Finalizers on what is left, and on how many objects. */
+  /** Finalizers on the remaining objects, and on how many of them. */
   finalizers: Map<string, number>;
   /** Resources whose deletion failed, with the error. */
   failures: string[];

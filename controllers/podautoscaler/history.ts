@@ -70,7 +70,7 @@ export function stabilize(
     : { replicas, reason: "ScaleDownStabilized", message: HIGHEST };
 }
 
-/** Adds a recommendation, and lets go of those that no window reaches. */
+/** Adds a recommendation, and drops those that no window reaches. */
 export function recommend(
   history: History, replicas: number, { up_ms, down_ms }: Windows, now_ms: number,
 ): History {

@@ -29,7 +29,7 @@ export interface Question {
     "cpuInitializationPeriod_ms" | "initialReadinessDelay_ms">;
 }
 
-/** How many replicas there should be by one metric, and what was measured. */
+/** How many replicas there should be by one metric, and the measured value. */
 export interface Proposal {
   readonly replicas: number;
   /** The average over the pods, in thousandths. */
@@ -86,7 +86,7 @@ function utilizationOf(
 }
 
 /**
- * Scales by the ratio of what the ready pods use to the target. Where pods are unready or were not
+ * Scales by the ratio of the ready pods' usage to the target. Where pods are unready or were not
  * measured the change is damped: such a pod counts as unused when scaling up, and one that was not
  * measured as used (`whole`) when scaling down. If that reverses the direction, nothing changes.
  */

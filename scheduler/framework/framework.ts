@@ -24,8 +24,8 @@ export interface Rejection {
 }
 
 /**
- * The plugins of one profile by extension point, each in the profile's order. Nothing here depends
- * on what a plugin does: `cycle.ts` and `scheduler.ts` call the points in upstream's order.
+ * The plugins of one profile by extension point, each in the profile's order. Plugins are not
+ * distinguished here: `cycle.ts` and `scheduler.ts` call the points in upstream's order.
  */
 export class Framework implements Handle {
   readonly plugins: readonly Plugin[];

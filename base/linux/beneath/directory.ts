@@ -51,8 +51,8 @@ const [EINVAL, EFBIG, ELOOP] = [22, 27, 40];
 const NAMES_AT_ONCE = 256;
 
 /**
- * A directory held by its descriptor, and the only way to what is beneath it. Methods that look up
- * (`handle`, `directory`, `open`, `readFile`) take a path and never leave the directory. Methods
+ * A directory held by its descriptor, and the only way to the files beneath it. Methods that look
+ * up (`handle`, `directory`, `open`, `readFile`) take a path and never leave the directory. Methods
  * that change names take a single name, never follow a link under it, and refuse an empty one, `.`,
  * `..` and slashes with EINVAL. Failures are SystemCallError with errno's name as their code.
  */

@@ -10,7 +10,7 @@ export class NetlinkError extends CodedError {
   override readonly name = "NetlinkError";
 }
 
-/** One message of an answer: its header's fields, and what follows the header. */
+/** One message of an answer: its header's fields, and its body. */
 export interface NetlinkMessage {
   type: number;
   flags: number;

@@ -26,8 +26,8 @@ const OWN_CODE = /^([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ \S+ +(.+)$/;
 
 /**
  * Takes the pages of Node's own code out of this process's memory. A start runs through most of
- * them, what follows through a third; what is used comes back at its next use, 64 KiB at a time,
- * out of the kernel's cache of the file. The kernel can drop the rest there when room is short.
+ * them, later work through a third; pages come back at their next use, 64 KiB at a time, out of the
+ * kernel's cache of the file. The kernel can drop the rest there when room is short.
  */
 export function returnUnusedCode(): void {
   const madvise = koffi.load(null).func("int madvise(uintptr_t from, size_t length, int advice)");

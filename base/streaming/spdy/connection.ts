@@ -231,7 +231,7 @@ export class SpdyConnection implements StreamCarrier {
         this.#peerCountsWindows = true;
         return;
       default:
-        // GOAWAY and what later drafts added: nothing to do.
+        // GOAWAY and frames of later drafts: nothing to do.
         return;
     }
   }

@@ -21,7 +21,7 @@ export function http2Transport(connection: KubeConnection, clock: Clock): Transp
   };
 }
 
-/** One TLS connection and what it carries. */
+/** One TLS connection and its requests. */
 interface Connection {
   readonly session: http2.ClientHttp2Session;
   streams: number;
