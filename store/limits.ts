@@ -37,7 +37,9 @@ export const PEER_RECONNECT_MS = 200;
 /** Peers: members that called before the membership named them. */
 export const PEERS_MAX = 16;
 
-/** Snapshots: pairs in one checked block, at least one; and what a reader takes for a block. */
+/**
+ * Snapshots: pairs in one checked block, at least one; and the largest block that a reader accepts.
+ */
 export const SNAPSHOT_BLOCK_BYTES = 256 * 1024;
 export const SNAPSHOT_BLOCK_BYTES_MAX = 64 * 1024 * 1024;
 /** Snapshots: one part on the wire, and how often the receiver says how far it is. */

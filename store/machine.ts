@@ -276,8 +276,8 @@ function progressNotices(
 }
 
 /**
- * The leadership first, while all still works; then from the outside in: no new calls, no new
- * entries, what is in memory to disk, the files.
+ * Gives up the leadership first, while all still works; then closes from the outside in: no new
+ * calls, no new entries, memory to disk, the files.
  */
 async function shutDown(
   machine: Machine,

@@ -93,7 +93,7 @@ export class Progress {
 
   /**
    * The follower rejected an append after `rejected`: steps `next` back, to `hint` + 1 at most.
-   * Returns false when the answer is older than what is known.
+   * Returns false when the answer is outdated.
    */
   rejected(rejected: number, hint: number): boolean {
     // lab:04 begin rejected

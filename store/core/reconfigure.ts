@@ -44,7 +44,10 @@ export function applyChange(raft: RaftState, change: MembershipChange): Membersh
   return raft.membership;
 }
 
-/** Puts a membership into effect; a leader acts on what a smaller or larger quorum allows. */
+/**
+ * Puts a membership into effect; a leader commits what a smaller quorum allows, and probes
+ * newcomers.
+ */
 export function switchMembership(raft: RaftState, membership: Membership): void {
   adoptMembership(raft, membership);
   if (raft.role !== "leader") return;

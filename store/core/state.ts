@@ -54,7 +54,10 @@ interface MemberState {
   restored: SnapshotMark | undefined;
   /** The number of the last round of heartbeats that confirms a read; never used twice. */
   readRound: number;
-  /** Messages that may leave now, and those that must wait until what they promise is durable. */
+  /**
+   * Messages that may leave now, and those that must wait until the state that they promise is
+   * durable.
+   */
   outbox: Message[];
   outboxAfterPersist: Message[];
   readAnswers: ReadAnswer[];

@@ -1,7 +1,7 @@
 import type { Outcome } from "../mvcc/apply/responses.ts";
 import type { WatchHub } from "../mvcc/watch/hub.ts";
 
-/** The parts of a member that act on what a command did. */
+/** The parts of a member that act on a command's effects. */
 export interface OutcomeActions {
   watches: Pick<WatchHub, "notify">;
   onCompacted: () => void;

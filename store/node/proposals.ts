@@ -55,13 +55,13 @@ export interface ProposalBatch {
 const UNKNOWABLE = Number.POSITIVE_INFINITY;
 
 /**
- * Commands on their way: waiting to be proposed, or proposed and waiting to be applied. Each has a
+ * Commands under way: waiting to be proposed, or proposed and waiting to be applied. Each has a
  * ticket, by which it is known again in the log.
  *
- * A command handed over in a term can be appended in that term only: the leader of another takes
- * no message of it. So once an entry of a later term is applied here, what was handed over before
- * and is not applied is lost for certain, and is proposed again: never twice applied. A proposal
- * that is not applied in time fails with a timeout; it may still be applied later, as with etcd.
+ * A command handed over in a term can be appended in that term only: the leader of another takes no
+ * message of it. So once an entry of a later term is applied here, what was handed over before and
+ * is not applied is lost for certain, and is proposed again: never twice applied. A proposal that
+ * is not applied in time fails with a timeout; it may still be applied later, as with etcd.
  */
 export class Proposals {
   readonly #session: number;

@@ -7,8 +7,8 @@ export interface Testimony extends KvHash {
 }
 
 /**
- * `agree`: all that answered are equal. `corrupt`: these differ from what a majority of all members
- * has. `divided`: they differ, and no majority shows which members are wrong.
+ * `agree`: all that answered are equal. `corrupt`: these differ from a majority of all members.
+ * `divided`: they differ, and no majority shows which members are wrong.
  */
 export type Verdict =
   | { kind: "agree" }

@@ -29,7 +29,7 @@ export class Serving {
     return stopped ? Status.NOT_SERVING : Status.SERVING;
   }
 
-  /** Calls `changed` whenever the status may be another, until what is returned is called. */
+  /** Calls `changed` whenever the status may be another, until the returned function is called. */
   listen(changed: () => void): () => void {
     this.#listeners.add(changed);
     return () => this.#listeners.delete(changed);

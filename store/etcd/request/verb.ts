@@ -11,7 +11,7 @@ export type Right = "user" | "admin" | "keys" | "applied" | "own" | "none";
 /** The signal that is aborted when a call ends before its response; most verbs ignore it. */
 export type Ending = Pick<Call, "signal">;
 
-/** An RPC: what it does, and what must hold before it does it. `R` is what `run` returns. */
+/** An RPC: its work, and the rights and conditions that it needs. `R` is the result of `run`. */
 export interface Verb<Q, R> {
   readonly run: (context: EtcdContext, request: Q, ending: Ending) => R;
   readonly right: Right | ((request: Q) => Right);

@@ -61,8 +61,8 @@ export interface Responses {
 }
 
 /**
- * The result of a command: a response, or one of etcd's errors, the same on every member; and what
- * the member that applied it acts on.
+ * The result of a command: a response, or one of etcd's errors, the same on every member; and the
+ * changes that the member that applied it acts on.
  */
 export type Outcome = Applied | { response?: undefined; error: EtcdError; changes?: undefined };
 

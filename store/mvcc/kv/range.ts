@@ -79,7 +79,7 @@ export function finishRange(request: RangeRequest, plan: RangePlan, read: KeyVal
   let kvs = filtered(request) ? read.filter((kv) => passes(request, kv)) : read;
   if (!inKeyOrder(request)) kvs = sort(request, kvs);
   const limited = request.limit > 0 && !request.countOnly;
-  // The limit may already have been applied to what was read.
+  // The read may already have applied the limit.
   const unread = readLimit(request) !== Infinity && plan.count > request.limit;
   const more = limited && (unread || kvs.length > request.limit);
   if (limited && kvs.length > request.limit) kvs = kvs.slice(0, request.limit);

@@ -11,7 +11,7 @@ import type { State } from "../state/state.ts";
 /** A checksum over the records of the revisions up to one. */
 export interface KvHash {
   hash: number;
-  /** The revision that was hashed, and what it was compacted to: both make two comparable. */
+  /** The revision that was hashed, and the compacted one: both make two hashes comparable. */
   revision: number;
   compactRevision: number;
 }

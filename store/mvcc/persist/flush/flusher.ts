@@ -18,7 +18,7 @@ export interface Flushed {
 
 /**
  * Carries the state to the backend: records, leases, revision and applied index of one moment in
- * one atomic, synced batch (S4). The log may be cut only up to what `onFlushed` reports.
+ * one atomic, synced batch (S4). The log may be cut only up to the index that `onFlushed` reports.
  */
 export class Flusher {
   readonly #state: State;
@@ -101,7 +101,7 @@ export class Flusher {
 
   /**
    * Starts no other flush: the member has failed, perhaps within an entry, whose index the state
-   * has already. The log has the entry; the next start applies it to what is in the backend (S4).
+   * has already. The log has the entry; the next start applies it to the backend's state (S4).
    */
   abandon(): void {
     this.#failed = true;

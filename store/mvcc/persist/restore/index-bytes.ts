@@ -65,7 +65,7 @@ export class BlockWriter {
   }
 }
 
-/** Reads what a BlockWriter wrote. Throws RangeError at what is damaged or cut short. */
+/** Reads the output of a BlockWriter. Throws RangeError at damaged or truncated blocks. */
 export class BlockReader {
   readonly #bytes: Buffer;
   /** Where the next block starts, where this one is read, and where it ends. */
