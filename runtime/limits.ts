@@ -74,7 +74,10 @@ export const MONITOR_CHECK_INTERVAL_MS = 5_000;
 /** How long conmon may take to write the exit file after its container ended. */
 export const EXIT_FILE_TIMEOUT_MS = 5_000;
 
-/** A registry: a request, and what a transfer must bring in as much time of waiting. */
+/**
+ * A registry: time of a request, and the bytes that a transfer must bring in as much time of
+ * waiting.
+ */
 export const REGISTRY_TIMEOUT_MS = 60_000;
 export const REGISTRY_PROGRESS_BYTES = 64 << 10;
 /** The headers of an answer; redirections that are followed; indexes within indexes. */

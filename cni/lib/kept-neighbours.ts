@@ -6,8 +6,8 @@ import { asError } from "@raft2kube/std/errors.ts";
 
 /**
  * Keeps addresses on a link resolved: a full table of neighbours, which all network namespaces of a
- * machine share, takes no new entry and drops what is older than 5 s. Entries with `protocol` are
- * the caller's: one that is not wanted is deleted. Appends what was changed, and what was refused.
+ * machine share, takes no new entry and drops those older than 5 s. Entries with `protocol` are the
+ * caller's: one that is not wanted is deleted. Appends what was changed, and what was refused.
  */
 export function keepNeighbours(
   route: NetlinkSocket,

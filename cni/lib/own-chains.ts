@@ -11,7 +11,7 @@ export interface OwnChains {
 
 /**
  * Returns the transaction that replaces our chains, and adds those jumps to them that are not in
- * `saved`, what the table has now.
+ * `saved`, the table's present rules.
  */
 export function chainsInput({ table, hooks, rules }: OwnChains, saved: readonly string[]): string {
   const chains = [...new Set(Object.values(hooks))];

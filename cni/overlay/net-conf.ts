@@ -41,7 +41,7 @@ const VXLAN_PORT = 8472;
 /** flannel's. */
 const UDP_PORT = 8285;
 const VNI_MAX = 2 ** 24 - 1;
-/** The least MTU of IPv4 (RFC 791), and what a link can have. */
+/** The least MTU of IPv4 (RFC 791), and the largest of a link. */
 const MTU = { least: 68, most: 65_535 } as const;
 
 type Json = Record<string, unknown>;

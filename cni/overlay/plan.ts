@@ -95,7 +95,7 @@ export interface OverlayPlan {
   readonly problems: readonly string[];
 }
 
-/** This node, and what it sees of the others. */
+/** This node, and its view of the others. */
 export interface PlanInput {
   readonly conf: NetConf;
   readonly nodeName: string;

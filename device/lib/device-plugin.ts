@@ -122,8 +122,8 @@ class ServedDevicePlugin {
 
   /**
    * Calls Register at `kubelet.sock`: version v1beta1, the name of the plugin's socket in the same
-   * directory, the resource, and what `optionsOf` says of the behaviour. The call ends as `limits`
-   * says: the kubelet may hang.
+   * directory, the resource, and the behaviour's `optionsOf`. The call ends as `limits` says: the
+   * kubelet may hang.
    */
   async #register(): Promise<void> {
     const { behaviour, socketName } = this.#options;

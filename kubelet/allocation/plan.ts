@@ -34,7 +34,7 @@ export interface ContainerUpdate {
   limits: Init<LinuxContainerResources>;
 }
 
-/** A pod that does not have, or whose running containers do not have, what is allocated. */
+/** The resize of a pod whose spec or running containers differ from the allocated resources. */
 export interface ResizePlan {
   /** Whether the pod or a running container still has other resources than those allocated. */
   inProgress: boolean;

@@ -1,7 +1,7 @@
 import { ContainerAllocateResponse } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { readCheckpointFile, writeCheckpointFile } from "../pods/checkpoint-file.ts";
 
-/** Devices that a container holds, and what its plugin answered for them. */
+/** Devices of a container, and their plugin's answer for them. */
 export interface DeviceEntry {
   podUid: string;
   container: string;

@@ -14,7 +14,7 @@ export interface CsiDriver {
   endpoint: string;
   /** The driver's id of this node. */
   nodeId: string;
-  /** Topology segments: labels of the node, and what volumes are reachable from. */
+  /** Topology segments: labels of the node, from which volumes are reachable. */
   topology: Record<string, string>;
   /** 0 means no limit. */
   maxVolumes: number;

@@ -24,7 +24,10 @@ export function formerValues(
   return new Map(wanted.map(({ name }) => [name, noted.get(name) ?? readSysctl(name)]));
 }
 
-/** The parameters that a mode may set, and what it leaves in a namespace, until that is removed. */
+/**
+ * The parameters that a mode may set, and the note that it leaves in a namespace until it is
+ * removed.
+ */
 export interface ParameterTraces {
   all: readonly Parameter[];
   /** Returns the note of the former values; undefined if what it is kept on is gone. */

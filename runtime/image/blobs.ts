@@ -11,7 +11,7 @@ import { RuntimeError } from "../errors.ts";
 import { FILE_BYTES, type DiskReserve } from "./disk-reserve.ts";
 import { DIGEST } from "./reference.ts";
 
-/** Where content came from, for messages, and what it must be. */
+/** The origin of content, for messages, and its expected digest and size. */
 export interface Expected {
   /** The digest that it must have; absent when it is to be found out. */
   digest?: string;

@@ -83,7 +83,7 @@ export class LayerStore {
     });
   }
 
-  /** Removes every layer but those to keep, and what interrupted work left behind. */
+  /** Removes every layer but those to keep, and the remains of interrupted work. */
   async retain(diffIds: ReadonlySet<string>): Promise<void> {
     const kept = new Set([...diffIds].map(nameOf));
     for (const entry of await namesIn(this.#directory)) {

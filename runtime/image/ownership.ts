@@ -27,8 +27,8 @@ export function describe(handle: Handle, header: TarHeader, ids: MappedIds): Los
 }
 
 /**
- * Whether a layer may set an extended attribute: capabilities of programs, and what users keep.
- * Others speak to the host's kernel: to its overlayfs, its security modules, its integrity checks.
+ * Whether a layer may set an extended attribute: capabilities of programs, and users' own. Others
+ * affect the host's kernel: its overlayfs, its security modules, its integrity checks.
  */
 function isAllowed(name: string): boolean {
   return name === "security.capability" || (/^user\./.test(name) && !/^user\.overlay\./.test(name));

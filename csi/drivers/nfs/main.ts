@@ -20,7 +20,7 @@ export interface NfsOptions {
   driverName?: string;
   /** Mount options of the Controller service where a class has none. */
   mountOptions?: readonly string[];
-  /** The program of its processes, and what its mounts show; a test has another than NFS. */
+  /** The program of the driver's processes, and the source of a mount; a test has other ones. */
   seam?: { process: URL; sourceOfMount: NfsDriver["sourceOfMount"] };
   clock: Clock;
 }

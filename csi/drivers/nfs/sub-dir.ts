@@ -1,7 +1,10 @@
 import { invalidArgument } from "../../lib/errors.ts";
 import { NAME_BYTES_MAX, SUB_DIR_PARTS_MAX } from "./limits.ts";
 
-/** The driver's own directory in a share: records, snapshots, and what is being made or removed. */
+/**
+ * The driver's own directory in a share: records, snapshots, and content that is being made or
+ * removed.
+ */
 export const META_DIR = ".r2k-csi";
 
 /** Names that a class may use, and the parameter of the provisioner that has the value. */

@@ -19,7 +19,7 @@ const LIMITS = {
   call_ms: RESTORE_MS_MAX, end_ms: RESTORE_END_MS_MAX,
 };
 
-/** The programs of a namespace, and what stays open between transactions. */
+/** The programs of a namespace, and the sessions that stay open between transactions. */
 interface Open {
   tools: Iptables;
   session: IptablesSession;

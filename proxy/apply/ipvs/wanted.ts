@@ -21,8 +21,8 @@ export interface Context {
 }
 
 /**
- * Returns the virtual servers of a Service port, one for each frontend, and what the rules ask
- * about them. Pure.
+ * Returns the virtual servers of a Service port, one for each frontend, and the sets that the rules
+ * look up. Pure.
  */
 export function wantedOf(port: ServicePort, { scheduler, nodeAddresses }: Context): Wanted {
   // lab:14 begin wanted

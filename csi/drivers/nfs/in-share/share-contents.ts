@@ -8,7 +8,7 @@ import { META_DIR } from "../sub-dir.ts";
 
 /**
  * The driver's directories in a share: records of volumes and snapshots, the directories that
- * volume names lead to, and what is being made or removed.
+ * volume names lead to, and content that is being made or removed.
  */
 export type MetaKind = "volumes" | "names" | "snapshots" | "new" | "trash";
 
