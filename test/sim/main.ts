@@ -9,7 +9,7 @@
 //   --mutants            puts each known bug back in and says which seed and checker found it;
 //       --record         writes them to mutants/seeds.json
 //   --mutant NAME        only this bug, with --mutants; puts it in, with --transcript or --shrink
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -84,9 +84,12 @@ async function main(): Promise<number> {
   return many(args, { kind, from, count, jobs });
 }
 
+/** Records the seeds of the hunted mutants beside those of the others. */
 function writeSeeds(seeds: object): void {
   const file = join(import.meta.dirname, "mutants/seeds.json");
-  writeFileSync(file, `${JSON.stringify(seeds, undefined, 2)}\n`);
+  const all = { ...(JSON.parse(readFileSync(file, "utf8")) as object), ...seeds };
+  const sorted = Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1));
+  writeFileSync(file, `${JSON.stringify(Object.fromEntries(sorted), undefined, 2)}\n`);
 }
 
 function mutantOf(name: string): Mutant {

@@ -60,7 +60,7 @@ export async function hunt(options: HuntOptions): Promise<number> {
     },
   });
   const byName = [...caught].map(([name, { seed, checker: by }]) => [name, { seed, by }] as const);
-  record?.(Object.fromEntries(byName.sort(([a], [b]) => (a < b ? -1 : 1))));
+  record?.(Object.fromEntries(byName));
   let strange = 0;
   for (const { name, breaks, seen = "", noticedBy } of mutants) {
     const found = caught.get(name);
