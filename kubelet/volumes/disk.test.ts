@@ -45,7 +45,7 @@ describe.runIf(process.getuid?.() === 0)("a mount point", () => {
   });
 
   test("is found without the list of all mounts, whose length is up to the pods", () => {
-    const modules = ["mount-point.ts", "mount.ts"].map((name) => {
+    const modules = ["mount/mount-point.ts", "mount/mount.ts"].map((name) => {
       return import.meta.resolve(`@raft2kube/linux/${name}`);
     });
     const node = [process.execPath, "--input-type=module", "--eval", PROGRAM, ...modules];
