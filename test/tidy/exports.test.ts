@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { LIBRARIES } from "../../scripts/build/libraries.ts";
 import { moduleOf, targetOf } from "./exports.ts";
-import { APART, handWritten, type SourceFile, sourceFiles } from "./sources.ts";
+import { APART, handWritten, ROOT, type SourceFile, sourceFiles } from "./sources.ts";
 
 it("knows which file an import means", () => {
   expect(targetOf("store/wal/wal.ts", "../limits.ts")).toBe("store/limits.ts");
@@ -62,4 +64,25 @@ it("no part of the product is there for its tests alone", () => {
   const isProduct = (path: string) => !APART.test(path);
   const product = files.filter(({ path }) => isProduct(path));
   expect(unused(product, isProduct)).toEqual(FOR_TESTS);
+});
+
+/** Packages that list what is public; `./*` is there for tests and labs. */
+const LISTING = [
+  "apiserver", "client/etcd", "client/kube", "controllers", "csi", "device", "kubelet", "runtime",
+  "scheduler",
+];
+
+it.each(LISTING)("the exports of %s are what other packages of the product import", (folder) => {
+  const { exports } = JSON.parse(readFileSync(join(ROOT, folder, "package.json"), "utf8")) as {
+    exports: Record<string, string>;
+  };
+  const imported = new Set<string>();
+  for (const [path, { imports }] of modules) {
+    if (APART.test(path) || path.startsWith(`${folder}/`)) continue;
+    for (const target of imports.keys()) {
+      if (target.startsWith(`${folder}/`)) imported.add(`.${target.slice(folder.length)}`);
+    }
+  }
+  const listed = [...imported].sort();
+  expect(exports).toEqual(Object.fromEntries([...listed, "./*"].map((each) => [each, each])));
 });
