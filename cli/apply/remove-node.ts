@@ -10,8 +10,7 @@ import {
   CERTIFICATE_SIGNING_REQUESTS, CONFIG_MAPS, ENDPOINT_SLICES, NODES, PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { REMOVED_NODES } from "@raft2kube/pki/removed-nodes.ts";
-import { type Clock, MS_PER_DAY } from "@raft2kube/std/clock.ts";
-import type { ClusterPlace } from "../spec/config.ts";
+import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { setStopped } from "../spec/nodes.ts";
 import { CERTIFICATE_DAYS } from "../pki/renew.ts";
 import { purgeData, removeNodeFromHost } from "./remove.ts";
@@ -19,54 +18,38 @@ import { deleteNfsClass } from "./nfs-class.ts";
 import type { StepOf } from "../plan/step.ts";
 import type { Context } from "./context.ts";
 
+/**
+ * Stops a node: processes, containers and namespace go, its data and its Node stay. The Node
+ * becomes NotReady immediately, as that of a machine that is shut down, so Services do without it.
+ */
 export function applyStopNode(
   { name, node }: StepOf<"stop-node">,
   context: Context,
 ): Promise<void> {
   return context.step(`stopping node ${name}`, async () => {
-    return stopNode(await context.client(), node, name, context.clock);
+    const client = await context.client();
+    await setStopped(node, true);
+    await removeNodeFromHost(node, context.clock);
+    await showNotReady(client, name);
   });
-}
-
-export async function applyRemoveNode(
-  { name, node }: StepOf<"remove-node">,
-  context: Context,
-): Promise<void> {
-  await context.step(`removing node ${name}`, async () => {
-    return removeNode(await context.client(), node, name, context.clock);
-  });
-}
-
-/**
- * Stops a node: processes, containers and namespace go, its data and its Node stay. The Node
- * becomes NotReady immediately, as that of a machine that is shut down, so Services do without it.
- */
-async function stopNode(
-  client: KubeClient,
-  node: ClusterPlace,
-  name: string,
-  clock: Clock,
-): Promise<void> {
-  await setStopped(node, true);
-  await removeNodeFromHost(node, clock);
-  await showNotReady(client, name);
 }
 
 /**
  * Removes a node for good: from the host, its data, and from the cluster, where its certificates
  * and its pods' tokens are no longer accepted. Copies of them are useless from then on.
  */
-async function removeNode(
-  client: KubeClient,
-  node: ClusterPlace,
-  name: string,
-  clock: Clock,
+export function applyRemoveNode(
+  { name, node }: StepOf<"remove-node">,
+  context: Context,
 ): Promise<void> {
-  await refuseCertificates(client, name);
-  await removeNodeFromHost(node, clock);
-  await deletePods(client, name);
-  await deleteObjects(client, name);
-  await purgeData(node);
+  return context.step(`removing node ${name}`, async () => {
+    const client = await context.client();
+    await refuseCertificates(client, name);
+    await removeNodeFromHost(node, context.clock);
+    await deletePods(client, name);
+    await deleteObjects(client, name);
+    await purgeData(node);
+  });
 }
 
 /** Ends what the node's users may do; entries go when the certificates have ended by themselves. */

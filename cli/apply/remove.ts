@@ -29,13 +29,6 @@ const CONTAINERS_TERMINATE_TIMEOUT_MS = 5_000;
 /** Passes over the mount table; unmounting uncovers mounts below. */
 const UNMOUNT_PASSES_MAX = 8;
 
-export function applyRemove(
-  { cluster }: StepOf<"remove">,
-  { clock, step }: Context,
-): Promise<void> {
-  return step(`removing "${cluster.name}" from this host`, () => removeFromHost(cluster, clock));
-}
-
 export async function applyPurge(
   { cluster }: StepOf<"purge">,
   { step, progress }: Context,
@@ -65,13 +58,18 @@ async function forgetKubeconfig(
  * and their monitors, cgroups, mounts, namespaces, links, routes, rules, sockets. Absent parts are
  * skipped, so it can be repeated.
  */
-async function removeFromHost(cluster: ClusterPlace, clock: Clock): Promise<void> {
-  await removeAllNodes(cluster, clock, { endProcess, removeNodes });
-  await removeUnderlay(cluster);
-  await rm(cluster.runDir, { recursive: true, force: true });
-  await removeIfEmpty(dirname(cluster.runDir));
-  // `/r2k` itself goes with the last cluster; another may be making its groups at this moment.
-  cgroupsOf(modeOf(cluster)).removeEmpty("/r2k");
+export function applyRemove(
+  { cluster }: StepOf<"remove">,
+  { clock, step }: Context,
+): Promise<void> {
+  return step(`removing "${cluster.name}" from this host`, async () => {
+    await removeAllNodes(cluster, clock, { endProcess, removeNodes });
+    await removeUnderlay(cluster);
+    await rm(cluster.runDir, { recursive: true, force: true });
+    await removeIfEmpty(dirname(cluster.runDir));
+    // `/r2k` itself goes with the last cluster; another may be making its groups at this moment.
+    cgroupsOf(modeOf(cluster)).removeEmpty("/r2k");
+  });
 }
 
 /**
