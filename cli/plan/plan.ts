@@ -1,12 +1,13 @@
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { type Observation, runsInPart } from "../observe/cluster.ts";
 import type { ClusterConfig } from "../spec/config.ts";
+import type { ProcessName } from "../spec/processes.ts";
 import { type Change, isWanted, type Spec, type UnwantedNode, type WantedNode } from "../spec/spec.ts";
 import { storeMemberNames } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
 import type { Step } from "./step.ts";
 
-/** Decides what leads from the state in which a cluster was seen to the wanted one. */
+/** Plans the steps that lead from the state in which a cluster was seen to the wanted one. */
 export function plan(spec: Spec, seen: Observation): Step[] {
   const { cluster } = spec;
   switch (spec.wanted) {
@@ -32,8 +33,9 @@ export function plan(spec: Spec, seen: Observation): Step[] {
 /** The control plane and the first node. A start repairs also what seems to be there. */
 function planControlPlane(cluster: ClusterConfig): Step[] {
   const members = storeMemberNames(cluster);
-  const processes = (title: string, ...names: (typeof members | ["control" | "node"])) =>
-    ({ kind: "processes", title, cluster, names }) as const;
+  const processes = (title: string, ...names: ProcessName[]): Step => {
+    return { kind: "processes", title, cluster, names };
+  };
   return [
     { kind: "files", cluster },
     { kind: "network", cluster },
