@@ -66,7 +66,7 @@ export const REQUEST_TIMEOUT_MS = 60_000;
 export const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /**
- * Requests that begin in one turn of the event loop, some 150 us each at least, and those that wait
+ * Requests that start in one turn of the event loop, some 150 us each at least, and those that wait
  * for a later one, of one user or of one address without a certificate.
  */
 export const REQUESTS_OF_TURN_MAX = 64;

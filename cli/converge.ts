@@ -49,8 +49,8 @@ export async function converge(spec: Spec, options: ConvergeOptions): Promise<vo
 }
 
 /**
- * As `converge`, but after a failure or Ctrl-C it converges to the former spec (`formerSpec`): what
- * this call made is removed again.
+ * Converges like `converge`, but after a failure or Ctrl-C back to the former spec (`formerSpec`):
+ * what this call made is removed again.
  */
 export async function convergeOrUndo(
   spec: Change,

@@ -37,7 +37,7 @@ export const FORWARDED_PER_CLIENT_MAX = 32;
 export const CACHE_BYTES_MAX = 4 << 20;
 /** The part of them that answers to one client address may have. */
 export const CACHE_BYTES_PER_CLIENT_MAX = 512 << 10;
-/** About the bytes that an entry takes beside its answer and key. */
+/** The bytes, about, that an entry takes beside its answer and key. */
 export const CACHE_ENTRY_BYTES = 512;
 /** Maximum time that an upstream answer is cached; a negative one without SOA less. */
 export const CACHE_TTL_S_MAX = 30;

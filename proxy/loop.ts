@@ -65,7 +65,7 @@ interface Applied {
   readonly verify_ms: number;
 }
 
-/** Unknown at first, after a failure, and when another program changed the rules. */
+/** The kernel's rules: unknown at first, after a failure, and when another program changed them. */
 type Kernel = Applied | { readonly kind: "unknown" };
 
 const UNKNOWN: Kernel = { kind: "unknown" };

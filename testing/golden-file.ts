@@ -5,7 +5,7 @@ const REWRITE = process.env["R2K_REWRITE"] === "1";
 
 /**
  * Plays a golden file: requests of one line, each above `----` and its answer, which ends at an
- * empty line; lines that begin with `#` are comments. Fails where an answer differs. With
+ * empty line; lines that start with `#` are comments. Fails where an answer differs. With
  * `R2K_REWRITE=1` in the environment it writes the present answers in place: read the difference
  * before you keep it.
  */

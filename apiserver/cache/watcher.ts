@@ -67,7 +67,7 @@ export class Watcher implements Lagging {
   readonly #encoder: WatchEncoder;
   #initial: Iterator<WatchItem> | undefined;
   #state: WatcherState = "unread";
-  /** Undefined until `attach`; never in the states `flowing` and `blocked`. */
+  /** The watch's reader: undefined until `attach`; never in the states `flowing` and `blocked`. */
   #reader: WatchReader | undefined;
   /** Chunks that wait, the oldest first, with their bytes and events. */
   #queue: Chunk[] = [];

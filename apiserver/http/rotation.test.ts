@@ -4,7 +4,7 @@ import { Rotation } from "./rotation.ts";
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** Enters requests, and records the owner of each that begins. */
+/** Enters requests, and records the owner of each that starts. */
 function recorded() {
   const rotation = new Rotation();
   const begun: string[] = [];

@@ -2,17 +2,17 @@ import { Fifo } from "@raft2kube/std/fifo.ts";
 import { REQUESTS_OF_TURN_MAX, REQUESTS_WAITING_MAX } from "../limits.ts";
 
 /**
- * Begins a few requests in each turn of the event loop, in rotation over the owners of their
+ * Starts a few requests in each turn of the event loop, in rotation over the owners of their
  * connections: a flood of one owner, refused or reset requests too, delays those of others by a
- * turn and not by all of its work. While there are few, each begins as it arrives.
+ * turn and not by all of its work. While there are few, each starts as it arrives.
  */
 export class Rotation {
   /** None is empty. The owner that is next is the first. */
   readonly #waiting = new Map<string, Fifo<() => void>>();
-  /** In this turn. Whenever it is not 0, an immediate begins the next one. */
+  /** Requests started in this turn. Whenever it is not 0, an immediate starts the next turn. */
   #begun = 0;
 
-  /** Begins a request now or in a later turn. Returns false if too many of its owner wait. */
+  /** Starts a request now or in a later turn. Returns false if too many of its owner wait. */
   enter(owner: string, begin: () => void): boolean {
     if (this.#waiting.size === 0 && this.#begun < REQUESTS_OF_TURN_MAX) {
       this.#begin(begin);

@@ -17,10 +17,10 @@ interface Connection {
  * those that would not be done in UNREAD_ANSWERS_TIME_MS.
  */
 export class UnreadAnswers {
-  /** Of each connection that had answers waiting: what was taken of them until the last look. */
+  /** Bytes taken until the last look, by connection that had answers waiting. */
   #taken = new Map<Connection, number>();
 
-  /** To be called every UNREAD_ANSWERS_LOOK_MS, with the bytes that wait on all connections. */
+  /** Ends the slowest; called every UNREAD_ANSWERS_LOOK_MS with the bytes that wait on all. */
   look(connections: Iterable<Connection>, unreadBytes: number): void {
     const waiting = [...connections].filter(({ sender }) => sender.waitingBytes > 0);
     const slowest = unreadBytes > UNREAD_ANSWERS_BYTES_MAX ? this.#slowest(waiting) : [];

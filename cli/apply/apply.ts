@@ -29,7 +29,7 @@ const APPLY: {
   purge: applyPurge,
 };
 
-/** Does a step. One that was interrupted, or done before, can be done again. */
+/** Applies a step. One that was interrupted, or done before, can be done again. */
 export function apply<K extends StepKind>(step: StepOf<K>, context: Context): Promise<void> {
   return APPLY[step.kind](step, context);
 }

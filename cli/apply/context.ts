@@ -10,7 +10,7 @@ export interface Context {
   /** How long a node may take to be Ready. */
   readonly readyTimeout_ms: number;
   readonly progress: Pick<Progress, "note">;
-  /** Does a part of the work under a title. Rejects if the signal has aborted by its end. */
+  /** Runs a part of the work under a title. Rejects if the signal has aborted by its end. */
   step<T>(title: string, work: () => Promise<T>): Promise<T>;
   /** A client as the cluster's admin, for the control plane that runs. */
   client(): Promise<KubeClient>;
@@ -18,12 +18,12 @@ export interface Context {
   written?(): Promise<void>;
 }
 
-/** Of a context: how long a process may take to start, and what ends it. */
+/** The part of a context that says how long a process may take to start, and what ends it. */
 export type StartContext = Pick<Context, "clock" | "signal" | "readyTimeout_ms">;
 
 /**
  * Work that does not end by the signal: rejects with CommandError `INTERRUPTED` when that aborts,
- * while the work goes on. What it makes is removed when the step is undone.
+ * while the work goes on. Its results are removed when the step is undone.
  */
 export function untilAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -98,7 +98,7 @@ test("a start refuses a new node that has the name of another machine's Node", a
     const starting = refuseTakenNames(client, [known!, added!]);
     await expect(starting).rejects.toMatchObject({ code: "NODE_EXISTS" });
     expect(asked).toEqual(["GET /api/v1/nodes/nfs"]);
-    // Files tell whose a Node is: that of a node which has joined is no reason to refuse.
+    // Files show whose a Node is: that of a node which has joined is no reason to refuse.
     await refuseTakenNames(apiWith("known").client, [known!, added!]);
   } finally {
     rmSync(dir, { recursive: true });

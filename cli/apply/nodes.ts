@@ -6,7 +6,7 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { approveRequests } from "@raft2kube/kubelet/bootstrap/approve.ts";
 import { ensureBootstrapToken } from "@raft2kube/kubelet/bootstrap/token.ts";
-import { readIfPresent } from "@raft2kube/linux/read-if-present.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { clusterFiles, nodeFiles, serverFor } from "../pki/identities.ts";
 import type { StepOf } from "../plan/step.ts";
 import { applyFolder } from "./add-ons.ts";
@@ -24,7 +24,7 @@ import type { Context, StartContext } from "./context.ts";
 import { ensureProcess, GUEST_READY_TIMEOUT_MS } from "./processes.ts";
 import { nodeReady } from "./ready.ts";
 
-/** Starts nodes of a cluster whose control plane runs. What is complete by Ctrl-C stays. */
+/** Starts nodes of a cluster whose control plane runs. Nodes that are complete by Ctrl-C stay. */
 export function applyNodes(
   { cluster, nodes, title }: StepOf<"nodes">,
   context: Context,

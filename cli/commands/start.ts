@@ -86,7 +86,7 @@ async function start(flags: StartFlags): Promise<void> {
 interface StartEdit {
   readonly wanted: ClusterConfig;
   readonly nodes: readonly ClusterConfig[];
-  /** It runs: only what the flags change of its nodes is done. */
+  /** Whether the cluster runs: then only the flags' changes of its nodes are made. */
   readonly runs: boolean;
   readonly readyTimeout_ms: number;
 }

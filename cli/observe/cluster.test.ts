@@ -20,7 +20,7 @@ beforeEach(async () => {
 
 afterEach(() => rmSync(dir, { recursive: true }));
 
-/** As if this process were one of a cluster's. */
+/** Writes the file of a cluster's process, as if this process were it. */
 function runs({ runDir }: ClusterPlace, name: string, file = "pid"): void {
   mkdirSync(runDir, { recursive: true });
   writeFileSync(join(runDir, `${name}.${file}`), `${process.pid} ${startTimeOf(process.pid)}`);

@@ -8,16 +8,16 @@ import { runningPid, supervisorPid } from "./processes.ts";
 
 /** The state of a cluster on this machine: its files and processes. */
 export interface Observation {
-  /** It has a configuration. */
+  /** Whether it has a configuration. */
   readonly isWritten: boolean;
-  /** Its processes that run, the first node's included. */
+  /** The processes that run, the first node's included. */
   readonly running: ReadonlySet<ProcessName>;
   /** The nodes beside the first that have a folder, by name. */
   readonly nodes: ReadonlyMap<string, ObservedNode>;
 }
 
 export interface ObservedNode {
-  /** Undefined: it was not written yet. An error: it cannot be read. */
+  /** The configuration: undefined when it was not written yet, an error when it is unreadable. */
   readonly config: ClusterConfig | CommandError | undefined;
   readonly runs: boolean;
   /** A process that has ended is started again. */

@@ -5,12 +5,12 @@ import { alive } from "./process-table.ts";
 
 /** The ends of a process that its supervisor has counted. */
 export interface Restarts {
-  /** In a row, without a steady run between them. */
+  /** Restarts in a row, without a steady run between them. */
   readonly count: number;
   /** When it ended last, seconds since 1970. */
   readonly last_s: number;
   readonly pause_s: number;
-  /** Undefined when it is not known. */
+  /** The exit status; undefined when it is not known. */
   readonly exitStatus: number | undefined;
 }
 

@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { CommandError } from "../terminal.ts";
 import type { ClusterConfig } from "../spec/config.ts";
-import { readIfPresent } from "@raft2kube/linux/read-if-present.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import {
   type KubeconfigUser,
   KUBECONFIG_USERS,

@@ -1,4 +1,4 @@
-import { readIfPresent } from "@raft2kube/linux/read-if-present.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { CommandError } from "../terminal.ts";
 
 /**

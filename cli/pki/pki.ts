@@ -19,7 +19,7 @@ import {
   serverFor,
   userRequest,
 } from "./identities.ts";
-import { readIfPresent } from "@raft2kube/linux/read-if-present.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { readKeyPair } from "./key-pair.ts";
 import { CERTIFICATE_DAYS, refuseForeign, renewDue, updateServers } from "./renew.ts";
 

@@ -12,7 +12,7 @@ import { CommandError } from "../terminal.ts";
 import { type KeptCertificate, certificatePath, keptCertificates } from "./certificates.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { clusterFiles, isNodePart, KUBECONFIG_USERS, serverFor } from "./identities.ts";
-import { readIfPresent } from "@raft2kube/linux/read-if-present.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { followChange } from "./merge-kubeconfig.ts";
 
 export const CERTIFICATE_DAYS = 365;

@@ -8,7 +8,7 @@ export interface Edit {
   /** The configuration as it is; undefined for a new cluster. */
   readonly existing: ClusterConfig | undefined;
   readonly wanted: ClusterConfig;
-  /** Of the flags: what only the start of a new cluster chooses, among others. */
+  /** The flags' values, those that only the start of a new cluster chooses among them. */
   readonly choices: NewClusterChoices;
   readonly addsNfsServer: boolean;
   readonly seen: Observation;

@@ -33,7 +33,7 @@ export type StepOf<K extends StepKind> = { readonly kind: K } & Steps[K];
 /** One change of a cluster. Each kind has its file in `cli/apply`; a second time is no error. */
 export type Step = { [K in StepKind]: StepOf<K> }[StepKind];
 
-/** Tells steps of one convergence apart. */
+/** Returns a key that is unique among the steps of one convergence. */
 export function keyOf(step: Step): string {
   switch (step.kind) {
     case "processes":

@@ -2,11 +2,11 @@ import { relative } from "node:path";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { certificatePath, keptCertificates, parseCertificate } from "../pki/certificates.ts";
 import type { ClusterConfig } from "../spec/config.ts";
-import { readIfPresent } from "@raft2kube/linux/read-if-present.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { clusterFiles } from "../pki/identities.ts";
 import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 
-/** From here on a running cluster is to be started again, which renews them. */
+/** The days left below which a running cluster should be started again, which renews them. */
 const WARNING_DAYS = 30;
 
 /** One check per certificate of a cluster that was started: from when until when it is valid. */

@@ -19,7 +19,7 @@ export function storeSocket({ runDir }: Pick<ClusterConfig, "runDir">, name = "s
   return join(runDir, `${name}.sock`);
 }
 
-/** The store's endpoints, whatever serves it. */
+/** The store's endpoints, our own or an etcd's. */
 export function storeEndpoints(config: ClusterConfig): string[] {
   if (config.etcdServers !== undefined) return config.etcdServers.split(",");
   const members = storeMemberNames(config);

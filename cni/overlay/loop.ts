@@ -65,11 +65,11 @@ export class OverlayLoop {
   readonly #guard: Guard;
   readonly #masqueraded = masqueradeTable();
   readonly #ready = Promise.withResolvers<void>();
-  /** Set by `start`. */
+  /** The kernel's changes; set by `start`. */
   #events: RouteEvents | undefined;
   /** Why changes of the kernel may have been missed since the last sync started. */
   #missed: Error | undefined;
-  /** Undefined until the first sync. */
+  /** The state of the last sync; undefined until the first. */
   #seen: Seen | undefined;
   /** Carries the packets of the last sync's tunnel, if that had one; `key` names its sockets. */
   #relay: { readonly key: string; readonly relay: UdpRelay } | undefined;

@@ -131,8 +131,8 @@ class Counter {
   }
 
   /**
-   * Not upstream's: mirror pods do not count, since a node makes them in any namespace with any
-   * labels, and one could stop all evictions.
+   * Counts a budget's pods. Unlike upstream's, mirror pods do not count, since a node makes them in
+   * any namespace with any labels, and one could stop all evictions.
    */
   async count(budget: PodDisruptionBudget) {
     const { namespace = "" } = budget.metadata;

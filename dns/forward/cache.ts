@@ -21,7 +21,7 @@ interface Entry {
  * its own oldest ones where its share is used up, and the oldest of all where the cache is full.
  */
 export class AnswerCache {
-  /** By question, the oldest first. */
+  /** Entries by question, the oldest first. */
   readonly #entries = new Map<string, Entry>();
   /** The questions of each client that has entries. */
   readonly #asked = new Groups();

@@ -59,7 +59,7 @@ export class BackendCache {
     return backends;
   }
 
-  /** To be called with each slice that was added or deleted, or is another one now. */
+  /** Forgets a slice's Service; called with each slice that was added, changed or deleted. */
   changed(slice: EndpointSlice): void {
     for (const service of serviceOf(slice)) this.#backends.delete(service);
   }

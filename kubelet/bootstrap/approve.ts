@@ -44,7 +44,7 @@ export async function approveRequests(
   }
 }
 
-/** Those of all requests that are this node's and not decided; one that does not parse is none. */
+/** The requests that are this node's and not decided; one that does not parse is none. */
 export async function approvableOf(
   requests: readonly CertificateSigningRequest[],
   joins: string | undefined,

@@ -2,7 +2,7 @@ import { X509Certificate, createPrivateKey } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { KeyUsage } from "@raft2kube/api/gen/certificates/v1.ts";
 import { NODE_PARTS, type NodePart, type NodeUser, nodeUser } from "@raft2kube/api/node-users.ts";
-import { readIfPresent } from "@raft2kube/linux/read-if-present.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import type { CertificateRequest } from "@raft2kube/pki/certificate.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { subjectOf } from "@raft2kube/pki/subject.ts";
@@ -79,7 +79,7 @@ export function otherUser(
 
 export interface DueIdentity {
   readonly identity: NodeIdentity;
-  /** It can still be used. */
+  /** Whether it can still be used. */
   readonly valid: boolean;
 }
 

@@ -5,7 +5,7 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CERTIFICATE_SIGNING_REQUESTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
-import { readIfPresent } from "@raft2kube/linux/read-if-present.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { type KeyPair, createRequest } from "@raft2kube/pki/certificate.ts";
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
@@ -37,7 +37,7 @@ export async function joinCluster(node: NodeFiles, clock: Clock): Promise<void> 
   await rm(node.bootstrap, { force: true });
 }
 
-/** Asks for certificates as the user of a kubeconfig, all at once, and writes what it gets. */
+/** Requests certificates as the user of a kubeconfig, concurrently, and writes them. */
 async function obtain(
   node: NodeFiles,
   as: string,

@@ -70,7 +70,7 @@ type StateOf<Kind> = Extract<WorkerState, { kind: Kind }>;
 /**
  * State machine of one pod on the node. A step observes the runtime, publishes the status, plans
  * and applies. Events only trigger another step. Invariant: at most one step of a pod runs at a
- * time; a failed step is repeated with back-off. What happens to the pod is `worker-state.ts`.
+ * time; a failed step is repeated with back-off. The pod's events are in `worker-state.ts`.
  */
 export class PodWorker {
   readonly uid: string;

@@ -15,7 +15,7 @@ import {
 import { freeBytes } from "../structures/free-bytes.ts";
 
 const log = logger("store");
-/** Written by each pass: all at once it would slow down the log of a member that just started. */
+/** The piece that each pass writes: the whole would slow down the log of a new member. */
 const PIECE = Buffer.alloc(4 * 1024 * 1024);
 
 /**
@@ -35,7 +35,7 @@ export class DiskReserve {
   /** Whether the last look found too little space for commands that add data. */
   #short = false;
 
-  /** Looks at once: a member that starts on a full disk needs the space to open its database. */
+  /** Looks immediately: a member that starts on a full disk needs space to open its database. */
   constructor(dataDir: string, clock: Clock) {
     this.#dataDir = dataDir;
     this.#path = join(dataDir, "member", "reserve");

@@ -16,8 +16,8 @@ export function replaceNeighbour(route: NetlinkSocket, entry: EntryKey): void {
 }
 
 /**
- * Has the kernel resolve an IPv4 address of a link now, and keep the entry beyond the bound of the
- * table (`managed`, `extern_learn`). Before Linux 5.16 the first packet has it resolved. `protocol`
+ * Makes the kernel resolve an IPv4 address of a link now, and keep the entry beyond the table's
+ * bound (`managed`, `extern_learn`). Before Linux 5.16 the first packet has it resolved. `protocol`
  * is the owner's number.
  */
 export function keepNeighbour(

@@ -83,7 +83,7 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
-   * Yields everything of a kind, decoded, as much in a step as the kernel gives at once; "again"
+   * Yields everything of a kind, decoded, as much in a step as the kernel gives in one; "again"
    * when it changed while the kernel listed it, and is listed from the start. Until the last step
    * there must be no other request on this socket.
    */

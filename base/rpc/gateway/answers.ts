@@ -20,7 +20,7 @@ interface Unread {
  */
 export class Answers {
   readonly #clock: Clock;
-  /** In the order in which they were sent. */
+  /** Answers in the order in which they were sent. */
   readonly #unread = new Map<ServerResponse, Unread>();
   #bytes = 0;
 

@@ -52,8 +52,8 @@ const CAPABILITIES = [
 ];
 
 /**
- * The Node service: volumes mounted for pods. What is mounted where is read from the
- * kernel at each call, so every call can be repeated after a crash of either side.
+ * The Node service: publishes volumes to pods by mounts. The mounts are read from the kernel at
+ * each call, so every call can be repeated after a crash of either side.
  */
 export function nodeService(driver: HostPathDriver): ServedService {
   const handlers: Handlers<NodeMethods> = {

@@ -56,7 +56,7 @@ class UdpFlows {
   readonly #clock: Clock;
   readonly #budget: Budget;
   readonly #balancer: Balancer;
-  /** By the client's address and port. */
+  /** Flows by the client's address and port. */
   readonly #flows = new Map<string, Flow>();
   /** The clients of each endpoint that has any. */
   readonly #clients = new Groups();

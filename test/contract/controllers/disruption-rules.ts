@@ -59,7 +59,7 @@ async function unmanaged(fixture: BudgetFixture): Promise<void> {
   await fixture.counted("alone", { expectedPods: 0, disruptionsAllowed: 0 });
 }
 
-/** Of a controller that has no scale, and that is not there. */
+/** Metadata of a pod whose controller has no scale, and is not there. */
 function heldByNode() {
   const uid = "11111111-1111-1111-1111-111111111111";
   const owner = { apiVersion: "v1", kind: "Node", name: "n", uid, controller: true };
@@ -76,7 +76,8 @@ async function mirrored(fixture: BudgetFixture): Promise<void> {
   await fixture.protect("seen", { maxUnavailable: 1 });
   const whole = { expectedPods: 3, desiredHealthy: 2, currentHealthy: 3, disruptionsAllowed: 1 };
   await fixture.counted("seen", whole);
-  await fixture.pods.patch(fixture.nameOf("seen-mirror"), "merge", { metadata: { finalizers: null } });
+  const released = { metadata: { finalizers: null } };
+  await fixture.pods.patch(fixture.nameOf("seen-mirror"), "merge", released);
 }
 
 async function scaleless(fixture: BudgetFixture): Promise<void> {

@@ -21,7 +21,7 @@ export interface Exchange extends Answer {
   readonly sent?: unknown;
 }
 
-/** The requests of a case. Paths that begin with a letter are in its own namespace. */
+/** The requests of a case. Paths that start with a letter are in its own namespace. */
 export interface Recorder {
   readonly ns: string;
   /** A service account token with these claims, signed as the server's own. */

@@ -12,7 +12,7 @@
  * `certificate: none` makes the request anonymous, and `until: JSON` repeats it until the answer
  * contains that JSON, where null stands for what is missing.
  *
- * The body is JSON; a string is sent as it is, to be of any type. A path that begins with a letter
+ * The body is JSON; a string is sent as it is, to be of any type. A path that starts with a letter
  * lies in the case's namespace (`recorder.ts`). `token = sign` sends nothing: it signs the claims
  * of the body as the server signs a service account's token.
  */
