@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assemble, type Assembled, type Stop } from "./assemble.ts";
 import { BOOTSTRAP_STEPS, bootstrap } from "./bootstrap/bootstrap.ts";
-import { sendBookmarks } from "./resource/bookmarks.ts";
+import { sendBookmarks } from "./cache/bookmarks.ts";
 import { flagz } from "./handlers/diagnostics/flagz.ts";
 import { statusz } from "./handlers/diagnostics/statusz.ts";
 import { Discovery } from "./handlers/discovery/serve.ts";
@@ -67,7 +67,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
 
 /** Starts the background tasks; returns a function that stops them. */
 function background({ resources, etcd, clock }: Assembled): Stop[] {
-  const bookmarks = sendBookmarks(resources, clock);
+  const bookmarks = sendBookmarks(() => resources.startedCaches(), clock);
   const compactor = new Compactor(etcd, clock, (revision) => resources.compactedTo(revision));
   return [() => bookmarks.close(), () => compactor.close()];
 }

@@ -237,7 +237,7 @@ it("bookmarks reach watchers that want them, at the revision the store confirmed
   const asking = listen(cache.watchFrom(REQUEST, 1));
   const other = listen(cache.watchFrom({ ...REQUEST, bookmarks: false }, 1));
   cache.progress(7);
-  cache.bookmarkAll();
+  cache.sendBookmarks();
   await expectAll(asking.lines, ["BOOKMARK 7"]);
   expect(other.lines).toEqual([]);
 });
@@ -247,7 +247,7 @@ it("a bookmark never overtakes the events before it", async () => {
   cache.reset([], 1);
   const { lines } = listen(cache.watchFrom(REQUEST, 1));
   put(cache, "a", 2);
-  cache.bookmarkAll();
+  cache.sendBookmarks();
   put(cache, "b", 3);
   await expectAll(lines, ["ADDED a 2", "BOOKMARK 2", "ADDED b 3"]);
 });

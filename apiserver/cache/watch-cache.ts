@@ -200,8 +200,8 @@ export class WatchCache {
   /**
    * Sends every watcher that asked for them the revision it has reached without missing anything.
    */
-  bookmarkAll(): void {
-    this.#groups.bookmark(this.#revision);
+  sendBookmarks(): void {
+    this.#groups.sendBookmark(this.#revision);
   }
 
   /** Watches the changes after `revision`; throws 410 when they are no longer all held. */

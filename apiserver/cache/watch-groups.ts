@@ -108,7 +108,7 @@ export class WatchGroups {
   }
 
   /** Sends a bookmark to all watchers that requested them: no event is missing up to `revision`. */
-  bookmark(revision: number): void {
+  sendBookmark(revision: number): void {
     const shared = new Map<string, Buffer>();
     for (const { channels } of this.#groups.values()) {
       for (const channel of channels.values()) {

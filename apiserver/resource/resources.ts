@@ -3,6 +3,7 @@ import type { Kind } from "@raft2kube/api/kind.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { type Encryption, NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
+import type { WatchCache } from "../cache/watch-cache.ts";
 import { ProgressProof } from "../storage/progress-proof.ts";
 import { ResourceMetrics } from "../metrics/resource-metrics.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
@@ -74,14 +75,19 @@ export class Resources {
     return this.#byPath.values();
   }
 
+  /** The caches that a request has started. */
+  *startedCaches(): Generator<WatchCache> {
+    for (const { startedCache } of this.all()) if (startedCache) yield startedCache;
+  }
+
   /** The store has dropped its history before `revision`. */
   compactedTo(revision: number): void {
-    for (const resource of this.all()) resource.startedCache?.compactedTo(revision);
+    for (const cache of this.startedCaches()) cache.compactedTo(revision);
   }
 
   /** Ends every watch: their clients reconnect, here or at another server. */
   endWatches(): void {
-    for (const resource of this.all()) resource.startedCache?.closeWatchers();
+    for (const cache of this.startedCaches()) cache.closeWatchers();
   }
 
   async close(): Promise<void> {

@@ -39,14 +39,14 @@ export function spendBudget(budget: Budget, pod: string, now_ms: number): Budget
   const { disruptionsAllowed = 0, observedGeneration = 0, disruptedPods = {} } = status;
   const subject = { group: "policy", name: "poddisruptionbudget" };
   const odd = (why: string) => forbidden(subject, name, why);
-  if (observedGeneration < generation) throw notYet(name);
+  if (observedGeneration < generation) throw budgetNotReady(name);
   if (disruptionsAllowed < 0) throw odd("pdb disruptions allowed is negative");
   if (Object.keys(disruptedPods).length > DISRUPTED_PODS_MAX) {
     throw odd(
       "DisruptedPods map too big - too many evictions not confirmed by PDB controller",
     );
   }
-  if (disruptionsAllowed === 0) throw refusal(whyNone(budget));
+  if (disruptionsAllowed === 0) throw tooManyRequests(whyNone(budget));
   const left = disruptionsAllowed - 1;
   return {
     ...budget,
@@ -61,11 +61,11 @@ export function spendBudget(budget: Budget, pod: string, now_ms: number): Budget
 }
 
 /** 429 for a budget that has not been counted yet, or whose pod changed meanwhile. */
-export function notYet(name: string): ApiError {
-  return refusal(`The disruption budget ${name} is still being processed by the server.`, 10);
+export function budgetNotReady(name: string): ApiError {
+  return tooManyRequests(`The disruption budget ${name} is still being processed by the server.`, 10);
 }
 
-function refusal(message: string, retryAfterSeconds?: number): ApiError {
+function tooManyRequests(message: string, retryAfterSeconds?: number): ApiError {
   return new ApiError({
     code: 429,
     reason: "TooManyRequests",

@@ -19,10 +19,10 @@ import type { WriteOptions } from "../../registry/write-options.ts";
 import { withCondition } from "./conditions.ts";
 import {
   type Budget,
+  budgetNotReady,
   type EvictedPod,
   goesForFree,
   needsBudget,
-  notYet,
   spendBudget,
 } from "./disruption-budget.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
@@ -105,7 +105,7 @@ class PodEviction {
     } catch (thrown) {
       // It may have become healthy: asked again, the budget decides.
       const changed = isReason(thrown, "Conflict") && this.#request.resourceVersion === undefined;
-      throw changed ? notYet(budget.metadata.name ?? "") : thrown;
+      throw changed ? budgetNotReady(budget.metadata.name ?? "") : thrown;
     }
   }
 
