@@ -1,6 +1,6 @@
 import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { controllersInTheWay } from "./hybrid-cgroups.ts";
+import { hybridControllers } from "./hybrid-cgroups.ts";
 
 const isHidden = (mark: string) => readMountInfo().some(({ source }) => source === mark);
 
@@ -10,7 +10,7 @@ const isHidden = (mark: string) => readMountInfo().some(({ source }) => source =
  * over it, named `mark` so that it is found again. Does nothing on other machines.
  */
 export function hideCgroups(mark: string): void {
-  if (isHidden(mark) || controllersInTheWay().length === 0) return;
+  if (isHidden(mark) || hybridControllers().length === 0) return;
   const unified = readMountInfo().find(({ type }) => type === "cgroup2");
   if (unified) mount({ source: mark, target: unified.mountPoint, type: "tmpfs", data: "size=4k" });
 }

@@ -7,40 +7,54 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 
 /**
- * Controllers that the v2 hierarchy holds on a machine whose containers live in v1. crun refuses
- * such a hybrid ("drop all controllers from cgroupv2"); runc does not. Empty on other machines.
+ * Controllers that must stay out of v2 on a machine whose containers live in v1, by hierarchy: those
+ * that v2 holds, and those that another runtime keeps out of it for as long as it serves. crun
+ * refuses such a hybrid ("drop all controllers from cgroupv2"); runc does not. Empty on other
+ * machines. `table` is the text of /proc/cgroups.
  */
-export function controllersInTheWay(mounts = readMountInfo()): string[] {
-  const unified = mounts.find((mounted) => mounted.type === "cgroup2");
-  const hasV1 = mounts.some(
-    (mounted) => mounted.type === "cgroup" && mounted.superOptions.includes("memory"),
-  );
-  if (!unified || !hasV1) return [];
+export function hybridControllers(
+  mounts = readMountInfo(),
+  table = readFileSync("/proc/cgroups", "utf8"),
+): string[][] {
+  const v1 = mounts.filter(({ type, source }) => type === "cgroup" && source !== KEEPS_CONTROLLERS);
+  const mounted = new Set(v1.flatMap(({ superOptions }) => superOptions));
+  const unified = mounts.find(({ type }) => type === "cgroup2");
+  if (!unified || !mounted.has("memory")) return [];
   const file = path.join(unified.mountPoint, "cgroup.controllers");
   if (!existsSync(file)) return []; // hidden beneath another mount
-  return readFileSync(file, "utf8").trim().split(/\s+/).filter(Boolean);
+  const inTheWay = readFileSync(file, "utf8").trim().split(/\s+/).filter(Boolean);
+  const hierarchies = new Map([["0", inTheWay]]);
+  for (const line of table.split("\n").slice(1)) {
+    const [name = "", hierarchy = "0"] = line.split("\t");
+    if (hierarchy === "0" || mounted.has(name)) continue;
+    hierarchies.set(hierarchy, [...(hierarchies.get(hierarchy) ?? []), name]);
+  }
+  return [...hierarchies.values()].filter((names) => names.length > 0);
 }
 
 /**
- * Takes those controllers into a v1 hierarchy, as crun asks, by mounting one at `directory`: the
- * kernel gives them back when it is unmounted. Nothing is put into it. Does nothing where there are
- * none. Throws failed-precondition when someone uses them in v2.
+ * Takes those controllers into v1 hierarchies, as crun asks, by mounting them at `directory`: the
+ * kernel gives them back when nobody has them mounted. Nothing is put into them. Does nothing where
+ * there are none. Throws failed-precondition when someone uses them in v2.
  */
 export function takeHybridControllers(directory: string): void {
-  const controllers = controllersInTheWay();
-  if (controllers.length === 0) return;
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  try {
-    const data = controllers.join(",");
-    mount({ source: KEEPS_CONTROLLERS, target: directory, type: "cgroup", data });
-  } catch (cause) {
-    if (!isErrno(cause, "EBUSY", "EINVAL")) throw cause;
-    const message = `crun needs ${controllers.join(", ")} out of cgroup v2: ${messageOf(cause)}`;
-    throw new RuntimeError("failed-precondition", message, { cause, remedy: "use runc" });
+  const mounts = readMountInfo();
+  const kept = mounts.filter(({ mountPoint }) => mountPoint === directory);
+  for (const controllers of hybridControllers(mounts)) {
+    if (kept.some(({ superOptions }) => superOptions.includes(controllers[0]!))) continue;
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    try {
+      const data = controllers.join(",");
+      mount({ source: KEEPS_CONTROLLERS, target: directory, type: "cgroup", data });
+    } catch (cause) {
+      if (!isErrno(cause, "EBUSY", "EINVAL")) throw cause;
+      const message = `crun needs ${controllers.join(", ")} out of cgroup v2: ${messageOf(cause)}`;
+      throw new RuntimeError("failed-precondition", message, { cause, remedy: "use runc" });
+    }
   }
 }
 
 /** Gives them back; again is no error. */
 export function giveBackHybridControllers(directory: string): void {
-  unmount(directory, { detach: true });
+  while (unmount(directory, { detach: true }));
 }
