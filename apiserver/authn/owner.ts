@@ -40,7 +40,7 @@ export function ownerOfAddress({ remoteAddress = "" }: Pick<Socket, "remoteAddre
  * create as many as they like. Nodes may use the reserve, administrators and the control plane all
  * of a resource.
  */
-export function ownerOfUser(user: RequestUser): Owner {
+function ownerOfUser(user: RequestUser): Owner {
   const { name, groups, extra } = user;
   if (groups.includes(MASTERS_GROUP) || CONTROL_PLANE.has(name)) return { name, may: "all" };
   const node = nodeOf(user)?.node;

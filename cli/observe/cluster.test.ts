@@ -45,7 +45,7 @@ test("a cluster is seen by its files and its processes", async () => {
 });
 
 test("a node is seen by its folder, also without a configuration that can be read", async () => {
-  const [well, lost, hurt] = ["well", "lost", "hurt"].map((name) => {
+  const [well, lost, hurt, odd] = ["well", "lost", "hurt", "odd"].map((name) => {
     return planJoiningNode(cluster, name, []);
   });
   await writeCluster(well!);
@@ -53,12 +53,14 @@ test("a node is seen by its folder, also without a configuration that can be rea
   runs(lost!, "node");
   mkdirSync(hurt!.dataDir, { recursive: true });
   writeFileSync(configPath(hurt!.dataDir), "{");
+  mkdirSync(configPath(odd!.dataDir), { recursive: true });
   const seen = await observe(cluster);
   const ended = { runs: false, isSupervised: false };
   expect(Object.fromEntries(seen.nodes)).toEqual({
     well: { config: well, runs: false, isSupervised: true },
     lost: { config: undefined, runs: true, isSupervised: false },
     hurt: { ...ended, config: expect.objectContaining({ code: "UNUSABLE_CONFIG" }) as unknown },
+    odd: { ...ended, config: expect.objectContaining({ code: "EISDIR" }) as unknown },
   });
   expect(runsInPart(seen)).toBe(true);
 });

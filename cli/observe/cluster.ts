@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { type ClusterConfig, type ClusterPlace, configPath, readConfigFile, unlessUnusable } from
+import { asError } from "@raft2kube/std/errors.ts";
+import { type ClusterConfig, type ClusterPlace, configPath, readConfigFile } from
   "../spec/config.ts";
 import { joiningNodeNames, joiningNodePlace } from "../spec/nodes.ts";
 import { ALL_PROCESS_NAMES, type ProcessName, processNames } from "../spec/processes.ts";
-import type { CommandError } from "../terminal.ts";
 import { runningPid, supervisorPid } from "./processes.ts";
 
 /** The state of a cluster on this machine: its files and processes. */
@@ -18,7 +18,7 @@ export interface Observation {
 
 export interface ObservedNode {
   /** The configuration: undefined when it was not written yet, an error when it is unreadable. */
-  readonly config: ClusterConfig | CommandError | undefined;
+  readonly config: ClusterConfig | Error | undefined;
   readonly runs: boolean;
   /** A process that has ended is started again. */
   readonly isSupervised: boolean;
@@ -39,7 +39,7 @@ export async function observe(cluster: ClusterPlace): Promise<Observation> {
 async function observeNode({ name, dataDir, runDir }: ClusterPlace): Promise<ObservedNode> {
   const path = configPath(dataDir);
   return {
-    config: existsSync(path) ? await unlessUnusable(readConfigFile(path, name)) : undefined,
+    config: existsSync(path) ? await readConfigFile(path, name).catch(asError) : undefined,
     runs: runningPid(runDir, "node") !== undefined,
     isSupervised: supervisorPid(runDir, "node") !== undefined,
   };

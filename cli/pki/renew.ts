@@ -1,8 +1,9 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { relative } from "node:path";
-import { otherUser } from "@raft2kube/kubelet/bootstrap/identities.ts";
+import { otherUser, RENEW_DAYS } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { type KeyPair, renewCertificate } from "@raft2kube/pki/certificate.ts";
 import { withClientCertificate, withServer } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
@@ -12,12 +13,9 @@ import { CommandError } from "../terminal.ts";
 import { type KeptCertificate, certificatePath, keptCertificates } from "./certificates.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { clusterFiles, isNodePart, KUBECONFIG_USERS, serverFor } from "./identities.ts";
-import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { followChange } from "./merge-kubeconfig.ts";
 
 export const CERTIFICATE_DAYS = 365;
-/** A start renews what ends before this many days have passed. */
-const RENEW_DAYS = 90;
 
 /** Throws CommandError `FOREIGN` naming all certificates that the cluster's CA did not issue. */
 export async function refuseForeign(config: ClusterConfig, ca: KeyPair): Promise<void> {

@@ -4,7 +4,6 @@ import type { ClusterConfig } from "../spec/config.ts";
 import type { ProcessName } from "../spec/processes.ts";
 import { type Change, isWanted, type Spec, type UnwantedNode, type WantedNode } from "../spec/spec.ts";
 import { storeMemberNames } from "../spec/store.ts";
-import { CommandError } from "../terminal.ts";
 import type { Step } from "./step.ts";
 
 /** Plans the steps that lead from the state in which a cluster was seen to the wanted one. */
@@ -77,7 +76,7 @@ function planRemovals(unwanted: readonly UnwantedNode[], seen: Observation): Ste
 function planModes(cluster: ClusterConfig, mode: ModeName, seen: Observation): Step[] {
   const read = [...seen.nodes.values()].flatMap((node) => {
     const { config } = node;
-    return config === undefined || config instanceof CommandError ? [] : [{ ...node, config }];
+    return config === undefined || config instanceof Error ? [] : [{ ...node, config }];
   });
   const guests = read.filter(({ config: { guest } }) => guest && guest.proxyMode !== mode);
   const others = read.filter(({ config, runs, isSupervised }) => {

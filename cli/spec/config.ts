@@ -52,7 +52,7 @@ export interface ClusterConfig {
   /** How long a node may be silent until it is NotReady. Default 40 s. */
   readonly nodeMonitorGracePeriod_ms?: number;
   /**
-   * Configuration of a node beside the first, which joins over the network (`joining-nodes.ts`).
+   * Configuration of a node beside the first, which joins over the network (`spec/nodes.ts`).
    */
   readonly joins?: {
     /** The group above all of its pods. */

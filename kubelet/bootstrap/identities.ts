@@ -6,10 +6,10 @@ import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import type { CertificateRequest } from "@raft2kube/pki/certificate.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { subjectOf } from "@raft2kube/pki/subject.ts";
+import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 
-const MS_PER_DAY = 86_400_000;
-/** A node asks for a new certificate when the one it has ends before this many days have passed. */
-const RENEW_DAYS = 90;
+/** A certificate that ends before this many days have passed is replaced by a start. */
+export const RENEW_DAYS = 90;
 
 /** A node's names, and where it keeps its identities. */
 export interface NodeFiles {

@@ -212,7 +212,7 @@ export class PodWorker {
       case "syncing":
         return this.#sync(state);
       case "terminating":
-        return this.#terminate(state);
+        return this.#terminate();
       case "terminated":
         return this.#reclaim(state);
       case "gone":
@@ -305,11 +305,14 @@ export class PodWorker {
     return { next_ms: 0 };
   }
 
-  async #terminate({ end: { grace_s } }: StateOf<"terminating">): Promise<StepResult> {
+  async #terminate(): Promise<StepResult> {
     const observed = await this.#observe();
     this.#publish(observed, false);
+    // The grace period may have been shortened meanwhile.
+    const state = this.#state;
+    if (state.kind !== "terminating") return { next_ms: 0 };
     if (anyRunning(observed)) {
-      const stopped = await this.#stop(observed, grace_s);
+      const stopped = await this.#stop(observed, state.end.grace_s);
       if (!stopped || anyRunning(await this.#observe())) return { next_ms: 0 };
     }
     this.#probes.close();

@@ -7,8 +7,8 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 
 /**
- * Controllers that must stay out of v2 on a machine whose containers live in v1, by hierarchy: those
- * that v2 holds, and those that another runtime keeps out of it for as long as it serves. crun
+ * Controllers, by hierarchy, that must stay out of v2 on a machine whose containers live in v1:
+ * those that v2 holds, and those that another runtime keeps out of it while it serves. crun
  * refuses such a hybrid ("drop all controllers from cgroupv2"); runc does not. Empty on other
  * machines. `table` is the text of /proc/cgroups.
  */
@@ -34,8 +34,8 @@ export function hybridControllers(
 
 /**
  * Takes those controllers into v1 hierarchies, as crun asks, by mounting them at `directory`: the
- * kernel gives them back when nobody has them mounted. Nothing is put into them. Does nothing where
- * there are none. Throws failed-precondition when someone uses them in v2.
+ * kernel gives them back when no program has them mounted. Nothing is put into them. Does nothing
+ * where there are none. Throws failed-precondition when someone uses them in v2.
  */
 export function takeHybridControllers(directory: string): void {
   const mounts = readMountInfo();

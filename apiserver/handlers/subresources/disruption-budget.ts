@@ -62,7 +62,8 @@ export function spendBudget(budget: Budget, pod: string, now_ms: number): Budget
 
 /** 429 for a budget that has not been counted yet, or whose pod changed meanwhile. */
 export function budgetNotReady(name: string): ApiError {
-  return tooManyRequests(`The disruption budget ${name} is still being processed by the server.`, 10);
+  const message = `The disruption budget ${name} is still being processed by the server.`;
+  return tooManyRequests(message, 10);
 }
 
 function tooManyRequests(message: string, retryAfterSeconds?: number): ApiError {

@@ -32,7 +32,7 @@ export class Answers {
   send(response: ServerResponse, body: string): void {
     const now_ms = this.#clock.monotonic();
     this.#endSlow(now_ms);
-    const bytes = body.length;
+    const bytes = Buffer.byteLength(body);
     if (bytes > STREAM_ANSWERS_BYTES_MAX && this.#bytes > UNREAD_ANSWERS_BYTES_MAX) {
       throw new RpcError(Status.RESOURCE_EXHAUSTED, "too many answers wait to be read");
     }

@@ -43,5 +43,3 @@ export function planDestinations(
   return steps;
   // lab:14 end
 }
-
-/** The name of a destination in its virtual server. */

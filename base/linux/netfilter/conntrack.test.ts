@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { forgetFlows, listFlows } from "./netfilter/conntrack.ts";
-import { getLink, openRoute, setLink } from "./netlink/link.ts";
-import { enterNetns } from "./namespace/netns.ts";
-import { applyRuleset } from "./netfilter/nft.ts";
-import { createNamespaces, type Namespaces } from "../../testing/network/namespaces.ts";
+import { forgetFlows, listFlows } from "./conntrack.ts";
+import { getLink, openRoute, setLink } from "../netlink/link.ts";
+import { enterNetns } from "../namespace/netns.ts";
+import { applyRuleset } from "./nft.ts";
+import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 
 const FLOWS = 2_000;
 const TRACK = `table ip track {
