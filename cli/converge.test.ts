@@ -56,6 +56,22 @@ test.each(ENDS)("%s of a start leaves a cluster that ran before", async (by) => 
   }
 });
 
+test("a failed undoing is noted beside the error that led to it", async () => {
+  rmSync(configPath(config.dataDir), { recursive: true });
+  const notes: string[] = [];
+  const progress = {
+    step: <T>(title: string): Promise<T> => Promise.reject(new Error(`no ${title}`)),
+    note: (line: string) => void notes.push(line),
+  };
+  const { signal } = new AbortController();
+  const starting = convergeOrUndo(
+    { wanted: "started", cluster: config, nodes: [], demo: false },
+    { clock: systemClock(), progress, signal },
+  );
+  await expect(starting).rejects.toThrow("no certificates and plugins");
+  expect(notes).toContain("  undoing this start failed: no undoing this start");
+});
+
 test("an addition that fails before it made anything has nothing to undo", async () => {
   rmSync(configPath(config.dataDir), { recursive: true });
   await writeCluster(config);

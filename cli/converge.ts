@@ -160,8 +160,17 @@ class Convergence {
     }
   }
 
-  /** Converges to a former spec. A node that cannot be removed is named, and the others go. */
+  /**
+   * Converges to a former spec. A failure is noted, not thrown: the caller has the error that led
+   * here. A node that cannot be removed is named, and the others go.
+   */
   async undo(former: Spec, title: string): Promise<void> {
+    await this.#undo(former, title).catch((thrown: unknown) => {
+      this.#options.progress.note(`  ${title} failed: ${messageOf(thrown)}`);
+    });
+  }
+
+  async #undo(former: Spec, title: string): Promise<void> {
     const { progress } = this.#options;
     if (plan(former, await observe(this.#cluster)).length === 0) return;
     const { step } = quietProgress(progress);

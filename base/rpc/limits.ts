@@ -48,7 +48,7 @@ export const STREAM_ANSWERS_BYTES_MAX = 64 * 1024;
 export const UNREAD_ANSWERS_BYTES_MAX = 256 * 1024 * 1024;
 export const UNREAD_ANSWERS_TIME_MS = 10_000;
 export const UNREAD_ANSWERS_LOOK_MS = 1_000;
-/** A stream of answers to one request ends when its client takes nothing of it for so long. */
+/** A stream of answers to one request ends when those that wait are not taken within this. */
 export const STALLED_ANSWERS_TIMEOUT_MS = 60_000;
 /** A unary request must be complete after this (slow bodies). */
 export const REQUEST_TIMEOUT_MS = 60_000;

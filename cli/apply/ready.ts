@@ -6,10 +6,13 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import type { StepOf } from "../plan/step.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { CommandError } from "../terminal.ts";
-import type { Context, StartContext } from "./context.ts";
+import { type Context, type StartContext, untilAborted } from "./context.ts";
 
 export function applyReady({ node }: StepOf<"ready">, context: Context): Promise<void> {
-  return context.step("node ready", async () => nodeReady(await context.client(), node, context));
+  // A request to an API server that hangs does not end by the signal.
+  return context.step("node ready", () => untilAborted(context.signal, async () => {
+    return nodeReady(await context.client(), node, context);
+  }));
 }
 
 /** Waits for the Node's condition Ready; an error has the condition's message. */

@@ -12,7 +12,11 @@ import { internalClients } from "./random-endpoint.ts";
 export class AffinityShares {
   readonly #ports = new Groups();
 
-  /** Takes note of a port; returns how many clients all sets of it may have. */
+  /**
+   * Takes note of a port; returns how many clients all sets of it may have. Sets keep the size they
+   * were made with until the next rebuild, since a new one would forget its clients: ports that are
+   * added one by one have the harmonic sum of the namespace's bound, ten times it for 10,000.
+   */
   share(key: string, port: ServicePort | undefined): number {
     const [namespace = ""] = key.split("/");
     if (port?.affinity_s === undefined) this.#ports.delete(namespace, key);
