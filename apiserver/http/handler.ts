@@ -37,6 +37,8 @@ export class Handler implements RequestListener {
   }
 
   handle(request: Incoming, response: Outgoing): void {
+    // Without its session a request has no socket, and an error here would end the process.
+    if (isGone(request)) return;
     const { name } = ownerOfConnection(socketOf(request));
     const begin = () => {
       if (!isGone(request)) void this.#serve(request, response, undefined);
