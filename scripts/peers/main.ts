@@ -52,6 +52,7 @@ function buildConformance(): void {
   const e2e = ["-vet=off", "-o", `${to}/e2e.test`, "k8s.io/kubernetes/test/e2e"];
   runGo("conformance", ["test", "-c", ...flags, ...e2e], { CGO_ENABLED: "0" });
   runGo("conformance", ["build", ...flags, "-o", `${to}/`, "tool"], { CGO_ENABLED: "0" });
+  runGo("etcd", ["build", "-ldflags=-s -w", "-o", `${to}/etcd`, "./etcd"], { CGO_ENABLED: "0" });
 }
 
 /** Builds etcd's own tests that run its programs: `common.test` and `e2e.test`. */

@@ -48,6 +48,8 @@ export interface ImageSources {
   /** Built programs. */
   readonly agnhost: string;
   readonly nonewprivs: string;
+  readonly sampleApiserver: string;
+  readonly etcd: string;
   /** Static programs of this machine. */
   readonly busybox: string;
   readonly catatonit: string;
@@ -154,7 +156,21 @@ export async function makeImages(from: ImageSources, path: string): Promise<void
     Entrypoint: ["/pause", "-P"],
     User: "65535:65535",
   });
+  await addExtensionServer(archive, from);
   await archive.write(path);
+}
+
+/** Adds upstream's sample of an aggregated API server, and the etcd that it runs beside. */
+async function addExtensionServer(archive: Archive, from: ImageSources): Promise<void> {
+  const program = (name: string, path: string): TarInput => {
+    return { name, mode: 0o755, content: readFileSync(path) };
+  };
+  const sample = await archive.layer([program("sample-apiserver", from.sampleApiserver)]);
+  archive.image([`${E2E}/sample-apiserver:1.29.2`], [sample], {
+    Entrypoint: ["/sample-apiserver"],
+  });
+  const etcd = await archive.layer([program("usr/local/bin/etcd", from.etcd)]);
+  archive.image([`${REGISTRY}/etcd:3.6.8-0`], [etcd], { Cmd: ["etcd"] });
 }
 
 async function addBusybox(archive: Archive, from: ImageSources): Promise<void> {
