@@ -4,6 +4,7 @@
  * structures that are no pointers present, quantities, times and durations canonical, fields in
  * upstream's order.
  */
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import {
   JSON_SCHEMA, structOf, type Field, type Scalar, type Shape, type Special, type Struct,
 } from "../schema.ts";
@@ -278,7 +279,6 @@ function decodeMap(
   return Object.fromEntries(entries);
 }
 
-const INT32_MAX = 2 ** 31 - 1;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 function decodeScalar(scalar: Scalar, value: unknown, context: DecodeContext): unknown {

@@ -2,7 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { JWTPayload } from "jose";
 import type { Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { MS_PER_DAY, type Clock } from "@raft2kube/std/clock.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
 import type { Resources } from "../resource/resources.ts";
 import { parseServiceAccount, serviceAccountGroups, serviceAccountName } from "./identities.ts";
@@ -14,7 +14,6 @@ const CLAIM = "kubernetes.io/serviceaccount/";
 const LAST_USED = "kubernetes.io/legacy-token-last-used";
 /** Label that upstream's legacy token cleaner sets on unused tokens. */
 const INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since";
-const DAY_MS = 24 * 3600 * 1000;
 
 /** Warning to users of an auto-generated token. */
 const GENERATED_WARNING =
@@ -92,7 +91,7 @@ export class LegacyTokens {
   /** Tomorrow is today where another server's clock says so. */
   async #note(secret: OwnSecret): Promise<void> {
     const now_ms = this.#clock.now();
-    const [today, tomorrow] = [now_ms, now_ms + DAY_MS].map(dayOf);
+    const [today, tomorrow] = [now_ms, now_ms + MS_PER_DAY].map(dayOf);
     const said = secret.metadata.labels?.[LAST_USED];
     if (said === today || said === tomorrow) return;
     await this.#recordUsage(secret, { [LAST_USED]: today! });

@@ -1,3 +1,4 @@
+import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { objectsNamedBy, reference } from "@raft2kube/api/core/v1/pod/references.ts";
 import type { Pod, Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
@@ -9,7 +10,6 @@ const LAST_USED = "kubernetes.io/legacy-token-last-used";
 const ACCOUNT_NAME = "kubernetes.io/service-account.name";
 const ACCOUNT_UID = "kubernetes.io/service-account.uid";
 const DATE = /^\d{4}-\d\d-\d\d$/;
-const DAY_MS = 24 * 3_600_000;
 
 /** The cluster as the cleaner reads it. */
 export interface TokenUse {
@@ -40,7 +40,7 @@ export function planCleanUp(use: TokenUse): CleanUp {
   const plan: CleanUp = { today: dayOf(now_ms), invalidate: [], delete: [] };
   const since_ms = isDate(use.trackedSince) ? Date.parse(use.trackedSince) : undefined;
   // Of the first day only a part was noted.
-  if (since_ms === undefined || now_ms < since_ms + DAY_MS + period_ms) return plan;
+  if (since_ms === undefined || now_ms < since_ms + MS_PER_DAY + period_ms) return plan;
   const keepFrom = dayOf(now_ms - period_ms);
   const named = new Map<string, Set<string>>();
   for (const secret of use.secrets) {

@@ -61,7 +61,7 @@ export const PACKAGES: readonly ApiPackage[] = [
 
 const EXTENSIONS = "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1";
 
-/** Go types whose JSON is not what their fields say; `api/codec/special.ts` knows each. */
+/** Go types whose JSON is not what their fields say; `api/codec/special-json.ts` knows each. */
 export const SPECIAL_TYPES: Readonly<Record<string, string>> = {
   "k8s.io/apimachinery/pkg/apis/meta/v1.Time": "Time",
   "k8s.io/apimachinery/pkg/apis/meta/v1.MicroTime": "MicroTime",

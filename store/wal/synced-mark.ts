@@ -70,9 +70,10 @@ type MarkFile =
   | { readonly kind: "unopened"; readonly exists: boolean }
   | { readonly kind: "open"; readonly file: DiskFile };
 
-/** When the newest write is synced: it is already, after a pause, or at the next turn. */
+/** When the newest write is synced: it is already, after a pause, at the next turn, or by `close`. */
 type Sync =
   | { readonly kind: "done" }
+  | { readonly kind: "at-close" }
   | { readonly kind: "later"; readonly timer: Timer }
   | { readonly kind: "due" };
 
@@ -131,6 +132,7 @@ export class SyncedMark {
   /** Waits for the write under way, makes it durable and closes the file. */
   async close(): Promise<void> {
     this.#cancelSync();
+    this.#sync = { kind: "at-close" };
     if (this.#state === "busy") await new Promise<void>((resolve) => (this.#onIdle = resolve));
     if (this.#file.kind === "unopened" || this.#isDead) return;
     const { file } = this.#file;
@@ -160,7 +162,7 @@ export class SyncedMark {
 
   #act(file: DiskFile): void {
     if (this.#wanted > this.#written) return this.#write(file);
-    this.#sync = { kind: "done" };
+    if (this.#sync.kind === "due") this.#sync = { kind: "done" };
     file.sync((error) => this.#done(error));
   }
 

@@ -1,4 +1,5 @@
 /** Job: pods that run to completion. */
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import { isDeepStrictEqual } from "node:util";
 import type { Job, JobSpec } from "../../gen/batch/v1.ts";
 import type { Container, PodTemplateSpec } from "../../gen/core/v1.ts";
@@ -19,7 +20,7 @@ import { validateFailurePolicy, validateSuccessPolicy } from "./job-policies.ts"
 import { holds, validateJobStatus } from "./job-status.ts";
 
 const BACKOFF_LIMIT = 6;
-const UNLIMITED = 2 ** 31 - 1;
+const UNLIMITED = INT32_MAX;
 const MANAGER_MAX = 63;
 const INDEXES_MAX = 100_000;
 const MANY_INDEXES_MAX = 10_000;

@@ -16,9 +16,10 @@ test("answers that nobody reads are bounded in all, and make way for those that 
   const clock = new ManualClock();
   const answers = new Answers(clock);
   const refusals: unknown[] = [];
-  let requests = 0;
+  let [requests, ended] = [0, 0];
   const server = createServer((_request, response) => {
     requests++;
+    response.once("close", () => ended++);
     try {
       answers.send(response, BODY);
     } catch (thrown) {
@@ -41,6 +42,8 @@ test("answers that nobody reads are bounded in all, and make way for those that 
   expect(refusals[0]).toBeInstanceOf(RpcError);
   expect(refusals[0]).toMatchObject({ status: Status.RESOURCE_EXHAUSTED });
   clock.advance(UNREAD_ANSWERS_TIME_MS);
+  // The clock alone ends as many as there are too many, without another answer.
+  await expect.poll(() => ended).toBe(refusals.length + 1);
   let read = 0;
   const answered = Promise.withResolvers<void>();
   get({ socketPath: path }, (response) => {

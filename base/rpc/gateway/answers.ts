@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { RpcError, Status } from "../error.ts";
 import {
   STREAM_ANSWERS_BYTES_MAX,
@@ -23,6 +23,8 @@ export class Answers {
   /** Answers in the order in which they were sent. */
   readonly #unread = new Map<ServerResponse, Unread>();
   #bytes = 0;
+  /** Set while more wait than may. */
+  #look: Timer | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -30,24 +32,31 @@ export class Answers {
 
   /** Sends the body of an answer. Throws RpcError when too many wait. */
   send(response: ServerResponse, body: string): void {
-    const now_ms = this.#clock.monotonic();
-    this.#endSlow(now_ms);
     const bytes = Buffer.byteLength(body);
     if (bytes > STREAM_ANSWERS_BYTES_MAX && this.#bytes > UNREAD_ANSWERS_BYTES_MAX) {
       throw new RpcError(Status.RESOURCE_EXHAUSTED, "too many answers wait to be read");
     }
-    this.#unread.set(response, { bytes, since_ms: now_ms });
+    this.#unread.set(response, { bytes, since_ms: this.#clock.monotonic() });
     this.#bytes += bytes;
     response.once("close", () => {
       if (this.#unread.delete(response)) this.#bytes -= bytes;
     });
     response.writeHead(200, JSON_TYPE).end(body);
+    this.#endSlow();
   }
 
-  #endSlow(now_ms: number): void {
+  /** Ends the oldest answers that had their time, while too many wait; looks again in time. */
+  #endSlow(): void {
+    this.#look?.cancel();
+    this.#look = undefined;
+    const now_ms = this.#clock.monotonic();
     for (const [response, { bytes, since_ms }] of this.#unread) {
-      const isNew = now_ms - since_ms < UNREAD_ANSWERS_TIME_MS;
-      if (isNew || this.#bytes <= UNREAD_ANSWERS_BYTES_MAX) return;
+      if (this.#bytes <= UNREAD_ANSWERS_BYTES_MAX) return;
+      const left_ms = since_ms + UNREAD_ANSWERS_TIME_MS - now_ms;
+      if (left_ms > 0) {
+        this.#look = this.#clock.after(left_ms, () => this.#endSlow());
+        return;
+      }
       this.#unread.delete(response);
       this.#bytes -= bytes;
       response.destroy();

@@ -1,3 +1,4 @@
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import type {
   Container, ContainerPort, EphemeralContainer, SecurityContext, Volume, VolumeMount,
 } from "../../../gen/core/v1.ts";
@@ -15,7 +16,6 @@ const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
 const MESSAGE_POLICIES = ["File", "FallbackToLogsOnError"];
 const RESTART_POLICIES = ["Always", "Never", "OnFailure"];
 const PROPAGATIONS = ["Bidirectional", "HostToContainer", "None"];
-const ID_MAX = 2 ** 31 - 1;
 
 /** The context that a pod's containers share. */
 export interface PodScope {
@@ -118,7 +118,7 @@ function validateSecurity(context: SecurityContext | undefined, path: string): F
   for (const name of ["runAsUser", "runAsGroup"] as const) {
     const id = context[name];
     if (id === undefined) continue;
-    errors.push(...inRange(id, 0, ID_MAX).map((each) => invalid(`${path}.${name}`, id, each)));
+    errors.push(...inRange(id, 0, INT32_MAX).map((each) => invalid(`${path}.${name}`, id, each)));
   }
   if (context.allowPrivilegeEscalation === false) {
     if (context.privileged === true) {

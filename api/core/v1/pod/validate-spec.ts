@@ -1,4 +1,5 @@
 /** The rules of a pod's spec, for pods and for templates of workloads. */
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import type {
   EphemeralContainer, PodDNSConfig, PodSecurityContext, PodSpec, PodTemplateSpec,
 } from "../../../gen/core/v1.ts";
@@ -23,7 +24,6 @@ const RESTART_POLICIES = ["Always", "OnFailure", "Never"];
 const DNS_POLICIES = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
 const PREEMPTION_POLICIES = ["PreemptLowerPriority", "Never"];
 const FS_GROUP_CHANGE_POLICIES = ["Always", "OnRootMismatch"];
-const MAX_INT32 = 2 ** 31 - 1;
 const SYSCTL_NAME_MAX = 253;
 const SYSCTL = "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
 const NAMESERVERS_MAX = 3;
@@ -84,10 +84,10 @@ function validateSecurity(context: PodSecurityContext | undefined, path: string)
   const ids = (["runAsUser", "runAsGroup", "fsGroup"] as const).flatMap((name) => {
     const id = context[name];
     return id === undefined ? []
-      : inRange(id, 0, MAX_INT32).map((each) => invalid(`${path}.${name}`, id, each));
+      : inRange(id, 0, INT32_MAX).map((each) => invalid(`${path}.${name}`, id, each));
   });
   const groups = (context.supplementalGroups ?? []).flatMap((id, index) =>
-    inRange(id, 0, MAX_INT32)
+    inRange(id, 0, INT32_MAX)
       .map((each) => invalid(`${path}.supplementalGroups[${index}]`, id, each)));
   return [...ids, ...groups, ...validateSysctls(context.sysctls, `${path}.sysctls`),
     ...validateChangePolicy(context.fsGroupChangePolicy, `${path}.fsGroupChangePolicy`),
@@ -218,7 +218,7 @@ export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): Fi
   ];
   const deadline = spec.activeDeadlineSeconds;
   if (deadline !== undefined) {
-    errors.push(...inRange(deadline, 1, MAX_INT32)
+    errors.push(...inRange(deadline, 1, INT32_MAX)
       .map((each) => invalid(`${path}.activeDeadlineSeconds`, deadline, each)));
   }
   for (const [index, alias] of (spec.hostAliases ?? []).entries()) {

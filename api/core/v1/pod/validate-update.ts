@@ -1,4 +1,5 @@
 /** The fields of an existing pod that may change. */
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import { isDeepStrictEqual } from "node:util";
 import type { Container, Pod, PodSpec, Toleration } from "../../../gen/core/v1.ts";
 import { duplicate, forbidden, invalid, required, type FieldError } from "../../../errors.ts";
@@ -8,7 +9,6 @@ import { dnsSubdomain, inRange, qualifiedName } from "../../../validation/names.
 import { validateMirrorUpdate } from "./mirror.ts";
 import { validateGatedUpdate, withoutGatedChanges } from "./validate-gated-update.ts";
 
-const MAX_INT32 = 2 ** 31 - 1;
 const CHANGEABLE = [
   "`spec.containers[*].image`", "`spec.initContainers[*].image`", "`spec.activeDeadlineSeconds`",
   "`spec.tolerations` (only additions to existing tolerations)",
@@ -42,7 +42,7 @@ function validateDeadline(now: PodSpec, before: PodSpec): FieldError[] {
     return previous === undefined ? []
       : [invalid(path, null, "must not update from a positive integer to nil value")];
   }
-  const range = inRange(next, 0, MAX_INT32);
+  const range = inRange(next, 0, INT32_MAX);
   if (range.length > 0) return range.map((each) => invalid(path, next, each));
   if (previous === undefined || next <= previous) return [];
   return [invalid(path, next, "must be less than or equal to previous value")];
