@@ -3,7 +3,7 @@ import { assert } from "@raft2kube/std/assert.ts";
 import { ageColumn, nameColumn } from "./columns.ts";
 import { resourceFacts, type ResourceFact, type SubresourceFact } from "./facts.ts";
 import type {
-  Column, FieldReader, GroupVersionKind, Kind, KubeObject, Served, Subresource, Verb,
+  BuiltInKind, Column, FieldReader, GroupVersionKind, KubeObject, Served, Subresource, Verb,
 } from "./kind.ts";
 import {
   makeStatusStrategy, makeStrategy, type StatusParts, type StrategyParts,
@@ -68,7 +68,7 @@ function servedOf(fact: ResourceFact, virtual: boolean | undefined): Served {
 /** Defines the kind of a schema such as `apps/v1.Deployment`. */
 export function defineKind<T extends KubeObject>(
   schema: string, definition: Definition<T> = {},
-): Kind<T> {
+): BuiltInKind<T> {
   const fact = resources.get(schema);
   assert(fact !== undefined, `the facts list no resource for ${schema}`);
   const version = fact.package.slice(fact.package.indexOf("/") + 1);

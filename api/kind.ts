@@ -1,5 +1,6 @@
 import type { FieldError } from "./errors.ts";
 import type { ObjectMeta } from "./gen/meta/v1.ts";
+import type { SchemaRef } from "./schema.ts";
 
 /** The fields of every API object. Decoded objects always have `metadata`. */
 export interface KubeObject {
@@ -118,8 +119,10 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   readonly verbs: readonly Verb[];
   /** Upstream's hash of the stored version, which discovery shows. */
   readonly storageVersionHash: string | undefined;
-  /** The name of the schema in the facts: `core/v1.Pod`. */
-  readonly schema: string;
+  /** The name of the schema in the facts, `core/v1.Pod`; of a custom resource, its structure. */
+  readonly schema: SchemaRef;
+  /** The versions that a custom resource is served in, by apiVersion; this kind among them. */
+  readonly versions?: ReadonlyMap<string, Kind>;
   readonly served: Served;
   /** Place in the store; undefined for kinds that are not stored. */
   readonly storage: StoragePlace | undefined;
@@ -139,6 +142,14 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   /** Rewrites a stored body of `storage.as` into this version and back; absent when they agree. */
   fromStorage?(stored: KubeObject): T;
   toStorage?(object: T): KubeObject;
+}
+
+/** A kind of this API itself: its schema is one of the facts. */
+export type BuiltInKind<T extends KubeObject = KubeObject> = Kind<T> & { readonly schema: string };
+
+/** Whether a kind is none of a custom resource. */
+export function isBuiltIn(kind: Kind): kind is BuiltInKind {
+  return typeof kind.schema === "string";
 }
 
 /**

@@ -18,7 +18,7 @@ import { endpointSlice } from "./discovery/v1/endpoint-slice.ts";
 import { event } from "./events/v1/event.ts";
 import { flowSchema } from "./flowcontrol/v1/flow-schema.ts";
 import { priorityLevel } from "./flowcontrol/v1/priority-level.ts";
-import type { Kind } from "./kind.ts";
+import { isBuiltIn, type BuiltInKind, type Kind } from "./kind.ts";
 import { nodeMetrics, podMetrics } from "./metrics/v1beta1/metrics.ts";
 import { ipAddress, serviceCIDR } from "./networking/v1/addresses.ts";
 import { ingress, ingressClass } from "./networking/v1/ingress.ts";
@@ -61,17 +61,17 @@ const WRITTEN: readonly (readonly Kind[])[] = [
   [nodeMetrics, podMetrics],
 ];
 
-function allKinds(): readonly Kind[] {
-  const written = new Map(WRITTEN.flat().map((each) => [each.schema, each]));
+function allKinds(): readonly BuiltInKind[] {
+  const written = new Map(WRITTEN.flat().filter(isBuiltIn).map((each) => [each.schema, each]));
   return [...knownSchemas()].map((schema) => written.get(schema) ?? defineKind(schema));
 }
 
 /** All kinds, in the order of the groups in upstream's discovery. */
-export const KINDS: readonly Kind[] = allKinds();
+export const KINDS: readonly BuiltInKind[] = allKinds();
 
 const byKind = new Map(KINDS.map((each) => [`${each.group}/${each.version}/${each.kind}`, each]));
 
 /** The kind of a body's `apiVersion` and `kind`; undefined when there is none. */
-export function kindOf(group: string, version: string, kind: string): Kind | undefined {
+export function kindOf(group: string, version: string, kind: string): BuiltInKind | undefined {
   return byKind.get(`${group}/${version}/${kind}`);
 }

@@ -14,12 +14,23 @@ export type Special =
   | "Time" | "MicroTime" | "Duration" | "Quantity" | "IntOrString" | "RawExtension" | "FieldsV1"
   | "JSON" | "SchemaOrArray" | "SchemaOrBool" | "SchemaOrStrings";
 
+/** A structure, by its name in the facts (`core/v1.Pod`) or, of a custom resource, itself. */
+export type SchemaRef = string | Struct;
+
 export type Shape =
   | { readonly is: "scalar"; readonly scalar: Scalar; readonly values?: readonly string[] }
   | { readonly is: "special"; readonly special: Special }
-  | { readonly is: "list"; readonly of: Shape; readonly wrapped: boolean }
-  | { readonly is: "map"; readonly of: Shape }
-  | { readonly is: "struct"; readonly name: string };
+  | {
+    readonly is: "list";
+    readonly of: Shape;
+    readonly wrapped: boolean;
+    /** How the list merges, where a custom schema says so; else its field's facts do. */
+    readonly rule?: ListRule;
+  }
+  | { readonly is: "map"; readonly of: Shape; readonly atomic?: boolean }
+  | { readonly is: "struct"; readonly of: SchemaRef }
+  /** Any JSON: members of objects have owners of their own, lists are owned as a whole. */
+  | { readonly is: "any" };
 
 /** A field of a structure, as it stands in JSON. */
 export interface Field {
@@ -41,6 +52,17 @@ export interface Struct {
    * Fields by JSON name, inlined structures expanded: the JSON view, without apiVersion and kind.
    */
   readonly fields: ReadonlyMap<string, Field>;
+  /** The shape of members besides `fields`, where the schema preserves unknown fields. */
+  readonly rest?: Shape;
+  /** How a value becomes an object, if not by the facts. Throws DecodeError. */
+  decode?(value: unknown): Decoded<object>;
+}
+
+/** An object that was decoded. */
+export interface Decoded<T> {
+  readonly object: T;
+  /** Paths of fields that the kind does not have: `spec.containers[0].imagee`. */
+  readonly unknownFields: readonly string[];
 }
 
 const SCALARS = new Set<string>(["string", "bool", "int32", "int64", "double", "bytes"]);
@@ -52,7 +74,11 @@ const SPECIALS = new Set<string>([
 const structs = new Map<string, Struct>();
 
 /** The structure of a name such as `apps/v1.Deployment`. An unknown name is a bug of the caller. */
-export function structOf(name: string): Struct {
+export function structOf(ref: SchemaRef): Struct {
+  return typeof ref === "string" ? structNamed(ref) : ref;
+}
+
+function structNamed(name: string): Struct {
   const known = structs.get(name);
   if (known !== undefined) return known;
   const [from, local] = split(name);
@@ -77,8 +103,9 @@ export function hasStruct(name: string): boolean {
 function opened(field: Field): [string, Field][] {
   if (field.fact.inline !== true) return [[field.fact.name, field]];
   assert(field.shape.is === "struct", `inlined ${field.fact.name} is no structure`);
-  const name = split(field.shape.name)[1];
-  return [...structOf(field.shape.name).fields].map(([key, each]) =>
+  const struct = structOf(field.shape.of);
+  const name = split(struct.name)[1];
+  return [...struct.fields].map(([key, each]) =>
     [key, { ...each, within: [name, ...each.within ?? []] }]);
 }
 
@@ -98,7 +125,7 @@ export function shapeOf(type: string, from: string): Shape {
   if (type.includes(".")) return shapeOf(...(split(type).reverse() as [string, string]));
   const fact = factsOf(from).types[type];
   assert(fact !== undefined, `the facts have no type ${from}.${type}`);
-  if (fact.fields !== undefined) return { is: "struct", name: `${from}.${type}` };
+  if (fact.fields !== undefined) return { is: "struct", of: `${from}.${type}` };
   assert(fact.base !== undefined, `${from}.${type} is neither a structure nor a name`);
   const base = shapeOf(fact.base, from);
   if (base.is === "list" && fact.wrapped === true) return { ...base, wrapped: true };

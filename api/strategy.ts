@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { zeroStruct } from "./codec/json.ts";
 import type { FieldError } from "./errors.ts";
 import type { KubeObject, Strategy, StrategyContext, UpdateStrategy } from "./kind.ts";
-import { structOf } from "./schema.ts";
+import { structOf, type SchemaRef } from "./schema.ts";
 import { validateMetadata, validateMetadataUpdate } from "./validation/metadata.ts";
 import { dnsSubdomain, type TextRule } from "./validation/names.ts";
 
@@ -33,7 +33,7 @@ export interface StrategyParts<T extends KubeObject> {
 }
 
 interface KindFacts {
-  readonly schema: string;
+  readonly schema: SchemaRef;
   readonly namespaced: boolean;
   /** Whether the kind has a status subresource, so that other writes keep the status. */
   readonly hasStatus: boolean;
@@ -43,9 +43,9 @@ interface KindFacts {
 type Fields = Record<string, unknown>;
 
 /** A creator may not set the status: it starts as Go writes one with nothing set. */
-function clearStatus(object: KubeObject, schema: string): void {
+function clearStatus(object: KubeObject, schema: SchemaRef): void {
   const shape = structOf(schema).fields.get("status")?.shape;
-  if (shape?.is === "struct") (object as KubeObject & Fields).status = zeroStruct(shape.name);
+  if (shape?.is === "struct") (object as KubeObject & Fields).status = zeroStruct(shape.of);
 }
 
 /** Everything but identity, metadata and status. */

@@ -82,7 +82,8 @@ export class Definitions {
       case "special": return this.#special(shape.special);
       case "list": return { type: "array", items: this.#shape(shape.of) };
       case "map": return { type: "object", additionalProperties: this.#shape(shape.of) };
-      case "struct": return this.reference(shape.name);
+      case "struct": return this.reference(structOf(shape.of).name);
+      case "any": return {};
     }
   }
 

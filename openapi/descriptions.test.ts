@@ -31,7 +31,8 @@ describe("the texts", () => {
       [...structOf(schema).fields].filter(([field, { shape, within }]) => {
         const inner = shape.is === "list" || shape.is === "map" ? shape.of : shape;
         return inner.is === "struct" &&
-          descriptions.ofStructure(inner.name) === descriptions.ofField(schema, field, within);
+          descriptions.ofStructure(structOf(inner.of).name) ===
+            descriptions.ofField(schema, field, within);
       }).map(([field]) => `${schema}.${field}`));
     expect(echoes).toEqual([]);
   });

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { gunzipSync, gzip } from "node:zlib";
 import { inSlices } from "@raft2kube/std/slices.ts";
-import type { Kind } from "@raft2kube/api/kind.ts";
+import type { BuiltInKind } from "@raft2kube/api/kind.ts";
 import { Definitions, type Dialect, type Json } from "./definitions.ts";
 import { encodeDocument } from "./gnostic.ts";
 import { pathsOf, rootOf, type Operation, type Parameter } from "./operations.ts";
@@ -111,12 +111,12 @@ function kindOf({ action, type: { group, kind, version } }: Operation): Json {
   };
 }
 
-function tagOf({ group, version }: Kind): string {
+function tagOf({ group, version }: BuiltInKind): string {
   const short = group === "" ? "core" : group.replace(".k8s.io", "");
   return `${short}_${version}`.replaceAll(".", "_");
 }
 
-function* paths(kinds: readonly Kind[], definitions: Definitions): Steps<Json> {
+function* paths(kinds: readonly BuiltInKind[], definitions: Definitions): Steps<Json> {
   const write = definitions.dialect === "v2" ? operationV2 : operationV3;
   const entries: [string, Json][] = [];
   for (const kind of kinds) {
@@ -132,7 +132,7 @@ function* paths(kinds: readonly Kind[], definitions: Definitions): Steps<Json> {
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function* documentV2(kinds: readonly Kind[]): Steps<Json> {
+function* documentV2(kinds: readonly BuiltInKind[]): Steps<Json> {
   const definitions = new Definitions("v2");
   return {
     swagger: "2.0",
@@ -146,7 +146,7 @@ function* documentV2(kinds: readonly Kind[]): Steps<Json> {
   };
 }
 
-function* documentV3(kinds: readonly Kind[]): Steps<Json> {
+function* documentV3(kinds: readonly BuiltInKind[]): Steps<Json> {
   const definitions = new Definitions("v3");
   return {
     openapi: "3.0.0",
@@ -167,10 +167,10 @@ function* asJson(steps: Steps<Json>): Steps<Buffer> {
   return Buffer.from(JSON.stringify(json));
 }
 
-const made = new WeakMap<readonly Kind[], Documents>();
+const made = new WeakMap<readonly BuiltInKind[], Documents>();
 
 /** The documents that describe these kinds, and no others; one per list of kinds. */
-export function documentsOf(kinds: readonly Kind[]): Documents {
+export function documentsOf(kinds: readonly BuiltInKind[]): Documents {
   let documents = made.get(kinds);
   if (documents === undefined) made.set(kinds, (documents = new Documents(kinds)));
   return documents;
@@ -178,10 +178,10 @@ export function documentsOf(kinds: readonly Kind[]): Documents {
 
 /** The documents of some kinds. */
 export class Documents {
-  readonly #kinds: readonly Kind[];
+  readonly #kinds: readonly BuiltInKind[];
   readonly #kept = new Map<string, Promise<Document>>();
 
-  constructor(kinds: readonly Kind[]) {
+  constructor(kinds: readonly BuiltInKind[]) {
     this.#kinds = kinds;
   }
 

@@ -1,5 +1,5 @@
 /** The operations of each kind: paths, verbs, parameters; the same for both versions. */
-import type { GroupVersionKind, Kind, Verb } from "@raft2kube/api/kind.ts";
+import type { BuiltInKind, GroupVersionKind, Verb } from "@raft2kube/api/kind.ts";
 
 export interface Parameter {
   readonly name: string;
@@ -73,7 +73,7 @@ function upper(text: string): string {
 }
 
 /** `listCoreV1NamespacedPod`: the words that operation ids are made of. */
-function idOf(action: string, kind: Kind, suffix: string): string {
+function idOf(action: string, kind: BuiltInKind, suffix: string): string {
   const group = upper((kind.group.split(".")[0] ?? "") || "core");
   const scope = kind.namespaced ? "Namespaced" : "";
   return `${action}${group}${upper(kind.version)}${scope}${kind.kind}${suffix}`;
@@ -84,7 +84,7 @@ export function rootOf({ group, version }: { group: string; version: string }): 
   return group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
 }
 
-type Maker = (kind: Kind) => Operation;
+type Maker = (kind: BuiltInKind) => Operation;
 
 const COLLECTION: readonly (readonly [Verb, Maker])[] = [
   ["list", (kind) => ({
@@ -140,7 +140,7 @@ const WORDS: Readonly<Record<string, string>> = {
   get: "read", create: "create", update: "replace", patch: "patch", delete: "delete",
 };
 
-function subresourcePaths(kind: Kind, item: string, places: readonly Parameter[]): Path[] {
+function subresourcePaths(kind: BuiltInKind, item: string, places: readonly Parameter[]): Path[] {
   return Object.values(kind.subresources).flatMap((sub) => {
     const schema = sub.body.kind === kind.kind ? kind.schema : BODIES[sub.body.kind];
     if (schema === undefined) return [];
@@ -161,7 +161,7 @@ function subresourcePaths(kind: Kind, item: string, places: readonly Parameter[]
 }
 
 /** All paths of a kind. */
-export function pathsOf(kind: Kind): Path[] {
+export function pathsOf(kind: BuiltInKind): Path[] {
   const root = rootOf(kind);
   const scope = kind.namespaced ? "/namespaces/{namespace}" : "";
   const collection = `${root}${scope}/${kind.plural}`;

@@ -1,5 +1,6 @@
 /** The envelope around protobuf objects: four bytes of magic, then `runtime.Unknown`. */
 import protobuf from "protobufjs/minimal.js";
+import type { SchemaRef } from "../schema.ts";
 import { DecodeError } from "./decode-error.ts";
 import { decodeProtobuf, encodeProtobuf, malformed } from "./protobuf.ts";
 
@@ -98,7 +99,7 @@ interface Typed {
 }
 
 /** An object of the schema (`core/v1.Pod`) with its envelope. */
-export function encodeObject(schema: string, object: Typed): Buffer {
+export function encodeObject(schema: SchemaRef, object: Typed): Buffer {
   const { apiVersion = "", kind = "" } = object;
   return writeEnvelope({ apiVersion, kind, raw: encodeProtobuf(schema, object) });
 }

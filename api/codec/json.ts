@@ -6,7 +6,8 @@
  */
 import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import {
-  JSON_SCHEMA, structOf, type Field, type Scalar, type Shape, type Special, type Struct,
+  JSON_SCHEMA, structOf, type Decoded, type Field, type Scalar, type SchemaRef, type Shape,
+  type Special, type Struct,
 } from "../schema.ts";
 import { DEPTH_MAX } from "../limits.ts";
 import { DecodeContext } from "./decode-context.ts";
@@ -14,12 +15,6 @@ import { DecodeError } from "./decode-error.ts";
 import { specialFromJson } from "./special-json.ts";
 
 export type JsonObject = { [key: string]: unknown };
-
-export interface Decoded<T> {
-  readonly object: T;
-  /** Paths of fields that the kind does not have: `spec.containers[0].imagee`. */
-  readonly unknownFields: readonly string[];
-}
 
 const GO_SCALARS: Readonly<Record<Scalar, string>> = {
   string: "string", bool: "bool", int32: "int32", int64: "int64", double: "float64",
@@ -32,7 +27,8 @@ function goType(shape: Shape): string {
     case "special": return shape.special;
     case "list": return `[]${goType(shape.of)}`;
     case "map": return `map[string]${goType(shape.of)}`;
-    case "struct": return goName(shape.name);
+    case "struct": return goName(structOf(shape.of).name);
+    case "any": return "interface {}";
   }
 }
 
@@ -40,10 +36,12 @@ function goName(name: string): string {
   return name.slice(name.indexOf("/") + 1);
 }
 
-/** Decodes a parsed JSON value as the structure `name` (`core/v1.Pod`). Throws `DecodeError`. */
-export function decodeJson<T>(name: string, value: unknown): Decoded<T> {
+/** Decodes a parsed JSON value as a structure (`core/v1.Pod`). Throws `DecodeError`. */
+export function decodeJson<T>(schema: SchemaRef, value: unknown): Decoded<T> {
+  const struct = structOf(schema);
+  if (struct.decode !== undefined) return struct.decode(value) as Decoded<T>;
   const context = new DecodeContext();
-  const object = decodeStruct(structOf(name), value, context) as T;
+  const object = decodeStruct(struct, value, context) as T;
   return { object, unknownFields: context.unknownFields };
 }
 
@@ -67,7 +65,7 @@ interface StructPlan {
   readonly fields: readonly FieldPlan[];
 }
 
-const plans = new Map<Struct, StructPlan>();
+const plans = new WeakMap<Struct, StructPlan>();
 
 function planOf(struct: Struct): StructPlan {
   let plan = plans.get(struct);
@@ -181,13 +179,14 @@ export function absentValue(field: Field): unknown {
   const { omitempty, omitzero, pointer } = field.fact;
   if (pointer === true || omitzero === true) return undefined;
   const { shape } = field;
-  if (shape.is === "struct") return emptyStruct(structOf(shape.name));
+  if (shape.is === "struct") return emptyStruct(structOf(shape.of));
   if (shape.is === "special") return zeroOfSpecial(shape.special);
   if (omitempty === true) return undefined;
   switch (shape.is) {
     case "list": return [];
     case "map": return {};
     case "scalar": return zeroOf(shape.scalar);
+    case "any": return undefined;
   }
 }
 
@@ -213,13 +212,14 @@ function emptyStruct(struct: Struct): JsonObject {
 }
 
 /** An unset structure as Go writes it: `{}` and the fields that are never omitted. */
-export function zeroStruct<T>(name: string): T {
-  return emptyStruct(structOf(name)) as T;
+export function zeroStruct<T>(schema: SchemaRef): T {
+  return emptyStruct(structOf(schema)) as T;
 }
 
 /** The same with the nulls that Go writes for pointers that are never left out. */
-export function zeroStructWithNulls<T>(name: string): T {
-  return withNulls(structOf(name), emptyStruct(structOf(name))) as T;
+export function zeroStructWithNulls<T>(schema: SchemaRef): T {
+  const struct = structOf(schema);
+  return withNulls(struct, emptyStruct(struct)) as T;
 }
 
 function withNulls(struct: Struct, zero: JsonObject): JsonObject {
@@ -227,7 +227,7 @@ function withNulls(struct: Struct, zero: JsonObject): JsonObject {
     const { pointer, omitempty, omitzero } = fact;
     if (pointer === true && omitempty !== true && omitzero !== true) zero[name] = null;
     else if (shape.is === "struct" && zero[name] !== undefined) {
-      withNulls(structOf(shape.name), zero[name] as JsonObject);
+      withNulls(structOf(shape.of), zero[name] as JsonObject);
     }
   }
   return zero;
@@ -239,7 +239,8 @@ function decodeShape(shape: Shape, value: unknown, context: DecodeContext): unkn
     case "special": return specialFromJson(shape.special, value, context, decodeSchema);
     case "list": return decodeList(shape, value, context);
     case "map": return decodeMap(shape, value, context);
-    case "struct": return decodeStruct(structOf(shape.name), value, context);
+    case "struct": return decodeStruct(structOf(shape.of), value, context);
+    case "any": return value;
   }
 }
 
@@ -260,7 +261,7 @@ function decodeList(
 }
 
 function nullMember(shape: Shape): unknown {
-  if (shape.is === "struct") return emptyStruct(structOf(shape.name));
+  if (shape.is === "struct") return emptyStruct(structOf(shape.of));
   return shape.is === "scalar" ? zeroOf(shape.scalar) : null;
 }
 

@@ -5,7 +5,7 @@
  */
 import protobuf from "protobufjs/minimal.js";
 import {
-  JSON_SCHEMA, structOf, type Field, type Scalar, type Shape, type Struct,
+  JSON_SCHEMA, structOf, type Field, type Scalar, type SchemaRef, type Shape, type Struct,
 } from "../schema.ts";
 import { DEPTH_MAX } from "../limits.ts";
 import { absentValue, isEmptyValue, type JsonObject } from "./json.ts";
@@ -18,10 +18,10 @@ const VARINT = 0;
 const FIXED64 = 1;
 const DELIMITED = 2;
 
-/** The message of an object of the structure `name`, without envelope. */
-export function encodeProtobuf(name: string, object: object): Buffer {
+/** The message of an object of a structure, without envelope. */
+export function encodeProtobuf(schema: SchemaRef, object: object): Buffer {
   const writer = protobuf.Writer.create();
-  writeStruct(structOf(name), object as JsonObject, writer);
+  writeStruct(structOf(schema), object as JsonObject, writer);
   return Buffer.from(writer.finish());
 }
 
@@ -63,7 +63,7 @@ const SCHEMAS: SchemaCodec = {
 function writeMessage(shape: Shape, id: number, object: JsonObject, writer: Writer): void {
   if (shape.is !== "struct") throw new TypeError(`field ${id} is no structure`);
   writer.uint32((id << 3) | DELIMITED).fork();
-  writeStruct(structOf(shape.name), object, writer);
+  writeStruct(structOf(shape.of), object, writer);
   writer.ldelim();
 }
 
@@ -229,7 +229,7 @@ function readValue(shape: Shape, reader: Reader, depth: number): unknown {
       return readScalar(shape.scalar, reader);
     case "struct": {
       const end = reader.uint32() + reader.pos;
-      return readStruct(structOf(shape.name), reader, end, depth + 1);
+      return readStruct(structOf(shape.of), reader, end, depth + 1);
     }
     case "special": {
       const end = reader.uint32() + reader.pos;

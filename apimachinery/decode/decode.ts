@@ -8,6 +8,7 @@ import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import type { GroupVersionKind, KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { isRetired } from "@raft2kube/api/retired.ts";
+import type { SchemaRef } from "@raft2kube/api/schema.ts";
 import { badRequest, unsupportedMediaType } from "../errors/catalog.ts";
 import { type ApiError, isReason } from "../errors/api-error.ts";
 import { apiVersionOf, parseApiVersion } from "../group-version.ts";
@@ -32,8 +33,8 @@ export interface DecodeOptions {
   kind: GroupVersionKind;
   /** Older API versions of the same body that are taken as well. */
   otherVersions?: readonly string[];
-  /** Name of the body's schema, `core/v1.Pod`. */
-  schema: string;
+  /** The body's schema, `core/v1.Pod`; of a custom resource, its structure. */
+  schema: SchemaRef;
   fieldValidation: FieldValidation;
   warnings: string[];
 }
@@ -47,7 +48,10 @@ export async function decodeBody<T extends KubeObject>(
   body: Buffer,
   options: DecodeOptions,
 ): Promise<T> {
-  if (type === PROTOBUF_TYPE) return decodeProtobufBody<T>(body, options);
+  if (type === PROTOBUF_TYPE) {
+    if (typeof options.schema !== "string") throw unsupportedMediaType([JSON_TYPE, YAML_TYPE]);
+    return decodeProtobufBody<T>(body, { ...options, schema: options.schema });
+  }
   let document: Document;
   try {
     document = await parseBody(type, body);
@@ -200,7 +204,10 @@ function unfit(value: unknown, kind: GroupVersionKind): string {
 }
 
 /** The object in a protobuf body. Throws 400 on a malformed one or one of another type. */
-function decodeProtobufBody<T extends KubeObject>(body: Buffer, options: DecodeOptions): T {
+function decodeProtobufBody<T extends KubeObject>(
+  body: Buffer,
+  options: DecodeOptions & { schema: string },
+): T {
   try {
     const envelope = readEnvelope(body);
     checkType(typeOf(envelope), options.kind, options.otherVersions);

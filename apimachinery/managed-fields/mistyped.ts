@@ -9,6 +9,7 @@ export function mistyped(shape: Shape, value: Json, at = ""): string[] {
   if (value === null || value === undefined) return [];
   switch (shape.is) {
     case "special":
+    case "any":
       return [];
     case "scalar": {
       const wanted = wantedScalar(shape.scalar, value);
@@ -21,7 +22,7 @@ export function mistyped(shape: Shape, value: Json, at = ""): string[] {
     case "struct":
       if (!isObject(value)) return [`${at}: expected map, got &{${plain(value)}}`];
       return Object.entries(value).flatMap(([name, member]) => {
-        const inner = shape.is === "map" ? shape.of : structOf(shape.name).fields.get(name)?.shape;
+        const inner = shape.is === "map" ? shape.of : structOf(shape.of).fields.get(name)?.shape;
         return inner === undefined ? [] : mistyped(inner, member, `${at}.${name}`);
       });
   }

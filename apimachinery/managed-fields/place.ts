@@ -1,4 +1,6 @@
-import { type Field, listRuleOf, type Shape, structOf } from "@raft2kube/api/schema.ts";
+import {
+  type Field, type ListRule, listRuleOf, type SchemaRef, type Shape, type Struct, structOf,
+} from "@raft2kube/api/schema.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { isObject, type Json, memberOf } from "../json/json.ts";
 
@@ -10,8 +12,8 @@ export interface Place {
 }
 
 /** The place of a whole object of a schema. */
-export function rootPlace(schema: string): Place {
-  return { shape: { is: "struct", name: schema }, field: undefined };
+export function rootPlace(schema: SchemaRef): Place {
+  return { shape: { is: "struct", of: schema }, field: undefined };
 }
 
 /** A part of a value that can be owned by itself. */
@@ -28,22 +30,26 @@ export function partsOf(place: Place, value: Json): Part[] | undefined {
     case "scalar":
     case "special":
       return undefined;
-    case "struct":
-      return isObject(value) && !isAtomic(shape.name, field)
-        ? fieldsOf(shape.name, value)
-        : undefined;
+    case "struct": {
+      const struct = structOf(shape.of);
+      return isObject(value) && !isAtomic(struct, field) ? fieldsOf(struct, value) : undefined;
+    }
     case "map":
-      if (!isObject(value) || field?.fact.map === "atomic") return undefined;
+      if (!isObject(value) || shape.atomic || field?.fact.map === "atomic") return undefined;
       return keysOf({ shape: shape.of, field: undefined }, value);
-    case "list":
-      return Array.isArray(value) ? itemsOf(shape.of, field, value) : undefined;
+    case "any":
+      return isObject(value) ? keysOf({ shape, field: undefined }, value) : undefined;
+    case "list": {
+      const rule = shape.rule ?? (field && listRuleOf(field));
+      return Array.isArray(value) && rule ? itemsOf(shape.of, rule, value) : undefined;
+    }
   }
 }
 
-function isAtomic(name: string, field: Field | undefined): boolean {
+function isAtomic(struct: Struct, field: Field | undefined): boolean {
   // A field's own facts take precedence over those of its structure.
   const own = field?.fact.map;
-  return own === undefined ? structOf(name).atomic : own === "atomic";
+  return own === undefined ? struct.atomic : own === "atomic";
 }
 
 function keysOf(place: Place, value: Record<string, Json>): Part[] {
@@ -52,28 +58,27 @@ function keysOf(place: Place, value: Record<string, Json>): Part[] {
 
 type FieldPart = Omit<Part, "value">;
 
-const fieldParts = new Map<string, ReadonlyMap<string, FieldPart>>();
+const fieldParts = new WeakMap<Struct, ReadonlyMap<string, FieldPart>>();
 
 /** The fields of a structure as parts, made once: each write asks for dozens of them. */
-function fieldPartsOf(name: string): ReadonlyMap<string, FieldPart> {
-  let found = fieldParts.get(name);
+function fieldPartsOf(struct: Struct): ReadonlyMap<string, FieldPart> {
+  let found = fieldParts.get(struct);
   if (found === undefined) {
-    const { fields } = structOf(name);
-    found = new Map([...fields].map(([key, field]) => [key, fieldPart(key, field)]));
-    fieldParts.set(name, found);
+    found = new Map([...struct.fields].map(([key, field]) => [key, fieldPart(key, field)]));
+    fieldParts.set(struct, found);
   }
   return found;
 }
 
-function fieldPart(key: string, field: Field | undefined): FieldPart {
-  const shape: Shape = field?.shape ?? { is: "scalar", scalar: "string" };
+function fieldPart(key: string, field: Field | undefined, rest?: Shape): FieldPart {
+  const shape: Shape = field?.shape ?? rest ?? { is: "scalar", scalar: "string" };
   return { element: `f:${key}`, place: { shape, field } };
 }
 
-function fieldsOf(name: string, value: Record<string, Json>): Part[] {
-  const known = fieldPartsOf(name);
+function fieldsOf(struct: Struct, value: Record<string, Json>): Part[] {
+  const known = fieldPartsOf(struct);
   return Object.keys(value).map((key) => {
-    const { element, place } = known.get(key) ?? fieldPart(key, undefined);
+    const { element, place } = known.get(key) ?? fieldPart(key, undefined, struct.rest);
     return { element, place, value: value[key] };
   });
 }
@@ -85,7 +90,7 @@ function fieldsOf(name: string, value: Record<string, Json>): Part[] {
 export function comparedPartsOf(place: Place, value: Json): Part[] | undefined {
   const parts = partsOf(place, value);
   if (parts === undefined || place.shape.is !== "struct") return parts;
-  for (const { key, part } of timesOf(place.shape.name)) {
+  for (const { key, part } of timesOf(structOf(place.shape.of))) {
     if (memberOf(value as Record<string, Json>, key) !== undefined) continue;
     parts.push({ ...part, value: null });
   }
@@ -97,15 +102,15 @@ interface TimeField {
   readonly part: FieldPart;
 }
 
-const times = new Map<string, readonly TimeField[]>();
+const times = new WeakMap<Struct, readonly TimeField[]>();
 
 /** The times of a structure that Go never leaves out: `omitempty` does nothing for structures. */
-function timesOf(name: string): readonly TimeField[] {
-  let found = times.get(name);
+function timesOf(struct: Struct): readonly TimeField[] {
+  let found = times.get(struct);
   if (found === undefined) {
-    const always = [...structOf(name).fields].filter(([, field]) => isNeverLeftOut(field));
+    const always = [...struct.fields].filter(([, field]) => isNeverLeftOut(field));
     found = always.map(([key, field]) => ({ key, part: fieldPart(key, field) }));
-    times.set(name, found);
+    times.set(struct, found);
   }
   return found;
 }
@@ -116,25 +121,19 @@ function isNeverLeftOut({ shape, fact }: Field): boolean {
   return time && !fact.omitzero && !fact.pointer;
 }
 
-function itemsOf(
-  shape: Shape,
-  field: Field | undefined,
-  items: readonly Json[],
-): Part[] | undefined {
-  if (field === undefined) return undefined;
-  const rule = listRuleOf(field);
+function itemsOf(shape: Shape, rule: ListRule, items: readonly Json[]): Part[] | undefined {
   const place = { shape, field: undefined };
   if (rule.type === "set") {
     return items.map((value) => ({ element: `v:${JSON.stringify(value)}`, place, value }));
   }
   if (rule.type !== "map" || shape.is !== "struct") return undefined;
-  return items.map((value) => ({ element: keyOf(shape.name, rule.keys, value), place, value }));
+  const struct = structOf(shape.of);
+  return items.map((value) => ({ element: keyOf(struct, rule.keys, value), place, value }));
 }
 
 /** An item's name in its list: its keys, in order, those left out at their default. */
-function keyOf(struct: string, keys: readonly string[], item: Json): string {
+function keyOf({ fields }: Struct, keys: readonly string[], item: Json): string {
   if (!isObject(item)) throw badRequest("an item of a list with keys is no object");
-  const { fields } = structOf(struct);
   const named: Record<string, Json> = {};
   for (const key of keys.length > 1 ? keys.toSorted() : keys) {
     const value = memberOf(item, key) ?? defaultOf(fields.get(key));

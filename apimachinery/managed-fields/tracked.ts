@@ -1,6 +1,7 @@
 import { zeroStructWithNulls } from "@raft2kube/api/codec/json.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
+import { type SchemaRef, type Struct, structOf } from "@raft2kube/api/schema.ts";
 import { apiVersionOf, parseApiVersion } from "../group-version.ts";
 import type { JsonObject } from "../json/json.ts";
 import { noteUnset } from "./unset.ts";
@@ -10,8 +11,8 @@ type Path = readonly string[];
 /** How the owners of an object's fields are kept for one endpoint to it. */
 export interface Tracked {
   readonly apiVersion: string;
-  /** Name of the schema that defines the fields: `apps/v1.Deployment`. */
-  readonly schema: string;
+  /** The schema that defines the fields: `apps/v1.Deployment`. */
+  readonly schema: SchemaRef;
   /** Fields that writes through this endpoint never change, regardless of the body. */
   readonly ignored: readonly Path[];
   /** The same object in the version that another owner wrote it in; undefined: no such version. */
@@ -19,7 +20,7 @@ export interface Tracked {
 }
 
 export interface Elsewhere {
-  readonly schema: string;
+  readonly schema: SchemaRef;
   convert(object: KubeObject): KubeObject;
 }
 
@@ -53,12 +54,14 @@ export function trackedOf(kind: Kind, subresource: string): Tracked {
   return {
     apiVersion: apiVersionOf(kind),
     schema: kind.schema,
-    ignored: IGNORED[`${kind.schema}/${subresource}`] ?? usuallyIgnored(kind, subresource),
+    ignored: ignoredBy(kind, subresource),
     elsewhere: (apiVersion) => elsewhere(kind, apiVersion),
   };
 }
 
-function usuallyIgnored(kind: Kind, subresource: string): readonly Path[] {
+function ignoredBy(kind: Kind, subresource: string): readonly Path[] {
+  const own = IGNORED[`${structOf(kind.schema).name}/${subresource}`];
+  if (own !== undefined) return own;
   if (kind.subresources["status"] === undefined) return [];
   if (subresource === "") return [STATUS];
   return subresource === "status" ? [SPEC] : [];
@@ -66,7 +69,9 @@ function usuallyIgnored(kind: Kind, subresource: string): readonly Path[] {
 
 function elsewhere(kind: Kind, apiVersion: string): Elsewhere | undefined {
   const named = parseApiVersion(apiVersion);
-  const other = named && kindOf(named.group, named.version, kind.kind);
+  const other = kind.versions === undefined
+    ? named && kindOf(named.group, named.version, kind.kind)
+    : kind.versions.get(apiVersion);
   if (other === undefined) return undefined;
   const convert = (object: KubeObject) => {
     const stored = kind.toStorage?.(structuredClone(object)) ?? structuredClone(object);
@@ -75,14 +80,15 @@ function elsewhere(kind: Kind, apiVersion: string): Elsewhere | undefined {
   return { schema: other.schema, convert };
 }
 
-const empty = new Map<string, JsonObject>();
+const empty = new WeakMap<Struct, JsonObject>();
 
 /** An object without any set field, as Go writes it: the base of a creation. */
-export function nothingOf(schema: string): JsonObject {
-  const known = empty.get(schema);
+export function nothingOf(schema: SchemaRef): JsonObject {
+  const struct = structOf(schema);
+  const known = empty.get(struct);
   if (known !== undefined) return known;
-  const zero = zeroStructWithNulls<JsonObject>(schema);
-  empty.set(schema, zero);
+  const zero = zeroStructWithNulls<JsonObject>(struct);
+  empty.set(struct, zero);
   noteUnset(zero);
   return zero;
 }

@@ -1,4 +1,6 @@
-import { type Field, listRuleOf, type Shape, structOf } from "@raft2kube/api/schema.ts";
+import {
+  type Field, listRuleOf, type SchemaRef, type Shape, structOf,
+} from "@raft2kube/api/schema.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { isObject, type Json, type JsonObject, memberOf, setMember } from "../json/json.ts";
@@ -10,7 +12,7 @@ import { mergeKeyedList, mergeScalarList } from "./strategic-list.ts";
  * strategicpatch). `schema` is the structure's name, e.g. `apps/v1.Deployment`.
  */
 export function strategicMerge(
-  schema: string,
+  schema: SchemaRef,
   document: JsonObject,
   patch: JsonObject,
 ): JsonObject {
@@ -18,7 +20,7 @@ export function strategicMerge(
 }
 
 function mergeStruct(
-  schema: string | undefined,
+  schema: SchemaRef | undefined,
   original: JsonObject,
   patch: JsonObject,
 ): JsonObject {
@@ -95,8 +97,8 @@ function mergeField(
 }
 
 /** Maps and special values merge as objects without a structure; their members merge in turn. */
-function structName(shape: Shape | undefined): string | undefined {
-  return shape?.is === "struct" ? shape.name : undefined;
+function structName(shape: Shape | undefined): SchemaRef | undefined {
+  return shape?.is === "struct" ? shape.of : undefined;
 }
 
 function mergeList(

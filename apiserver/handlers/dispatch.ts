@@ -1,4 +1,5 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
+import { structOf } from "@raft2kube/api/schema.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { own } from "@raft2kube/std/own.ts";
 import type { ApiServer } from "./server.ts";
@@ -83,7 +84,8 @@ const VIRTUAL: Readonly<Record<string, ServeVerb>> = {
   "metrics/v1beta1.PodMetrics": servePodMetrics,
 };
 
-function virtualOf({ schema }: Kind): ServeVerb {
+function virtualOf(kind: Kind): ServeVerb {
+  const schema = structOf(kind.schema).name;
   const serve = own(VIRTUAL, schema);
   assert(serve !== undefined, `${schema} is virtual, and nothing makes its objects`);
   return serve;

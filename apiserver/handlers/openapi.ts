@@ -1,4 +1,4 @@
-import type { Kind } from "@raft2kube/api/kind.ts";
+import { type BuiltInKind, isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
 import type { Document, Documents } from "@raft2kube/openapi/documents.ts";
 import { JSON_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -23,11 +23,11 @@ type Module = typeof import("@raft2kube/openapi/documents.ts");
  * made and kept compressed when first asked for.
  */
 export class OpenApi {
-  readonly #kinds: readonly Kind[];
+  readonly #kinds: readonly BuiltInKind[];
   #loaded: Promise<Module> | undefined;
 
   constructor(kinds: readonly Kind[]) {
-    this.#kinds = kinds;
+    this.#kinds = kinds.filter(isBuiltIn);
   }
 
   /** Serves the documents; undefined for other paths. */

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import type { BuiltInKind, KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
 import { parseAllDocuments } from "yaml";
@@ -64,7 +64,7 @@ export function subjects(): Subject[] {
   });
 }
 
-function subjectOf(kind: Kind, object: KubeObject, name: string): Subject {
+function subjectOf(kind: BuiltInKind, object: KubeObject, name: string): Subject {
   const { schema } = kind;
   const namespace = object.metadata.namespace ?? "default";
   const root = kind.group === "" ? "/api" : `/apis/${kind.group}`;

@@ -33,7 +33,7 @@ const NAMES: Ways = [
 
 /** Every change of an object of a schema, in the order of its fields; `only` picks a part. */
 export function changes(object: object, schema: string, write: Write, only?: "status"): Change[] {
-  const places = [...placesOf(object, { is: "struct", name: schema }, [])].filter(({ path }) =>
+  const places = [...placesOf(object, { is: "struct", of: schema }, [])].filter(({ path }) =>
     path[0] !== "apiVersion" && path[0] !== "kind" && path.join(".") !== "metadata.namespace" &&
     (only === undefined || path[0] === only));
   return places.flatMap((place) =>
@@ -73,7 +73,7 @@ function shapeBelow(shape: Shape, key: string): Shape | undefined {
     case "map":
       return shape.of;
     case "struct":
-      return structOf(shape.name).fields.get(key)?.shape;
+      return structOf(shape.of).fields.get(key)?.shape;
     default:
       return undefined;
   }
@@ -94,6 +94,8 @@ function waysOf({ path, value, shape }: Place, write: Write): Ways {
       return scalarWays(value, shape.values ?? [], write);
     case "special":
       return specialWays(shape.special, value, write);
+    case "any":
+      return [];
     default:
       return shape satisfies never;
   }
