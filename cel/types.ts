@@ -1,0 +1,101 @@
+/**
+ * Types of expressions. A type is a value as well (`type(1) == int`). Source: cel-spec's langdef,
+ * "Values" and "Gradual type checking"; the order of assignment is cel-go's.
+ */
+
+export type Kind =
+  | "dyn" | "error" | "null" | "bool" | "int" | "uint" | "double" | "string" | "bytes"
+  | "timestamp" | "duration" | "list" | "map" | "struct" | "opaque" | "type" | "parameter";
+
+export class Type {
+  readonly kind: Kind;
+  /** The type's name at run time, which `string(type(x))` gives: `int`, `net.IP`. */
+  readonly name: string;
+  readonly parameters: readonly Type[];
+  /** Whether null is a value of it too: a wrapper such as `google.protobuf.Int64Value`. */
+  readonly nullable: boolean;
+
+  constructor(kind: Kind, name: string, parameters: readonly Type[] = [], nullable = false) {
+    this.kind = kind;
+    this.name = name;
+    this.parameters = parameters;
+    this.nullable = nullable;
+  }
+
+  /** The type as errors show it: `map(string, list(int))`. */
+  toString(): string {
+    if (this.nullable) return `wrapper(${this.name})`;
+    if (this.kind === "null") return "null";
+    if (this.parameters.length === 0) return this.name;
+    return `${this.name}(${this.parameters.join(", ")})`;
+  }
+
+  /** Whether another type is the same one, parameters included. */
+  is(other: Type): boolean {
+    return this === other || (this.kind === other.kind && this.name === other.name &&
+      this.nullable === other.nullable && this.parameters.length === other.parameters.length &&
+      this.parameters.every((each, index) => each.is(other.parameters[index]!)));
+  }
+}
+
+export const DYN = new Type("dyn", "dyn");
+export const ERROR = new Type("error", "!error!");
+export const NULL = new Type("null", "null_type");
+export const BOOL = new Type("bool", "bool");
+export const INT = new Type("int", "int");
+export const UINT = new Type("uint", "uint");
+export const DOUBLE = new Type("double", "double");
+export const STRING = new Type("string", "string");
+export const BYTES = new Type("bytes", "bytes");
+export const TIMESTAMP = new Type("timestamp", "google.protobuf.Timestamp");
+export const DURATION = new Type("duration", "google.protobuf.Duration");
+/** The type of types that are not known further. */
+export const TYPE = new Type("type", "type");
+
+export function listOf(item: Type): Type {
+  return new Type("list", "list", [item]);
+}
+
+export function mapOf(key: Type, value: Type): Type {
+  return new Type("map", "map", [key, value]);
+}
+
+/** An object with declared fields: `TypeProvider.findField` has them. */
+export function objectType(name: string): Type {
+  return new Type("struct", name);
+}
+
+/** A type that only functions look into: `net.IP`. */
+export function opaqueType(name: string, ...parameters: Type[]): Type {
+  return new Type("opaque", name, parameters);
+}
+
+export function optionalOf(value: Type): Type {
+  return opaqueType("optional_type", value);
+}
+
+/** The type of a type. */
+export function typeOf(type: Type): Type {
+  return new Type("type", "type", [type]);
+}
+
+/** A type parameter of an overload: `list(A).first() -> optional(A)`. */
+export function parameter(name: string): Type {
+  return new Type("parameter", name);
+}
+
+/** A type that also admits null. */
+export function nullable(type: Type): Type {
+  return new Type(type.kind, type.name, type.parameters, true);
+}
+
+export function isOptional(type: Type): boolean {
+  return type.kind === "opaque" && type.name === "optional_type";
+}
+
+/** A field of an object. */
+export interface FieldDeclaration {
+  readonly type: Type;
+  /** The property of the JSON object that it reads; the field's own name unless given. */
+  readonly property?: string;
+}
