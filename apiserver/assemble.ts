@@ -25,6 +25,7 @@ import { Metrics } from "./metrics/metrics.ts";
 import type { ApiserverOptions } from "./options.ts";
 import { Resources } from "./resource/resources.ts";
 import { NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
+import { webhookClient } from "./webhook/client.ts";
 import { measured } from "@raft2kube/encryption/measured.ts";
 
 /** The parts that the layers of one apiserver use; each layer declares its own share of them. */
@@ -69,7 +70,8 @@ export async function assemble(
     const chain = [new NodeAuthorizer(graph, common), new RbacAuthorizer(roles)];
     const authorizer = new Authorizer(chain, metrics.authorization, clock);
     const scraper = startScraper({ options, resources, closing, clock });
-    stops.unshift(() => scraper.close());
+    const webhooks = webhookClient(resources, random, clock);
+    stops.unshift(() => scraper.close(), () => webhooks.connections.close());
     const server: Assembled = {
       options,
       clock,
@@ -92,6 +94,7 @@ export async function assemble(
         clock,
       ),
       scraper,
+      webhooks,
       tokens: new TokenIssuer({ issuer, audiences, keys, clock }),
       metrics,
     };

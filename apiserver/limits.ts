@@ -256,10 +256,24 @@ export const METRICS_CONTAINERS_MAX = 10_000;
 /** Kubelets that are scraped side by side. */
 export const METRICS_NODES_AT_ONCE_MAX = 16;
 
+/** The longest answer of a webhook: 60 ms of parsing; a patch of the largest object fits. */
+export const WEBHOOK_ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+/** Bytes that are read of an answer of a webhook that is no success. */
+export const WEBHOOK_REFUSAL_BYTES_MAX = 4 * 1024;
+/** Calls of webhooks under way in one process. */
+export const WEBHOOK_CALLS_MAX = 1_024;
+/** Webhooks to which connections are kept (upstream's 200), and their number to each. */
+export const WEBHOOK_AGENTS_MAX = 200;
+export const WEBHOOK_CONNECTIONS_MAX = 64;
+export const WEBHOOK_IDLE_CONNECTIONS_MAX = 8;
+/** How long a connection to a webhook is kept without a call: shorter than servers' usual 90 s. */
+export const WEBHOOK_IDLE_MS = 30_000;
+
 /** The longest name of a field manager. */
 export const FIELD_MANAGER_BYTES_MAX = 128;
 
 assertLimits({
+  "a patch of a whole object, in base64": BODY_BYTES_MAX * 4 / 3 < WEBHOOK_ANSWER_BYTES_MAX,
   "a large body fits into what may wait": BODY_BYTES_MAX <= LARGE_REQUESTS_BYTES_MAX * SHARE,
   "one history is part of all": HISTORY_BYTES_MAX <= HISTORIES_BYTES_MAX,
   "one watcher's queue is part of all": WATCHER_QUEUE_BYTES_MAX <= WATCH_QUEUES_BYTES_MAX,

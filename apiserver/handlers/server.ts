@@ -7,6 +7,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Writer } from "../registry/writer.ts";
 import type { Resources } from "../resource/resources.ts";
+import type { WebhookClient } from "../webhook/client.ts";
 import type { Scraper } from "./metrics-server/scraper.ts";
 
 /** The server's parts that handlers use; `assemble.ts` creates it. */
@@ -24,6 +25,8 @@ export interface ApiServer extends Writer {
   /** The usage of nodes and pods, from the kubelets. */
   readonly scraper: Scraper;
   readonly metrics: Pick<Metrics, "health" | "registry" | "server">;
+  /** Calls the webhooks of admission and conversion. */
+  readonly webhooks: WebhookClient;
   /** Signal that is aborted when the server starts to close. */
   readonly closing: AbortSignal;
 }

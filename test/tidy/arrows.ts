@@ -109,7 +109,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["cache/"],
     ["resource/"],
     ["request/", "encoding/"],
-    ["authn/", "authz/"],
+    ["authn/", "authz/", "webhook/"],
     ["admission/"],
     ["options.ts", "registry/"],
     ["handlers/", "bootstrap/"],

@@ -1,9 +1,8 @@
 import { Agent } from "node:https";
-import { isIP } from "node:net";
-import ipaddr from "ipaddr.js";
 import type { Endpoints, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { authorizeCreate } from "../../authz/authorize-write.ts";
+import { reachable } from "../../object/reachable.ts";
 import type { ApiServer } from "../server.ts";
 import { badRequest, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Answer } from "../../request/answer.ts";
@@ -134,17 +133,4 @@ async function servicePlace(
     return { host: reachable(pick.ip), port: port.port, agent: agentOf(target) };
   }
   throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(target.name)}`);
-}
-
-/**
- * Endpoints are written by users: they must not lead to this machine's own loopback (CVE-2020-8561
- * kind).
- */
-function reachable(host: string): string {
-  if (isIP(host) === 0) throw badRequest(`address ${JSON.stringify(host)} is no IP address`);
-  const range = ipaddr.process(host).range();
-  if (range === "loopback" || range === "linkLocal" || range === "unspecified") {
-    throw badRequest("address not allowed");
-  }
-  return host;
 }

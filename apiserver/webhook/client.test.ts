@@ -1,0 +1,180 @@
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { KINDS } from "@raft2kube/api/kinds.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { systemRandom } from "@raft2kube/std/random.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
+import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
+import { WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_CONNECTIONS_MAX } from "../limits.ts";
+import { Resources } from "../resource/resources.ts";
+import { WebhookClient } from "./client.ts";
+import { Connections, type WebhookTarget } from "./connections.ts";
+import { ServiceEndpoints } from "./services.ts";
+
+const clock = systemClock();
+let etcd: Awaited<ReturnType<typeof startEtcd>>;
+let resources: Resources;
+let connections: Connections;
+let client: WebhookClient;
+let server: WebhookServer;
+
+const ok = { yes: true };
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  resources = new Resources(KINDS, etcd.client, clock);
+  connections = new Connections(new ServiceEndpoints(resources, systemRandom));
+  client = new WebhookClient(connections, clock);
+  server = await WebhookServer.start(() => undefined);
+});
+
+afterAll(async () => {
+  connections.close();
+  await server.close();
+  await resources.close();
+  await etcd.close();
+});
+
+beforeEach(() => {
+  server.answers = (_, response) => void response.end(JSON.stringify(ok));
+});
+
+const target = (more: Partial<WebhookTarget> = {}): WebhookTarget =>
+  ({ url: `${server.url}/hook`, caBundle: server.caBundle, ...more });
+const post = (to: WebhookTarget, timeout_ms = 10_000) =>
+  client.post(to, Buffer.from("{}"), { timeout_ms });
+const failed = (why: string, path = "/hook?timeout=10s") =>
+  `Post "${server.url}${path}": ${why}`;
+
+it("posts JSON with the timeout in the query, and nothing that identifies a client", async () => {
+  expect(await client.post(target(), Buffer.from(`{"a":1}`), { timeout_ms: 1_500 })).toEqual(ok);
+  const called = server.calls.at(-1)!;
+  expect([called.path, called.body]).toEqual(["/hook?timeout=2s", `{"a":1}`]);
+  expect(Object.keys(called.headers).sort()).toEqual(
+    ["accept", "connection", "content-length", "content-type", "host", "user-agent"]);
+});
+
+it("uses a connection again, and bounds those that are open", async () => {
+  await post(target());
+  const before = server.connections;
+  for (let i = 0; i < 5; i++) await post(target());
+  expect(server.connections - before).toBe(0);
+  await Promise.all(Array.from({ length: 3 * WEBHOOK_CONNECTIONS_MAX }, () => post(target())));
+  expect(server.connections - before).toBeLessThanOrEqual(WEBHOOK_CONNECTIONS_MAX);
+});
+
+it("a connection that the server closed meanwhile is replaced", async () => {
+  await post(target());
+  server.answers = (_, response) => {
+    server.answers = (_again, second) => void second.end(JSON.stringify(ok));
+    response.socket!.destroy();
+  };
+  expect(await post(target())).toEqual(ok);
+});
+
+it("trusts the bundle alone, and without one the host's roots", async () => {
+  const other = await WebhookServer.start(() => undefined);
+  const unknown =
+    failed("tls: failed to verify certificate: x509: certificate signed by unknown authority");
+  await expect(post(target({ caBundle: other.caBundle }))).rejects.toThrow(unknown);
+  const { caBundle: _none, ...bare } = target();
+  await expect(post(bare)).rejects.toThrow(unknown);
+  await other.close();
+  await expect(post(target({ caBundle: "bm8=" }))).rejects.toThrow(unknown);
+  expect(await post({ ...bare, insecure: true })).toEqual(ok);
+});
+
+it("refuses a certificate for another name", async () => {
+  const url = `https://localhost:${server.port}/hook`;
+  await expect(post(target({ url }))).rejects.toThrow(
+    "x509: certificate is valid for 127.0.0.1, not localhost");
+});
+
+it("a server's new certificate and its new bundle need no restart", async () => {
+  const own = await WebhookServer.start((_, response) => void response.end("{}"));
+  const old = { url: own.url, caBundle: own.caBundle };
+  await post(old);
+  const caBundle = await own.renew("127.0.0.1");
+  await waitFor("the old bundle to fail", () => post(old).then(() => false, () => true), { clock });
+  expect(await post({ ...old, caBundle })).toEqual({});
+  await own.close();
+});
+
+it("ends a call that hangs before, in and after the headers", async () => {
+  server.answers = () => undefined;
+  const late = failed("context deadline exceeded", "/hook?timeout=1s");
+  await expect(post(target(), 50)).rejects.toThrow(late);
+  server.answers = (_, response) => void response.write("{");
+  await expect(post(target(), 50)).rejects.toThrow(late);
+  const mute = createServer(() => undefined);
+  await new Promise<void>((resolve) => mute.listen(0, "127.0.0.1", resolve));
+  const url = `https://127.0.0.1:${(mute.address() as AddressInfo).port}`;
+  await expect(post({ url }, 50)).rejects.toThrow("context deadline exceeded");
+  mute.close();
+});
+
+it("ends a call when its request is over", async () => {
+  const aborting = new AbortController();
+  server.answers = () => aborting.abort();
+  const options = { timeout_ms: 10_000, signal: aborting.signal };
+  await expect(client.post(target(), Buffer.from("{}"), options))
+    .rejects.toThrow(failed("context canceled"));
+  await expect(client.post(target(), Buffer.from("{}"), options))
+    .rejects.toThrow(failed("context canceled"));
+});
+
+it("measures the time by its clock", async () => {
+  const manual = new ManualClock();
+  const timed = new WebhookClient(connections, manual);
+  server.answers = () => manual.advance(5_000);
+  await expect(timed.post(target(), Buffer.from("{}"), { timeout_ms: 5_000 }))
+    .rejects.toThrow("context deadline exceeded");
+});
+
+it("stops reading an answer that is too large", async () => {
+  let sent_bytes = 0;
+  server.answers = (_, response) => {
+    const part = Buffer.alloc(1024 * 1024, 0x20);
+    const more = () => {
+      if (sent_bytes >= 100 * part.length) return void response.end();
+      sent_bytes += part.length;
+      response.write(part, (broken) => broken || more());
+    };
+    more();
+  };
+  await expect(post(target())).rejects.toThrow(
+    failed(`the answer has more than ${WEBHOOK_ANSWER_BYTES_MAX} bytes`));
+  expect(sent_bytes).toBeLessThan(100 * 1024 * 1024);
+});
+
+it.each([
+  [302, "the webhook answered with a redirect (302), which is not followed"],
+  [404, "the server could not find the requested resource"],
+  [500, `an error on the server ("why") has prevented the request from succeeding`],
+])("an answer with %d is a failure", async (status, message) => {
+  server.answers = (_, response) => {
+    response.writeHead(status, { location: `${server.url}/elsewhere` });
+    response.end("why\n");
+  };
+  const before = server.calls.length;
+  await expect(post(target())).rejects.toMatchObject({ message, http: status });
+  expect(server.calls.length - before).toBe(1);
+});
+
+it("garbage is a failure", async () => {
+  server.answers = (_, response) => void response.end("garbage");
+  await expect(post(target())).rejects.toThrow(
+    "couldn't get version/kind; json parse error: invalid character 'g' looking for beginning");
+});
+
+it("says why there is no connection", async () => {
+  const gone = await WebhookServer.start(() => undefined);
+  const { url, port } = gone;
+  await gone.close();
+  await expect(post({ url })).rejects.toThrow(
+    `Post "${url}/?timeout=10s": dial tcp 127.0.0.1:${port}: connect: connection refused`);
+  await expect(post({ url: "https://nowhere.invalid/x" })).rejects.toThrow(
+    "dial tcp: lookup nowhere.invalid: no such host");
+});

@@ -1,0 +1,140 @@
+import { Agent } from "node:https";
+import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
+import { asError } from "@raft2kube/std/errors.ts";
+import {
+  WEBHOOK_AGENTS_MAX, WEBHOOK_CONNECTIONS_MAX, WEBHOOK_IDLE_CONNECTIONS_MAX, WEBHOOK_IDLE_MS,
+} from "../limits.ts";
+import { WebhookError } from "./errors.ts";
+import type { Address, ServiceEndpoints } from "./services.ts";
+
+/** The address of a webhook, as configurations of admission, conversion and aggregation have it. */
+export interface WebhookTarget {
+  readonly url?: string;
+  readonly service?: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly path?: string;
+    readonly port?: number;
+  };
+  /** PEM, in base64. Default: the roots of the host. */
+  readonly caBundle?: string;
+  /** Whether the certificate is not verified (APIService). */
+  readonly insecure?: boolean;
+}
+
+const HTTPS = 443;
+
+/** The URL of a target: of a Service, a name that only its certificate and errors have. */
+export function urlOf({ url, service }: WebhookTarget): URL {
+  if (service !== undefined) {
+    const { namespace, name, path = "", port = HTTPS } = service;
+    return new URL(`https://${name}.${namespace}.svc:${port}${path}`);
+  }
+  if (url === undefined) {
+    throw new WebhookError("webhook configuration must have either service or URL", { http: 500 });
+  }
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed?.protocol !== "https:") {
+    throw new WebhookError(`${JSON.stringify(url)} is no https URL`, { http: 500 });
+  }
+  return parsed;
+}
+
+/** The authority of a URL as upstream writes it: with the port of a Service, even the usual one. */
+export function authorityOf(target: WebhookTarget): string {
+  const url = urlOf(target);
+  if (target.service === undefined) return url.host;
+  return `${url.hostname}:${target.service.port ?? HTTPS}`;
+}
+
+let hostRoots: SecureContext | undefined;
+
+/** The roots of the host are hundreds: they are read once. */
+function trustOf({ caBundle = "" }: WebhookTarget): SecureContext {
+  if (caBundle === "") {
+    return (hostRoots ??= createSecureContext({ ca: getCACertificates("system") }));
+  }
+  return createSecureContext({ ca: Buffer.from(caBundle, "base64") });
+}
+
+/**
+ * Connections to webhooks that are used again, by target and CA bundle: one whose bundle changes
+ * gets new ones. The agents are bounded, and so are the connections of each to one address.
+ */
+export class Connections {
+  readonly #services: ServiceEndpoints;
+  /** The agents, the longest unused first. */
+  readonly #agents = new Map<string, Agent>();
+
+  constructor(services: ServiceEndpoints) {
+    this.#services = services;
+  }
+
+  /** Returns the agent for requests to a target. Throws WebhookError for an invalid bundle. */
+  agentOf(target: WebhookTarget): Agent {
+    const { caBundle = "", insecure = false } = target;
+    const { namespace = "", name = "" } = target.service ?? {};
+    const key = JSON.stringify([namespace, name, authorityOf(target), insecure, caBundle]);
+    const agent = this.#agents.get(key) ?? newAgent(target);
+    this.#agents.delete(key);
+    this.#agents.set(key, agent);
+    const [oldest] = this.#agents;
+    if (this.#agents.size > WEBHOOK_AGENTS_MAX && oldest !== undefined) {
+      this.#agents.delete(oldest[0]);
+      retire(oldest[1]);
+    }
+    return agent;
+  }
+
+  close(): void {
+    for (const agent of this.#agents.values()) agent.destroy();
+    this.#agents.clear();
+  }
+
+  /** Finds where a target is now: each call of a Service goes to an endpoint that is ready then. */
+  async addressOf(target: WebhookTarget): Promise<Address> {
+    const { service } = target;
+    if (service !== undefined) {
+      const { namespace, name, port = HTTPS } = service;
+      return await this.#services.resolve(namespace, name, port);
+    }
+    const { hostname, port } = urlOf(target);
+    return { host: unbracketed(hostname), port: Number(port || HTTPS) };
+  }
+}
+
+function newAgent(target: WebhookTarget): Agent {
+  let secureContext: SecureContext;
+  try {
+    secureContext = trustOf(target);
+  } catch (thrown) {
+    const why = `unable to load root certificates: ${asError(thrown).message}`;
+    throw new WebhookError(why, { http: 500, cause: thrown });
+  }
+  return new Agent({
+    secureContext,
+    servername: serverName(unbracketed(urlOf(target).hostname)),
+    rejectUnauthorized: target.insecure !== true,
+    ALPNProtocols: ["http/1.1"],
+    keepAlive: true,
+    maxSockets: WEBHOOK_CONNECTIONS_MAX,
+    maxFreeSockets: WEBHOOK_IDLE_CONNECTIONS_MAX,
+    timeout: WEBHOOK_IDLE_MS,
+    // A resumed session would not verify the server's certificate again.
+    maxCachedSessions: 0,
+  });
+}
+
+/** The text of an IPv6 address in a URL has brackets, and that of a connection none. */
+const unbracketed = (host: string): string => host.replaceAll(/^\[|\]$/g, "");
+
+/** Addresses are no server names (RFC 6066): the certificate is compared with the address. */
+const serverName = (host: string): string => (/^[\d.]+$|:/.test(host) ? "" : host);
+
+/** An agent without new connections; those in use end with their answer. */
+function retire(agent: Agent): void {
+  agent.maxFreeSockets = 0;
+  for (const sockets of Object.values(agent.freeSockets)) {
+    for (const socket of sockets ?? []) socket.destroy();
+  }
+}

@@ -1,0 +1,85 @@
+import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { notFound, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { pick, type Random } from "@raft2kube/std/random.ts";
+import { walkFrom } from "../cache/states.ts";
+import type { Entry } from "../object/entry.ts";
+import { reachable } from "../object/reachable.ts";
+import type { Resources } from "../resource/resources.ts";
+import { keyOf, prefixOf } from "../storage/keys.ts";
+import { WebhookError } from "./errors.ts";
+
+/** A place to connect to. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+const OWNING_SERVICE = "kubernetes.io/service-name";
+
+/**
+ * The endpoints of Services, from the watch caches. A connection goes to a ready endpoint and not
+ * to the ClusterIP (upstream's `--enable-aggregator-routing`), so that it needs no proxy on the
+ * machine of this server.
+ */
+export class ServiceEndpoints {
+  readonly #resources: Resources;
+  readonly #random: Random;
+
+  constructor(resources: Resources, random: Random) {
+    this.#resources = resources;
+    this.#random = random;
+  }
+
+  /**
+   * Returns a ready endpoint of a port of a Service, at random, those of its first address family
+   * first. Throws 404 or 503; WebhookError for a Service without endpoints of its own.
+   */
+  async resolve(namespace: string, name: string, port: number): Promise<Address> {
+    const service = await this.#service(namespace, name);
+    const { type = "ClusterIP", ports = [], ipFamilies = [] } = service.spec ?? {};
+    if (type === "ExternalName") {
+      throw new WebhookError(`unsupported service type ${JSON.stringify(type)}`);
+    }
+    const wanted = ports.find((each) => each.port === port);
+    if (wanted === undefined) {
+      throw serviceUnavailable(
+        `no service port ${port} found for service ${JSON.stringify(name)}`);
+    }
+    const slices = await this.#slices(namespace, name);
+    const preferred = slices.filter(({ addressType }) => addressType === ipFamilies[0]);
+    for (const some of [preferred, slices]) {
+      const ready = some.flatMap((slice) => readyIn(slice, wanted.name ?? ""));
+      if (ready.length === 0) continue;
+      const address = pick(this.#random, ready);
+      return { ...address, host: reachable(address.host) };
+    }
+    throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`);
+  }
+
+  async #service(namespace: string, name: string): Promise<Service & KubeObject> {
+    const services = this.#resources.of("v1", "services");
+    const entry = (await services.cache()).get(keyOf(services.kind, namespace, name));
+    if (entry === undefined) throw notFound({ group: "", name: "service" }, name);
+    return entry.shared<Service & KubeObject>();
+  }
+
+  async #slices(namespace: string, service: string): Promise<EndpointSlice[]> {
+    const resource = this.#resources.of("discovery.k8s.io/v1", "endpointslices");
+    const prefix = prefixOf(resource.kind, namespace);
+    const found: Entry[] = [];
+    walkFrom((await resource.cache()).state, prefix, prefix, (entry) => {
+      if (entry.labels[OWNING_SERVICE] === service) found.push(entry);
+    });
+    return found.map((entry) => entry.shared<EndpointSlice & KubeObject>());
+  }
+}
+
+function readyIn({ ports, endpoints }: EndpointSlice, portName: string): Address[] {
+  const port = (ports ?? []).find((each) => (each.name ?? "") === portName)?.port;
+  if (port === undefined) return [];
+  return endpoints
+    .filter(({ conditions }) => conditions?.ready !== false)
+    .map(({ addresses }) => ({ host: addresses[0] ?? "", port }));
+}
