@@ -9,8 +9,14 @@ import type { Step } from "./transcript.ts";
 /** Cases whose requests are computed: their transcripts are written whole. */
 export const GENERATED: readonly Case[] = [...BODIES_OF_SUBRESOURCES, ...COLUMNS];
 
-/** Areas whose cases change what others would be answered: addresses, the default StorageClass. */
-const ALONE = [/^ranges: /, /^columns: /];
+/**
+ * Areas whose cases change what others would be answered: addresses, the default StorageClass, the
+ * groups that are served, what admission refuses.
+ */
+const ALONE = [
+  /^ranges: /, /^columns: /, /^crd /, /^custom resources: /, /^cr /, /^webhooks: /, /^policies: /,
+  /^apiservices: /,
+];
 
 /** Whether a case runs while no other does, after all others. */
 export const isAlone = ({ name }: Case): boolean => ALONE.some((area) => area.test(name));

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const FILE = join(import.meta.dirname, "known.json");
+const PENDING = join(import.meta.dirname, "pending.json");
 
 /**
  * Requests that ours answers otherwise than upstream: why, then by case. Those that a user would
@@ -11,6 +12,11 @@ export type Known = Readonly<Record<string, Readonly<Record<string, readonly str
 
 export function readKnown(): Known {
   return JSON.parse(readFileSync(FILE, "utf8")) as Known;
+}
+
+/** Returns the cases that are recorded, and not compared until ours serves what they ask for. */
+export function readPending(): string[] {
+  return JSON.parse(readFileSync(PENDING, "utf8")) as string[];
 }
 
 /** Why ours is known to differ in the answer to `ask`; undefined where it must not. */

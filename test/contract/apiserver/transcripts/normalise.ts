@@ -47,6 +47,8 @@ export class Names {
   readonly #revisions = new Map<string, Map<string, string>>();
   /** Whether a request's body is read: it introduces no names, and all of it is kept. */
   #isSent = false;
+  readonly #concealed = new Map<string, string>();
+  #hooks: number | undefined;
   readonly #port: number | undefined;
   readonly #address: RegExp | undefined;
 
@@ -54,6 +56,12 @@ export class Names {
   constructor(port?: number) {
     this.#port = port;
     if (port !== undefined) this.#address = new RegExp(`\\b[\\d.]+:${port}\\b`, "g");
+  }
+
+  /** Texts to show as others from now on, and a port to show as `HOOKS`. */
+  conceal(texts: Readonly<Record<string, string>>, port: number): void {
+    for (const each of Object.entries(texts)) this.#concealed.set(...each);
+    this.#hooks = port;
   }
 
   /** A request's body, as a transcript shows it: with the names of values that answers had. */
@@ -104,7 +112,8 @@ export class Names {
   }
 
   #named(text: string): string {
-    const placed = this.#address === undefined ? text : text.replace(this.#address, "ADDRESS:PORT");
+    let placed = this.#address === undefined ? text : text.replace(this.#address, "ADDRESS:PORT");
+    for (const each of this.#concealed) placed = placed.replaceAll(...each);
     return placed
       .replace(TOKEN, (_token, claims: string) => this.#claims(claims))
       .replace(KEPT_TOKEN, "TOKEN")
@@ -140,6 +149,7 @@ export class Names {
     }
     if (name === "kubernetes.io/hostname" && member === hostname()) return "MACHINE";
     if (KEY_PARTS.has(name) && String(member).length >= KEY_PART_LENGTH_MIN) return "KEY";
+    if (name === "port" && member !== undefined && member === this.#hooks) return "HOOKS";
     if (name === "targetPort" && member === this.#port) return "PORT";
     if (/nodePort$/i.test(name) && typeof member === "number") {
       return member >= NODE_PORTS.from && member <= NODE_PORTS.to ? "NODEPORT" : member;

@@ -3,8 +3,10 @@ import { parse } from "yaml";
 import { decodeObject, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
 import type { Received, Sent } from "./caller.ts";
 import { Names } from "./normalise.ts";
+import { memberAt } from "./pointer.ts";
 import type { Server } from "./servers.ts";
 import { signToken } from "./sign-token.ts";
+import { USUAL } from "./transcript.ts";
 
 /** A server's answer, as a transcript has it. */
 export interface Answer {
@@ -26,8 +28,12 @@ export interface Recorder {
   readonly ns: string;
   /** A service account token with these claims, signed as the server's own. */
   sign(claims: object): string;
-  /** Sends a request, records the answer and returns its JSON. */
-  ask(method: string, path: string, sent?: Sent): Promise<Answered>;
+  /** Sends a request, records the answer, or `only` a member of it, and returns its JSON. */
+  ask(method: string, path: string, sent?: Sent, only?: string): Promise<Answered>;
+  /** Records what no server answered. */
+  note(ask: string, body: unknown): void;
+  /** Replaces a server's port and certificate in what is recorded. */
+  conceal(hooks: { readonly port: number; readonly ca: string }): void;
   /** Sends a request without recording it: to wait for what a server does later. */
   peek(method: string, path: string, sent?: Sent): Promise<Answered>;
   get(path: string, sent?: Sent): Promise<Answered>;
@@ -83,16 +89,18 @@ export async function record(testCase: Case, server: Asked): Promise<Exchange[]>
 
 function recorderOf(ns: string, server: Asked, names: Names, exchanges: Exchange[]): Recorder {
   const { call, serviceAccountKey } = server;
-  const ask: Recorder["ask"] = async (method, path, sent = {}) => {
+  const numbered = (title: string) => {
+    const before = exchanges.filter(({ ask }) => ask.replace(/ \(\d+\)$/, "") === title).length;
+    return before === 0 ? title : `${title} (${before + 1})`;
+  };
+  const ask: Recorder["ask"] = async (method, path, sent = {}, only = "") => {
     const whole = wholePath(ns, path);
     const received = await call(method, whole, sent);
     const read = contentOf(received);
-    const body = names.value(read);
+    const body = names.value(received.status < 400 ? memberAt(read, only) : read);
     const shown = body === undefined || body === "" ? {} : { body };
-    const title = titleOf(method, names.text(path), sent);
-    const before = exchanges.filter(({ ask }) => ask.replace(/ \(\d+\)$/, "") === title).length;
     exchanges.push({
-      ask: before === 0 ? title : `${title} (${before + 1})`,
+      ask: numbered(titleOf(method, names.text(path), sent)),
       ...(sent.body === undefined ? {} : { sent: names.sent(sent.body) }),
       status: received.status,
       headers: headersOf(received, names),
@@ -102,6 +110,10 @@ function recorderOf(ns: string, server: Asked, names: Names, exchanges: Exchange
   };
   return {
     ns,
+    note: (title, body) =>
+      void exchanges.push({ ask: numbered(title), status: 200, headers: USUAL,
+        body: names.value(body) }),
+    conceal: ({ port, ca }) => names.conceal({ [ca]: "CA", [`:${port}`]: ":HOOKS" }, port),
     sign: (claims) => signToken(serviceAccountKey, claims),
     ask,
     peek: async (method, path, sent = {}) =>

@@ -8,15 +8,21 @@
  *
  * `made` names the answer for later steps. `as`, `with` and `by` are the headers Accept,
  * Content-Type (`with nothing` sends none) and Impersonate-User; other headers follow, a line each.
- * Three lines are no headers: `lines: N` ends a watch after N lines of the answer,
- * `certificate: none` makes the request anonymous, and `until: JSON` repeats it until the answer
- * contains that JSON, where null stands for what is missing.
+ * Four lines are no headers: `lines: N` ends a watch after N lines of the answer,
+ * `certificate: none` makes the request anonymous, `until: JSON` repeats it until the answer
+ * contains that JSON, where null stands for what is missing, and `only: POINTER` records that
+ * member of the answer alone (`pointer.ts`).
  *
  * The body is JSON; a string is sent as it is, to be of any type. A path that starts with a letter
- * lies in the case's namespace (`recorder.ts`). `token = sign` sends nothing: it signs the claims
- * of the body as the server signs a service account's token.
+ * lies in the case's namespace (`recorder.ts`).
+ *
+ * Four words send nothing. `token = sign` signs the claims of the body as the server signs a
+ * service account's token. `crd = let` names the body. `serve /path` says how the case's server of webhooks
+ * answers at that path (`hooks.ts`), whose port and CA bundle are `${hooks.port}` and
+ * `${hooks.ca}`; `received /path` records what it got there.
  */
 import type { Sent } from "./caller.ts";
+import { withMember } from "./pointer.ts";
 import { TranscriptError } from "./transcript.ts";
 
 export interface ScriptRequest {
@@ -25,6 +31,7 @@ export interface ScriptRequest {
   readonly path: string;
   readonly sent: Sent;
   readonly until: unknown;
+  readonly only: string | undefined;
 }
 
 const LINE = /^(?:(\w+) = )?(\w+)(?: (\S+))?(?: as (.+?))?(?: with (.+?))?(?: by (\S+))?$/;
@@ -40,7 +47,7 @@ export function parseRequest(text: string): ScriptRequest {
   for (let header; (header = HEADER.exec(lines[0] ?? "")); lines.shift()) {
     headers[header[1]!] = header[2]!;
   }
-  const { lines: count, certificate, until, ...rest } = headers;
+  const { lines: count, certificate, until, only, ...rest } = headers;
   const sent: Sent = {
     ...(lines.length === 0 ? {} : { body: bodyOf(lines.join("\n")) }),
     ...(accept === undefined ? {} : { accept }),
@@ -49,7 +56,7 @@ export function parseRequest(text: string): ScriptRequest {
     ...(certificate === "none" ? { anonymous: true } : {}),
     headers: rest,
   };
-  return { name, method: method!, path, sent, until: until && bodyOf(until) };
+  return { name, method: method!, path, sent, until: until && bodyOf(until), only };
 }
 
 function bodyOf(text: string): unknown {
@@ -70,16 +77,19 @@ const REFERENCE = /\$\{([^}]+)\}/g;
  * a member of the answer `made`, `${base64:token}` and `${damaged:token}` such a value encoded and
  * with a wrong signature, `${x*300}` a character so many times; a string that is nothing but a
  * reference becomes the member itself. `{"...": "made.spec", "replicas": 2}` is the member with
- * others over it, as in JavaScript.
+ * others over it, as in JavaScript, and beside it `"/spec/replicas": 2` replaces a member further
+ * down, or takes it away by null.
  */
 export function resolve(value: unknown, answers: Answers): unknown {
   if (typeof value === "string") return resolveText(value, answers);
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map((each) => resolve(each, answers));
-  const resolved: Record<string, unknown> = {};
+  let resolved: Record<string, unknown> = {};
   for (const [name, member] of Object.entries(value)) {
-    if (name === "...") Object.assign(resolved, lookUp(String(member), answers));
-    else resolved[name] = resolve(member, answers);
+    const each = name === "..." ? lookUp(String(member), answers) : resolve(member, answers);
+    if (name === "...") Object.assign(resolved, each);
+    else if (!name.startsWith("/") || !("..." in value)) resolved[name] = each;
+    else resolved = withMember(resolved, name, each) as typeof resolved;
   }
   return resolved;
 }

@@ -3,9 +3,13 @@ import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Sent } from "./caller.ts";
+import { type Hooks, type Serving, startHooks } from "./hooks.ts";
 import type { Case, Exchange, Recorder } from "./recorder.ts";
 import { contains, parseRequest, resolve } from "./request-text.ts";
 import { type Step, TranscriptError } from "./transcript.ts";
+
+/** A request that needs the case's server of webhooks. */
+const SERVES = /^(serve|received) /m;
 
 const PROTOBUF = "application/vnd.kubernetes.protobuf";
 
@@ -32,14 +36,32 @@ export function withAnswers(steps: readonly Step[], exchanges: readonly Exchange
 }
 
 async function play(steps: readonly Step[], recorder: Recorder): Promise<void> {
-  const answers = new Map<string, unknown>();
+  const hooks = steps.some(({ request }) => SERVES.test(request)) ? await startHooks() : undefined;
+  try {
+    if (hooks !== undefined) recorder.conceal(hooks);
+    await playSteps(steps, recorder, hooks);
+  } finally {
+    await hooks?.close();
+  }
+}
+
+async function playSteps(
+  steps: readonly Step[],
+  recorder: Recorder,
+  hooks: Hooks | undefined,
+): Promise<void> {
+  const answers = new Map<string, unknown>(hooks === undefined ? [] : [["hooks", hooks]]);
   for (const { request, isRecorded } of steps) {
-    const { name, method, until, ...rest } = parseRequest(request);
+    const { name, method, until, only, ...rest } = parseRequest(request);
     const path = String(resolve(rest.path, answers));
     const sent = inWireForm(resolve(rest.sent, answers) as Sent);
-    const ask = () => (isRecorded ? recorder.ask : recorder.peek)(method, path, sent);
+    const ask = () =>
+      isRecorded ? recorder.ask(method, path, sent, only) : recorder.peek(method, path, sent);
     let answer: unknown;
     if (method === "sign") answer = recorder.sign(sent.body as object);
+    else if (method === "let") answer = sent.body;
+    else if (method === "serve") hooks!.serve(path, sent.body as Serving);
+    else if (method === "received") recorder.note(`received ${path}`, hooks!.received(path));
     else if (until === undefined) answer = await ask();
     else if (isRecorded) throw new TranscriptError(`${request}: what is repeated has no answer`);
     else {

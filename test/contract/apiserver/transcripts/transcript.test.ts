@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { memberAt } from "./pointer.ts";
 import { contains, parseRequest, resolve } from "./request-text.ts";
 import { withAnswers } from "./script.ts";
 import { formatTranscripts, parseTranscripts, type Step, TranscriptError } from "./transcript.ts";
@@ -71,6 +72,17 @@ it("references are replaced by members of earlier answers", () => {
     t: Buffer.from("h.p.signature").toString("base64"), d: "h.p.sAAAAAAAA", r: "xxx",
   });
   expect(() => resolve("${made.metadata.uid}", answers)).toThrow(/made.metadata.uid/);
+});
+
+it("a part of an object is replaced or taken away by its pointer", () => {
+  const answers = new Map([["crd", { spec: { versions: [{ name: "v1" }, { name: "v2" }], b: 1 } }]]);
+  const changed = { "...": "crd", "/spec/versions/1/name": "v3", "/spec/b": null, "/meta/x~1y": 2 };
+  expect(resolve(changed, answers))
+    .toEqual({ spec: { versions: [{ name: "v1" }, { name: "v3" }] }, meta: { "x/y": 2 } });
+  const less = { "...": "crd", "/spec/versions/0": null };
+  expect(resolve(less, answers)).toEqual({ spec: { versions: [{ name: "v2" }], b: 1 } });
+  expect(memberAt(answers.get("crd"), "/spec/versions/[name=v2]")).toEqual({ name: "v2" });
+  expect(memberAt(answers.get("crd"), "/status/a")).toBeUndefined();
 });
 
 it("an answer contains what an until names, and lacks what it has as null", () => {

@@ -2,7 +2,7 @@ import { foldedJson } from "./folded-json.ts";
 import type { Answer } from "./recorder.ts";
 
 /** Headers of most answers: a transcript names only others, and which of these an answer lacks. */
-const USUAL: Readonly<Record<string, string>> = {
+export const USUAL: Readonly<Record<string, string>> = {
   "content-type": "application/json",
   "cache-control": "no-cache, private",
 };
