@@ -1,4 +1,4 @@
-/** How the API's special types look in JSON; `codec/special-protobuf.ts` has their protobuf form. */
+/** How the API's special types look in JSON; `codec/special-protobuf.ts` has their protobuf. */
 
 import type { JSONSchemaProps } from "./gen/apiextensions/v1.ts";
 

@@ -70,7 +70,7 @@ type MarkFile =
   | { readonly kind: "unopened"; readonly exists: boolean }
   | { readonly kind: "open"; readonly file: DiskFile };
 
-/** When the newest write is synced: it is already, after a pause, at the next turn, or by `close`. */
+/** When the newest write is synced: it is already, after a pause, at the next turn, at the end. */
 type Sync =
   | { readonly kind: "done" }
   | { readonly kind: "at-close" }

@@ -23,7 +23,7 @@ export class Answers {
   /** Answers in the order in which they were sent. */
   readonly #unread = new Map<ServerResponse, Unread>();
   #bytes = 0;
-  /** Set while more wait than may. */
+  /** A timer that runs while more wait than may. */
   #look: Timer | undefined;
 
   constructor(clock: Clock) {
