@@ -70,9 +70,10 @@ export async function addNodeLink(node: ClusterConfig): Promise<void> {
     underlayNetns: underlayNetns(node),
     port: portOf(node),
     nodeAddress: node.nodeAddress,
+    nodeRange: nodeRange(node),
   };
   if (node.guest === undefined) await createNode({ ...link, ...nodeNetwork(node) });
-  else createGuestLink(link);
+  else await createGuestLink(link);
 }
 
 /** The network that a node is part of. */
@@ -92,8 +93,8 @@ export function applyNetwork({ cluster }: StepOf<"network">, context: Context): 
 }
 
 /** Removes a node's namespace and its port. */
-export function removeNodeLink(node: ClusterPlace): void {
-  deleteNode({
+export function removeNodeLink(node: ClusterPlace): Promise<void> {
+  return deleteNode({
     netnsPath: nodeNetns(node),
     underlayNetns: underlayNetns(node),
     port: portOf(node),

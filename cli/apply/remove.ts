@@ -127,7 +127,7 @@ async function removeNodes(
   // A kubelet that ran beside the node's process may have made them again until now.
   await removeCgroups();
   removeMounts(nodes, kept);
-  for (const node of nodes) removeNodeLink(node);
+  for (const node of nodes) await removeNodeLink(node);
 }
 
 /** Unmounts all below the folders of nodes, and detaches their loop devices. */

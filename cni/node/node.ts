@@ -7,7 +7,8 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { placeAt } from "../lib/own-table.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
 import { guestRepair, NODE_DEVICE, type NodeNetwork, nodeRepair } from "./node-repair.ts";
-import { connectPort, ensureNetns, prefixOf, removePort } from "./underlay.ts";
+import { guardPort, unguardPort } from "./port-guard.ts";
+import { connectPort, ensureNetns, macOf, prefixOf, removePort } from "./underlay.ts";
 
 /** A network namespace with one link, to the bridge of the underlay. */
 export interface NodePort {
@@ -17,6 +18,8 @@ export interface NodePort {
   underlayNetns: string;
   port: string;
   nodeAddress: string;
+  /** The addresses of the host and of all nodes, in CIDR notation. */
+  nodeRange: string;
 }
 
 /** A node in its namespace. */
@@ -31,7 +34,7 @@ const LAST_RESORT_METRIC = 4_294_967;
 export async function createNode(node: NodeLink): Promise<void> {
   const { netnsPath: netns } = node;
   ensureNetns(netns);
-  connectNode(node);
+  await connectNode(node);
   inNetns(netns, () => linkInside(node));
   await nodeRepair(node, placeAt(netns))();
 }
@@ -40,10 +43,10 @@ export async function createNode(node: NodeLink): Promise<void> {
  * Creates a guest's namespace and its link, whose frames the guest's kernel sends and receives: the
  * link has the guest's hardware address, and no address of the network.
  */
-export function createGuestLink(node: NodePort): void {
+export async function createGuestLink(node: NodePort): Promise<void> {
   ensureNetns(node.netnsPath);
   inNetns(node.netnsPath, () => disableIpv6());
-  connectNode(node);
+  await connectNode(node);
   inNetns(node.netnsPath, () => {
     using route = openRoute();
     setLink(route, getLink(route, NODE_DEVICE), { up: true });
@@ -56,7 +59,8 @@ export async function configureGuest(node: NodeNetwork): Promise<void> {
   await guestRepair(node)();
 }
 
-function connectNode({ underlayNetns, port, netnsPath, nodeAddress }: NodePort): void {
+async function connectNode(node: NodePort): Promise<void> {
+  const { underlayNetns, port, netnsPath, nodeAddress } = node;
   connectPort({
     netnsPath: underlayNetns,
     port,
@@ -64,6 +68,7 @@ function connectNode({ underlayNetns, port, netnsPath, nodeAddress }: NodePort):
     peerNetns: netnsPath,
     address: nodeAddress,
   });
+  await guardPort({ ...node, mac: macOf(nodeAddress) });
 }
 
 /** Disables IPv6: without an address of its own the link sends nothing. */
@@ -76,11 +81,12 @@ function disableIpv6(): void {
 }
 
 /** Deletes all that `createNode` creates; ignores what is missing. */
-export function deleteNode(
+export async function deleteNode(
   node: Pick<NodePort, "netnsPath" | "underlayNetns" | "port">,
-): void {
+): Promise<void> {
   removePort(node.underlayNetns, node.port);
   deleteNetns(node.netnsPath);
+  await unguardPort(node.underlayNetns, node.port);
 }
 
 function linkInside({ hostAddress, nodeAddress, nodeRange, podCidr }: NodeNetwork): void {

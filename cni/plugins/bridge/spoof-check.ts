@@ -1,4 +1,4 @@
-import { applyRuleset } from "@raft2kube/linux/netfilter/nft.ts";
+import { applyRuleset, type NftOptions } from "@raft2kube/linux/netfilter/nft.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { CniError } from "../../lib/errors.ts";
 import { IngressChains } from "../../lib/ingress-chains.ts";
@@ -85,13 +85,14 @@ export async function addSpoofCheck(
   }
 }
 
-/** Checks, in the namespace of this thread, that the kernel supports it; throws NftError. */
-export async function probeSpoofCheck(): Promise<void> {
+/** Checks that the kernel supports it; throws NftError. */
+export async function probeSpoofCheck(options: NftOptions = {}): Promise<void> {
   const table = `netdev ${TABLE}-trial`;
   await applyRuleset(
     `add table ${table}\n` +
       `add chain ${table} c { type filter hook ingress device "lo" priority -500; }\n` +
       `add rule ${table} c ether saddr != 02:00:00:00:00:01 drop\n` +
       `delete table ${table}\n`,
+    options,
   );
 }

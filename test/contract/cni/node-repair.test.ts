@@ -77,7 +77,7 @@ describe("a node in its namespace", () => {
     enterNetns(netnsPath);
     return async () => {
       enterNetns(net.host);
-      deleteNode(node);
+      await deleteNode(node);
       await deleteUnderlay(underlay);
     };
   });

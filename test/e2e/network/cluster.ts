@@ -83,7 +83,7 @@ export async function createNetworkCluster(
       for (const server of servers) server.close();
       for (const attachment of attachments) await cni.delNetworkList(list, attachment);
       enterNetns(net.host);
-      deleteNode(node);
+      await deleteNode(node);
       await deleteUnderlay(underlay);
       net.close();
     },

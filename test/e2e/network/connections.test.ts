@@ -59,7 +59,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  deleteNode(link);
+  await deleteNode(link);
   await deleteUnderlay(underlay);
   net.close();
 });

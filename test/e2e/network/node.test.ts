@@ -55,7 +55,7 @@ async function make({ underlay, node }: Network): Promise<void> {
 }
 
 async function remove({ underlay, node }: Network): Promise<void> {
-  deleteNode(node);
+  await deleteNode(node);
   await deleteUnderlay(underlay);
 }
 
@@ -157,7 +157,7 @@ test("deleting what is half there, or not there, is no error", async () => {
   await remove(one);
   await createUnderlay(one.underlay);
   await deleteUnderlay(one.underlay);
-  deleteNode(one.node);
+  await deleteNode(one.node);
   expect(await host()).toEqual(before);
 });
 
@@ -285,11 +285,11 @@ test("nodes reach each other over the bridge; one that is deleted leaves the oth
     [second.netnsPath, hostAddress],
   ] as const) expect(await pings(netns, to), to).toBe(true);
   const whole = await host();
-  deleteNode(second);
+  await deleteNode(second);
   expect(await host()).toEqual(whole);
   await createNode(second);
   expect(await pings(one.node.netnsPath, "10.200.0.3")).toBe(true);
-  deleteNode(second);
+  await deleteNode(second);
   await remove(one);
 });
 

@@ -1,0 +1,71 @@
+import { applyRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
+import { inNetns, isNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { probeSpoofCheck } from "../plugins/bridge/spoof-check.ts";
+
+/** A node's port of the underlay's bridge, and the identity that may send by it. */
+export interface GuardedPort {
+  /** The file that pins the bridge's namespace. */
+  underlayNetns: string;
+  port: string;
+  mac: string;
+  nodeAddress: string;
+  /** The addresses of the host and of all nodes, in CIDR notation. */
+  nodeRange: string;
+}
+
+const TABLE = "r2k-ports";
+
+/** A name may start with a digit, which nft's identifiers may not. */
+const chainOf = (port: string) => `at-${port}`;
+
+function removal(port: string): string {
+  const chain = `netdev ${TABLE} ${chainOf(port)}`;
+  return `add chain ${chain}\ndelete chain ${chain}\n`;
+}
+
+/**
+ * Accepts, of a node, only frames with its hardware address, and of the underlay's addresses only
+ * its own, in ARP and as a source: by another's a node would get the packets of other nodes and of
+ * the host, which has the API. The chain sees a frame before the bridge learns from it. A kernel
+ * without netfilter's ingress hook has no such check, of which preflight and the node's log warn.
+ * Throws NftError.
+ */
+export async function guardPort(guarded: GuardedPort): Promise<void> {
+  const { underlayNetns: netns, port, mac, nodeAddress, nodeRange } = guarded;
+  const arp = `arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ether ${mac} arp saddr ip`;
+  const rules = [
+    `ether saddr != ${mac} drop`,
+    // Of a Service or a pod of its own, whose packets it answers: others have no entries of these.
+    `${arp} != ${nodeRange} accept`,
+    `${arp} ${nodeAddress} accept`,
+    `ip saddr != ${nodeRange} accept`,
+    `ip saddr ${nodeAddress} accept`,
+    "meta protocol ip6 accept",
+  ];
+  const chain = chainOf(port);
+  const hook = `type filter hook ingress device "${port}" priority -500; policy drop;`;
+  if (!(await canCheck(netns))) return;
+  await applyRuleset(
+    `add table netdev ${TABLE}\n${removal(port)}` +
+      `add chain netdev ${TABLE} ${chain} { ${hook} }\n` +
+      rules.map((rule) => `add rule netdev ${TABLE} ${chain} ${rule}\n`).join(""),
+    { netns },
+  );
+}
+
+/** Removes the chain of a port that is gone, which the kernel keeps; ignores a missing one. */
+export async function unguardPort(netns: string, port: string): Promise<void> {
+  if (!isNetns(netns) || !inNetns(netns, () => nftTableExists("netdev", TABLE))) return;
+  await applyRuleset(removal(port), { netns });
+}
+
+async function canCheck(netns: string): Promise<boolean> {
+  try {
+    await probeSpoofCheck({ netns });
+    return true;
+  } catch (thrown) {
+    if (!isErrno(thrown, "nft-refused", "ENOENT")) throw thrown;
+    return false;
+  }
+}
