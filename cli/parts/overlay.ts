@@ -1,6 +1,6 @@
 import { isIPv4 } from "node:net";
 import { hostname } from "node:os";
-import { cleanup, startOverlay } from "@raft2kube/cni/overlay/main.ts";
+import { cleanup, startOverlay } from "@raft2kube/overlay/main.ts";
 import { CommandError } from "../terminal.ts";
 import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
 import { runWithClient } from "./run-part.ts";

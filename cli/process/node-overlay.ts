@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { parseSubnetEnv } from "@raft2kube/cni/lib/subnet-env.ts";
 import { NODE_DEVICE } from "@raft2kube/cni/node/node-repair.ts";
-import { startOverlay } from "@raft2kube/cni/overlay/main.ts";
+import { startOverlay } from "@raft2kube/overlay/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";

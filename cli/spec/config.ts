@@ -8,7 +8,7 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { CommandError } from "../terminal.ts";
 
-/** Back ends of the overlay between nodes (`cni/overlay`). */
+/** Back ends of the overlay between nodes (`overlay`). */
 export const OVERLAY_BACKENDS = ["vxlan", "host-gw", "udp"] as const;
 export type OverlayBackend = (typeof OVERLAY_BACKENDS)[number];
 

@@ -1,7 +1,7 @@
 import {
   type Actual, type Change, difference, OVERLAY_PROTOCOL as protocol,
-} from "@raft2kube/cni/overlay/difference.ts";
-import type { OverlayPlan } from "@raft2kube/cni/overlay/plan.ts";
+} from "@raft2kube/overlay/difference.ts";
+import type { OverlayPlan } from "@raft2kube/overlay/plan.ts";
 import type { Neighbour } from "@raft2kube/linux/netlink/neighbour.ts";
 import type { Route } from "@raft2kube/linux/netlink/route.ts";
 import { check } from "../check.ts";

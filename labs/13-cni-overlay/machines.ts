@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
-import { annotationsOf, vtepMac } from "@raft2kube/cni/overlay/lease.ts";
-import { parseNetConf } from "@raft2kube/cni/overlay/net-conf.ts";
-import { OverlayNetwork } from "@raft2kube/cni/overlay/network.ts";
+import { annotationsOf, vtepMac } from "@raft2kube/overlay/lease.ts";
+import { parseNetConf } from "@raft2kube/overlay/net-conf.ts";
+import { OverlayNetwork } from "@raft2kube/overlay/apply.ts";
 import { type OverlayPlan, type PlanInput, planOverlay } from
-  "@raft2kube/cni/overlay/plan.ts";
+  "@raft2kube/overlay/plan.ts";
 import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import { createBridge, createVeth, deleteLink, getLink, openRoute, setLink } from
   "@raft2kube/linux/netlink/link.ts";

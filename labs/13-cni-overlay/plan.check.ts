@@ -1,5 +1,5 @@
-import { OverlayError } from "@raft2kube/cni/overlay/errors.ts";
-import { type OverlayPlan, planOverlay, type Underlay } from "@raft2kube/cni/overlay/plan.ts";
+import { OverlayError } from "@raft2kube/overlay/errors.ts";
+import { type OverlayPlan, planOverlay, type Underlay } from "@raft2kube/overlay/plan.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { addressesOf, inputOf, netConf, nodeOf, VXLAN_PORT } from "./machines.ts";

@@ -51,8 +51,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   runtime: ["std", "proto", "rpc", "observe", "reconcile", "linux", "streaming", "cni"],
   proxy: ["std", "observe", "reconcile", "linux", "api", "client-kube"],
   cni: ["std", "observe", "linux"],
-  // Beside the plugins, which the runtime calls in process: those know no API.
-  "cni-overlay": ["std", "observe", "reconcile", "linux", "api", "client-kube"],
+  overlay: ["std", "observe", "reconcile", "linux", "api", "client-kube", "cni"],
   csi: ["std", "proto", "rpc", "observe", "reconcile", "linux", "api", "client-kube"],
   device: ["std", "proto", "rpc", "observe", "reconcile"],
   // Kits that tests, labs and the simulator share; nothing that is shipped imports them.
@@ -177,7 +176,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
   cni: [
     ["limits.ts", "lib/"],
     ["plugins/", "node/"],
-    ["build.ts", "main.ts", "overlay/"],
+    ["build.ts", "main.ts"],
   ],
 };
 
@@ -197,7 +196,6 @@ export const TOP_ARROWS: Readonly<Record<string, readonly string[]>> = {
 export function packageOf(path: string): string {
   const [first = "", second = ""] = path.split("/");
   if (first === "base") return second;
-  if (first === "cni" && second === "overlay") return "cni-overlay";
   return first === "client" ? `client-${second}` : first;
 }
 

@@ -1,4 +1,4 @@
-import { type OverlayHandle, startOverlay } from "@raft2kube/cni/overlay/main.ts";
+import { type OverlayHandle, startOverlay } from "@raft2kube/overlay/main.ts";
 import { clock, type Machine, NETWORK, type Underlay } from "./underlay.ts";
 
 /** Starts our overlay on a machine, under the node's own identity; not waited for. */

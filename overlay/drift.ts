@@ -1,10 +1,10 @@
 import { decodeBody, type NetlinkMessage } from "@raft2kube/linux/netlink/messages.ts";
 import { RTMGRP, type RouteEvents, watchRoute } from "@raft2kube/linux/netlink/events.ts";
 import { parseRoute } from "@raft2kube/linux/netlink/route.ts";
-import type { Subnet } from "../lib/ip.ts";
-import { OVERLAY_CHANGES_BYTES } from "../limits.ts";
-import type { OverlayNetwork } from "./network.ts";
-import { includes, ipv4Subnet } from "../lib/subnet.ts";
+import type { Subnet } from "@raft2kube/cni/lib/ip.ts";
+import { OVERLAY_CHANGES_BYTES } from "./limits.ts";
+import type { OverlayNetwork } from "./apply.ts";
+import { includes, ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 
 /** rtnetlink's types of messages, as in linux/rtnetlink.h. */
 const RTM = { DELLINK: 17, NEWROUTE: 24, DELROUTE: 25, NEWNEIGH: 28 } as const;

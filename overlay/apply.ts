@@ -11,13 +11,13 @@ import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { deleteRoute, listRoutes, replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { unreachable } from "@raft2kube/std/assert.ts";
 import { asError, CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { keepNeighbours } from "../lib/kept-neighbours.ts";
-import { disableRouteLearning } from "../lib/route-learning.ts";
+import { keepNeighbours } from "@raft2kube/cni/lib/kept-neighbours.ts";
+import { disableRouteLearning } from "@raft2kube/cni/lib/route-learning.ts";
 import { type Change, difference, OVERLAY_PROTOCOL } from "./difference.ts";
 import { OverlayError } from "./errors.ts";
 import { gatewaysOf, nextHops } from "./next-hops.ts";
 import type { Device, OverlayPlan, Underlay } from "./plan.ts";
-import { ipv4Subnet } from "../lib/subnet.ts";
+import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 
 /** Marks VXLAN links as ours (`ip link` shows it), for those that the plan no longer has. */
 const ALIAS = "r2k overlay";

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
-import { formatSubnet, type Subnet } from "../lib/ip.ts";
+import { formatSubnet, type Subnet } from "@raft2kube/cni/lib/ip.ts";
 import { OverlayError } from "./errors.ts";
 import type { NetConf } from "./net-conf.ts";
-import { includes, ipv4Subnet, isUnicast } from "../lib/subnet.ts";
+import { includes, ipv4Subnet, isUnicast } from "@raft2kube/cni/lib/subnet.ts";
 
 /** Annotations of a Node, as flannel's. */
 export const ANNOTATION = {

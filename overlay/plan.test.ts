@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { annotationsOf, ownSubnet, vtepMac } from "./lease.ts";
 import { parseNetConf } from "./net-conf.ts";
 import { type PlanInput, planOverlay } from "./plan.ts";
-import { ipv4Subnet } from "../lib/subnet.ts";
+import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 
 const conf = (backend: object = { Type: "vxlan" }) =>
   parseNetConf(JSON.stringify({ Network: "10.244.0.0/16", Backend: backend }), "test");

@@ -1,7 +1,7 @@
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { formatSubnet, type Subnet } from "../lib/ip.ts";
+import { formatSubnet, type Subnet } from "@raft2kube/cni/lib/ip.ts";
 import { OverlayError } from "./errors.ts";
-import { ipv4Subnet } from "../lib/subnet.ts";
+import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 
 /** VXLAN (RFC 7348): frames between nodes in UDP, sent and taken by the kernel. */
 export interface VxlanBackend {

@@ -8,21 +8,21 @@ import type { Logger } from "@raft2kube/observe/log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { formatIp, type Subnet } from "../lib/ip.ts";
-import { formatSubnetEnv, type SubnetEnv } from "../lib/subnet-env.ts";
+import { formatIp, type Subnet } from "@raft2kube/cni/lib/ip.ts";
+import { formatSubnetEnv, type SubnetEnv } from "@raft2kube/cni/lib/subnet-env.ts";
 import {
   OVERLAY_RETRY_FIRST_MS, OVERLAY_RETRY_MS_MAX, OVERLAY_SYNC_DELAY_MS, OVERLAY_VERIFY_MS,
-} from "../limits.ts";
+} from "./limits.ts";
 import { watchDrift } from "./drift.ts";
 import { OverlayError } from "./errors.ts";
 import { Guard, type GuardRules } from "./guard.ts";
 import { ANNOTATION, annotationsOf, ownSubnet, vtepMac } from "./lease.ts";
 import { masqueradeRules, masqueradeTable } from "./masquerade.ts";
 import { type NetConf, networkText } from "./net-conf.ts";
-import type { OverlayNetwork } from "./network.ts";
+import type { OverlayNetwork } from "./apply.ts";
 import { deviceName, type OverlayPlan, planOverlay, type Underlay } from "./plan.ts";
 import { type Health, nodePatch } from "./publish.ts";
-import { isUnicast } from "../lib/subnet.ts";
+import { isUnicast } from "@raft2kube/cni/lib/subnet.ts";
 import { UdpRelay } from "./udp.ts";
 
 export interface LoopOptions {

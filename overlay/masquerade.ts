@@ -1,6 +1,6 @@
 import { masquerades } from "@raft2kube/linux/netfilter/nft.ts";
-import { formatSubnet, type Subnet } from "../lib/ip.ts";
-import { OwnTable } from "../lib/own-table.ts";
+import { formatSubnet, type Subnet } from "@raft2kube/cni/lib/ip.ts";
+import { OwnTable } from "@raft2kube/cni/lib/own-table.ts";
 
 const TABLE = "r2k-overlay";
 

@@ -1,5 +1,5 @@
-import { formatSubnet, type Subnet } from "../lib/ip.ts";
-import type { OwnChains } from "../lib/own-chains.ts";
+import { formatSubnet, type Subnet } from "@raft2kube/cni/lib/ip.ts";
+import type { OwnChains } from "@raft2kube/cni/lib/own-chains.ts";
 import type { Encapsulation } from "./plan.ts";
 
 const INPUT = "R2K-OVERLAY-INPUT";

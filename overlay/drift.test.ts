@@ -6,9 +6,9 @@ import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/namespace/ne
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ipv4Subnet } from "../lib/subnet.ts";
+import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 import { watchDrift } from "./drift.ts";
-import { OverlayNetwork } from "./network.ts";
+import { OverlayNetwork } from "./apply.ts";
 
 /** Changes of links by 110 pods that start at a time. */
 const CHANGES = 110 * 9;

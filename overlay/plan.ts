@@ -1,10 +1,10 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { unreachable } from "@raft2kube/std/assert.ts";
-import { formatIp, formatSubnet, lastOf, type Subnet } from "../lib/ip.ts";
+import { formatIp, formatSubnet, lastOf, type Subnet } from "@raft2kube/cni/lib/ip.ts";
 import { OverlayError } from "./errors.ts";
 import { type Lease, publishedBy } from "./lease.ts";
 import type { NetConf, VxlanBackend } from "./net-conf.ts";
-import { hasAddress, includes, ipv4Subnet } from "../lib/subnet.ts";
+import { hasAddress, includes, ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 
 /**
  * Bytes that VXLAN adds to a packet: Ethernet 14, VXLAN 8, UDP 8, IPv4 20 (RFC 7348, section 5).
