@@ -142,6 +142,11 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   /** Rewrites a stored body of `storage.as` into this version and back; absent when they agree. */
   fromStorage?(stored: KubeObject): T;
   toStorage?(object: T): KubeObject;
+  /**
+   * Converts objects of a custom resource between its versions where a webhook does that, in order.
+   * Rejects with an ApiError when the webhook cannot be reached, refuses, or lies.
+   */
+  convert?(objects: readonly KubeObject[], apiVersion: string): Promise<readonly KubeObject[]>;
 }
 
 /** A kind of this API itself: its schema is one of the facts. */

@@ -17,6 +17,7 @@ import { NodeAuthorizer } from "./authz/node/node-authorizer.ts";
 import { readPolicy, rulesOf } from "./authz/rbac/policy.ts";
 import { RbacAuthorizer } from "./authz/rbac/rbac-authorizer.ts";
 import { RoleIndex } from "./authz/rbac/role-index.ts";
+import { CustomResources } from "./customresources/custom-resources.ts";
 import type { BootstrapServer } from "./bootstrap/server.ts";
 import { startScraper } from "./handlers/metrics-server/kubelets.ts";
 import type { HttpServer } from "./http/chain.ts";
@@ -51,9 +52,10 @@ export async function assemble(
   try {
     const policy = await readPolicy();
     const roles = await RoleIndex.follow(resources);
+    const customResources = await CustomResources.follow(resources, () => undefined);
     const graph = await NodeGraph.follow(resources, metrics.authorization, clock);
     const removedNodes = await RemovedNodes.follow(resources);
-    stops.unshift(...[roles, graph, removedNodes].map((part) => () => part.close()));
+    stops.unshift(...[customResources, roles, graph, removedNodes].map((part) => () => part.close()));
     const keys = readSigningKeys(serviceAccountKey);
     const { issuer, audiences = [issuer] } = serviceAccountKey;
     const verifier = new TokenVerifier({
@@ -78,6 +80,7 @@ export async function assemble(
       random,
       etcd,
       resources,
+      customResources,
       policy,
       roles,
       closing,

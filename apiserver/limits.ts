@@ -223,6 +223,10 @@ export const LEGACY_RECORD_AGAIN_MS = 1_800_000;
 export const FLOW_CONTROL_MEND_MS = 60_000;
 /** The pause before a periodic task is retried after a failure. */
 export const ROUND_RETRY_MS = 1_000;
+/** Custom resources that are deleted with their definition are looked for again after this time. */
+export const INSTANCES_LEFT_MS = 1_000;
+/** Definitions whose instances are deleted side by side. */
+export const INSTANCES_WORKERS = 4;
 /** How long an Event lives (upstream's --event-ttl). */
 export const EVENT_TTL_S = 3_600;
 /** Objects written within this time share one lease of the store. */

@@ -1,11 +1,10 @@
 import type { APIService } from "@raft2kube/api/gen/apiregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { AUTOMANAGED } from "../customresources/api-services.ts";
 import type { BootstrapServer } from "./server.ts";
 import { GROUPS, versionPriorityOf } from "../resource/group-priorities.ts";
 import { ensure } from "../registry/internal-write.ts";
 
-/** Upstream's label of APIServices that the server creates for its own groups. */
-const AUTOMANAGED = "kube-aggregator.kubernetes.io/automanaged";
 /** The aggregator's own group, which is never served by an aggregated server. */
 const OWN_GROUP = "apiregistration.k8s.io";
 

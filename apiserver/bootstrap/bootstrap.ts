@@ -9,6 +9,7 @@ import { LegacyTokenRecord } from "./legacy-token-record.ts";
 import { ensureNamespaces } from "./namespaces.ts";
 import { ensurePriorityClasses } from "./priority-classes.ts";
 import { reconcilePolicy } from "./rbac/reconcile.ts";
+import { DefinitionController } from "../customresources/controller.ts";
 import type { Controller } from "../periodic.ts";
 import { DefaultServiceCidr } from "./service-cidr.ts";
 
@@ -26,6 +27,12 @@ type Step = Named & (
 
 /** The steps before a server is ready, in the order of upstream's post-start hooks. */
 const STEPS: readonly Step[] = [
+  {
+    names: [
+      "start-apiextensions-informers", "start-apiextensions-controllers", "crd-informer-synced",
+    ],
+    keep: (server) => new DefinitionController(server),
+  },
   { names: ["start-system-namespaces-controller"], run: ensureNamespaces },
   { names: ["start-cluster-authentication-info-controller"], run: publishClientCa },
   {

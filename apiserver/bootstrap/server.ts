@@ -1,9 +1,10 @@
 import type { PolicyObject } from "../authz/rbac/policy.ts";
 import type { ApiserverOptions } from "../options.ts";
+import type { DefinitionsServer } from "../customresources/controller.ts";
 import type { ServiceWriter } from "../registry/services/service-writer.ts";
 
 /** The parts of the server that bootstrap steps use. */
-export interface BootstrapServer extends ServiceWriter {
+export interface BootstrapServer extends ServiceWriter, DefinitionsServer {
   /** The roles and bindings that every cluster has. */
   readonly policy: readonly PolicyObject[];
   readonly options: Pick<

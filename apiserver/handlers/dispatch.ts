@@ -39,7 +39,8 @@ const VERBS: Readonly<Record<string, ServeVerb>> = {
 /** Finds the resource of a request and the handler of the verb. Throws 404 or 405. */
 export async function serveResource(server: ApiServer, context: RequestContext): Promise<Answer> {
   const { info } = context;
-  const resource = server.resources.find(info.group, info.version, info.resource);
+  const resource = server.resources.find(info.group, info.version, info.resource) ??
+    (await server.customResources.find(info.group, info.version, info.resource));
   if (resource === undefined) {
     if (server.resources.kinds.some(({ group }) => group === info.group)) throw noSuchResource();
     return noSuchPage();

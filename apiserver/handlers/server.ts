@@ -3,6 +3,7 @@ import type { Authenticator } from "../authn/authenticator.ts";
 import type { TokenIssuer } from "../authn/token-issuer.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import type { RoleIndex } from "../authz/rbac/role-index.ts";
+import type { CustomResources } from "../customresources/custom-resources.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Writer } from "../registry/writer.ts";
@@ -18,6 +19,7 @@ export interface ApiServer extends Writer {
   >;
   readonly etcd: EtcdClient;
   readonly resources: Resources;
+  readonly customResources: CustomResources;
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   readonly roles: RoleIndex;

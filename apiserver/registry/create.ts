@@ -2,7 +2,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { type AdmissionRequest, admissionRequest } from "../admission/plugin.ts";
 import type { Writer } from "./writer.ts";
 import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { alreadyExists, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { alreadyExists, forbidden, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { GENERATE_NAME_ATTEMPTS_MAX } from "../limits.ts";
 import { giveBackAfter } from "../resource/allocation.ts";
@@ -38,6 +38,8 @@ export async function createObject(
   return await createAdmitted(writer, resource, request, options);
 }
 
+const GOING = "create not allowed while custom resource definition is terminating";
+
 /** The part of a creation after admission's changes; an update that creates starts here as well. */
 export async function createAdmitted(
   writer: Writer,
@@ -46,6 +48,7 @@ export async function createAdmitted(
   options: WriteOptions,
 ): Promise<KubeObject> {
   const object = request.object!;
+  if (resource.terminating) throw forbidden(resource.subject, object.metadata.name ?? "", GOING);
   const generated = !object.metadata.name && object.metadata.generateName !== undefined;
   for (let attempt = 1; ; attempt++) {
     if (generated) completeName(object, writer.random);

@@ -4,6 +4,7 @@ import type { Writer } from "./writer.ts";
 import { conflict, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
 import type { DeleteRequest } from "./delete-options.ts";
+import { isDefinitions, planDefinitionDelete } from "./definition-deletion.ts";
 import { type DeletePlan, planDelete } from "./delete-plan.ts";
 import { isNamespaces, planNamespaceDelete } from "./namespace-deletion.ts";
 import type { Resource } from "../resource/resource.ts";
@@ -55,6 +56,7 @@ function planFor(
   const { kind } = resource;
   const now_ms = writer.clock.now();
   if (isNamespaces(kind)) return planNamespaceDelete(kind, current, request, now_ms);
+  if (isDefinitions(kind)) return planDefinitionDelete(kind, current, request, now_ms);
   return planDelete(kind, current, request, now_ms);
 }
 

@@ -28,6 +28,15 @@ export const GROUPS: ReadonlyMap<string, number> = new Map([
   ["metrics.k8s.io", 100],
 ]);
 
+/** The priorities of groups and versions of custom resources. */
+const CUSTOM_GROUP_PRIORITY = 1_000;
+const CUSTOM_VERSION_PRIORITY = 100;
+
+/** The priority of a group's APIServices. */
+export function groupPriorityOf(group: string): number {
+  return GROUPS.get(group) ?? CUSTOM_GROUP_PRIORITY;
+}
+
 const VERSION_PRIORITY = 15;
 const ODD_VERSIONS: ReadonlyMap<string, number> = new Map([
   ["/v1", 1],
@@ -39,5 +48,6 @@ const ODD_VERSIONS: ReadonlyMap<string, number> = new Map([
 
 /** The place of a version within its group, the highest first. */
 export function versionPriorityOf(group: string, version: string): number {
-  return ODD_VERSIONS.get(`${group}/${version}`) ?? VERSION_PRIORITY;
+  const usual = GROUPS.has(group) ? VERSION_PRIORITY : CUSTOM_VERSION_PRIORITY;
+  return ODD_VERSIONS.get(`${group}/${version}`) ?? usual;
 }

@@ -3,7 +3,7 @@ import type { Kind } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { Feed } from "../cache/feed.ts";
 import { WatchCache } from "../cache/watch-cache.ts";
-import type { GroupName } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { type GroupName, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { ResourceMetrics, WatchMetrics } from "../metrics/resource-metrics.ts";
 import { EVENT_TTL_S } from "../limits.ts";
 import { prefixOf } from "../storage/keys.ts";
@@ -42,6 +42,9 @@ export class Resource {
   readonly #leases: LeasePool;
   readonly #proof: ProgressProof;
   #fed: { cache: WatchCache; feed: Feed } | undefined;
+  #closed = false;
+  /** Whether the resource's definition is being deleted: no object is created any more. */
+  terminating = false;
 
   constructor(
     kind: Kind,
@@ -66,9 +69,10 @@ export class Resource {
   /**
    * Returns the watch cache, with at least its first list. The first call starts it: from revision
    * `since` if the store still has it, so that a client that listed at that revision can watch from
-   * there.
+   * there. Throws 503 once the resource is closed.
    */
   async cache(since?: number): Promise<WatchCache> {
+    if (this.#closed) throw serviceUnavailable(`${this.kind.plural} changed; try again`);
     if (this.#fed === undefined) {
       const cache = new WatchCache(this.#clock, this.metrics.cache, this.watched);
       const feed = new Feed(this.store, this.#etcd, cache, { clock: this.#clock, since });
@@ -88,7 +92,7 @@ export class Resource {
     const revision = await this.store.rows.revision();
     const metrics = this.metrics.cache;
     const from_ms = this.#clock.monotonic();
-    const caughtUp = await this.#fed!.feed.catchUp(revision);
+    const caughtUp = (await this.#fed?.feed.catchUp(revision)) ?? false;
     metrics.readWaits.observe((this.#clock.monotonic() - from_ms) / 1_000);
     (caughtUp ? metrics.consistent : metrics.consistentByStore).add();
     return caughtUp ? cache : undefined;
@@ -110,8 +114,14 @@ export class Resource {
     return storage?.prefix === "events" ? await this.#leases.take(EVENT_TTL_S) : undefined;
   }
 
+  /** Ends the watches, stops following the store, and gives back what is kept in memory. */
   async close(): Promise<void> {
-    await this.#fed?.feed.close();
-    this.#fed?.cache.close();
+    this.#closed = true;
+    const fed = this.#fed;
+    this.#fed = undefined;
+    this.store.recent.close();
+    fed?.cache.closeWatchers();
+    await fed?.feed.close();
+    fed?.cache.close();
   }
 }

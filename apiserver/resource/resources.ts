@@ -1,5 +1,5 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import type { Kind } from "@raft2kube/api/kind.ts";
+import type { Kind, Verb } from "@raft2kube/api/kind.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { type Encryption, NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
@@ -17,13 +17,27 @@ export interface ResourcesOptions {
   encryption?: Encryption | undefined;
 }
 
-/** Every resource this server has, by the words of a URL. */
+/** The verbs of a resource whose definition is being deleted, as discovery shows them. */
+const TERMINATING_VERBS: readonly Verb[] = ["delete", "deletecollection", "get", "list", "watch"];
+
+/**
+ * Every resource this server has, by the words of a URL: those it is made with, and custom ones
+ * that come and go.
+ */
 export class Resources {
   readonly #byPath = new Map<string, Resource>();
   readonly #metrics = new Map<string, ResourceMetrics>();
   readonly #serves: Serves;
-  /** The kinds that clients are shown. */
-  readonly kinds: readonly Kind[];
+  readonly #builtIn: readonly Kind[];
+  /** Groups and versions that no custom resource is served in. */
+  readonly #builtInVersions: ReadonlySet<string>;
+  /** The custom resources of each definition, by its name. */
+  readonly #custom = new Map<string, readonly Resource[]>();
+  readonly #make: (kind: Kind) => Resource;
+  /** Resources that were removed and still end their work. */
+  readonly #ending = new Set<Promise<void>>();
+  readonly #listeners = new Set<() => void>();
+  #kinds: readonly Kind[] | undefined;
 
   constructor(
     kinds: readonly Kind[],
@@ -33,15 +47,86 @@ export class Resources {
   ) {
     this.#serves = serves;
     // The same list where nothing is switched off: what is made of all kinds is made once.
-    this.kinds = kinds.every(serves) ? kinds : kinds.filter(serves);
+    this.#builtIn = kinds.every(serves) ? kinds : kinds.filter(serves);
+    this.#builtInVersions = new Set(kinds.map(apiVersionOf));
     const proof = new ProgressProof(etcd);
-    for (const kind of kinds) {
-      const path = `${apiVersionOf(kind)}/${kind.plural}`;
-      assert(!this.#byPath.has(path), `two kinds for ${path}`);
+    this.#make = (kind) => {
       const valueEncryption = encryption(storedAs(kind));
       const metrics = this.#metricsOf(storedAs(kind), clock);
-      this.#byPath.set(path, new Resource(kind, etcd, clock, { proof, valueEncryption, metrics }));
+      return new Resource(kind, etcd, clock, { proof, valueEncryption, metrics });
+    };
+    for (const kind of kinds) {
+      const path = pathOf(kind);
+      assert(!this.#byPath.has(path), `two kinds for ${path}`);
+      this.#byPath.set(path, this.#make(kind));
     }
+  }
+
+  /** The kinds that clients are shown: another list after each change. */
+  get kinds(): readonly Kind[] {
+    if (this.#kinds === undefined) {
+      const custom = [...this.#custom.values()].flat().map(shownKind);
+      this.#kinds = custom.length === 0 ? this.#builtIn : [...this.#builtIn, ...custom];
+    }
+    return this.#kinds;
+  }
+
+  /** Calls `listener` after each change of the kinds; returns how to stop. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * Serves the kinds of a definition, one for each version, in place of those before. Kinds in a
+   * version of this server itself are not served, as upstream.
+   */
+  install(definition: string, kinds: readonly Kind[]): void {
+    this.#end(definition);
+    const resources = kinds
+      .filter((kind) => !this.#builtInVersions.has(apiVersionOf(kind)))
+      .map(this.#make);
+    for (const resource of resources) {
+      const path = pathOf(resource.kind);
+      assert(!this.#byPath.has(path), `two kinds for ${path}`);
+      this.#byPath.set(path, resource);
+    }
+    this.#custom.set(definition, resources);
+    this.#changed();
+  }
+
+  /** A resource that no request reaches: where objects of a kind lie. */
+  detached(kind: Kind): Resource {
+    return this.#make(kind);
+  }
+
+  /** Ends the resources of a definition: their watches end, their caches are given back. */
+  remove(definition: string): void {
+    if (!this.#custom.has(definition)) return;
+    this.#end(definition);
+    this.#changed();
+  }
+
+  /** A definition is being deleted: no object of it is created any more. */
+  terminate(definition: string): void {
+    for (const resource of this.#custom.get(definition) ?? []) resource.terminating = true;
+    this.#changed();
+  }
+
+  #end(definition: string): void {
+    for (const resource of this.#custom.get(definition) ?? []) {
+      this.#byPath.delete(pathOf(resource.kind));
+      const { group, plural } = storedAs(resource.kind);
+      this.#metrics.delete(`${plural}.${group}`);
+      const ended = resource.close().finally(() => this.#ending.delete(ended));
+      this.#ending.add(ended);
+    }
+    this.#custom.delete(definition);
+  }
+
+  #changed(): void {
+    this.#kinds = undefined;
+    for (const listener of this.#listeners) listener();
   }
 
   /** Versions of a resource share what is counted of it, as they share what is stored. */
@@ -60,7 +145,7 @@ export class Resources {
 
   /** The resource that a client asks for; undefined when there is none, or it is switched off. */
   find(group: string, version: string, plural: string): Resource | undefined {
-    const found = this.#byPath.get(`${apiVersionOf({ group, version })}/${plural}`);
+    const found = this.#byPath.get(pathOf({ group, version, plural }));
     return found && this.#serves(found.kind) ? found : undefined;
   }
 
@@ -91,9 +176,16 @@ export class Resources {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.all()].map((resource) => resource.close()));
+    await Promise.all([...[...this.all()].map((resource) => resource.close()), ...this.#ending]);
   }
 }
+
+function pathOf(kind: Pick<Kind, "group" | "version" | "plural">): string {
+  return `${apiVersionOf(kind)}/${kind.plural}`;
+}
+
+const shownKind = ({ kind, terminating }: Resource): Kind =>
+  terminating ? { ...kind, verbs: TERMINATING_VERBS } : kind;
 
 /** The resource under whose name a kind is encrypted: that of the stored group. */
 function storedAs(kind: Kind): { group: string; plural: string } {

@@ -46,6 +46,12 @@ export class RecentWrites {
     if (write?.value === value) servedAt(write, revision);
   }
 
+  /** Forgets all. */
+  close(): void {
+    for (const write of this.#writes.values()) RECENT_WRITES_BUDGET.drop(write);
+    this.#writes.clear();
+  }
+
   /** The cache's entry of a row that is just what was written last; undefined for any other. */
   entryOf({ key, value, revision }: Row): Entry | undefined {
     const write = this.#writes.get(key);

@@ -111,6 +111,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["authn/", "authz/", "webhook/"],
     ["admission/"],
     ["options.ts", "registry/"],
+    ["customresources/"],
     ["handlers/", "bootstrap/"],
     ["offload/"],
     ["http/"],

@@ -127,7 +127,6 @@ export const customResourceDefinition: Kind<CustomResourceDefinition> =
   defineKind<CustomResourceDefinition>(SCHEMA, {
     generation: "spec",
     unconditionalUpdate: false,
-    notActedOn: "CustomResourceDefinition is stored, but its resources are not served yet",
     defaults,
     prepareCreate(object) {
       const stored = object.spec.versions.filter((each) => each.storage).map(({ name }) => name);

@@ -1,5 +1,5 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
-import { GROUPS } from "../../resource/group-priorities.ts";
+import { groupPriorityOf, versionPriorityOf } from "../../resource/group-priorities.ts";
 
 /** The kinds of one group and version. */
 export interface ServedVersion {
@@ -13,15 +13,7 @@ export interface ServedGroup {
   versions: readonly ServedVersion[];
 }
 
-const ORDER: readonly string[] = [...GROUPS.keys()];
-
-/** A group's place; those that upstream does not have come last, in the order they appear in. */
-const placeOf = (name: string): number => {
-  const place = ORDER.indexOf(name);
-  return place < 0 ? ORDER.length : place;
-};
-
-/** Kinds arranged as discovery shows them. */
+/** Kinds arranged as discovery shows them: by the priorities of their APIServices, then by name. */
 export function groupsOf(kinds: readonly Kind[]): ServedGroup[] {
   const groups = new Map<string, Map<string, Kind[]>>();
   for (const kind of kinds) {
@@ -29,13 +21,27 @@ export function groupsOf(kinds: readonly Kind[]): ServedGroup[] {
     groups.set(kind.group, versions);
     versions.set(kind.version, [...(versions.get(kind.version) ?? []), kind]);
   }
-  const ordered = [...groups].sort(([a], [b]) => placeOf(a) - placeOf(b));
+  const ordered = [...groups].sort(([a], [b]) =>
+    groupPriorityOf(b) - groupPriorityOf(a) || compareTexts(a, b));
   return ordered.map(([name, versions]) => ({
     name,
     versions: [...versions]
       .map(([version, members]) => ({ version, kinds: sorted(members) }))
-      .sort((a, b) => stability(b.version) - stability(a.version)),
+      .sort((a, b) => versionPriorityOf(name, b.version) - versionPriorityOf(name, a.version) ||
+        stability(b.version) - stability(a.version)),
   }));
+}
+
+/** The groups in the order of `/apis`: upstream compares the names of their APIServices. */
+export function inLegacyOrder(groups: readonly ServedGroup[]): ServedGroup[] {
+  const first = ({ name, versions }: ServedGroup) =>
+    versions.map(({ version }) => `${version}.${name}`).sort(compareTexts)[0]!;
+  return groups.toSorted((a, b) =>
+    groupPriorityOf(b.name) - groupPriorityOf(a.name) || compareTexts(first(a), first(b)));
+}
+
+function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function sorted(kinds: readonly Kind[]): Kind[] {

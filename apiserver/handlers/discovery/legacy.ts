@@ -1,6 +1,6 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
-import type { ServedGroup, ServedVersion } from "./groups.ts";
+import { inLegacyOrder, type ServedGroup, type ServedVersion } from "./groups.ts";
 
 /** `/api`: the versions of the core group. */
 export function coreVersions(address: string): object {
@@ -16,7 +16,7 @@ export function groupList(groups: readonly ServedGroup[]): object {
   return {
     kind: "APIGroupList",
     apiVersion: "v1",
-    groups: groups.filter((group) => group.name !== "").map(groupBody),
+    groups: inLegacyOrder(groups.filter((group) => group.name !== "")).map(groupBody),
   };
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import type { ApiServer } from "../server.ts";
 import { noSuchResource } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
@@ -13,15 +13,30 @@ const GROUP = "apidiscovery.k8s.io";
 const VERSION = "v2";
 const LIST = "APIGroupDiscoveryList";
 
-/** Answers `/api` and `/apis` and the paths directly below them. Documents are made on demand. */
+/**
+ * Answers `/api` and `/apis` and the paths directly below them. Documents are made on demand, of the
+ * kinds that there are then.
+ */
 export class Discovery {
-  readonly #groups: readonly ServedGroup[];
+  readonly #resources: ApiServer["resources"];
   readonly #address: string;
   readonly #documents = new Map<string, { body: Buffer; etag: string }>();
+  #kinds: readonly Kind[] = [];
+  #arranged: readonly ServedGroup[] = [];
 
   constructor(server: Pick<ApiServer, "resources" | "options">) {
-    this.#groups = groupsOf(server.resources.kinds);
+    this.#resources = server.resources;
     this.#address = `${server.options.advertiseAddress}:${server.options.advertisePort ?? 6443}`;
+  }
+
+  get #groups(): readonly ServedGroup[] {
+    const { kinds } = this.#resources;
+    if (kinds !== this.#kinds) {
+      this.#kinds = kinds;
+      this.#arranged = groupsOf(kinds);
+      this.#documents.clear();
+    }
+    return this.#arranged;
   }
 
   /** Every group and version by its path. */

@@ -1,0 +1,170 @@
+import { setCondition } from "@raft2kube/apiextensions/conditions.ts";
+import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { timeText } from "@raft2kube/apimachinery/time.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { runWorkers } from "@raft2kube/reconcile/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
+import { INSTANCES_LEFT_MS, INSTANCES_WORKERS } from "../limits.ts";
+import type { Controller } from "../periodic.ts";
+import { CLEANUP_FINALIZER } from "../registry/definition-deletion.ts";
+import { internalWrite } from "../registry/internal-write.ts";
+import { updateObject } from "../registry/update.ts";
+import type { Writer } from "../registry/writer.ts";
+import type { Resources } from "../resource/resources.ts";
+import { syncApiServices } from "./api-services.ts";
+import { type CustomResources, kindsOf } from "./custom-resources.ts";
+import { type Definition, definitionsIn, isTrue, withStatus } from "./definition.ts";
+import { deleteInstances } from "./instances.ts";
+
+/** The parts of the server that the controller uses. */
+export interface DefinitionsServer extends Writer {
+  readonly resources: Resources;
+  readonly customResources: CustomResources;
+}
+
+/**
+ * Writes the statuses of definitions, makes their APIServices, and deletes the instances of those
+ * that go. Each server of a store runs it: writes compare and swap, and all plan the same.
+ */
+export class DefinitionController implements Controller {
+  readonly #server: DefinitionsServer;
+  /** One worker: two definitions that want one name must not be looked at side by side. */
+  readonly #statuses: WorkQueue;
+  readonly #deletions: WorkQueue;
+  #running: Promise<unknown> = Promise.resolve();
+  #stop: () => void = () => {};
+
+  constructor(server: DefinitionsServer) {
+    this.#server = server;
+    this.#statuses = new WorkQueue({ clock: server.clock });
+    this.#deletions = new WorkQueue({ clock: server.clock });
+  }
+
+  start(): Promise<void> {
+    this.#stop = this.#server.customResources.subscribe((crd) => this.#note(crd));
+    const run = (
+      queue: WorkQueue, workers: number,
+      reconcile: (name: string) => Promise<{ again_ms: number } | void>,
+    ) => runWorkers({
+      name: "apiserver", queue, workers, reconcile,
+      isExpected: (thrown) => isReason(thrown, "Conflict"),
+    });
+    this.#running = Promise.all([
+      run(this.#statuses, 1, (name) => this.#reconcile(name)),
+      run(this.#deletions, INSTANCES_WORKERS, (name) => this.#finalize(name)),
+    ]);
+    return Promise.resolve();
+  }
+
+  async close(): Promise<void> {
+    this.#stop();
+    this.#statuses.close();
+    this.#deletions.close();
+    await this.#running;
+  }
+
+  #note(crd: Definition): void {
+    const name = crd.metadata.name ?? "";
+    this.#statuses.add(name);
+    if (isGoing(crd)) this.#deletions.add(name);
+  }
+
+  async #reconcile(name: string): Promise<void> {
+    const { customResources } = this.#server;
+    const before = customResources.get(name);
+    // The name is `plural.group`: of a definition that has gone it still tells the group.
+    const group = before?.spec.group ?? name.slice(name.indexOf(".") + 1);
+    if (before !== undefined) await this.#writeStatus(name);
+    const definitions = customResources.ofGroup(group);
+    const names = JSON.stringify(before?.status?.acceptedNames);
+    const freed = names !== JSON.stringify(customResources.get(name)?.status?.acceptedNames);
+    // Names may be free now that others wait for.
+    if (before === undefined || freed) {
+      for (const each of definitions) {
+        if (!isTrue(each, "NamesAccepted")) this.#statuses.add(each.metadata.name ?? "");
+      }
+    }
+    await syncApiServices(this.#server, group, definitions);
+  }
+
+  async #writeStatus(name: string): Promise<void> {
+    const { clock, customResources } = this.#server;
+    await this.#update(name, (crd) => {
+      const others = customResources.ofGroup(crd.spec.group)
+        .filter((each) => each.metadata.name !== name);
+      return withStatus(crd, others, timeText(clock.now()));
+    });
+  }
+
+  /** Changes a definition through its status. One that has gone in the meantime needs no change. */
+  async #update(name: string, change: (crd: Definition) => Definition): Promise<void> {
+    const resource = definitionsIn(this.#server.resources);
+    const { strategy } = resource.kind.subresources["status"]!;
+    const options = { ...internalWrite(), subresource: "status" };
+    const transform = (current: KubeObject | undefined) => change(current as Definition);
+    const update = { namespace: "", name, mayCreate: false, strategy: strategy!, transform };
+    try {
+      const { object, deleted } = await updateObject(this.#server, resource, update, options);
+      if (!deleted) this.#server.customResources.note(object as Definition);
+    } catch (thrown) {
+      if (!isReason(thrown, "NotFound")) throw thrown;
+    }
+  }
+
+  /** Deletes the instances of a definition that is being deleted, then lets it go. */
+  async #finalize(name: string): Promise<{ again_ms: number } | void> {
+    const crd = this.#server.customResources.get(name);
+    if (crd === undefined || !isGoing(crd)) return;
+    if (!isTrue(crd, "Established")) {
+      return await this.#release(name, "NeverEstablished", "resource was never established");
+    }
+    const deletion = "CustomResource deletion is in progress";
+    await this.#terminating(name, "True", "InstanceDeletionInProgress", deletion);
+    const left = await this.#deleteInstances(crd);
+    if (left === 0) {
+      return await this.#release(name, "InstanceDeletionCompleted", "removed all instances");
+    }
+    const why = `could not confirm zero CustomResources remaining: ${left} have finalizers`;
+    await this.#terminating(name, "True", "InstanceDeletionCheck", why);
+    return { again_ms: INSTANCES_LEFT_MS };
+  }
+
+  /** The instances lie at one place in the store, in whichever versions they are served. */
+  async #deleteInstances(crd: Definition): Promise<number> {
+    const { resources, clock } = this.#server;
+    const stored = crd.spec.versions.map((each) => ({ ...each, served: each.storage }));
+    const [kind] = kindsOf({ ...crd, spec: { ...crd.spec, versions: stored } }, undefined);
+    return kind === undefined ? 0 : await deleteInstances(resources.detached(kind), clock);
+  }
+
+  async #terminating(
+    name: string, status: string, reason: string, message: string,
+  ): Promise<void> {
+    await this.#update(name, (crd) => terminatingFor(crd, { status, reason, message }, this.#now()));
+  }
+
+  async #release(name: string, reason: string, message: string): Promise<void> {
+    await this.#update(name, (crd) => {
+      const next = terminatingFor(crd, { status: "False", reason, message }, this.#now());
+      const finalizers = (crd.metadata.finalizers ?? []).filter((each) => each !== CLEANUP_FINALIZER);
+      return { ...next, metadata: { ...next.metadata, finalizers } };
+    });
+  }
+
+  #now(): string {
+    return timeText(this.#server.clock.now());
+  }
+}
+
+function terminatingFor(
+  crd: Definition, condition: { status: string; reason: string; message: string }, now: string,
+): Definition {
+  const next = { ...crd, status: structuredClone(crd.status!) };
+  setCondition(next, { type: "Terminating", ...condition }, now);
+  return next;
+}
+
+function isGoing({ metadata }: Definition): boolean {
+  return metadata.deletionTimestamp !== undefined &&
+    (metadata.finalizers ?? []).includes(CLEANUP_FINALIZER);
+}
