@@ -89,7 +89,7 @@ export type Expr =
   | Literal | Ident | Select | Call | ListExpr | MapExpr | StructExpr | Comprehension;
 
 /** The variable in which macros accumulate. */
-export const ACCUMULATOR = "@result";
+export const ACCUMULATOR = "__result__";
 
 /** Makes nodes for a macro's expansion, at the macro's place. */
 export interface Maker {

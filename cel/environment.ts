@@ -1,7 +1,16 @@
 /** Environments: what an expression may refer to. Compiling in one gives a program. */
+import { check, type Checked } from "./checker.ts";
+import { Declarations } from "./declarations.ts";
+import { COST_EXCEEDED } from "./failures.ts";
+import { type CompileErrors, Issues, ParseError } from "./issues.ts";
 import type { CostModel, Library, Range, SizeEstimator, TypeProvider } from "./library.ts";
+import { EVALUATION_STEPS_MAX } from "./limits.ts";
+import { macroKey, parse } from "./parser.ts";
+import { plan } from "./planner.ts";
+import { STANDARD } from "./standard.ts";
+import { CostExceededError, State, type Step, type Variables } from "./state.ts";
 import type { Type } from "./types.ts";
-import type { Outcome, Value } from "./value.ts";
+import type { Outcome } from "./value.ts";
 
 export interface EnvironmentOptions {
   /** Variables by name, which may be qualified: `request.user`. */
@@ -15,21 +24,10 @@ export interface EnvironmentOptions {
   readonly homogeneousLiterals?: boolean;
   /** Whether `has()` costs 1; Kubernetes keeps 0. */
   readonly presenceTestCosts?: boolean;
-}
-
-/** An error of parsing or checking. */
-export interface Issue {
-  readonly message: string;
-  /** The line, from 1. */
-  readonly line: number;
-  /** The column in code points, from 1. */
-  readonly column: number;
-}
-
-export interface CompileErrors {
-  readonly issues: readonly Issue[];
-  /** All issues in cel-go's form, with the source and a caret. */
-  readonly message: string;
+  /** Whether constant lists, maps and conversions are computed once, as Kubernetes has it. */
+  readonly foldConstants?: boolean;
+  /** Whether fields may be quoted by backticks, which Kubernetes does not allow. */
+  readonly escapedFields?: boolean;
 }
 
 export interface EvaluateLimits {
@@ -44,24 +42,89 @@ export interface Evaluation {
   readonly cost: number;
 }
 
-/** Values of variables; a function is called when the variable is first read, and then cached. */
-export type Variables = Readonly<Record<string, Value | (() => Outcome)>>;
-
-export interface Program {
-  readonly text: string;
-  /** The type of the result. */
-  readonly type: Type;
-  /** Throws StepsExceededError alone. */
-  evaluate(variables: Variables, limits?: EvaluateLimits): Evaluation;
-  estimateCost(sizes?: SizeEstimator): Range;
-}
-
 export type Compiled =
   | { readonly program: Program; readonly errors?: undefined }
   | { readonly errors: CompileErrors; readonly program?: undefined };
 
-export interface Environment {
+/** A compiled expression. */
+export class Program {
+  readonly text: string;
+  /** The type of the result. */
+  readonly type: Type;
+  readonly #step: Step;
+
+  constructor(text: string, checked: Checked, step: Step) {
+    this.text = text;
+    this.type = checked.types.get(checked.expr.id)!;
+    this.#step = step;
+  }
+
+  /** Throws StepsExceededError alone. */
+  evaluate(variables: Variables, limits: EvaluateLimits = {}): Evaluation {
+    const { costMax = Infinity, stepsMax = EVALUATION_STEPS_MAX } = limits;
+    const state = new State(variables, costMax, stepsMax);
+    try {
+      const value = this.#step(state);
+      return { value, cost: state.cost };
+    } catch (thrown) {
+      if (thrown instanceof CostExceededError) return { value: COST_EXCEEDED, cost: state.cost };
+      throw thrown;
+    }
+  }
+
+  estimateCost(_sizes?: SizeEstimator): Range {
+    return { min: 0n, max: 0n };
+  }
+}
+
+export class Environment {
+  readonly #options: EnvironmentOptions;
+  readonly #declarations: Declarations;
+  readonly #macros;
+
+  constructor(options: EnvironmentOptions = {}) {
+    this.#options = options;
+    const { container = "", variables = {}, libraries = [], provider } = options;
+    const all = [STANDARD, ...libraries];
+    const names = new Map(Object.entries(variables));
+    this.#declarations = new Declarations(container, names, all, provider);
+    this.#macros = new Map(all.flatMap(({ macros = [] }) => macros)
+      .map((each) => [macroKey(each.name, each.arity, each.member), each]));
+  }
+
   /** This environment with more; later declarations of a variable replace earlier ones. */
-  extend(options: EnvironmentOptions): Environment;
-  compile(text: string): Compiled;
+  extend(options: EnvironmentOptions): Environment {
+    const { variables, libraries = [] } = this.#options;
+    return new Environment({
+      ...this.#options, ...options,
+      variables: { ...variables, ...options.variables },
+      libraries: [...libraries, ...options.libraries ?? []],
+    });
+  }
+
+  compile(text: string): Compiled {
+    const issues = new Issues(text);
+    try {
+      const checked = this.#check(text, issues);
+      if (issues.count > 0) return { errors: issues.report() };
+      const step = plan(checked, this.#planOptions());
+      return { program: new Program(text, checked, step) };
+    } catch (thrown) {
+      if (!(thrown instanceof ParseError)) throw thrown;
+      issues.add(thrown.message, thrown.at);
+      return { errors: issues.report() };
+    }
+  }
+
+  #check(text: string, issues: Issues): Checked {
+    const { escapedFields = false, homogeneousLiterals = false } = this.#options;
+    const optionals = this.#declarations.findFunction("_?._") !== undefined;
+    const expr = parse(text, { macros: this.#macros, escapedFields, optionals });
+    return check(expr, this.#declarations, issues, { homogeneousLiterals });
+  }
+
+  #planOptions(): Parameters<typeof plan>[1] {
+    const { costs = {}, presenceTestCosts = true, foldConstants = false } = this.#options;
+    return { costs, provider: this.#declarations.provider, presenceTestCosts, foldConstants };
+  }
 }

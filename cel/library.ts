@@ -63,7 +63,10 @@ export interface Overload {
   readonly call: (...args: never[]) => Outcome;
   /** Whether errors are passed as arguments, as ErrorValue. */
   readonly nonStrict?: boolean;
-  /** Steps that a call takes beyond one, counted before it is made: the size of what it reads. */
+  /**
+   * Steps that a call takes beyond one, counted before it is made. A call without it takes as many
+   * as it costs, counted after it.
+   */
   readonly steps?: (args: readonly Value[]) => number;
   /** The cost of a call that was made; goes before the cost model's. */
   readonly cost?: (args: readonly Value[], result: Outcome) => number | undefined;

@@ -25,15 +25,17 @@ export class Type {
   /** The type as errors show it: `map(string, list(int))`. */
   toString(): string {
     if (this.nullable) return `wrapper(${this.name})`;
-    if (this.kind === "null") return "null";
+    if (this.kind === "null" || this.kind === "timestamp" || this.kind === "duration") {
+      return this.kind;
+    }
     if (this.parameters.length === 0) return this.name;
     return `${this.name}(${this.parameters.join(", ")})`;
   }
 
-  /** Whether another type is the same one, parameters included. */
+  /** Whether another type is the same one, parameters included; a wrapper is what it wraps. */
   is(other: Type): boolean {
     return this === other || (this.kind === other.kind && this.name === other.name &&
-      this.nullable === other.nullable && this.parameters.length === other.parameters.length &&
+      this.parameters.length === other.parameters.length &&
       this.parameters.every((each, index) => each.is(other.parameters[index]!)));
   }
 }

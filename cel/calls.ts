@@ -1,0 +1,108 @@
+/** Calls of functions: dispatch on the types of arguments, and cost. */
+import { error, NO_OVERLOAD } from "./failures.ts";
+import type { CostModel, Overload } from "./library.ts";
+import { typeOfValue } from "./operations.ts";
+import { callCost } from "./runtime-cost.ts";
+import type { Step } from "./state.ts";
+import type { Type } from "./types.ts";
+import {
+  ErrorValue, isError, ListValue, MapValue, type Outcome, Uint, type Value,
+} from "./value.ts";
+
+type Guard = (value: Value) => boolean;
+
+/** Whether values are of a type at run time; of lists and maps, their first entries. */
+function guardOf(type: Type): Guard {
+  if (type.kind === "dyn" || type.kind === "parameter" || type.kind === "error") {
+    return () => true;
+  }
+  const guard = plainGuard(type);
+  return type.nullable ? (value) => value === null || guard(value) : guard;
+}
+
+function plainGuard(type: Type): Guard {
+  switch (type.kind) {
+    case "bool":
+      return (value) => typeof value === "boolean";
+    case "int":
+      return (value) => typeof value === "bigint";
+    case "uint":
+      return (value) => value instanceof Uint;
+    case "double":
+      return (value) => typeof value === "number";
+    case "string":
+      return (value) => typeof value === "string";
+    case "list": {
+      const item = guardOf(type.parameters[0]!);
+      return (value) => value instanceof ListValue && (value.size === 0 || item(value.at(0)));
+    }
+    case "map":
+      return mapGuard(guardOf(type.parameters[0]!), guardOf(type.parameters[1]!));
+    default:
+      return (value) => typeOfValue(value).name === type.name;
+  }
+}
+
+function mapGuard(key: Guard, item: Guard): Guard {
+  return (value) => {
+    if (!(value instanceof MapValue)) return false;
+    for (const first of value.keys()) return key(first) && item(value.get(first)!);
+    return true;
+  };
+}
+
+interface Candidate {
+  readonly overload: Overload;
+  readonly guards: readonly Guard[];
+}
+
+/** A call of one of the overloads that the checker found to fit. */
+export interface Invocation {
+  readonly name: string;
+  readonly overloads: readonly Overload[];
+  readonly args: readonly Step[];
+  readonly costs: CostModel;
+}
+
+/**
+ * Plans a call. As in cel-go, a call of more than two arguments ends at the first error; others
+ * evaluate both. A call that several overloads fit has no overload id, which its cost goes by.
+ */
+export function invoke({ name, overloads, args, costs }: Invocation): Step {
+  const candidates = overloads.map((overload): Candidate =>
+    ({ overload, guards: overload.args.map(guardOf) }));
+  const only = overloads.length === 1 ? overloads[0] : undefined;
+  const strict = overloads.every(({ nonStrict = false }) => !nonStrict);
+  return (state) => {
+    state.count(1);
+    const values: Outcome[] = [];
+    let failure: ErrorValue | undefined;
+    for (const arg of args) {
+      const value = arg(state);
+      values.push(value);
+      if (!strict || !isError(value)) continue;
+      failure ??= value;
+      if (args.length > 2 && values.length < args.length) return failure;
+    }
+    let result: Outcome = failure ?? NO_OVERLOAD;
+    let counted: Overload["steps"];
+    if (failure === undefined) {
+      const found = candidates.find(({ guards, overload }) => overload.nonStrict === true ||
+        guards.every((guard, index) => guard(values[index] as Value)));
+      counted = found?.overload.steps;
+      if (counted !== undefined) state.count(counted(values as Value[]));
+      result = found === undefined ? unfit(name, values as Value[])
+        : found.overload.call(...values as never[]);
+    }
+    const cost = callCost(name, only, costs, values, result);
+    state.spend(cost);
+    if (counted === undefined) state.count(cost);
+    return result;
+  };
+}
+
+function unfit(name: string, values: readonly Value[]): ErrorValue {
+  if (/^[_!@-]/.test(name)) return NO_OVERLOAD;
+  const types = values.map((each) => typeOfValue(each).name);
+  return error(`no such overload: ${name}(${types.join(", ")})`);
+}

@@ -1,0 +1,25 @@
+/** Limits of expressions. The first ones are cel-go's, so that the same expressions are refused. */
+
+/** cel-go: code points of an expression. */
+export const EXPRESSION_LENGTH_MAX = 100_000;
+
+/** cel-go: levels of one grammar rule within itself. */
+export const RULE_DEPTH_MAX = 250;
+
+/** cel-go: errors that a compilation reports. */
+export const ISSUES_MAX = 100;
+
+/** cel-go: characters of a source line that an error shows. */
+export const SNIPPET_LENGTH_MAX = 16_384;
+
+/**
+ * Steps of one evaluation in the event loop: about 10 ms, as 100 to 200 ns are usual for a step. A
+ * caller that needs more runs the program in a worker thread, where only its cost bounds it.
+ */
+export const EVALUATION_STEPS_MAX = 50_000;
+
+/** Time zones whose rules stay loaded. */
+export const TIME_ZONES_MAX = 64;
+
+/** Regular expressions that stay compiled. */
+export const PATTERNS_MAX = 1_000;

@@ -1,0 +1,128 @@
+/** Optional values: `a.?b`, `list[?0]`, `{?k: v}` and their functions (cel-go's version 2). */
+import { error } from "./failures.ts";
+import type { Library, Overload } from "./library.ts";
+import { OPTIONAL_MACROS } from "./macros.ts";
+import {
+  BOOL, DYN, INT, listOf, mapOf, opaqueType, optionalOf, parameter, STRING, type Type,
+} from "./types.ts";
+import {
+  ArrayList, Duration, ListValue, MapValue, OptionalValue, type Outcome, Timestamp, Uint,
+  type Value,
+} from "./value.ts";
+
+const K = parameter("K");
+const V = parameter("V");
+const OPTIONAL = optionalOf(V);
+const LIST = listOf(V);
+const MAP = mapOf(K, V);
+
+function overload(
+  id: string, args: readonly Type[], result: Type, call: Overload["call"],
+): Overload {
+  return { id, args, result, call };
+}
+
+function method(
+  id: string, args: readonly Type[], result: Type, call: Overload["call"],
+): Overload {
+  return { id, args, result, call, member: true };
+}
+
+/** Indexes, `or` and `orValue` are planned as such, without a call. */
+const special = (): Outcome => error("no such overload");
+
+function isZero(value: Value): boolean {
+  if (value instanceof ListValue || value instanceof MapValue) return value.size === 0;
+  if (value instanceof Uint) return value.value === 0n;
+  if (value instanceof Duration || value instanceof Timestamp) return value.nanos === 0n;
+  if (value instanceof Uint8Array) return value.length === 0;
+  if (value instanceof OptionalValue) return value.value === undefined;
+  return value === null || value === false || value === 0n || value === 0 || value === "";
+}
+
+function item(list: ListValue, index: number): OptionalValue {
+  return list.size === 0 ? OptionalValue.NONE : new OptionalValue(list.at(index));
+}
+
+function unwrap(list: ListValue): Outcome {
+  const values: Value[] = [];
+  for (const each of list) {
+    if (!(each instanceof OptionalValue)) return error("value is not optional");
+    if (each.value !== undefined) values.push(each.value);
+  }
+  return new ArrayList(values);
+}
+
+export const OPTIONALS: Library = {
+  name: "cel.lib.optional",
+  macros: OPTIONAL_MACROS,
+  types: [opaqueType("optional_type", V)],
+  functions: [
+    {
+      name: "optional.of",
+      overloads: [overload("optional_of", [V], OPTIONAL, (value: Value) =>
+        new OptionalValue(value))],
+    },
+    {
+      name: "optional.ofNonZeroValue",
+      overloads: [overload("optional_ofNonZeroValue", [V], OPTIONAL, (value: Value) =>
+        isZero(value) ? OptionalValue.NONE : new OptionalValue(value))],
+    },
+    {
+      name: "optional.none",
+      overloads: [overload("optional_none", [], OPTIONAL, () => OptionalValue.NONE)],
+    },
+    {
+      name: "value",
+      overloads: [method("optional_value", [OPTIONAL], V, ({ value }: OptionalValue) =>
+        value === undefined ? error("optional.none() dereference") : value)],
+    },
+    {
+      name: "hasValue",
+      overloads: [method("optional_hasValue", [OPTIONAL], BOOL, ({ value }: OptionalValue) =>
+        value !== undefined)],
+    },
+    {
+      name: "or",
+      overloads: [method("optional_or_optional", [OPTIONAL, OPTIONAL], OPTIONAL, special)],
+    },
+    { name: "orValue", overloads: [method("optional_orValue_value", [OPTIONAL, V], V, special)] },
+    {
+      name: "_?._",
+      overloads: [overload("select_optional_field", [DYN, STRING], OPTIONAL, special)],
+    },
+    {
+      name: "_[?_]",
+      overloads: [
+        overload("list_optindex_optional_int", [LIST, INT], OPTIONAL, special),
+        overload("optional_list_optindex_optional_int", [optionalOf(LIST), INT], OPTIONAL, special),
+        overload("map_optindex_optional_value", [MAP, K], OPTIONAL, special),
+        overload("optional_map_optindex_optional_value", [optionalOf(MAP), K], OPTIONAL, special),
+      ],
+    },
+    {
+      name: "_[_]",
+      overloads: [
+        overload("optional_list_index_int", [optionalOf(LIST), INT], OPTIONAL, special),
+        overload("optional_map_index_value", [optionalOf(MAP), K], OPTIONAL, special),
+      ],
+    },
+    {
+      name: "first",
+      overloads: [method("list_first", [LIST], OPTIONAL, (list: ListValue) => item(list, 0))],
+    },
+    {
+      name: "last",
+      overloads: [method("list_last", [LIST], OPTIONAL, (list: ListValue) =>
+        item(list, list.size - 1))],
+    },
+    {
+      name: "optional.unwrap",
+      overloads: [overload("optional_unwrap", [listOf(OPTIONAL)], LIST, unwrap)],
+    },
+    {
+      name: "unwrapOpt",
+      overloads: [method("optional_unwrapOpt", [listOf(OPTIONAL)], LIST, unwrap)],
+    },
+  ],
+};

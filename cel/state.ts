@@ -1,0 +1,59 @@
+/** The state of one evaluation: variables, and what it has spent. */
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { error, StepsExceededError } from "./failures.ts";
+import type { Outcome, Value } from "./value.ts";
+
+/** Values of variables; a function is called when the variable is first read, and then cached. */
+export type Variables = Readonly<Record<string, Value | (() => Outcome)>>;
+
+/** Evaluates one node of a tree. */
+export type Step = (state: State) => Outcome;
+
+/** The cost limit was exceeded; the program turns it into the evaluation's value. */
+export class CostExceededError extends CodedError {
+  override readonly name = "CostExceededError";
+
+  constructor() {
+    super("CEL_COST", "operation cancelled: actual cost limit exceeded");
+  }
+}
+
+export class State {
+  /** Values of iteration variables and accumulators, by the slots that the planner gave them. */
+  readonly locals: (Outcome | undefined)[] = [];
+  cost = 0;
+  readonly #variables: Variables;
+  readonly #computed = new Map<string, Outcome>();
+  readonly #costMax: number;
+  readonly #stepsMax: number;
+  #steps = 0;
+
+  constructor(variables: Variables, costMax: number, stepsMax: number) {
+    this.#variables = variables;
+    this.#costMax = costMax;
+    this.#stepsMax = stepsMax;
+  }
+
+  /** Adds to the cost. Throws CostExceededError above its limit. */
+  spend(cost: number): void {
+    this.cost += cost;
+    if (this.cost > this.#costMax) throw new CostExceededError();
+  }
+
+  /** Counts steps. Throws StepsExceededError above their limit. */
+  count(steps: number): void {
+    this.#steps += steps;
+    if (this.#steps > this.#stepsMax) throw new StepsExceededError(this.#stepsMax);
+  }
+
+  variable(name: string): Outcome {
+    const known = this.#computed.get(name);
+    if (known !== undefined) return known;
+    const value = Object.hasOwn(this.#variables, name) ? this.#variables[name] : undefined;
+    if (value === undefined) return error(`no such attribute(s): ${name}`);
+    if (typeof value !== "function") return value;
+    const outcome = value();
+    this.#computed.set(name, outcome);
+    return outcome;
+  }
+}

@@ -1,0 +1,116 @@
+/** Assignability of types with type parameters. Source: cel-go's checker/types.go. */
+import { DYN, isOptional, Type } from "./types.ts";
+
+/** Types by the parameters that they are bound to. */
+export type Bindings = Map<string, Type>;
+
+export function isDynOrError(type: Type): boolean {
+  return type.kind === "dyn" || type.kind === "error";
+}
+
+/** The type within an optional, and whether it was one. */
+export function unwrapOptional(type: Type): readonly [Type, boolean] {
+  return isOptional(type) ? [type.parameters[0]!, true] : [type, false];
+}
+
+/** Whether the first type is at least as general. */
+function isEqualOrLessSpecific(a: Type, b: Type): boolean {
+  if (a.kind === "dyn" || a.kind === "parameter") return true;
+  if (b.kind === "dyn" || b.kind === "parameter" || a.kind !== b.kind) return false;
+  switch (a.kind) {
+    case "opaque":
+    case "list":
+    case "map":
+      return a.name === b.name && a.parameters.length === b.parameters.length &&
+        a.parameters.every((each, index) => isEqualOrLessSpecific(each, b.parameters[index]!));
+    case "type":
+      return true;
+    default:
+      return a.is(b);
+  }
+}
+
+export function mostGeneral(a: Type, b: Type): Type {
+  return isEqualOrLessSpecific(a, b) ? a : b;
+}
+
+/** Bindings under which each of `from` is assignable to its one of `to`; undefined: none. */
+export function assign(
+  bindings: Bindings, from: readonly Type[], to: readonly Type[],
+): Bindings | undefined {
+  const copy = new Map(bindings);
+  return areAssignable(copy, from, to) ? copy : undefined;
+}
+
+function areAssignable(
+  bindings: Bindings, from: readonly Type[], to: readonly Type[],
+): boolean {
+  return from.length === to.length &&
+    from.every((each, index) => isAssignable(bindings, each, to[index]!));
+}
+
+function isAssignable(bindings: Bindings, from: Type, to: Type): boolean {
+  if (to.kind === "parameter") {
+    const [isValid, isBound] = bind(bindings, from, to);
+    if (isValid || isBound) return isValid;
+  }
+  if (from.kind === "parameter") return bind(bindings, to, from)[0];
+  if (isDynOrError(from) || isDynOrError(to)) return true;
+  if (from.kind === "null") return isNullable(to);
+  if (to.kind === "null") return isNullable(from);
+  switch (from.kind) {
+    case "type":
+      return to.kind === "type";
+    case "opaque":
+    case "list":
+    case "map":
+      return from.kind === to.kind && from.name === to.name &&
+        areAssignable(bindings, from.parameters, to.parameters);
+    default:
+      return from.kind === to.kind && from.name === to.name;
+  }
+}
+
+function isNullable({ kind, nullable }: Type): boolean {
+  return nullable || kind === "null" || kind === "opaque" || kind === "struct" ||
+    kind === "duration" || kind === "timestamp";
+}
+
+/** Binds a parameter to a type. Returns whether it fits, and whether the parameter was bound. */
+function bind(bindings: Bindings, type: Type, to: Type): readonly [boolean, boolean] {
+  if (type.kind === to.kind && type.is(to)) return [true, true];
+  const bound = bindings.get(to.name);
+  if (bound !== undefined) {
+    if (type.kind === bound.kind && type.is(bound)) return [true, true];
+    if (!isAssignable(bindings, type, bound)) return [false, true];
+    const general = mostGeneral(type, bound);
+    if (!occursIn(bindings, to, general)) bindings.set(to.name, general);
+    return [true, true];
+  }
+  if (occursIn(bindings, to, type)) return [false, false];
+  bindings.set(to.name, type);
+  return [true, false];
+}
+
+/** Whether a parameter occurs in a type, directly or by what its parameters are bound to. */
+function occursIn(bindings: Bindings, sought: Type, within: Type): boolean {
+  if (sought.is(within)) return true;
+  if (within.kind === "parameter") {
+    const bound = bindings.get(within.name);
+    return bound !== undefined && occursIn(bindings, sought, bound);
+  }
+  return within.parameters.some((each) => occursIn(bindings, sought, each));
+}
+
+/** The type with its parameters replaced by what they are bound to; by dyn if `freeToDyn`. */
+export function substitute(bindings: Bindings, type: Type, freeToDyn: boolean): Type {
+  if (type.kind === "parameter") {
+    const bound = bindings.get(type.name);
+    if (bound !== undefined) return substitute(bindings, bound, freeToDyn);
+    return freeToDyn ? DYN : type;
+  }
+  if (type.parameters.length === 0) return type;
+  const parameters = type.parameters.map((each) => substitute(bindings, each, freeToDyn));
+  if (parameters.every((each, index) => each === type.parameters[index])) return type;
+  return new Type(type.kind, type.name, parameters, type.nullable);
+}
