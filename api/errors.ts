@@ -1,3 +1,5 @@
+import { goQuoted } from "@raft2kube/std/go-quote.ts";
+
 /**
  * One thing wrong with one field of an object. `type` is the machine-readable reason that clients
  * see in `Status.details.causes[].reason`; the texts are upstream's (apimachinery's field errors).
@@ -46,14 +48,6 @@ function shown(value: unknown): string {
   if (typeof value === "string") return goQuoted(value);
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   return JSON.stringify(value);
-}
-
-/** A text as Go's strconv quotes it: JSON, but for the names of control characters. */
-function goQuoted(text: string): string {
-  return JSON.stringify(text).replace(/\\(\\|u00([01][0-9a-f]))/g, (whole, _, code?: string) => {
-    if (code === undefined) return whole;
-    return code === "07" ? "\\a" : code === "0b" ? "\\v" : `\\x${code}`;
-  }).replaceAll("\x7f", "\\x7f");
 }
 
 /** The message of one error without its path: `Invalid value: "x": must be ...`. */

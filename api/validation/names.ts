@@ -1,66 +1,21 @@
 /**
- * The forms of names: each check gives the complaints about a text, none when it is right. The
- * complaints are upstream's texts, which clients and tests compare.
+ * The forms of names of the API, beside those that `std/names.ts` shares with expressions: each
+ * check gives the complaints about a text, none when it is right. The complaints are upstream's
+ * texts, which clients and tests compare.
  */
+import {
+  dnsSubdomain, matches, patternComplaint, SUBDOMAIN, SUBDOMAIN_LENGTH_MAX, tooLong,
+} from "@raft2kube/std/names.ts";
 
-/** Gives what is wrong with a text; nothing when it is right. */
-export type TextRule = (text: string) => string[];
+export {
+  dns1035Label, dnsLabel, dnsSubdomain, LABEL_LENGTH_MAX, labelValue, patternComplaint,
+  qualifiedName, SUBDOMAIN_LENGTH_MAX, type TextRule,
+} from "@raft2kube/std/names.ts";
 
-const LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
-const SUBDOMAIN = `${LABEL}(\\.${LABEL})*`;
-const LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?";
-const KEY_NAME = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
-const LABEL_VALUE = `(${KEY_NAME})?`;
 const WILDCARD = `\\*\\.${SUBDOMAIN}`;
 const CONFIG_KEY = "[-._a-zA-Z0-9]+";
 
-export const LABEL_LENGTH_MAX = 63;
-export const SUBDOMAIN_LENGTH_MAX = 253;
 const PORT_NAME_LENGTH_MAX = 15;
-
-const compiled = new Map<string, RegExp>();
-
-function matches(pattern: string, text: string): boolean {
-  let expression = compiled.get(pattern);
-  if (expression === undefined) {
-    expression = new RegExp(`^(?:${pattern})$`);
-    compiled.set(pattern, expression);
-  }
-  return expression.test(text);
-}
-
-/** A complaint that shows examples and the expression, as upstream words it. */
-export function patternComplaint(rule: string, pattern: string, ...examples: string[]): string {
-  if (examples.length === 0) return `${rule} (regex used for validation is '${pattern}')`;
-  const shown = examples.map((each) => `'${each}', `).join(" or ");
-  return `${rule} (e.g. ${shown}regex used for validation is '${pattern}')`;
-}
-
-function tooLong(text: string, limit: number, unit = "characters"): string[] {
-  return Buffer.byteLength(text) > limit ? [`must be no more than ${limit} ${unit}`] : [];
-}
-
-const LABEL_RULE =
-  "a lowercase RFC 1123 label must consist of lower case alphanumeric " +
-  "characters or '-', and must start and end with an alphanumeric character";
-const SUBDOMAIN_RULE =
-  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric " +
-  "characters, '-' or '.', and must start and end with an alphanumeric character";
-
-/** RFC 1123 label: namespaces, containers, volumes. */
-export function dnsLabel(text: string): string[] {
-  const long = tooLong(text, LABEL_LENGTH_MAX);
-  if (matches(LABEL, text)) return long;
-  if (matches(SUBDOMAIN, text)) return [...long, "must not contain dots"];
-  return [...long, patternComplaint(LABEL_RULE, LABEL, "my-name", "123-abc")];
-}
-
-/** RFC 1123 subdomain: the names of most kinds. */
-export function dnsSubdomain(text: string): string[] {
-  const long = tooLong(text, SUBDOMAIN_LENGTH_MAX);
-  if (matches(SUBDOMAIN, text)) return long;
-  return [...long, patternComplaint(SUBDOMAIN_RULE, SUBDOMAIN, "example.com")];
-}
 
 /** A domain that a resolver searches in, where underscores are usual. */
 export function searchDomain(text: string): string[] {
@@ -74,16 +29,6 @@ export function searchDomain(text: string): string[] {
   return [...long, patternComplaint(rule, pattern, "example.com")];
 }
 
-/** RFC 1035 label, which starts with a letter: Services. */
-export function dns1035Label(text: string): string[] {
-  const long = tooLong(text, LABEL_LENGTH_MAX);
-  if (matches(LABEL_1035, text)) return long;
-  const rule =
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', " +
-    "start with an alphabetic character, and end with an alphanumeric character";
-  return [...long, patternComplaint(rule, LABEL_1035, "my-name", "abc-123")];
-}
-
 /** A host of an Ingress rule such as `*.example.com`. */
 export function wildcardSubdomain(text: string): string[] {
   const long = tooLong(text, SUBDOMAIN_LENGTH_MAX);
@@ -93,49 +38,6 @@ export function wildcardSubdomain(text: string): string[] {
     "subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end " +
     "with an alphanumeric character";
   return [...long, patternComplaint(rule, WILDCARD, "*.example.com")];
-}
-
-function keyNameComplaint(): string {
-  const rule =
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end " +
-    "with an alphanumeric character";
-  return patternComplaint(rule, KEY_NAME, "MyName", "my.name", "123-abc");
-}
-
-/** A name with an optional domain before it: keys of labels, annotations, taints, finalizers. */
-export function qualifiedName(text: string): string[] {
-  const parts = text.split("/");
-  if (parts.length > 2) {
-    return [
-      `a valid label key ${keyNameComplaint()} with an optional DNS subdomain prefix and '/' ` +
-        "(e.g. 'example.com/MyName')",
-    ];
-  }
-  const name = parts[parts.length - 1] ?? "";
-  const prefix = parts.length === 2 ? parts[0] : undefined;
-  const complaints: string[] = [];
-  if (prefix === "") complaints.push("prefix part must be non-empty");
-  else if (prefix !== undefined) {
-    const long = tooLong(prefix, SUBDOMAIN_LENGTH_MAX, "bytes");
-    const wrong = matches(SUBDOMAIN, prefix)
-      ? []
-      : [patternComplaint(SUBDOMAIN_RULE, SUBDOMAIN, "example.com")];
-    complaints.push(...[...long, ...wrong].map((each) => `prefix part ${each}`));
-  }
-  if (name === "") complaints.push("name part must be non-empty");
-  complaints.push(...tooLong(name, LABEL_LENGTH_MAX, "bytes").map((each) => `name part ${each}`));
-  if (!matches(KEY_NAME, name)) complaints.push(`name part ${keyNameComplaint()}`);
-  return complaints;
-}
-
-/** The value of a label. */
-export function labelValue(text: string): string[] {
-  const long = tooLong(text, LABEL_LENGTH_MAX, "bytes");
-  if (matches(LABEL_VALUE, text)) return long;
-  const rule =
-    "a valid label must be an empty string or consist of alphanumeric characters, " +
-    "'-', '_' or '.', and must start and end with an alphanumeric character";
-  return [...long, patternComplaint(rule, LABEL_VALUE, "MyValue", "my_value", "12345")];
 }
 
 /** The name of a container's port or a Service's target. */
