@@ -1,4 +1,5 @@
 /** URLs as Go's net/url reads them. Source: net/url of Go 1.26, which kube-apiserver 1.36 runs on. */
+import { goQuoted } from "@raft2kube/std/go-quote.ts";
 import { isRefusal, parseAddress, type Refusal } from "./net-address.ts";
 
 export interface Url {
@@ -35,7 +36,7 @@ function unescaped(text: string): string {
 }
 
 function invalidEscape(whole: string): never {
-  return fail(`invalid URL escape ${JSON.stringify(whole)}`);
+  return fail(`invalid URL escape ${goQuoted(whole)}`);
 }
 
 function utf8(bytes: string): string {
@@ -48,14 +49,14 @@ function hostText(text: string): string {
   if (early !== null) invalidEscape(early[0]);
   const odd = HOST.exec(text.replace(/%[0-9a-fA-F]{2}/g, ""));
   if (odd !== null && odd[0] !== "%") {
-    fail(`invalid character ${JSON.stringify(odd[0])} in host name`);
+    fail(`invalid character ${goQuoted(odd[0])} in host name`);
   }
   return utf8(unescaped(text));
 }
 
 function checkPort(colonPort: string): void {
   if (colonPort !== "" && !/^:\d*$/.test(colonPort)) {
-    fail(`invalid port ${JSON.stringify(colonPort)} after host`);
+    fail(`invalid port ${goQuoted(colonPort)} after host`);
   }
 }
 
@@ -80,7 +81,7 @@ function readLiteral(text: string): string {
   const address = hostText(zone < 0 ? inner : inner.slice(0, zone));
   const ip = parseAddress(address);
   if (isRefusal(ip) && !ip.complaint.includes("mapped")) {
-    fail(`invalid host: ParseAddr(${JSON.stringify(address)}): ${ip.complaint.split("): ")[1]}`);
+    fail(`invalid host: ParseAddr(${goQuoted(address)}): ${ip.complaint.split("): ")[1]}`);
   }
   if (!isRefusal(ip) && ip.family === 4) fail("invalid IP-literal");
   return `[${address}${zone < 0 ? "" : utf8(unescaped(inner.slice(zone)))}]${port}`;
@@ -140,7 +141,7 @@ export function parseUrl(text: string): Url | Refusal {
     return readUrl(text, false);
   } catch (thrown) {
     if (!(thrown instanceof UrlError)) throw thrown;
-    return { complaint: `parse ${JSON.stringify(text)}: ${thrown.message}` };
+    return { complaint: `parse ${goQuoted(text)}: ${thrown.message}` };
   }
 }
 

@@ -2,6 +2,7 @@
  * Addresses and prefixes as Go's net/netip reads them: no leading zeros, every group bounded, and
  * the reason of a refusal in its words. Kubernetes refuses zones and IPv4-mapped addresses on top.
  */
+import { goQuoted } from "@raft2kube/std/go-quote.ts";
 import {
   bitsOf, formatIp, formatSubnet, type Ip, ipOf, subnetOf, type Subnet,
 } from "@raft2kube/std/ip.ts";
@@ -23,10 +24,6 @@ export function isRefusal(parsed: object): parsed is Refusal {
   return "complaint" in parsed;
 }
 
-function quoted(text: string): string {
-  return JSON.stringify(text);
-}
-
 /** Why a text in dotted form is no IPv4 address; undefined when it is one. */
 function ipv4Complaint(text: string): string | undefined {
   const fields = text.split(".");
@@ -36,9 +33,9 @@ function ipv4Complaint(text: string): string | undefined {
     const digits = odd === null ? field : field.slice(0, odd.index);
     if (/^0\d/.test(digits)) return "IPv4 field has octet with leading zero";
     if (Number(digits) > 255) return "IPv4 field has value >255";
-    if (odd !== null) return `unexpected character (at ${quoted(rest.slice(odd.index))})`;
+    if (odd !== null) return `unexpected character (at ${goQuoted(rest.slice(odd.index))})`;
     if (index > 3) return "IPv4 address too long";
-    if (field === "") return `IPv4 field must have at least one digit (at ${quoted(`.${rest}`)})`;
+    if (field === "") return `IPv4 field must have at least one digit (at ${goQuoted(`.${rest}`)})`;
   }
   return fields.length < 4 ? "IPv4 address too short" : undefined;
 }
@@ -46,7 +43,7 @@ function ipv4Complaint(text: string): string | undefined {
 /** Why a text with colons, without a zone, is no IPv6 address. */
 function ipv6Complaint(text: string): string {
   const groups = text.split(":");
-  const at = (index: number): string => ` (at ${quoted(groups.slice(index).join(":"))})`;
+  const at = (index: number): string => ` (at ${goQuoted(groups.slice(index).join(":"))})`;
   const start = text.startsWith("::") ? 2 : 0;
   for (let index = start; index < groups.length; index++) {
     const group = groups[index]!;
@@ -64,7 +61,7 @@ function ipv6Complaint(text: string): string {
     }
     if (digits !== group) {
       const rest = groups.slice(index).join(":").slice(digits.length);
-      return `unexpected character, want colon (at ${quoted(rest)})`;
+      return `unexpected character, want colon (at ${goQuoted(rest)})`;
     }
   }
   if (text.split("::").length > 2) return `multiple :: in address${at(groups.length - 1)}`;
@@ -80,7 +77,7 @@ function complaintOf(text: string): string {
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 const IPV6 = /^[0-9a-fA-F:]*:[0-9a-fA-F:]*$/;
-const IPV6_WITH_IPV4 = /^([0-9a-fA-F:]*:)([0-9.]+)$/;
+const IPV6_WITH_IPV4 = /^([0-9a-fA-F:]*:)([0-9]+\.[0-9.]+)$/;
 
 /** Reads an address without a zone as netip.ParseAddr does. */
 function readAddress(text: string): Ip | undefined {
@@ -104,15 +101,15 @@ export function parseAddress(text: string): Ip | Refusal {
     const reason = zone === "" && bare.includes(":")
       ? "zone must be a non-empty string" : complaintOf(ip === undefined ? bare || text : text);
     return {
-      complaint: `IP Address ${quoted(text)} parse error during conversion from string: ` +
-        `ParseAddr(${quoted(text)}): ${reason}`,
+      complaint: `IP Address ${goQuoted(text)} parse error during conversion from string: ` +
+        `ParseAddr(${goQuoted(text)}): ${reason}`,
     };
   }
   if (zone !== undefined) {
-    return { complaint: `IP address ${quoted(text)} with zone value is not allowed` };
+    return { complaint: `IP address ${goQuoted(text)} with zone value is not allowed` };
   }
   if (isMapped(ip)) {
-    return { complaint: `IPv4-mapped IPv6 address ${quoted(text)} is not allowed` };
+    return { complaint: `IPv4-mapped IPv6 address ${goQuoted(text)} is not allowed` };
   }
   return ip;
 }
@@ -122,10 +119,10 @@ function prefixComplaint(text: string, slash: number): string {
   const address = text.slice(0, slash);
   const [bare = ""] = address.split("%");
   const ip = readAddress(bare);
-  if (ip === undefined) return `ParseAddr(${quoted(address)}): ${complaintOf(address)}`;
+  if (ip === undefined) return `ParseAddr(${goQuoted(address)}): ${complaintOf(address)}`;
   if (bare !== address) return "IPv6 zones cannot be present in a prefix";
   const bits = text.slice(slash + 1);
-  if (!/^(?:0|[1-9]\d*)$/.test(bits)) return `bad bits after slash: ${quoted(bits)}`;
+  if (!/^(?:0|[1-9]\d*)$/.test(bits)) return `bad bits after slash: ${goQuoted(bits)}`;
   return "prefix length out of range";
 }
 
@@ -135,11 +132,11 @@ export function parsePrefix(text: string): Prefix | Refusal {
   const ip = slash < 0 ? undefined : readAddress(text.slice(0, slash));
   const bits = /^(?:0|[1-9]\d*)$/.test(text.slice(slash + 1)) ? Number(text.slice(slash + 1)) : -1;
   if (ip === undefined || bits < 0 || bits > bitsOf(ip.family)) {
-    const reason = `netip.ParsePrefix(${quoted(text)}): ${prefixComplaint(text, slash)}`;
+    const reason = `netip.ParsePrefix(${goQuoted(text)}): ${prefixComplaint(text, slash)}`;
     return { complaint: `network address parse error during conversion from string: ${reason}` };
   }
   if (isMapped(ip)) {
-    return { complaint: `IPv4-mapped IPv6 address ${quoted(text)} is not allowed` };
+    return { complaint: `IPv4-mapped IPv6 address ${goQuoted(text)} is not allowed` };
   }
   return { ip, bits };
 }

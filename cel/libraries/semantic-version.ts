@@ -1,4 +1,5 @@
 /** Semantic versions 2.0.0, with the complaints of blang/semver, which Kubernetes reads them by. */
+import { goQuoted } from "@raft2kube/std/go-quote.ts";
 import type { Refusal } from "./net-address.ts";
 
 export interface Version {
@@ -12,13 +13,13 @@ const ELEMENTS = ["Major", "Minor", "Patch"] as const;
 
 function numberComplaint(text: string, name: string): string | undefined {
   if (!/^\d+$/.test(text)) {
-    return `Invalid character(s) found in ${name.toLowerCase()} number ${JSON.stringify(text)}`;
+    return `Invalid character(s) found in ${name.toLowerCase()} number ${goQuoted(text)}`;
   }
   if (text.length > 1 && text.startsWith("0")) {
-    return `${name} number must not contain leading zeroes ${JSON.stringify(text)}`;
+    return `${name} number must not contain leading zeroes ${goQuoted(text)}`;
   }
   if (text.length > 20 || BigInt(text) > NUMBER_MAX) {
-    return `strconv.ParseUint: parsing ${JSON.stringify(text)}: value out of range`;
+    return `strconv.ParseUint: parsing ${goQuoted(text)}: value out of range`;
   }
   return undefined;
 }
@@ -26,10 +27,10 @@ function numberComplaint(text: string, name: string): string | undefined {
 function prereleaseComplaint(text: string): string | undefined {
   if (text === "") return "Prerelease is empty";
   if (!IDENTIFIER.test(text)) {
-    return `Invalid character(s) found in prerelease ${JSON.stringify(text)}`;
+    return `Invalid character(s) found in prerelease ${goQuoted(text)}`;
   }
   if (/^0\d+$/.test(text)) {
-    return `Numeric PreRelease version must not contain leading zeroes ${JSON.stringify(text)}`;
+    return `Numeric PreRelease version must not contain leading zeroes ${goQuoted(text)}`;
   }
   return undefined;
 }
@@ -37,7 +38,7 @@ function prereleaseComplaint(text: string): string | undefined {
 function buildComplaint(text: string): string | undefined {
   if (text === "") return "Build meta data is empty";
   return IDENTIFIER.test(text) ? undefined
-    : `Invalid character(s) found in build meta data ${JSON.stringify(text)}`;
+    : `Invalid character(s) found in build meta data ${goQuoted(text)}`;
 }
 
 /** Cuts a text at the first mark; the rest is undefined without one. */
