@@ -66,7 +66,7 @@ export interface Strategy<T extends KubeObject> extends UpdateStrategy<T> {
 /** One column of `kubectl get`. Priority 0 shows always, 1 with `-o wide`. */
 export interface Column<T extends KubeObject = KubeObject> {
   readonly name: string;
-  readonly type: "string" | "integer" | "boolean" | "date";
+  readonly type: "string" | "integer" | "number" | "boolean" | "date";
   readonly format: string;
   readonly description: string;
   readonly priority: number;

@@ -1,10 +1,63 @@
 /** Removes from objects what their schema does not have. */
+import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import type { Structural } from "./structural.ts";
+
+/** The fields of every object, which an embedded resource has beside those of its schema. */
+const META_FIELDS = new Set(["apiVersion", "kind", "metadata"]);
 
 /**
  * Removes unknown fields from a whole object, in place; apiVersion, kind and metadata stay. Returns
  * the removed fields' paths, sorted: `spec.x`, `spec.list[0].y`.
  */
-export function prune(_schema: Structural | undefined, _object: object): string[] {
-  throw new Error("not written yet");
+export function prune(schema: Structural | undefined, object: object): string[] {
+  const removed: string[] = [];
+  pruneMembers(schema, object as JsonObject, "", removed, true);
+  return removed.sort();
+}
+
+/** Removes unknown fields from a part of an object, such as a default. */
+export function pruneValue(schema: Structural | undefined, value: unknown): string[] {
+  const removed: string[] = [];
+  pruneAt(schema, value, "", removed, false);
+  return removed.sort();
+}
+
+/**
+ * Prunes the value at a path. Where unknown fields are preserved, `kept` makes items of lists
+ * inherit that, and known members are pruned as ever.
+ */
+function pruneAt(
+  schema: Structural | undefined, value: unknown, path: string, removed: string[], kept: boolean,
+): void {
+  if (Array.isArray(value)) {
+    const preserves = kept || schema?.preserves === true;
+    if (preserves && schema === undefined) return;
+    for (const [index, item] of value.entries()) {
+      pruneAt(schema?.items, item, `${path}[${index}]`, removed, preserves);
+    }
+  } else if (isObject(value)) {
+    if (kept && schema === undefined) return;
+    pruneMembers(schema, value, path, removed, schema?.embedded === true, kept);
+  }
+}
+
+function pruneMembers(
+  schema: Structural | undefined, object: JsonObject, path: string, removed: string[],
+  embedded: boolean, kept = false,
+): void {
+  const preserves = kept || schema?.preserves === true;
+  const additional = schema?.additional;
+  for (const name of Object.keys(object)) {
+    if (embedded && META_FIELDS.has(name)) continue;
+    const at = path === "" ? name : `${path}.${name}`;
+    const known = schema?.properties?.get(name);
+    if (known !== undefined) pruneAt(known, object[name], at, removed, false);
+    else if (additional !== undefined) {
+      pruneAt(typeof additional === "object" ? additional : undefined, object[name], at, removed,
+        false);
+    } else if (!preserves) {
+      removed.push(at);
+      delete object[name];
+    }
+  }
 }

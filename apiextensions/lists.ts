@@ -1,0 +1,68 @@
+/** Lists whose items are unique: those of type `set`, and by their keys those of type `map`. */
+import { duplicate, type FieldError, invalid } from "@raft2kube/api/errors.ts";
+import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
+import { memberSchema } from "./defaults.ts";
+import type { Structural } from "./structural.ts";
+
+/** The errors of doubled items anywhere in a value. */
+export function validateLists(
+  schema: Structural | undefined, value: unknown, path = "",
+): FieldError[] {
+  if (schema === undefined) return [];
+  if (Array.isArray(value)) {
+    const { items } = schema;
+    const below = items === undefined ? [] : value.flatMap((item, index) =>
+      validateLists(items, item, `${path}[${index}]`));
+    return [...validateList(schema, value, path), ...below];
+  }
+  if (!isObject(value)) return [];
+  return Object.entries(value).flatMap(([name, member]) => {
+    const property = schema.properties?.get(name);
+    if (property === undefined) return validateLists(memberSchema(schema), member, `${path}[${name}]`);
+    return validateLists(property, member, path === "" ? name : `${path}.${name}`);
+  });
+}
+
+function validateList(schema: Structural, value: readonly unknown[], path: string): FieldError[] {
+  switch (schema.listType) {
+    case "set": return doubled(value).map((at) => duplicate(`${path}[${at}]`, value[at]));
+    case "map": return validateMap(schema.listKeys ?? [], value, path);
+    default: return [];
+  }
+}
+
+function validateMap(
+  names: readonly string[], value: readonly unknown[], path: string,
+): FieldError[] {
+  const stranger = value.findIndex((item) => item !== null && !isObject(item));
+  if (stranger !== -1) {
+    return [invalid(`${path}[${stranger}]`, value[stranger],
+      "must be an object for an array of list-type map")];
+  }
+  const keys = value.map((item) => keyOf(names, item as JsonObject | null));
+  return doubled(keys).map((at) => duplicate(`${path}[${at}]`, keys[at]));
+}
+
+function keyOf(names: readonly string[], item: JsonObject | null): JsonObject {
+  if (item === null) return {};
+  return Object.fromEntries(names.filter((name) => Object.hasOwn(item, name))
+    .map((name) => [name, item[name]]));
+}
+
+/** The places of second occurrences; of later ones nothing is said. */
+function doubled(values: readonly unknown[]): number[] {
+  const seen = new Map<unknown, number>();
+  return values.flatMap((value, index) => {
+    const key = typeof value === "object" ? sorted(value) : value;
+    const times = seen.get(key) ?? 0;
+    seen.set(key, times + 1);
+    return times === 1 ? [index] : [];
+  });
+}
+
+/** A text that equal values share, whatever the order of their members; no text is equal to it. */
+function sorted(value: unknown): string {
+  const ordered = (_name: string, member: unknown) => (isObject(member)
+    ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))) : member);
+  return `\0${JSON.stringify(value, ordered)}`;
+}

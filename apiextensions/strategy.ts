@@ -1,0 +1,186 @@
+/** How custom resources are created, updated and validated. */
+import { isDeepStrictEqual } from "node:util";
+import { type FieldError, invalid } from "@raft2kube/api/errors.ts";
+import type { CustomResourceSubresourceScale } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import type { KubeObject, Strategy, UpdateStrategy } from "@raft2kube/api/kind.ts";
+import { validateMetadata, validateMetadataUpdate } from "@raft2kube/api/validation/metadata.ts";
+import { dnsSubdomain, qualifiedName } from "@raft2kube/api/validation/names.ts";
+import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
+import { Correlated } from "./correlate.ts";
+import { applyDefaults } from "./defaults.ts";
+import { validateEmbedded } from "./embedded.ts";
+import { validateLists } from "./lists.ts";
+import { validateScaleSpec, validateScaleStatus } from "./scale.ts";
+import type { Structural } from "./structural.ts";
+import { ROOT, validateValue } from "./validate.ts";
+
+/** What the strategies of one version are made of. */
+export interface Parts {
+  readonly kind: string;
+  readonly apiVersion: string;
+  readonly namespaced: boolean;
+  /** Whether there is a status subresource. */
+  readonly hasStatus: boolean;
+  readonly scale: CustomResourceSubresourceScale | undefined;
+  /** The schema; undefined where the version has none. */
+  schema(): Structural | undefined;
+  /** Checks the rules of x-kubernetes-validations; undefined where the schema has none. */
+  rules(): CheckRules | undefined;
+}
+
+/** Evaluates the rules about an object, with the old one on update. */
+export type CheckRules = (
+  object: KubeObject, old: KubeObject | undefined, pair: Correlated | undefined,
+) => FieldError[];
+
+type Fields = KubeObject & { status?: unknown };
+
+/** The strategy of writes to the resource itself. */
+export function customStrategy(parts: Parts): Strategy<KubeObject> {
+  return {
+    createOnUpdate: false,
+    unconditionalUpdate: false,
+    defaults: (object) => applyDefaults(parts.schema(), object),
+    prepareCreate(object) {
+      if (parts.hasStatus) delete (object as Fields).status;
+      object.metadata.generation = 1;
+    },
+    prepareUpdate: (object, old) => prepareUpdate(parts, object, old),
+    validateCreate(object) {
+      const wrongType = validateType(parts, object);
+      const errors = wrongType.length > 0 ? wrongType : [
+        ...validateMetadata(object.metadata, parts.namespaced, dnsSubdomain),
+        ...validateSchema(parts, object),
+        ...validateScaleSpec(parts.scale, object),
+        ...validateScaleStatus(parts.scale, object),
+      ];
+      errors.push(...validateEmbedded(parts.schema(), object));
+      errors.push(...validateLists(parts.schema(), object));
+      return withRules(parts, errors, object);
+    },
+    validateUpdate(object, old) {
+      const pair = pairOf(parts, object, old);
+      const errors = updateErrors(parts, object, old, () => [
+        ...validateSchema(parts, object, pair),
+        ...validateScaleSpec(parts.scale, object),
+        ...validateScaleStatus(parts.scale, object),
+      ]);
+      errors.push(...validateEmbedded(parts.schema(), object));
+      errors.push(...validateNewLists(parts, object, old));
+      return withRules(parts, errors, object, old, pair);
+    },
+    warnings: finalizerWarnings,
+  };
+}
+
+/** The strategy of `/status`, which changes nothing else. */
+export function customStatusStrategy(parts: Parts): UpdateStrategy<KubeObject> {
+  return {
+    prepareUpdate(object, old) {
+      const { status, metadata: { managedFields, resourceVersion } } = object as Fields;
+      const fields = object as unknown as Record<string, unknown>;
+      for (const name of Object.keys(fields)) delete fields[name];
+      Object.assign(object, cloneObject(old));
+      Object.assign(object.metadata, { managedFields, resourceVersion });
+      for (const name of ["managedFields", "resourceVersion"] as const) {
+        if (object.metadata[name] === undefined) delete object.metadata[name];
+      }
+      if (status === undefined) delete (object as Fields).status;
+      else (object as Fields).status = status;
+    },
+    validateUpdate(object, old) {
+      const pair = pairOf(parts, object, old);
+      const schema = parts.schema()?.properties?.get("status");
+      const { status } = object as Fields;
+      const errors = updateErrors(parts, object, old, () => [
+        ...(status === undefined || schema === undefined ? []
+          : validateValue(schema, status, pair?.key("status"), "status")),
+        ...validateScaleStatus(parts.scale, object),
+      ]);
+      errors.push(...validateNewLists(parts, object, old));
+      return withRules(parts, errors, object, old, pair);
+    },
+  };
+}
+
+function prepareUpdate(parts: Parts, object: KubeObject, old: KubeObject): void {
+  if (parts.hasStatus) {
+    const { status } = old as Fields;
+    if (status === undefined) delete (object as Fields).status;
+    else (object as Fields).status = cloneObject(status);
+  }
+  const { metadata: _own, ...content } = object;
+  const { metadata: _old, ...before } = old;
+  const generation = (old.metadata.generation ?? 0) + (isDeepStrictEqual(content, before) ? 0 : 1);
+  if (generation === 0) delete object.metadata.generation;
+  else object.metadata.generation = generation;
+}
+
+function validateType({ kind, apiVersion }: Parts, object: KubeObject): FieldError[] {
+  return [
+    ...(object.kind === kind ? [] : [invalid("kind", object.kind ?? "", `must be ${kind}`)]),
+    ...(object.apiVersion === apiVersion ? []
+      : [invalid("apiVersion", object.apiVersion ?? "", `must be ${apiVersion}`)]),
+  ];
+}
+
+function validateSchema(parts: Parts, object: KubeObject, pair?: Correlated): FieldError[] {
+  const schema = parts.schema();
+  return schema === undefined ? [] : validateValue(schema, object, pair);
+}
+
+/**
+ * The errors of metadata, and those of the content unless the object is of another kind. Upstream
+ * looks at metadata for any kind, and again for this one: a cause stands twice.
+ */
+function updateErrors(
+  parts: Parts, object: KubeObject, old: KubeObject, content: () => FieldError[],
+): FieldError[] {
+  const metadata = validateMetadataUpdate(object.metadata, old.metadata);
+  const wrongType = validateType(parts, object);
+  return [...metadata, ...wrongType.length > 0 ? wrongType : [...metadata, ...content()]];
+}
+
+/** Doubled items are borne in an object that had some. */
+function validateNewLists(parts: Parts, object: KubeObject, old: KubeObject): FieldError[] {
+  const errors = validateLists(parts.schema(), object);
+  return errors.length > 0 && validateLists(parts.schema(), old).length > 0 ? [] : errors;
+}
+
+function pairOf(parts: Parts, object: KubeObject, old: KubeObject): Correlated | undefined {
+  const schema = parts.schema();
+  return schema && new Correlated(object, old, schema);
+}
+
+/** Errors after which rules are not evaluated: the values have not the types that rules expect. */
+const BLOCKING: ReadonlySet<string> = new Set([
+  "FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany",
+  "FieldValueTypeInvalid",
+]);
+
+function withRules(
+  parts: Parts, errors: FieldError[], object: KubeObject, old?: KubeObject, pair?: Correlated,
+): FieldError[] {
+  const check = parts.rules();
+  if (check === undefined) return errors;
+  if (errors.some(({ type }) => BLOCKING.has(type))) {
+    return [...errors, invalid(ROOT, null, "some validation rules were not checked because the " +
+      "object was invalid; correct the existing errors to complete validation")];
+  }
+  return [...errors, ...check(object, old, pair)];
+}
+
+const STANDARD_FINALIZERS = ["orphan", "foregroundDeletion", "kubernetes"];
+
+function finalizerWarnings(object: KubeObject, old?: KubeObject): string[] {
+  const known = new Set(old?.metadata.finalizers);
+  const added = (object.metadata.finalizers ?? []).filter((each) => !known.has(each));
+  return [...new Set(added)].sort().flatMap((name) => {
+    const at = `metadata.finalizers: ${JSON.stringify(name)}`;
+    const wrong = qualifiedName(name).map((each) => `${at}: ${each}`);
+    if (name.includes("/") || STANDARD_FINALIZERS.includes(name)) return wrong;
+    const path = name.includes(".") ? " including a path (/)" : "";
+    return [...wrong, `${at}: prefer a domain-qualified finalizer name${path} to avoid accidental ` +
+      "conflicts with other finalizer writers"];
+  });
+}

@@ -1,0 +1,118 @@
+/** Checks texts and numbers against a schema, in upstream's words. */
+import { invalid, tooLong } from "@raft2kube/api/errors.ts";
+import { RE2JS } from "re2js";
+import type { Findings } from "./findings.ts";
+import { hasFormat } from "./formats.ts";
+import { numberText } from "./go-text.ts";
+import type { Structural } from "./structural.ts";
+import { formatOf, isNearlyWhole, mistyped } from "./validate-type.ts";
+
+/** Checks length, pattern and format; of the first two, the first error is named. */
+export function checkString(
+  schema: Structural, value: string, at: string, found: Findings,
+): void {
+  const { minLength, maxLength, pattern = "" } = schema;
+  const length = minLength === undefined && maxLength === undefined ? 0 : runesOf(value);
+  if (maxLength !== undefined && length > maxLength) found.add(tooLong(at, maxLength));
+  else if (minLength !== undefined && length < minLength) {
+    found.add(invalid(at, value, `${at} in body should be at least ${minLength} chars long`));
+  } else if (pattern !== "") {
+    const wrong = complaintOf(schema, value);
+    if (wrong !== undefined) found.add(invalid(at, value, `${at} in body should match '${wrong}'`));
+  }
+  const format = formatOf(schema);
+  if (format !== "" && !hasFormat(format, value)) found.add(mistyped(at, format, value));
+}
+
+/** Characters as Go counts them; only texts of the schema's own maximum are counted to the end. */
+function runesOf(text: string): number {
+  let count = 0;
+  for (let i = 0; i < text.length; i++, count++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0xd800 && code < 0xdc00) i++;
+  }
+  return count;
+}
+
+type Pattern = RE2JS | { readonly wrong: string };
+
+const compiled = new WeakMap<Structural, Pattern>();
+
+/** Compiles a pattern as RE2 does: matching takes linear time. */
+export function compilePattern(pattern: string): Pattern {
+  try {
+    return RE2JS.compile(pattern);
+  } catch (thrown) {
+    if (!(thrown instanceof Error)) throw thrown;
+    return { wrong: thrown.message };
+  }
+}
+
+function complaintOf(schema: Structural, value: string): string | undefined {
+  let known = compiled.get(schema);
+  if (known === undefined) compiled.set(schema, known = compilePattern(schema.pattern!));
+  if ("wrong" in known) return `${schema.pattern}, but pattern is invalid: ${known.wrong}`;
+  return known.test(value) ? undefined : schema.pattern;
+}
+
+const INT32_MAX = 2 ** 31 - 1;
+const INT64_MAX = 2 ** 63;
+const FLOAT32_MAX = 3.4028235677973366e38;
+
+/** Checks the range of the type, then multipleOf, minimum and maximum. */
+export function checkNumber(
+  schema: Structural, value: number, at: string, found: Findings,
+): void {
+  const { multipleOf, minimum, maximum } = schema;
+  const range = (each: number, what: string): boolean => {
+    const wrong = outOfRange(schema, each);
+    if (wrong !== undefined) found.add(invalid("", "", `${what} value must be ${wrong} in ${at}`));
+    return wrong === undefined;
+  };
+  range(value, "Checked");
+  const fail = (text: string) => found.add(invalid(at, value, `${at} in body should be ${text}`));
+  // Upstream compares whole numbers as such, and cuts the bound's fraction off for that.
+  const bound = (each: number, what: string): number =>
+    range(each, what) && Number.isInteger(value) ? Math.trunc(each) : each;
+  if (multipleOf !== undefined) {
+    const factor = bound(multipleOf, "MultipleOf");
+    if (factor <= 0) {
+      found.add(invalid(at, factor,
+        `factor MultipleOf declared for ${at} must be positive: ${factor}`));
+    } else if (!isMultiple(value, factor)) fail(`a multiple of ${numberText(multipleOf)}`);
+  }
+  if (minimum !== undefined) {
+    const least = bound(minimum, "Minimum boundary");
+    const exclusive = schema.exclusiveMinimum === true;
+    if (exclusive ? value <= least : value < least) {
+      fail(`greater than ${exclusive ? "" : "or equal to "}${numberText(least)}`);
+    }
+  }
+  if (maximum !== undefined) {
+    const most = bound(maximum, "Maximum boundary");
+    const exclusive = schema.exclusiveMaximum === true;
+    if (exclusive ? value >= most : value > most) {
+      fail(`less than ${exclusive ? "" : "or equal to "}${numberText(most)}`);
+    }
+  }
+  found.matches++;
+}
+
+function outOfRange(schema: Structural, value: number): string | undefined {
+  const { type, intOrString } = schema;
+  if (intOrString) return undefined;
+  const format = formatOf(schema);
+  const shown = format === "" ? "(default format)" : `with format ${format}`;
+  if (type === "integer") {
+    const fits = Number.isInteger(value) && (format === "int32"
+      ? value <= INT32_MAX && value >= -INT32_MAX - 1 : Math.abs(value) <= INT64_MAX);
+    return fits ? undefined : `of type integer ${shown}`;
+  }
+  const fits = format !== "float" || Math.abs(value) < FLOAT32_MAX;
+  return fits ? undefined : `of type number ${shown}`;
+}
+
+function isMultiple(value: number, factor: number): boolean {
+  if (Number.isInteger(value) && Number.isInteger(factor)) return value % factor === 0;
+  return isNearlyWhole(factor < 1 ? (1 / factor) * value : value / factor);
+}
