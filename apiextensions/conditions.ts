@@ -1,12 +1,19 @@
 /** Decisions about a definition that its conditions show, as upstream's controllers take them. */
+import { isDeepStrictEqual } from "node:util";
+import { invalid, messageOfField } from "@raft2kube/api/errors.ts";
 import type {
   CustomResourceDefinition, CustomResourceDefinitionCondition, CustomResourceDefinitionNames,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import { approvalOf } from "./definition/approval.ts";
+import { unstructured, validateStructural } from "./definition/structural-rules.ts";
 
+type Condition = CustomResourceDefinitionCondition;
+
+/** The names that a definition gets, and the conditions that say so. */
 export interface AcceptedNames {
   readonly names: CustomResourceDefinitionNames;
-  readonly namesAccepted: CustomResourceDefinitionCondition;
-  readonly established: CustomResourceDefinitionCondition;
+  readonly namesAccepted: Condition;
+  readonly established: Condition;
 }
 
 /**
@@ -14,40 +21,121 @@ export interface AcceptedNames {
  * that another one has accepted is refused, and the old one stays.
  */
 export function acceptNames(
-  _crd: CustomResourceDefinition, _others: readonly CustomResourceDefinition[],
+  crd: CustomResourceDefinition, others: readonly CustomResourceDefinition[],
 ): AcceptedNames {
-  throw new Error("not written yet");
+  const wanted = crd.spec.names;
+  const accepted = crd.status?.acceptedNames ?? { plural: "", kind: "" };
+  const taken = new Set<string>();
+  const takenKinds = new Set<string>();
+  for (const { status } of others) {
+    const { plural, singular, shortNames, kind, listKind } = status?.acceptedNames ?? {};
+    for (const name of [plural, singular, ...shortNames ?? []]) taken.add(name ?? "");
+    for (const name of [kind, listKind]) takenKinds.add(name ?? "");
+  }
+  const names: CustomResourceDefinitionNames = { ...accepted };
+  let refusal: Pick<Condition, "reason" | "message"> | undefined;
+  const settle = (field: "plural" | "singular" | "kind" | "listKind", used: Set<string>): void => {
+    const name = wanted[field] ?? "";
+    if (name !== (accepted[field] ?? "") && used.has(name)) {
+      const reason = `${field[0]!.toUpperCase()}${field.slice(1)}Conflict`;
+      refusal = { reason, message: `${JSON.stringify(name)} is already in use` };
+    } else if (wanted[field] === undefined) delete names[field];
+    else names[field] = name;
+  };
+  settle("plural", taken);
+  settle("singular", taken);
+  const shorts = conflictsOf(wanted.shortNames, accepted.shortNames, taken);
+  if (shorts !== undefined) refusal = { reason: "ShortNamesConflict", message: shorts };
+  else if (wanted.shortNames === undefined) delete names.shortNames;
+  else names.shortNames = wanted.shortNames;
+  settle("kind", takenKinds);
+  settle("listKind", takenKinds);
+  if (wanted.categories === undefined) delete names.categories;
+  else names.categories = wanted.categories;
+  const namesAccepted: Condition = {
+    type: "NamesAccepted", status: refusal === undefined ? "True" : "False",
+    ...refusal ?? { reason: "NoConflicts", message: "no conflicts found" },
+  };
+  return { names, namesAccepted, established: establishedOf(crd, refusal === undefined) };
+}
+
+function conflictsOf(
+  wanted: readonly string[] | undefined, accepted: readonly string[] = [],
+  taken: ReadonlySet<string>,
+): string | undefined {
+  if (isDeepStrictEqual(wanted ?? [], accepted)) return undefined;
+  const used = (wanted ?? []).filter((name) => !accepted.includes(name) && taken.has(name));
+  const texts = [...new Set(used)].map((name) => `${JSON.stringify(name)} is already in use`);
+  return texts.length > 1 ? `[${texts.join(", ")}]` : texts[0];
+}
+
+/** What is established stays so: a later conflict of names is no reason to take objects away. */
+function establishedOf(crd: CustomResourceDefinition, accepted: boolean): Condition {
+  const old = crd.status?.conditions.find(({ type }) => type === "Established");
+  if (old?.status === "True") return old;
+  if (accepted) {
+    return {
+      type: "Established", status: "False", reason: "Installing",
+      message: "the initial names have been accepted",
+    };
+  }
+  return old ?? {
+    type: "Established", status: "False", reason: "NotAccepted",
+    message: "not all names are accepted",
+  };
 }
 
 /** The condition NonStructuralSchema; undefined when all schemas are structural. */
-export function nonStructural(
-  _crd: CustomResourceDefinition,
-): CustomResourceDefinitionCondition | undefined {
-  throw new Error("not written yet");
+export function nonStructural({ spec }: CustomResourceDefinition): Condition | undefined {
+  const type = "NonStructuralSchema";
+  const errors = spec.preserveUnknownFields === true
+    ? [invalid("spec.preserveUnknownFields", true, "must be false")] : [];
+  for (const [index, { name, schema }] of spec.versions.entries()) {
+    const props = schema?.openAPIV3Schema;
+    if (props === undefined) continue;
+    const why = unstructured(props);
+    if (why !== undefined) {
+      return {
+        type, status: "Unknown", reason: "StructuralError",
+        message: `failed to check validation schema for version ${name}: ${why}`,
+      };
+    }
+    errors.push(...validateStructural(props, `spec.versions[${index}].schema.openAPIV3Schema`));
+  }
+  if (errors.length === 0) return undefined;
+  const texts = [...new Set(errors.map(messageOfField))];
+  const message = texts.length > 1 ? `[${texts.join(", ")}]` : texts[0]!;
+  return { type, status: "True", reason: "Violations", message };
 }
 
 /** The condition KubernetesAPIApprovalPolicyConformant; undefined outside Kubernetes' groups. */
-export function approval(
-  _crd: CustomResourceDefinition,
-): CustomResourceDefinitionCondition | undefined {
-  throw new Error("not written yet");
+export function approval(crd: CustomResourceDefinition): Condition | undefined {
+  const found = approvalOf(crd);
+  return found && {
+    type: "KubernetesAPIApprovalPolicyConformant",
+    status: found.state === "Approved" ? "True" : "False",
+    reason: `${found.state}Annotation`, message: found.why,
+  };
 }
 
-/** Sets a condition in place, with the time of its last change of status. Returns whether it changed. */
+/**
+ * Sets a condition, in place, with the time of its last change of status. Returns whether it
+ * changed.
+ */
 export function setCondition(
-  _crd: CustomResourceDefinition, _condition: CustomResourceDefinitionCondition, _now: string,
+  crd: CustomResourceDefinition, condition: Condition, now: string,
 ): boolean {
-  throw new Error("not written yet");
-}
-
-/** Whether a condition of a type is True. */
-export function hasCondition(crd: CustomResourceDefinition, type: string): boolean {
-  return (crd.status?.conditions ?? []).some((each) => each.type === type && each.status === "True");
-}
-
-/** `status.storedVersions` after the definition is written: the storage version joins those known. */
-export function storedVersionsAfter(crd: CustomResourceDefinition): string[] {
-  const known = crd.status?.storedVersions ?? [];
-  const storage = crd.spec.versions.find((each) => each.storage)?.name;
-  return storage === undefined || known.includes(storage) ? known : [...known, storage];
+  crd.status ??= { conditions: [], acceptedNames: { plural: "", kind: "" }, storedVersions: [] };
+  const { conditions } = crd.status;
+  const at = conditions.findIndex(({ type }) => type === condition.type);
+  const old = conditions[at];
+  const kept = old?.status === condition.status ? old.lastTransitionTime : undefined;
+  const { type, status, reason, message } = condition;
+  const next: Condition = {
+    ...old, type, status, lastTransitionTime: kept ?? now,
+    ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }),
+  };
+  if (old === undefined) conditions.push(next);
+  else conditions[at] = next;
+  return !isDeepStrictEqual(old, next);
 }

@@ -1,0 +1,31 @@
+/** Ways through the schemas of a definition as they were written. */
+import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
+
+type Schema = JSONSchemaProps;
+
+function isSchema(value: unknown): value is Schema {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The schema of all items of a list. */
+export function itemSchema({ items }: Schema): Schema | undefined {
+  return isSchema(items) ? items : undefined;
+}
+
+/** The schema of members that are no properties. */
+export function additionalSchema({ additionalProperties }: Schema): Schema | undefined {
+  return isSchema(additionalProperties) ? additionalProperties : undefined;
+}
+
+/** All schemas in a schema, itself first. */
+export function* schemasIn(schema: Schema): Generator<Schema> {
+  yield schema;
+  const below: readonly unknown[] = [
+    ...Array.isArray(schema.items) ? schema.items as unknown[] : [schema.items],
+    ...schema.allOf ?? [], ...schema.anyOf ?? [], ...schema.oneOf ?? [], schema.not,
+    ...Object.values(schema.properties ?? {}), schema.additionalProperties,
+    ...Object.values(schema.patternProperties ?? {}), schema.additionalItems,
+    ...Object.values(schema.definitions ?? {}), ...Object.values(schema.dependencies ?? {}),
+  ];
+  for (const each of below) if (isSchema(each)) yield* schemasIn(each);
+}
