@@ -134,7 +134,8 @@ function checkMetadata(schema: Schema, level: Level, path: string, errors: Field
 
 const INT_OR_STRING: readonly Schema[] = [{ type: "integer" }, { type: "string" }];
 
-function isIntOrString(anyOf: readonly Schema[] | undefined): boolean {
+/** Whether an `anyOf` says what x-kubernetes-int-or-string does. */
+export function isIntOrString(anyOf: readonly Schema[] | undefined): boolean {
   return anyOf !== undefined && isDeepStrictEqual(anyOf, INT_OR_STRING);
 }
 

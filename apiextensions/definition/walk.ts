@@ -3,6 +3,11 @@ import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
 
 type Schema = JSONSchemaProps;
 
+/** The types of OpenAPI 3, in the order of the alphabet. */
+export const TYPES: readonly string[] = [
+  "array", "boolean", "integer", "number", "object", "string",
+];
+
 function isSchema(value: unknown): value is Schema {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
