@@ -123,6 +123,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   readonly schema: SchemaRef;
   /** The versions that a custom resource is served in, by apiVersion; this kind among them. */
   readonly versions?: ReadonlyMap<string, Kind>;
+  /** What OpenAPI publishes of a custom resource's schema. */
+  definitions?(dialect: "v2" | "v3"): Definitions;
   readonly served: Served;
   /** Place in the store; undefined for kinds that are not stored. */
   readonly storage: StoragePlace | undefined;
@@ -147,6 +149,15 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
    * Rejects with an ApiError when the webhook cannot be reached, refuses, or lies.
    */
   convert?(objects: readonly KubeObject[], apiVersion: string): Promise<readonly KubeObject[]>;
+}
+
+/** The schemas of a kind and of its list, as OpenAPI has them. */
+export interface Definitions {
+  /** `com.example.stable.v1.CronTab`. */
+  readonly name: string;
+  readonly listName: string;
+  /** Both schemas by name; they refer to those of meta/v1. */
+  readonly schemas: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 /** A kind of this API itself: its schema is one of the facts. */

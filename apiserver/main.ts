@@ -40,7 +40,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
     const routed = {
       discovery: new Discovery(server),
       health: new Health(server, BOOTSTRAP_STEPS),
-      openapi: new OpenApi(server.resources.kinds),
+      openapi: new OpenApi(server),
       large,
       zpages: { "/flagz": flagz(options), "/statusz": statusz(server) },
     };

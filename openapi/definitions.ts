@@ -1,4 +1,5 @@
 /** Structures of the facts as JSON Schemas, in the dialect of either version of OpenAPI. */
+import type { Kind } from "@raft2kube/api/kind.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { structOf, type Field, type Scalar, type Shape, type Special } from "@raft2kube/api/schema.ts";
 import { Descriptions } from "./descriptions.ts";
@@ -42,14 +43,26 @@ export class Definitions {
   readonly dialect: Dialect;
   readonly #found = new Map<string, Json>();
   readonly #descriptions = new Descriptions();
+  /** The names of custom resources' definitions, by their structures' names. */
+  readonly #custom = new Map<string, string>();
 
   constructor(dialect: Dialect) {
     this.dialect = dialect;
   }
 
+  /** Adds the definitions of a custom resource; returns them. */
+  add(kind: Kind): Json {
+    const { name, listName, schemas } = kind.definitions!(this.dialect);
+    const { name: schema } = structOf(kind.schema);
+    this.#custom.set(schema, name).set(`${schema}List`, listName);
+    for (const [each, json] of Object.entries(schemas)) this.#found.set(each, json);
+    for (const meta of ["meta/v1.ObjectMeta", "meta/v1.ListMeta"]) this.reference(meta);
+    return schemas;
+  }
+
   /** A reference to a structure, which becomes part of the document. */
   reference(schema: string): Json {
-    const name = definitionName(schema);
+    const name = this.#custom.get(schema) ?? definitionName(schema);
     if (!this.#found.has(name)) {
       this.#found.set(name, {});
       this.#found.set(name, this.#structure(schema));

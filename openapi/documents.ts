@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { gunzipSync, gzip } from "node:zlib";
 import { inSlices } from "@raft2kube/std/slices.ts";
-import type { BuiltInKind } from "@raft2kube/api/kind.ts";
+import { type BuiltInKind, isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
 import { Definitions, type Dialect, type Json } from "./definitions.ts";
 import { encodeDocument } from "./gnostic.ts";
 import { pathsOf, rootOf, type Operation, type Parameter } from "./operations.ts";
@@ -15,25 +15,41 @@ export interface Document {
   readonly hash: string;
 }
 
-const ANSWER_TYPES = [
-  "application/json", "application/yaml", "application/vnd.kubernetes.protobuf",
-];
-const WATCH_TYPES = [
-  ...ANSWER_TYPES, "application/json;stream=watch",
-  "application/vnd.kubernetes.protobuf;stream=watch",
-];
-const PATCH_TYPES = [
-  "application/json-patch+json", "application/merge-patch+json",
-  "application/strategic-merge-patch+json", "application/apply-patch+yaml",
-];
+/** Media types of answers, of watches among them, and of patches. */
+const TYPES = {
+  answers: ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"],
+  watches: ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"],
+  patches: [
+    "application/json-patch+json", "application/merge-patch+json",
+    "application/strategic-merge-patch+json", "application/apply-patch+yaml",
+  ],
+};
+/** Custom resources have neither protobuf nor strategic patches. */
+const CUSTOM_TYPES: typeof TYPES = {
+  answers: ["application/json", "application/yaml"],
+  watches: ["application/json;stream=watch"],
+  patches: TYPES.patches.filter((each) => !each.includes("strategic")),
+};
+
+/** What the operations of a kind have in common. */
+interface Common {
+  readonly definitions: Definitions;
+  readonly tag: string;
+  readonly types: typeof TYPES;
+}
+
 const DESCRIPTION = "Kubernetes";
 const INFO: Json = { title: DESCRIPTION, version: "v1.36.0" };
 
 /** Work in steps, between which others may run, and its result. */
-type Steps<T> = Generator<void, T>;
+export type Steps<T> = Generator<void, T>;
 
-async function make(steps: Steps<Buffer>): Promise<Document> {
-  const plain = await inSlices(steps);
+export async function make(steps: Steps<Buffer>): Promise<Document> {
+  return await kept(await inSlices(steps));
+}
+
+/** A document of these bytes. */
+export async function kept(plain: Buffer): Promise<Document> {
   const hash = createHash("sha512").update(plain).digest("hex").toUpperCase();
   return { gzip: await promisify(gzip)(plain), hash };
 }
@@ -49,7 +65,7 @@ function parameter({ name, in: place, type, description }: Parameter, dialect: D
   return dialect === "v2" ? { ...head, ...typed } : { ...head, schema: typed };
 }
 
-function operationV2(operation: Operation, definitions: Definitions, tag: string): Json {
+function operationV2(operation: Operation, { definitions, tag, types }: Common): Json {
   const parameters = operation.parameters.map((each) => parameter(each, "v2"));
   const patch = operation.method === "patch";
   const schema = operation.body === undefined
@@ -59,11 +75,11 @@ function operationV2(operation: Operation, definitions: Definitions, tag: string
     parameters.push({ name: "body", in: "body", ...required, schema });
   }
   return {
-    consumes: patch ? PATCH_TYPES : ["*/*"],
+    consumes: patch ? types.patches : ["*/*"],
     description: operation.description,
     operationId: operation.id,
     ...(parameters.length === 0 ? {} : { parameters }),
-    produces: operation.action === "list" ? WATCH_TYPES : ANSWER_TYPES,
+    produces: answerTypes(operation, types),
     responses: answers(operation, { schema: definitions.reference(operation.answer) }),
     schemes: ["https"],
     tags: [tag],
@@ -71,25 +87,28 @@ function operationV2(operation: Operation, definitions: Definitions, tag: string
   };
 }
 
-function operationV3(operation: Operation, definitions: Definitions, tag: string): Json {
+function operationV3(operation: Operation, { definitions, tag, types }: Common): Json {
   const patch = operation.method === "patch";
   const schema = operation.body === undefined
     ? (patch ? { type: "object" } : undefined) : definitions.reference(operation.body);
   const content = (types: readonly string[], value: Json): Json =>
     Object.fromEntries(types.map((each) => [each, { schema: value }]));
-  const answerTypes = operation.action === "list" ? WATCH_TYPES : ANSWER_TYPES;
   return {
     description: operation.description,
     operationId: operation.id,
     ...(operation.parameters.length === 0 ? {}
       : { parameters: operation.parameters.map((each) => parameter(each, "v3")) }),
     ...(schema === undefined ? {}
-      : { requestBody: { content: content(patch ? PATCH_TYPES : ["*/*"], schema) } }),
+      : { requestBody: { content: content(patch ? types.patches : ["*/*"], schema) } }),
     responses: answers(operation,
-      { content: content(answerTypes, definitions.reference(operation.answer)) }),
+      { content: content(answerTypes(operation, types), definitions.reference(operation.answer)) }),
     tags: [tag],
     ...kindOf(operation),
   };
+}
+
+function answerTypes({ action }: Operation, { answers, watches }: typeof TYPES): string[] {
+  return action === "list" ? [...answers, ...watches] : answers;
 }
 
 function answers({ method }: Operation, body: Json): Json {
@@ -111,19 +130,21 @@ function kindOf({ action, type: { group, kind, version } }: Operation): Json {
   };
 }
 
-function tagOf({ group, version }: BuiltInKind): string {
+function tagOf({ group, version }: Kind): string {
   const short = group === "" ? "core" : group.replace(".k8s.io", "");
   return `${short}_${version}`.replaceAll(".", "_");
 }
 
-function* paths(kinds: readonly BuiltInKind[], definitions: Definitions): Steps<Json> {
+export function* paths(kinds: readonly Kind[], definitions: Definitions): Steps<Json> {
   const write = definitions.dialect === "v2" ? operationV2 : operationV3;
   const entries: [string, Json][] = [];
   for (const kind of kinds) {
+    const types = isBuiltIn(kind) ? TYPES : CUSTOM_TYPES;
+    const common = { definitions, tag: tagOf(kind), types };
     for (const { path, operations, parameters } of pathsOf(kind)) {
       entries.push([path, {
         ...Object.fromEntries(operations.map((operation) =>
-          [operation.method, write(operation, definitions, tagOf(kind))])),
+          [operation.method, write(operation, common)])),
         parameters: parameters.map((one) => parameter(one, definitions.dialect)),
       }]);
       yield;
@@ -146,8 +167,9 @@ function* documentV2(kinds: readonly BuiltInKind[]): Steps<Json> {
   };
 }
 
-function* documentV3(kinds: readonly BuiltInKind[]): Steps<Json> {
+export function* documentV3(kinds: readonly Kind[]): Steps<Json> {
   const definitions = new Definitions("v3");
+  for (const kind of kinds) if (!isBuiltIn(kind)) definitions.add(kind);
   return {
     openapi: "3.0.0",
     info: INFO,
@@ -161,7 +183,7 @@ function* documentV3(kinds: readonly BuiltInKind[]): Steps<Json> {
   };
 }
 
-function* asJson(steps: Steps<Json>): Steps<Buffer> {
+export function* asJson(steps: Steps<Json>): Steps<Buffer> {
   const json = yield* steps;
   yield;
   return Buffer.from(JSON.stringify(json));

@@ -10,6 +10,7 @@ type Writer = protobuf.Writer;
 /** Writes one value under a field number. */
 type Put = (writer: Writer, id: number, value: unknown) => void;
 
+const FIXED64 = 1;
 const DELIMITED = 2;
 
 const text: Put = (writer, id, value) => {
@@ -17,6 +18,12 @@ const text: Put = (writer, id, value) => {
 };
 const flag: Put = (writer, id, value) => {
   if (value === true) writer.uint32(id << 3).bool(true);
+};
+const double: Put = (writer, id, value) => {
+  writer.uint32((id << 3) | FIXED64).double(value as number);
+};
+const integer: Put = (writer, id, value) => {
+  writer.uint32(id << 3).int64(value as number);
 };
 const texts: Put = (writer, id, value) => {
   for (const each of value as string[]) text(writer, id, each);
@@ -74,14 +81,26 @@ function named(entryId: number, put: Put): Put {
 const schema: Put = (writer, id, value) => SCHEMA(writer, id, value);
 
 const SCHEMA: Put = message({
-  $ref: [1, text], format: [2, text], description: [4, text], default: [5, any],
+  $ref: [1, text], format: [2, text], title: [3, text], description: [4, text], default: [5, any],
+  multipleOf: [6, double], maximum: [7, double], exclusiveMaximum: [8, flag],
+  minimum: [9, double], exclusiveMinimum: [10, flag], maxLength: [11, integer],
+  minLength: [12, integer], pattern: [13, text], maxItems: [14, integer],
+  minItems: [15, integer], uniqueItems: [16, flag], maxProperties: [17, integer],
+  minProperties: [18, integer],
   required: [19, texts], enum: [20, anys],
-  additionalProperties: [21, (writer, id, value) =>
-    inside(writer, id, () => schema(writer, 1, value))],
+  additionalProperties: [21, (writer, id, value) => inside(writer, id, () =>
+    typeof value === "boolean" ? flag(writer, 2, value) : schema(writer, 1, value))],
   type: [22, (writer, id, value) => inside(writer, id, () => text(writer, 1, value))],
   items: [23, (writer, id, value) => inside(writer, id, () => schema(writer, 1, value))],
+  allOf: [24, (writer, id, value) => {
+    for (const each of value as Json[]) schema(writer, id, each);
+  }],
   properties: [25, named(1, schema)],
+  externalDocs: [29, (writer, id, value) => EXTERNAL_DOCS(writer, id, value)],
+  example: [30, any],
 }, 31);
+
+const EXTERNAL_DOCS: Put = message({ description: [1, text], url: [2, text] }, 3);
 
 const BODY_PARAMETER = message({
   description: [1, text], name: [2, text], in: [3, text], required: [4, flag], schema: [5, schema],

@@ -1,5 +1,6 @@
 /** The operations of each kind: paths, verbs, parameters; the same for both versions. */
-import type { BuiltInKind, GroupVersionKind, Verb } from "@raft2kube/api/kind.ts";
+import { type GroupVersionKind, isBuiltIn, type Kind, type Verb } from "@raft2kube/api/kind.ts";
+import { structOf } from "@raft2kube/api/schema.ts";
 
 export interface Parameter {
   readonly name: string;
@@ -68,13 +69,18 @@ const WRITING: readonly Parameter[] = [DRY_RUN, FIELD_MANAGER, FIELD_VALIDATION]
 
 const STATUS = "meta/v1.Status";
 
+function schemaOf({ schema }: Kind): string {
+  return structOf(schema).name;
+}
+
 function upper(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 /** `listCoreV1NamespacedPod`: the words that operation ids are made of. */
-function idOf(action: string, kind: BuiltInKind, suffix: string): string {
-  const group = upper((kind.group.split(".")[0] ?? "") || "core");
+function idOf(action: string, kind: Kind, suffix: string): string {
+  const words = (kind.group || "core").split(".");
+  const group = words.slice(0, isBuiltIn(kind) ? 1 : undefined).map(upper).join("");
   const scope = kind.namespaced ? "Namespaced" : "";
   return `${action}${group}${upper(kind.version)}${scope}${kind.kind}${suffix}`;
 }
@@ -84,18 +90,18 @@ export function rootOf({ group, version }: { group: string; version: string }): 
   return group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
 }
 
-type Maker = (kind: BuiltInKind) => Operation;
+type Maker = (kind: Kind) => Operation;
 
 const COLLECTION: readonly (readonly [Verb, Maker])[] = [
   ["list", (kind) => ({
     method: "get", action: "list", id: idOf("list", kind, ""),
     description: `Lists or watches objects of kind ${kind.kind}.`,
-    parameters: [...SELECTION, ...WATCHING], answer: `${kind.schema}List`, type: kind,
+    parameters: [...SELECTION, ...WATCHING], answer: `${schemaOf(kind)}List`, type: kind,
   })],
   ["create", (kind) => ({
     method: "post", action: "post", id: idOf("create", kind, ""),
     description: `Creates an object of kind ${kind.kind}.`,
-    parameters: WRITING, body: kind.schema, answer: kind.schema, type: kind,
+    parameters: WRITING, body: schemaOf(kind), answer: schemaOf(kind), type: kind,
   })],
   ["deletecollection", (kind) => ({
     method: "delete", action: "deletecollection", id: idOf("deleteCollection", kind, ""),
@@ -108,18 +114,18 @@ const COLLECTION: readonly (readonly [Verb, Maker])[] = [
 const ITEM: readonly (readonly [Verb, Maker])[] = [
   ["get", (kind) => ({
     method: "get", action: "get", id: idOf("read", kind, ""),
-    description: `Reads one object of kind ${kind.kind}.`, parameters: [], answer: kind.schema,
+    description: `Reads one object of kind ${kind.kind}.`, parameters: [], answer: schemaOf(kind),
     type: kind,
   })],
   ["update", (kind) => ({
     method: "put", action: "put", id: idOf("replace", kind, ""),
     description: `Replaces an object of kind ${kind.kind}.`, parameters: WRITING,
-    body: kind.schema, answer: kind.schema, type: kind,
+    body: schemaOf(kind), answer: schemaOf(kind), type: kind,
   })],
   ["patch", (kind) => ({
     method: "patch", action: "patch", id: idOf("patch", kind, ""),
     description: `Changes parts of an object of kind ${kind.kind}.`,
-    parameters: [...WRITING, FORCE], answer: kind.schema, type: kind,
+    parameters: [...WRITING, FORCE], answer: schemaOf(kind), type: kind,
   })],
   ["delete", (kind) => ({
     method: "delete", action: "delete", id: idOf("delete", kind, ""),
@@ -140,9 +146,9 @@ const WORDS: Readonly<Record<string, string>> = {
   get: "read", create: "create", update: "replace", patch: "patch", delete: "delete",
 };
 
-function subresourcePaths(kind: BuiltInKind, item: string, places: readonly Parameter[]): Path[] {
+function subresourcePaths(kind: Kind, item: string, places: readonly Parameter[]): Path[] {
   return Object.values(kind.subresources).flatMap((sub) => {
-    const schema = sub.body.kind === kind.kind ? kind.schema : BODIES[sub.body.kind];
+    const schema = sub.body.kind === kind.kind ? schemaOf(kind) : BODIES[sub.body.kind];
     if (schema === undefined) return [];
     const operations = sub.verbs.flatMap((verb): Operation[] => {
       const method = METHODS[verb];
@@ -161,7 +167,7 @@ function subresourcePaths(kind: BuiltInKind, item: string, places: readonly Para
 }
 
 /** All paths of a kind. */
-export function pathsOf(kind: BuiltInKind): Path[] {
+export function pathsOf(kind: Kind): Path[] {
   const root = rootOf(kind);
   const scope = kind.namespaced ? "/namespaces/{namespace}" : "";
   const collection = `${root}${scope}/${kind.plural}`;

@@ -1,4 +1,5 @@
 import { type Convert, customKinds } from "@raft2kube/apiextensions/custom-kinds.ts";
+import { definitionsOf } from "@raft2kube/apiextensions/open-api.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -131,7 +132,9 @@ export class CustomResources {
 export function kindsOf(crd: Definition, convert: Convert | undefined): readonly Kind[] {
   const versions = new Map<string, Kind>();
   for (const kind of customKinds(crd, convert)) {
-    const whole = { ...kind, versions, ...(convert && { convert }) };
+    const { version } = kind;
+    const definitions = (dialect: "v2" | "v3") => definitionsOf(crd, version, dialect);
+    const whole = { ...kind, versions, definitions, ...(convert && { convert }) };
     versions.set(apiVersionOf(kind), whole);
   }
   return [...versions.values()];

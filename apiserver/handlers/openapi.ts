@@ -1,10 +1,11 @@
-import { type BuiltInKind, isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
-import type { Document, Documents } from "@raft2kube/openapi/documents.ts";
+import type { CustomDocuments } from "@raft2kube/openapi/custom-documents.ts";
+import type { Document } from "@raft2kube/openapi/documents.ts";
 import { JSON_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, type BytesAnswer, jsonAnswer } from "../request/answer.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
 import { accepts, parseAccept } from "../request/media-type.ts";
+import type { ApiServer } from "./server.ts";
 import { acceptsGzip } from "./response/send.ts";
 
 /**
@@ -23,11 +24,12 @@ type Module = typeof import("@raft2kube/openapi/documents.ts");
  * made and kept compressed when first asked for.
  */
 export class OpenApi {
-  readonly #kinds: readonly BuiltInKind[];
+  readonly #resources: ApiServer["resources"];
   #loaded: Promise<Module> | undefined;
+  #documents: CustomDocuments | undefined;
 
-  constructor(kinds: readonly Kind[]) {
-    this.#kinds = kinds.filter(isBuiltIn);
+  constructor({ resources }: Pick<ApiServer, "resources">) {
+    this.#resources = resources;
   }
 
   /** Serves the documents; undefined for other paths. */
@@ -38,7 +40,10 @@ export class OpenApi {
     }
     this.#loaded ??= import("@raft2kube/openapi/documents.ts");
     const { documentsOf, plainOf } = await this.#loaded;
-    const documents = documentsOf(this.#kinds);
+    const { CustomDocuments } = await import("@raft2kube/openapi/custom-documents.ts");
+    const documents = this.#documents ??=
+      new CustomDocuments(documentsOf(this.#resources.builtIn));
+    documents.show(this.#resources.custom);
     const answer = (document: Document, type: string) =>
       answerOf(context, document, type, () => plainOf(document));
     if (path === "/openapi/v3") return await index(documents);
@@ -52,7 +57,7 @@ export class OpenApi {
 const NO_DOCUMENT: BytesAnswer = { type: "bytes", code: 404, contentType: undefined, body: "" };
 
 async function version2(
-  documents: Documents,
+  documents: CustomDocuments,
   context: RequestContext,
   answer: (document: Document, type: string) => Answer,
 ): Promise<Answer> {
@@ -66,7 +71,7 @@ async function version2(
 }
 
 /** Where each group's document is; the hash lets clients cache a document without end. */
-async function index(documents: Documents): Promise<Answer> {
+async function index(documents: CustomDocuments): Promise<Answer> {
   const paths: Record<string, { serverRelativeURL: string }> = {};
   for (const path of documents.v3Paths()) {
     const document = await documents.v3(path);

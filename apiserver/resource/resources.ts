@@ -1,5 +1,5 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import type { Kind, Verb } from "@raft2kube/api/kind.ts";
+import type { BuiltInKind, Kind, Verb } from "@raft2kube/api/kind.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { type Encryption, NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
@@ -28,7 +28,8 @@ export class Resources {
   readonly #byPath = new Map<string, Resource>();
   readonly #metrics = new Map<string, ResourceMetrics>();
   readonly #serves: Serves;
-  readonly #builtIn: readonly Kind[];
+  /** The kinds that the server is made with, without those that are switched off. */
+  readonly builtIn: readonly BuiltInKind[];
   /** Groups and versions that no custom resource is served in. */
   readonly #builtInVersions: ReadonlySet<string>;
   /** The custom resources of each definition, by its name. */
@@ -37,17 +38,17 @@ export class Resources {
   /** Resources that were removed and still end their work. */
   readonly #ending = new Set<Promise<void>>();
   readonly #listeners = new Set<() => void>();
-  #kinds: readonly Kind[] | undefined;
+  #shown: { readonly all: readonly Kind[]; readonly custom: readonly Kind[] } | undefined;
 
   constructor(
-    kinds: readonly Kind[],
+    kinds: readonly BuiltInKind[],
     etcd: EtcdClient,
     clock: Clock,
     { serves = ALL_SERVED, encryption = NO_ENCRYPTION }: ResourcesOptions = {},
   ) {
     this.#serves = serves;
     // The same list where nothing is switched off: what is made of all kinds is made once.
-    this.#builtIn = kinds.every(serves) ? kinds : kinds.filter(serves);
+    this.builtIn = kinds.every(serves) ? kinds : kinds.filter(serves);
     this.#builtInVersions = new Set(kinds.map(apiVersionOf));
     const proof = new ProgressProof(etcd);
     this.#make = (kind) => {
@@ -64,11 +65,21 @@ export class Resources {
 
   /** The kinds that clients are shown: another list after each change. */
   get kinds(): readonly Kind[] {
-    if (this.#kinds === undefined) {
+    return this.#allShown().all;
+  }
+
+  /** The kinds of custom resources: another list after each change. */
+  get custom(): readonly Kind[] {
+    return this.#allShown().custom;
+  }
+
+  #allShown() {
+    if (this.#shown === undefined) {
       const custom = [...this.#custom.values()].flat().map(shownKind);
-      this.#kinds = custom.length === 0 ? this.#builtIn : [...this.#builtIn, ...custom];
+      const all = custom.length === 0 ? this.builtIn : [...this.builtIn, ...custom];
+      this.#shown = { all, custom };
     }
-    return this.#kinds;
+    return this.#shown;
   }
 
   /** Calls `listener` after each change of the kinds; returns how to stop. */
@@ -125,7 +136,7 @@ export class Resources {
   }
 
   #changed(): void {
-    this.#kinds = undefined;
+    this.#shown = undefined;
     for (const listener of this.#listeners) listener();
   }
 
