@@ -4,7 +4,9 @@ import { zeroStruct } from "./codec/json.ts";
 import type { FieldError } from "./errors.ts";
 import type { KubeObject, Strategy, StrategyContext, UpdateStrategy } from "./kind.ts";
 import { structOf, type SchemaRef } from "./schema.ts";
-import { validateMetadata, validateMetadataUpdate } from "./validation/metadata.ts";
+import {
+  type Finalizers, validateMetadata, validateMetadataUpdate,
+} from "./validation/metadata.ts";
 import { dnsSubdomain, type TextRule } from "./validation/names.ts";
 
 /** The differences between kinds. All are optional: the rest is the same for all. */
@@ -15,6 +17,8 @@ export interface StrategyParts<T extends KubeObject> {
    * status, or annotations too.
    */
   readonly generation?: "spec" | "content" | "annotations";
+  /** The finalizers that objects may have. */
+  readonly finalizers?: Finalizers;
   /** Keeps the status that a creator sends. */
   readonly statusOnCreate?: boolean;
   defaults?(object: T): void;
@@ -95,12 +99,12 @@ export function makeStrategy<T extends KubeObject>(
       else raiseGeneration(object, old, parts.generation === "annotations");
     },
     validateCreate: (object, context) => [
-      ...validateMetadata(object.metadata, facts.namespaced, nameRule),
+      ...validateMetadata(object.metadata, facts.namespaced, nameRule, "metadata", parts.finalizers),
       ...(parts.validate?.(object, context) ?? []),
       ...(parts.validateCreate?.(object, context) ?? []),
     ],
     validateUpdate: (object, old, context) => [
-      ...metadataFindings(object, old),
+      ...metadataFindings(object, old, parts.finalizers),
       ...(parts.validate?.(object, context) ?? []),
       ...(parts.validateUpdate?.(object, old, context) ?? []),
     ],
@@ -133,6 +137,8 @@ export interface StatusParts<T extends KubeObject> {
   readonly keepLabels?: boolean;
   /** All metadata that users may write (upstream's ResetObjectMetaForStatus). */
   readonly keepMetadata?: boolean;
+  /** The finalizers that objects may have. */
+  readonly finalizers?: Finalizers;
   prepareUpdate?(object: T, old: T, context: StrategyContext): void;
   validateUpdate?(object: T, old: T, context: StrategyContext): FieldError[];
 }
@@ -156,14 +162,16 @@ export function makeStatusStrategy<T extends KubeObject>(
       parts.prepareUpdate?.(object, old, context);
     },
     validateUpdate: (object, old, context) => [
-      ...metadataFindings(object, old),
+      ...metadataFindings(object, old, parts.finalizers),
       ...(parts.validateUpdate?.(object, old, context) ?? []),
     ],
   };
 }
 
 /** Upstream looks at metadata for any kind, and again for each: a cause stands twice. */
-function metadataFindings({ metadata }: KubeObject, old: KubeObject): FieldError[] {
-  const findings = validateMetadataUpdate(metadata, old.metadata);
+function metadataFindings(
+  { metadata }: KubeObject, old: KubeObject, finalizers: Finalizers | undefined,
+): FieldError[] {
+  const findings = validateMetadataUpdate(metadata, old.metadata, "metadata", finalizers);
   return [...findings, ...findings];
 }

@@ -47,7 +47,7 @@ function validateResource(value: JsonObject, path: string): FieldError[] {
   const { object } = decodeJson<ObjectMeta>("meta/v1.ObjectMeta", value["metadata"]);
   const metadata = { ...object, name: object.name || "fakename" };
   const namespaced = (metadata.namespace ?? "") !== "";
-  return [...errors, ...validateMetadata(metadata, namespaced, pathSegment, `${path}.metadata`)];
+  return [...errors, ...validateMetadata(metadata, namespaced, pathSegment, `${path}.metadata`, "any")];
 }
 
 /** A name that can stand in a path: the kind's own rule is not known here. */

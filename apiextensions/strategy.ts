@@ -49,7 +49,7 @@ export function customStrategy(parts: Parts): Strategy<KubeObject> {
     validateCreate(object) {
       const wrongType = validateType(parts, object);
       const errors = wrongType.length > 0 ? wrongType : [
-        ...validateMetadata(object.metadata, parts.namespaced, dnsSubdomain),
+        ...validateMetadata(object.metadata, parts.namespaced, dnsSubdomain, "metadata", "any"),
         ...validateSchema(parts, object),
         ...validateScaleSpec(parts.scale, object),
         ...validateScaleStatus(parts.scale, object),
@@ -136,7 +136,7 @@ function validateSchema(parts: Parts, object: KubeObject, pair?: Correlated): Fi
 function updateErrors(
   parts: Parts, object: KubeObject, old: KubeObject, content: () => FieldError[],
 ): FieldError[] {
-  const metadata = validateMetadataUpdate(object.metadata, old.metadata);
+  const metadata = validateMetadataUpdate(object.metadata, old.metadata, "metadata", "any");
   const wrongType = validateType(parts, object);
   return [...metadata, ...wrongType.length > 0 ? wrongType : [...metadata, ...content()]];
 }

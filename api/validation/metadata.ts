@@ -66,7 +66,9 @@ function validateOwners(owners: OwnerReference[] = [], path: string): FieldError
   return errors;
 }
 
-function validateFinalizers(finalizers: string[] = [], path: string): FieldError[] {
+function validateFinalizers(
+  finalizers: string[] = [], path: string, allowed: Finalizers,
+): FieldError[] {
   const errors = finalizers.flatMap((name) =>
     qualifiedName(name).map((each) => invalid(path, name, each)),
   );
@@ -75,8 +77,11 @@ function validateFinalizers(finalizers: string[] = [], path: string): FieldError
       invalid(path, finalizers, `finalizer ${ORPHAN} and ${FOREGROUND} cannot be both set`),
     );
   }
-  return [...errors, ...validateStandard(finalizers, path)];
+  return allowed === "any" ? errors : [...errors, ...validateStandard(finalizers, path)];
 }
+
+/** Whether finalizers without a path must be Kubernetes' own: custom resources may have others. */
+export type Finalizers = "standard" | "any";
 
 /** A finalizer without a domain must be one of Kubernetes' own. */
 function validateStandard(finalizers: string[] = [], path: string): FieldError[] {
@@ -104,6 +109,7 @@ export function validateMetadata(
   namespaced: boolean,
   nameRule: TextRule,
   path = "metadata",
+  finalizers: Finalizers = "standard",
 ): FieldError[] {
   const errors: FieldError[] = [];
   const { name = "", generateName = "", namespace = "" } = meta;
@@ -132,7 +138,7 @@ export function validateMetadata(
   return [
     ...errors,
     ...validateMutable(meta, path),
-    ...validateFinalizers(meta.finalizers, `${path}.finalizers`),
+    ...validateFinalizers(meta.finalizers, `${path}.finalizers`, finalizers),
   ];
 }
 
@@ -158,6 +164,7 @@ export function validateMetadataUpdate(
   meta: ObjectMeta,
   old: ObjectMeta,
   path = "metadata",
+  finalizers: Finalizers = "standard",
 ): FieldError[] {
   const errors: FieldError[] = [];
   if (old.deletionTimestamp !== undefined) {
@@ -190,7 +197,7 @@ export function validateMetadataUpdate(
   return [
     ...errors,
     ...validateMutable(meta, path),
-    ...validateFinalizers(meta.finalizers, `${path}.finalizers`),
+    ...validateFinalizers(meta.finalizers, `${path}.finalizers`, finalizers),
   ];
 }
 

@@ -1,6 +1,5 @@
 import { type Convert, customKinds } from "@raft2kube/apiextensions/custom-kinds.ts";
 import { definitionsOf } from "@raft2kube/apiextensions/open-api.ts";
-import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -128,14 +127,10 @@ export class CustomResources {
   }
 }
 
-/** A definition's kinds, each of which knows the others. */
+/** A definition's kinds, with their schemas for OpenAPI. */
 export function kindsOf(crd: Definition, convert: Convert | undefined): readonly Kind[] {
-  const versions = new Map<string, Kind>();
-  for (const kind of customKinds(crd, convert)) {
-    const { version } = kind;
-    const definitions = (dialect: "v2" | "v3") => definitionsOf(crd, version, dialect);
-    const whole = { ...kind, versions, definitions, ...(convert && { convert }) };
-    versions.set(apiVersionOf(kind), whole);
-  }
-  return [...versions.values()];
+  return customKinds(crd, convert).map((kind) => Object.assign(kind, {
+    definitions: (dialect: "v2" | "v3") => definitionsOf(crd, kind.version, dialect),
+    ...(kind.custom.convert && { convert: kind.custom.convert }),
+  }));
 }

@@ -127,6 +127,8 @@ export const customResourceDefinition: Kind<CustomResourceDefinition> =
   defineKind<CustomResourceDefinition>(SCHEMA, {
     generation: "spec",
     unconditionalUpdate: false,
+    finalizers: "any",
+    status: { finalizers: "any" },
     defaults,
     prepareCreate(object) {
       const stored = object.spec.versions.filter((each) => each.storage).map(({ name }) => name);

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { CRONTABS, define, definitionOf } from "./testing/definitions.ts";
+
+const server = fileApiserver();
+const { ask } = server;
+
+const clock = systemClock();
+const TABS = "/apis/stable.example.com/v1/namespaces/default/crontabs";
+
+const tab = (name: string, spec: object = { cronSpec: "* * * * *", replicas: 1 }) =>
+  ({ apiVersion: "stable.example.com/v1", kind: "CronTab", metadata: { name }, spec });
+
+interface Body {
+  metadata: { name: string; resourceVersion: string; generation?: number };
+  spec: Record<string, unknown>;
+  items: Body[];
+  status: { [name: string]: unknown };
+  message: string;
+}
+
+async function json(path: string, method = "GET", body?: object, headers = {}) {
+  const answer = await ask(path, { method, headers, ...(body && { body }) });
+  return { status: answer.status, headers: answer.headers, body: JSON.parse(answer.body) as Body };
+}
+
+const MERGE = { "content-type": "application/merge-patch+json" };
+
+describe("custom resources", () => {
+  it("are created, listed, changed and deleted once their definition is established", async () => {
+    await define(ask, CRONTABS);
+    expect((await json(TABS, "POST", tab("a"))).status).toBe(201);
+    const list = await json(TABS);
+    expect(list.body.items.map((each) => each.metadata.name)).toEqual(["a"]);
+    const patched = await json(`${TABS}/a`, "PATCH", { spec: { replicas: 3 } }, MERGE);
+    expect([patched.status, patched.body.spec, patched.body.metadata.generation])
+      .toEqual([200, { cronSpec: "* * * * *", replicas: 3 }, 2]);
+    expect((await json(`${TABS}/a`, "DELETE")).status).toBe(200);
+    expect((await json(`${TABS}/a`)).status).toBe(404);
+  });
+
+  it("are in both forms of discovery, in upstream's order of groups", async () => {
+    const groups = JSON.parse((await ask("/apis")).body) as { groups: { name: string }[] };
+    expect(groups.groups.map(({ name }) => name).slice(-2))
+      .toEqual(["stable.example.com", "metrics.k8s.io"]);
+    const accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    const before = await ask("/apis", { headers: { accept } });
+    await define(ask, definitionOf("gizmos", "Gizmo"));
+    const after = await ask("/apis", { headers: { accept } });
+    expect(after.headers["etag"]).not.toBe(before.headers["etag"]);
+    expect(after.body).toContain('"resource":"gizmos"');
+  });
+
+  it("go with their definition, which waits for them", async () => {
+    await json(TABS, "POST", { ...tab("held"), metadata: { name: "held", finalizers: ["a.b/c"] } });
+    await json(TABS, "POST", tab("free"));
+    const crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/crontabs.stable.example.com";
+    expect((await json(crd, "DELETE")).status).toBe(200);
+    const left = async () => (await json(TABS)).body.items.length === 1;
+    await waitFor("the deletion of an instance", left, { clock });
+    const refused = await json(TABS, "POST", tab("late"));
+    expect([refused.status, refused.body.message]).toEqual([403,
+      'crontabs.stable.example.com "late" is forbidden: ' +
+        "create not allowed while custom resource definition is terminating"]);
+    await json(`${TABS}/held`, "PATCH", { metadata: { finalizers: null } }, MERGE);
+    const gone = async () => (await json(crd)).status === 404;
+    await waitFor("the end of the definition", gone, { clock });
+    expect((await ask(TABS)).status).toBe(404);
+    const service = "/apis/apiregistration.k8s.io/v1/apiservices/v1.stable.example.com";
+    expect((await json(service)).status).toBe(200);
+  });
+});
