@@ -4,9 +4,11 @@ import { systemRandom } from "@raft2kube/std/random.ts";
 import { Admission } from "./admission/chain.ts";
 import { NO_CONFIGURATION } from "./admission/configuration.ts";
 import { admissionPlugins } from "./admission/plugins.ts";
+import { Aggregation } from "./aggregation/aggregation.ts";
 import { Authenticator } from "./authn/authenticator.ts";
 import { BootstrapTokens } from "./authn/bootstrap-tokens.ts";
 import { RemovedNodes } from "./authn/removed-nodes.ts";
+import { RequestHeaders } from "./authn/request-header.ts";
 import { readSigningKeys } from "./authn/signing-keys.ts";
 import { recordTokenUsage } from "./registry/token-usage.ts";
 import { TokenIssuer } from "./authn/token-issuer.ts";
@@ -64,16 +66,14 @@ export async function assemble(
       recordUsage: (secret, labels) =>
         recordTokenUsage(server, resources.of("v1", "secrets"), secret, labels),
     });
-    const bootstrapTokens = options.bootstrapTokens
-      ? [new BootstrapTokens({ audiences, resources, clock })]
-      : [];
     const { configuration = NO_CONFIGURATION } = options.admission ?? {};
-    const common = rulesOf(policy, "system:node");
-    const chain = [new NodeAuthorizer(graph, common), new RbacAuthorizer(roles)];
-    const authorizer = new Authorizer(chain, metrics.authorization, clock);
+    const node = new NodeAuthorizer(graph, rulesOf(policy, "system:node"));
+    const authorizer = new Authorizer([node, new RbacAuthorizer(roles)], metrics.authorization, clock);
     const scraper = startScraper({ options, resources, closing, clock });
     const webhooks = webhookClient(resources, random, clock);
+    const aggregation = await Aggregation.follow({ options, resources, random, closing });
     stops.unshift(() => scraper.close(), () => webhooks.connections.close());
+    stops.unshift(() => aggregation.close());
     const server: Assembled = {
       options,
       clock,
@@ -84,9 +84,9 @@ export async function assemble(
       policy,
       roles,
       closing,
-      authenticator: new Authenticator(
-        [verifier, ...bootstrapTokens], removedNodes, metrics.authentication, clock,
-      ),
+      authenticator: authenticatorOf(options, {
+        verifier, removedNodes, metrics, bootstrap: { audiences, resources, clock },
+      }),
       authorizer,
       admission: new Admission(
         admissionPlugins(
@@ -98,6 +98,7 @@ export async function assemble(
       ),
       scraper,
       webhooks,
+      aggregation,
       tokens: new TokenIssuer({ issuer, audiences, keys, clock }),
       metrics,
     };
@@ -106,4 +107,23 @@ export async function assemble(
     for (const stop of stops) await stop();
     throw thrown;
   }
+}
+
+interface AuthenticatorParts {
+  readonly verifier: TokenVerifier;
+  readonly removedNodes: RemovedNodes;
+  readonly metrics: Metrics;
+  readonly bootstrap: ConstructorParameters<typeof BootstrapTokens>[0];
+}
+
+function authenticatorOf(
+  { bootstrapTokens, requestHeader, clientCa }: ApiserverOptions,
+  { verifier, removedNodes, metrics, bootstrap }: AuthenticatorParts,
+): Authenticator {
+  const authorities = [verifier, ...(bootstrapTokens ? [new BootstrapTokens(bootstrap)] : [])];
+  const frontProxies = requestHeader && new RequestHeaders(requestHeader, clientCa);
+  const { authentication } = metrics;
+  return new Authenticator(
+    authorities, removedNodes, authentication, bootstrap.clock, frontProxies,
+  );
 }

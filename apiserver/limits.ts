@@ -273,6 +273,20 @@ export const WEBHOOK_IDLE_CONNECTIONS_MAX = 8;
 /** How long a connection to a webhook is kept without a call: shorter than servers' usual 90 s. */
 export const WEBHOOK_IDLE_MS = 30_000;
 
+/** How often an aggregated API server is asked whether it answers (upstream's resync). */
+export const AGGREGATED_CHECK_MS = 30_000;
+/** Requests of one check side by side, the time of each, and the bytes of their answers. */
+export const AGGREGATED_CHECKS = 5;
+export const AGGREGATED_CHECK_TIMEOUT_MS = 5_000;
+export const AGGREGATED_CHECK_BYTES_MAX = 4 * 1024 * 1024;
+/** Pauses after checks that failed, and checks at a time (upstream's). */
+export const AGGREGATED_CHECKS_PAUSES = { first_ms: 5, most_ms: 30_000 } as const;
+export const AGGREGATED_WORKERS = 5;
+/** How long an aggregated API server may take for a request for discovery (upstream's). */
+export const AGGREGATED_DISCOVERY_MS = 5_000;
+/** Requests passed on to one aggregated API server at a time, besides watches and streams. */
+export const AGGREGATED_IN_FLIGHT_MAX = 200;
+
 /** The longest name of a field manager. */
 export const FIELD_MANAGER_BYTES_MAX = 128;
 

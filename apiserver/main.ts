@@ -35,6 +35,8 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
   const { server, stops } = await assemble(options, closing.signal);
   try {
     stops.unshift(...background(server));
+    const availability = server.aggregation.start(server);
+    stops.unshift(() => availability.close());
     const large = new LargeRequests(server);
     stops.unshift(() => large.close());
     const routed = {
@@ -44,7 +46,8 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
       large,
       zpages: { "/flagz": flagz(options), "/statusz": statusz(server) },
     };
-    const { listen, tls, clientCa } = options;
+    const { listen, tls, requestHeader } = options;
+    const clientCa = [options.clientCa, ...(requestHeader ? [requestHeader.clientCa] : [])];
     const listener = handlerChain(server, routes(server, routed));
     const run = bootstrap(server);
     const endpoint = await ApiHttpServer.listen({

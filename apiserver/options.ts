@@ -2,6 +2,8 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { SigningKeyTexts } from "./authn/signing-keys.ts";
 import type { AdmissionFlags } from "./admission/plugins.ts";
+import type { RequestHeader } from "./authn/request-header.ts";
+import type { ServiceResolver } from "./webhook/services.ts";
 import type { Serves } from "./resource/runtime-config.ts";
 import type { Encryption } from "@raft2kube/encryption/config.ts";
 import type { Reloads } from "@raft2kube/encryption/reloads.ts";
@@ -44,6 +46,12 @@ export interface ApiserverOptions {
   advertisePort?: number;
   /** How kubelets are spoken to for logs, exec and port-forward. */
   kubeletClient: KeyPair & { ca: string };
+  /** How aggregated API servers know this server. Default: without a certificate. */
+  proxyClient?: KeyPair;
+  /** The proxies that may name the user of a request in its headers. Default none. */
+  requestHeader?: RequestHeader;
+  /** Finds the address of a Service's port. Default: one of its ready endpoints. */
+  services?: ServiceResolver;
   /** Whether Secrets of kube-system are tokens for joining machines. Default no. */
   bootstrapTokens?: boolean;
   /** Admission plugins enabled or disabled, by upstream's names, and their configuration. */

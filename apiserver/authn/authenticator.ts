@@ -5,26 +5,30 @@ import { headerOf, type Incoming } from "../request/context.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
 import { clientCertificateUser } from "./client-certificate.ts";
 import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
+import type { RequestHeaders } from "./request-header.ts";
 import type { RemovedNodes } from "./removed-nodes.ts";
 import type { RefusedToken, TokenAuthority, VerifiedToken } from "./token-authority.ts";
 import { websocketToken } from "./websocket-token.ts";
 
 /**
  * Authenticates a request by client certificate or bearer token, else as anonymous. Headers such
- * as X-Remote-User are not read.
+ * as X-Remote-User are read of the proxies of `requestHeaders` alone.
  */
 export class Authenticator {
   readonly #authorities: readonly TokenAuthority[];
   readonly #removedNodes: RemovedNodes;
   readonly #metrics: AuthenticationMetrics;
   readonly #clock: Clock;
+  readonly #requestHeaders: RequestHeaders | undefined;
 
   constructor(
     authorities: readonly TokenAuthority[],
     removedNodes: RemovedNodes,
     metrics: AuthenticationMetrics,
     clock: Clock,
+    requestHeaders?: RequestHeaders,
   ) {
+    this.#requestHeaders = requestHeaders;
     this.#authorities = authorities;
     this.#removedNodes = removedNodes;
     this.#metrics = metrics;
@@ -45,7 +49,9 @@ export class Authenticator {
   }
 
   async #find(request: Incoming, warnings: string[]): Promise<RequestUser> {
-    const certified = clientCertificateUser(request);
+    const shown = clientCertificateUser(request);
+    const { certified, named } = this.#frontProxy(request, shown);
+    if (named !== undefined) return authenticated(named);
     if (certified !== undefined && certified !== "unverified") {
       const left_ms = certified.until_ms - this.#clock.now();
       // TLS looked at it when the connection started, which may have been long ago.
@@ -61,6 +67,17 @@ export class Authenticator {
     if ("refused" in known) throw unauthorized();
     warnings.push(...(known.warnings ?? []));
     return authenticated(known.user);
+  }
+
+  /** A proxy's certificate stands for the user in its headers, and for none without them. */
+  #frontProxy(request: Incoming, certified: ReturnType<typeof clientCertificateUser>) {
+    const headers = this.#requestHeaders;
+    if (headers === undefined || certified === undefined || certified === "unverified") {
+      return { certified };
+    }
+    const isValid = certified.until_ms >= this.#clock.now();
+    const named = isValid ? headers.userOf(request, certified) : undefined;
+    return { named, certified: headers.isClient(certified) ? certified : "unverified" as const };
   }
 
   /** Verifies a token for these audiences, by default this server's. */

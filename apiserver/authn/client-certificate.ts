@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { PeerCertificate, TLSSocket } from "node:tls";
+import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from "node:tls";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Incoming } from "../request/context.ts";
 
@@ -7,6 +7,8 @@ import type { Incoming } from "../request/context.ts";
 export interface Certified {
   readonly user: RequestUser;
   readonly socket: TLSSocket;
+  /** SHA-256 of the CA that vouches for it. */
+  readonly root: string;
   readonly from_ms: number;
   readonly until_ms: number;
 }
@@ -63,7 +65,17 @@ function userOf(socket: TLSSocket): Certified | "unverified" | "none" {
   const extra = { [CREDENTIAL]: [digestOf(certificate)] };
   const user = { name, groups: listOf(subject["O"]), extra };
   const from_ms = Date.parse(certificate.valid_from);
-  return { user, socket, from_ms, until_ms: Date.parse(certificate.valid_to) };
+  const root = rootOf(socket.getPeerCertificate(true));
+  return { user, socket, root, from_ms, until_ms: Date.parse(certificate.valid_to) };
+}
+
+/** The fingerprint of the last certificate of a verified chain, which names itself as issuer. */
+function rootOf(leaf: DetailedPeerCertificate): string {
+  let { issuerCertificate: above, fingerprint256 } = leaf;
+  while (above !== undefined && above.fingerprint256 !== fingerprint256) {
+    ({ issuerCertificate: above, fingerprint256 } = above);
+  }
+  return fingerprint256;
 }
 
 /** Names the certificate in a request's records, as upstream does. */

@@ -8,14 +8,31 @@ type ConfigMap = CoreConfigMap & KubeObject;
 const NAMESPACE = "kube-system";
 const NAME = "extension-apiserver-authentication";
 
-/** Where aggregated apiservers read by which CA clients are known. */
+/** Where aggregated apiservers read by which CAs clients, and this server as a proxy, are known. */
 export async function publishClientCa(server: BootstrapServer): Promise<void> {
   const resource = server.resources.of("v1", "configmaps");
-  const data = { "client-ca-file": server.options.clientCa };
+  const data = authenticationData(server.options);
   const wanted: ConfigMap = { metadata: { name: NAME, namespace: NAMESPACE }, data };
   await ensure(server, resource, wanted);
   const found = await resource.store.get<ConfigMap>(NAMESPACE, NAME);
-  if (found.data?.["client-ca-file"] === data["client-ca-file"]) return;
+  if (Object.entries(data).every(([name, value]) => found.data?.[name] === value)) return;
   await changeInternally<ConfigMap>(server, resource, wanted.metadata, (map) =>
     ({ ...map, data: { ...map.data, ...data } }));
+}
+
+function authenticationData(
+  { clientCa, requestHeader }: BootstrapServer["options"],
+): Record<string, string> {
+  if (requestHeader === undefined) return { "client-ca-file": clientCa };
+  const { uidHeaders } = requestHeader;
+  return {
+    "client-ca-file": clientCa,
+    "requestheader-client-ca-file": requestHeader.clientCa,
+    "requestheader-allowed-names": JSON.stringify(requestHeader.allowedNames),
+    "requestheader-username-headers": JSON.stringify(requestHeader.usernameHeaders),
+    ...(uidHeaders.length === 0
+      ? {} : { "requestheader-uid-headers": JSON.stringify(uidHeaders) }),
+    "requestheader-group-headers": JSON.stringify(requestHeader.groupHeaders),
+    "requestheader-extra-headers-prefix": JSON.stringify(requestHeader.extraHeaderPrefixes),
+  };
 }

@@ -1,6 +1,7 @@
 import { addMetric } from "@raft2kube/observe/families.ts";
 import { IdleDetector } from "@raft2kube/std/idle.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
+import type { Aggregation } from "../aggregation/aggregation.ts";
 import { respond } from "../handlers/response/respond.ts";
 import { ResponseBudget } from "../handlers/response/response-budget.ts";
 import type { ApiServer } from "../handlers/server.ts";
@@ -10,6 +11,7 @@ import {
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ApiserverOptions } from "../options.ts";
 import {
+  aggregation,
   authentication,
   authorization,
   budgeted,
@@ -29,6 +31,7 @@ import type { Dispatch } from "./routes.ts";
 export interface HttpServer extends ApiServer {
   readonly options: ApiserverOptions;
   readonly metrics: Metrics;
+  readonly aggregation: Aggregation;
 }
 
 /**
@@ -48,6 +51,8 @@ function filters(
   const bodies = new Shares(sharesOf(BODIES_BYTES_MAX));
   showBytes(metrics, "r2k_bodies_bytes", "Bytes of bodies that are incomplete or worked on.",
     () => bodies.taken);
+  const { current } = metrics.requests;
+  const inFlight = new InFlight(options.inFlightMax ?? usual, current, answers);
   return [
     budgeted(answers, clock),
     requestMetrics(resources, metrics.requests, onSent),
@@ -56,8 +61,9 @@ function filters(
     authentication(authenticator),
     impersonation(authorizer, { metrics: metrics.authorization, clock }),
     authorization(authorizer),
+    aggregation(server.aggregation.proxy, inFlight),
     wholeBody(bodies),
-    maxInFlight(new InFlight(options.inFlightMax ?? usual, metrics.requests.current, answers)),
+    maxInFlight(inFlight),
   ];
 }
 

@@ -4,6 +4,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Shares } from "@raft2kube/std/shares.ts";
+import type { AggregationProxy } from "../aggregation/proxy.ts";
 import type { Authenticator } from "../authn/authenticator.ts";
 import { ownerOf } from "../authn/owner.ts";
 import { authorize } from "../authz/authorize-request.ts";
@@ -11,6 +12,7 @@ import type { Authorizer } from "../authz/authorizer.ts";
 import { impersonate } from "../authz/impersonation.ts";
 import type { ResponseBudget } from "../handlers/response/response-budget.ts";
 import { respondStatus } from "../handlers/response/respond.ts";
+import { sendBytes } from "../handlers/response/send.ts";
 import { isServed } from "../handlers/subresources/dispatch.ts";
 import type { AuthorizationMetrics } from "../metrics/access.ts";
 import type { Counted, RequestMetrics } from "../metrics/requests.ts";
@@ -156,6 +158,25 @@ export function maxInFlight(inFlight: InFlight): Filter {
     if (!longRunning) context.answered = leave;
     try {
       await next();
+    } finally {
+      leave();
+    }
+  };
+}
+
+/**
+ * upstream: kube-aggregator's proxyHandler. Passes requests for the versions of remote APIServices
+ * on to their servers; bodies are streamed, and the bounds are those of each server.
+ */
+export function aggregation(proxy: AggregationProxy, inFlight: InFlight): Filter {
+  return async ({ context, longRunning }, next) => {
+    const remote = proxy.remoteOf(context);
+    if (remote === undefined) return await next();
+    const leave =
+      longRunning ? inFlight.admitLongRunning(context) : proxy.admit(remote, context);
+    try {
+      const answer = await proxy.serve(remote, context);
+      if (answer.type === "bytes") await sendBytes(context, answer);
     } finally {
       leave();
     }

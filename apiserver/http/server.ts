@@ -62,7 +62,8 @@ const TIMEOUTS: ServerTimeouts = {
 export interface ServerInit {
   listen: readonly { host: string; port: number }[];
   tls: KeyPair;
-  clientCa: string;
+  /** CAs of client certificates, and of those of proxies in front. */
+  clientCa: string | string[];
   listener: RequestListener;
   /** Counts connections that are given up before their handshake is done. */
   handshakeErrors?: Counter;

@@ -64,6 +64,20 @@ export async function changeInternally<T extends KubeObject>(
   await updateObject(writer, resource, update, options);
 }
 
+/** Changes the status of an object that is there, as the server itself. Throws 404, 409. */
+export async function changeStatusInternally<T extends KubeObject>(
+  writer: Writer,
+  resource: Resource,
+  { name, uid }: { name: string; uid?: string | undefined },
+  change: (current: T) => KubeObject,
+): Promise<void> {
+  const { strategy } = resource.kind.subresources["status"]!;
+  const transform = (current: KubeObject | undefined) => change(current as T);
+  const update = { namespace: "", name, uid, mayCreate: false, transform, strategy: strategy! };
+  const options = { ...internalWrite(), subresource: "status" };
+  await updateObject(writer, resource, update, options);
+}
+
 /** Applies a status under a manager's name, and takes over fields of other owners. */
 export async function applyStatus(
   writer: Writer,

@@ -1,11 +1,12 @@
 import { Agent } from "node:https";
 import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
+import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { asError } from "@raft2kube/std/errors.ts";
 import {
   WEBHOOK_AGENTS_MAX, WEBHOOK_CONNECTIONS_MAX, WEBHOOK_IDLE_CONNECTIONS_MAX, WEBHOOK_IDLE_MS,
 } from "../limits.ts";
 import { WebhookError } from "./errors.ts";
-import type { Address, ServiceEndpoints } from "./services.ts";
+import type { Address, ServiceResolver } from "./services.ts";
 
 /** The address of a webhook, as configurations of admission, conversion and aggregation have it. */
 export interface WebhookTarget {
@@ -47,14 +48,22 @@ export function authorityOf(target: WebhookTarget): string {
   return `${url.hostname}:${target.service.port ?? HTTPS}`;
 }
 
+export interface ConnectionsOptions {
+  /** The certificate by which the targets know this server. Default: none. */
+  readonly client?: KeyPair | undefined;
+  /** Connections of a target to one address. Default: WEBHOOK_CONNECTIONS_MAX. */
+  readonly connections_max?: number;
+}
+
 let hostRoots: SecureContext | undefined;
 
 /** The roots of the host are hundreds: they are read once. */
-function trustOf({ caBundle = "" }: WebhookTarget): SecureContext {
-  if (caBundle === "") {
-    return (hostRoots ??= createSecureContext({ ca: getCACertificates("system") }));
-  }
-  return createSecureContext({ ca: Buffer.from(caBundle, "base64") });
+function trustOf({ caBundle = "" }: WebhookTarget, client: KeyPair | undefined): SecureContext {
+  const trust = (ca: string[] | Buffer) =>
+    createSecureContext(client === undefined ? { ca } : { ca, cert: client.cert, key: client.key });
+  if (caBundle !== "") return trust(Buffer.from(caBundle, "base64"));
+  if (client !== undefined) return trust(getCACertificates("system"));
+  return (hostRoots ??= trust(getCACertificates("system")));
 }
 
 /**
@@ -62,12 +71,14 @@ function trustOf({ caBundle = "" }: WebhookTarget): SecureContext {
  * gets new ones. The agents are bounded, and so are the connections of each to one address.
  */
 export class Connections {
-  readonly #services: ServiceEndpoints;
+  readonly #services: ServiceResolver;
+  readonly #options: ConnectionsOptions;
   /** The agents, the longest unused first. */
   readonly #agents = new Map<string, Agent>();
 
-  constructor(services: ServiceEndpoints) {
+  constructor(services: ServiceResolver, options: ConnectionsOptions = {}) {
     this.#services = services;
+    this.#options = options;
   }
 
   /** Returns the agent for requests to a target. Throws WebhookError for an invalid bundle. */
@@ -75,7 +86,7 @@ export class Connections {
     const { caBundle = "", insecure = false } = target;
     const { namespace = "", name = "" } = target.service ?? {};
     const key = JSON.stringify([namespace, name, authorityOf(target), insecure, caBundle]);
-    const agent = this.#agents.get(key) ?? newAgent(target);
+    const agent = this.#agents.get(key) ?? newAgent(target, this.#options);
     this.#agents.delete(key);
     this.#agents.set(key, agent);
     const [oldest] = this.#agents;
@@ -103,10 +114,11 @@ export class Connections {
   }
 }
 
-function newAgent(target: WebhookTarget): Agent {
+function newAgent(target: WebhookTarget, options: ConnectionsOptions): Agent {
+  const { client, connections_max = WEBHOOK_CONNECTIONS_MAX } = options;
   let secureContext: SecureContext;
   try {
-    secureContext = trustOf(target);
+    secureContext = trustOf(target, client);
   } catch (thrown) {
     const why = `unable to load root certificates: ${asError(thrown).message}`;
     throw new WebhookError(why, { http: 500, cause: thrown });
@@ -117,7 +129,7 @@ function newAgent(target: WebhookTarget): Agent {
     rejectUnauthorized: target.insecure !== true,
     ALPNProtocols: ["http/1.1"],
     keepAlive: true,
-    maxSockets: WEBHOOK_CONNECTIONS_MAX,
+    maxSockets: connections_max,
     maxFreeSockets: WEBHOOK_IDLE_CONNECTIONS_MAX,
     timeout: WEBHOOK_IDLE_MS,
     // A resumed session would not verify the server's certificate again.

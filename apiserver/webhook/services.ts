@@ -16,14 +16,20 @@ export interface Address {
   readonly port: number;
 }
 
-const OWNING_SERVICE = "kubernetes.io/service-name";
+/** Finds where a port of a Service is reached (upstream's ServiceResolver). */
+export interface ServiceResolver {
+  resolve(namespace: string, name: string, port: number): Promise<Address>;
+}
+
+/** The label of an EndpointSlice that names its Service. */
+export const OWNING_SERVICE = "kubernetes.io/service-name";
 
 /**
  * The endpoints of Services, from the watch caches. A connection goes to a ready endpoint and not
  * to the ClusterIP (upstream's `--enable-aggregator-routing`), so that it needs no proxy on the
  * machine of this server.
  */
-export class ServiceEndpoints {
+export class ServiceEndpoints implements ServiceResolver {
   readonly #resources: Resources;
   readonly #random: Random;
 
@@ -47,7 +53,7 @@ export class ServiceEndpoints {
       throw serviceUnavailable(
         `no service port ${port} found for service ${JSON.stringify(name)}`);
     }
-    const slices = await this.#slices(namespace, name);
+    const slices = await slicesOf(this.#resources, namespace, name);
     const preferred = slices.filter(({ addressType }) => addressType === ipFamilies[0]);
     for (const some of [preferred, slices]) {
       const ready = some.flatMap((slice) => readyIn(slice, wanted.name ?? ""));
@@ -64,16 +70,19 @@ export class ServiceEndpoints {
     if (entry === undefined) throw notFound({ group: "", name: "service" }, name);
     return entry.shared<Service & KubeObject>();
   }
+}
 
-  async #slices(namespace: string, service: string): Promise<EndpointSlice[]> {
-    const resource = this.#resources.of("discovery.k8s.io/v1", "endpointslices");
-    const prefix = prefixOf(resource.kind, namespace);
-    const found: Entry[] = [];
-    walkFrom((await resource.cache()).state, prefix, prefix, (entry) => {
-      if (entry.labels[OWNING_SERVICE] === service) found.push(entry);
-    });
-    return found.map((entry) => entry.shared<EndpointSlice & KubeObject>());
-  }
+/** The EndpointSlices of a Service, from the watch cache. */
+export async function slicesOf(
+  resources: Resources, namespace: string, service: string,
+): Promise<EndpointSlice[]> {
+  const resource = resources.of("discovery.k8s.io/v1", "endpointslices");
+  const prefix = prefixOf(resource.kind, namespace);
+  const found: Entry[] = [];
+  walkFrom((await resource.cache()).state, prefix, prefix, (entry) => {
+    if (entry.labels[OWNING_SERVICE] === service) found.push(entry);
+  });
+  return found.map((entry) => entry.shared<EndpointSlice & KubeObject>());
 }
 
 function readyIn({ ports, endpoints }: EndpointSlice, portName: string): Address[] {

@@ -113,6 +113,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["options.ts", "registry/"],
     ["customresources/"],
     ["handlers/", "bootstrap/"],
+    ["aggregation/"],
     ["offload/"],
     ["http/"],
     ["assemble.ts", "main.ts", "offload/thread.ts"],

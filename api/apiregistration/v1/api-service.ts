@@ -80,7 +80,6 @@ const SCHEMA = "apiregistration/v1.APIService";
 export const apiService: Kind<APIService> = defineKind<APIService>(SCHEMA, {
   nameRule: pathSegment,
   unconditionalUpdate: false,
-  notActedOn: "APIService is stored, but requests are not passed on to other servers yet",
   defaults({ spec }) {
     if (spec.service !== undefined) spec.service.port ??= HTTPS;
   },

@@ -3,7 +3,7 @@ import { request as httpsRequest, type Agent } from "node:https";
 import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { logger } from "@raft2kube/observe/log.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import type { ApiServer } from "../server.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -22,7 +22,7 @@ export interface Backend {
   /** Agent for TLS backends. */
   agent: Agent | undefined;
   /** Headers of the client's request that go along; none by default: credentials stay here. */
-  headers?: Record<string, string>;
+  headers?: Record<string, string | string[]>;
   /** Whether the client's body goes along. */
   body?: boolean;
   /** Content type for answers of the backend that have none. */
@@ -36,7 +36,22 @@ export interface Backend {
   location?: (text: string) => string;
   /** The same for a link in a page of HTML. Without it pages go through as they are. */
   link?: (text: string) => string;
+  /** The errors of a backend in the words of its users; by default those of `/proxy`. */
+  errors?: BackendErrors;
 }
+
+interface BackendErrors {
+  /** Makes the error for a backend that is not reached, or ends the connection unanswered. */
+  unreachable(thrown: Error): Error;
+  redirected(status: number): Error;
+}
+
+const usualErrors = ({ host, port }: Backend): BackendErrors => ({
+  unreachable: ({ message }) =>
+    serviceUnavailable(`error dialing backend ${host}:${port}: ${message}`),
+  redirected: (status) =>
+    serviceUnavailable(`the backend answered with a redirect (${status}), which is not followed`),
+});
 
 /** Hop-by-hop headers. */
 const REFUSED_HEADERS = new Set([
@@ -63,9 +78,7 @@ export async function openBackend(
   const status = answer.statusCode ?? 502;
   if (status >= 300 && status < 400 && status !== 304 && backend.location === undefined) {
     answer.resume();
-    throw serviceUnavailable(
-      `the backend answered with a redirect (${status}), which is not followed`,
-    );
+    throw (backend.errors ?? usualErrors(backend)).redirected(status);
   }
   if (status >= 400 && backend.contentType !== undefined) throw await refusal(answer, status);
   return answer;
@@ -126,23 +139,23 @@ function open(
     const end = () => request.destroy();
     context.signal.addEventListener("abort", end, { once: true });
     server.closing.addEventListener("abort", end, { once: true });
-    const unavailable = (why: string) =>
-      reject(serviceUnavailable(`error dialing backend ${host}:${port}: ${why}`));
+    const { unreachable } = backend.errors ?? usualErrors(backend);
+    const unavailable = (thrown: Error) => reject(unreachable(thrown));
     request.on("close", () => {
       context.signal.removeEventListener("abort", end);
       server.closing.removeEventListener("abort", end);
-      unavailable("the connection was closed");
+      unavailable(new CodedError("CLOSED", "the connection was closed"));
     });
     // No one asked for another protocol: without this there would be neither answer nor error.
     request.on("upgrade", (_, socket) => {
       socket.on("error", () => undefined);
       socket.destroy();
-      unavailable("it switches protocols without being asked to");
+      unavailable(new CodedError("SWITCHED", "it switches protocols without being asked to"));
     });
     request.on("response", resolve);
     request.on("error", (error: NodeJS.ErrnoException) => {
       if (NOT_BELIEVED.test(error.code ?? "")) backend.notBelieved?.();
-      unavailable(error.message);
+      unavailable(error);
     });
     if (context.signal.aborted) end();
     if (carries) context.request.pipe(request);

@@ -71,7 +71,8 @@ const OURS = new Set([
 const isOurs = (name: string): boolean =>
   OURS.has(name) || /^(:|impersonate-|x-remote-)/.test(name);
 
-function headersFor(request: Incoming, uri: string): Record<string, string> {
+/** Headers of a client that a backend gets: without credentials and those of the connection. */
+export function headersFor(request: Incoming, uri: string): Record<string, string> {
   const named = headerOf(request, "connection").toLowerCase().split(",").map((each) => each.trim());
   const headers: Record<string, string> = {};
   for (const name of Object.keys(request.headers)) {

@@ -24,7 +24,7 @@ export interface TunnelEnd {
   /** Agent for TLS backends. */
   agent: Agent | undefined;
   /** The client's headers that go along; by default those of the protocol. */
-  headers?: Readonly<Record<string, string>>;
+  headers?: Readonly<Record<string, string | string[]>>;
 }
 
 /** Headers that the protocol spoken through the tunnel needs; credentials are not among them. */
@@ -65,7 +65,7 @@ interface Agreed {
 }
 
 function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
-  const headers: Record<string, string> = { ...end.headers, connection: "Upgrade" };
+  const headers: Record<string, string | string[]> = { ...end.headers, connection: "Upgrade" };
   for (const name of PROTOCOL_HEADERS) {
     const value = headerOf(context.request, name);
     if (value !== "") headers[name] = value;

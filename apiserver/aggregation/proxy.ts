@@ -1,0 +1,140 @@
+import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { Shares } from "@raft2kube/std/shares.ts";
+import type { RequestHeader } from "../authn/request-header.ts";
+import { ownerOf } from "../authn/owner.ts";
+import { forward } from "../handlers/subresources/forward.ts";
+import { headersFor } from "../handlers/subresources/pass-through.ts";
+import { tunnel } from "../handlers/subresources/tunnel.ts";
+import { AGGREGATED_DISCOVERY_MS, AGGREGATED_IN_FLIGHT_MAX, sharesOf } from "../limits.ts";
+import { type Answer, textAnswer } from "../request/answer.ts";
+import type { RequestContext } from "../request/context.ts";
+import { WebhookError } from "../webhook/errors.ts";
+import { type ApiServices, isAvailable, type RemoteApiService } from "./api-services.ts";
+import { authorityOf, type Backends, reasonOf } from "./backends.ts";
+import { type Headers, userHeaders } from "./user-headers.ts";
+
+const log = logger("apiserver");
+
+/** A request could not be passed on: upstream answers these as plain text. */
+class PassError extends CodedError {
+  override readonly name = "PassError";
+  readonly http: number;
+
+  constructor(http: number, message: string) {
+    super("PASS", message);
+    this.http = http;
+  }
+}
+
+const REDIRECTED = "the backend attempted to redirect this request, which is not permitted";
+
+/** `/apis/GROUP/VERSION` itself, the list of a version's resources. */
+const VERSION_PATH = /^\/+(?:api|apis\/([^/]+))\/([^/]+)\/*$/;
+
+/** Passes requests for the versions of remote APIServices on to their servers. */
+export class AggregationProxy {
+  readonly #services: ApiServices;
+  readonly #backends: Backends;
+  readonly #closing: AbortSignal;
+  /** Requests in flight to each server, by APIService. */
+  readonly #inFlight = new Map<string, Shares>();
+  /** Starts of request headers that name a user, which only this server may set. */
+  readonly #identity: readonly string[];
+
+  constructor(
+    services: ApiServices, backends: Backends, closing: AbortSignal,
+    requestHeader: RequestHeader | undefined,
+  ) {
+    this.#services = services;
+    this.#backends = backends;
+    this.#closing = closing;
+    const { usernameHeaders = [], uidHeaders = [], groupHeaders = [], extraHeaderPrefixes = [] } =
+      requestHeader ?? {};
+    this.#identity = [...usernameHeaders, ...uidHeaders, ...groupHeaders, ...extraHeaderPrefixes]
+      .map((name) => name.toLowerCase());
+  }
+
+  /** The APIService whose server answers a request; undefined for those answered here. */
+  remoteOf({ info }: RequestContext): RemoteApiService | undefined {
+    if (info.resourceRequest) return this.#services.remoteOf(info.group, info.version);
+    const [, group = "", version = ""] = VERSION_PATH.exec(info.path) ?? [];
+    return version === "" ? undefined : this.#services.remoteOf(group, version);
+  }
+
+  /**
+   * Counts a request that does not last; returns how to say that it is done. A server that hangs
+   * delays requests to itself alone, and each user has a share of those. Throws 429.
+   */
+  admit({ metadata: { name } }: RemoteApiService, context: RequestContext): () => void {
+    const shares = this.#inFlight.get(name) ?? new Shares(sharesOf(AGGREGATED_IN_FLIGHT_MAX));
+    this.#inFlight.set(name, shares);
+    const owner = ownerOf(context);
+    if (!shares.fits(owner)) throw tooMany();
+    const leave = shares.take(owner);
+    return () => {
+      leave();
+      if (shares.taken === 0) this.#inFlight.delete(name);
+    };
+  }
+
+  /** Passes a request on, and the answer back; both are streamed. */
+  async serve(remote: RemoteApiService, context: RequestContext): Promise<Answer> {
+    try {
+      await this.#pass(remote, context);
+      return { type: "taken" };
+    } catch (thrown) {
+      if (!(thrown instanceof PassError)) throw thrown;
+      return textAnswer(thrown.http, `${thrown.message}\n`);
+    }
+  }
+
+  async #pass(remote: RemoteApiService, context: RequestContext): Promise<void> {
+    if (!isAvailable(remote)) throw new PassError(503, "service unavailable");
+    const { request } = context;
+    const backend = {
+      ...(await this.#placeOf(remote)), path: request.url ?? "/",
+      headers: this.#headers(remote, context),
+    };
+    if (context.upgrade !== undefined) {
+      return await tunnel({ closing: this.#closing }, context, backend);
+    }
+    const method = request.method ?? "GET";
+    const errors = { unreachable, redirected: () => new PassError(502, REDIRECTED) };
+    const bounded = context.info.resourceRequest ? context : withDeadline(context);
+    await forward({ closing: this.#closing }, bounded, { ...backend, method, body: true, errors });
+  }
+
+  async #placeOf(remote: RemoteApiService) {
+    try {
+      return await this.#backends.placeOf(remote);
+    } catch (thrown) {
+      if (thrown instanceof WebhookError && thrown.http === 500) {
+        throw new PassError(500, thrown.message);
+      }
+      log.warn("the Service of an APIService was not found", {
+        name: remote.metadata.name, reason: reasonOf(thrown),
+      });
+      throw new PassError(503, "service unavailable");
+    }
+  }
+
+  #headers(remote: RemoteApiService, { request, user, id, info }: RequestContext): Headers {
+    const headers: Headers = { ...headersFor(request, info.path) };
+    for (const name of Object.keys(headers)) {
+      if (this.#identity.some((start) => name.startsWith(start))) delete headers[name];
+    }
+    return { ...headers, ...userHeaders(user), host: authorityOf(remote), "audit-id": id };
+  }
+}
+
+/** Lists of resources are cheap: a client waits for all of them (upstream). */
+function withDeadline(context: RequestContext): RequestContext {
+  const late = AbortSignal.timeout(AGGREGATED_DISCOVERY_MS);
+  return { ...context, signal: AbortSignal.any([context.signal, late]) };
+}
+
+function unreachable(thrown: Error): Error {
+  return new PassError(503, `error trying to reach service: ${reasonOf(thrown)}`);
+}

@@ -1,0 +1,95 @@
+import { X509Certificate } from "node:crypto";
+import type { RequestUser } from "@raft2kube/api/kind.ts";
+import type { Incoming } from "../request/context.ts";
+import type { Certified } from "./client-certificate.ts";
+
+/** The proxies in front of this server, and the headers by which they name the user. */
+export interface RequestHeader {
+  /** CAs of the proxies' certificates, PEM. */
+  readonly clientCa: string;
+  /** Common names of the proxies; empty: any that the CAs vouch for. */
+  readonly allowedNames: readonly string[];
+  /** The first of these that has a value counts. */
+  readonly usernameHeaders: readonly string[];
+  readonly uidHeaders: readonly string[];
+  /** All values of all of these count. */
+  readonly groupHeaders: readonly string[];
+  readonly extraHeaderPrefixes: readonly string[];
+}
+
+/** The SHA-256 fingerprints of the certificates in a bundle, as Node writes them. */
+export function fingerprintsOf(bundle: string): Set<string> {
+  const found = bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return new Set(found.map((pem) => new X509Certificate(pem).fingerprint256));
+}
+
+/**
+ * Authenticates users by the headers of a proxy that shows a certificate of a CA of its own
+ * (upstream's authentication/request/headerrequest). Another client's headers are not read.
+ */
+export class RequestHeaders {
+  readonly #options: RequestHeader;
+  readonly #proxies: ReadonlySet<string>;
+  readonly #clients: ReadonlySet<string>;
+
+  /** `clientCa` has the CAs of ordinary clients. */
+  constructor(options: RequestHeader, clientCa: string) {
+    this.#options = options;
+    this.#proxies = fingerprintsOf(options.clientCa);
+    this.#clients = fingerprintsOf(clientCa);
+  }
+
+  /** Whether a certificate names a user itself; TLS takes those of proxies too. */
+  isClient({ root }: Certified): boolean {
+    return this.#clients.has(root);
+  }
+
+  /** The user that a proxy names; its headers go no further. Undefined when there is none. */
+  userOf(request: Incoming, { root, user: proxy }: Certified): RequestUser | undefined {
+    const { allowedNames, usernameHeaders, uidHeaders, groupHeaders } = this.#options;
+    if (!this.#proxies.has(root)) return undefined;
+    if (allowedNames.length > 0 && !allowedNames.includes(proxy.name)) return undefined;
+    const [name] = valuesOf(request, usernameHeaders);
+    if (name === undefined) return undefined;
+    const [uid] = valuesOf(request, uidHeaders);
+    const groups = valuesOf(request, groupHeaders);
+    const extra = this.#takeExtra(request);
+    for (const header of [...usernameHeaders, ...uidHeaders, ...groupHeaders]) {
+      delete request.headers[header.toLowerCase()];
+    }
+    return { name, groups, extra, ...(uid === undefined ? {} : { uid }) };
+  }
+
+  #takeExtra(request: Incoming): Record<string, string[]> {
+    const extra = new Map<string, string[]>();
+    for (const prefix of this.#options.extraHeaderPrefixes.map((each) => each.toLowerCase())) {
+      for (const name of Object.keys(request.headers)) {
+        if (!name.startsWith(prefix)) continue;
+        const key = unescaped(name.slice(prefix.length));
+        extra.set(key, [...(extra.get(key) ?? []), ...valuesOf(request, [name])]);
+        delete request.headers[name];
+      }
+    }
+    return Object.fromEntries(extra);
+  }
+}
+
+/** The values of headers that are not empty, in the order of the names; UTF-8, as Go's. */
+function valuesOf({ rawHeaders }: Incoming, names: readonly string[]): string[] {
+  return names.flatMap((name) => {
+    const values: string[] = [];
+    for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+      if (rawHeaders[i]!.toLowerCase() !== name.toLowerCase() || rawHeaders[i + 1] === "") continue;
+      values.push(Buffer.from(rawHeaders[i + 1]!, "latin1").toString("utf8"));
+    }
+    return values;
+  });
+}
+
+/** A key of extra; one with an invalid escape stays as it is. */
+function unescaped(key: string): string {
+  return /^([^%]|%[0-9a-f]{2})*$/i.test(key)
+    ? Buffer.from(key.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16))), "latin1").toString("utf8")
+    : key;
+}
