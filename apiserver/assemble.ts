@@ -68,7 +68,8 @@ export async function assemble(
     });
     const { configuration = NO_CONFIGURATION } = options.admission ?? {};
     const node = new NodeAuthorizer(graph, rulesOf(policy, "system:node"));
-    const authorizer = new Authorizer([node, new RbacAuthorizer(roles)], metrics.authorization, clock);
+    const chain = [node, new RbacAuthorizer(roles)];
+    const authorizer = new Authorizer(chain, metrics.authorization, clock);
     const scraper = startScraper({ options, resources, closing, clock });
     const webhooks = webhookClient(resources, random, clock);
     const aggregation = await Aggregation.follow({ options, resources, random, closing });

@@ -278,3 +278,21 @@ it("aggregated servers are told how to know this one", async () => {
   });
   expect(data["requestheader-client-ca-file"]).toContain("BEGIN CERTIFICATE");
 });
+
+it("an APIService of our groups that was led elsewhere is local after a start", async () => {
+  const merge = (body: object) => send(`${SERVICES}/v1.apps`, {
+    method: "PATCH", body, headers: { "content-type": "application/merge-patch+json" },
+  });
+  const service = { name: "gone", namespace: "default" };
+  await merge({ spec: { service, insecureSkipTLSVerify: true } });
+  await until("ServiceNotFound", "v1.apps");
+  expect((await send("/apis/apps/v1/deployments")).status).toBe(503);
+  const own = "v1.apiregistration.k8s.io";
+  const spec = { group: "apiregistration.k8s.io", version: "v1", service,
+    groupPriorityMinimum: 1, versionPriority: 1 };
+  await put(SERVICES, { metadata: { name: own }, spec });
+  expect((await send(SERVICES)).status).toBe(200);
+  await api.restart();
+  await until("Local", "v1.apps");
+  expect((await send("/apis/apps/v1/deployments")).status).toBe(200);
+});

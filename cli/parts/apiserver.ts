@@ -49,6 +49,14 @@ const FLAGS = {
   "--kubelet-client-certificate <file>": required("client certificate for kubelets, PEM"),
   "--kubelet-client-key <file>": required("its key, PEM"),
   "--kubelet-certificate-authority <file>": required("the CA of kubelets, PEM"),
+  "--proxy-client-cert-file <file>": "client certificate for aggregated API servers, PEM",
+  "--proxy-client-key-file <file>": "its key, PEM",
+  "--requestheader-client-ca-file <file>": "CAs of proxies that name users in headers, PEM",
+  "--requestheader-allowed-names <names>": ["their names; none for any", ""],
+  "--requestheader-username-headers <names>": ["headers of the user's name", ""],
+  "--requestheader-uid-headers <names>": ["headers of the user's uid", ""],
+  "--requestheader-group-headers <names>": ["headers of the user's groups", ""],
+  "--requestheader-extra-headers-prefix <starts>": ["starts of headers of extra", ""],
   "--enable-bootstrap-token-auth": "accept bootstrap tokens (Secrets of kube-system)",
   "--enable-admission-plugins <names>": "run these too, comma-separated",
   "--disable-admission-plugins <names>": "do not run these, comma-separated",
@@ -148,11 +156,37 @@ function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
       key: read(flags.kubeletClientKey),
       ca: read(flags.kubeletCertificateAuthority),
     },
+    ...frontProxyOf(flags),
   };
 }
 
+function frontProxyOf(flags: Flags): Pick<ApiserverOptions, "proxyClient" | "requestHeader"> {
+  const { proxyClientCertFile: cert, proxyClientKeyFile: key } = flags;
+  if ((cert === undefined) !== (key === undefined)) {
+    const text = "--proxy-client-cert-file and --proxy-client-key-file are given together";
+    throw new CommandError("FLAG", text);
+  }
+  const { requestheaderClientCaFile: ca } = flags;
+  return {
+    ...(cert && key ? { proxyClient: { cert: read(cert), key: read(key) } } : {}),
+    ...(ca === undefined ? {} : {
+      requestHeader: {
+        clientCa: read(ca),
+        allowedNames: words(flags.requestheaderAllowedNames),
+        usernameHeaders: words(flags.requestheaderUsernameHeaders),
+        uidHeaders: words(flags.requestheaderUidHeaders),
+        groupHeaders: words(flags.requestheaderGroupHeaders),
+        extraHeaderPrefixes: words(flags.requestheaderExtraHeadersPrefix),
+      },
+    }),
+  };
+}
+
+function words(text: string | undefined): string[] {
+  return text?.split(",").map((each) => each.trim()).filter((each) => each !== "") ?? [];
+}
+
 async function admissionOf(flags: Flags): Promise<AdmissionFlags> {
-  const words = (text: string | undefined) => text?.split(",").filter((each) => each !== "") ?? [];
   const switches = {
     enable: words(flags.enableAdmissionPlugins),
     disable: words(flags.disableAdmissionPlugins),

@@ -54,6 +54,23 @@ it("keeps existing files, and only admin is in system:masters", async () => {
   }
 });
 
+it("the front proxy has a CA of its own, and what does not fit is made again", async () => {
+  const [ca, client] = [files.pair("front-proxy-ca"), files.pair("front-proxy-client")];
+  const isIssued = () => new X509Certificate(read(client.cert))
+    .verify(new X509Certificate(read(ca.cert)).publicKey);
+  const first = read(client.cert);
+  expect(isIssued()).toBe(true);
+  expect(read(ca.cert)).not.toBe(read(files.pair("ca").cert));
+  await ensurePki(config, START_MS);
+  expect(read(client.cert)).toBe(first);
+  rmSync(ca.key);
+  await ensurePki(config, START_MS);
+  expect([isIssued(), read(client.cert) === first]).toEqual([true, false]);
+  const second = read(client.cert);
+  await ensurePki(config, START_MS + 350 * MS_PER_DAY);
+  expect([isIssued(), read(client.cert) === second]).toEqual([true, false]);
+});
+
 it("a node's part that acts as a user of all nodes becomes its own user", async () => {
   const { cert, key } = await certOf("csi-provisioner");
   expect(cert.subject).toBe(

@@ -9,6 +9,7 @@ import {
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { ensureCa } from "./ca.ts";
 import type { ClusterConfig } from "../spec/config.ts";
+import { ensureFrontProxy } from "./front-proxy.ts";
 import {
   type ClusterFiles,
   type KubeconfigUser,
@@ -40,6 +41,7 @@ export async function ensurePki(
     await ensurePair(files, name, () => issue(ca, request, now_ms));
   }
   await ensureServiceAccountKey(files);
+  await ensureFrontProxy(config, now_ms);
   for (const user of KUBECONFIG_USERS) {
     await ensureKubeconfig(config, user, async () => ({
       ca: ca.cert,

@@ -7,6 +7,7 @@ import { given } from "@raft2kube/std/given.ts";
 import type { Command } from "commander";
 import type { ClusterConfig } from "../spec/config.ts";
 import { clientAs } from "../pki/client-as.ts";
+import { frontProxyOptions } from "../pki/front-proxy.ts";
 import { type ClusterFiles, clusterFiles } from "../pki/identities.ts";
 import { nodeRange } from "../spec/nodes.ts";
 import { storeDir, storeSocket } from "../spec/store.ts";
@@ -53,6 +54,7 @@ async function startApi(
   const { startApiserver } = await import("@raft2kube/apiserver/main.ts");
   const kubeletClient = await readPair(files, "apiserver-kubelet-client");
   const tls = await readPair(files, "apiserver");
+  const frontProxy = await frontProxyOptions(files);
   const ca = await readFile(files.pair("ca").cert, "utf8");
   const privateKey = await readFile(join(files.pkiDir, "sa.key"), "utf8");
   const publicKey = await readFile(join(files.pkiDir, "sa.pub"), "utf8");
@@ -71,6 +73,7 @@ async function startApi(
       advertiseAddress: config.hostAddress,
       advertisePort: config.apiPort,
       kubeletClient: { ...kubeletClient, ca },
+      ...frontProxy,
       // Off by default, as upstream; nodes join by them, as in a cluster that kubeadm makes.
       bootstrapTokens: true,
       // Off by default, as upstream; here the right to write Services must not redirect traffic.
