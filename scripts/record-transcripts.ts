@@ -19,7 +19,8 @@ try {
     if (wanted.length > 0 && !names.some((name) => wanted.includes(name))) continue;
     recording.set(testCase.name, answered(testCase, await record(testCase, upstream)));
   }
-  writeRecording(recording);
 } finally {
+  // A case that fails does not lose those before it.
+  writeRecording(recording);
   await upstream.close();
 }

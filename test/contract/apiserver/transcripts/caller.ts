@@ -88,7 +88,9 @@ function exchange(
       response.on("error", reject);
     });
     sent.setTimeout(ANSWER_TIMEOUT_MS, () => sent.destroy(new Error(`${path}: no answer`)));
-    sent.on("error", reject);
+    sent.on("error", (cause) => {
+      reject(new Error(`${method} ${path}, accept ${accept}: no whole answer`, { cause }));
+    });
     sent.end(bytes);
   });
 }

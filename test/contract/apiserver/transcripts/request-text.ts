@@ -17,9 +17,9 @@
  * lies in the case's namespace (`recorder.ts`).
  *
  * Four words send nothing. `token = sign` signs the claims of the body as the server signs a
- * service account's token. `crd = let` names the body. `serve /path` says how the case's server of webhooks
- * answers at that path (`hooks.ts`), whose port and CA bundle are `${hooks.port}` and
- * `${hooks.ca}`; `received /path` records what it got there.
+ * service account's token. `crd = let` names the body. `serve /path` sets how the case's server of
+ * webhooks answers at that path (`hooks.ts`); its port and CA bundle are `${hooks.port}` and
+ * `${hooks.ca}`. `received /path` records what it got there.
  */
 import type { Sent } from "./caller.ts";
 import { withMember } from "./pointer.ts";

@@ -75,7 +75,8 @@ it("references are replaced by members of earlier answers", () => {
 });
 
 it("a part of an object is replaced or taken away by its pointer", () => {
-  const answers = new Map([["crd", { spec: { versions: [{ name: "v1" }, { name: "v2" }], b: 1 } }]]);
+  const versions = [{ name: "v1" }, { name: "v2" }];
+  const answers = new Map([["crd", { spec: { versions, b: 1 } }]]);
   const changed = { "...": "crd", "/spec/versions/1/name": "v3", "/spec/b": null, "/meta/x~1y": 2 };
   expect(resolve(changed, answers))
     .toEqual({ spec: { versions: [{ name: "v1" }, { name: "v3" }] }, meta: { "x/y": 2 } });
