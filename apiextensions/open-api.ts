@@ -22,10 +22,15 @@ const PREFIXES: Readonly<Record<Dialect, string>> = {
 };
 const META = "io.k8s.apimachinery.pkg.apis.meta.v1";
 
-/** The fields of every object, in the words of our own descriptions. */
+/**
+ * The fields of every object, in our own words after the first, which clients look for in what
+ * `kubectl explain` prints.
+ */
 const API_VERSION: Json = {
-  type: "string", description: "Group and version of the object's form, such as `example.com/v1`.",
+  type: "string",
+  description: "APIVersion defines group and version of the object's form, as `example.com/v1`.",
 };
+const METADATA = "Standard object's metadata: its name, labels, annotations and owners.";
 const KIND: Json = { type: "string", description: "The kind of the object." };
 
 /** The definitions of a version in the dialect of a document. Version 2 lacks what it cannot say. */
@@ -81,7 +86,7 @@ function wholeSchema(
 }
 
 function ownFields(dialect: Dialect): Json {
-  const metadata = reference(dialect, "ObjectMeta", "Metadata of the object.");
+  const metadata = reference(dialect, "ObjectMeta", METADATA);
   return { apiVersion: API_VERSION, kind: KIND, metadata };
 }
 
