@@ -1,6 +1,8 @@
 /** What names mean in an environment: variables, types, constants, functions. */
-import type { FunctionDeclaration, Library, Overload, TypeProvider } from "./library.ts";
-import { type FieldDeclaration, type Type, typeOf } from "./types.ts";
+import type {
+  FieldDeclaration, FunctionDeclaration, Library, Overload, TypeProvider,
+} from "./library.ts";
+import { type Type, typeOf } from "./types.ts";
 import type { Value } from "./value.ts";
 
 /** A variable, or the name of a constant or type, which has its value. */

@@ -1,6 +1,6 @@
 /** How a library declares functions, macros, types, and what calls of them cost. */
 import type { Expr, Macro } from "./ast.ts";
-import type { FieldDeclaration, Type } from "./types.ts";
+import type { Type } from "./types.ts";
 import type { Outcome, Value } from "./value.ts";
 
 /** A range of sizes or costs. Additions and products saturate at `UNBOUNDED`. */
@@ -101,11 +101,22 @@ export interface Validator {
   check(args: readonly Value[]): string | undefined;
 }
 
+/** A field of an object. */
+export interface FieldDeclaration {
+  readonly type: Type;
+  /** The property of the JSON object that it reads; the field's own name unless given. */
+  readonly property?: string;
+  /** Wraps the property's value, where its type alone does not say how: for sets and maps. */
+  readonly wrap?: (json: unknown) => Value;
+}
+
 /** Objects with declared fields, as schemas and messages have them. */
 export interface TypeProvider {
   /** A type by its qualified name; undefined when the provider does not know it. */
   findType(name: string): Type | undefined;
   findField(type: string, field: string): FieldDeclaration | undefined;
+  /** The field that reads a property; the property's own name unless given. */
+  fieldOf?(type: string, property: string): string | undefined;
   /** Makes a message of fields whose types were checked; undefined: not to be constructed. */
   construct?(type: string, fields: ReadonlyMap<string, Value>): Outcome;
 }

@@ -95,9 +95,3 @@ export function isOptional(type: Type): boolean {
   return type.kind === "opaque" && type.name === "optional_type";
 }
 
-/** A field of an object. */
-export interface FieldDeclaration {
-  readonly type: Type;
-  /** The property of the JSON object that it reads; the field's own name unless given. */
-  readonly property?: string;
-}
