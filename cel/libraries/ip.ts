@@ -1,5 +1,6 @@
 /** Addresses and prefixes: `ip("10.0.0.1").family()`, `cidr("10.0.0.0/8").containsIP("10.1.2.3")`. */
 import { bitsOf, contains, formatIp, type Ip } from "@raft2kube/std/ip.ts";
+import { NO_OVERLOAD } from "../failures.ts";
 import type { Library } from "../library.ts";
 import { BOOL, INT, opaqueType, STRING } from "../types.ts";
 import { ErrorValue, OpaqueValue, type Outcome, type Value } from "../value.ts";
@@ -96,9 +97,15 @@ function containsCidr({ prefix }: CidrValue, { prefix: inner }: CidrValue): bool
   return contains(networkOf(prefix), inner.ip) && prefix.bits <= inner.bits;
 }
 
-/** Applies a function to a value that was parsed, or passes its error on. */
-function parsed<T>(value: T | ErrorValue, then: (value: T) => Outcome): Outcome {
-  return value instanceof ErrorValue ? value : then(value);
+/** Upstream loses the reason of a text that is no address, while it keeps that of a prefix. */
+function containsIpText(cidr: CidrValue, text: string): Outcome {
+  const ip = ipOfText(text);
+  return ip instanceof ErrorValue ? NO_OVERLOAD : containsIp(cidr, ip);
+}
+
+function containsCidrText(cidr: CidrValue, text: string): Outcome {
+  const inner = cidrOfText(text);
+  return inner instanceof ErrorValue ? inner : containsCidr(cidr, inner);
 }
 
 function masked({ prefix }: CidrValue): CidrValue {
@@ -136,13 +143,11 @@ export const cidrLibrary: Library = {
     "cidr": [call("string_to_cidr", [STRING], CIDR, cidrOfText)],
     "isCIDR": [call("is_cidr", [STRING], BOOL, (text: string) => !isRefusal(parsePrefix(text)))],
     "containsIP": [
-      method("cidr_contains_ip_string", [CIDR, STRING], BOOL, (cidr: CidrValue, text: string) =>
-        parsed(ipOfText(text), (ip) => containsIp(cidr, ip))),
+      method("cidr_contains_ip_string", [CIDR, STRING], BOOL, containsIpText),
       method("cidr_contains_ip_ip", [CIDR, IP], BOOL, containsIp),
     ],
     "containsCIDR": [
-      method("cidr_contains_cidr_string", [CIDR, STRING], BOOL, (cidr: CidrValue, text: string) =>
-        parsed(cidrOfText(text), (inner) => containsCidr(cidr, inner))),
+      method("cidr_contains_cidr_string", [CIDR, STRING], BOOL, containsCidrText),
       method("cidr_contains_cidr", [CIDR, CIDR], BOOL, containsCidr),
     ],
     "ip": [method("cidr_ip", [CIDR], IP, ({ prefix }: CidrValue) => new IpValue(prefix.ip))],

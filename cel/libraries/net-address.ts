@@ -35,7 +35,10 @@ function ipv4Complaint(text: string): string | undefined {
     if (Number(digits) > 255) return "IPv4 field has value >255";
     if (odd !== null) return `unexpected character (at ${goQuoted(rest.slice(odd.index))})`;
     if (index > 3) return "IPv4 address too long";
-    if (field === "") return `IPv4 field must have at least one digit (at ${goQuoted(`.${rest}`)})`;
+    if (field === "") {
+      const after = fields.slice(index + 1).join(".");
+      return `IPv4 field must have at least one digit (at ${goQuoted(`.${after}`)})`;
+    }
   }
   return fields.length < 4 ? "IPv4 address too short" : undefined;
 }
@@ -64,7 +67,8 @@ function ipv6Complaint(text: string): string {
       return `unexpected character, want colon (at ${goQuoted(rest)})`;
     }
   }
-  if (text.split("::").length > 2) return `multiple :: in address${at(groups.length - 1)}`;
+  const after = text.split("::").slice(2);
+  if (after.length > 0) return `multiple :: in address (at ${goQuoted(`:${after.join("::")}`)})`;
   return groups.length > 8 ? `trailing garbage after address${at(8)}` : "address string too short";
 }
 
@@ -82,9 +86,11 @@ const IPV6_WITH_IPV4 = /^([0-9a-fA-F:]*:)([0-9]+\.[0-9.]+)$/;
 /** Reads an address without a zone as netip.ParseAddr does. */
 function readAddress(text: string): Ip | undefined {
   if (IPV4.test(text)) return ipOf(text);
-  const embedded = IPV6_WITH_IPV4.exec(text);
-  if (embedded === null) return IPV6.test(text) ? ipOf(text) : undefined;
-  return IPV4.test(embedded[2]!) ? ipOf(text) : undefined;
+  const [, groups, dotted] = IPV6_WITH_IPV4.exec(text) ?? [];
+  if (dotted === undefined) return IPV6.test(text) ? ipOf(text) : undefined;
+  if (!IPV4.test(dotted)) return undefined;
+  const value = ipOf(dotted)!.value;
+  return ipOf(`${groups}${(value >> 16n).toString(16)}:${(value & 0xffffn).toString(16)}`);
 }
 
 /** Whether an address is an IPv4 address within `::ffff:0:0/96`. */

@@ -46,9 +46,10 @@ function fixed(value: Value, precision: number): string {
       whole.includes(".") && at > whole.indexOf(".") ? digit : `${digit},`));
 }
 
-function scientific(value: Value, precision: number): string {
+/** The library that upstream writes numbers with ignores the precision here. */
+function scientific(value: Value): string {
   return signed(doubleOf(value, "scientific"), (size) => {
-    const { digits, exponent } = scientificDigits(size, precision);
+    const { digits, exponent } = scientificDigits(size, DEFAULT_PRECISION);
     const power = String(Math.abs(exponent)).padStart(2, "0");
     const raised = power.replace(/\d/g, (digit) => SUPERSCRIPTS[Number(digit)]!);
     return `${digits}\u00d710${exponent < 0 ? "\u207b" : ""}${raised}`;
@@ -82,7 +83,7 @@ function hexadecimal(value: Value): string {
   return integerOf(value)?.toString(16) ?? refuse(rule, value);
 }
 
-function text(value: Value): string {
+function text(value: Value, _precision = 0, unfit = unfitText): string {
   if (value === null) return "null";
   if (value instanceof ListValue) return listText(value);
   if (value instanceof MapValue) return mapText(value);
@@ -91,9 +92,18 @@ function text(value: Value): string {
   if (typeof value === "object" && value instanceof Uint8Array && isError(converted)) {
     throw new FormatError(`error during formatting: ${converted.message}`);
   }
+  return unfit(value);
+}
+
+function unfitText(value: Value): never {
   return refuse(
     "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, " +
       "durations, and timestamps", value);
+}
+
+function unfitLiteral(value: Value): never {
+  throw new FormatError(
+    `error during formatting: no formatting function for ${typeOfValue(value).name}`);
 }
 
 /** A value within a list or map: a literal of the language. */
@@ -106,7 +116,7 @@ function literal(value: Value): string {
   if (value instanceof Uint8Array) return `b${goQuoted(text(value))}`;
   if (value instanceof Timestamp) return `timestamp(${goQuoted(text(value))})`;
   if (value instanceof Duration) return `duration(${goQuoted(text(value))})`;
-  return text(value);
+  return text(value, 0, unfitLiteral);
 }
 
 function listText(list: ListValue): string {
