@@ -79,6 +79,11 @@ function soundPart(metadata: JsonObject): JsonObject {
   }));
 }
 
+/** Decodes the metadata of the resources in a value at a path, in place. Throws DecodeError. */
+export function coerceValue(schema: Structural, value: unknown, path: string): void {
+  coerce(schema, value, path, [], { strict: true });
+}
+
 /** Decodes the metadata of embedded resources, in place. */
 function coerce(
   schema: Structural | undefined, value: unknown, path: string, unknown: string[],

@@ -91,8 +91,8 @@ function ownFields(dialect: Dialect): Json {
 }
 
 function isPublished(props: JSONSchemaProps): boolean {
-  for (const { type = "" } of schemasIn(props)) if (type !== "" && !TYPES.includes(type)) return false;
-  return unstructured(props) === undefined && validateStructural(props, "").length === 0;
+  const typed = schemasIn(props).every(({ type = "" }) => type === "" || TYPES.includes(type));
+  return typed && unstructured(props) === undefined && validateStructural(props, "").length === 0;
 }
 
 /** Fields of a schema that hold no schemas and mean the same in OpenAPI. */

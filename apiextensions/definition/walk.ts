@@ -23,8 +23,8 @@ export function additionalSchema({ additionalProperties }: Schema): Schema | und
 }
 
 /** All schemas in a schema, itself first. */
-export function* schemasIn(schema: Schema): Generator<Schema> {
-  yield schema;
+export function schemasIn(schema: Schema, found: Schema[] = []): Schema[] {
+  found.push(schema);
   const below: readonly unknown[] = [
     ...Array.isArray(schema.items) ? schema.items as unknown[] : [schema.items],
     ...schema.allOf ?? [], ...schema.anyOf ?? [], ...schema.oneOf ?? [], schema.not,
@@ -32,5 +32,6 @@ export function* schemasIn(schema: Schema): Generator<Schema> {
     ...Object.values(schema.patternProperties ?? {}), schema.additionalItems,
     ...Object.values(schema.definitions ?? {}), ...Object.values(schema.dependencies ?? {}),
   ];
-  for (const each of below) if (isSchema(each)) yield* schemasIn(each);
+  for (const each of below) if (isSchema(each)) schemasIn(each, found);
+  return found;
 }

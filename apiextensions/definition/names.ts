@@ -1,0 +1,137 @@
+/** Group, scope, names and conversion of a definition. */
+import { X509Certificate } from "node:crypto";
+import {
+  type FieldError, forbidden, invalid, notSupported, required,
+} from "@raft2kube/api/errors.ts";
+import type {
+  CustomResourceConversion, CustomResourceDefinitionNames, CustomResourceDefinitionSpec,
+} from "@raft2kube/api/gen/apiextensions/v1.ts";
+import { dns1035Label, dnsSubdomain } from "@raft2kube/api/validation/names.ts";
+import { validateClient } from "@raft2kube/api/validation/webhook-client.ts";
+import type { Leniency } from "./leniency.ts";
+
+const SCOPES = ["Cluster", "Namespaced"];
+const STRATEGIES = ["None", "Webhook"];
+const REVIEW_VERSIONS = ["v1", "v1beta1"];
+
+export function validateGroup(group: string): FieldError[] {
+  if (group === "") return [required("spec.group")];
+  const wrong = dnsSubdomain(group);
+  if (wrong.length > 0) return [invalid("spec.group", group, wrong.join(","))];
+  return group.includes(".") ? []
+    : [invalid("spec.group", group, "should be a domain with at least one dot")];
+}
+
+/** The error of a text that is none of those allowed, or is missing. */
+function oneOf(path: string, text: string, allowed: readonly string[]): FieldError[] {
+  if (text === "") return [required(path)];
+  return allowed.includes(text) ? [] : [notSupported(path, text, allowed)];
+}
+
+export function validateScope(scope: string): FieldError[] {
+  return oneOf("spec.scope", scope, SCOPES);
+}
+
+/** Names that a specification must have, and a status need not. */
+export function requireNames(names: CustomResourceDefinitionNames): FieldError[] {
+  return (["plural", "singular", "kind", "listKind"] as const).flatMap((name) =>
+    ((names[name] ?? "") === "" ? [required(`spec.names.${name}`)] : []));
+}
+
+/** The form of names. */
+export function validateNames(names: CustomResourceDefinitionNames, path: string): FieldError[] {
+  const { plural, singular = "", kind, listKind = "", shortNames = [], categories = [] } = names;
+  const label = (text: string, at: string): FieldError[] => {
+    const wrong = dns1035Label(text);
+    return wrong.length === 0 ? [] : [invalid(`${path}.${at}`, text, wrong.join(","))];
+  };
+  const mixed = (text: string, at: string): FieldError[] => {
+    const wrong = text === "" ? [] : dns1035Label(text.toLowerCase());
+    return wrong.length === 0 ? [] : [invalid(`${path}.${at}`, text,
+      `may have mixed case, but should otherwise match: ${wrong.join(",")}`)];
+  };
+  return [
+    ...(plural === "" ? [] : label(plural, "plural")),
+    ...(singular === "" ? [] : label(singular, "singular")),
+    ...mixed(kind, "kind"),
+    ...mixed(listKind, "listKind"),
+    ...shortNames.flatMap((each, index) => label(each, `shortNames[${index}]`)),
+    ...(kind !== "" && kind === listKind
+      ? [invalid(`${path}.listKind`, listKind, "kind and listKind may not be the same")] : []),
+    ...categories.flatMap((each, index) => label(each, `categories[${index}]`)),
+  ];
+}
+
+/** How objects of one version become those of another. */
+export function validateConversion(
+  { conversion, preserveUnknownFields }: CustomResourceDefinitionSpec, leniency: Leniency,
+): FieldError[] {
+  if (conversion === undefined) return [];
+  const path = "spec.conversion";
+  const { strategy, webhook } = conversion;
+  const errors = strategy !== "None" && preserveUnknownFields === true
+    ? [invalid(`${path}.strategy`, strategy, "must be None if spec.preserveUnknownFields is true")]
+    : [];
+  errors.push(...oneOf(`${path}.strategy`, strategy, STRATEGIES));
+  const client = `${path}.webhookClientConfig`;
+  const versions = `${path}.conversionReviewVersions`;
+  if (strategy === "Webhook") return [...errors, ...validateWebhook(webhook, leniency)];
+  const why = "should not be set when strategy is not set to Webhook";
+  if (webhook?.clientConfig !== undefined) errors.push(forbidden(client, why));
+  if ((webhook?.conversionReviewVersions ?? []).length > 0) errors.push(forbidden(versions, why));
+  return errors;
+}
+
+function validateWebhook(
+  webhook: CustomResourceConversion["webhook"], leniency: Leniency,
+): FieldError[] {
+  const client = "spec.conversion.webhookClientConfig";
+  const config = webhook?.clientConfig;
+  const errors = config === undefined
+    ? [required(client, "required when strategy is set to Webhook")]
+    : validateClient(config, client);
+  if (config?.caBundle && !leniency.caBundle) {
+    errors.push(...validateCaBundle(config.caBundle, `${client}.caBundle`));
+  }
+  const { conversionReviewVersions = [] } = webhook ?? {};
+  return [...errors, ...validateReviewVersions(conversionReviewVersions, leniency)];
+}
+
+function validateReviewVersions(versions: readonly string[], leniency: Leniency): FieldError[] {
+  const path = "spec.conversion.conversionReviewVersions";
+  if (versions.length === 0) return [required(path)];
+  const errors = versions.flatMap((version, index) => (versions.indexOf(version) < index
+    ? [invalid(`${path}[${index}]`, version, "duplicate version")]
+    : dns1035Label(version).map((each) => invalid(`${path}[${index}]`, version, each))));
+  if (!leniency.reviewVersions && !hasKnownReview(versions)) {
+    errors.push(invalid(path, versions,
+      `must include at least one of ${REVIEW_VERSIONS.join(", ")}`));
+  }
+  return errors;
+}
+
+/** Whether one of the versions of ConversionReview is one that we speak. */
+export function hasKnownReview(versions: readonly string[]): boolean {
+  return versions.some((each) => REVIEW_VERSIONS.includes(each));
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+/** The error of a bundle, in base64, that holds no certificates, or broken ones. */
+export function validateCaBundle(bundle: string, path: string): FieldError[] {
+  const found = Buffer.from(bundle, "base64").toString("latin1").match(CERTIFICATE) ?? [];
+  const why = found.length === 0 ? "data does not contain any valid RSA or ECDSA certificates"
+    : found.map(complaintOf).find((each) => each !== undefined);
+  return why === undefined ? []
+    : [invalid(path, bundle, `unable to load root certificates: ${why}`)];
+}
+
+function complaintOf(pem: string): string | undefined {
+  try {
+    new X509Certificate(pem);
+    return undefined;
+  } catch (thrown) {
+    if (!(thrown instanceof Error)) throw thrown;
+    return "x509: malformed certificate";
+  }
+}

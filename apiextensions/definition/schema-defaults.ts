@@ -1,0 +1,97 @@
+/** Defaults in schemas: each must be valid and known where it stands. */
+import { isDeepStrictEqual } from "node:util";
+import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
+import { type FieldError, invalid, messageOfField } from "@raft2kube/api/errors.ts";
+import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
+import { coerceValue } from "../decode.ts";
+import { validateEmbedded } from "../embedded.ts";
+import { pruneValue } from "../prune.ts";
+import { type Structural, structuralOf } from "../structural.ts";
+import { validateValue } from "../validate.ts";
+import { schemasIn } from "./walk.ts";
+
+/** A place on the way to a default: the embedded resource it is in, and the steps from there. */
+interface Place {
+  readonly path: string;
+  readonly resource: Structural;
+  readonly steps: readonly (string | number)[];
+  readonly insideMeta: boolean;
+}
+
+/** The errors of all defaults of a structural schema. */
+export function validateDefaults(props: JSONSchemaProps, path: string, pruned: boolean): FieldError[] {
+  if (!schemasIn(props).some((each) => each.default != null)) return [];
+  const root: Structural = { ...structuralOf(props), embedded: true };
+  return walk(root, { path, resource: root, steps: [], insideMeta: false }, pruned);
+}
+
+function walk(schema: Structural, place: Place, pruned: boolean): FieldError[] {
+  const own = schema.embedded ? { ...place, resource: schema, steps: [], insideMeta: false } : place;
+  const errors = schema.default === undefined ? []
+    : own.insideMeta ? validateInMeta(schema, own) : validateDefault(schema, own.path, pruned);
+  const { items, properties } = schema;
+  if (items !== undefined) {
+    errors.push(...walk(items,
+      { ...own, path: `${own.path}.items`, steps: [...own.steps, 0] }, pruned));
+  }
+  for (const [name, each] of properties ?? []) {
+    const isMeta = schema.embedded && ["metadata", "apiVersion", "kind"].includes(name);
+    errors.push(...walk(each, {
+      ...own, path: `${own.path}.properties[${name}]`, steps: [...own.steps, name],
+      insideMeta: own.insideMeta || isMeta,
+    }, pruned));
+  }
+  return errors;
+}
+
+function validateDefault(schema: Structural, path: string, pruned: boolean): FieldError[] {
+  const at = `${path}.default`;
+  const value = cloneObject(schema.default);
+  const errors = pruned && pruneValue(schema, value).length > 0
+    ? [invalid(at, schema.default, "must not have unknown fields")] : [];
+  const given = cloneObject(schema.default);
+  const wrong = attempt(() => coerceValue(schema, given, at));
+  if (wrong !== undefined) return [...errors, invalid(at, schema.default, wrong)];
+  const embedded = validateEmbedded(schema, given, at);
+  if (embedded.length > 0) return [...errors, ...embedded];
+  return [...errors, ...validateValue(schema, schema.default, undefined, at)];
+}
+
+/** Validates a default of metadata in a resource of which all else is as usual. */
+function validateInMeta(schema: Structural, { path, resource, steps }: Place): FieldError[] {
+  const at = `${path}.default`;
+  let value: unknown = cloneObject(schema.default);
+  for (const step of steps.toReversed()) value = typeof step === "number" ? [value] : { [step]: value };
+  const object = { apiVersion: "validation/v1", kind: "Validation", ...value as object };
+  const fail = (why: string) =>
+    [invalid(at, schema.default, `must result in valid metadata: ${why}`)];
+  const wrong = attempt(() => coerceValue(resource, object, ""));
+  if (wrong !== undefined) return fail(wrong);
+  const errors = validateEmbedded(resource, object);
+  if (errors.length > 0) {
+    const texts = errors.map(messageOfField);
+    return fail(texts.length > 1 ? `[${texts.join(", ")}]` : texts[0]!);
+  }
+  return validateValue(schema, schema.default, undefined, at);
+}
+
+function attempt(run: () => void): string | undefined {
+  try {
+    run();
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof DecodeError) return thrown.message;
+    throw thrown;
+  }
+}
+
+/** Whether a schema has a default with fields that the schema does not know. */
+export function hasUnprunedDefault(props: JSONSchemaProps): boolean {
+  return schemasIn(props).some((each) => {
+    if (each.default == null) return false;
+    const value = cloneObject(each.default);
+    pruneValue(structuralOf(each), value);
+    return !isDeepStrictEqual(value, each.default);
+  });
+}

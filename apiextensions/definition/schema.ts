@@ -1,0 +1,240 @@
+/** The schema of a version: what it may say, and that it is structural. */
+import { checkCel } from "@raft2kube/api/cel/check.ts";
+import {
+  type FieldError, forbidden, invalid, notSupported, required,
+} from "@raft2kube/api/errors.ts";
+import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import { structuralOf } from "../structural.ts";
+import { schemaAt } from "./field-path.ts";
+import type { Leniency } from "./leniency.ts";
+import { validateListKeys, validateListType, validateMapType } from "./list-rules.ts";
+import { validateDefaults } from "./schema-defaults.ts";
+import { unstructured, validateStructural } from "./structural-rules.ts";
+import { TYPES } from "./walk.ts";
+
+type Schema = JSONSchemaProps;
+
+/** Fields that may stand beside `properties.status`, which `/status` is checked by alone. */
+const AT_ROOT_WITH_STATUS = [
+  "description", "type", "format", "title", "maximum", "exclusiveMaximum", "minimum",
+  "exclusiveMinimum", "maxLength", "minLength", "pattern", "maxItems", "minItems", "uniqueItems",
+  "multipleOf", "required", "items", "properties", "externalDocs", "example",
+  "x-kubernetes-preserve-unknown-fields", "x-kubernetes-validations",
+];
+
+/** The errors of a version's whole schema; `structural`: whether it must be so. */
+export function validateSchema(
+  schema: Schema, path: string, hasStatus: boolean, structural: boolean, leniency: Leniency,
+): FieldError[] {
+  const errors = hasStatus ? validateRootWithStatus(schema, path) : [];
+  if (schema.nullable === true) {
+    errors.push(forbidden(`${path}.nullable`, "nullable cannot be true at the root"));
+  }
+  const why = structural ? unstructured(schema) : undefined;
+  let sound = structural && why === undefined;
+  if (sound) {
+    const wrong = validateStructural(schema, path);
+    if (wrong.length === 0) {
+      wrong.push(...validateDefaults(schema, path, !leniency.prunedDefaults));
+    }
+    errors.push(...wrong);
+    sound = wrong.length === 0;
+  }
+  const walk = new SchemaWalk(leniency, sound);
+  walk.place(schema, path, { root: true, insideMeta: false, noDefaults: undefined, rules: true });
+  errors.push(...walk.errors, ...walk.ruleErrors);
+  if (errors.length === 0 && why !== undefined) errors.push(invalid(path, "", why));
+  return errors;
+}
+
+function validateRootWithStatus(schema: Schema, path: string): FieldError[] {
+  if (schema.type !== undefined && schema.type !== "" && schema.type !== "object") {
+    return [invalid(`${path}.type`, schema.type, 'only "object" is allowed as the type at the ' +
+      "root of the schema if the status subresource is enabled")];
+  }
+  const stranger = Object.keys(schema).find((name) => !AT_ROOT_WITH_STATUS.includes(name));
+  return stranger === undefined ? [] : [invalid(path, schema,
+    `only [${AT_ROOT_WITH_STATUS.map(goName).join(" ")}] fields are allowed at the root of the ` +
+    "schema if the status subresource is enabled")];
+}
+
+/** The name of a field in Go: `XValidations`. */
+function goName(name: string): string {
+  return name.replace("x-kubernetes", "x")
+    .replace(/(^|-)([a-z])/g, (_match, _dash, letter: string) => letter.toUpperCase());
+}
+
+/** Where a schema stands. */
+interface Context {
+  readonly root: boolean;
+  /** Inside of apiVersion, kind or metadata of a resource. */
+  readonly insideMeta: boolean;
+  /** Why there may be no default here. */
+  readonly noDefaults: string | undefined;
+  /** Whether rules can stand here: not under `allOf` etc. */
+  readonly rules: boolean;
+}
+
+const META_FIELDS = ["metadata", "kind", "apiVersion"];
+
+/** Visits each schema in a schema. */
+class SchemaWalk {
+  readonly errors: FieldError[] = [];
+  /** Errors of rules, which are only looked at where the schema in them has no others. */
+  readonly ruleErrors: FieldError[] = [];
+  readonly #leniency: Leniency;
+  readonly #sound: boolean;
+
+  constructor(leniency: Leniency, sound: boolean) {
+    this.#leniency = leniency;
+    this.#sound = sound;
+  }
+
+  place(schema: Schema, path: string, context: Context): void {
+    const before = this.errors.length;
+    this.errors.push(...this.#own(schema, path, context));
+    this.#below(schema, path, context);
+    this.errors.push(
+      ...(schema["x-kubernetes-preserve-unknown-fields"] === false
+        ? [invalid(`${path}.x-kubernetes-preserve-unknown-fields`, false,
+          "must be true or undefined")] : []),
+      ...validateMapType(schema, path),
+      ...validateListType(schema, path, this.#leniency.atomicSets),
+      ...(this.#leniency.listKeys ? [] : validateListKeys(schema, path)),
+      ...validateRuleForms(schema, path),
+    );
+    const evaluated = this.#sound && context.rules && this.errors.length === before;
+    if (evaluated) this.ruleErrors.push(...validateRules(schema, path));
+  }
+
+  #own(schema: Schema, path: string, context: Context): FieldError[] {
+    const { type = "" } = schema;
+    const errors = this.#leniency.types || type === "" || TYPES.includes(type) ? []
+      : [notSupported(`${path}.type`, type, TYPES)];
+    if (schema.default != null && context.noDefaults !== undefined) {
+      errors.push(forbidden(`${path}.default`, `must not be set ${context.noDefaults}`));
+    }
+    errors.push(...UNSUPPORTED.filter((name) => isGiven(schema[name])).map((name) =>
+      forbidden(`${path}.${name}`, `${name} is not supported`)));
+    if (type === "null") {
+      errors.push(forbidden(`${path}.type`,
+        "type cannot be set to null, use nullable as an alternative"));
+    }
+    if (Array.isArray(schema.items) && schema.items.length > 0) {
+      errors.push(forbidden(`${path}.items`, "items must be a schema object and not an array"));
+    }
+    if (context.insideMeta && schema["x-kubernetes-embedded-resource"] === true) {
+      errors.push(forbidden(`${path}.x-kubernetes-embedded-resource`,
+        "must not be used inside of resource meta"));
+    }
+    if (schema.uniqueItems === true) {
+      errors.push(forbidden(`${path}.uniqueItems`, "uniqueItems cannot be set to true since the " +
+        "runtime complexity becomes quadratic"));
+    }
+    const { additionalProperties, properties = {} } = schema;
+    if (additionalProperties !== undefined && additionalProperties !== true &&
+      Object.keys(properties).length > 0) {
+      errors.push(forbidden(`${path}.additionalProperties`,
+        "additionalProperties and properties are mutual exclusive"));
+    }
+    return errors;
+  }
+
+  #below(schema: Schema, path: string, context: Context): void {
+    const inner = { ...context, root: false };
+    const { additionalProperties, properties = {}, items, not } = schema;
+    if (isSchema(additionalProperties)) {
+      const noDefaults = context.insideMeta
+        ? "inside additionalProperties applying to object metadata" : context.noDefaults;
+      this.place(additionalProperties, `${path}.additionalProperties`, { ...inner, noDefaults });
+    }
+    const resource = context.root || schema["x-kubernetes-embedded-resource"] === true;
+    for (const [name, each] of Object.entries(properties)) {
+      const meta = resource && META_FIELDS.includes(name);
+      this.place(each, `${path}.properties[${name}]`, {
+        ...inner, insideMeta: context.insideMeta || meta,
+        noDefaults: meta && context.root ? `in top-level ${name}` : context.noDefaults,
+      });
+    }
+    const nested = { ...inner, rules: false };
+    if (not !== undefined) this.place(not, `${path}.not`, nested);
+    for (const name of ["allOf", "oneOf", "anyOf"] as const) {
+      for (const [index, each] of (schema[name] ?? []).entries()) {
+        this.place(each, `${path}.${name}[${index}]`, nested);
+      }
+    }
+    for (const name of ["definitions", "dependencies"] as const) {
+      for (const [key, each] of Object.entries<unknown>(schema[name] ?? {})) {
+        if (isSchema(each)) this.place(each, `${path}.${name}[${key}]`, nested);
+      }
+    }
+    const list = Array.isArray(items) ? items as unknown[] : [items];
+    for (const [index, each] of list.entries()) {
+      const at = Array.isArray(items) ? `${path}.items[${index}]` : `${path}.items`;
+      if (isSchema(each)) this.place(each, at, inner);
+    }
+  }
+}
+
+const UNSUPPORTED = [
+  "id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref",
+] as const satisfies readonly (keyof Schema)[];
+
+function isGiven(value: unknown): boolean {
+  if (typeof value === "object" && value !== null) return Object.keys(value).length > 0;
+  return value !== undefined && value !== "";
+}
+
+function isSchema(value: unknown): value is Schema {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const REASONS = ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid",
+  "FieldValueRequired"];
+const BREAK = /[\n\r]/;
+
+/** The form of rules, whatever their expressions say. */
+function validateRuleForms(schema: Schema, path: string): FieldError[] {
+  return (schema["x-kubernetes-validations"] ?? []).flatMap((each, index) => {
+    const at = `${path}.x-kubernetes-validations[${index}]`;
+    const { rule, message = "", messageExpression = "", reason, fieldPath = "" } = each;
+    const errors: FieldError[] = [];
+    const trimmed = message.trim();
+    if (rule.trim() === "") errors.push(required(`${at}.rule`, "rule is not specified"));
+    else if (message !== "" && trimmed === "") {
+      errors.push(invalid(`${at}.message`, message, "must be non-empty if specified"));
+    } else if (BREAK.test(trimmed)) {
+      errors.push(invalid(`${at}.message`, message, "must not contain line breaks"));
+    } else if (BREAK.test(rule.trim()) && trimmed === "") {
+      errors.push(required(`${at}.message`, "message must be specified if rule contains line breaks"));
+    }
+    if (messageExpression !== "" && messageExpression.trim() === "") {
+      errors.push(required(`${at}.messageExpression`,
+        "messageExpression must be non-empty if specified"));
+    }
+    if (reason !== undefined && !REASONS.includes(reason)) {
+      errors.push(notSupported(`${at}.reason`, reason, REASONS));
+    }
+    return [...errors, ...validateRulePath(schema, fieldPath, `${at}.fieldPath`)];
+  });
+}
+
+function validateRulePath(schema: Schema, text: string, at: string): FieldError[] {
+  if (text === "") return [];
+  const errors = text.trim() === ""
+    ? [invalid(at, text, "must be non-empty if specified")] : [];
+  if (BREAK.test(text)) errors.push(invalid(at, text, "must not contain line breaks"));
+  if (unstructured(schema) === undefined && "wrong" in schemaAt(structuralOf(schema), text, true)) {
+    errors.push(invalid(at, text, "must be a valid path"));
+  }
+  return errors;
+}
+
+/** The errors of expressions. */
+function validateRules(schema: Schema, path: string): FieldError[] {
+  return (schema["x-kubernetes-validations"] ?? []).flatMap(({ rule }, index) => {
+    const outcome = checkCel(rule, { self: "dyn", oldSelf: "dyn" }, ["bool"]);
+    return "complaint" in outcome
+      ? [invalid(`${path}.x-kubernetes-validations[${index}].rule`, rule, outcome.complaint)] : [];
+  });
+}
