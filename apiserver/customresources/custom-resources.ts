@@ -1,6 +1,6 @@
 import { type Convert, customKinds } from "@raft2kube/apiextensions/custom-kinds.ts";
 import { definitionsOf } from "@raft2kube/apiextensions/open-api.ts";
-import type { Kind } from "@raft2kube/api/kind.ts";
+import type { Definitions, Kind } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { CacheEvent } from "../cache/event.ts";
@@ -127,10 +127,26 @@ export class CustomResources {
   }
 }
 
+/**
+ * The schemas of a version for OpenAPI. One that cannot be published is described as any object,
+ * so that the documents of all other kinds stay.
+ */
+function publishedOf(crd: Definition, version: string, dialect: "v2" | "v3"): Definitions {
+  try {
+    return definitionsOf(crd, version, dialect);
+  } catch (thrown) {
+    const name = `${crd.metadata.name}/${version}`;
+    log.error("a definition has no OpenAPI schema", { name, reason: messageOf(thrown) });
+    const shapeless = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+    const listName = `${name}List`;
+    return { name, listName, schemas: { [name]: shapeless, [listName]: shapeless } };
+  }
+}
+
 /** A definition's kinds, with their schemas for OpenAPI. */
 export function kindsOf(crd: Definition, convert: Convert | undefined): readonly Kind[] {
   return customKinds(crd, convert).map((kind) => Object.assign(kind, {
-    definitions: (dialect: "v2" | "v3") => definitionsOf(crd, kind.version, dialect),
+    definitions: (dialect: "v2" | "v3") => publishedOf(crd, kind.version, dialect),
     ...(kind.custom.convert && { convert: kind.custom.convert }),
   }));
 }

@@ -7,6 +7,7 @@ import {
 } from "@raft2kube/api/codec/envelope.ts";
 import { encodeProtobuf as encodeMessage } from "@raft2kube/api/codec/protobuf.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { factsOf, hasFacts } from "@raft2kube/api/facts.ts";
 import { hasStruct } from "@raft2kube/api/schema.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import protobuf from "protobufjs/minimal.js";
@@ -30,8 +31,11 @@ function schemaOf(apiVersion: string, kind: string): string | undefined {
   // group are the same in each.
   const meta = group === "meta.k8s.io" || (group === "" && META_KINDS.has(kind));
   const name = group === "" ? "core" : group.split(".")[0]!;
-  const schema = `${meta ? "meta/v1" : `${name}/${version}`}.${kind}`;
-  return hasStruct(schema) ? schema : undefined;
+  const from = meta ? "meta/v1" : `${name}/${version}`;
+  const schema = `${from}.${kind}`;
+  // A custom resource's group may start as one of ours does.
+  const own = meta || (hasFacts(from) && factsOf(from).group === group);
+  return own && hasStruct(schema) ? schema : undefined;
 }
 
 const META_KINDS = new Set([

@@ -1,4 +1,5 @@
-import { notProduced } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
+import { notAcceptableBecause, notProduced } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
 import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { negotiate } from "../request/negotiate.ts";
@@ -10,7 +11,7 @@ const PASSED_ON = new Set(["log", "exec", "attach", "portforward", "proxy"]);
  * Settles the form of the answer before anything is done for it. Throws 406 when no type of the
  * Accept header is one that resources have, or none in the form that is asked for.
  */
-export function checkAccept(context: RequestContext, tables: boolean): void {
+export function checkAccept(context: RequestContext, kind: Kind, tables: boolean): void {
   const { info, request } = context;
   if (PASSED_ON.has(info.subresource)) return;
   checkProduced(context, info.verb === "list" || info.verb === "watch");
@@ -19,7 +20,16 @@ export function checkAccept(context: RequestContext, tables: boolean): void {
     transforms: true,
     tables,
   });
+  const { type, transform } = context.negotiated;
+  if (isBuiltIn(kind) || type !== PROTOBUF_TYPE || transform.as !== "object") return;
+  // A Scale has a protobuf form, and so has the Status of a deletion.
+  if (info.subresource === "scale" || info.verb === "delete") return;
+  const list = COLLECTIONS.has(info.verb) ? "List" : "";
+  throw notAcceptableBecause(`object *unstructured.Unstructured${list} does not implement the ` +
+    "protobuf marshalling interface and cannot be encoded to a protobuf message");
 }
+
+const COLLECTIONS = new Set(["list", "deletecollection"]);
 
 function checkProduced({ request }: RequestContext, collection: boolean): void {
   const types = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];

@@ -53,9 +53,9 @@ export async function serveResource(server: ApiServer, context: RequestContext):
   if (info.verb === "watch" && (context.request.method !== "GET" || info.subresource !== "")) {
     throw methodNotAllowed();
   }
-  if (context.request.method === "PATCH") checkPatchType(context);
+  if (context.request.method === "PATCH") checkPatchType(context, resource.kind);
   if (resource.kind.deprecated !== undefined) context.warnings.push(resource.kind.deprecated);
-  checkAccept(context, hasTable(resource, info));
+  checkAccept(context, resource.kind, hasTable(resource, info));
   return await serve(server, resource, context);
 }
 

@@ -1,5 +1,8 @@
 import { forbidden, required } from "@raft2kube/api/errors.ts";
-import { invalid, unsupportedPatchType } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
+import {
+  invalid, unsupportedMediaType, unsupportedPatchType,
+} from "@raft2kube/apimachinery/errors/catalog.ts";
 import { readApply } from "@raft2kube/apimachinery/managed-fields/read-apply.ts";
 import type { Tracked } from "@raft2kube/apimachinery/managed-fields/tracked.ts";
 import {
@@ -14,13 +17,18 @@ import { headerOf, type RequestContext } from "../request/context.ts";
 import { parseMediaType } from "../request/media-type.ts";
 import { isTrue } from "../request/request-info.ts";
 
+const KNOWN_TYPES: readonly string[] = Object.values(PATCH_TYPES);
+/** A strategic patch follows rules of Go's types, which custom resources have not. */
+const CUSTOM_TYPES = KNOWN_TYPES.filter((type) => type !== PATCH_TYPES.strategic);
+
 /** Throws 415 where a patch is of no type that there is; this comes before all but the path. */
-export function checkPatchType({ request, info }: RequestContext): void {
+export function checkPatchType({ request, info }: RequestContext, kind: Kind): void {
   // A patch that is passed on is parsed by the other server.
   if (info.subresource === "proxy") return;
   const [type = ""] = headerOf(request, "content-type").split(";");
-  const known: readonly string[] = Object.values(PATCH_TYPES);
-  if (!known.includes(type.trim())) throw unsupportedPatchType();
+  if (!isBuiltIn(kind)) {
+    if (!CUSTOM_TYPES.includes(type.trim())) throw unsupportedMediaType(CUSTOM_TYPES);
+  } else if (!KNOWN_TYPES.includes(type.trim())) throw unsupportedPatchType();
 }
 
 const SUBJECT = { group: "meta.k8s.io", name: "PatchOptions" };
