@@ -76,7 +76,7 @@ export interface Column<T extends KubeObject = KubeObject> {
   value(object: T, now_ms: number): Cell;
 }
 
-export type Cell = string | number | boolean | null;
+export type Cell = string | number | bigint | boolean | null;
 
 /** A part of an object with a path of its own. */
 export interface Subresource<T extends KubeObject = KubeObject> {

@@ -48,11 +48,13 @@ function attempt<T>(read: () => T): T | undefined {
   }
 }
 
+const exactOf = (value: unknown): Cell => (typeof value === "bigint" ? value : null);
+
 function cellOf(type: string, value: unknown, now_ms: number): Cell {
   switch (type) {
     case "string": return textOf(value);
-    case "integer": return typeof value === "number" ? Math.trunc(value) : null;
-    case "number": return typeof value === "number" ? value : null;
+    case "integer": return typeof value === "number" ? Math.trunc(value) : exactOf(value);
+    case "number": return typeof value === "number" ? value : exactOf(value);
     case "boolean": return typeof value === "boolean" ? value : null;
     case "date":
       if (typeof value !== "string") return null;

@@ -61,10 +61,10 @@ const FLOAT32_MAX = 3.4028235677973366e38;
 
 /** Checks the range of the type, then multipleOf, minimum and maximum. */
 export function checkNumber(
-  schema: Structural, value: number, at: string, found: Findings,
+  schema: Structural, value: number | bigint, at: string, found: Findings,
 ): void {
   const { multipleOf, minimum, maximum } = schema;
-  const range = (each: number, what: string): boolean => {
+  const range = (each: number | bigint, what: string): boolean => {
     const wrong = outOfRange(schema, each);
     if (wrong !== undefined) found.add(invalid("", "", `${what} value must be ${wrong} in ${at}`));
     return wrong === undefined;
@@ -73,7 +73,7 @@ export function checkNumber(
   const fail = (text: string) => found.add(invalid(at, value, `${at} in body should be ${text}`));
   // Upstream compares whole numbers as such, and cuts the bound's fraction off for that.
   const bound = (each: number, what: string): number =>
-    range(each, what) && Number.isInteger(value) ? Math.trunc(each) : each;
+    range(each, what) && isWhole(value) ? Math.trunc(each) : each;
   if (multipleOf !== undefined) {
     const factor = bound(multipleOf, "MultipleOf");
     if (factor <= 0) {
@@ -98,21 +98,26 @@ export function checkNumber(
   found.matches++;
 }
 
-function outOfRange(schema: Structural, value: number): string | undefined {
+/** Integers past 2^53 are bigints, which compare with numbers by their value. */
+const isWhole = (value: number | bigint): boolean =>
+  typeof value === "bigint" || Number.isInteger(value);
+
+function outOfRange(schema: Structural, value: number | bigint): string | undefined {
   const { type, intOrString } = schema;
   if (intOrString) return undefined;
   const format = formatOf(schema);
   const shown = format === "" ? "(default format)" : `with format ${format}`;
   if (type === "integer") {
-    const fits = Number.isInteger(value) && (format === "int32"
-      ? value <= INT32_MAX && value >= -INT32_MAX - 1 : Math.abs(value) <= INT64_MAX);
+    const fits = isWhole(value) && (format === "int32"
+      ? value <= INT32_MAX && value >= -INT32_MAX - 1 : Math.abs(Number(value)) <= INT64_MAX);
     return fits ? undefined : `of type integer ${shown}`;
   }
-  const fits = format !== "float" || Math.abs(value) < FLOAT32_MAX;
+  const fits = format !== "float" || Math.abs(Number(value)) < FLOAT32_MAX;
   return fits ? undefined : `of type number ${shown}`;
 }
 
-function isMultiple(value: number, factor: number): boolean {
+function isMultiple(value: number | bigint, factor: number): boolean {
+  if (typeof value === "bigint") return value % BigInt(factor) === 0n;
   if (Number.isInteger(value) && Number.isInteger(factor)) return value % factor === 0;
   return isNearlyWhole(factor < 1 ? (1 / factor) * value : value / factor);
 }

@@ -55,8 +55,9 @@ function checkPlace(
   if (value !== null) {
     checkJunctors(schema, value, at, found, pair);
     if (typeof value === "string") checkString(schema, value, at, found);
-    else if (typeof value === "number") checkNumber(schema, value, at, found);
-    else if (Array.isArray(value)) checkItems(schema, value, at, found, pair);
+    else if (typeof value === "number" || typeof value === "bigint") {
+      checkNumber(schema, value, at, found);
+    } else if (Array.isArray(value)) checkItems(schema, value, at, found, pair);
   }
   checkEnum(schema, value, at, found);
   if (isObject(value)) checkMembers(schema, value, at, found, pair);

@@ -18,6 +18,8 @@ export function fromJson(json: unknown, type: Type, provider?: TypeProvider): Va
       return fromText(json, type);
     case "number":
       return Number.isInteger(json) && type.kind !== "double" ? BigInt(json) : json;
+    case "bigint":
+      return type.kind === "double" ? Number(json) : json;
     case "boolean":
       return json;
     case "object":

@@ -28,7 +28,7 @@ export class DecodeContext {
 function goWord(value: unknown, goType: string): string {
   if (Array.isArray(value)) return "array";
   if (typeof value === "boolean") return "bool";
-  if (typeof value === "number") {
+  if (typeof value === "number" || typeof value === "bigint") {
     // One that is not whole, or too large for its place, is shown.
     return goType.startsWith("int") ? `number ${value}` : "number";
   }

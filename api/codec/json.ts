@@ -283,6 +283,7 @@ function decodeMap(
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 function decodeScalar(scalar: Scalar, value: unknown, context: DecodeContext): unknown {
+  if (typeof value === "bigint") return decodeLong(scalar, value, context);
   switch (scalar) {
     case "string":
     case "bytes":
@@ -305,6 +306,13 @@ function decodeScalar(scalar: Scalar, value: unknown, context: DecodeContext): u
       if (!Number.isInteger(value)) throw context.mismatch(value, "int64");
       return value;
   }
+}
+
+/** Typed fields are numbers: an int64 past 2^53 is refused, since it would lose digits. */
+function decodeLong(scalar: Scalar, value: bigint, context: DecodeContext): unknown {
+  if (scalar === "double") return Number(value);
+  if (scalar !== "int64") return decodeScalar(scalar, Number(value), context);
+  throw new DecodeError(`the number ${value} cannot be held exactly: its size is above 2^53`);
 }
 
 function base64(value: string): string {

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { exact, parseExact } from "@raft2kube/std/exact-json.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { BODY_DEPTH_MAX } from "../limits.ts";
 import { goSyntaxError } from "../json/go-syntax.ts";
@@ -21,9 +22,8 @@ export function textOf(body: Buffer): string {
 const PARSE_ERROR = "couldn't get version/kind; json parse error: ";
 
 /**
- * Parses JSON as Go's decoder would: duplicate keys are found, whole numbers past 2^53 and nesting
- * past
- * BODY_DEPTH_MAX are refused, since JavaScript would change or not survive them. Throws 400.
+ * Parses JSON as Go's decoder would: duplicate keys are found, integers past 2^53 are bigints, and
+ * nesting past BODY_DEPTH_MAX is refused. Throws 400.
  */
 export function parseJson(body: Buffer, prefix = PARSE_ERROR): Document {
   const text = textOf(body);
@@ -63,9 +63,10 @@ function inOrder(text: string, unknown: readonly string[]): string[] {
 
 /** Halves of letters, which JSON can escape and UTF-8 cannot hold, become U+FFFD as in Go. */
 function wellFormed(text: string): unknown {
-  if (!/\\ud[89a-f]/i.test(text)) return JSON.parse(text);
-  return JSON.parse(text, (_key, value: unknown) =>
-    typeof value === "string" ? value.toWellFormed() : value);
+  if (!/\\ud[89a-f]/i.test(text)) return parseExact(text);
+  const whole = (key: string, value: unknown, context: { source?: string }) =>
+    typeof value === "string" ? value.toWellFormed() : exact(key, value, context);
+  return JSON.parse(text, whole as never);
 }
 
 /** Keys of one object. Most have few, which are looked through; more are looked up. */
@@ -88,7 +89,6 @@ class Keys {
 }
 
 const FEW_KEYS_MAX = 16;
-const NUMBER = /-?\d+(\.\d+)?([eE][+-]?\d+)?/y;
 
 interface Frame {
   /** The keys seen so far; undefined inside an array. */
@@ -120,7 +120,6 @@ class Scanner {
       else if (code === 0x7b || code === 0x5b) this.#open(code === 0x7b);
       else if (code === 0x7d || code === 0x5d) this.#close();
       else if (code === 0x2c) this.#comma();
-      else if (code === 0x2d || (code >= 0x30 && code <= 0x39)) this.#number();
       else this.#at++;
     }
   }
@@ -185,19 +184,5 @@ class Scanner {
     this.#meet?.(this.#path(), isNew);
     if (isNew) return;
     this.duplicates.push(`duplicate field ${JSON.stringify(this.#path())}`);
-  }
-
-  #number(): void {
-    NUMBER.lastIndex = this.#at;
-    const found = NUMBER.exec(this.#text);
-    if (!found) {
-      this.#at++;
-      return;
-    }
-    this.#at += found[0].length;
-    const whole = found[1] === undefined && found[2] === undefined;
-    if (whole && !Number.isSafeInteger(Number(found[0]))) {
-      throw badRequest(`the number ${found[0]} cannot be held exactly: its size is above 2^53`);
-    }
   }
 }

@@ -19,6 +19,7 @@ export function parseYaml(body: Buffer): Document {
   const lines = new LineCounter();
   const options = {
     uniqueKeys: false, version: "1.1", lineCounter: lines, customTags: goTags,
+    intAsBigInt: true,
   } as const;
   const documents = parseAllDocuments(textOf(body), options);
   // Documents after the first are ignored, as upstream does.

@@ -1,3 +1,4 @@
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 import type { Json } from "../json/json.ts";
 import { nameOf, partsOf, type Place } from "./place.ts";
 
@@ -22,6 +23,6 @@ export function doubledItems(place: Place, value: Json, at = ""): string[] {
 function shown(element: string): string {
   const text = element.slice(2);
   if (element.startsWith("v:")) return `[${text}]`;
-  const keys = Object.entries(JSON.parse(text) as Record<string, unknown>);
+  const keys = Object.entries(parseExact(text) as Record<string, unknown>);
   return `[${keys.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(",")}]`;
 }

@@ -1,3 +1,5 @@
+import { parseExact } from "@raft2kube/std/exact-json.ts";
+
 /** The children of a leaf. Most sets are leaves, so these have no map of their own. */
 const NOTHING: ReadonlyMap<string, FieldSet> = new Map();
 
@@ -186,7 +188,7 @@ export function pathText(path: readonly string[]): string {
       const rest = element.slice(2);
       if (element.startsWith("f:")) return `.${rest}`;
       if (element.startsWith("v:")) return `[=${rest}]`;
-      const keys = JSON.parse(rest) as Record<string, unknown>;
+      const keys = parseExact(rest) as Record<string, unknown>;
       const terms = Object.entries(keys).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
       return `[${terms.join(",")}]`;
     })

@@ -1,3 +1,4 @@
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { isObject, type JsonObject } from "../json/json.ts";
 import type { FieldSet } from "./field-set.ts";
@@ -31,7 +32,7 @@ export function clientSideFields(
 
 function parsed(text: string): JsonObject | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseExact(text);
     return isObject(value) ? value : undefined;
   } catch (thrown) {
     if (thrown instanceof SyntaxError) return undefined;

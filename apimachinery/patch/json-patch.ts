@@ -1,3 +1,4 @@
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { isDeepStrictEqual } from "node:util";
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest } from "../errors/catalog.ts";
@@ -95,7 +96,7 @@ function copy(root: Root, from: string): Json {
   const text = JSON.stringify(memberOf(holder, last));
   root.copied_bytes += Buffer.byteLength(text);
   if (root.copied_bytes > JSON_PATCH_COPIES_BYTES_MAX) throw unfit();
-  return JSON.parse(text) as Json;
+  return parseExact(text) as Json;
 }
 
 function sourceOf(operation: Operation): string {

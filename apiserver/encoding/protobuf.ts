@@ -10,6 +10,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { factsOf, hasFacts } from "@raft2kube/api/facts.ts";
 import { hasStruct } from "@raft2kube/api/schema.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 import protobuf from "protobufjs/minimal.js";
 import { badRequest, notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf, parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
@@ -58,7 +59,7 @@ export async function encodeProtobufList(list: ObjectList): Promise<Buffer> {
   const slices = new Slices();
   const parts = [delimited(1, encodeMessage("meta/v1.ListMeta", listMetadata(list)))];
   for (const item of list.items) {
-    const object = JSON.parse(item.toString("utf8")) as KubeObject;
+    const object = parseExact(item.toString("utf8")) as KubeObject;
     if (slices.due) await slices.pause();
     parts.push(delimited(2, encodeMessage(kind.schema, object)));
     if (slices.due) await slices.pause();

@@ -1,5 +1,6 @@
 import type { Column, KubeObject, Printed } from "@raft2kube/api/kind.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { ObjectList } from "../request/answer.ts";
 import type { Transform } from "../request/negotiate.ts";
@@ -127,7 +128,7 @@ async function eachOf(list: ObjectList, make: (object: KubeObject) => object): P
   const slices = new Slices();
   const made: object[] = [];
   for (const item of list.items) {
-    made.push(make(JSON.parse(item.toString("utf8")) as KubeObject));
+    made.push(make(parseExact(item.toString("utf8")) as KubeObject));
     if (slices.due) await slices.pause();
   }
   return made;

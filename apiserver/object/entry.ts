@@ -1,3 +1,4 @@
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 
 /** An entry's strings, labels and fields, the objects around its body, and its event's. */
@@ -53,7 +54,7 @@ export class Entry {
 
   /** Parses the object at each call: the caller owns the result. */
   object<T extends KubeObject = KubeObject>(): T {
-    return JSON.parse(this.body.toString("utf8")) as T;
+    return parseExact(this.body.toString("utf8")) as T;
   }
 }
 

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { ownBytes, ownUtf8 } from "@raft2kube/std/bytes.ts";
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import type { Row } from "./rows.ts";
 import { decodeStoredProtobuf, isProtobuf } from "./stored-protobuf.ts";
@@ -14,7 +15,7 @@ import { decodeStoredProtobuf, isProtobuf } from "./stored-protobuf.ts";
 export function decodeRow<T extends KubeObject = KubeObject>(kind: Kind, row: Row): T {
   const stored = isProtobuf(row.value)
     ? decodeStoredProtobuf(kind, row.value)
-    : (JSON.parse(row.value.toString("utf8")) as KubeObject);
+    : (parseExact(row.value.toString("utf8")) as KubeObject);
   const object = kind.fromStorage ? kind.fromStorage(stored) : stored;
   object.kind = kind.kind;
   object.apiVersion = apiVersionOf(kind);
@@ -43,7 +44,7 @@ export function isSameRow(a: Buffer, b: Buffer): boolean {
   if (a.equals(b)) return true;
   // The same members in any order are as long.
   if (a.length !== b.length || isProtobuf(a) || isProtobuf(b)) return false;
-  return isDeepStrictEqual(JSON.parse(a.toString("utf8")), JSON.parse(b.toString("utf8")));
+  return isDeepStrictEqual(parseExact(a.toString("utf8")), parseExact(b.toString("utf8")));
 }
 
 /** Whether stored JSON is what clients get but for the resourceVersion. */

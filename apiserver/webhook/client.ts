@@ -6,6 +6,7 @@ import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { goSyntaxError } from "@raft2kube/apimachinery/json/go-syntax.ts";
 import type { Json } from "@raft2kube/apimachinery/json/json.ts";
 import type { Random } from "@raft2kube/std/random.ts";
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 import type { Resources } from "../resource/resources.ts";
 import {
   WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_CALLS_MAX, WEBHOOK_REFUSAL_BYTES_MAX,
@@ -156,7 +157,7 @@ async function readBounded(response: IncomingMessage): Promise<Buffer> {
 
 function parsed(text: string): Json {
   try {
-    return JSON.parse(text) as Json;
+    return parseExact(text) as Json;
   } catch (thrown) {
     const why = goSyntaxError(text, thrown as SyntaxError);
     throw new WebhookError(`couldn't get version/kind; json parse error: ${why}`,

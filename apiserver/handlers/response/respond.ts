@@ -1,6 +1,7 @@
 import type { Kind, KubeObject, Printed } from "@raft2kube/api/kind.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { isReason, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { notAcceptableBecause } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
@@ -180,7 +181,7 @@ async function encodeList(
 
 function* parsed(bodies: readonly Buffer[]): Generator<unknown> {
   for (const body of bodies) {
-    const item = JSON.parse(body.toString("utf8")) as KubeObject;
+    const item = parseExact(body.toString("utf8")) as KubeObject;
     const { kind: _kind, apiVersion: _version, ...rest } = item;
     yield rest;
   }
@@ -218,6 +219,6 @@ const typeMembers = (kind: Kind): string =>
 function withoutType(body: Buffer, type: Buffer): Buffer {
   if (body.subarray(0, type.length).equals(type)) return body.subarray(type.length);
   // Stored in another version, or by upstream: its members stand in another order.
-  const { kind: _kind, apiVersion: _version, ...rest } = JSON.parse(body.toString()) as KubeObject;
+  const { kind: _kind, apiVersion: _version, ...rest } = parseExact(body.toString()) as KubeObject;
   return Buffer.from(JSON.stringify(rest).slice(1));
 }
