@@ -23,3 +23,9 @@ export const TIME_ZONES_MAX = 64;
 
 /** Regular expressions that stay compiled. */
 export const PATTERNS_MAX = 1_000;
+
+/**
+ * Bytes of a request that Kubernetes estimates sizes by. It stays what it is when the server's own
+ * limit changes, as estimates decide which rules a definition may have.
+ */
+export const REQUEST_BYTES_MAX = 3 * 1024 * 1024;
