@@ -1,4 +1,6 @@
+import type { BuiltInKind } from "@raft2kube/api/kind.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
+import { definitionKind } from "@raft2kube/apiextensions/definition/kind.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { Admission } from "./admission/chain.ts";
@@ -34,6 +36,10 @@ import { measured } from "@raft2kube/encryption/measured.ts";
 /** The parts that the layers of one apiserver use; each layer declares its own share of them. */
 export type Assembled = HttpServer & BootstrapServer;
 
+/** All kinds, that of definitions with the rules for schemas, which the facts' kind lacks. */
+const SERVED: readonly BuiltInKind[] = KINDS.map((kind) =>
+  (kind.schema === definitionKind.schema ? definitionKind as unknown as BuiltInKind : kind));
+
 export type Stop = () => Promise<void> | void;
 
 /** Makes the parts of a server and connects them; `stops` undoes it, in order. */
@@ -46,7 +52,7 @@ export async function assemble(
   const { encryption: given = NO_ENCRYPTION } = options;
   const encryption = measured(given, metrics.registry, clock);
   showEncryption(metrics.registry, given, options.encryptionReloads);
-  const resources = new Resources(KINDS, etcd, clock, { ...options, encryption });
+  const resources = new Resources(SERVED, etcd, clock, { ...options, encryption });
   metrics.show(resources, etcd);
   const stops: Stop[] = [() => resources.close(), () => metrics.close()];
   // The server waits for its last answer, so watches end first.

@@ -6,10 +6,7 @@ import {
 import { type FieldError, invalid } from "@raft2kube/api/errors.ts";
 import type { CustomResourceDefinition } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
-import {
-  immutable, validateMetadata, validateMetadataUpdate,
-} from "@raft2kube/api/validation/metadata.ts";
-import { dnsSubdomain } from "@raft2kube/api/validation/names.ts";
+import { immutable } from "@raft2kube/api/validation/metadata.ts";
 import { isKnownFormat } from "../formats.ts";
 import { validateApproval } from "./approval.ts";
 import { isEstablished, type Leniency, leniencyOf, STRICT } from "./leniency.ts";
@@ -24,11 +21,11 @@ import { schemasIn } from "./walk.ts";
 type Definition = CustomResourceDefinition;
 
 const { strategy, subresources } = customResourceDefinition;
+const status = subresources["status"]!;
 
 /** Replaces the kind of the facts in the kinds that a server serves. */
 export const definitionKind: Kind<Definition> = {
   ...customResourceDefinition,
-  notActedOn: undefined,
   strategy: {
     ...strategy,
     prepareCreate(object, context) {
@@ -39,22 +36,25 @@ export const definitionKind: Kind<Definition> = {
       strategy.prepareUpdate(object, old, context);
       addStoredVersion(object);
     },
-    validateCreate: (object) => [
-      ...validateMetadata(object.metadata, false, (name) => nameErrors(object, name)),
+    validateCreate: (object, context) => [
+      ...strategy.validateCreate(object, context), ...validateName(object),
       ...validate(object, STRICT),
     ],
-    validateUpdate: (object, old) => [
-      ...updateErrors(object, old), ...validate(object, leniencyOf(object, old), old),
+    validateUpdate: (object, old, context) => [
+      ...strategy.validateUpdate(object, old, context),
+      ...validate(object, leniencyOf(object, old), old),
     ],
     warnings: formatWarnings,
   },
   subresources: {
     ...subresources,
     status: {
-      ...subresources["status"]!,
+      ...status,
       strategy: {
-        ...subresources["status"]!.strategy!,
-        validateUpdate: (object, old) => [...updateErrors(object, old), ...validateStatus(object)],
+        ...status.strategy!,
+        validateUpdate: (object, old, context) => [
+          ...status.strategy!.validateUpdate(object, old, context), ...validateStatus(object),
+        ],
       },
     },
   },
@@ -68,15 +68,9 @@ function addStoredVersion(crd: Definition): void {
   crd.status = { ...crd.status!, storedVersions: [...storedVersions, stored] };
 }
 
-function nameErrors({ spec }: Definition, name: string): string[] {
-  return [...dnsSubdomain(name), ...name === `${spec.names.plural}.${spec.group}` ? []
-    : ['must be spec.names.plural+"."+spec.group']];
-}
-
-/** Upstream looks at metadata for any kind, and again for this one: a cause stands twice. */
-function updateErrors({ metadata }: Definition, old: Definition): FieldError[] {
-  const errors = validateMetadataUpdate(metadata, old.metadata);
-  return [...errors, ...errors];
+function validateName({ metadata: { name = "" }, spec }: Definition): FieldError[] {
+  if (name === "" || name === `${spec.names.plural}.${spec.group}`) return [];
+  return [invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')];
 }
 
 function validate(crd: Definition, leniency: Leniency, old?: Definition): FieldError[] {
