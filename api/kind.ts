@@ -92,6 +92,8 @@ export interface Subresource<T extends KubeObject = KubeObject> {
 
 /** A smaller object read out of, and written back into, its parent. */
 export interface View<T extends KubeObject> {
+  /** The parent's field that a Scale's replicas are, as a path; by default `spec.replicas`. */
+  readonly replicasPath?: readonly string[];
   read(object: T): KubeObject;
   /** Copies the view's spec into `object`, in place; errors name fields of the view. */
   write(object: T, view: KubeObject): FieldError[];

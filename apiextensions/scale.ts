@@ -86,6 +86,7 @@ export function customScaleView(scale: CustomResourceSubresourceScale): View<Kub
     return value;
   };
   return {
+    replicasPath: pathOf(specReplicasPath),
     read(object): Scale {
       const wanted = read(object, specReplicasPath, NUMBER);
       if (wanted === undefined) {

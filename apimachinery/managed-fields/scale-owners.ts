@@ -12,11 +12,11 @@ export const SCALE_TRACKED: Tracked = {
   elsewhere: () => undefined,
 };
 
-const REPLICAS = ["f:spec", "f:replicas"];
+const REPLICAS = ["spec", "replicas"];
 
-function replicas(): FieldSet {
+function replicas(path: readonly string[] = REPLICAS): FieldSet {
   const fields = new FieldSet();
-  fields.insert(REPLICAS);
+  fields.insert(path.map((name) => `f:${name}`));
   return fields;
 }
 
@@ -24,40 +24,45 @@ function ownersOf(object: KubeObject): Owner[] {
   return areTracked(object.metadata.managedFields) ? readOwners(object) : [];
 }
 
-function owns(owner: Owner): boolean {
-  return !owner.fields.intersection(replicas()).empty;
+function owns(owner: Owner, path?: readonly string[]): boolean {
+  return !owner.fields.intersection(replicas(path)).empty;
 }
 
 function same(a: Owner, b: Owner): boolean {
   return a.manager === b.manager && a.operation === b.operation && a.subresource === b.subresource;
 }
 
-/** Sets a Scale's managedFields: the managers that own the replicas through the parent. */
-export function ownersToScale(parent: KubeObject, scale: KubeObject): void {
+/** Sets a Scale's managedFields: the managers that own the parent's replicas, which lie at `path`. */
+export function ownersToScale(
+  parent: KubeObject, scale: KubeObject, path?: readonly string[],
+): void {
   const { apiVersion } = SCALE_TRACKED;
   writeOwners(
     scale,
     ownersOf(parent)
-      .filter(owns)
+      .filter((owner) => owns(owner, path))
       .map((owner) => ({ ...owner, apiVersion, fields: replicas() })),
   );
 }
 
 /** Takes the owners of a changed Scale over into its parent. */
-export function ownersToParent(kind: Kind, parent: KubeObject, scale: KubeObject): void {
-  const ofScale = ownersOf(scale).filter(owns);
+export function ownersToParent(
+  kind: Kind, parent: KubeObject, scale: KubeObject, path?: readonly string[],
+): void {
+  const ofScale = ownersOf(scale).filter((owner) => owns(owner));
   const before = ownersOf(parent);
   const kept = before.map((owner) => {
-    const stays = !owns(owner) || ofScale.some((each) => same(each, owner));
-    return stays ? owner : { ...owner, fields: owner.fields.difference(replicas()) };
+    const stays = !owns(owner, path) || ofScale.some((each) => same(each, owner));
+    return stays ? owner : { ...owner, fields: owner.fields.difference(replicas(path)) };
   });
   const added = ofScale
-    .filter((each) => !kept.some((owner) => same(owner, each) && owns(owner)))
+    .filter((each) => !kept.some((owner) => same(owner, each) && owns(owner, path)))
     .map((each) => ({
       ...each,
       // Upstream takes the time from the parent, which has none for a new manager.
       time: before.find((owner) => same(owner, each))?.time,
       apiVersion: apiVersionOf(kind),
+      fields: replicas(path),
       fields: replicas(),
     }));
   writeOwners(parent, [...kept, ...added]);

@@ -41,14 +41,14 @@ export async function serveScale(
       transform(current) {
         const object = structuredClone(current!);
         const before = view.read(object);
-        ownersToScale(object, before);
+        ownersToScale(object, before, view.replicasPath);
         const scale = wanted(before);
         checkScale(resource, name, scale, object);
         const findings = view.write(object, scale);
         if (findings.length > 0) {
           throw invalid({ group: SCALE.group, name: SCALE.kind }, name, findings);
         }
-        ownersToParent(resource.kind, object, scale);
+        ownersToParent(resource.kind, object, scale, view.replicasPath);
         return object;
       },
     },
