@@ -1,11 +1,12 @@
 import type { BuiltInKind } from "@raft2kube/api/kind.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { definitionKind } from "@raft2kube/apiextensions/definition/kind.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { Admission } from "./admission/chain.ts";
 import { NO_CONFIGURATION } from "./admission/configuration.ts";
 import { admissionPlugins } from "./admission/plugins.ts";
+import { WebhookConfigurations } from "./admission/webhooks/configurations.ts";
 import { Aggregation } from "./aggregation/aggregation.ts";
 import { Authenticator } from "./authn/authenticator.ts";
 import { BootstrapTokens } from "./authn/bootstrap-tokens.ts";
@@ -42,6 +43,17 @@ const SERVED: readonly BuiltInKind[] = KINDS.map((kind) =>
 
 export type Stop = () => Promise<void> | void;
 
+/** Starts the indexes that follow watch caches; resolves once they have read all there is. */
+async function followCaches(resources: Resources, metrics: Metrics, clock: Clock) {
+  return {
+    roles: await RoleIndex.follow(resources),
+    graph: await NodeGraph.follow(resources, metrics.authorization, clock),
+    removedNodes: await RemovedNodes.follow(resources),
+    webhookConfigurations: await WebhookConfigurations.follow(resources),
+    customResources: await CustomResources.follow(resources, () => undefined),
+  };
+}
+
 /** Makes the parts of a server and connects them; `stops` undoes it, in order. */
 export async function assemble(
   options: ApiserverOptions,
@@ -59,11 +71,9 @@ export async function assemble(
   closing.addEventListener("abort", () => resources.endWatches(), { once: true });
   try {
     const policy = await readPolicy();
-    const roles = await RoleIndex.follow(resources);
-    const customResources = await CustomResources.follow(resources, () => undefined);
-    const graph = await NodeGraph.follow(resources, metrics.authorization, clock);
-    const removedNodes = await RemovedNodes.follow(resources);
-    stops.unshift(...[customResources, roles, graph, removedNodes].map((part) => () => part.close()));
+    const indexes = await followCaches(resources, metrics, clock);
+    const { roles, graph, removedNodes, customResources } = indexes;
+    stops.unshift(...Object.values(indexes).map((index) => () => index.close()));
     const keys = readSigningKeys(serviceAccountKey);
     const { issuer, audiences = [issuer] } = serviceAccountKey;
     const verifier = new TokenVerifier({
@@ -82,22 +92,17 @@ export async function assemble(
     stops.unshift(() => scraper.close(), () => webhooks.connections.close());
     stops.unshift(() => aggregation.close());
     const server: Assembled = {
-      options,
-      clock,
-      random,
-      etcd,
-      resources,
-      customResources,
-      policy,
-      roles,
-      closing,
+      ...{ options, clock, random, etcd, resources, customResources, policy, roles, closing },
       authenticator: authenticatorOf(options, {
         verifier, removedNodes, metrics, bootstrap: { audiences, resources, clock },
       }),
       authorizer,
       admission: new Admission(
         admissionPlugins(
-          { resources, clock, graph, authorizer, configuration, metrics: metrics.podSecurity },
+          {
+            ...indexes, resources, clock, authorizer, configuration, webhooks,
+            metrics: metrics.podSecurity, webhookMetrics: metrics.webhooks,
+          },
           options.admission,
         ),
         metrics.admission,

@@ -287,6 +287,9 @@ export const AGGREGATED_DISCOVERY_MS = 5_000;
 /** Requests passed on to one aggregated API server at a time, besides watches and streams. */
 export const AGGREGATED_IN_FLIGHT_MAX = 200;
 
+/** Audit annotations of one request: some for each webhook and policy that it concerns. */
+export const AUDIT_ANNOTATIONS_MAX = 256;
+
 /** The longest name of a field manager. */
 export const FIELD_MANAGER_BYTES_MAX = 128;
 

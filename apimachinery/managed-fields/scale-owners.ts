@@ -63,7 +63,6 @@ export function ownersToParent(
       time: before.find((owner) => same(owner, each))?.time,
       apiVersion: apiVersionOf(kind),
       fields: replicas(path),
-      fields: replicas(),
     }));
   writeOwners(parent, [...kept, ...added]);
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { AdmissionMetrics, Pass, PassMetrics } from "../metrics/admission.ts";
+import { checkManagedFields } from "./mutation.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "./plugin.ts";
 
 /** One plugin's part in a pass. */
@@ -25,8 +26,15 @@ export class Admission {
     this.#metrics = { admit: metrics.ofStep("admit"), validate: metrics.ofStep("validate") };
   }
 
+  /** Lets the plugins change the object; again when a webhook or policy has changed it. */
   async admit(request: AdmissionRequest): Promise<void> {
+    const { reinvocation, object } = request;
+    const before = object?.metadata?.managedFields;
     await this.#pass("admit", request);
+    if (!reinvocation.isRequested) return;
+    reinvocation.isSecond = true;
+    await this.#pass("admit", request);
+    checkManagedFields(request, before);
   }
 
   async validate(request: AdmissionRequest): Promise<void> {

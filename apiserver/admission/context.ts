@@ -2,8 +2,11 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import type { NodeGraph } from "../authz/node/graph.ts";
 import type { PodSecurityMetrics } from "../metrics/admission.ts";
+import type { WebhookMetrics } from "../metrics/webhooks.ts";
 import type { Resources } from "../resource/resources.ts";
+import type { WebhookClient } from "../webhook/client.ts";
 import type { AdmissionConfiguration } from "./configuration.ts";
+import type { WebhookConfigurations } from "./webhooks/configurations.ts";
 
 /** The parts of the server that plugins read. */
 export interface AdmissionContext {
@@ -13,4 +16,7 @@ export interface AdmissionContext {
   authorizer: Authorizer;
   configuration: AdmissionConfiguration;
   metrics: PodSecurityMetrics;
+  webhooks: WebhookClient;
+  webhookMetrics: WebhookMetrics;
+  webhookConfigurations: WebhookConfigurations;
 }

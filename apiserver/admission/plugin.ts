@@ -1,7 +1,10 @@
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
+import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import type { Resource } from "../resource/resource.ts";
+import { AuditAnnotations } from "./annotations.ts";
+import { Reinvocation } from "./reinvocation.ts";
 
 /** The parts of a write besides its object that admission reads. */
 interface AdmissionOptions {
@@ -10,6 +13,14 @@ interface AdmissionOptions {
   subresource: string;
   /** Texts for `Warning:` headers. */
   warnings: string[];
+  /** The options of the operation as the client gave them, for webhooks and expressions. */
+  options?: JsonObject | undefined;
+  /** Whether the server writes for itself. */
+  isInternal?: boolean | undefined;
+  /** Signal that is aborted when the client has gone, or the server closes. */
+  signal?: AbortSignal | undefined;
+  /** The time, by the clock's `monotonic`, at which the request ends. */
+  deadline_ms?: number | undefined;
 }
 
 /** A write on its way into the store, as admission plugins see it. */
@@ -23,6 +34,8 @@ export interface AdmissionRequest extends AdmissionOptions {
   object: KubeObject | undefined;
   /** The stored object; undefined for CREATE. Frozen. */
   old: KubeObject | undefined;
+  readonly reinvocation: Reinvocation;
+  readonly annotations: AuditAnnotations;
 }
 
 /** The request of a write of `object`, where there is one, over `old`, where there is one. */
@@ -31,10 +44,15 @@ export function admissionRequest(
   resource: Resource,
   { namespace = "", name = "" }: { namespace?: string; name?: string },
   { object, old }: { object?: KubeObject | undefined; old?: KubeObject | undefined },
-  { user, dryRun, subresource, warnings }: AdmissionOptions,
+  given: AdmissionOptions,
 ): AdmissionRequest {
-  const options = { user, dryRun, subresource, warnings };
-  return { operation, resource, namespace, name, object, old, ...options };
+  const { user, dryRun, subresource, warnings, options, isInternal, signal, deadline_ms } = given;
+  return {
+    operation, resource, namespace, name, object, old,
+    user, dryRun, subresource, warnings, options, isInternal, signal, deadline_ms,
+    reinvocation: new Reinvocation(),
+    annotations: new AuditAnnotations(),
+  };
 }
 
 /**

@@ -22,6 +22,8 @@ import { runtimeClass } from "./plugins/runtime-class.ts";
 import { serviceAccount } from "./plugins/service-account.ts";
 import { storageObjectInUseProtection } from "./plugins/storage-object-in-use-protection.ts";
 import { taintNodesByCondition } from "./plugins/taint-nodes-by-condition.ts";
+import { mutatingAdmissionWebhook } from "./webhooks/mutating.ts";
+import { validatingAdmissionWebhook } from "./webhooks/validating.ts";
 
 /** All plugins by upstream's names, in the order in which they run, which is upstream's too. */
 const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionPlugin>> = {
@@ -43,6 +45,8 @@ const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionP
   CertificateSubjectRestriction: certificateSubjectRestriction,
   DefaultIngressClass: defaultIngressClass,
   DenyServiceExternalIPs: denyServiceExternalIPs,
+  MutatingAdmissionWebhook: mutatingAdmissionWebhook,
+  ValidatingAdmissionWebhook: validatingAdmissionWebhook,
   // Last: what it takes out of a quota is lost when another refuses after it.
   ResourceQuota: resourceQuota,
 };

@@ -7,9 +7,9 @@ import { headerOf, type RequestContext } from "../request/context.ts";
 
 /** The options of a writing request. */
 export function writeOptionsOf(context: RequestContext): WriteOptions {
-  const { query, user, warnings, info } = context;
   const userAgent = headerOf(context.request, "user-agent");
-  return readWriteOptions(query, { user, warnings, info, userAgent });
+  const { query, user, warnings, info, signal, deadline_ms } = context;
+  return readWriteOptions(query, { user, warnings, info, signal, deadline_ms, userAgent });
 }
 
 /** The object in a request's body. Throws 400 on another one, 415 on a body of another type. */

@@ -108,7 +108,9 @@ export function deadline(clock: Clock, metrics: RequestMetrics): Filter {
     if (longRunning) return await next();
     const { promise: late, reject } = Promise.withResolvers<never>();
     let isLate = false;
-    const timer = clock.after(timeoutOf(context.query), () => {
+    const timeout_ms = timeoutOf(context.query);
+    context.deadline_ms = clock.monotonic() + timeout_ms;
+    const timer = clock.after(timeout_ms, () => {
       isLate = true;
       reject(timeout("request did not complete within the allotted timeout"));
     });

@@ -16,6 +16,7 @@ import { RequestMetrics } from "./requests.ts";
 import { StoreMetrics } from "./resource-metrics.ts";
 import { HealthMetrics, ServerMetrics } from "./server.ts";
 import type { MeasuredResources } from "./shared.ts";
+import { WebhookMetrics } from "./webhooks.ts";
 
 const log = logger("apiserver");
 
@@ -30,6 +31,7 @@ export class Metrics {
   readonly authorization: AuthorizationMetrics;
   readonly admission: AdmissionMetrics = new AdmissionMetrics(this.registry);
   readonly podSecurity: PodSecurityMetrics = new PodSecurityMetrics(this.registry);
+  readonly webhooks: WebhookMetrics = new WebhookMetrics(this.registry);
   readonly services: ServiceMetrics;
   readonly server: ServerMetrics = new ServerMetrics(this.registry);
   /** Metrics of health, served apart at `/metrics/slis`. */

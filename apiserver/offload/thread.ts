@@ -12,6 +12,7 @@ import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 import type { BytesAnswer } from "../request/answer.ts";
 import { giveBody } from "../request/body.ts";
 import type { Incoming, RequestContext } from "../request/context.ts";
+import { timeoutOf } from "../request/request-info.ts";
 import type { LargeAnswer, LargeRequest, ThreadInit } from "./large-thread.ts";
 
 // An apiserver without an endpoint, which its owner ends. If it cannot start, the thread ends.
@@ -48,5 +49,6 @@ function contextOf({ context, ...given }: LargeRequest, signal: AbortSignal): Re
   giveBody(request, asBuffer(given.body));
   const query = new URLSearchParams(given.query);
   const none = { response: undefined as never, upgrade: undefined, cut: () => undefined };
-  return { ...context, ...none, request, query, signal, warnings: [] };
+  const deadline_ms = server.clock.monotonic() + timeoutOf(query);
+  return { ...context, ...none, request, query, signal, deadline_ms, warnings: [] };
 }

@@ -4,6 +4,7 @@ import { type FieldError, notSupported } from "@raft2kube/api/errors.ts";
 import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { badRequest, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { checkHead } from "@raft2kube/apimachinery/decode/decode.ts";
+import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { isTrue, wholeNumber } from "../request/request-info.ts";
 import { dryRunComplaints } from "./write-options.ts";
 
@@ -20,6 +21,24 @@ export interface DeleteRequest {
   uid: string | undefined;
   resourceVersion: string | undefined;
   dryRun: boolean;
+  /** Whether admission has decided about the request by which the object goes: an eviction. */
+  isAdmitted?: boolean;
+}
+
+/** The options as webhooks are shown them. */
+export function deleteOptionsOf(request: DeleteRequest): JsonObject {
+  const { gracePeriod_s, propagation, orphanDependents, uid, resourceVersion, dryRun } = request;
+  const preconditions = {
+    ...(uid !== undefined && { uid }),
+    ...(resourceVersion !== undefined && { resourceVersion }),
+  };
+  return {
+    ...(gracePeriod_s !== undefined && { gracePeriodSeconds: gracePeriod_s }),
+    ...(Object.keys(preconditions).length > 0 && { preconditions }),
+    ...(orphanDependents !== undefined ? { orphanDependents }
+      : propagation !== undefined && { propagationPolicy: propagation }),
+    ...(dryRun && { dryRun: ["All"] }),
+  };
 }
 
 /** The body as its schema reads it: absent members are undefined. */

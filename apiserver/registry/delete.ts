@@ -3,7 +3,7 @@ import { admissionRequest } from "../admission/plugin.ts";
 import type { Writer } from "./writer.ts";
 import { conflict, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
-import type { DeleteRequest } from "./delete-options.ts";
+import { type DeleteRequest, deleteOptionsOf } from "./delete-options.ts";
 import { isDefinitions, planDefinitionDelete } from "./definition-deletion.ts";
 import { type DeletePlan, planDelete } from "./delete-plan.ts";
 import { isNamespaces, planNamespaceDelete } from "./namespace-deletion.ts";
@@ -24,16 +24,27 @@ export async function deleteObject(
   const changed = await store.change<KubeObject>(namespace, name, async (current) => {
     if (current === undefined) throw notFound(subject, name);
     checkPreconditions(resource, current, request);
-    const asked = { ...options, subresource: "" };
-    const { metadata } = current;
-    await writer.admission.validate(
-      admissionRequest("DELETE", resource, metadata, { old: current }, asked));
+    if (!request.isAdmitted) await admit(writer, resource, current, request, options);
     plan = planFor(writer, resource, current, request);
     return attemptOf(plan, current, request);
   });
   if (changed.deleted) await resource.allocation?.release(changed.object);
   // A dry run says what would be.
   return { ...changed, deleted: plan?.do === "remove" };
+}
+
+async function admit(
+  { admission }: Writer,
+  resource: Resource,
+  current: KubeObject,
+  request: DeleteRequest,
+  given: WriteOptions,
+): Promise<void> {
+  const asked = { ...given, subresource: "", options: deleteOptionsOf(request) };
+  const deletion =
+    admissionRequest("DELETE", resource, current.metadata, { old: current }, asked);
+  await admission.admit(deletion);
+  await admission.validate(deletion);
 }
 
 function attemptOf(

@@ -22,6 +22,7 @@ export function internalWrite(fieldManager = "kube-apiserver"): WriteOptions {
     fieldValidation: "Strict",
     subresource: "",
     warnings: [],
+    isInternal: true,
   };
 }
 

@@ -1,7 +1,7 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
-import type { KubeObject, UpdateStrategy } from "@raft2kube/api/kind.ts";
+import type { KubeObject, UpdateStrategy, View } from "@raft2kube/api/kind.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { admissionRequest } from "../admission/plugin.ts";
+import { type AdmissionRequest, admissionRequest } from "../admission/plugin.ts";
 import type { Writer } from "./writer.ts";
 import type { Entry } from "../object/entry.ts";
 import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
@@ -24,6 +24,8 @@ export interface Update {
   name: string;
   /** The endpoint that the change comes through; by default the kind's own. */
   strategy?: UpdateStrategy<KubeObject>;
+  /** The part of the object that the endpoint shows, and that admission is about: scale. */
+  view?: View<KubeObject>;
   /** Whether an absent object is created. */
   mayCreate: boolean;
   /**
@@ -163,8 +165,7 @@ async function attempt(
   checkPreconditions(resource, update, options, object, old);
   if (!update.owns) updateManagedFields(resource, object, old, options, context.now_ms);
   keepSystemFields(object, old);
-  const request = admissionRequest("UPDATE", resource, update, { object, old }, options);
-  await writer.admission.admit(request);
+  const request = await admit(writer, resource, update, options, { object, old });
   const strategy = update.strategy ?? resource.kind.strategy;
   strategy.prepareUpdate(object, old, context);
   const findings = strategy.validateUpdate(object, old, context);
@@ -178,6 +179,23 @@ async function attempt(
   if (options.dryRun) return { do: "keep", object };
   const finished = isFinished(object) && !isUnemptied(resource.kind, object);
   return { do: finished ? "delete" : "write", object };
+}
+
+/** Lets admission change the object, or the part of it that the endpoint shows. */
+async function admit(
+  { admission }: Writer,
+  resource: Resource,
+  update: Update,
+  options: WriteOptions,
+  { object, old }: { object: KubeObject; old: KubeObject },
+): Promise<AdmissionRequest> {
+  const { view } = update;
+  const shown = view ? { object: view.read(object), old: view.read(old) } : { object, old };
+  const request = admissionRequest("UPDATE", resource, update, shown, options);
+  await admission.admit(request);
+  const findings = view?.write(object, shown.object) ?? [];
+  if (findings.length > 0) throw invalid(resource.kindSubject, update.name, findings);
+  return request;
 }
 
 function checkPreconditions(

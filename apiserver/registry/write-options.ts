@@ -9,7 +9,8 @@ import {
 } from "@raft2kube/api/errors.ts";
 import type { FieldValidation } from "@raft2kube/apimachinery/decode/decode.ts";
 import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
-import type { RequestInfo } from "../request/request-info.ts";
+import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
+import type { RequestContext } from "../request/context.ts";
 import { FIELD_MANAGER_BYTES_MAX } from "../limits.ts";
 
 /** The options of every write. */
@@ -21,6 +22,14 @@ export interface WriteOptions {
   subresource: string;
   /** Texts for `Warning:` headers, filled on the way. */
   warnings: string[];
+  /** The options as the client gave them: those that an admission webhook is shown. */
+  options?: JsonObject;
+  /** Whether the server writes for itself: such writes are not shown to webhooks and policies. */
+  isInternal?: boolean;
+  /** Signal that is aborted when the client has gone. */
+  signal?: AbortSignal | undefined;
+  /** The end of the request's time, by the clock's `monotonic`. */
+  deadline_ms?: number | undefined;
 }
 
 /** The structure that a verb's options are named by in complaints. */
@@ -35,9 +44,11 @@ const OPTIONS: Readonly<Record<string, string>> = {
 /** The options in a query. Throws 422 on a value that does not exist. */
 export function readWriteOptions(
   query: URLSearchParams,
-  request: { user: RequestUser; info: RequestInfo; warnings: string[]; userAgent: string },
+  request: Pick<RequestContext, "user" | "info" | "warnings" | "signal" | "deadline_ms"> & {
+    readonly userAgent: string;
+  },
 ): WriteOptions {
-  const { user, info, warnings, userAgent } = request;
+  const { user, info, warnings, userAgent, signal, deadline_ms } = request;
   const named = own(OPTIONS, info.verb) ?? "CreateOptions";
   const findings = named === "DeleteOptions" ? [] : complaintsAbout(query);
   if (findings.length > 0) throw invalid({ group: "meta.k8s.io", name: named }, "", findings);
@@ -48,7 +59,19 @@ export function readWriteOptions(
     dryRun: query.getAll("dryRun").length > 0,
     fieldManager: query.get("fieldManager") || managerOf(userAgent),
     fieldValidation: (query.get("fieldValidation") || "Warn") as FieldValidation,
+    options: optionsIn(query),
+    signal,
+    deadline_ms,
   };
+}
+
+function optionsIn(query: URLSearchParams): JsonObject {
+  const dryRun = query.getAll("dryRun");
+  const named = ["fieldManager", "fieldValidation"].flatMap((name) => {
+    const value = query.get(name) ?? "";
+    return value === "" ? [] : [[name, value]];
+  });
+  return { ...(dryRun.length > 0 && { dryRun }), ...Object.fromEntries(named) as object };
 }
 
 function complaintsAbout(query: URLSearchParams): FieldError[] {

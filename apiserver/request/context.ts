@@ -34,6 +34,8 @@ export interface RequestContext {
   readonly signal: AbortSignal;
   /** The connection, when the client asks for another protocol on it. */
   readonly upgrade: { socket: Duplex; head: Buffer } | undefined;
+  /** The end of the request's time, by the clock's `monotonic`; undefined for one that lasts. */
+  deadline_ms?: number | undefined;
   /** Ends the request without (the rest of) an answer. */
   cut(): void;
   /** Called with the bytes of the request's body. */

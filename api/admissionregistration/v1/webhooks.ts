@@ -20,7 +20,6 @@ const REVIEW_VERSIONS = ["v1", "v1beta1"];
 const TIMEOUT_S_MAX = 30;
 const TIMEOUT_BY_DEFAULT_S = 10;
 const HTTPS = 443;
-const ADMISSION = "is stored, but admission does not call it yet";
 
 type Configuration = MutatingWebhookConfiguration | ValidatingWebhookConfiguration;
 type Webhook = MutatingWebhook | ValidatingWebhook;
@@ -120,7 +119,6 @@ export const validatingWebhooks: Kind<ValidatingWebhookConfiguration> =
   defineKind<ValidatingWebhookConfiguration>(VALIDATING, {
     generation: "content",
     unconditionalUpdate: false,
-    notActedOn: `ValidatingWebhookConfiguration ${ADMISSION}`,
     defaults,
     validateCreate: (object) => validate(object),
     validateUpdate: (object, old) => validate(object, old),
@@ -131,7 +129,6 @@ export const mutatingWebhooks: Kind<MutatingWebhookConfiguration> =
   defineKind<MutatingWebhookConfiguration>(MUTATING, {
     generation: "content",
     unconditionalUpdate: false,
-    notActedOn: `MutatingWebhookConfiguration ${ADMISSION}`,
     defaults(object) {
       defaults(object);
       for (const hook of object.webhooks ?? []) hook.reinvocationPolicy ??= "Never";

@@ -3,7 +3,7 @@ import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { AdmissionContext } from "../context.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "../plugin.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { namespaceLookup } from "./namespace.ts";
+import { namespaceLookup } from "../matching/namespace.ts";
 
 /** Namespaces that the cluster cannot be without. */
 const IMMORTAL = new Set(["default", "kube-system", "kube-public"]);

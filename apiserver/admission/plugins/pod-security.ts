@@ -16,7 +16,7 @@ import { changesImages } from "@raft2kube/pod-security/update.ts";
 import type { PodSecurityMetrics, PodSecuritySubject } from "../../metrics/admission.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
-import { namespaceLookup } from "./namespace.ts";
+import { namespaceLookup } from "../matching/namespace.ts";
 
 /** Subresources of pods that do not change what runs. */
 const IGNORED_PARTS = new Set([

@@ -15,7 +15,7 @@ import { timeText } from "@raft2kube/apimachinery/time.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { writeOptionsOf } from "../write-request.ts";
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
-import { bindPod } from "../subresources/binding.ts";
+import { admitBinding, bindPod } from "../subresources/binding.ts";
 import { validateLocalQuestion, validateQuestion } from "./review-rules.ts";
 import { fieldSelectorText, ignoredSelectors } from "./review-selectors.ts";
 import { successStatus } from "../subresources/success.ts";
@@ -31,15 +31,18 @@ interface Review extends KubeObject {
 /** A Binding posted to its collection is the same as one posted to its pod. */
 async function bind(
   server: ApiServer,
+  resource: Resource,
   context: RequestContext,
   object: KubeObject,
 ): Promise<Answer> {
-  const dryRun = context.query.has("dryRun");
+  const options = writeOptionsOf(context);
   const { name = "" } = object.metadata;
   if (name === "") throw badRequest("a Binding has the name of its pod");
   const [wrong] = pathSegment(name);
   if (wrong !== undefined) throw badRequest(`name of the pod: ${wrong}`);
-  await bindPod(server, context.info.namespace, name, object, dryRun);
+  const { namespace } = context.info;
+  await admitBinding(server, resource, { namespace, name }, object, options);
+  await bindPod(server, namespace, name, object, options.dryRun);
   return objectAnswer(successStatus(201), undefined, 201);
 }
 
@@ -68,7 +71,9 @@ export async function serveReview(
   context: RequestContext,
   object: KubeObject,
 ): Promise<Answer> {
-  if (resource.kind.kind === "Binding") return await bind(server, context, object);
+  if (resource.kind.kind === "Binding") {
+    return await bind(server, resource, context, object);
+  }
   const answer = ANSWERS[resource.kind.kind];
   if (answer === undefined) throw methodNotAllowed();
   const review: Review = object;

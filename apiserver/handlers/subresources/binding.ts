@@ -1,5 +1,7 @@
 import type { Binding as CoreBinding, Pod as CorePod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { admissionRequest } from "../../admission/plugin.ts";
+import type { WriteOptions } from "../../registry/write-options.ts";
 import type { ApiServer } from "../server.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { badRequest, conflict, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -25,7 +27,7 @@ type Pod = CorePod & KubeObject;
 /** POST pods/NAME/binding: the scheduler puts a pod on a node, once. */
 export async function serveBinding(
   server: ApiServer,
-  _resource: Resource,
+  resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
   const { info } = context;
@@ -34,8 +36,24 @@ export async function serveBinding(
   if (binding.metadata.name !== info.name) {
     throw badRequest("name in URL does not match name in Binding object");
   }
+  await admitBinding(server, resource, info, binding, options);
   await bindPod(server, info.namespace, info.name, binding, options.dryRun);
   return objectAnswer(successStatus(201), undefined, 201);
+}
+
+/** Admission of a Binding, through its pod or its own collection. */
+export async function admitBinding(
+  { admission }: Pick<ApiServer, "admission">,
+  resource: Resource,
+  { namespace, name }: { namespace: string; name: string },
+  binding: Binding,
+  options: WriteOptions,
+): Promise<void> {
+  const place = { namespace, name };
+  binding.metadata.namespace ??= namespace;
+  const request = admissionRequest("CREATE", resource, place, { object: binding }, options);
+  await admission.admit(request);
+  await admission.validate(request);
 }
 
 /** Puts a pod on the node of a binding. Throws 409 when it is on one already, or going. */

@@ -1,10 +1,10 @@
-import { admissionRequest } from "../../admission/plugin.ts";
 import { authorizeCreate } from "../../authz/authorize-write.ts";
 import type { ApiServer } from "../server.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
 import type { Resource } from "../../resource/resource.ts";
+import { admitConnection } from "./admit-connection.ts";
 import { kubeletAgent, placeOf } from "./kubelet.ts";
 import { tunnel } from "./tunnel.ts";
 
@@ -15,13 +15,23 @@ const KUBELET_PATHS: Readonly<Record<string, string>> = {
   portforward: "portForward",
 };
 
-/** Parameters of PodExecOptions and PodAttachOptions, and the kubelet's names for them. */
-const STREAMS: Readonly<Record<string, string>> = {
-  stdin: "input",
-  stdout: "output",
-  stderr: "error",
-  tty: "tty",
-};
+/** Members of PodExecOptions and PodAttachOptions, and the kubelet's names for them. */
+const STREAMS = { stdin: "input", stdout: "output", stderr: "error", tty: "tty" } as const;
+
+type Streams = Partial<Record<keyof typeof STREAMS, boolean>>;
+
+/** PodExecOptions, PodAttachOptions or PodPortForwardOptions. */
+interface Options extends Streams {
+  container?: string;
+  command?: string[];
+  ports?: number[];
+}
+
+const OPTION_KINDS = {
+  exec: "PodExecOptions",
+  attach: "PodAttachOptions",
+  portforward: "PodPortForwardOptions",
+} as const;
 
 /** exec, attach and portforward of a pod: the connection becomes a tunnel to its kubelet. */
 export async function serveConnect(
@@ -29,21 +39,21 @@ export async function serveConnect(
   resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
-  const { info, query, user } = context;
+  const { info, query } = context;
   // A connection can change the container, regardless of the method that opens it: the right to
   // read is not enough (upstream from 1.35).
   await authorizeCreate(server.authorizer, context);
-  const forwarding = info.subresource === "portforward";
+  const part = info.subresource as keyof typeof OPTION_KINDS;
+  const forwarding = part === "portforward";
+  const given = forwarding ? forwardOptions(query) : streamOptions(part, query);
+  const options = await admitConnection(server, resource, context, OPTION_KINDS[part], given);
   // Ports belong to the pod, not to a container.
-  const container = forwarding ? undefined : (query.get("container") ?? "");
+  const container = forwarding ? undefined : (options.container ?? "");
   const place = await placeOf(server, info.namespace, info.name, container);
   if (context.upgrade === undefined) throw badRequest("Upgrade request required");
-  const options = { user, dryRun: false, subresource: info.subresource, warnings: [] };
-  await server.admission.validate(
-    admissionRequest("CONNECT", resource, info, { object: place.pod }, options));
-  const path = [KUBELET_PATHS[info.subresource]!, info.namespace, info.name];
+  const path = [KUBELET_PATHS[part]!, info.namespace, info.name];
   if (!forwarding) path.push(place.container);
-  const passed = forwarding ? portsOf(query) : streamsOf(query);
+  const passed = forwarding ? portsOf(query) : streamsOf(options);
   await tunnel(server, context, {
     ...place.kubelet,
     agent: kubeletAgent(server),
@@ -52,12 +62,30 @@ export async function serveConnect(
   return { type: "taken" };
 }
 
-function streamsOf(query: URLSearchParams): URLSearchParams {
+function streamOptions(part: "exec" | "attach", query: URLSearchParams): Options {
+  const streams: Streams = {};
+  for (const name of Object.keys(STREAMS) as (keyof typeof STREAMS)[]) {
+    if (query.get(name) === "true" || query.get(name) === "1") streams[name] = true;
+  }
+  const container = query.get("container") ?? "";
+  return {
+    ...streams,
+    ...(container !== "" && { container }),
+    ...(part === "exec" && { command: query.getAll("command") }),
+  };
+}
+
+function forwardOptions(query: URLSearchParams): Options {
+  const ports = query.getAll("ports").flatMap((each) => each.split(",")).filter(Boolean);
+  return ports.length === 0 ? {} : { ports: ports.map(Number) };
+}
+
+function streamsOf(options: Options): URLSearchParams {
   const passed = new URLSearchParams();
   for (const [name, kubeletName] of Object.entries(STREAMS)) {
-    if (query.get(name) === "true" || query.get(name) === "1") passed.set(kubeletName, "1");
+    if (options[name as keyof typeof STREAMS]) passed.set(kubeletName, "1");
   }
-  for (const word of query.getAll("command")) passed.append("command", word);
+  for (const word of options.command ?? []) passed.append("command", word);
   return passed;
 }
 

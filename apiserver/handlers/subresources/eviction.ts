@@ -58,7 +58,8 @@ export async function serveEviction(
   const admitted = admissionRequest("CREATE", resource, info, { object: eviction }, options);
   await server.admission.admit(admitted);
   await server.admission.validate(admitted);
-  await new PodEviction(server, resource, request, options).evict(info.namespace, info.name);
+  const deletion = { ...request, isAdmitted: true };
+  await new PodEviction(server, resource, deletion, options).evict(info.namespace, info.name);
   return objectAnswer(successStatus(201), undefined, 201);
 }
 

@@ -8,6 +8,7 @@ import { badRequest, serviceUnavailable } from "@raft2kube/apimachinery/errors/c
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
 import type { Resource } from "../../resource/resource.ts";
+import { admitConnection } from "./admit-connection.ts";
 import { kubeletAgent, kubeletOf } from "./kubelet.ts";
 import { passThrough, type ProxyPlace } from "./pass-through.ts";
 
@@ -17,6 +18,12 @@ interface ProxyTarget {
   name: string;
   port: string;
 }
+
+const OPTION_KINDS = {
+  nodes: "NodeProxyOptions",
+  pods: "PodProxyOptions",
+  services: "ServiceProxyOptions",
+} as const;
 
 /** pods, services and nodes `/proxy`: a request to the backend there. */
 export async function serveProxy(
@@ -29,6 +36,9 @@ export async function serveProxy(
   if (info.resource === "nodes" && context.upgrade) {
     await authorizeCreate(server.authorizer, context);
   }
+  const path = info.rest.length === 0 ? {} : { path: info.rest.join("/") };
+  const kind = OPTION_KINDS[info.resource as keyof typeof OPTION_KINDS];
+  await admitConnection(server, resource, context, kind, path);
   const place = await placeOf(server, resource, info.namespace, parseTarget(info.name));
   await passThrough(server, context, place);
   return { type: "taken" };

@@ -38,6 +38,7 @@ export async function serveScale(
       name,
       mayCreate: false,
       owns: true,
+      view,
       transform(current) {
         const object = structuredClone(current!);
         const before = view.read(object);

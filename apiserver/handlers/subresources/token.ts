@@ -67,8 +67,9 @@ export async function serveToken(
     ...(account.metadata.uid === undefined ? {} : { uid: account.metadata.uid }),
     creationTimestamp: timeText(now_ms),
   };
-  await server.admission.validate(
-    admissionRequest("CREATE", resource, info, { object: request }, options));
+  const admitted = admissionRequest("CREATE", resource, info, { object: request }, options);
+  await server.admission.admit(admitted);
+  await server.admission.validate(admitted);
   const audiences = spec.audiences?.length ? spec.audiences : server.tokens.audiences;
   spec.audiences = [...audiences];
   const claims = await claimsFor(server, account, spec.boundObjectRef);

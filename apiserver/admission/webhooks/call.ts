@@ -1,0 +1,168 @@
+import type { ValidatingWebhook } from "@raft2kube/api/gen/admissionregistration/v1.ts";
+import { ApiError, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { badRequest, internal, timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import type { CalledHook, WebhookMetrics, WebhookPass } from "../../metrics/webhooks.ts";
+import type { WebhookClient } from "../../webhook/client.ts";
+import { WebhookError } from "../../webhook/errors.ts";
+import type { Versioned } from "../matching/versions.ts";
+import type { AdmissionRequest } from "../plugin.ts";
+import type { Invocation } from "./match.ts";
+import { readVerdict, ReviewError, reviewFor, reviewVersionOf, type Verdict } from "./review.ts";
+
+const log = logger("apiserver");
+
+const MS_PER_S = 1_000;
+/** Upstream's default. */
+const TIMEOUT_S = 10;
+
+/** A call without a verdict, which the webhook's failure policy decides about. */
+export class CallingError extends CodedError {
+  override readonly name = "CallingError";
+  readonly http: number;
+
+  constructor({ name }: ValidatingWebhook, why: string, http: number, cause?: unknown) {
+    super("CALLING_WEBHOOK", `failed calling webhook ${JSON.stringify(name)}: ${why}`, { cause });
+    this.http = http;
+  }
+}
+
+/** A webhook's refusal, as the client gets it. */
+class Rejection extends CodedError {
+  override readonly name = "Rejection";
+  readonly error: ApiError;
+
+  constructor(error: ApiError) {
+    super("REJECTED", error.message);
+    this.error = error;
+  }
+}
+
+interface CallContext {
+  readonly webhooks: WebhookClient;
+  readonly clock: Clock;
+  readonly webhookMetrics: WebhookMetrics;
+}
+
+/** The calls of webhooks in one of the two passes: with its failure policy, measured. */
+export class HookCalls {
+  readonly #context: CallContext;
+  readonly #type: WebhookPass;
+
+  constructor(context: CallContext, type: WebhookPass) {
+    this.#context = context;
+    this.#type = type;
+  }
+
+  /**
+   * Asks a webhook about a request, and hands its verdict, if it allows it, to `accept`, whose
+   * result is returned; undefined when the call failed and the failure policy ignores that.
+   * `failedOpen` is the audit annotation that then says so. Throws the client's error.
+   */
+  async ask<T>(
+    invocation: Invocation,
+    request: AdmissionRequest,
+    objects: Versioned,
+    failedOpen: string,
+    accept: (verdict: Verdict) => T,
+  ): Promise<T | undefined> {
+    const { webhook } = invocation.hook;
+    const { clock, webhookMetrics: metrics } = this.#context;
+    const hook: CalledHook =
+      { name: webhook.name, type: this.#type, operation: request.operation };
+    const from_ms = clock.monotonic();
+    const ended = (rejected: boolean, code: number) =>
+      metrics.called(hook, (clock.monotonic() - from_ms) / MS_PER_S, rejected, code);
+    try {
+      const accepted = accept(await this.#verdict(invocation, request, objects));
+      ended(false, 200);
+      return accepted;
+    } catch (thrown) {
+      const isOver = request.signal?.aborted === true;
+      if (thrown instanceof CallingError) {
+        const isIgnored = webhook.failurePolicy === "Ignore";
+        ended(!isIgnored, thrown.http);
+        if (!isIgnored && !isOver) metrics.rejected(hook, "calling_webhook_error", thrown.http);
+        log.warn("a call of a webhook failed", { open: isIgnored, reason: thrown.message });
+        if (!isIgnored) throw internal(thrown.message);
+        if (!isOver) metrics.failedOpen(hook);
+        request.annotations.add(failedOpen, webhook.name);
+        if (isOver || this.#leftOf(request) <= 0) throw outOfTime();
+        return undefined;
+      }
+      const code = thrown instanceof Rejection ? thrown.error.http : 0;
+      ended(true, code);
+      const type = thrown instanceof Rejection ? "no_error" : "apiserver_internal_error";
+      metrics.rejected(hook, type, code);
+      throw thrown instanceof Rejection ? thrown.error : thrown;
+    }
+  }
+
+  /** Milliseconds that are left of the request. */
+  #leftOf({ deadline_ms = Infinity }: AdmissionRequest): number {
+    return deadline_ms - this.#context.clock.monotonic();
+  }
+
+  async #verdict(
+    invocation: Invocation, request: AdmissionRequest, objects: Versioned,
+  ): Promise<Verdict> {
+    const { webhook } = invocation.hook;
+    const { name, sideEffects, clientConfig, timeoutSeconds = TIMEOUT_S } = webhook;
+    if (request.dryRun && sideEffects !== "None" && sideEffects !== "NoneOnDryRun") {
+      throw badRequest(`admission webhook ${JSON.stringify(name)} does not support dry run`);
+    }
+    const version = reviewVersionOf(webhook.admissionReviewVersions);
+    if (version === undefined) {
+      throw new CallingError(webhook, "could not create admission objects: webhook does not " +
+        "accept known AdmissionReview versions (v1, v1beta1)", 400);
+    }
+    const timeout_ms = Math.min(timeoutSeconds * MS_PER_S, this.#leftOf(request));
+    if (timeout_ms <= 0) throw outOfTime();
+    const { uid, body } = reviewFor(version, invocation, request, objects);
+    let verdict: Verdict;
+    try {
+      const { signal } = request;
+      const answer =
+        await this.#context.webhooks.post(clientConfig, body, { timeout_ms, signal });
+      verdict = readVerdict(version, uid, this.#type === "admit", answer);
+    } catch (thrown) {
+      throw callingError(webhook, thrown);
+    }
+    for (const [key, value] of Object.entries(verdict.annotations)) {
+      request.annotations.add(`${name}/${key}`, value);
+    }
+    request.warnings.push(...verdict.warnings.slice(0, WARNINGS_MAX));
+    if (!verdict.allowed) throw new Rejection(denied(name, verdict.result));
+    return verdict;
+  }
+}
+
+/** Warnings that are taken of one answer: those of a request are cut at 4 KiB in any case. */
+const WARNINGS_MAX = 256;
+
+const outOfTime = (): ApiError => timeout("request did not complete within requested timeout");
+
+function callingError(webhook: ValidatingWebhook, thrown: unknown): CallingError {
+  if (thrown instanceof ReviewError) {
+    return new CallingError(webhook, `received invalid webhook response: ${thrown.message}`, 503,
+      thrown);
+  }
+  if (!(thrown instanceof WebhookError)) throw thrown;
+  return new CallingError(webhook, `failed to call webhook: ${messageOf(thrown)}`, thrown.http,
+    thrown);
+}
+
+/** A refusal with the status of the webhook, as far as it is one of an error. */
+function denied(webhook: string, result: Partial<Status>): ApiError {
+  const { code = 0, reason = "", message = "", details } = result;
+  const by = `admission webhook ${JSON.stringify(webhook)} denied the request`;
+  const why = message || reason;
+  return new ApiError({
+    code: code < 400 || code > 599 ? 400 : code,
+    reason,
+    message: why === "" ? `${by} without explanation` : `${by}: ${why}`,
+    ...(details === undefined ? {} : { details }),
+  });
+}

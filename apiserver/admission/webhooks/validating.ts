@@ -1,0 +1,43 @@
+import type { AdmissionContext } from "../context.ts";
+import { attributesOf, isExempt } from "../attributes.ts";
+import { NamespaceSelectors } from "../matching/selectors.ts";
+import { versioned, type Versioned } from "../matching/versions.ts";
+import type { Kind } from "@raft2kube/api/kind.ts";
+import type { AdmissionPlugin, AdmissionRequest } from "../plugin.ts";
+import { HookCalls } from "./call.ts";
+import { HookMatcher, type Invocation } from "./match.ts";
+
+/** Asks the webhooks of ValidatingWebhookConfigurations, all at the same time. */
+export function validatingAdmissionWebhook(context: AdmissionContext): AdmissionPlugin {
+  const { resources, webhookConfigurations: configurations } = context;
+  const matcher = new HookMatcher(resources, new NamespaceSelectors(context));
+  const calls = new HookCalls(context, "validating");
+  return {
+    name: "ValidatingAdmissionWebhook",
+    validate(request) {
+      if (configurations.validating.length === 0 || isExempt(request)) return;
+      return validate(request);
+    },
+  };
+
+  async function validate(request: AdmissionRequest): Promise<void> {
+    const asked = attributesOf(request);
+    const invocations: Invocation[] = [];
+    for (const hook of configurations.validating) {
+      const invocation = await matcher.match(hook, request, asked);
+      if (invocation) invocations.push(invocation);
+    }
+    const shown = new Map<Kind, Versioned>();
+    const asking = invocations.map((invocation, index) => {
+      const { kind } = invocation;
+      const objects = shown.get(kind) ?? versioned(request, kind);
+      shown.set(kind, objects);
+      const failedOpen = `failed-open.validating.webhook.admission.k8s.io/round_0_index_${index}`;
+      return calls.ask(invocation, request, objects, failedOpen, () => undefined);
+    });
+    // All are waited for: as upstream, the first error in order of the webhooks is the client's.
+    for (const outcome of await Promise.allSettled(asking)) {
+      if (outcome.status === "rejected") throw outcome.reason;
+    }
+  }
+}
