@@ -1,6 +1,6 @@
 /** The hooks or policies of one plugin that were called, and those that are called again. */
 class Callers {
-  /** Those that asked to be called again, since the last change. */
+  /** Uids of callers since the last change, which the next change calls again. */
   readonly #called = new Set<string>();
   readonly #again = new Set<string>();
   #output: string | undefined;
