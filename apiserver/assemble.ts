@@ -84,30 +84,22 @@ export async function assemble(
     });
     const { configuration = NO_CONFIGURATION } = options.admission ?? {};
     const node = new NodeAuthorizer(graph, rulesOf(policy, "system:node"));
-    const chain = [node, new RbacAuthorizer(roles)];
-    const authorizer = new Authorizer(chain, metrics.authorization, clock);
+    const authorizer =
+      new Authorizer([node, new RbacAuthorizer(roles)], metrics.authorization, clock);
     const scraper = startScraper({ options, resources, closing, clock });
     const webhooks = webhookClient(resources, random, clock);
-    const aggregation = await Aggregation.follow({ options, resources, random, closing });
-    stops.unshift(() => scraper.close(), () => webhooks.connections.close());
-    stops.unshift(() => aggregation.close());
+    const aggregation = await Aggregation.follow({ options, resources, clock, random, closing });
+    stops.unshift(...[scraper, webhooks.connections, aggregation].map((one) => () => one.close()));
     const server: Assembled = {
       ...{ options, clock, random, etcd, resources, customResources, policy, roles, closing },
       authenticator: authenticatorOf(options, {
         verifier, removedNodes, metrics, bootstrap: { audiences, resources, clock },
       }),
       authorizer,
-      admission: new Admission(
-        admissionPlugins(
-          {
-            ...indexes, resources, clock, authorizer, configuration, webhooks,
-            metrics: metrics.podSecurity, webhookMetrics: metrics.webhooks,
-          },
-          options.admission,
-        ),
-        metrics.admission,
-        clock,
-      ),
+      admission: new Admission(admissionPlugins({
+        ...indexes, resources, clock, authorizer, configuration, webhooks,
+        metrics: metrics.podSecurity, webhookMetrics: metrics.webhooks,
+      }, options.admission), metrics.admission, clock),
       scraper,
       webhooks,
       aggregation,

@@ -284,6 +284,15 @@ export const AGGREGATED_CHECKS_PAUSES = { first_ms: 5, most_ms: 30_000 } as cons
 export const AGGREGATED_WORKERS = 5;
 /** How long an aggregated API server may take for a request for discovery (upstream's). */
 export const AGGREGATED_DISCOVERY_MS = 5_000;
+/** The longest discovery and OpenAPI of an aggregated API server: 50 ms of parsing each. */
+export const AGGREGATED_DISCOVERY_BYTES_MAX = 2 * 1024 * 1024;
+export const AGGREGATED_OPENAPI_BYTES_MAX = 4 * 1024 * 1024;
+/** How long it may take for OpenAPI, which it may have to make first (upstream's). */
+export const AGGREGATED_OPENAPI_MS = 10_000;
+/** How often these are read again, and the pauses after failures (upstream's). */
+export const AGGREGATED_DOCUMENTS_MS = 60_000;
+export const AGGREGATED_DOCUMENTS_PAUSES = { first_ms: 500, most_ms: 60_000 } as const;
+export const AGGREGATED_DOCUMENTS_WORKERS = 2;
 /** Requests passed on to one aggregated API server at a time, besides watches and streams. */
 export const AGGREGATED_IN_FLIGHT_MAX = 200;
 

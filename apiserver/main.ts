@@ -35,12 +35,11 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
   const { server, stops } = await assemble(options, closing.signal);
   try {
     stops.unshift(...background(server));
-    const availability = server.aggregation.start(server);
-    stops.unshift(() => availability.close());
+    server.aggregation.start(server);
     const large = new LargeRequests(server);
     stops.unshift(() => large.close());
     const routed = {
-      discovery: new Discovery(server),
+      discovery: new Discovery(server, server.aggregation.documents),
       health: new Health(server, BOOTSTRAP_STEPS),
       openapi: new OpenApi(server),
       large,

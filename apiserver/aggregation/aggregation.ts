@@ -1,3 +1,4 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 import { LASTING_OF_USER_MAX } from "../limits.ts";
 import type { ApiserverOptions } from "../options.ts";
@@ -7,30 +8,35 @@ import { ServiceEndpoints } from "../webhook/services.ts";
 import { ApiServices } from "./api-services.ts";
 import { Availability, type AvailabilityServer } from "./availability-controller.ts";
 import { Backends } from "./backends.ts";
+import { RemoteDocuments } from "./documents.ts";
 import { AggregationProxy } from "./proxy.ts";
 
 interface AggregationParts {
   readonly options: Pick<ApiserverOptions, "proxyClient" | "requestHeader" | "services">;
   readonly resources: Resources;
+  readonly clock: Clock;
   readonly random: Random;
   readonly closing: AbortSignal;
 }
 
 /** The APIs of other servers that this one shows as its own: those of remote APIServices. */
 export class Aggregation {
-  readonly services: ApiServices;
-  readonly backends: Backends;
   readonly proxy: AggregationProxy;
+  readonly documents: RemoteDocuments;
+  readonly #services: ApiServices;
+  readonly #backends: Backends;
   readonly #connections: Connections;
+  #availability: Availability | undefined;
 
   private constructor(parts: AggregationParts, services: ApiServices) {
     const { options, resources, random, closing } = parts;
     const resolver = options.services ?? new ServiceEndpoints(resources, random);
     const bounds = { client: options.proxyClient, connections_max: LASTING_OF_USER_MAX };
     this.#connections = new Connections(resolver, bounds);
-    this.services = services;
-    this.backends = new Backends(this.#connections, closing);
-    this.proxy = new AggregationProxy(services, this.backends, closing, options.requestHeader);
+    this.#services = services;
+    this.#backends = new Backends(this.#connections, closing);
+    this.proxy = new AggregationProxy(services, this.#backends, closing, options.requestHeader);
+    this.documents = new RemoteDocuments(parts.clock, services, this.#backends, closing);
   }
 
   /** Reads the APIServices; resolves when requests can be answered. */
@@ -38,13 +44,15 @@ export class Aggregation {
     return new Aggregation(parts, await ApiServices.follow(parts.resources));
   }
 
-  /** Starts what keeps the APIServices' conditions. */
-  start(server: AvailabilityServer): Availability {
-    return new Availability(server, this.services, this.backends);
+  /** Starts what keeps the APIServices' conditions; closing this ends it. */
+  start(server: AvailabilityServer): void {
+    this.#availability = new Availability(server, this.#services, this.#backends);
   }
 
-  close(): void {
-    this.services.close();
+  async close(): Promise<void> {
+    await this.#availability?.close();
+    await this.documents.close();
+    this.#services.close();
     this.#connections.close();
   }
 }

@@ -13,7 +13,7 @@ import type { RequestContext } from "../request/context.ts";
 import { WebhookError } from "../webhook/errors.ts";
 import { type ApiServices, isAvailable, type RemoteApiService } from "./api-services.ts";
 import { authorityOf, type Backends, reasonOf } from "./backends.ts";
-import { type Headers, userHeaders } from "./user-headers.ts";
+import { AGGREGATOR_USER, type Headers, userHeaders } from "./user-headers.ts";
 
 const log = logger("apiserver");
 
@@ -32,6 +32,9 @@ const REDIRECTED = "the backend attempted to redirect this request, which is not
 
 /** `/apis/GROUP/VERSION` itself, the list of a version's resources. */
 const VERSION_PATH = /^\/+(?:api|apis\/([^/]+))\/([^/]+)\/*$/;
+
+/** The document of a version. */
+const OPENAPI_PATH = /^\/openapi\/v3(\/apis\/[^/]+\/[^/]+)$/;
 
 /** Passes requests for the versions of remote APIServices on to their servers. */
 export class AggregationProxy {
@@ -59,7 +62,8 @@ export class AggregationProxy {
   /** The APIService whose server answers a request; undefined for those answered here. */
   remoteOf({ info }: RequestContext): RemoteApiService | undefined {
     if (info.resourceRequest) return this.#services.remoteOf(info.group, info.version);
-    const [, group = "", version = ""] = VERSION_PATH.exec(info.path) ?? [];
+    const path = OPENAPI_PATH.exec(info.path)?.[1] ?? info.path;
+    const [, group = "", version = ""] = VERSION_PATH.exec(path) ?? [];
     return version === "" ? undefined : this.#services.remoteOf(group, version);
   }
 
@@ -94,7 +98,7 @@ export class AggregationProxy {
     if (!isAvailable(remote)) throw new PassError(503, "service unavailable");
     const { request } = context;
     const backend = {
-      ...(await this.#placeOf(remote)), path: request.url ?? "/",
+      ...(await this.#placeOf(remote)), path: pathOf(context),
       headers: this.#headers(remote, context),
     };
     if (context.upgrade !== undefined) {
@@ -125,8 +129,14 @@ export class AggregationProxy {
     for (const name of Object.keys(headers)) {
       if (this.#identity.some((start) => name.startsWith(start))) delete headers[name];
     }
-    return { ...headers, ...userHeaders(user), host: authorityOf(remote), "audit-id": id };
+    const named = OPENAPI_PATH.test(info.path) ? AGGREGATOR_USER : user;
+    return { ...headers, ...userHeaders(named), host: authorityOf(remote), "audit-id": id };
   }
+}
+
+/** A request's path, without the hash of a document: a server redirects from an older one. */
+function pathOf({ request, info }: RequestContext): string {
+  return OPENAPI_PATH.test(info.path) ? info.path : (request.url ?? "/");
 }
 
 /** Lists of resources are cheap: a client waits for all of them (upstream). */

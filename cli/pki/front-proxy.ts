@@ -17,8 +17,8 @@ const CLIENT_DAYS = 365;
 
 /**
  * Makes the certificate by which aggregated API servers know this cluster's, and its CA, in
- * kubeadm's files. That CA vouches for nothing else and is published in the cluster, so that what is
- * missing, ends soon or does not match is replaced.
+ * kubeadm's files. That CA vouches for nothing else and is published in the cluster, so that a file
+ * that is missing, ends soon or does not match is replaced.
  */
 export async function ensureFrontProxy(config: ClusterConfig, now_ms: number): Promise<void> {
   const files = clusterFiles(config);

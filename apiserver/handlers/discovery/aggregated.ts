@@ -9,7 +9,7 @@ export function aggregatedDiscovery(groups: readonly ServedGroup[]): object {
     metadata: {},
     items: groups.map((group) => ({
       metadata: { ...(group.name === "" ? {} : { name: group.name }), creationTimestamp: null },
-      versions: group.versions.map((served) => ({
+      versions: group.versions.map((served) => served.remote ?? ({
         version: served.version,
         resources: served.kinds.map(resourceOf),
         freshness: "Current",

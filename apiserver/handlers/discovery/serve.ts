@@ -7,6 +7,7 @@ import { headerOf, type RequestContext } from "../../request/context.ts";
 import { parseAccept } from "../../request/media-type.ts";
 import { aggregatedDiscovery } from "./aggregated.ts";
 import { groupsOf, type ServedGroup } from "./groups.ts";
+import type { RemoteApis, RemoteVersion } from "./remote.ts";
 import { coreVersions, groupDocument, groupList, resourceList } from "./legacy.ts";
 
 const GROUP = "apidiscovery.k8s.io";
@@ -14,26 +15,31 @@ const VERSION = "v2";
 const LIST = "APIGroupDiscoveryList";
 
 /**
- * Answers `/api` and `/apis` and the paths directly below them. Documents are made on demand, of the
- * kinds that there are then.
+ * Answers `/api` and `/apis` and the paths directly below them. Documents are made on demand, of
+ * the kinds that there are then.
  */
 export class Discovery {
   readonly #resources: ApiServer["resources"];
+  readonly #remotes: RemoteApis;
   readonly #address: string;
   readonly #documents = new Map<string, { body: Buffer; etag: string }>();
   #kinds: readonly Kind[] = [];
+  #versions: readonly RemoteVersion[] = [];
   #arranged: readonly ServedGroup[] = [];
 
-  constructor(server: Pick<ApiServer, "resources" | "options">) {
+  constructor(server: Pick<ApiServer, "resources" | "options">, remotes: RemoteApis) {
+    this.#remotes = remotes;
     this.#resources = server.resources;
     this.#address = `${server.options.advertiseAddress}:${server.options.advertisePort ?? 6443}`;
   }
 
   get #groups(): readonly ServedGroup[] {
     const { kinds } = this.#resources;
-    if (kinds !== this.#kinds) {
+    const { versions } = this.#remotes;
+    if (kinds !== this.#kinds || versions !== this.#versions) {
       this.#kinds = kinds;
-      this.#arranged = groupsOf(kinds);
+      this.#versions = versions;
+      this.#arranged = groupsOf(kinds, versions);
       this.#documents.clear();
     }
     return this.#arranged;

@@ -1,0 +1,191 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { ask, type AskOptions } from "../../testing/apiserver/ask.ts";
+import { ExtensionApiserver } from "../../testing/apiserver/extension-apiserver.ts";
+import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+
+const patience = { clock: systemClock(), timeout_ms: 30_000 };
+const GROUP = "wardle.example.com";
+const SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices";
+const V2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+let api: TestApiserver;
+let admin: KeyPair;
+let extension: ExtensionApiserver;
+/** The extension's pages by path; it answers 404 for others. */
+let pages: Record<string, (request: IncomingMessage, response: ServerResponse) => void>;
+
+beforeAll(async () => {
+  const ca = await createCa({ commonName: "front-proxy-ca", days: 1, now_ms: Date.now() });
+  const wanted = { commonName: "front-proxy-client", usages: ["client" as const], days: 1 };
+  extension = await ExtensionApiserver.start("api.default.svc", ca.cert, (request, response) => {
+    const page = pages[request.url ?? ""];
+    if (page === undefined) response.writeHead(404).end();
+    else page(request, response);
+  });
+  api = await startApiserverOnStore({
+    proxyClient: await issueCertificate(ca, wanted, Date.now()),
+    services: { resolve: async () => ({ host: "127.0.0.1", port: extension.port }) },
+  });
+  admin = await api.credentials("admin", ["system:masters"]);
+  // Its checks need no endpoints: only a ClusterIP Service's are looked at.
+  const spec = { type: "NodePort", ports: [{ port: 443 }] };
+  await put("/api/v1/namespaces/default/services", { metadata: { name: "api" }, spec });
+});
+afterAll(async () => {
+  await api.close();
+  await extension.close();
+});
+
+let version = 0;
+/** A version that no other test has. */
+let name = "";
+let path = "";
+beforeEach(() => {
+  name = `v${++version}`;
+  path = `/apis/${GROUP}/${name}`;
+});
+
+const send = (target: string, options: AskOptions = {}) =>
+  ask(api, target, { ...admin, ...options });
+
+async function put(target: string, body: object): Promise<void> {
+  const answer = await send(target, { method: "POST", body });
+  expect(answer.status, answer.body).toBe(201);
+}
+
+async function register(group = GROUP, groupPriorityMinimum = 2000): Promise<void> {
+  const spec = {
+    group, version: name, groupPriorityMinimum, versionPriority: 10 + version,
+    service: { name: "api", namespace: "default" }, caBundle: extension.caBundle,
+  };
+  await put(SERVICES, { metadata: { name: `${name}.${group}` }, spec });
+}
+
+interface Version {
+  version: string;
+  resources?: { resource: string; subresources?: { subresource: string }[] }[];
+  freshness: string;
+}
+
+async function groups(): Promise<{ metadata: { name: string }; versions: Version[] }[]> {
+  const { body } = await send("/apis", { headers: { accept: V2 } });
+  return (JSON.parse(body) as { items: never[] }).items;
+}
+
+async function shown(group = GROUP): Promise<Version | undefined> {
+  const found = (await groups()).find(({ metadata }) => metadata.name === group);
+  return found?.versions.find((each) => each.version === name);
+}
+
+const json = (value: unknown, type = "application/json", headers: Record<string, string> = {}) =>
+  (_: IncomingMessage, response: ServerResponse) =>
+    void response.writeHead(200, { "content-type": type, ...headers }).end(JSON.stringify(value));
+
+const flunders = { name: "flunders", singularName: "flunder", namespaced: true, kind: "Flunder",
+  verbs: ["get", "list"] };
+const list = (...resources: object[]) =>
+  json({ kind: "APIResourceList", groupVersion: `${GROUP}/v1`, resources });
+
+async function until(freshness: string): Promise<Version> {
+  let found: Version | undefined;
+  await waitFor(freshness, async () =>
+    (found = await shown())?.freshness === freshness, patience);
+  return found!;
+}
+
+it("discovery shows the resources of a server with the version's own list alone", async () => {
+  pages = { [path]: list(flunders, { ...flunders, name: "flunders/status" }) };
+  await register();
+  expect(await until("Current")).toEqual({
+    version: name, freshness: "Current",
+    resources: [{
+      resource: "flunders", responseKind: { group: "", version: "", kind: "Flunder" },
+      scope: "Namespaced", singularResource: "flunder", verbs: ["get", "list"],
+      subresources: [{
+        subresource: "status", responseKind: { group: "", version: "", kind: "Flunder" },
+        verbs: ["get", "list"],
+      }],
+    }],
+  });
+});
+
+it("groups and versions have the places of their priorities", async () => {
+  pages = { [`/apis/zoo.example.com/${name}`]: list(flunders) };
+  await register("zoo.example.com", 17_775);
+  await waitFor("the group", async () =>
+    (await shown("zoo.example.com"))?.freshness === "Current", patience);
+  const names = (await groups()).map(({ metadata }) => metadata.name);
+  expect(names.indexOf("zoo.example.com")).toBe(names.indexOf("apps") + 1);
+  const legacy = JSON.parse((await send("/apis")).body) as { groups: { name: string }[] };
+  const legacyNames = legacy.groups.map((each) => each.name);
+  expect(legacyNames.indexOf("zoo.example.com")).toBe(legacyNames.indexOf("apps") + 1);
+  const { body } = await send("/apis/zoo.example.com");
+  expect(JSON.parse(body)).toMatchObject({ kind: "APIGroup", preferredVersion: { version: name } });
+});
+
+it("a server's aggregated discovery is read, and again only when it has changed", async () => {
+  let asked = 0;
+  const etag = '"e1"';
+  const items = [{
+    metadata: { name: GROUP },
+    versions: [{ version: name, freshness: "Current", resources: [{
+      resource: "fischers", scope: "Cluster", singularResource: "fischer", verbs: ["get"],
+      responseKind: { group: GROUP, version: name, kind: "Fischer" },
+    }] }],
+  }];
+  pages = {
+    [path]: list(flunders),
+    "/apis": (request, response) => {
+      asked++;
+      if (request.headers["if-none-match"] === etag) return void response.writeHead(304).end();
+      json({ kind: "APIGroupDiscoveryList", apiVersion: "apidiscovery.k8s.io/v2", items }, V2,
+        { etag })(request, response);
+    },
+  };
+  await register();
+  expect((await until("Current")).resources?.map((each) => each.resource)).toEqual(["fischers"]);
+  const before = asked;
+  await send(`${SERVICES}/${name}.${GROUP}`, {
+    method: "PATCH", headers: { "content-type": "application/merge-patch+json" },
+    body: { spec: { versionPriority: 1 } },
+  });
+  await waitFor("another look", () => asked > before, patience);
+  expect((await until("Current")).resources?.map((each) => each.resource)).toEqual(["fischers"]);
+});
+
+it.each([
+  ["hangs", () => undefined],
+  ["answers garbage", (_, response) => void response.end("<html>")],
+  ["answers another kind", json({ resources: "all" })],
+  ["redirects", (_, response) => void response.writeHead(302, { location: "/" }).end()],
+  ["never ends", (_, response) => {
+    const more = () => {
+      while (response.write("x".repeat(65_536)));
+      response.once("drain", more);
+    };
+    response.on("error", () => undefined);
+    more();
+  }],
+] satisfies [string, (typeof pages)[string]][])(
+  "a server that %s is shown as stale, and others are not", async (_, page) => {
+    pages = { [path]: page, "/apis": page, "/openapi/v2": page, "/openapi/v3": page };
+    await register();
+    expect(await until("Stale")).toEqual({ version: name, freshness: "Stale" });
+    expect((await groups()).find(({ metadata }) => metadata.name === "apps")?.versions)
+      .toMatchObject([{ freshness: "Current" }]);
+    expect((await send("/openapi/v3")).status).toBe(200);
+  });
+
+it("a version goes with its APIService", async () => {
+  pages = { [path]: list(flunders) };
+  await register();
+  await until("Current");
+  await send(`${SERVICES}/${name}.${GROUP}`, { method: "DELETE" });
+  await waitFor("its end", async () => (await shown()) === undefined, patience);
+  expect((await send(`${path}/flunders`)).status).toBe(404);
+});

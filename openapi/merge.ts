@@ -1,0 +1,102 @@
+/** Documents of version 2 of other servers, merged into ours (kube-openapi's aggregator). */
+import { isDeepStrictEqual } from "node:util";
+
+type Json = { readonly [name: string]: unknown };
+
+/** The paths of a document and the definitions that they use. */
+interface DocumentPart {
+  readonly paths: Json;
+  readonly definitions: Json;
+}
+
+const REFERENCE = "#/definitions/";
+/** Nesting of a foreign document: deeper is no schema of an API. */
+const DEPTH_MAX = 200;
+
+function isJson(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Returns the paths of a foreign document that start with `prefix`, and the definitions that these
+ * reach; undefined for a document without either.
+ */
+export function partOfDocument(document: unknown, prefix: string): DocumentPart | undefined {
+  if (!isJson(document) || !isJson(document["paths"])) return undefined;
+  const all = isJson(document["definitions"]) ? document["definitions"] : {};
+  const paths = Object.fromEntries(Object.entries(document["paths"])
+    .filter(([path]) => path.startsWith(prefix) || `${path}/` === prefix));
+  if (Object.keys(paths).length === 0) return undefined;
+  const used = new Map<string, unknown>();
+  const waiting: unknown[] = [paths];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    visitReferences(next, (name) => {
+      if (used.has(name) || !Object.hasOwn(all, name)) return;
+      used.set(name, all[name]);
+      waiting.push(all[name]);
+    });
+  }
+  return { paths, definitions: Object.fromEntries(used) };
+}
+
+/**
+ * Returns a part whose definitions can stand beside those of `taken`: one that says the same as
+ * ours under its name is left out, another gets a name of its own, `NAME_v2`.
+ */
+export function besideDefinitions(part: DocumentPart, taken: Json): DocumentPart {
+  const renamed = new Map<string, string>();
+  const kept: [string, unknown][] = [];
+  for (const [name, definition] of Object.entries(part.definitions)) {
+    if (!Object.hasOwn(taken, name)) {
+      kept.push([name, definition]);
+      continue;
+    }
+    let next = name;
+    let count = 1;
+    while (Object.hasOwn(taken, next) && !isSame(taken[next], definition)) {
+      next = `${name}_v${++count}`;
+    }
+    if (next !== name) renamed.set(name, next);
+    if (!Object.hasOwn(taken, next)) kept.push([next, definition]);
+  }
+  if (renamed.size === 0) return { paths: part.paths, definitions: Object.fromEntries(kept) };
+  return {
+    paths: withNames(part.paths, renamed) as Json,
+    definitions: withNames(Object.fromEntries(kept), renamed) as Json,
+  };
+}
+
+/** Whether two definitions are of the same type: descriptions and kinds' names may differ. */
+function isSame(a: unknown, b: unknown): boolean {
+  return isDeepStrictEqual(essence(a), essence(b));
+}
+
+function essence(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(essence);
+  if (!isJson(value)) return value;
+  return Object.fromEntries(Object.entries(value)
+    .filter(([key, each]) => key !== "x-kubernetes-group-version-kind" && key !== "default" &&
+      !(key === "description" && typeof each === "string"))
+    .map(([key, each]) => [key, essence(each)]));
+}
+
+function visitReferences(value: unknown, visit: (name: string) => void, depth = 0): void {
+  if (depth > DEPTH_MAX) return;
+  if (Array.isArray(value)) {
+    for (const each of value) visitReferences(each, visit, depth + 1);
+  } else if (isJson(value)) {
+    const { $ref } = value;
+    if (typeof $ref === "string" && $ref.startsWith(REFERENCE)) visit($ref.slice(REFERENCE.length));
+    for (const each of Object.values(value)) visitReferences(each, visit, depth + 1);
+  }
+}
+
+function withNames(value: unknown, names: ReadonlyMap<string, string>): unknown {
+  if (Array.isArray(value)) return value.map((each) => withNames(each, names));
+  if (!isJson(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => {
+    const name = key === "$ref" && typeof each === "string" && each.startsWith(REFERENCE)
+      ? names.get(each.slice(REFERENCE.length)) : undefined;
+    return [key, name === undefined ? withNames(each, names) : `${REFERENCE}${name}`];
+  }));
+}
