@@ -42,6 +42,9 @@ const WITHOUT_VALUE = new Set<FieldErrorType>([
   "FieldValueRequired", "FieldValueForbidden", "FieldValueTooLong", "InternalError",
 ]);
 
+/** The value of an error that shows none: an object or list would be too large. */
+export const OMITTED = Symbol("omitted");
+
 /** The value as Go's `%q`, `%v` or JSON show it, which is what upstream's messages carry. */
 function shown(value: unknown): string {
   if (value === undefined || value === null) return "null";
@@ -53,7 +56,8 @@ function shown(value: unknown): string {
 /** The message of one error without its path: `Invalid value: "x": must be ...`. */
 export function bodyOf(error: FieldError): string {
   const title = TITLES[error.type];
-  const head = WITHOUT_VALUE.has(error.type) ? title : `${title}: ${shown(error.value)}`;
+  const isShown = !WITHOUT_VALUE.has(error.type) && error.value !== OMITTED;
+  const head = isShown ? `${title}: ${shown(error.value)}` : title;
   return error.detail === "" ? head : `${head}: ${error.detail}`;
 }
 

@@ -194,7 +194,8 @@ export class DeclaredTypes implements TypeProvider {
   }
 
   findField(type: string, field: string): FieldDeclaration | undefined {
-    return this.#objects.get(type)?.fields?.get(field);
+    const fields = this.#objects.get(type)?.fields;
+    return fields?.get(field) ?? fields?.get(escapeName(field) ?? field);
   }
 }
 
