@@ -177,7 +177,9 @@ export class Names {
     for (const [name, value] of Object.entries(metadata)) {
       if (name === "resourceVersion")
         named[name] = /^\d+$/.test(String(value)) ? "RV" : String(value);
-      else named[name] = name === "continue" ? "TOKEN" : this.value(value);
+      else if (name !== "continue") named[name] = this.value(value);
+      // Lists of custom resources have an empty one, others none.
+      else if (value !== "") named[name] = "TOKEN";
     }
     return named;
   }
