@@ -99,8 +99,8 @@ function qualify(state: State, object: Value, qualifier: Qualifier): Outcome {
   state.spend(1);
   if (isError(key)) return key;
   const found = find(object, key, qualifier.test);
-  if (qualifier.test) return isError(found as Outcome) ? found! : found !== undefined;
-  return found ?? missing(object, key);
+  if (qualifier.test && (found === undefined || !isError(found))) return found !== undefined;
+  return found === undefined ? missing(object, key) : found;
 }
 
 function qualifyIfPresent(
@@ -113,7 +113,7 @@ function qualifyIfPresent(
   return found;
 }
 
-/** What a value has at a key; undefined when it lacks it, or, to be present, has it not set. */
+/** A field or item of a value; undefined when it is absent, or with `present`, not set. */
 function find(object: Value, key: Value, present: boolean): Outcome | undefined {
   if (object instanceof MapValue) return object.get(key);
   if (object instanceof ListValue) {

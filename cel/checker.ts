@@ -11,7 +11,7 @@ import {
   assign, type Bindings, isDynOrError, mostGeneral, substitute, unwrapOptional,
 } from "./unify.ts";
 
-/** What a node refers to: a name, or the overloads of a function that may be meant. */
+/** The name that a node refers to, or the overloads of a function that may be meant. */
 export type Reference =
   | { readonly is: "name"; readonly name: Name }
   | {

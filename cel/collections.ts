@@ -33,7 +33,7 @@ export function concat(a: ListValue, b: ListValue): Outcome {
   return a instanceof GrowingList ? a.append(b) : new GrowingList([...a]).append(b);
 }
 
-type Key = string | boolean | bigint;
+type Key = string | boolean | bigint | number;
 
 /** The form under which keys that are equal are found; undefined for no key. */
 function keyOf(value: Value): Key | undefined {
@@ -43,7 +43,7 @@ function keyOf(value: Value): Key | undefined {
     case "bigint":
       return value;
     case "number":
-      return Number.isInteger(value) ? BigInt(value) : undefined;
+      return Number.isInteger(value) ? BigInt(value) : value;
     default:
       return value instanceof Uint ? value.value : undefined;
   }

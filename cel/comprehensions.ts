@@ -1,7 +1,7 @@
-/** Comprehensions of two variables (`all(i, v, p)`, `transformMap(k, v, t)`), and `cel.bind`. */
+/** Comprehensions of two variables: `all(i, v, p)`, `transformMap(k, v, t)`. */
 import { insert, insertAll } from "./collections.ts";
 import type { Library } from "./library.ts";
-import { BIND_MACRO, TWO_VARIABLE_MACROS } from "./macros.ts";
+import { TWO_VARIABLE_MACROS } from "./macros.ts";
 import { mapOf, parameter } from "./types.ts";
 
 const K = parameter("K");
@@ -19,6 +19,3 @@ export const TWO_VARIABLE_COMPREHENSIONS: Library = {
     ],
   }],
 };
-
-/** Not a part of Kubernetes' environments. */
-export const BINDINGS: Library = { name: "cel.lib.ext.cel.bindings", macros: [BIND_MACRO] };

@@ -1,4 +1,4 @@
-/** What names mean in an environment: variables, types, constants, functions. */
+/** The names of an environment: variables, types, constants, functions. */
 import type {
   FieldDeclaration, FunctionDeclaration, Library, Overload, TypeProvider,
 } from "./library.ts";

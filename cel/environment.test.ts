@@ -22,7 +22,8 @@ describe("an environment", () => {
       "ERROR: <input>:1:10: undeclared reference to 'y' (in container '')\n" +
       " | x > 3 && y < 3\n" +
       " | .........^");
-    expect(evaluate("1 +\n")).toContain("ERROR: <input>:2:1: Syntax error: mismatched input '<EOF>'");
+    expect(evaluate("1 +\n"))
+      .toContain("ERROR: <input>:2:1: Syntax error: mismatched input '<EOF>'");
     expect(evaluate("'\u00e9' + 1")).toContain("\n | '\u00e9' + 1\n | .\uff0e..^");
   });
 
@@ -31,7 +32,8 @@ describe("an environment", () => {
       .toContain("expression recursion limit exceeded: 250");
     expect(evaluate("1" + " + 1".repeat(300))).toContain("recursion limit");
     expect(evaluate("true" + " && true".repeat(5_000))).toBe(true);
-    expect(evaluate(" ".repeat(100_001))).toContain("size exceeds limit: size: 100001, limit 100000");
+    expect(evaluate(" ".repeat(100_001)))
+      .toContain("size exceeds limit: size: 100001, limit 100000");
   });
 
   it("absorbs errors by || and &&", () => {

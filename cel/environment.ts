@@ -1,12 +1,13 @@
 /** Environments: what an expression may refer to. Compiling in one gives a program. */
 import { check, type Checked } from "./checker.ts";
 import { Declarations } from "./declarations.ts";
+import { estimateCost, type EstimateOptions } from "./estimate.ts";
 import { COST_EXCEEDED } from "./failures.ts";
 import { type CompileErrors, Issues, ParseError } from "./issues.ts";
 import type { CostModel, Library, Range, SizeEstimator, TypeProvider } from "./library.ts";
 import { EVALUATION_STEPS_MAX } from "./limits.ts";
 import { macroKey, parse } from "./parser.ts";
-import { plan } from "./planner.ts";
+import { plan, type PlanOptions } from "./planner.ts";
 import { STANDARD } from "./standard.ts";
 import { CostExceededError, State, type Step, type Variables } from "./state.ts";
 import type { Type } from "./types.ts";
@@ -46,15 +47,21 @@ export type Compiled =
   | { readonly program: Program; readonly errors?: undefined }
   | { readonly errors: CompileErrors; readonly program?: undefined };
 
+const NO_SIZES: SizeEstimator = { estimateSize: () => undefined };
+
 /** A compiled expression. */
 export class Program {
   readonly text: string;
   /** The type of the result. */
   readonly type: Type;
+  readonly #checked: Checked;
+  readonly #options: EstimateOptions;
   readonly #step: Step;
 
-  constructor(text: string, checked: Checked, step: Step) {
+  constructor(text: string, checked: Checked, options: EstimateOptions, step: Step) {
     this.text = text;
+    this.#checked = checked;
+    this.#options = options;
     this.type = checked.types.get(checked.expr.id)!;
     this.#step = step;
   }
@@ -72,8 +79,9 @@ export class Program {
     }
   }
 
-  estimateCost(_sizes?: SizeEstimator): Range {
-    return { min: 0n, max: 0n };
+  /** The range of the cost, from the sizes of what the variables are. */
+  estimateCost(sizes: SizeEstimator = NO_SIZES): Range {
+    return estimateCost(this.#checked, sizes, this.#options);
   }
 }
 
@@ -107,8 +115,8 @@ export class Environment {
     try {
       const checked = this.#check(text, issues);
       if (issues.count > 0) return { errors: issues.report() };
-      const step = plan(checked, this.#planOptions());
-      return { program: new Program(text, checked, step) };
+      const options = this.#planOptions();
+      return { program: new Program(text, checked, options, plan(checked, options)) };
     } catch (thrown) {
       if (!(thrown instanceof ParseError)) throw thrown;
       issues.add(thrown.message, thrown.at);
@@ -119,11 +127,11 @@ export class Environment {
   #check(text: string, issues: Issues): Checked {
     const { escapedFields = false, homogeneousLiterals = false } = this.#options;
     const optionals = this.#declarations.findFunction("_?._") !== undefined;
-    const expr = parse(text, { macros: this.#macros, escapedFields, optionals });
+    const expr = parse(text, { macros: this.#macros, escapedFields, optionals }, issues);
     return check(expr, this.#declarations, issues, { homogeneousLiterals });
   }
 
-  #planOptions(): Parameters<typeof plan>[1] {
+  #planOptions(): PlanOptions {
     const { costs = {}, presenceTestCosts = true, foldConstants = false } = this.#options;
     return { costs, provider: this.#declarations.provider, presenceTestCosts, foldConstants };
   }

@@ -1,5 +1,5 @@
 /** Tokens of CEL. Source: the lexical grammar of cel-spec's langdef and cel-go's CEL.g4. */
-import { ParseError } from "./issues.ts";
+import { type Issues, ParseError } from "./issues.ts";
 
 type TokenKind =
   | "int" | "uint" | "double" | "string" | "bytes" | "ident" | "escaped" | "sign" | "end";
@@ -38,32 +38,36 @@ const FORMS: readonly (readonly [RegExp, TokenKind | undefined])[] = [
   [/==|!=|<=|>=|&&|\|\||[<>[\]{}().,\-!?:+*/%]/y, "sign"],
 ];
 
-/** The tokens of a text, an end last. Throws ParseError at the first that is none. */
-export function tokensOf(text: string): Token[] {
+/** The tokens of a text, an end last. Other characters are issues, and passed over. */
+export function tokensOf(text: string, issues: Issues): Token[] {
   const tokens: Token[] = [];
   let at = 0;
   while (at < text.length) {
-    const [word, kind] = tokenAt(text, at);
-    if (kind !== undefined) tokens.push({ kind, text: word, at });
+    const found = tokenAt(text, at);
+    const word = found?.[0] ?? unreadable(text, at);
+    if (found === undefined) issues.add(`Syntax error: token recognition error at: '${word}'`, at);
+    else if (found[1] !== undefined) tokens.push({ kind: found[1], text: word, at });
     at += word.length;
   }
   return [...tokens, { kind: "end", text: "<EOF>", at }];
 }
 
-function tokenAt(text: string, at: number): readonly [string, TokenKind | undefined] {
+function tokenAt(text: string, at: number): readonly [string, TokenKind | undefined] | undefined {
   for (const [form, kind] of FORMS) {
     form.lastIndex = at;
     const word = form.exec(text)?.[0];
     if (word !== undefined) return [word, kind];
   }
-  throw new ParseError(`Syntax error: token recognition error at: '${unreadable(text, at)}'`, at);
+  return undefined;
 }
 
-/** What no token fits: an open string up to its line's end, or one character. */
+const UNREADABLE = new RegExp(
+  `[bB]?[rR]?(?:"(?:${ESCAPE}|[^\\\\"\n\r])*|'(?:${ESCAPE}|[^\\\\'\n\r])*)[^]{0,2}|[|&=][^]?`, "y");
+
+/** The characters that no token fits: an open string up to its fault, or one character. */
 function unreadable(text: string, at: number): string {
-  const open = /[bB]?[rR]?["'][^\n\r]*/y;
-  open.lastIndex = at;
-  return open.exec(text)?.[0] ?? String.fromCodePoint(text.codePointAt(at)!);
+  UNREADABLE.lastIndex = at;
+  return UNREADABLE.exec(text)?.[0] ?? String.fromCodePoint(text.codePointAt(at)!);
 }
 
 const PLAIN: Readonly<Record<string, number>> = {

@@ -1,4 +1,6 @@
-/** Limits of expressions. The first ones are cel-go's, so that the same expressions are refused. */
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
+// The first ones are cel-go's, so that the same expressions are refused.
 
 /** cel-go: code points of an expression. */
 export const EXPRESSION_LENGTH_MAX = 100_000;
@@ -29,3 +31,8 @@ export const PATTERNS_MAX = 1_000;
  * limit changes, as estimates decide which rules a definition may have.
  */
 export const REQUEST_BYTES_MAX = 3 * 1024 * 1024;
+
+assertLimits({
+  "an expression of the longest line that an error shows is allowed":
+    SNIPPET_LENGTH_MAX <= EXPRESSION_LENGTH_MAX,
+});

@@ -1,4 +1,4 @@
-/** The macros of the standard library and of two-variable comprehensions, optionals and bind. */
+/** The macros of the standard library, of two-variable comprehensions and of optionals. */
 import { ACCUMULATOR, type Expr, type Macro, type Maker } from "./ast.ts";
 
 type Expand = Macro["expand"];
@@ -173,12 +173,3 @@ export const OPTIONAL_MACROS: readonly Macro[] = [
   optional("optMap", (maker, value) => maker.call("optional.of", value)),
   optional("optFlatMap", (_maker, value) => value),
 ];
-
-/** `cel.bind(variable, value, expression)`, which Kubernetes does not have. */
-export const BIND_MACRO = method("bind", 3, (maker, [variable, value, result], target) => {
-  if (target?.is !== "ident" || target.name !== "cel") return undefined;
-  if (variable?.is !== "ident") {
-    return maker.fail("cel.bind() variable names must be simple identifiers", variable);
-  }
-  return binding(maker, variable.name, value!, result!);
-});

@@ -142,9 +142,9 @@ export function duration(nanos: bigint): Outcome {
   return nanos > INT_MAX || nanos < INT_MIN ? DURATION_OVERFLOW : new Duration(nanos);
 }
 
-export function timestamp(nanos: bigint): Outcome {
+export function timestamp(nanos: bigint, offset_s = 0): Outcome {
   return nanos > TIMESTAMP_MAX || nanos < TIMESTAMP_MIN ? TIMESTAMP_OVERFLOW
-    : new Timestamp(nanos);
+    : new Timestamp(nanos, offset_s);
 }
 
 /** Code points of a text. */

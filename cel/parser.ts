@@ -1,6 +1,6 @@
 /** CEL's grammar by recursive descent. Source: cel-go's CEL.g4; macros are expanded on the way. */
 import type { Entry, Expr, FieldInit, Macro } from "./ast.ts";
-import { ParseError } from "./issues.ts";
+import { type Issues, ParseError } from "./issues.ts";
 import { type Token, tokensOf, unquote } from "./lexer.ts";
 import { EXPRESSION_LENGTH_MAX, RULE_DEPTH_MAX } from "./limits.ts";
 import { NodeMaker, type NodeIds } from "./maker.ts";
@@ -13,14 +13,14 @@ export interface ParserOptions {
   readonly optionals: boolean;
 }
 
-/** Parses a text. Throws ParseError. */
-export function parse(text: string, options: ParserOptions): Expr {
+/** Parses a text. Characters of no token are issues; throws ParseError at the first other error. */
+export function parse(text: string, options: ParserOptions, issues: Issues): Expr {
   const size = [...text].length;
   if (size > EXPRESSION_LENGTH_MAX) {
     const limit = `size: ${size}, limit ${EXPRESSION_LENGTH_MAX}`;
     throw new ParseError(`expression code point size exceeds limit: ${limit}`, undefined);
   }
-  return new Parser(text, options).parse();
+  return new Parser(tokensOf(text, issues), options).parse();
 }
 
 /** The key by which a macro is found. */
@@ -35,6 +35,8 @@ const RESERVED = new Set([
 const RELATIONS = new Set(["<", "<=", ">=", ">", "==", "!=", "in"]);
 const OPERAND = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', " +
   "NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
+/** Signs that may follow an operand. */
+const AFTER = /^(?:[<>=!]=|[<>]|&&|\|\||in|[)\]}.,?:+\-*/%[])$/;
 const INT_MAX = (1n << 63n) - 1n;
 const UINT_MAX = (1n << 64n) - 1n;
 
@@ -47,18 +49,15 @@ class Parser {
   readonly #depth: Record<Rule, number> = { expr: 0, relation: 0, calc: 0, member: 0 };
   #index = 0;
 
-  constructor(text: string, options: ParserOptions) {
-    this.#tokens = tokensOf(text);
+  constructor(tokens: readonly Token[], options: ParserOptions) {
+    this.#tokens = tokens;
     this.#options = options;
   }
 
   parse(): Expr {
     const expr = this.#expr();
-    if (this.#token.kind !== "end") {
-      const kind = this.#tokens[this.#index + 1]?.kind === "end" ? "extraneous" : "mismatched";
-      this.#fail(`${kind} input '${this.#token.text}' expecting <EOF>`);
-    }
-    return expr;
+    if (this.#token.kind === "end") return expr;
+    return this.#unexpected("<EOF>", (token) => token.kind === "end");
   }
 
   get #token(): Token {
@@ -85,13 +84,28 @@ class Parser {
   }
 
   #expect(text: string): Token {
-    return this.#accept(text) ??
-      this.#fail(`mismatched input '${this.#token.text}' expecting '${text}'`);
+    const found = this.#accept(text);
+    if (found !== undefined) return found;
+    const { kind, text: actual } = this.#token;
+    const follows = kind === "end" || (kind === "sign" && AFTER.test(actual));
+    if (follows && /^[)\]}]$/.test(text)) this.#fail(`missing '${text}' at '${actual}'`);
+    return this.#unexpected(`'${text}'`, (token) => token.kind === "sign" && token.text === text);
+  }
+
+  /** Fails: as extraneous if the token after the present one fits, as ANTLR does. */
+  #unexpected(expected: string, fits: (token: Token) => boolean): never {
+    const after = this.#tokens[this.#index + 1];
+    const kind = after !== undefined && fits(after) ? "extraneous" : "mismatched";
+    return this.#fail(`${kind} input '${this.#token.text}' expecting ${expected}`);
   }
 
   #identifier(): Token {
     if (this.#token.kind === "ident") return this.#next();
-    return this.#fail(`mismatched input '${this.#token.text}' expecting IDENTIFIER`);
+    const { kind, text } = this.#token;
+    if (/^(?:true|false|null)$/.test(text)) {
+      this.#fail(`mismatched input '${text}' expecting IDENTIFIER`);
+    }
+    return this.#fail(`no viable alternative at input '.${kind === "end" ? "" : text}'`);
   }
 
   #fail(message: string): never {
@@ -314,7 +328,7 @@ class Parser {
     const open = this.#next();
     const id = this.#id;
     const items: { value: Expr; optional: boolean }[] = [];
-    while (!this.#is("]")) {
+    while (!this.#is("]") && this.#token.kind !== "end") {
       const optional = this.#optional();
       items.push({ value: this.#expr(), optional });
       if (this.#accept(",") === undefined) break;
@@ -341,10 +355,15 @@ class Parser {
     const sign = isNumber(this.#tokens[this.#index + 1]?.kind) ? this.#accept("-") : undefined;
     const token = this.#token;
     const value = literalOf(token, sign === undefined ? "" : "-", start.at);
-    if (value === undefined) this.#fail(`mismatched input '${token.text}' expecting ${OPERAND}`);
+    if (value === undefined) this.#unexpected(OPERAND, startsOperand);
     this.#next();
     return { is: "literal", id: this.#id, at: start.at, value };
   }
+}
+
+function startsOperand({ kind, text }: Token): boolean {
+  return kind === "sign" ? /^(?:[[{(.\-!]|true|false|null)$/.test(text)
+    : kind !== "end" && kind !== "escaped";
 }
 
 function isNumber(kind: Token["kind"] | undefined): boolean {

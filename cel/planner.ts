@@ -145,14 +145,12 @@ class Planner {
     if (last.size === 0) return constant(false);
     const items = [...last];
     if (!items.every(isPrimitive)) return undefined;
-    const table = TableMap.of(items.filter((each) => typeof each !== "number" || !isFraction(each))
-      .map((each) => [each, true]))!;
-    const fractions = items.filter((each) => typeof each === "number" && isFraction(each));
+    const table = TableMap.of(items.map((each) => [each, true]))!;
     const sought = plans[0]!.step;
     return {
       step: (state) => {
         const value = sought(state);
-        return isError(value) ? value : table.get(value) !== undefined || fractions.includes(value);
+        return isError(value) ? value : table.get(value) !== undefined;
       },
     };
   }
@@ -343,8 +341,4 @@ function literalValue(literal: LiteralValue): Value {
 
 function isPrimitive(value: Value): boolean {
   return (typeof value !== "object" && value !== null) || value instanceof Uint;
-}
-
-function isFraction(value: number): boolean {
-  return !Number.isInteger(value);
 }

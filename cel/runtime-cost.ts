@@ -1,4 +1,4 @@
-/** What a call costs at run time. Source: cel-go's interpreter/runtimecost.go. */
+/** The cost of calls at run time. Source: cel-go's interpreter/runtimecost.go. */
 import { REGEX_LENGTH_FACTOR, STRING_TRAVERSAL_FACTOR } from "./cost-factors.ts";
 import type { CostModel, Overload } from "./library.ts";
 import { costSize } from "./operations.ts";

@@ -26,15 +26,22 @@ export function parseTimestamp(text: string): Outcome | undefined {
   const offset = (offsetHours * 60 + offsetMinutes) * (match[8] === "-" ? -60 : 60);
   const seconds = date.getTime() / 1000 + hour * 3600 + minute * 60 + second - offset;
   const fraction = BigInt((match[7] ?? "").padEnd(9, "0").slice(0, 9));
-  return timestamp(BigInt(seconds) * SECOND + fraction);
+  return timestamp(BigInt(seconds) * SECOND + fraction, offset);
 }
 
-/** The text of a timestamp, in UTC with as many decimals as it has. */
-export function formatTimestamp({ nanos }: Timestamp): string {
+/** The text of a timestamp, in the offset it has and with as many decimals. */
+export function formatTimestamp({ nanos, offset_s }: Timestamp): string {
   const seconds = floorDivide(nanos, SECOND);
   const rest = String(nanos - seconds * SECOND).padStart(9, "0").replace(/0+$/, "");
-  const whole = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
-  return rest === "" ? `${whole}Z` : `${whole}.${rest}Z`;
+  const whole = new Date((Number(seconds) + offset_s) * 1000).toISOString().slice(0, 19);
+  return `${whole}${rest === "" ? "" : `.${rest}`}${offset_s === 0 ? "Z" : zoneText(offset_s)}`;
+}
+
+function zoneText(offset_s: number): string {
+  const minutes = Math.abs(offset_s) / 60;
+  const [hour, minute] = [Math.floor(minutes / 60), minutes % 60]
+    .map((each) => String(each).padStart(2, "0"));
+  return `${offset_s < 0 ? "-" : "+"}${hour}:${minute}`;
 }
 
 const UNITS: Readonly<Record<string, bigint>> = {

@@ -34,10 +34,13 @@ export class Uint {
 /** A point in time, in nanoseconds since 1970 in UTC. */
 export class Timestamp {
   readonly nanos: bigint;
+  /** The offset from UTC in which it was written, which its text keeps. */
+  readonly offset_s: number;
   readonly type: Type = TIMESTAMP;
 
-  constructor(nanos: bigint) {
+  constructor(nanos: bigint, offset_s = 0) {
     this.nanos = nanos;
+    this.offset_s = offset_s;
   }
 }
 
