@@ -13,7 +13,10 @@ import { applyDefaults } from "./defaults.ts";
 import { textOf } from "./go-text.ts";
 import { parseJsonPath } from "./json-path.ts";
 import { customScaleView, pathOf } from "./scale.ts";
-import { customStatusStrategy, customStrategy, type Parts } from "./strategy.ts";
+import { ruleCheck } from "./rules/validate.ts";
+import {
+  type CheckRules, customStatusStrategy, customStrategy, type Parts,
+} from "./strategy.ts";
 import { structFrom } from "./struct.ts";
 import { type Structural, structuralOf } from "./structural.ts";
 
@@ -75,6 +78,7 @@ export function customKinds(crd: CustomResourceDefinition, convert?: Convert): C
 class Schemas {
   readonly #crd: CustomResourceDefinition;
   readonly #made = new Map<string, Structural | undefined>();
+  readonly #rules = new Map<string, CheckRules | undefined>();
 
   constructor(crd: CustomResourceDefinition) {
     this.#crd = crd;
@@ -88,6 +92,15 @@ class Schemas {
       this.#made.set(version, props && structuralOf(props));
     }
     return this.#made.get(version);
+  }
+
+  /** The check of a version's rules, which are compiled when the first object is written. */
+  rules(version: string): CheckRules | undefined {
+    if (!this.#rules.has(version)) {
+      const schema = this.of(version);
+      this.#rules.set(version, schema && ruleCheck(schema));
+    }
+    return this.#rules.get(version);
   }
 
   /** The same for pruning: old definitions may preserve unknown fields everywhere. */
@@ -120,7 +133,7 @@ function kindFrom(
     hasStatus: version.subresources?.status !== undefined,
     scale: version.subresources?.scale,
     schema: () => schemas.of(version.name),
-    rules: () => undefined,
+    rules: () => schemas.rules(version.name),
   };
   const byWebhook = conversion?.strategy === "Webhook";
   const self = { group, version: version.name, kind: names.kind };

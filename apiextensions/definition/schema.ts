@@ -1,5 +1,4 @@
 /** The schema of a version: what it may say, and that it is structural. */
-import { checkCel } from "@raft2kube/api/cel/check.ts";
 import {
   type FieldError, forbidden, invalid, notSupported, required,
 } from "@raft2kube/api/errors.ts";
@@ -8,6 +7,7 @@ import { structuralOf } from "../structural.ts";
 import { schemaAt } from "./field-path.ts";
 import type { Leniency } from "./leniency.ts";
 import { validateListKeys, validateListType, validateMapType } from "./list-rules.ts";
+import { RuleAudit, RulePlace } from "./rules.ts";
 import { validateDefaults } from "./schema-defaults.ts";
 import { unstructured, validateStructural } from "./structural-rules.ts";
 import { TYPES } from "./walk.ts";
@@ -22,9 +22,19 @@ const AT_ROOT_WITH_STATUS = [
   "x-kubernetes-preserve-unknown-fields", "x-kubernetes-validations",
 ];
 
-/** The errors of a version's whole schema; `structural`: whether it must be so. */
+/** What a version's schema is checked by. */
+interface SchemaOptions {
+  readonly hasStatus: boolean;
+  readonly structural: boolean;
+  readonly leniency: Leniency;
+  /** Whether the schema is the one that the old definition had. */
+  readonly isUnchanged: boolean;
+}
+
+/** The errors of a version's whole schema. */
 export function validateSchema(
-  schema: Schema, path: string, hasStatus: boolean, structural: boolean, leniency: Leniency,
+  schema: Schema, path: string,
+  { hasStatus, structural, leniency, isUnchanged }: SchemaOptions,
 ): FieldError[] {
   const errors = hasStatus ? validateRootWithStatus(schema, path) : [];
   if (schema.nullable === true) {
@@ -40,9 +50,11 @@ export function validateSchema(
     errors.push(...wrong);
     sound = wrong.length === 0;
   }
-  const walk = new SchemaWalk(leniency, sound);
-  walk.place(schema, path, { root: true, insideMeta: false, noDefaults: undefined, rules: true });
-  errors.push(...walk.errors, ...walk.ruleErrors);
+  const audit = new RuleAudit(!isUnchanged);
+  const walk = new SchemaWalk(leniency, audit);
+  const rules = sound ? RulePlace.root(schema) : undefined;
+  walk.place(schema, path, { root: true, insideMeta: false, noDefaults: undefined, rules });
+  errors.push(...walk.errors, ...walk.ruleErrors, ...audit.finish(path));
   if (errors.length === 0 && why !== undefined) errors.push(invalid(path, "", why));
   return errors;
 }
@@ -71,8 +83,8 @@ interface Context {
   readonly insideMeta: boolean;
   /** Why there may be no default here. */
   readonly noDefaults: string | undefined;
-  /** Whether rules can stand here: not under `allOf` etc. */
-  readonly rules: boolean;
+  /** Where rules stand; undefined where they are not compiled: under `allOf` etc. */
+  readonly rules: RulePlace | undefined;
 }
 
 const META_FIELDS = ["metadata", "kind", "apiVersion"];
@@ -83,11 +95,11 @@ class SchemaWalk {
   /** Errors of rules, which are only looked at where the schema in them has no others. */
   readonly ruleErrors: FieldError[] = [];
   readonly #leniency: Leniency;
-  readonly #sound: boolean;
+  readonly #audit: RuleAudit;
 
-  constructor(leniency: Leniency, sound: boolean) {
+  constructor(leniency: Leniency, audit: RuleAudit) {
     this.#leniency = leniency;
-    this.#sound = sound;
+    this.#audit = audit;
   }
 
   place(schema: Schema, path: string, context: Context): void {
@@ -103,8 +115,9 @@ class SchemaWalk {
       ...(this.#leniency.listKeys ? [] : validateListKeys(schema, path)),
       ...validateRuleForms(schema, path),
     );
-    const evaluated = this.#sound && context.rules && this.errors.length === before;
-    if (evaluated) this.ruleErrors.push(...validateRules(schema, path));
+    if (context.rules !== undefined && this.errors.length === before) {
+      this.ruleErrors.push(...this.#audit.check(context.rules, schema, path));
+    }
   }
 
   #own(schema: Schema, path: string, context: Context): FieldError[] {
@@ -146,17 +159,20 @@ class SchemaWalk {
     if (isSchema(additionalProperties)) {
       const noDefaults = context.insideMeta
         ? "inside additionalProperties applying to object metadata" : context.noDefaults;
-      this.place(additionalProperties, `${path}.additionalProperties`, { ...inner, noDefaults });
+      const rules = context.rules?.members(additionalProperties);
+      this.place(additionalProperties, `${path}.additionalProperties`,
+        { ...inner, noDefaults, rules });
     }
     const resource = context.root || schema["x-kubernetes-embedded-resource"] === true;
     for (const [name, each] of Object.entries(properties)) {
       const meta = resource && META_FIELDS.includes(name);
       this.place(each, `${path}.properties[${name}]`, {
         ...inner, insideMeta: context.insideMeta || meta,
+        rules: context.rules?.property(each, name, path),
         noDefaults: meta && context.root ? `in top-level ${name}` : context.noDefaults,
       });
     }
-    const nested = { ...inner, rules: false };
+    const nested = { ...inner, rules: undefined };
     if (not !== undefined) this.place(not, `${path}.not`, nested);
     for (const name of ["allOf", "oneOf", "anyOf"] as const) {
       for (const [index, each] of (schema[name] ?? []).entries()) {
@@ -171,7 +187,7 @@ class SchemaWalk {
     const list = Array.isArray(items) ? items as unknown[] : [items];
     for (const [index, each] of list.entries()) {
       const at = Array.isArray(items) ? `${path}.items[${index}]` : `${path}.items`;
-      if (isSchema(each)) this.place(each, at, inner);
+      if (isSchema(each)) this.place(each, at, { ...inner, rules: context.rules?.items(each, path) });
     }
   }
 }
@@ -228,13 +244,4 @@ function validateRulePath(schema: Schema, text: string, at: string): FieldError[
     errors.push(invalid(at, text, "must be a valid path"));
   }
   return errors;
-}
-
-/** The errors of expressions. */
-function validateRules(schema: Schema, path: string): FieldError[] {
-  return (schema["x-kubernetes-validations"] ?? []).flatMap(({ rule }, index) => {
-    const outcome = checkCel(rule, { self: "dyn", oldSelf: "dyn" }, ["bool"]);
-    return "complaint" in outcome
-      ? [invalid(`${path}.x-kubernetes-validations[${index}].rule`, rule, outcome.complaint)] : [];
-  });
 }

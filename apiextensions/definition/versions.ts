@@ -39,8 +39,10 @@ function validatePart(
       if (schema === undefined) return [];
       const hasStatus = (shared ? spec.versions : [version])
         .some(({ subresources }) => subresources?.status !== undefined);
-      return validateSchema(schema, `${path}.openAPIV3Schema`, hasStatus,
-        mustBeStructural(spec, leniency), leniency);
+      return validateSchema(schema, `${path}.openAPIV3Schema`, {
+        hasStatus, structural: mustBeStructural(spec, leniency), leniency,
+        isUnchanged: leniency.unchanged.has(version.name),
+      });
     }
     case "subresources": return validateScale(version.subresources ?? {}, path);
     case "additionalPrinterColumns":
