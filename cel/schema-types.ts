@@ -90,9 +90,8 @@ export function declaredType(
     case "array":
       return declaredList(schema, name);
     case "object":
-      return isResource || membersOf(schema) === undefined
-        ? declaredObject(isResource ? asResource(schema) : schema, name)
-        : declaredMap(schema, name);
+      if (membersOf(schema) !== undefined) return declaredMap(schema, name);
+      return declaredObject(isResource ? asResource(schema) : schema, name);
     case "string":
       return declaredText(schema);
     case "boolean":
