@@ -49,8 +49,15 @@ export const OMITTED = Symbol("omitted");
 function shown(value: unknown): string {
   if (value === undefined || value === null) return "null";
   if (typeof value === "string") return goQuoted(value);
-  if (typeof value === "number" || typeof value === "boolean") return String(value);
-  return JSON.stringify(value);
+  if (typeof value === "number") return numberText(value);
+  return typeof value === "boolean" ? String(value) : JSON.stringify(value);
+}
+
+/** A number as Go's `%v` shows it: small ones with an exponent of two digits. */
+export function numberText(value: number): string {
+  const text = Number.isInteger(value) || Math.abs(value) >= 1e-4
+    ? String(value) : value.toExponential();
+  return text.replace(/e([+-])(\d)$/, "e$10$2");
 }
 
 /** The message of one error without its path: `Invalid value: "x": must be ...`. */

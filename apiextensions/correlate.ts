@@ -85,8 +85,7 @@ export class Correlated {
     const { listType, listKeys = [] } = this.schema;
     if (listType !== "map" || listKeys.length === 0 || !isObject(item)) return undefined;
     const values = listKeys.map((key) => memberOf(item, key));
-    const scalar = values.every((each) => each !== null && ["string", "number", "boolean"]
-      .includes(typeof each));
+    const scalar = values.every((each) => each !== undefined && typeof each !== "object");
     return scalar ? JSON.stringify(values) : undefined;
   }
 }

@@ -51,7 +51,7 @@ function isUri(text: string): boolean {
   const [, authority, path = ""] = /^(?:\/\/([^/?]*))?([^?]*)/.exec(rest) ?? [];
   if (/%(?![0-9a-fA-F]{2})/.test(path)) return false;
   if (authority === undefined || (scheme === "" && rest.startsWith("//"))) return true;
-  return /^(?:[^@\s<>"]*@)?(?:\[[0-9a-fA-F:.%\w]+\]|[^\s<>"[\]:\\^`{|}%]*)(?::\d*)?$/.test(authority);
+  return /^(?:[^@\s<>"]*@)?(?:\[[0-9a-fA-F:.%\w]+\]|[^\s<>"[\]:\\^`{|}%#]*)(?::\d*)?$/.test(authority);
 }
 
 function isDate(text: string): boolean {

@@ -1,4 +1,5 @@
 /** Values as Go's fmt and encoding/json write them. */
+import { numberText } from "@raft2kube/api/errors.ts";
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 
 /** The text of a value in a cell or a field selector. */
@@ -8,17 +9,16 @@ export function textOf(value: unknown): string {
   return typeof value === "object" ? jsonText(value) : String(value);
 }
 
-/** A number as Go's `%v` shows it. */
-export function numberText(value: number): string {
-  const text = Number.isInteger(value) || Math.abs(value) >= 1e-4
-    ? String(value) : value.toExponential();
-  return text.replace(/e([+-])(\d)$/, "e$10$2");
+/** A value whose members are in the order of Go's encoder. */
+export function ordered(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(ordered);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, member]) => [name, ordered(member)]));
 }
 
 /** JSON with members in order and HTML's characters escaped. */
 function jsonText(value: unknown): string {
-  const ordered = (_name: string, member: unknown) => (isObject(member)
-    ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))) : member);
-  return JSON.stringify(value, ordered).replace(/[<>&\u2028\u2029]/g,
+  return JSON.stringify(ordered(value)).replace(/[<>&\u2028\u2029]/g,
     (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

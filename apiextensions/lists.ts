@@ -2,6 +2,7 @@
 import { duplicate, type FieldError, invalid } from "@raft2kube/api/errors.ts";
 import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { memberSchema } from "./defaults.ts";
+import { ordered } from "./go-text.ts";
 import type { Structural } from "./structural.ts";
 
 /** The errors of doubled items anywhere in a value. */
@@ -18,14 +19,16 @@ export function validateLists(
   if (!isObject(value)) return [];
   return Object.entries(value).flatMap(([name, member]) => {
     const property = schema.properties?.get(name);
-    if (property === undefined) return validateLists(memberSchema(schema), member, `${path}[${name}]`);
+    if (property === undefined) {
+      return validateLists(memberSchema(schema), member, `${path}[${name}]`);
+    }
     return validateLists(property, member, path === "" ? name : `${path}.${name}`);
   });
 }
 
 function validateList(schema: Structural, value: readonly unknown[], path: string): FieldError[] {
   switch (schema.listType) {
-    case "set": return doubled(value).map((at) => duplicate(`${path}[${at}]`, value[at]));
+    case "set": return doubled(value).map((at) => duplicate(`${path}[${at}]`, ordered(value[at])));
     case "map": return validateMap(schema.listKeys ?? [], value, path);
     default: return [];
   }
@@ -40,7 +43,7 @@ function validateMap(
       "must be an object for an array of list-type map")];
   }
   const keys = value.map((item) => keyOf(names, item as JsonObject | null));
-  return doubled(keys).map((at) => duplicate(`${path}[${at}]`, keys[at]));
+  return doubled(keys).map((at) => duplicate(`${path}[${at}]`, ordered(keys[at])));
 }
 
 function keyOf(names: readonly string[], item: JsonObject | null): JsonObject {
@@ -53,16 +56,14 @@ function keyOf(names: readonly string[], item: JsonObject | null): JsonObject {
 function doubled(values: readonly unknown[]): number[] {
   const seen = new Map<unknown, number>();
   return values.flatMap((value, index) => {
-    const key = typeof value === "object" ? sorted(value) : value;
+    const key = typeof value === "object" ? keyText(value) : value;
     const times = seen.get(key) ?? 0;
     seen.set(key, times + 1);
     return times === 1 ? [index] : [];
   });
 }
 
-/** A text that equal values share, whatever the order of their members; no text is equal to it. */
-function sorted(value: unknown): string {
-  const ordered = (_name: string, member: unknown) => (isObject(member)
-    ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))) : member);
-  return `\0${JSON.stringify(value, ordered)}`;
+/** A text that equal values share in any order of their members. No given text is equal to it. */
+function keyText(value: unknown): string {
+  return `\0${JSON.stringify(ordered(value))}`;
 }

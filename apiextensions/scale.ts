@@ -33,7 +33,8 @@ function find(object: KubeObject, path: readonly string[], type: typeof NUMBER |
     if (!Object.hasOwn(at, name)) return {};
     at = at[name];
   }
-  const fits = type === NUMBER ? Number.isInteger(at) : typeof at === "string";
+  const fits = type === TEXT ? typeof at === "string"
+    : Number.isInteger(at) || typeof at === "bigint";
   return fits ? { value: at } : fail(path.length, type);
 }
 
@@ -45,6 +46,7 @@ function goType(value: unknown): string {
   if (value === null) return "<nil>";
   if (Array.isArray(value)) return "[]interface {}";
   if (typeof value === "object") return "map[string]interface {}";
+  if (typeof value === "bigint") return "int64";
   if (typeof value === "number") return Number.isInteger(value) ? "int64" : "float64";
   return typeof value === "boolean" ? "bool" : typeof value;
 }
@@ -52,7 +54,7 @@ function goType(value: unknown): string {
 function validateReplicas(object: KubeObject, path: string): FieldError[] {
   const { value, wrong } = find(object, pathOf(path), NUMBER);
   if (wrong !== undefined) return [invalid(path, 0, wrong)];
-  const replicas = (value ?? 0) as number;
+  const replicas = (value ?? 0) as number | bigint;
   if (replicas < 0) return [invalid(path, replicas, "should be a non-negative integer")];
   return replicas <= INT32_MAX ? []
     : [invalid(path, replicas, `should be less than or equal to ${INT32_MAX}`)];
@@ -107,11 +109,9 @@ export function customScaleView(scale: CustomResourceSubresourceScale): View<Kub
         },
       };
     },
+    /** Numbers that are too small or too large are errors of the object itself. */
     write(object, view): FieldError[] {
       const replicas = (view as Scale).spec?.replicas ?? 0;
-      if (replicas < 0) {
-        return [invalid("spec.replicas", replicas, "must be greater than or equal to 0")];
-      }
       put(object as unknown as JsonObject, pathOf(specReplicasPath), replicas);
       return [];
     },

@@ -21,16 +21,16 @@ export interface Structural extends Readonly<ValueRules> {
   readonly nullable: boolean;
   /** Undefined where there is none; JSON's null counts as none. */
   readonly default?: unknown;
-  /** x-kubernetes-preserve-unknown-fields. */
+  /** Whether x-kubernetes-preserve-unknown-fields is set. */
   readonly preserves: boolean;
-  /** x-kubernetes-embedded-resource. */
+  /** Whether x-kubernetes-embedded-resource is set. */
   readonly embedded: boolean;
-  /** x-kubernetes-int-or-string. */
+  /** Whether x-kubernetes-int-or-string is set. */
   readonly intOrString: boolean;
   readonly listType?: string;
   readonly listKeys?: readonly string[];
   readonly mapType?: string;
-  /** x-kubernetes-validations. */
+  /** The rules of x-kubernetes-validations. */
   readonly rules?: readonly ValidationRule[];
   readonly allOf?: readonly Structural[];
   readonly anyOf?: readonly Structural[];
@@ -38,27 +38,31 @@ export interface Structural extends Readonly<ValueRules> {
   readonly not?: Structural;
 }
 
-/** Makes the structural schema of a version's `openAPIV3Schema`. */
-export function structuralOf(props: JSONSchemaProps): Structural {
+/**
+ * Makes the structural schema of a version's `openAPIV3Schema`. Without `intOrString`, places of
+ * that kind take anything, as upstream's check of defaults has it.
+ */
+export function structuralOf(props: JSONSchemaProps, intOrString = true): Structural {
   const { properties, items, additionalProperties } = props;
-  const all = (list?: readonly JSONSchemaProps[]) => list?.map(structuralOf);
+  const make = (each: JSONSchemaProps) => structuralOf(each, intOrString);
+  const all = (list?: readonly JSONSchemaProps[]) => list?.map(make);
   const node: Record<string, unknown> = {
     nullable: props.nullable === true,
     preserves: props["x-kubernetes-preserve-unknown-fields"] === true,
     embedded: props["x-kubernetes-embedded-resource"] === true,
-    intOrString: props["x-kubernetes-int-or-string"] === true,
+    intOrString: intOrString && props["x-kubernetes-int-or-string"] === true,
     properties: properties && new Map(Object.entries(properties).map(
-      ([name, each]) => [name, structuralOf(each)])),
-    items: isSchema(items) ? structuralOf(items) : undefined,
+      ([name, each]) => [name, make(each)])),
+    items: isSchema(items) ? make(items) : undefined,
     additional: isSchema(additionalProperties)
-      ? structuralOf(additionalProperties) : additionalProperties,
+      ? make(additionalProperties) : additionalProperties,
     default: props.default ?? undefined,
     listType: props["x-kubernetes-list-type"],
     listKeys: props["x-kubernetes-list-map-keys"],
     mapType: props["x-kubernetes-map-type"],
     rules: props["x-kubernetes-validations"],
     allOf: all(props.allOf), anyOf: all(props.anyOf), oneOf: all(props.oneOf),
-    not: props.not && structuralOf(props.not),
+    not: props.not && make(props.not),
   };
   for (const name of VALUE_RULES) node[name] = props[name];
   for (const [name, value] of Object.entries(node)) if (value === undefined) delete node[name];

@@ -1,9 +1,8 @@
 /** Checks texts and numbers against a schema, in upstream's words. */
-import { invalid, tooLong } from "@raft2kube/api/errors.ts";
+import { invalid, numberText, tooLong } from "@raft2kube/api/errors.ts";
 import { RE2JS } from "re2js";
 import type { Findings } from "./findings.ts";
 import { hasFormat } from "./formats.ts";
-import { numberText } from "./go-text.ts";
 import type { Structural } from "./structural.ts";
 import { formatOf, isNearlyWhole, mistyped } from "./validate-type.ts";
 

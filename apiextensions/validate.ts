@@ -74,9 +74,15 @@ function validatorsFor(schema: Structural, value: unknown): number {
 function checkEnum(schema: Structural, value: unknown, at: string, found: Findings): void {
   const { enum: allowed } = schema;
   if (allowed === undefined || allowed.length === 0) return;
-  if (value !== null && allowed.some((each) => isDeepStrictEqual(each, value))) return;
+  if (value !== null && allowed.some((each) => isAllowed(each, value))) return;
   const shown = allowed.map((each) => (typeof each === "string" ? each : JSON.stringify(each)));
   found.add(notSupported(at, value, shown));
+}
+
+/** Upstream converts a number to the type of the allowed one: 1.5 is 1 where 1 is allowed. */
+function isAllowed(allowed: unknown, value: unknown): boolean {
+  const whole = typeof value === "number" && Number.isInteger(allowed);
+  return isDeepStrictEqual(allowed, whole ? Math.trunc(value) : value);
 }
 
 function checkItems(

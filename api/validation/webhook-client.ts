@@ -25,6 +25,11 @@ export function fullyQualifiedName(name: string, path: string): FieldError[] {
 }
 
 function validateUrl(text: string, path: string): FieldError[] {
+  const [escape] = /%(?![0-9a-fA-F]{2}).{0,2}/s.exec(text) ?? [];
+  if (escape !== undefined) {
+    const why = `parse ${JSON.stringify(text)}: invalid URL escape ${JSON.stringify(escape)}`;
+    return [required(path, `url must be a valid URL: ${why}${FORM}`)];
+  }
   // Go's parser takes relative URLs, which the following rules refuse part by part.
   const parts = /^(?:([^:/?#]+):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/.exec(text);
   const [, scheme = "", authority = "", , query = "", fragment = ""] = parts ?? [];

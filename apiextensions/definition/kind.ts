@@ -68,9 +68,12 @@ function addStoredVersion(crd: Definition): void {
   crd.status = { ...crd.status!, storedVersions: [...storedVersions, stored] };
 }
 
-function validateName({ metadata: { name = "" }, spec }: Definition): FieldError[] {
-  if (name === "" || name === `${spec.names.plural}.${spec.group}`) return [];
-  return [invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')];
+function validateName({ metadata, spec }: Definition): FieldError[] {
+  return (["generateName", "name"] as const).flatMap((field) => {
+    const text = metadata[field] ?? "";
+    return text === "" || text === `${spec.names.plural}.${spec.group}` ? []
+      : [invalid(`metadata.${field}`, text, 'must be spec.names.plural+"."+spec.group')];
+  });
 }
 
 function validate(crd: Definition, leniency: Leniency, old?: Definition): FieldError[] {
@@ -124,7 +127,7 @@ function validateStatus({ status }: Definition): FieldError[] {
 function validateStoredVersions({ spec, status }: Definition): FieldError[] {
   const stored = status?.storedVersions ?? [];
   const path = "status.storedVersions";
-  if (stored.length === 0) return [invalid(path, stored, "must have at least one stored version")];
+  if (stored.length === 0) return [invalid(path, null, "must have at least one stored version")];
   return [
     ...spec.versions.filter(({ name, storage }) => storage && !stored.includes(name))
       .map(({ name }) => invalid(path, stored, `must have the storage version ${name}`)),

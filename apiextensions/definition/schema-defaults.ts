@@ -7,6 +7,7 @@ import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { coerceValue } from "../decode.ts";
 import { validateEmbedded } from "../embedded.ts";
 import { pruneValue } from "../prune.ts";
+import { checkRules, ruleNode } from "../rules/validate.ts";
 import { type Structural, structuralOf } from "../structural.ts";
 import { validateValue } from "../validate.ts";
 import { schemasIn } from "./walk.ts";
@@ -22,7 +23,7 @@ interface Place {
 /** The errors of all defaults of a structural schema. */
 export function validateDefaults(props: JSONSchemaProps, path: string, pruned: boolean): FieldError[] {
   if (!schemasIn(props).some((each) => each.default != null)) return [];
-  const root: Structural = { ...structuralOf(props), embedded: true };
+  const root: Structural = { ...structuralOf(props, false), embedded: true };
   return walk(root, { path, resource: root, steps: [], insideMeta: false }, pruned);
 }
 
@@ -45,17 +46,26 @@ function walk(schema: Structural, place: Place, pruned: boolean): FieldError[] {
   return errors;
 }
 
+/** The metadata in a default is decoded in place: what it does not know is gone from the schema. */
 function validateDefault(schema: Structural, path: string, pruned: boolean): FieldError[] {
   const at = `${path}.default`;
-  const value = cloneObject(schema.default);
-  const errors = pruned && pruneValue(schema, value).length > 0
+  const errors = pruned && pruneValue(schema, cloneObject(schema.default)).length > 0
     ? [invalid(at, schema.default, "must not have unknown fields")] : [];
-  const given = cloneObject(schema.default);
-  const wrong = attempt(() => coerceValue(schema, given, at));
+  const wrong = attempt(() => coerceValue(schema, schema.default, at));
   if (wrong !== undefined) return [...errors, invalid(at, schema.default, wrong)];
-  const embedded = validateEmbedded(schema, given, at);
-  if (embedded.length > 0) return [...errors, ...embedded];
-  return [...errors, ...validateValue(schema, schema.default, undefined, at)];
+  const embedded = validateEmbedded(schema, schema.default, at);
+  return [...errors, ...embedded.length > 0 ? embedded : validateContent(schema, at)];
+}
+
+/** The rules for values, then those of x-kubernetes-validations: of an unchanged, and a new value. */
+function validateContent(schema: Structural, at: string): FieldError[] {
+  const value = schema.default;
+  const errors = validateValue(schema, value, undefined, at);
+  const rules = errors.length === 0 ? ruleNode(schema, schema.embedded) : undefined;
+  if (rules === undefined) return errors;
+  const unchanged = checkRules(rules, value, value, undefined, undefined, at).errors;
+  return unchanged.length > 0 ? unchanged
+    : checkRules(rules, value, undefined, undefined, undefined, at).errors;
 }
 
 /** Validates a default of metadata in a resource of which all else is as usual. */
@@ -73,7 +83,7 @@ function validateInMeta(schema: Structural, { path, resource, steps }: Place): F
     const texts = errors.map(messageOfField);
     return fail(texts.length > 1 ? `[${texts.join(", ")}]` : texts[0]!);
   }
-  return validateValue(schema, schema.default, undefined, at);
+  return validateContent(schema, at);
 }
 
 function attempt(run: () => void): string | undefined {

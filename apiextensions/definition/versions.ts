@@ -1,4 +1,6 @@
 /** The versions of a definition: schema, subresources, columns, selectable fields. */
+import { isDeepStrictEqual } from "node:util";
+import { isGivenEmpty } from "@raft2kube/api/codec/json.ts";
 import {
   duplicate, type FieldError, invalid, required, tooMany,
 } from "@raft2kube/api/errors.ts";
@@ -7,7 +9,6 @@ import type {
   CustomResourceSubresources, SelectableField,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { dns1035Label } from "@raft2kube/api/validation/names.ts";
-import { isDeepStrictEqual } from "node:util";
 import { structuralOf } from "../structural.ts";
 import { schemaAt } from "./field-path.ts";
 import { type Leniency, SELECTABLE_MAX } from "./leniency.ts";
@@ -87,7 +88,8 @@ export function validateVersionNames({ versions }: Spec): FieldError[] {
     errors.push(invalid("spec.versions", versions, "must contain unique version names"));
   }
   if (versions.filter((each) => each.storage).length !== 1) {
-    errors.push(invalid("spec.versions", versions,
+    const shown = versions.length > 0 || isGivenEmpty(versions) ? versions : null;
+    errors.push(invalid("spec.versions", shown,
       "must have exactly one version marked as storage version"));
   }
   const first = names[0] ?? "";

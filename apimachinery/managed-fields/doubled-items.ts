@@ -1,15 +1,17 @@
 import { parseExact } from "@raft2kube/std/exact-json.ts";
+import { isReason } from "../errors/api-error.ts";
 import type { Json } from "../json/json.ts";
-import { nameOf, partsOf, type Place } from "./place.ts";
+import { nameOf, type Part, partsOf, type Place } from "./place.ts";
 
 /**
- * Returns the errors of lists in which two items have one key, and of sets with duplicate values:
- * it would be undecided which of the two an applied configuration owns. The texts are upstream's.
+ * Returns the errors of lists in which two items have one key or one has none, and of sets with
+ * duplicate values: it would be undecided what an applied configuration owns. The texts are
+ * upstream's.
  */
 export function doubledItems(place: Place, value: Json, at = ""): string[] {
   const found: string[] = [];
   const seen = new Set<string>();
-  for (const part of partsOf(place, value) ?? []) {
+  for (const part of partsOrError(place, value, at, found)) {
     const { element } = part;
     if (seen.has(element)) found.push(`${at}: duplicate entries for key ${shown(element)}`);
     seen.add(element);
@@ -19,10 +21,20 @@ export function doubledItems(place: Place, value: Json, at = ""): string[] {
   return found;
 }
 
-/** `[name="c"]`, or `["value"]` in a set. */
+function partsOrError(place: Place, value: Json, at: string, found: string[]): readonly Part[] {
+  try {
+    return partsOf(place, value) ?? [];
+  } catch (thrown) {
+    if (!isReason(thrown, "BadRequest")) throw thrown;
+    found.push(`${at}: ${thrown.message}`);
+    return [];
+  }
+}
+
+/** `[name="c"]`, or `[="value"]` in a set. */
 function shown(element: string): string {
   const text = element.slice(2);
-  if (element.startsWith("v:")) return `[${text}]`;
+  if (element.startsWith("v:")) return `[=${text}]`;
   const keys = Object.entries(parseExact(text) as Record<string, unknown>);
   return `[${keys.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(",")}]`;
 }

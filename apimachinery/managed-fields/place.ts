@@ -128,11 +128,12 @@ function itemsOf(shape: Shape, rule: ListRule, items: readonly Json[]): Part[] |
   }
   if (rule.type !== "map" || shape.is !== "struct") return undefined;
   const struct = structOf(shape.of);
-  return items.map((value) => ({ element: keyOf(struct, rule.keys, value), place, value }));
+  return items.map((value, index) =>
+    ({ element: keyOf(struct, rule.keys, value, index), place, value }));
 }
 
 /** An item's name in its list: its keys, in order, those left out at their default. */
-function keyOf({ fields }: Struct, keys: readonly string[], item: Json): string {
+function keyOf({ fields }: Struct, keys: readonly string[], item: Json, index: number): string {
   if (!isObject(item)) throw badRequest("an item of a list with keys is no object");
   const named: Record<string, Json> = {};
   for (const key of keys.length > 1 ? keys.toSorted() : keys) {
@@ -141,7 +142,8 @@ function keyOf({ fields }: Struct, keys: readonly string[], item: Json): string 
   }
   if (Object.keys(named).length === 0) {
     throw badRequest(
-      `associative list with keys has an element that omits all key fields ` + JSON.stringify(keys),
+      `element ${index}: associative list with keys has an element that omits all key fields ` +
+        `${JSON.stringify(keys)} (and doesn't have default values for any key fields)`,
     );
   }
   return `k:${JSON.stringify(named)}`;
