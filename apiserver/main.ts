@@ -41,7 +41,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
     const routed = {
       discovery: new Discovery(server, server.aggregation.documents),
       health: new Health(server, BOOTSTRAP_STEPS),
-      openapi: new OpenApi(server),
+      openapi: new OpenApi(server, server.aggregation.documents),
       large,
       zpages: { "/flagz": flagz(options), "/statusz": statusz(server) },
     };

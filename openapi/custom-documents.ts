@@ -8,6 +8,7 @@ import {
   asJson, type Document, documentV3, type Documents, kept, make, paths, type Steps,
 } from "./documents.ts";
 import { encodeDocument } from "./gnostic.ts";
+import { besideDefinitions, type DocumentPart } from "./merge.ts";
 import { rootOf } from "./operations.ts";
 
 /** What one custom kind adds to the document of version 2. */
@@ -16,9 +17,9 @@ interface Part {
   readonly definitions: Json;
 }
 
-/** A document, and the kinds that it is of. */
+/** A document, and the kinds and parts that it is made of. */
 interface Made {
-  readonly kinds: readonly Kind[];
+  readonly of: readonly object[];
   readonly document: Promise<Document>;
 }
 
@@ -31,6 +32,7 @@ export class CustomDocuments {
   readonly #made = new Map<string, Made>();
   readonly #parts = new WeakMap<Kind, Promise<Part>>();
   #kinds: readonly Kind[] = [];
+  #remotes: readonly DocumentPart[] = [];
   /** The kinds of each group and version with a document of its own. */
   #byPath = new Map<string, Kind[]>();
 
@@ -38,8 +40,9 @@ export class CustomDocuments {
     this.#base = base;
   }
 
-  /** Sets the custom kinds that the documents describe. */
-  show(kinds: readonly Kind[]): void {
+  /** Sets the custom kinds that the documents describe, and the parts of other servers. */
+  show(kinds: readonly Kind[], remotes: readonly DocumentPart[] = []): void {
+    this.#remotes = remotes;
     if (kinds === this.#kinds) return;
     this.#kinds = kinds;
     this.#byPath = Map.groupBy(kinds, (kind) => rootOf(kind).slice(1));
@@ -59,13 +62,15 @@ export class CustomDocuments {
   }
 
   v2(): Promise<Document> {
-    const kinds = this.#kinds;
-    if (kinds.length === 0) return this.#base.v2();
-    return this.#document("v2", kinds, async () => {
+    const [kinds, remotes] = [this.#kinds, this.#remotes];
+    if (kinds.length + remotes.length === 0) return this.#base.v2();
+    return this.#document("v2", [...kinds, ...remotes], async () => {
       const base = await plain(this.#base.v2());
-      const parts = await this.#partsOf(kinds);
-      const members = (of: keyof Part) =>
-        Buffer.from(parts.map((part) => `${JSON.stringify(part[of]).slice(1, -1)},`).join(""));
+      const own = await this.#partsOf(kinds);
+      const parts = remotes.length === 0 ? own : withRemotes(base, own, remotes);
+      const members = (of: keyof Part) => Buffer.from(parts
+        .filter((part) => Object.keys(part[of]).length > 0)
+        .map((part) => `${JSON.stringify(part[of]).slice(1, -1)},`).join(""));
       // No path has a member of this name, so that the first is the document's own.
       const halves = split(base, Buffer.from('"paths":{'), Buffer.from('},"definitions":{'));
       return await kept(Buffer.concat([
@@ -88,12 +93,12 @@ export class CustomDocuments {
   }
 
   #document(
-    key: string, kinds: readonly Kind[], build: () => Promise<Document>,
+    key: string, of: readonly object[], build: () => Promise<Document>,
   ): Promise<Document> {
     const known = this.#made.get(key);
-    if (known !== undefined && isSame(known.kinds, kinds)) return known.document;
+    if (known !== undefined && isSame(known.of, of)) return known.document;
     const document = build();
-    this.#made.set(key, { kinds, document });
+    this.#made.set(key, { of, document });
     // A failure is the request's; the next one tries again.
     document.catch(() => {
       if (this.#made.get(key)?.document === document) this.#made.delete(key);
@@ -110,8 +115,24 @@ export class CustomDocuments {
   }
 }
 
-function isSame(a: readonly Kind[], b: readonly Kind[]): boolean {
-  return a.length === b.length && a.every((kind, index) => kind === b[index]);
+function isSame(a: readonly object[], b: readonly object[]): boolean {
+  return a.length === b.length && a.every((each, index) => each === b[index]);
+}
+
+/** Adds parts of other servers: no path twice, and no definition of another's name. */
+function withRemotes(
+  base: Buffer, own: readonly Part[], remotes: readonly DocumentPart[],
+): DocumentPart[] {
+  const document = JSON.parse(base.toString("utf8")) as DocumentPart;
+  const taken = Object.assign(document.definitions, ...own.map((part) => part.definitions));
+  const parts: DocumentPart[] = [...own];
+  for (const remote of remotes) {
+    const { paths, definitions } = besideDefinitions(remote, taken);
+    Object.assign(taken, definitions);
+    const others = Object.entries(paths).filter(([path]) => !Object.hasOwn(document.paths, path));
+    parts.push({ paths: Object.fromEntries(others), definitions });
+  }
+  return parts;
 }
 
 async function plain(document: Promise<Document>): Promise<Buffer> {

@@ -1,12 +1,18 @@
 /** Documents of version 2 of other servers, merged into ours (kube-openapi's aggregator). */
 import { isDeepStrictEqual } from "node:util";
+import { CodedError } from "@raft2kube/std/errors.ts";
 
 type Json = { readonly [name: string]: unknown };
 
 /** The paths of a document and the definitions that they use. */
-interface DocumentPart {
+export interface DocumentPart {
   readonly paths: Json;
   readonly definitions: Json;
+}
+
+/** A foreign document that is none of an API. */
+class DocumentError extends CodedError {
+  override readonly name = "DocumentError";
 }
 
 const REFERENCE = "#/definitions/";
@@ -19,7 +25,7 @@ function isJson(value: unknown): value is Json {
 
 /**
  * Returns the paths of a foreign document that start with `prefix`, and the definitions that these
- * reach; undefined for a document without either.
+ * reach; undefined for a document without them. Throws DocumentError for one that is too deep.
  */
 export function partOfDocument(document: unknown, prefix: string): DocumentPart | undefined {
   if (!isJson(document) || !isJson(document["paths"])) return undefined;
@@ -81,7 +87,7 @@ function essence(value: unknown): unknown {
 }
 
 function visitReferences(value: unknown, visit: (name: string) => void, depth = 0): void {
-  if (depth > DEPTH_MAX) return;
+  if (depth > DEPTH_MAX) throw new DocumentError("DEPTH", `nested deeper than ${DEPTH_MAX}`);
   if (Array.isArray(value)) {
     for (const each of value) visitReferences(each, visit, depth + 1);
   } else if (isJson(value)) {

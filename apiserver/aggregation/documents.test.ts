@@ -189,3 +189,56 @@ it("a version goes with its APIService", async () => {
   await waitFor("its end", async () => (await shown()) === undefined, patience);
   expect((await send(`${path}/flunders`)).status).toBe(404);
 });
+
+/** A document of version 2 with these definitions, of which the path uses the first. */
+const swagger = (definitions: Record<string, object>) => ({
+  swagger: "2.0",
+  paths: {
+    [`${path}/flunders`]: {
+      get: { responses: { 200: { schema: ref(Object.keys(definitions)[0]!) } } },
+    },
+    "/apis/apps/v1/deployments": { get: {} },
+    "/version": { get: { responses: { 200: { schema: ref("Unused") } } } },
+  },
+  definitions: { ...definitions, Unused: { type: "object" } },
+});
+const ref = (to: string) => ({ $ref: `#/definitions/${to}` });
+
+it("a server's part of OpenAPI is merged, and what differs by one name gets another", async () => {
+  const meta = "io.k8s.apimachinery.pkg.apis.meta.v1.";
+  pages = {
+    [path]: list(flunders),
+    "/openapi/v2": json(swagger({
+      "example.Flunder": { properties: {
+        metadata: ref(`${meta}ObjectMeta`), preconditions: ref(`${meta}Preconditions`),
+      } },
+      [`${meta}ObjectMeta`]: { type: "object", properties: { old: { type: "string" } } },
+      [`${meta}Preconditions`]: { type: "object", description: "other words", properties: {
+        resourceVersion: { type: "string" }, uid: { type: "string" },
+      } },
+    }), "application/json", { etag: '"1"' }),
+    "/openapi/v3": json({ paths: {
+      [path.slice(1)]: { serverRelativeURL: `/openapi/v3${path}?hash=AB12` },
+      "apis/apps/v1": { serverRelativeURL: "/openapi/v3/apis/apps/v1?hash=FF" },
+    } }),
+    [`/openapi/v3${path}`]: json({ openapi: "3.0.0" }),
+  };
+  await register();
+  const paths = async () => (JSON.parse((await send("/openapi/v3")).body) as
+    { paths: Record<string, { serverRelativeURL: string }> }).paths;
+  await waitFor("OpenAPI", async () => path.slice(1) in (await paths()), patience);
+  const found = await paths();
+  const { serverRelativeURL: url } = found[path.slice(1)]!;
+  expect(url).toBe(`/openapi/v3${path}?hash=AB12`);
+  expect(found["apis/apps/v1"]!.serverRelativeURL).not.toContain("hash=FF");
+  expect(JSON.parse((await send(url)).body)).toEqual({ openapi: "3.0.0" });
+  const v2 = JSON.parse((await send("/openapi/v2")).body) as
+    { paths: Record<string, object>; definitions: Record<string, { properties: object }> };
+  expect(v2.paths[`${path}/flunders`]).toBeDefined();
+  expect(v2.paths["/apis/apps/v1/deployments"]).toHaveProperty("get.description");
+  expect(v2.definitions["example.Flunder"]!.properties).toEqual({
+    metadata: ref(`${meta}ObjectMeta_v2`), preconditions: ref(`${meta}Preconditions`),
+  });
+  expect(v2.definitions[`${meta}ObjectMeta`]!.properties).toHaveProperty("labels");
+  expect(v2.definitions).not.toHaveProperty("Unused");
+});

@@ -1,14 +1,13 @@
+import { type DocumentPart, partOfDocument } from "@raft2kube/openapi/merge.ts";
 import { AGGREGATED_OPENAPI_BYTES_MAX, AGGREGATED_OPENAPI_MS } from "../limits.ts";
-import type { RemoteDefinitions } from "../handlers/discovery/remote.ts";
 import type { RemoteApiService } from "./api-services.ts";
 import type { Backends } from "./backends.ts";
 import { parsed } from "./remote-discovery.ts";
-import { partOfDocument } from "@raft2kube/openapi/merge.ts";
 
 /** The parts of a server's OpenAPI documents that are about a version. */
 export interface ReadOpenApi {
   readonly v3: string | undefined;
-  readonly v2: RemoteDefinitions | undefined;
+  readonly v2: DocumentPart | undefined;
   /** The ETag of the document of version 2. */
   readonly etag: string | undefined;
 }

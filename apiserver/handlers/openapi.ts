@@ -6,6 +6,7 @@ import { type Answer, type BytesAnswer, jsonAnswer } from "../request/answer.ts"
 import { headerOf, type RequestContext } from "../request/context.ts";
 import { accepts, parseAccept } from "../request/media-type.ts";
 import type { ApiServer } from "./server.ts";
+import type { RemoteApis, RemoteVersion } from "./discovery/remote.ts";
 import { acceptsGzip } from "./response/send.ts";
 
 /**
@@ -25,11 +26,13 @@ type Module = typeof import("@raft2kube/openapi/documents.ts");
  */
 export class OpenApi {
   readonly #resources: ApiServer["resources"];
+  readonly #remotes: RemoteApis;
   #loaded: Promise<Module> | undefined;
   #documents: CustomDocuments | undefined;
 
-  constructor({ resources }: Pick<ApiServer, "resources">) {
+  constructor({ resources }: Pick<ApiServer, "resources">, remotes: RemoteApis) {
     this.#resources = resources;
+    this.#remotes = remotes;
   }
 
   /** Serves the documents; undefined for other paths. */
@@ -43,10 +46,11 @@ export class OpenApi {
     const { CustomDocuments } = await import("@raft2kube/openapi/custom-documents.ts");
     const documents = this.#documents ??=
       new CustomDocuments(documentsOf(this.#resources.builtIn));
-    documents.show(this.#resources.custom);
+    const { versions } = this.#remotes;
+    documents.show(this.#resources.custom, versions.flatMap((each) => each.openapiV2 ?? []));
     const answer = (document: Document, type: string) =>
       answerOf(context, document, type, () => plainOf(document));
-    if (path === "/openapi/v3") return await index(documents);
+    if (path === "/openapi/v3") return await index(documents, versions);
     if (path === "/openapi/v2") return await version2(documents, context, answer);
     const document = await documents.v3(path.slice("/openapi/v3/".length));
     return document === undefined ? NO_DOCUMENT : answer(document, JSON_TYPE);
@@ -71,11 +75,18 @@ async function version2(
 }
 
 /** Where each group's document is; the hash lets clients cache a document without end. */
-async function index(documents: CustomDocuments): Promise<Answer> {
+async function index(
+  documents: CustomDocuments, remotes: readonly RemoteVersion[],
+): Promise<Answer> {
   const paths: Record<string, { serverRelativeURL: string }> = {};
   for (const path of documents.v3Paths()) {
     const document = await documents.v3(path);
     paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${document?.hash ?? ""}` };
+  }
+  for (const { group, version, openapiV3: url } of remotes) {
+    const path = `apis/${group}/${version}`;
+    if (url === undefined) delete paths[path];
+    else paths[path] = { serverRelativeURL: `/openapi/v3/${url}` };
   }
   return jsonAnswer({ paths });
 }

@@ -1,3 +1,4 @@
+import type { DocumentPart } from "@raft2kube/openapi/merge.ts";
 import type { APIVersionDiscovery } from "@raft2kube/api/gen/apidiscovery/v2.ts";
 
 /** A group's version that another server answers for (an APIService that names a Service). */
@@ -11,15 +12,7 @@ export interface RemoteVersion {
   /** The end of its document's URL below `/openapi/v3/`; undefined when it has none. */
   readonly openapiV3?: string | undefined;
   /** The version's part of `/openapi/v2`: paths and definitions. */
-  readonly openapiV2?: RemoteDefinitions | undefined;
-}
-
-type Json = { readonly [name: string]: unknown };
-
-/** The part of a server in the document of version 2. */
-export interface RemoteDefinitions {
-  readonly paths: Json;
-  readonly definitions: Json;
+  readonly openapiV2?: DocumentPart | undefined;
 }
 
 /** The versions that other servers answer for, as discovery and OpenAPI show them. */
