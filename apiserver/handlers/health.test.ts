@@ -12,7 +12,8 @@ import { type Answer, ask, type AskOptions } from "../../testing/apiserver/ask.t
 import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const TIMEOUT_MS = 60_000;
-const HOOKS = "start-system-namespaces-controller start-cluster-authentication-info-controller " +
+const HOOKS = "start-apiextensions-informers start-apiextensions-controllers crd-informer-synced " +
+  "start-system-namespaces-controller start-cluster-authentication-info-controller " +
   "start-kube-apiserver-identity-lease-controller " +
   "start-kube-apiserver-identity-lease-garbage-collector start-legacy-token-tracking-controller " +
   "start-service-ip-repair-controllers rbac/bootstrap-roles " +
