@@ -26,10 +26,3 @@ export const ALONE = /NoExecuteTaint|SchedulerPre/;
 
 /** Memory of a process of e2e.test above which Go collects garbage. */
 export const MEMORY = "600MiB";
-
-/**
- * Tests that end without a word, and so pass, when they cannot make a CustomResourceDefinition.
- * To be removed when those are served.
- */
-export const NEEDS_CUSTOM_RESOURCES =
-  /AdmissionWebhook .*custom resource|CustomResourceConversionWebhook|CustomResourceFieldSelectors/;
