@@ -3,7 +3,7 @@ import { check, type Checked } from "./checker.ts";
 import { Declarations } from "./declarations.ts";
 import { estimateCost, type EstimateOptions } from "./estimate.ts";
 import { COST_EXCEEDED } from "./failures.ts";
-import { type CompileErrors, Issues, ParseError } from "./issues.ts";
+import { type CompileErrors, InstantiationError, Issues, ParseError } from "./issues.ts";
 import type { CostModel, Library, Range, SizeEstimator, TypeProvider } from "./library.ts";
 import { EVALUATION_STEPS_MAX } from "./limits.ts";
 import { macroKey, parse } from "./parser.ts";
@@ -118,6 +118,9 @@ export class Environment {
       const options = this.#planOptions();
       return { program: new Program(text, checked, options, plan(checked, options)) };
     } catch (thrown) {
+      if (thrown instanceof InstantiationError) {
+        return { errors: { issues: [], message: thrown.message, isInstantiation: true } };
+      }
       if (!(thrown instanceof ParseError)) throw thrown;
       issues.add(thrown.message, thrown.at);
       return { errors: issues.report() };

@@ -15,6 +15,17 @@ export interface CompileErrors {
   readonly issues: readonly Issue[];
   /** All issues in cel-go's form, with the source and a caret. */
   readonly message: string;
+  /** Whether the expression is well-typed, and a conversion of a constant in it fails. */
+  readonly isInstantiation?: boolean;
+}
+
+/** A conversion of a constant fails, so that no program can be made. */
+export class InstantiationError extends CodedError {
+  override readonly name = "InstantiationError";
+
+  constructor(message: string) {
+    super("CEL_CONSTANT", message);
+  }
 }
 
 /** An expression that cannot be parsed further; the compiler reports it as an issue. */

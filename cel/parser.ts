@@ -251,6 +251,9 @@ class Parser {
     const open = this.#expect("(");
     const id = this.#id;
     const args: Expr[] = [];
+    if (!this.#is(")") && !startsOperand(this.#token)) {
+      this.#unexpected(OPERAND.replace("'(',", "'(', ')',"), startsOperand);
+    }
     while (!this.#is(")")) {
       if (args.length > 0) this.#expect(",");
       args.push(this.#expr());

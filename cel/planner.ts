@@ -7,7 +7,7 @@ import { TableMap } from "./collections.ts";
 import { LIST_COST, MAP_COST, SELECT_COST, STRUCT_COST } from "./cost-factors.ts";
 import { error, NO_OVERLOAD } from "./failures.ts";
 import { foldStep } from "./folds.ts";
-import { ParseError } from "./issues.ts";
+import { InstantiationError } from "./issues.ts";
 import type { CostModel, TypeProvider } from "./library.ts";
 import { equals } from "./operations.ts";
 import { equalityCost } from "./runtime-cost.ts";
@@ -31,7 +31,7 @@ interface Plan {
   readonly constant?: Value;
 }
 
-/** Plans a tree that has no issues. Throws ParseError for a constant conversion that fails. */
+/** Plans a tree without issues. Throws InstantiationError for a constant conversion that fails. */
 export function plan(checked: Checked, options: PlanOptions): Step {
   return new Planner(checked, options).plan(checked.expr).step;
 }
@@ -127,18 +127,16 @@ class Planner {
       return { step: optionalOr(steps, id === "optional_orValue_value") };
     }
     const call = invoke({ name, overloads, args: steps, costs: this.#options.costs });
-    return this.#folded(expr, name, id, plans, call) ?? { step: call };
+    return this.#folded(name, id, plans, call) ?? { step: call };
   }
 
   /** A conversion of a constant is one too; `x in [constants]` is a look-up without cost. */
-  #folded(
-    expr: Call, name: string, id: string, plans: readonly Plan[], call: Step,
-  ): Plan | undefined {
+  #folded(name: string, id: string, plans: readonly Plan[], call: Step): Plan | undefined {
     if (!this.#options.foldConstants) return undefined;
     const last = plans.at(-1)?.constant;
     if (plans.length === 1 && last !== undefined && CONVERSIONS.has(name)) {
       const value = call(new State({}, Infinity, Infinity));
-      if (isError(value)) throw new ParseError(value.message, expr.at);
+      if (isError(value)) throw new InstantiationError(value.message);
       return constant(value);
     }
     if (id !== "in_list" || !(last instanceof ListValue)) return undefined;
