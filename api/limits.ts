@@ -6,9 +6,6 @@ export const DEPTH_MAX = 200;
 /** Unknown fields that are named in an answer; the rest are dropped without a word. */
 export const UNKNOWN_FIELDS_MAX = 100;
 
-/** Nested parts of a CEL expression. */
-export const CEL_DEPTH_MAX = 100;
-
 /**
  * Topology spread constraints of a pod, and pod (anti-)affinity terms of each kind: the scheduler
  * compares each of them with every pod. Upstream has no bound.

@@ -1,7 +1,7 @@
-/** Comprehensions of two variables: `all(i, v, p)`, `transformMap(k, v, t)`. */
+/** Comprehensions of two variables: `all(i, v, p)`, `transformMap(k, v, t)`, and `cel.bind`. */
 import { insert, insertAll } from "./collections.ts";
 import type { Library } from "./library.ts";
-import { TWO_VARIABLE_MACROS } from "./macros.ts";
+import { BIND_MACRO, TWO_VARIABLE_MACROS } from "./macros.ts";
 import { mapOf, parameter } from "./types.ts";
 
 const K = parameter("K");
@@ -19,3 +19,6 @@ export const TWO_VARIABLE_COMPREHENSIONS: Library = {
     ],
   }],
 };
+
+/** The binding of a value to a name, which only selectors of devices have. */
+export const BINDINGS: Library = { name: "cel.lib.ext.cel.bindings", macros: [BIND_MACRO] };

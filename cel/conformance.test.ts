@@ -3,10 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { TWO_VARIABLE_COMPREHENSIONS } from "./comprehensions.ts";
+import { BINDINGS, TWO_VARIABLE_COMPREHENSIONS } from "./comprehensions.ts";
 import { Environment } from "./environment.ts";
 import { OPTIONALS } from "./optionals.ts";
-import { BINDINGS } from "./testing/bindings.ts";
 import { parseType, parseValue, same } from "./testing/cases.ts";
 import { isError, type Value } from "./value.ts";
 

@@ -20,6 +20,11 @@ export function escapeName(name: string): string | undefined {
   return name.replace(/__|[-./]/g, (each) => ESCAPES[each]!);
 }
 
+/** Whether a text can name a variable. */
+export function isIdentifier(text: string): boolean {
+  return /^[a-zA-Z_]\w*$/.test(text) && !RESERVED.has(text);
+}
+
 /** The property of an identifier; undefined when it has an escape that there is not. */
 export function unescapeName(identifier: string): string | undefined {
   if (!identifier.includes("__")) return identifier;

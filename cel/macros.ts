@@ -173,3 +173,12 @@ export const OPTIONAL_MACROS: readonly Macro[] = [
   optional("optMap", (maker, value) => maker.call("optional.of", value)),
   optional("optFlatMap", (_maker, value) => value),
 ];
+
+/** `cel.bind(variable, value, expression)`. */
+export const BIND_MACRO = method("bind", 3, (maker, [variable, value, result], target) => {
+  if (target?.is !== "ident" || target.name !== "cel") return undefined;
+  if (variable?.is !== "ident") {
+    return maker.fail("cel.bind() variable names must be simple identifiers", variable);
+  }
+  return binding(maker, variable.name, value!, result!);
+});

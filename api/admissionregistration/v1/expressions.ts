@@ -1,57 +1,31 @@
-/**
- * The expressions of webhooks and policies: the variables that they may use, and the type that they
- * must return.
- */
+/** The expressions of webhooks and policies, and the types that they must give. */
+import { BOOL, type Type } from "@raft2kube/cel/types.ts";
 import type { MatchCondition } from "../../gen/admissionregistration/v1.ts";
-import { checkCel } from "../../cel/check.ts";
-import type { CelScope, CelType } from "../../cel/types.ts";
 import { duplicate, invalid, required, tooMany, type FieldError } from "../../errors.ts";
 import { qualifiedName } from "../../validation/names.ts";
+import { type AdmissionScope, environmentOf } from "./environment.ts";
 
 const CONDITIONS_MAX = 64;
-const KIND: CelType = { fields: { group: "string", version: "string", kind: "string" } };
-const RESOURCE: CelType = { fields: { group: "string", version: "string", resource: "string" } };
 
-/** An AdmissionRequest as expressions see it. */
-const REQUEST: CelType = {
-  fields: {
-    kind: KIND, resource: RESOURCE, subResource: "string", requestKind: KIND,
-    requestResource: RESOURCE, requestSubResource: "string", name: "string",
-    namespace: "string", operation: "string", dryRun: "bool", options: "dyn",
-    userInfo: { fields: { username: "string", uid: "string", groups: "list", extra: "map" } },
-  },
-};
-
-/** The variables of every admission expression. */
-export interface AdmissionScope {
-  readonly params: boolean;
-  readonly authorizer: boolean;
-  /** `Object` and `JSONPatch`, to make patches of. */
-  readonly patches?: boolean;
-  /** The variables that the policy has declared so far. */
-  readonly variables?: CelScope;
-}
-
-function scopeOf({ params, authorizer, patches, variables }: AdmissionScope): CelScope {
-  return {
-    object: "dyn", oldObject: "dyn", request: REQUEST, namespaceObject: "dyn",
-    ...(params ? { params: "dyn" } : {}),
-    ...(authorizer ? { authorizer: "dyn" } : {}),
-    ...(patches === true ? { Object: "dyn", JSONPatch: "dyn" } : {}),
-    ...(variables === undefined ? {} : { variables: { fields: variables } }),
-  };
-}
-
-/** Checks an expression; returns its errors, or its type. */
+/** Checks an expression. Gives its type, or what is wrong with it. */
 export function compile(
-  text: string, scope: AdmissionScope, results: readonly CelType[] = [],
-): ReturnType<typeof checkCel> {
-  return checkCel(text, scopeOf(scope), results);
+  text: string, scope: AdmissionScope, results: readonly Type[] = [],
+): { readonly type: Type } | { readonly complaint: string } {
+  const { program, errors } = environmentOf(scope).compile(text);
+  if (errors !== undefined) {
+    const stage = errors.isInstantiation === true ? "program instantiation" : "compilation";
+    return { complaint: `${stage} failed: ${errors.message}` };
+  }
+  const { type } = program;
+  if (results.length === 0 || results.some((each) => each.is(type))) return { type };
+  const wanted = results.length === 1 ? String(results[0])
+    : `one of [${results.map(({ name }) => name).join(" ")}]`;
+  return { complaint: `must evaluate to ${wanted} but got ${type}` };
 }
 
 /** The error of an expression that must give one of `results`. */
 export function validateExpression(
-  text: string, path: string, scope: AdmissionScope, results: readonly CelType[],
+  text: string, path: string, scope: AdmissionScope, results: readonly Type[],
 ): FieldError[] {
   const outcome = compile(text, scope, results);
   return "complaint" in outcome ? [invalid(path, text, outcome.complaint)] : [];
@@ -68,7 +42,7 @@ export function validateMatchConditions(
     const at = `${path}[${index}]`;
     const text = expression.trim();
     const found = text === "" ? [required(`${at}.expression`)]
-      : validateExpression(text, `${at}.expression`, { params, authorizer: true }, ["bool"]);
+      : validateExpression(text, `${at}.expression`, { params, authorizer: true }, [BOOL]);
     if (name === "") return [...found, required(`${at}.name`)];
     found.push(...qualifiedName(name).map((each) => invalid(`${at}.name`, name, each)));
     if (names.has(name)) found.push(duplicate(`${at}.name`, name));

@@ -1,19 +1,18 @@
 /** ValidatingAdmissionPolicy and MutatingAdmissionPolicy: rules that need no webhook. */
 import { isDeepStrictEqual } from "node:util";
+import { isIdentifier } from "@raft2kube/cel/field-names.ts";
+import { BOOL, listOf, NULL, STRING, type Type } from "@raft2kube/cel/types.ts";
 import type {
   AuditAnnotation, MutatingAdmissionPolicy, Mutation, ParamKind, ValidatingAdmissionPolicy,
   Validation, Variable,
 } from "../../gen/admissionregistration/v1.ts";
-import type { CelScope, CelType } from "../../cel/types.ts";
-import { isCelName } from "../../cel/parse.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { duplicate, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { dns1035Label, dnsSubdomain, qualifiedName } from "../../validation/names.ts";
-import {
-  compile, validateExpression, validateMatchConditions, type AdmissionScope,
-} from "./expressions.ts";
+import { type AdmissionScope, APPLIED, JSON_PATCH } from "./environment.ts";
+import { compile, validateExpression, validateMatchConditions } from "./expressions.ts";
 import { defaultMatch, validateMatch, validateMutatingMatch } from "./rules.ts";
 import { FAILURE_POLICIES, REINVOCATION_POLICIES } from "./webhooks.ts";
 
@@ -50,12 +49,12 @@ function validateVariables(
   variables: readonly Variable[] = [], path: string, params: boolean,
 ): { errors: FieldError[]; scope: AdmissionScope } {
   const errors: FieldError[] = [];
-  const known: Record<string, CelType> = {};
-  const scope = { params, authorizer: true, variables: known as CelScope };
+  const known: Record<string, Type> = {};
+  const scope = { params, authorizer: true, variables: known };
   variables.forEach(({ name, expression }, index) => {
     const at = `${path}[${index}]`;
     if (name.trim() === "") errors.push(required(`${at}.name`, "name is not specified"));
-    else if (!isCelName(name)) {
+    else if (!isIdentifier(name)) {
       errors.push(invalid(`${at}.name`, name, "must be a valid CEL identifier"));
     }
     if (expression.trim() === "") {
@@ -74,12 +73,12 @@ function validateValidation(each: Validation, path: string, scope: AdmissionScop
   const { expression = "", message = "", messageExpression = "", reason } = each;
   const errors = expression.trim() === ""
     ? [required(`${path}.expression`, "expression is not specified")]
-    : validateExpression(expression, `${path}.expression`, scope, ["bool"]);
+    : validateExpression(expression, `${path}.expression`, scope, [BOOL]);
   if (messageExpression !== "") {
     const at = `${path}.messageExpression`;
     errors.push(...messageExpression.trim() === ""
       ? [invalid(at, messageExpression, "must be non-empty if specified")]
-      : validateExpression(messageExpression, at, { ...scope, authorizer: false }, ["string"]));
+      : validateExpression(messageExpression, at, { ...scope, authorizer: false }, [STRING]));
   }
   if (message !== "" && message.trim() === "") {
     errors.push(invalid(`${path}.message`, message, "must be non-empty if specified"));
@@ -109,7 +108,7 @@ function validateAnnotations(
       : qualifiedName(named).map((each) => invalid(`${at}.key`, named, each)));
     errors.push(...valueExpression.trim() === ""
       ? [required(`${at}.valueExpression`, "valueExpression is not specified")]
-      : validateExpression(valueExpression, `${at}.valueExpression`, scope, ["string", "null"]));
+      : validateExpression(valueExpression, `${at}.valueExpression`, scope, [STRING, NULL]));
     if (keys.has(key)) errors.push(duplicate(`${at}.key`, key));
     keys.add(key);
   });
@@ -174,7 +173,7 @@ function validateMutation(mutation: Mutation, path: string, scope: AdmissionScop
   const at = `${path}.${name}.expression`;
   if (text === "") return [...errors, required(at)];
   return [...errors,
-    ...validateExpression(text, at, { ...scope, patches: true }, apply ? [] : ["list"])];
+    ...validateExpression(text, at, { ...scope, patches: true }, [apply ? APPLIED : listOf(JSON_PATCH)])];
 }
 
 function validateMutating(

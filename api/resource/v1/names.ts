@@ -2,8 +2,10 @@
 import type {
   DeviceConfiguration, DeviceSelector, DeviceToleration,
 } from "../../gen/resource/v1.ts";
-import { checkCel } from "../../cel/check.ts";
-import type { CelScope } from "../../cel/types.ts";
+import { BINDINGS } from "@raft2kube/cel/comprehensions.ts";
+import { KUBERNETES } from "@raft2kube/cel/libraries/kubernetes.ts";
+import { objectTypes } from "@raft2kube/cel/objects.ts";
+import { BOOL, DYN, mapOf, objectType, STRING } from "@raft2kube/cel/types.ts";
 import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
 import {
   duplicate, invalid, notSupported, required, tooLong, tooMany, type FieldError,
@@ -19,14 +21,19 @@ const EXPRESSION_BYTES_MAX = 10 * 1024;
 const PARAMETERS_BYTES_MAX = 10 * 1024;
 export const TAINT_EFFECTS: readonly string[] = ["NoExecute", "NoSchedule", "None"];
 
-/** A device as selectors see it. */
-const SCOPE: CelScope = {
-  device: {
-    fields: {
-      driver: "string", attributes: "map", capacity: "map", allowMultipleAllocations: "bool",
+/** Selectors of devices. Source: k8s.io/dynamic-resource-allocation/cel. */
+const SELECTORS = KUBERNETES.extend({
+  libraries: [BINDINGS],
+  provider: objectTypes({
+    "kubernetes.DRADevice": {
+      driver: STRING,
+      attributes: mapOf(STRING, mapOf(STRING, DYN)),
+      capacity: mapOf(STRING, mapOf(STRING, objectType("kubernetes.Quantity"))),
+      allowMultipleAllocations: BOOL,
     },
-  },
-};
+  }),
+  variables: { device: objectType("kubernetes.DRADevice") },
+});
 
 /** A list whose members differ by a key, each checked by itself. */
 export function validateSet<T>(
@@ -107,9 +114,15 @@ export function validateSelectors(
     if (Buffer.byteLength(cel.expression) > EXPRESSION_BYTES_MAX) {
       return [tooLong(`${at}.expression`, EXPRESSION_BYTES_MAX)];
     }
-    const outcome = checkCel(cel.expression, SCOPE, ["bool"]);
-    return "complaint" in outcome
-      ? [invalid(`${at}.expression`, cel.expression, outcome.complaint)] : [];
+    const { program, errors } = SELECTORS.compile(cel.expression);
+    if (errors !== undefined) {
+      const complaint = `compilation failed: ${errors.message}`;
+      return [invalid(`${at}.expression`, cel.expression, complaint)];
+    }
+    const { type } = program;
+    if (type.is(BOOL) || type.is(DYN)) return [];
+    const complaint = `must evaluate to bool or the unknown type, not ${type}`;
+    return [invalid(`${at}.expression`, cel.expression, complaint)];
   })];
 }
 
