@@ -29,16 +29,9 @@ export interface Checked {
   readonly references: ReadonlyMap<number, Reference>;
 }
 
-export interface CheckOptions {
-  /** Whether list and map literals of several types are errors; otherwise they are of dyn. */
-  readonly homogeneousLiterals: boolean;
-}
-
 /** Checks a tree; what is wrong goes to the issues. */
-export function check(
-  expr: Expr, declarations: Declarations, issues: Issues, options: CheckOptions,
-): Checked {
-  const checker = new Checker(declarations, issues, options);
+export function check(expr: Expr, declarations: Declarations, issues: Issues): Checked {
+  const checker = new Checker(declarations, issues);
   checker.check(expr);
   return checker.checked(expr);
 }
@@ -50,17 +43,15 @@ const LITERALS = {
 class Checker {
   readonly #declarations: Declarations;
   readonly #issues: Issues;
-  readonly #options: CheckOptions;
   readonly #types = new Map<number, Type>();
   readonly #references = new Map<number, Reference>();
   #bindings: Bindings = new Map();
   #locals: ReadonlyMap<string, Type> = new Map();
   #freeCount = 0;
 
-  constructor(declarations: Declarations, issues: Issues, options: CheckOptions) {
+  constructor(declarations: Declarations, issues: Issues) {
     this.#declarations = declarations;
     this.#issues = issues;
-    this.#options = options;
   }
 
   checked(expr: Expr): Checked {
@@ -242,7 +233,7 @@ class Checker {
   #list({ items }: ListExpr): Type {
     let joined: Type | undefined;
     for (const { value, optional } of items) {
-      joined = this.#join(value, joined, this.#element(value, optional));
+      joined = this.#join(joined, this.#element(value, optional));
     }
     return listOf(joined ?? this.#free());
   }
@@ -251,8 +242,8 @@ class Checker {
     let keys: Type | undefined;
     let values: Type | undefined;
     for (const { key, value, optional } of entries) {
-      keys = this.#join(key, keys, this.check(key));
-      values = this.#join(value, values, this.#element(value, optional));
+      keys = this.#join(keys, this.check(key));
+      values = this.#join(values, this.#element(value, optional));
     }
     return mapOf(keys ?? this.#free(), values ?? this.#free());
   }
@@ -266,12 +257,9 @@ class Checker {
     return inner;
   }
 
-  #join(expr: Expr, previous: Type | undefined, current: Type): Type {
+  #join(previous: Type | undefined, current: Type): Type {
     if (previous === undefined) return current;
-    if (this.#assign(previous, current)) return mostGeneral(previous, current);
-    if (!this.#options.homogeneousLiterals) return DYN;
-    this.#mismatch(expr, previous, current);
-    return ERROR;
+    return this.#assign(previous, current) ? mostGeneral(previous, current) : DYN;
   }
 
   #struct(expr: StructExpr): Type {

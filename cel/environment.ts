@@ -4,13 +4,16 @@ import { Declarations } from "./declarations.ts";
 import { estimateCost, type EstimateOptions } from "./estimate.ts";
 import { COST_EXCEEDED } from "./failures.ts";
 import { type CompileErrors, InstantiationError, Issues, ParseError } from "./issues.ts";
-import type { CostModel, Library, Range, SizeEstimator, TypeProvider } from "./library.ts";
+import type {
+  CostModel, Library, Range, SizeEstimator, TypeProvider, Validator,
+} from "./library.ts";
 import { EVALUATION_STEPS_MAX } from "./limits.ts";
 import { macroKey, parse } from "./parser.ts";
 import { plan, type PlanOptions } from "./planner.ts";
 import { STANDARD } from "./standard.ts";
 import { CostExceededError, State, type Step, type Variables } from "./state.ts";
 import type { Type } from "./types.ts";
+import { validate } from "./validators.ts";
 import type { Outcome } from "./value.ts";
 
 export interface EnvironmentOptions {
@@ -89,6 +92,7 @@ export class Environment {
   readonly #options: EnvironmentOptions;
   readonly #declarations: Declarations;
   readonly #macros;
+  readonly #validators: readonly Validator[];
 
   constructor(options: EnvironmentOptions = {}) {
     this.#options = options;
@@ -98,6 +102,7 @@ export class Environment {
     this.#declarations = new Declarations(container, names, all, provider);
     this.#macros = new Map(all.flatMap(({ macros = [] }) => macros)
       .map((each) => [macroKey(each.name, each.arity, each.member), each]));
+    this.#validators = all.flatMap(({ validators = [] }) => validators);
   }
 
   /** This environment with more; later declarations of a variable replace earlier ones. */
@@ -114,6 +119,7 @@ export class Environment {
     const issues = new Issues(text);
     try {
       const checked = this.#check(text, issues);
+      if (issues.count === 0) this.#validate(checked, issues);
       if (issues.count > 0) return { errors: issues.report() };
       const options = this.#planOptions();
       return { program: new Program(text, checked, options, plan(checked, options)) };
@@ -128,10 +134,15 @@ export class Environment {
   }
 
   #check(text: string, issues: Issues): Checked {
-    const { escapedFields = false, homogeneousLiterals = false } = this.#options;
+    const { escapedFields = false } = this.#options;
     const optionals = this.#declarations.findFunction("_?._") !== undefined;
     const expr = parse(text, { macros: this.#macros, escapedFields, optionals }, issues);
-    return check(expr, this.#declarations, issues, { homogeneousLiterals });
+    return check(expr, this.#declarations, issues);
+  }
+
+  #validate(checked: Checked, issues: Issues): void {
+    const { homogeneousLiterals = false } = this.#options;
+    validate(checked, this.#validators, homogeneousLiterals, issues);
   }
 
   #planOptions(): PlanOptions {

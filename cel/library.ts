@@ -1,5 +1,5 @@
 /** How a library declares functions, macros, types, and what calls of them cost. */
-import type { Expr, Macro } from "./ast.ts";
+import type { Call, Expr, Macro } from "./ast.ts";
 import type { Type } from "./types.ts";
 import type { Outcome, Value } from "./value.ts";
 
@@ -94,11 +94,14 @@ export interface Library {
   readonly validators?: readonly Validator[];
 }
 
-/** Reports what is wrong with a call of constant arguments; undefined when nothing is. */
+/** A rule about calls of well-typed expressions. */
 export interface Validator {
-  /** The name of the functions that it looks at: `matches`, `duration`. */
+  /** The names of the functions that it looks at: `matches`, `duration`. */
   readonly functions: readonly string[];
-  check(args: readonly Value[]): string | undefined;
+  /** Reports what is wrong with a call, at a part of it. */
+  check(
+    call: Call, typeOf: (expr: Expr) => Type, report: (message: string, at: Expr) => void,
+  ): void;
 }
 
 /** A field of an object. */

@@ -19,7 +19,7 @@ type JsonObject = Readonly<Record<string, unknown>>;
 export function schemaValue(json: unknown, schema: Schema): Value {
   if (json === null || json === undefined) return null;
   if (schema.intOrString === true) {
-    return typeof json === "number" ? BigInt(Math.trunc(json)) : String(json);
+    return typeof json === "string" ? json : integerValue(json as number | bigint);
   }
   switch (schema.type) {
     case "object":
@@ -29,13 +29,19 @@ export function schemaValue(json: unknown, schema: Schema): Value {
     case "string":
       return textValue(json as string, schema);
     case "integer":
-      return BigInt(Math.trunc(json as number));
+      return integerValue(json as number | bigint);
     case "number":
+      return Number(json);
     case "boolean":
-      return json as number | boolean;
+      return json as boolean;
     default:
       return new UnknownValue(json);
   }
+}
+
+/** Integers past 2^53 are bigints in JSON as well. */
+function integerValue(json: number | bigint): bigint {
+  return typeof json === "bigint" ? json : BigInt(Math.trunc(json));
 }
 
 function objectValue(json: JsonObject, schema: Schema): Value {
@@ -95,7 +101,7 @@ class SchemaList extends ListValue {
   }
 }
 
-/** A list whose items are told apart by a key. */
+/** A list whose items have keys. */
 abstract class KeyedList extends ListValue {
   readonly #list: ListValue;
   #places: ReadonlyMap<string, number> | undefined;

@@ -10,7 +10,8 @@ import { costSize } from "../operations.ts";
 import { ListValue, MapValue, OpaqueValue, type Outcome, type Value } from "../value.ts";
 import { FormatValue } from "./format.ts";
 import { TRAVERSAL_COST_MAX } from "./limits.ts";
-import { exactly, plus, scaled, sizeOf, times } from "./ranges.ts";
+import { add, exactly, multiply, scale } from "../ranges.ts";
+import { sizeOf } from "./sizes.ts";
 
 /** The cost of a character of a text, and of a pattern. */
 const TEXT = 0.1;
@@ -59,7 +60,7 @@ function reading(passes: number, sizesResult = false): Rule {
     estimate: ({ args: [text], size }) => {
       if (text === undefined) return undefined;
       const length = size(text);
-      return { cost: scaled(length, passes * TEXT), ...sizesResult && { resultSize: length } };
+      return { cost: scale(length, passes * TEXT), ...sizesResult && { resultSize: length } };
     },
   };
 }
@@ -71,14 +72,14 @@ const TRANSFORM: Rule = {
   count: PARSE.count,
   estimate: ({ target, size }) => {
     if (target === undefined) return undefined;
-    return { cost: scaled(size(target), TEXT), resultSize: size(target) };
+    return { cost: scale(size(target), TEXT), resultSize: size(target) };
   },
 };
 
 function selectorCost(length: Range): Range {
-  const requirements = scaled(length, REQUIREMENTS_A_CHARACTER);
-  const parts = plus(scaled(length, TEXT), scaled(requirements, REQUIREMENT_CREATION));
-  return plus(exactly(BigInt(LIST_CREATION)), parts);
+  const requirements = scale(length, REQUIREMENTS_A_CHARACTER);
+  const parts = add(scale(length, TEXT), scale(requirements, REQUIREMENT_CREATION));
+  return add(exactly(BigInt(LIST_CREATION)), parts);
 }
 
 const SELECTOR: Rule = {
@@ -113,10 +114,10 @@ const TRAVERSE: Rule = {
   estimate: ({ target, size }) => {
     if (target === undefined) return undefined;
     const items = itemsOf(target);
-    if (items === undefined) return { cost: scaled(size(target), TEXT) };
+    if (items === undefined) return { cost: scale(size(target), TEXT) };
     const isText = items.type.kind === "string" || items.type.kind === "bytes";
-    const item = isText ? plus(exactly(1n), scaled(size(items), TEXT)) : exactly(1n);
-    return { cost: times(size(target), item) };
+    const item = isText ? add(exactly(1n), scale(size(items), TEXT)) : exactly(1n);
+    return { cost: multiply(size(target), item) };
   },
 };
 
@@ -133,9 +134,9 @@ function estimateReplace({ target, args: [old, by], size }: EstimatedCall): Call
   const to = size(by!);
   const [maxCount, maxKept] = replaced(length.max, from.min, to.max <= from.min);
   const [minCount, minKept] = replaced(length.min, from.max, from.max <= to.min);
-  const resultSize = plus(
-    times({ min: minCount, max: maxCount }, to), { min: minKept, max: maxKept });
-  return { cost: scaled(length, 2 * TEXT), resultSize };
+  const resultSize = add(
+    multiply({ min: minCount, max: maxCount }, to), { min: minKept, max: maxKept });
+  return { cost: scale(length, 2 * TEXT), resultSize };
 }
 
 const REPLACE: Rule = { count: reading(2).count, estimate: estimateReplace };
@@ -146,7 +147,7 @@ const SPLIT: Rule = {
     const length = size(target!);
     const literal = limit?.expr?.is === "literal" ? limit.expr.value : undefined;
     const max = literal?.type === "int" ? BigInt.asUintN(64, literal.value) : length.max;
-    return { cost: scaled(length, 2 * TEXT), resultSize: { min: 0n, max } };
+    return { cost: scale(length, 2 * TEXT), resultSize: { min: 0n, max } };
   },
 };
 
@@ -155,14 +156,14 @@ const JOIN: Rule = {
   estimate: ({ target, args: [separator], size }) => {
     const count = size(target!);
     const items = itemsOf(target!);
-    let length = items === undefined ? exactly(0n) : times(count, size(items));
+    let length = items === undefined ? exactly(0n) : multiply(count, size(items));
     if (separator !== undefined) {
       const gaps = {
         min: count.min > 0n ? count.min - 1n : 0n, max: count.max > 0n ? count.max - 1n : 0n,
       };
-      length = plus(length, times(size(separator), gaps));
+      length = add(length, multiply(size(separator), gaps));
     }
-    return { cost: scaled(length, TEXT), resultSize: length };
+    return { cost: scale(length, TEXT), resultSize: length };
   },
 };
 
@@ -171,8 +172,8 @@ const MATCH: Rule = {
     Math.ceil((1 + costSize(text!)) * TEXT) * Math.ceil(costSize(pattern!) * PATTERN),
   estimate: ({ target, args: [pattern], size }) => {
     const length = size(target!);
-    const cost = times(
-      scaled(plus(length, exactly(1n)), TEXT), scaled(size(pattern!), PATTERN));
+    const cost = multiply(
+      scale(add(length, exactly(1n)), TEXT), scale(size(pattern!), PATTERN));
     return { cost, resultSize: { min: 0n, max: length.max } };
   },
 };
@@ -192,9 +193,9 @@ function containing(textOverload: string, masks: boolean): Rule {
       return Math.ceil((length + length) * TEXT) + masking + reads;
     },
     estimate: ({ overload, args: [other], size }) => {
-      let cost = scaled(plus(ADDRESS, ADDRESS), TEXT);
-      if (masks) cost = plus(cost, plus(scaled(ADDRESS, TEXT), exactly(1n)));
-      if (overload === textOverload) cost = plus(cost, scaled(size(other!), TEXT));
+      let cost = scale(add(ADDRESS, ADDRESS), TEXT);
+      if (masks) cost = add(cost, add(scale(ADDRESS, TEXT), exactly(1n)));
+      if (overload === textOverload) cost = add(cost, scale(size(other!), TEXT));
       return { cost };
     },
   };
@@ -207,7 +208,7 @@ const VALIDATE: Rule = {
     return Math.ceil((1 + costSize(text!)) * TEXT) * pattern;
   },
   estimate: ({ args: [text], size }) => ({
-    cost: scaled(scaled(size(text!), TEXT), FORMAT_PATTERN_LENGTH * PATTERN),
+    cost: scale(scale(size(text!), TEXT), FORMAT_PATTERN_LENGTH * PATTERN),
   }),
 };
 
@@ -226,10 +227,10 @@ const EQUAL: Rule = {
     const { name } = left.type;
     if (COMPARED_AS_UNIT.has(name)) return { cost: exactly(1n) };
     if (name === "kubernetes.NamedFormat") {
-      return { cost: scaled({ min: 1n, max: FORMAT_NAME_LENGTH_MAX }, TEXT) };
+      return { cost: scale({ min: 1n, max: FORMAT_NAME_LENGTH_MAX }, TEXT) };
     }
     if (name !== "kubernetes.URL") return undefined;
-    return { cost: scaled({ min: 1n, max: right.computedSize?.max ?? 1n }, TEXT) };
+    return { cost: scale({ min: 1n, max: right.computedSize?.max ?? 1n }, TEXT) };
   },
 };
 

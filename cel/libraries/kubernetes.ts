@@ -6,6 +6,7 @@ import { Environment } from "../environment.ts";
 import type { Library } from "../library.ts";
 import { TWO_VARIABLE_COMPREHENSIONS } from "../comprehensions.ts";
 import { OPTIONALS } from "../optionals.ts";
+import { LITERAL_RULES } from "../validators.ts";
 import { authzLibrary } from "./authz.ts";
 import { formatLibrary } from "./format.ts";
 import { cidrLibrary, ipLibrary } from "./ip.ts";
@@ -20,7 +21,7 @@ import { urlsLibrary } from "./urls.ts";
 const LIBRARIES: readonly Library[] = [
   OPTIONALS, TWO_VARIABLE_COMPREHENSIONS, urlsLibrary, regexLibrary, listsLibrary, authzLibrary,
   quantityLibrary, stringsLibrary, setsLibrary, ipLibrary, cidrLibrary, formatLibrary,
-  semverLibrary, listsExtension,
+  semverLibrary, listsExtension, LITERAL_RULES,
 ];
 
 export const KUBERNETES = new Environment({

@@ -4,7 +4,8 @@ import { UNBOUNDED } from "../library.ts";
 import { costSize, typeOfValue } from "../operations.ts";
 import type { Type } from "../types.ts";
 import { ListValue, type Outcome, type Value } from "../value.ts";
-import { exactly, plus, scaled, sizeOf, times } from "./ranges.ts";
+import { add, exactly, multiply, scale } from "../ranges.ts";
+import { sizeOf } from "./sizes.ts";
 
 type Estimate = NonNullable<Overload["estimate"]>;
 
@@ -41,7 +42,7 @@ export function setsCost(factor: number): (args: readonly Value[]) => number {
 }
 
 function allocating(factor: number, resultSize: Range): CallEstimate {
-  return { cost: plus(scaled(resultSize, factor), exactly(BigInt(CREATION))), resultSize };
+  return { cost: add(scale(resultSize, factor), exactly(BigInt(CREATION))), resultSize };
 }
 
 /** An integer literal's value, 0 for negative ones; `other` for other expressions. */
@@ -67,7 +68,7 @@ export const estimateFlatten: Estimate = (target, [depth], sizes) =>
 
 export const estimateDistinct: Estimate = (target, _args, sizes) => {
   const size = sizeOf(target!, sizes);
-  return allocating(COMPARISON_FACTOR, times(size, size));
+  return allocating(COMPARISON_FACTOR, multiply(size, size));
 };
 
 /** The estimate of sorting a list of a type: the receiver, or the keys that are the argument. */
@@ -75,13 +76,13 @@ export function estimateSort(type: Type, byItself: boolean): Estimate {
   const factor = COMPARISON_FACTOR + (isTextType(type) ? TEXT_FACTOR : 0);
   return (target, [keys], sizes) => {
     const size = sizeOf(byItself ? target! : keys!, sizes);
-    return allocating(factor, times(size, size));
+    return allocating(factor, multiply(size, size));
   };
 }
 
 export function estimateSets(factor: number): Estimate {
   return (_target, [a, b], sizes) => {
-    const product = times(sizeOf(a!, sizes), sizeOf(b!, sizes));
-    return { cost: plus(scaled(product, factor), exactly(BigInt(CALL))) };
+    const product = multiply(sizeOf(a!, sizes), sizeOf(b!, sizes));
+    return { cost: add(scale(product, factor), exactly(BigInt(CALL))) };
   };
 }

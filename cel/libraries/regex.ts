@@ -3,6 +3,7 @@ import { error } from "../failures.ts";
 import type { Library } from "../library.ts";
 import { compileRegex } from "../regex.ts";
 import { INT, listOf, STRING } from "../types.ts";
+import { isPattern, literalRule } from "../validators.ts";
 import { ArrayList, type ErrorValue } from "../value.ts";
 import { functions, method } from "./declare.ts";
 
@@ -31,6 +32,7 @@ function findAll(text: string, pattern: string, limit = -1n): ArrayList | ErrorV
 
 export const regexLibrary: Library = {
   name: "kubernetes.regex",
+  validators: [literalRule(["find", "findAll"], isPattern)],
   functions: functions({
     find: [method("string_find_string", [STRING, STRING], STRING, find)],
     findAll: [

@@ -6,7 +6,7 @@ import { ArrayList, ErrorValue, type ListValue, type Outcome } from "../value.ts
 import { positionOf, slice, unitOf } from "./characters.ts";
 import { call, functions, method } from "./declare.ts";
 import { TEXT_LENGTH_MAX } from "./limits.ts";
-import { formatText } from "./string-format.ts";
+import { FORMAT_RULE, formatText } from "./string-format.ts";
 
 function outOfRange(index: bigint): ErrorValue {
   return new ErrorValue(`index out of range: ${index}`);
@@ -118,6 +118,7 @@ const TEXTS = listOf(STRING);
 
 export const stringsLibrary: Library = {
   name: "cel.lib.ext.strings",
+  validators: [FORMAT_RULE],
   functions: functions({
     "charAt": [method("string_char_at_int", [STRING, INT], STRING, charAt)],
     "indexOf": [
