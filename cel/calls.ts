@@ -96,7 +96,7 @@ export function invoke({ name, overloads, args, costs }: Invocation): Step {
     }
     const cost = callCost(name, only, costs, values, result);
     state.spend(cost);
-    if (counted === undefined) state.count(cost);
+    if (counted === undefined && failure === undefined) state.count(cost);
     return result;
   };
 }

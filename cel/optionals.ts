@@ -31,10 +31,14 @@ function method(
 /** Indexes, `or` and `orValue` are planned as such, without a call. */
 const special = (): Outcome => error("no such overload");
 
+/** The first moment of the year 1: what Go has where no time was set. */
+const GO_ZERO_TIME_NS = -62_135_596_800_000_000_000n;
+
 function isZero(value: Value): boolean {
   if (value instanceof ListValue || value instanceof MapValue) return value.size === 0;
   if (value instanceof Uint) return value.value === 0n;
-  if (value instanceof Duration || value instanceof Timestamp) return value.nanos === 0n;
+  if (value instanceof Duration) return value.nanos === 0n;
+  if (value instanceof Timestamp) return value.nanos === GO_ZERO_TIME_NS;
   if (value instanceof Uint8Array) return value.length === 0;
   if (value instanceof OptionalValue) return value.value === undefined;
   return value === null || value === false || value === 0n || value === 0 || value === "";

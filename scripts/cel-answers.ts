@@ -1,16 +1,19 @@
 /**
  * Records what upstream's CEL environment answers to the expressions of its own tests and of
- * `cel/expressions.txt`, into `cel/testdata/libraries.jsonl`. Use: `node scripts/cel-answers.ts`
- * (needs Go and its module proxy).
+ * `cel/expressions.txt`, into `cel/testdata/libraries.jsonl`, and what its rules say in its tests of
+ * x-kubernetes-validations, into `apiextensions/testdata`. Use: `node scripts/cel-answers.ts` (needs
+ * Go and its module proxy).
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { rulesOfTests } from "./cel/rules-of-tests.ts";
 import { STAGING_VERSION } from "./facts/packages.ts";
 
 const HERE = join(import.meta.dirname, "cel");
 const OUTPUT = join(import.meta.dirname, "../cel/testdata/libraries.jsonl");
+const RULES = join(import.meta.dirname, "../apiextensions/testdata");
 const OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024;
 const CEL_GO = "github.com/google/cel-go";
 const TESTED = ["k8s.io/apiserver/pkg/cel/library", `${CEL_GO}/ext`];
@@ -77,6 +80,9 @@ function main(): void {
       return [`${JSON.stringify({ expression, ...answer })}\n`];
     });
     writeFileSync(OUTPUT, lines.join(""));
+    const { validations, compilations } = rulesOfTests(workspace, go);
+    writeFileSync(join(RULES, "rule-outcomes.json"), validations);
+    writeFileSync(join(RULES, "rule-costs.json"), compilations);
   } finally {
     rmSync(workspace, { recursive: true });
   }
