@@ -53,9 +53,18 @@ function shown(value: unknown): string {
   return typeof value === "boolean" ? String(value) : JSON.stringify(value);
 }
 
-/** A number as Go's `%v` shows it: small ones with an exponent of two digits. */
+/** The size from which Go shows a float64 with an exponent. */
+const FLOAT_PLAIN_MAX = 1e6;
+
+/** A number as Go's `%v` shows it: an int64 where it is whole and was read exactly. */
 export function numberText(value: number): string {
-  const text = Number.isInteger(value) || Math.abs(value) >= 1e-4
+  return Number.isSafeInteger(value) ? String(value) : floatText(value);
+}
+
+/** The same of a float64: large and small ones have an exponent, of two digits at least. */
+export function floatText(value: number): string {
+  const size = Math.abs(value);
+  const text = size === 0 || (size >= 1e-4 && size < FLOAT_PLAIN_MAX)
     ? String(value) : value.toExponential();
   return text.replace(/e([+-])(\d)$/, "e$10$2");
 }

@@ -1,5 +1,5 @@
 /** The scale subresource of custom resources: replicas and a selector by their paths. */
-import { type FieldError, invalid } from "@raft2kube/api/errors.ts";
+import { type FieldError, invalid, numberText } from "@raft2kube/api/errors.ts";
 import type { CustomResourceSubresourceScale } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import type { Scale } from "@raft2kube/api/gen/autoscaling/v1.ts";
 import type { KubeObject, View } from "@raft2kube/api/kind.ts";
@@ -34,12 +34,14 @@ function find(object: KubeObject, path: readonly string[], type: typeof NUMBER |
     at = at[name];
   }
   const fits = type === TEXT ? typeof at === "string"
-    : Number.isInteger(at) || typeof at === "bigint";
+    : Number.isSafeInteger(at) || typeof at === "bigint";
   return fits ? { value: at } : fail(path.length, type);
 }
 
 function shown(value: unknown): string {
-  return value === null ? "<nil>" : typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (typeof value === "number") return numberText(value);
+  if (value === null) return "<nil>";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
 function goType(value: unknown): string {
@@ -47,7 +49,7 @@ function goType(value: unknown): string {
   if (Array.isArray(value)) return "[]interface {}";
   if (typeof value === "object") return "map[string]interface {}";
   if (typeof value === "bigint") return "int64";
-  if (typeof value === "number") return Number.isInteger(value) ? "int64" : "float64";
+  if (typeof value === "number") return Number.isSafeInteger(value) ? "int64" : "float64";
   return typeof value === "boolean" ? "bool" : typeof value;
 }
 

@@ -1,5 +1,5 @@
 /** Checks texts and numbers against a schema, in upstream's words. */
-import { invalid, numberText, tooLong } from "@raft2kube/api/errors.ts";
+import { floatText, invalid, numberText, tooLong } from "@raft2kube/api/errors.ts";
 import { RE2JS } from "re2js";
 import type { Findings } from "./findings.ts";
 import { hasFormat } from "./formats.ts";
@@ -73,25 +73,26 @@ export function checkNumber(
   // Upstream compares whole numbers as such, and cuts the bound's fraction off for that.
   const bound = (each: number, what: string): number =>
     range(each, what) && isWhole(value) ? Math.trunc(each) : each;
+  const shown = (each: number) => (isWhole(value) ? numberText(each) : floatText(each));
   if (multipleOf !== undefined) {
     const factor = bound(multipleOf, "MultipleOf");
     if (factor <= 0) {
       found.add(invalid(at, factor,
         `factor MultipleOf declared for ${at} must be positive: ${factor}`));
-    } else if (!isMultiple(value, factor)) fail(`a multiple of ${numberText(multipleOf)}`);
+    } else if (!isMultiple(value, factor)) fail(`a multiple of ${shown(factor)}`);
   }
   if (minimum !== undefined) {
     const least = bound(minimum, "Minimum boundary");
     const exclusive = schema.exclusiveMinimum === true;
     if (exclusive ? value <= least : value < least) {
-      fail(`greater than ${exclusive ? "" : "or equal to "}${numberText(least)}`);
+      fail(`greater than ${exclusive ? "" : "or equal to "}${shown(least)}`);
     }
   }
   if (maximum !== undefined) {
     const most = bound(maximum, "Maximum boundary");
     const exclusive = schema.exclusiveMaximum === true;
     if (exclusive ? value >= most : value > most) {
-      fail(`less than ${exclusive ? "" : "or equal to "}${numberText(most)}`);
+      fail(`less than ${exclusive ? "" : "or equal to "}${shown(most)}`);
     }
   }
   found.matches++;
@@ -99,7 +100,7 @@ export function checkNumber(
 
 /** Integers past 2^53 are bigints, which compare with numbers by their value. */
 const isWhole = (value: number | bigint): boolean =>
-  typeof value === "bigint" || Number.isInteger(value);
+  typeof value === "bigint" || Number.isSafeInteger(value);
 
 function outOfRange(schema: Structural, value: number | bigint): string | undefined {
   const { type, intOrString } = schema;
@@ -117,6 +118,6 @@ function outOfRange(schema: Structural, value: number | bigint): string | undefi
 
 function isMultiple(value: number | bigint, factor: number): boolean {
   if (typeof value === "bigint") return value % BigInt(factor) === 0n;
-  if (Number.isInteger(value) && Number.isInteger(factor)) return value % factor === 0;
+  if (isWhole(value) && Number.isInteger(factor)) return value % factor === 0;
   return isNearlyWhole(factor < 1 ? (1 / factor) * value : value / factor);
 }
