@@ -167,7 +167,7 @@ export type BuiltInKind<T extends KubeObject = KubeObject> = Kind<T> & { readonl
 
 /** Whether a kind is none of a custom resource. */
 export function isBuiltIn(kind: Kind): kind is BuiltInKind {
-  return typeof kind.schema === "string";
+  return kind.versions === undefined;
 }
 
 /**

@@ -22,6 +22,7 @@ import { NodeAuthorizer } from "./authz/node/node-authorizer.ts";
 import { readPolicy, rulesOf } from "./authz/rbac/policy.ts";
 import { RbacAuthorizer } from "./authz/rbac/rbac-authorizer.ts";
 import { RoleIndex } from "./authz/rbac/role-index.ts";
+import { conversionsBy } from "./customresources/conversion.ts";
 import { CustomResources } from "./customresources/custom-resources.ts";
 import type { BootstrapServer } from "./bootstrap/server.ts";
 import { startScraper } from "./handlers/metrics-server/kubelets.ts";
@@ -31,7 +32,7 @@ import { Metrics } from "./metrics/metrics.ts";
 import type { ApiserverOptions } from "./options.ts";
 import { Resources } from "./resource/resources.ts";
 import { NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
-import { webhookClient } from "./webhook/client.ts";
+import { type WebhookClient, webhookClient } from "./webhook/client.ts";
 import { measured } from "@raft2kube/encryption/measured.ts";
 
 /** The parts that the layers of one apiserver use; each layer declares its own share of them. */
@@ -44,13 +45,15 @@ const SERVED: readonly BuiltInKind[] = KINDS.map((kind) =>
 export type Stop = () => Promise<void> | void;
 
 /** Starts the indexes that follow watch caches; resolves once they have read all there is. */
-async function followCaches(resources: Resources, metrics: Metrics, clock: Clock) {
+async function followCaches(
+  resources: Resources, webhooks: WebhookClient, metrics: Metrics, clock: Clock,
+) {
   return {
     roles: await RoleIndex.follow(resources),
     graph: await NodeGraph.follow(resources, metrics.authorization, clock),
     removedNodes: await RemovedNodes.follow(resources),
     webhookConfigurations: await WebhookConfigurations.follow(resources),
-    customResources: await CustomResources.follow(resources, () => undefined),
+    customResources: await CustomResources.follow(resources, conversionsBy(webhooks)),
   };
 }
 
@@ -71,7 +74,8 @@ export async function assemble(
   closing.addEventListener("abort", () => resources.endWatches(), { once: true });
   try {
     const policy = await readPolicy();
-    const indexes = await followCaches(resources, metrics, clock);
+    const webhooks = webhookClient(resources, random, clock);
+    const indexes = await followCaches(resources, webhooks, metrics, clock);
     const { roles, graph, removedNodes, customResources } = indexes;
     stops.unshift(...Object.values(indexes).map((index) => () => index.close()));
     const keys = readSigningKeys(serviceAccountKey);
@@ -87,7 +91,6 @@ export async function assemble(
     const authorizer =
       new Authorizer([node, new RbacAuthorizer(roles)], metrics.authorization, clock);
     const scraper = startScraper({ options, resources, closing, clock });
-    const webhooks = webhookClient(resources, random, clock);
     const aggregation = await Aggregation.follow({ options, resources, clock, random, closing });
     stops.unshift(...[scraper, webhooks.connections, aggregation].map((one) => () => one.close()));
     const server: Assembled = {

@@ -262,6 +262,11 @@ export const METRICS_NODES_AT_ONCE_MAX = 16;
 
 /** The longest answer of a webhook: 60 ms of parsing; a patch of the largest object fits. */
 export const WEBHOOK_ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+/** The time of a webhook that converts custom resources (upstream's). */
+export const CONVERSION_TIMEOUT_MS = 30_000;
+/** Objects of one call of such a webhook, and their bytes: the answer may be larger. */
+export const CONVERSION_OBJECTS_MAX = 500;
+export const CONVERSION_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes that are read of an answer of a webhook that is no success. */
 export const WEBHOOK_REFUSAL_BYTES_MAX = 4 * 1024;
 /** Calls of webhooks under way in one process. */

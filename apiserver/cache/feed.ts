@@ -7,6 +7,7 @@ import {
   type KeyValue,
   type WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
@@ -18,6 +19,8 @@ import { FEED_RETRY_MS, FRESH_WAIT_MS, PROGRESS_RETRY_MS, STORE_PAGE_KEYS } from
 import { prefixOf } from "../storage/keys.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { prefixEnd } from "../storage/rows.ts";
+import type { Row } from "../storage/rows.ts";
+import { inVersionOf } from "../storage/stored-versions.ts";
 import type { Entry } from "../object/entry.ts";
 import { entryOfRow } from "./entry-of-row.ts";
 import type { WatchCache } from "./watch-cache.ts";
@@ -40,7 +43,7 @@ type Source = Pick<ObjectStore, "kind" | "rows" | "recent" | "metrics">;
 export type FeedTarget = Pick<
   WatchCache,
   "revision" | "moved" | "reset" | "apply" | "progress"
->;
+> & Partial<Pick<WatchCache, "closeWatchers">>;
 
 export interface FeedOptions {
   clock: Clock;
@@ -61,10 +64,10 @@ export class Feed {
   #stream: WatchStream | undefined;
   /** The store could not be followed at the last attempt. */
   #away = false;
-  #ready!: () => void;
-  #failed!: (error: Error) => void;
-  /** Resolves once the cache holds the first listing. */
-  readonly ready: Promise<void>;
+  /** Settled by the first listing, and by each that a conversion webhook lets fail. */
+  #listed = pending();
+  /** Why the cache cannot be kept equal to the store: objects in it cannot be converted. */
+  #broken: ApiError | undefined;
 
   constructor(store: Source, etcd: EtcdClient, cache: FeedTarget, options: FeedOptions) {
     this.#kind = store.kind;
@@ -73,19 +76,21 @@ export class Feed {
     this.#cache = cache;
     this.#clock = options.clock;
     this.#since = options.since;
-    this.ready = new Promise((resolve, reject) => {
-      this.#ready = resolve;
-      this.#failed = reject;
-    });
-    // Callers that await `ready` get the failure; a feed closed before that is no error.
-    this.ready.catch(() => undefined);
     this.#running = this.#run();
+  }
+
+  /**
+   * Resolves once the cache holds the first listing. Rejects with an ApiError while objects cannot
+   * be converted to the version of the cache.
+   */
+  get ready(): Promise<void> {
+    return this.#broken === undefined ? this.#listed.promise : Promise.reject(this.#broken);
   }
 
   async close(): Promise<void> {
     this.#stop.abort();
     this.#stream?.close();
-    this.#failed(new CodedError("CLOSING", "the apiserver is closing"));
+    this.#listed.reject(new CodedError("CLOSING", "the apiserver is closing"));
     await this.#running;
   }
 
@@ -112,16 +117,30 @@ export class Feed {
     while (!this.#stop.signal.aborted) {
       try {
         from ??= await this.#list();
-        this.#ready();
+        this.#whole();
         await this.#follow(from + 1);
         from = this.#cache.revision;
       } catch (thrown) {
         if (this.#stop.signal.aborted) return;
         from = thrown instanceof CompactedError ? undefined : from && this.#cache.revision;
+        if (thrown instanceof ApiError) this.#break(thrown);
         this.#complain(messageOf(thrown));
       }
       await delay(this.#clock, FEED_RETRY_MS, this.#stop.signal);
     }
+  }
+
+  #whole(): void {
+    this.#broken = undefined;
+    this.#listed.resolve();
+  }
+
+  /** Requests that wait get the error, watches end: their clients get it when they come again. */
+  #break(error: ApiError): void {
+    this.#broken = error;
+    this.#listed.reject(error);
+    this.#listed = pending();
+    this.#cache.closeWatchers?.();
   }
 
   async #list(): Promise<number> {
@@ -164,8 +183,8 @@ export class Feed {
         revision,
       });
       revision = page.revision;
-      for (const kv of page.kvs) {
-        const entry = this.#decode(kv);
+      for (const row of await inVersionOf(this.#kind, this.#rowsOf(page.kvs))) {
+        const entry = this.#decode(row);
         if (entry) entries.push(entry);
         if (slices.due) await slices.pause();
       }
@@ -180,15 +199,22 @@ export class Feed {
   /**
    * A row that does not decode is left out and named: one broken object must not hide the others.
    */
-  #decode(kv: KeyValue): Entry | undefined {
+  #decode(row: Row): Entry | undefined {
+    return this.#isolated(row.key, () =>
+      this.#store.recent.entryOf(row) ?? entryOfRow(this.#kind, row));
+  }
+
+  #rowsOf(kvs: readonly KeyValue[]): Row[] {
+    const { rows } = this.#store;
+    return kvs.flatMap((kv) =>
+      this.#isolated(kv.key.toString("utf8"), () => rows.rowOf(kv)) ?? []);
+  }
+
+  #isolated<T>(key: string, read: () => T): T | undefined {
     try {
-      const row = this.#store.rows.rowOf(kv);
-      return this.#store.recent.entryOf(row) ?? entryOfRow(this.#kind, row);
+      return read();
     } catch (thrown) {
-      log.error("an object in the store does not decode", {
-        key: kv.key.toString("utf8"),
-        reason: messageOf(thrown),
-      });
+      log.error("an object in the store does not decode", { key, reason: messageOf(thrown) });
       return undefined;
     }
   }
@@ -239,17 +265,26 @@ export class Feed {
    * together.
    */
   async #applyAll(events: readonly Event[]): Promise<void> {
+    const converted = this.#kind.convert && (await this.#convertedOf(events));
     const slices = new Slices();
     let last = 0;
     for (const event of events) {
       const revision = event.kv?.modRevision ?? 0;
       if (revision !== last && slices.due) await slices.pause();
       last = revision;
-      this.#applyEvent(event);
+      this.#applyEvent(event, converted);
     }
+    if (this.#broken !== undefined) this.#whole();
   }
 
-  #applyEvent(event: Event): void {
+  /** The rows of events by their names, in the version of the cache. */
+  async #convertedOf(events: readonly Event[]): Promise<Map<string, Row>> {
+    const puts = events.filter(({ type }) => type !== Event_EventType.DELETE);
+    const rows = await inVersionOf(this.#kind, this.#rowsOf(puts.map(({ kv }) => kv!)));
+    return new Map(rows.map((row) => [rowName(row), row]));
+  }
+
+  #applyEvent(event: Event, converted: ReadonlyMap<string, Row> | undefined): void {
     const { kv } = event;
     assert(kv !== undefined, "a watch event without its key");
     this.#store.metrics.events.add();
@@ -259,8 +294,19 @@ export class Feed {
       this.#cache.apply({ type: "delete", revision, key });
       return;
     }
-    const entry = this.#decode(kv);
+    const row = converted ? converted.get(rowName({ key, revision })) : this.#rowsOf([kv])[0];
+    const entry = row && this.#decode(row);
     // The previous object is removed: a list of the store does not return it either.
     this.#cache.apply(entry ? { type: "put", revision, entry } : { type: "delete", revision, key });
   }
 }
+
+/** A promise whose failure is that of its waiters alone. */
+function pending(): PromiseWithResolvers<void> {
+  const made = Promise.withResolvers<void>();
+  made.promise.catch(() => undefined);
+  return made;
+}
+
+/** Names a state of a row: a key may be in one answer several times. */
+const rowName = ({ key, revision }: Pick<Row, "key" | "revision">): string => `${revision} ${key}`;

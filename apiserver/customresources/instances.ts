@@ -1,5 +1,6 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { STORE_PAGE_KEYS } from "../limits.ts";
 import type { Resource } from "../resource/resource.ts";
@@ -47,7 +48,7 @@ async function isGone(
 /** The object in a row; undefined for a row that nothing could read. */
 function readableIn({ value }: Row): KubeObject | undefined {
   try {
-    const object = JSON.parse(value.toString("utf8")) as Partial<KubeObject> | null;
+    const object = parseExact(value.toString("utf8")) as Partial<KubeObject> | null;
     return object?.metadata ? (object as KubeObject) : undefined;
   } catch (thrown) {
     if (thrown instanceof SyntaxError) return undefined;

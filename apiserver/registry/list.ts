@@ -13,6 +13,7 @@ import { STORE_PAGE_KEYS } from "../limits.ts";
 import { decodeContinue, encodeContinue } from "../storage/continue.ts";
 import { prefixOf } from "../storage/keys.ts";
 import type { RowPage, Rows } from "../storage/rows.ts";
+import { inVersionOf } from "../storage/stored-versions.ts";
 import type { ListOptions } from "./list-options.ts";
 import type { Resource } from "../resource/resource.ts";
 import { selectionOf } from "./selection.ts";
@@ -197,7 +198,7 @@ async function collect(
   entries: Entry[],
 ): Promise<void> {
   const slices = new Slices();
-  for (const row of page.rows) {
+  for (const row of await inVersionOf(kind, page.rows)) {
     const entry = entryOfRow(kind, row);
     if (selects(selection, entry)) entries.push(entry);
     if (slices.due) await slices.pause();

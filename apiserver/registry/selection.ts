@@ -1,4 +1,4 @@
-import type { Kind } from "@raft2kube/api/kind.ts";
+import { isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
 import {
   type FieldTerm,
   matchesFields,
@@ -69,7 +69,7 @@ function unknownField(kind: Kind, field: string): string {
     return `field label not supported for ${apiVersionOf(kind)}, Kind=${kind.kind}: ${field}`;
   }
   const own = Object.keys(selectableFields).some((each) => !PLAIN_FIELDS.includes(each));
-  if (own) return `field label not supported: ${field}`;
+  if (own || !isBuiltIn(kind)) return `field label not supported: ${field}`;
   const known = PLAIN_FIELDS.map((each) => JSON.stringify(each)).join(", ");
   return `${JSON.stringify(field)} is not a known field selector: only ${known}`;
 }

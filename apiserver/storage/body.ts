@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { isBuiltIn, type Kind, type KubeObject } from "@raft2kube/api/kind.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { ownBytes, ownUtf8 } from "@raft2kube/std/bytes.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
@@ -16,12 +16,13 @@ export function decodeRow<T extends KubeObject = KubeObject>(kind: Kind, row: Ro
   const stored = isProtobuf(row.value)
     ? decodeStoredProtobuf(kind, row.value)
     : (parseExact(row.value.toString("utf8")) as KubeObject);
-  const object = kind.fromStorage ? kind.fromStorage(stored) : stored;
+  const object = kind.fromStorage && !row.stored ? kind.fromStorage(stored) : stored;
   object.kind = kind.kind;
   object.apiVersion = apiVersionOf(kind);
   object.metadata ??= {};
   object.metadata.resourceVersion = String(row.revision);
-  kind.strategy.defaults(object);
+  // Custom resources got those of the version that they are stored in, and no others (as upstream).
+  if (isBuiltIn(kind)) kind.strategy.defaults(object);
   return object as T;
 }
 

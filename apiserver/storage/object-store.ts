@@ -13,7 +13,8 @@ import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
 import { decodeRow, encodeRow, isSameRow, isServedAsStored, servedLength } from "./body.ts";
 import { keyOf } from "./keys.ts";
 import { RecentWrites } from "./recent-writes.ts";
-import { Rows } from "./rows.ts";
+import { type Row, Rows } from "./rows.ts";
+import { inStoredVersion, inVersionOf } from "./stored-versions.ts";
 import type { ValueEncryption } from "@raft2kube/encryption/value-encryption.ts";
 
 /** The result of an attempt to change an object. */
@@ -97,14 +98,23 @@ export class ObjectStore {
 
   async find<T extends KubeObject>(namespace: string, name: string): Promise<T | undefined> {
     const { row } = await this.rows.get(keyOf(this.kind, namespace, name));
-    return row && decodeRow<T>(this.kind, row);
+    return row && decodeRow<T>(this.kind, await this.#converted(row));
+  }
+
+  async #converted(row: Row): Promise<Row> {
+    const [converted = row] = await inVersionOf(this.kind, [row]);
+    return converted;
+  }
+
+  async #encode(object: KubeObject): Promise<Buffer> {
+    return encodeRow(this.kind, await inStoredVersion(this.kind, object));
   }
 
   /** Writes a new object and answers it with its resourceVersion. Throws 409 AlreadyExists. */
   async create<T extends KubeObject>(object: T, lease?: bigint): Promise<T> {
     const { namespace = "", name = "" } = object.metadata;
     const key = keyOf(this.kind, namespace, name);
-    const value = encodeRow(this.kind, object);
+    const value = await this.#encode(object);
     this.recent.note(key, value, object);
     const written = await this.rows.create(key, value, lease);
     if (!written.done) throw alreadyExists(this.#subject, name);
@@ -147,14 +157,15 @@ export class ObjectStore {
   }
 
   async #newest(key: string): Promise<Base> {
-    return this.#baseOf((await this.rows.get(key)).row);
+    return await this.#baseOf((await this.rows.get(key)).row);
   }
 
-  #baseOf(row: Awaited<ReturnType<Rows["get"]>>["row"]): Base {
+  async #baseOf(stored: Row | undefined): Promise<Base> {
+    const row = stored && (await this.#converted(stored));
     return {
       revision: row?.revision ?? 0,
       object: () => row && decodeRow(this.kind, row),
-      value: row?.value,
+      value: stored?.value,
       bytes: 0,
       stale: row?.stale ?? false,
       fromCache: false,
@@ -168,8 +179,8 @@ export class ObjectStore {
     lease: bigint | undefined,
   ): Promise<{ changed: Changed<T>; current?: never } | { changed?: never; current: Base }> {
     const { object } = wanted;
-    const value = wanted.do === "write" ? encodeRow(this.kind, object) : undefined;
-    const asIs = value === undefined ? wanted.do === "keep" : this.#holds(base, value);
+    const value = wanted.do === "write" ? await this.#encode(object) : undefined;
+    const asIs = value === undefined ? wanted.do === "keep" : await this.#holds(base, value);
     if (asIs) {
       // The cached object may be outdated: no change is needed only if the newest needs none.
       const newest = base.fromCache ? await this.#newest(key) : base;
@@ -187,25 +198,25 @@ export class ObjectStore {
       base.revision === 0
         ? await this.rows.create(key, value, lease)
         : await this.rows.replace(key, base.revision, value, lease);
-    if (!written.done) return { current: this.#baseOf(written.current) };
+    if (!written.done) return { current: await this.#baseOf(written.current) };
     this.recent.stored(key, value, written.revision);
     object.metadata.resourceVersion = String(written.revision);
     return { changed: { object, created: base.revision === 0, deleted: false } };
   }
 
   /** Whether the object that `value` is of is stored already. */
-  #holds(base: Base, value: Buffer): boolean {
+  async #holds(base: Base, value: Buffer): Promise<boolean> {
     if (base.value) return isSameRow(base.value, value);
     // Equal members in any order have the same length: most changes differ in that already.
     if (this.#alike && base.bytes !== servedLength(value, base.revision)) return false;
     const object = base.object();
-    return object !== undefined && isSameRow(encodeRow(this.kind, object), value);
+    return object !== undefined && isSameRow(await this.#encode(object), value);
   }
 
   async #remove<T extends KubeObject>(key: string, base: Base, object: T) {
     if (base.revision === 0) throw notFound(this.#subject, object.metadata.name ?? "");
     const removed = await this.rows.remove(key, base.revision);
-    if (!removed.done) return { current: this.#baseOf(removed.current) };
+    if (!removed.done) return { current: await this.#baseOf(removed.current) };
     object.metadata.resourceVersion = String(removed.revision);
     return { changed: { object, created: false, deleted: true } };
   }

@@ -14,6 +14,8 @@ export interface Row {
   revision: number;
   /** The store holds it in another form than it would be written in now. */
   stale?: boolean;
+  /** The bytes in the store, where `value` was converted from another version. */
+  stored?: Buffer;
 }
 
 interface PageOptions {

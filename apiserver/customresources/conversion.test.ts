@@ -1,0 +1,136 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
+import { define, definitionOf } from "./testing/definitions.ts";
+
+const server = fileApiserver();
+const { ask } = server;
+const GROUP = "stable.example.com";
+
+interface Host {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; namespace: string; uid: string; labels?: Record<string, string> };
+  /** In version v1. */
+  spec?: { hostPort: string };
+  /** In version v2. */
+  host?: string;
+  port?: string;
+}
+
+interface Review {
+  apiVersion: string;
+  request: { uid: string; desiredAPIVersion: string; objects: Host[] };
+}
+
+/** Between `spec.hostPort` of v1 and `host` and `port` of v2. */
+function convert({ spec, host, port, ...object }: Host, apiVersion: string): Host {
+  if (apiVersion.endsWith("v2")) {
+    const [first = "", second = ""] = spec!.hostPort.split(":");
+    return { ...object, apiVersion, host: first, port: second };
+  }
+  return { ...object, apiVersion, spec: { hostPort: `${host}:${port}` } };
+}
+
+type Answer = (review: Review, converted: Host[]) => object;
+
+const honest: Answer = ({ apiVersion, request: { uid } }, convertedObjects) => ({
+  apiVersion, kind: "ConversionReview",
+  response: { uid, convertedObjects, result: { status: "Success" } },
+});
+
+let answer = honest;
+let webhook: WebhookServer;
+const any = {
+  schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } },
+};
+
+beforeAll(async () => {
+  webhook = await WebhookServer.start(({ body }, response) => {
+    const review = JSON.parse(body) as Review;
+    const { objects, desiredAPIVersion } = review.request;
+    response.setHeader("content-type", "application/json");
+    const converted = objects.map((each) => convert(each, desiredAPIVersion));
+    response.end(JSON.stringify(answer(review, converted)));
+  });
+  const definition = definitionOf("hosts", "Host");
+  const versions = [
+    { name: "v1", served: true, storage: true, ...any },
+    { name: "v2", served: true, storage: false, ...any },
+  ];
+  const clientConfig = { url: `${webhook.url}/convert`, caBundle: webhook.caBundle };
+  const conversion = {
+    strategy: "Webhook", webhook: { clientConfig, conversionReviewVersions: ["v1"] },
+  };
+  await define(ask, { ...definition, spec: { ...definition.spec, versions, conversion } });
+});
+afterAll(() => webhook.close());
+beforeEach(() => {
+  answer = honest;
+});
+
+const path = (version: string, name = "") =>
+  `/apis/${GROUP}/${version}/namespaces/default/hosts${name && `/${name}`}`;
+
+async function json(at: string, method = "GET", body?: object) {
+  const { status, body: text } = await ask(at, { method, ...(body && { body }) });
+  return { status, body: JSON.parse(text) as Host & { message: string; items: Host[] } };
+}
+
+it("objects are written and read in each version, and stored in one", async () => {
+  const v2 = { apiVersion: `${GROUP}/v2`, kind: "Host", metadata: { name: "a" }, host: "h", port: "1" };
+  const made = await json(path("v2"), "POST", v2);
+  expect([made.status, made.body.host, made.body.apiVersion]).toEqual([201, "h", `${GROUP}/v2`]);
+  expect((await json(path("v1", "a"))).body.spec).toEqual({ hostPort: "h:1" });
+  const list = await json(path("v2"));
+  expect(list.body.items.map(({ host, port }) => [host, port])).toEqual([["h", "1"]]);
+  const calls = webhook.calls.length;
+  expect((await json(path("v1"))).body.items).toHaveLength(1);
+  expect(webhook.calls.length).toBe(calls);
+});
+
+it("a webhook that fails fails the other version alone, until it is back", async () => {
+  await json(path("v1"), "POST", {
+    apiVersion: `${GROUP}/v1`, kind: "Host", metadata: { name: "b" }, spec: { hostPort: "i:2" },
+  });
+  answer = () => ({ apiVersion: "apiextensions.k8s.io/v1", kind: "ConversionReview" });
+  const failed = await json(path("v2", "b"));
+  expect([failed.status, failed.body.message]).toEqual([500,
+    `conversion webhook for ${GROUP}/v1, Kind=Host failed: no response provided`]);
+  expect((await json(path("v2"))).status).toBe(500);
+  expect((await json(path("v1", "b"))).status).toBe(200);
+  expect((await json(path("v1"))).status).toBe(200);
+  answer = honest;
+  const isBack = async () => (await json(path("v2"))).status === 200;
+  await waitFor("the list of the other version", isBack, { clock: systemClock() });
+});
+
+it.each<[string, Answer, string]>([
+  ["fewer objects", (review) => honest(review, []), "returned 0 objects, expected 1"],
+  ["another uid", (review, all) => honest({ ...review, request: { ...review.request, uid: "x" } },
+    all), "failed: expected response.uid="],
+  ["another name", (review, [host]) =>
+    honest(review, [{ ...host!, metadata: { ...host!.metadata, name: "z" } }]),
+  "returned invalid object at index 0: must have the same name: a != z"],
+  ["another version", (review, [host]) => honest(review, [{ ...host!, apiVersion: "a/v9" }]),
+    "invalid groupVersion (expected stable.example.com/v2, received a/v9)"],
+  ["a refusal", ({ apiVersion, request: { uid } }) => ({
+    apiVersion, kind: "ConversionReview",
+    response: { uid, result: { status: "Failure", message: "no such thing" } },
+  }), "failed: no such thing"],
+])("a webhook that answers %s is named with its error", async (_what, lie, message) => {
+  answer = lie;
+  const failed = await json(path("v2", "a"));
+  expect([failed.status, failed.body.message]).toEqual([500, expect.stringContaining(message)]);
+});
+
+it("a webhook changes nothing of metadata but labels and annotations", async () => {
+  answer = (review, all) => honest(review, all.map((host) => ({
+    ...host, metadata: { ...host.metadata, labels: { by: "webhook" }, finalizers: ["evil.io/x"] },
+  })));
+  const { body } = await json(path("v2", "a"));
+  expect(body.metadata).toMatchObject({ labels: { by: "webhook" } });
+  expect(body.metadata).not.toHaveProperty("finalizers");
+});
