@@ -59,6 +59,8 @@ export const AUTOSCALER_METRICS_MAX = 100;
 /** How often the garbage collector asks which resources there are. */
 export const DISCOVERY_MS = 30_000;
 export const DISCOVERY_RETRY_MS = 1_000;
+/** How long the garbage collector waits for the first lists of all resources (upstream's). */
+export const GARBAGE_SYNC_MS = 30_000;
 
 /** Uids of owners known to be gone, so that not every dependent asks the server for them. */
 export const ABSENT_OWNERS_MAX = 10_000;

@@ -92,7 +92,8 @@ class GarbageCollector {
       }
     }
     for (const [name, followed] of this.#followed) {
-      if (wanted.has(name)) continue;
+      // A custom resource may be served in another version than before.
+      if (wanted.get(name)?.version === followed.resource.version) continue;
       followed.unhandle();
       this.#followed.delete(name);
       this.#queue(this.#graph.removeType(followed.resource));
@@ -122,11 +123,16 @@ class GarbageCollector {
     for (const uid of orphan) this.#orphanQueue.add(uid);
   }
 
-  /** Nothing is deleted from half a picture: work starts when every resource was listed once. */
+  /**
+   * Nothing is deleted from half a picture: work starts when every resource was listed once, or
+   * after upstream's time for that: one whose conversion webhook is gone must not stop the others.
+   * An owner that is not in the graph is looked up before its dependents are deleted.
+   */
   async #workWhenSynced(): Promise<void> {
     const { informers } = this.#context;
     const synced = Promise.all([...this.#followed.values()].map(({ informer }) => informer.synced));
-    await Promise.race([synced, informers.closed, aborted(this.#end.signal)]);
+    const late = delay(this.#context.clock, GARBAGE_SYNC_MS, this.#end.signal);
+    await Promise.race([synced, informers.closed, aborted(this.#end.signal), late]);
     if (this.#end.signal.aborted) return;
     const look = async (uid: string) => {
       const next = await inspect(this.#graph, this.#server, uid);

@@ -45,7 +45,9 @@ export function definitionOf(plural: string, kind: string, version: object = {})
 export const CRONTABS = definitionOf("crontabs", "CronTab");
 
 /** Creates a definition and waits until it is established. */
-export async function define(ask: Ask, definition: { metadata: { name: string } }): Promise<void> {
+export async function define(
+  ask: Ask, definition: { readonly metadata: { name: string }; readonly spec: object },
+): Promise<void> {
   const { name } = definition.metadata;
   const made = await ask(DEFINITIONS, { method: "POST", body: definition });
   expect([made.status, made.body]).toEqual([201, expect.anything()]);
