@@ -7,9 +7,11 @@ import { runWorkers } from "@raft2kube/client-kube/workers.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
-import { aborted } from "@raft2kube/std/wait.ts";
+import { aborted, delay } from "@raft2kube/std/wait.ts";
 import type { ControllerContext, Running } from "../context.ts";
-import { DISCOVERY_MS, DISCOVERY_RETRY_MS, GARBAGE_BURST, GARBAGE_QPS } from "../limits.ts";
+import {
+  DISCOVERY_MS, DISCOVERY_RETRY_MS, GARBAGE_BURST, GARBAGE_QPS, GARBAGE_SYNC_MS,
+} from "../limits.ts";
 import { type GraphWork, OwnerGraph } from "./graph.ts";
 import { inspect, orphanDependents } from "./reconcile.ts";
 import { OwnerServer } from "./server.ts";
