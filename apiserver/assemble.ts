@@ -6,6 +6,7 @@ import { systemRandom } from "@raft2kube/std/random.ts";
 import { Admission } from "./admission/chain.ts";
 import { NO_CONFIGURATION } from "./admission/configuration.ts";
 import { admissionPlugins } from "./admission/plugins.ts";
+import { AdmissionPolicies } from "./admission/policies/index.ts";
 import { WebhookConfigurations } from "./admission/webhooks/configurations.ts";
 import { Aggregation } from "./aggregation/aggregation.ts";
 import { Authenticator } from "./authn/authenticator.ts";
@@ -53,6 +54,7 @@ async function followCaches(
     graph: await NodeGraph.follow(resources, metrics.authorization, clock),
     removedNodes: await RemovedNodes.follow(resources),
     webhookConfigurations: await WebhookConfigurations.follow(resources),
+    admissionPolicies: await AdmissionPolicies.follow(resources),
     customResources: await CustomResources.follow(resources, conversionsBy(webhooks)),
   };
 }
@@ -102,6 +104,7 @@ export async function assemble(
       admission: new Admission(admissionPlugins({
         ...indexes, resources, clock, authorizer, configuration, webhooks,
         metrics: metrics.podSecurity, webhookMetrics: metrics.webhooks,
+        policyMetrics: metrics.policies,
       }, options.admission), metrics.admission, clock),
       scraper,
       webhooks,

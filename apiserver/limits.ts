@@ -301,6 +301,14 @@ export const AGGREGATED_DOCUMENTS_WORKERS = 2;
 /** Requests passed on to one aggregated API server at a time, besides watches and streams. */
 export const AGGREGATED_IN_FLIGHT_MAX = 200;
 
+/** The cost of one expression, and of all of a policy or of all conditions (upstream's). */
+export const EXPRESSION_COST_MAX = 1_000_000;
+export const POLICY_COST_MAX = 10_000_000;
+export const MATCH_CONDITIONS_COST_MAX = 2_500_000;
+/** Bytes of a message that an expression makes, and of an audit annotation (upstream's). */
+export const EXPRESSION_MESSAGE_BYTES_MAX = 5 * 1_024;
+export const AUDIT_ANNOTATION_BYTES_MAX = 10 * 1_024;
+
 /** Audit annotations of one request: some for each webhook and policy that it concerns. */
 export const AUDIT_ANNOTATIONS_MAX = 256;
 

@@ -61,13 +61,20 @@ interface Root {
 }
 
 /** Upstream reports neither the operation nor the reason to clients. */
-function unfit(): ApiError {
-  return new ApiError({
-    code: 422,
-    reason: "Invalid",
-    message: "the server rejected our request due to an error in our request",
-    details: {},
-  });
+const UNFIT = {
+  code: 422,
+  reason: "Invalid",
+  message: "the server rejected our request due to an error in our request",
+  details: {},
+};
+
+const unfit = (): ApiError => new ApiError(UNFIT);
+
+/** The error of a `test` operation that does not hold. */
+export class TestFailedError extends ApiError {
+  constructor() {
+    super(UNFIT);
+  }
 }
 
 function applyOperation(root: Root, operation: Operation): void {
@@ -85,7 +92,7 @@ function applyOperation(root: Root, operation: Operation): void {
       return add(root, path, copy(root, sourceOf(operation)));
     case "test":
       if (isDeepStrictEqual(read(root, path), value)) return;
-      throw unfit();
+      throw new TestFailedError();
     default:
       throw unfit();
   }

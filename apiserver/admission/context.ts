@@ -4,6 +4,8 @@ import type { NodeGraph } from "../authz/node/graph.ts";
 import type { PodSecurityMetrics } from "../metrics/admission.ts";
 import type { WebhookMetrics } from "../metrics/webhooks.ts";
 import type { Resources } from "../resource/resources.ts";
+import type { PolicyMetrics } from "../metrics/policies.ts";
+import type { AdmissionPolicies } from "./policies/index.ts";
 import type { WebhookClient } from "../webhook/client.ts";
 import type { AdmissionConfiguration } from "./configuration.ts";
 import type { WebhookConfigurations } from "./webhooks/configurations.ts";
@@ -19,4 +21,6 @@ export interface AdmissionContext {
   webhooks: WebhookClient;
   webhookMetrics: WebhookMetrics;
   webhookConfigurations: WebhookConfigurations;
+  admissionPolicies: AdmissionPolicies;
+  policyMetrics: PolicyMetrics;
 }

@@ -22,6 +22,8 @@ import { runtimeClass } from "./plugins/runtime-class.ts";
 import { serviceAccount } from "./plugins/service-account.ts";
 import { storageObjectInUseProtection } from "./plugins/storage-object-in-use-protection.ts";
 import { taintNodesByCondition } from "./plugins/taint-nodes-by-condition.ts";
+import { mutatingAdmissionPolicy } from "./policies/mutating.ts";
+import { validatingAdmissionPolicy } from "./policies/validating.ts";
 import { mutatingAdmissionWebhook } from "./webhooks/mutating.ts";
 import { validatingAdmissionWebhook } from "./webhooks/validating.ts";
 
@@ -45,7 +47,9 @@ const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionP
   CertificateSubjectRestriction: certificateSubjectRestriction,
   DefaultIngressClass: defaultIngressClass,
   DenyServiceExternalIPs: denyServiceExternalIPs,
+  MutatingAdmissionPolicy: mutatingAdmissionPolicy,
   MutatingAdmissionWebhook: mutatingAdmissionWebhook,
+  ValidatingAdmissionPolicy: validatingAdmissionPolicy,
   ValidatingAdmissionWebhook: validatingAdmissionWebhook,
   // Last: what it takes out of a quota is lost when another refuses after it.
   ResourceQuota: resourceQuota,

@@ -12,6 +12,7 @@ import { AuthenticationMetrics, AuthorizationMetrics, filterDurations } from "./
 import { AdmissionMetrics, PodSecurityMetrics } from "./admission.ts";
 import { ServiceMetrics } from "./allocators.ts";
 import { showResources } from "./resource-collector.ts";
+import { PolicyMetrics } from "./policies.ts";
 import { RequestMetrics } from "./requests.ts";
 import { StoreMetrics } from "./resource-metrics.ts";
 import { HealthMetrics, ServerMetrics } from "./server.ts";
@@ -32,6 +33,7 @@ export class Metrics {
   readonly admission: AdmissionMetrics = new AdmissionMetrics(this.registry);
   readonly podSecurity: PodSecurityMetrics = new PodSecurityMetrics(this.registry);
   readonly webhooks: WebhookMetrics = new WebhookMetrics(this.registry);
+  readonly policies: PolicyMetrics = new PolicyMetrics(this.registry);
   readonly services: ServiceMetrics;
   readonly server: ServerMetrics = new ServerMetrics(this.registry);
   /** Metrics of health, served apart at `/metrics/slis`. */

@@ -32,6 +32,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "linux",
     "pki",
     "streaming",
+    "cel",
     "api",
     "openapi",
     "apimachinery",

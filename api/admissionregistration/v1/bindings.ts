@@ -16,7 +16,6 @@ type Binding = MutatingAdmissionPolicyBinding | ValidatingAdmissionPolicyBinding
 
 const ACTIONS = ["Audit", "Deny", "Warn"];
 const NOT_FOUND_ACTIONS = ["Deny", "Allow"];
-const ADMISSION = "is stored, but admission does not call it yet";
 
 function validateParamRef(ref: ParamRef | undefined, path: string): FieldError[] {
   if (ref === undefined) return [];
@@ -86,7 +85,6 @@ export const validatingBinding: Kind<ValidatingAdmissionPolicyBinding> =
   defineKind<ValidatingAdmissionPolicyBinding>(VALIDATING, {
     generation: "spec",
     unconditionalUpdate: false,
-    notActedOn: `ValidatingAdmissionPolicyBinding ${ADMISSION}`,
     defaults: ({ spec }) => defaultMatch(spec.matchResources),
     validate: (object) => [
       ...validate(object),
@@ -100,7 +98,6 @@ export const mutatingBinding: Kind<MutatingAdmissionPolicyBinding> =
   defineKind<MutatingAdmissionPolicyBinding>(MUTATING, {
     generation: "spec",
     unconditionalUpdate: false,
-    notActedOn: `MutatingAdmissionPolicyBinding ${ADMISSION}`,
     defaults: ({ spec }) => defaultMatch(spec.matchResources),
     validate: (object) => [
       ...validate(object),

@@ -21,7 +21,6 @@ type Policy = MutatingAdmissionPolicy | ValidatingAdmissionPolicy;
 const REASONS = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
 const PATCH_TYPES = ["ApplyConfiguration", "JSONPatch"];
 const ANNOTATIONS_MAX = 20;
-const ADMISSION = "is stored, but admission does not call it yet";
 
 function validateParamKind({ apiVersion = "", kind = "" }: ParamKind, path: string): FieldError[] {
   const errors: FieldError[] = [];
@@ -213,7 +212,6 @@ export const validatingPolicy: Kind<ValidatingAdmissionPolicy> =
   defineKind<ValidatingAdmissionPolicy>(VALIDATING, {
     generation: "spec",
     unconditionalUpdate: false,
-    notActedOn: `ValidatingAdmissionPolicy ${ADMISSION}`,
     defaults,
     validateCreate: (object) => validate(object),
     validateUpdate: (object, old) => validate(object, old),
@@ -229,7 +227,6 @@ export const mutatingPolicy: Kind<MutatingAdmissionPolicy> =
   defineKind<MutatingAdmissionPolicy>(MUTATING, {
     generation: "spec",
     unconditionalUpdate: false,
-    notActedOn: `MutatingAdmissionPolicy ${ADMISSION}`,
     defaults,
     validateCreate: (object) => validateMutating(object),
     validateUpdate: (object, old) => validateMutating(object, old),

@@ -1,6 +1,7 @@
 import type { MutatingWebhook, ValidatingWebhook } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { CacheEvent } from "../../cache/event.ts";
+import { MatchConditions } from "../expressions/match-conditions.ts";
 import type { Resources } from "../../resource/resources.ts";
 
 /** One webhook of a configuration. */
@@ -9,6 +10,7 @@ export interface Hook<T extends ValidatingWebhook = ValidatingWebhook> {
   /** Unique among all webhooks of its kind of configuration. */
   readonly uid: string;
   readonly webhook: T;
+  readonly conditions: MatchConditions;
 }
 
 /** The webhooks of all configurations of a kind, in the order in which they are called. */
@@ -22,6 +24,7 @@ class Hooks<T extends ValidatingWebhook> {
       const { webhooks = [] } = entry.object<KubeObject & { webhooks?: T[] }>();
       this.#byConfiguration.set(entry.name, webhooks.map((webhook, index) => ({
         configuration: entry.name, uid: `${entry.name}/${webhook.name}/${index}`, webhook,
+        conditions: new MatchConditions(webhook.matchConditions),
       })));
     }
     this.all = [...this.#byConfiguration]

@@ -6,7 +6,6 @@ import type { Json } from "@raft2kube/apimachinery/json/json.ts";
 import { applyJsonPatch, readJsonPatch } from "@raft2kube/apimachinery/patch/json-patch.ts";
 import { attributesOf, isExempt } from "../attributes.ts";
 import type { AdmissionContext } from "../context.ts";
-import { NamespaceSelectors } from "../matching/selectors.ts";
 import { type Versioned, versioned } from "../matching/versions.ts";
 import { takeMutation } from "../mutation.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "../plugin.ts";
@@ -21,9 +20,9 @@ const NAME = "MutatingAdmissionWebhook";
  * the object as those before it left it.
  */
 export function mutatingAdmissionWebhook(context: AdmissionContext): AdmissionPlugin {
-  const { resources, webhookConfigurations: configurations } = context;
+  const { webhookConfigurations: configurations } = context;
   const pass = new MutatingPass(
-    new HookMatcher(resources, new NamespaceSelectors(context)), new HookCalls(context, "admit"));
+    new HookMatcher(context, "admit"), new HookCalls(context, "admit"));
   return {
     name: NAME,
     admit(request) {

@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
-import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Json, JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { operationOptions } from "../operation-options.ts";
 import type { Versioned } from "../matching/versions.ts";
 import type { AdmissionRequest } from "../plugin.ts";
+import { shownRequest } from "../shown-request.ts";
 import type { Invocation } from "./match.ts";
 
 const GROUP = "admission.k8s.io";
@@ -25,44 +24,22 @@ interface Review {
 /** The AdmissionReview that a webhook is sent; both versions have the same members. */
 export function reviewFor(
   version: ReviewVersion,
-  { asked, matched }: Invocation,
+  invocation: Invocation,
   request: AdmissionRequest,
   { object, old }: Versioned,
 ): Review {
   const uid = randomUUID();
-  const { name, namespace, operation, subresource } = asked;
   const review = {
     kind: "AdmissionReview",
     apiVersion: `${GROUP}/${version}`,
     request: {
       uid,
-      kind: matched.kind,
-      resource: matched.resource,
-      ...(subresource === "" ? {} : { subResource: subresource }),
-      requestKind: asked.kind,
-      requestResource: asked.resource,
-      ...(subresource === "" ? {} : { requestSubResource: subresource }),
-      ...(name === "" ? {} : { name }),
-      ...(namespace === "" ? {} : { namespace }),
-      operation,
-      userInfo: userInfoOf(request.user),
+      ...shownRequest(invocation, request),
       object: object ?? null,
       oldObject: old ?? null,
-      dryRun: request.dryRun,
-      options: operationOptions(request),
     },
   };
   return { uid, body: Buffer.from(JSON.stringify(review)) };
-}
-
-/** A user as UserInfo (authentication/v1). */
-export function userInfoOf({ name, uid = "", groups, extra = {} }: RequestUser): JsonObject {
-  return {
-    ...(name === "" ? {} : { username: name }),
-    ...(uid === "" ? {} : { uid }),
-    ...(groups.length === 0 ? {} : { groups }),
-    ...(Object.keys(extra).length === 0 ? {} : { extra }),
-  };
 }
 
 /** A webhook's decision about a request. */

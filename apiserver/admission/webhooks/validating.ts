@@ -1,6 +1,5 @@
 import type { AdmissionContext } from "../context.ts";
 import { attributesOf, isExempt } from "../attributes.ts";
-import { NamespaceSelectors } from "../matching/selectors.ts";
 import { versioned, type Versioned } from "../matching/versions.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "../plugin.ts";
@@ -9,8 +8,8 @@ import { HookMatcher, type Invocation } from "./match.ts";
 
 /** Asks the webhooks of ValidatingWebhookConfigurations, all at the same time. */
 export function validatingAdmissionWebhook(context: AdmissionContext): AdmissionPlugin {
-  const { resources, webhookConfigurations: configurations } = context;
-  const matcher = new HookMatcher(resources, new NamespaceSelectors(context));
+  const { webhookConfigurations: configurations } = context;
+  const matcher = new HookMatcher(context, "validate");
   const calls = new HookCalls(context, "validating");
   return {
     name: "ValidatingAdmissionWebhook",

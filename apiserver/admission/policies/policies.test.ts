@@ -1,0 +1,220 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, expect, it } from "vitest";
+import type { Answer } from "../../../testing/apiserver/ask.ts";
+import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
+import { MAPS, messageOf, rule } from "../../testing/webhooks.ts";
+
+const clock = systemClock();
+const server = fileApiserver();
+const GROUP = "/apis/admissionregistration.k8s.io/v1";
+let created: string[] = [];
+
+afterEach(async () => {
+  for (const path of created) await server.ask(path, { method: "DELETE" });
+  created = [];
+});
+
+async function create(path: string, name: string, body: object): Promise<void> {
+  const whole = { metadata: { name }, ...body };
+  const answer = await server.ask(path, { method: "POST", body: whole });
+  expect(answer.status, answer.body).toBe(201);
+  created.push(`${path}/${name}`);
+}
+
+const marked = (name: string) => ({
+  resourceRules: [rule()], objectSelector: { matchLabels: { [name]: "yes" } },
+});
+
+/** Creates a policy for objects that are labelled with its name, and a binding of it. */
+async function policy(
+  type: "mutating" | "validating", name: string, spec: object, binding: object = {},
+): Promise<void> {
+  const path = `${GROUP}/${type}admissionpolicies`;
+  await create(path, name, { spec: { matchConstraints: marked(name), ...spec } });
+  const actions = type === "validating" ? { validationActions: ["Deny"] } : {};
+  await create(`${GROUP}/${type}admissionpolicybindings`, name,
+    { spec: { policyName: name, ...actions, ...binding } });
+}
+
+const post = async (name: string, label: string, more: object = {}, query = "") =>
+  await server.ask(`${MAPS}${query}`, {
+    method: "POST", body: { metadata: { name, labels: { [label]: "yes" } }, ...more },
+  });
+
+/** Repeats a dry run until a policy acts on it; returns the answer. */
+async function until(
+  label: string, isActive: (answer: Answer) => boolean, more: object = {},
+): Promise<Answer> {
+  let answer: Answer | undefined;
+  await waitFor(`policy ${label}`, async () => {
+    answer = await post("probe", label, more, "?dryRun=All");
+    return isActive(answer);
+  }, { clock });
+  return answer!;
+}
+
+const refused = ({ status }: Answer): boolean => status >= 400;
+const data = ({ body }: Answer): Record<string, string> =>
+  (JSON.parse(body) as { data?: Record<string, string> }).data ?? {};
+
+it("a validation refuses with its message and reason, or its expression", async () => {
+  await policy("validating", "sized", {
+    variables: [
+      { name: "all", expression: "has(object.data) ? object.data : {}" },
+      { name: "count", expression: "size(variables.all)" },
+    ],
+    validations: [
+      { expression: "variables.count < 3", reason: "Forbidden",
+        messageExpression: "'too many: ' + string(variables.count) + ' in ' + request.namespace" },
+      { expression: "object.metadata.name.startsWith('a')" },
+    ],
+  });
+  await until("sized", refused);
+  const many = await post("aa", "sized", { data: { a: "1", b: "2", c: "3" } });
+  const message = "configmaps \"aa\" is forbidden: ValidatingAdmissionPolicy 'sized' with " +
+    "binding 'sized' denied request: too many: 3 in default";
+  expect([many.status, JSON.parse(many.body)]).toEqual(
+    [403, expect.objectContaining({ reason: "Forbidden", message })]);
+  const named = await post("bb", "sized");
+  expect([named.status, messageOf(named)]).toEqual([422,
+    expect.stringContaining("failed expression: object.metadata.name.startsWith('a')")]);
+  expect((await post("ab", "sized")).status).toBe(201);
+});
+
+it("a policy without a binding is not in effect, and a binding narrows it", async () => {
+  const validations = [{ expression: "false", message: "never" }];
+  const spec = { matchConstraints: marked("loose"), validations };
+  await create(`${GROUP}/validatingadmissionpolicies`, "loose", { spec });
+  expect((await post("unbound", "loose")).status).toBe(201);
+  await policy("validating", "narrow", { validations }, {
+    matchResources: { excludeResourceRules: [{ ...rule(), resourceNames: ["spared"] }] },
+  });
+  await until("narrow", refused);
+  expect((await post("spared", "narrow")).status).toBe(201);
+});
+
+it("warnings and audits let requests through", async () => {
+  await policy("validating", "mild", { validations: [{ expression: "false", message: "hm" }] },
+    { validationActions: ["Warn", "Audit"] });
+  const answer = await until("mild", ({ headers }) => headers["warning"] !== undefined);
+  expect([answer.status, answer.headers["warning"]]).toEqual([201,
+    "299 - \"Validation failed for ValidatingAdmissionPolicy 'mild' with binding 'mild': hm\""]);
+});
+
+it("the failure policy decides about errors", async () => {
+  const validations = [{ expression: "object.data.none == '1'" }];
+  await policy("validating", "failing", { validations });
+  const answer = await until("failing", refused);
+  expect(messageOf(answer)).toContain("denied request: expression 'object.data.none == '1'' " +
+    "resulted in error: no such key: data");
+  await policy("validating", "lenient", { validations, failurePolicy: "Ignore" });
+  await policy("validating", "after", { validations: [{ expression: "false" }] });
+  await until("after", refused);
+  expect((await post("let", "lenient")).status).toBe(201);
+});
+
+it("parameters come by name or selector, of custom kinds too, or are missed", async () => {
+  const definition = {
+    spec: {
+      group: "example.com", scope: "Namespaced",
+      names: { kind: "Limit", plural: "limits", singular: "limit", listKind: "LimitList" },
+      versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: {
+        type: "object", properties: { most: { type: "integer" } } } } }],
+    },
+  };
+  await create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "limits.example.com",
+    definition);
+  const limits = "/apis/example.com/v1/namespaces/default/limits";
+  const limit = (name: string, most: number) => server.ask(limits, { method: "POST", body: {
+    apiVersion: "example.com/v1", kind: "Limit", metadata: { name, labels: { use: "yes" } }, most,
+  } });
+  await waitFor("the kind", async () => (await limit("two", 2)).status === 201, { clock });
+  const spec = {
+    paramKind: { apiVersion: "example.com/v1", kind: "Limit" },
+    validations: [{ expression: "size(object.data) <= params.most",
+      messageExpression: "'at most ' + string(params.most)" }],
+  };
+  const named = (name: string) =>
+    ({ paramRef: { name, namespace: "default", parameterNotFoundAction: "Deny" } });
+  await policy("validating", "limited", spec, named("two"));
+  const three = { data: { a: "1", b: "2", c: "3" } };
+  expect(messageOf(await until("limited", refused, three))).toContain("at most 2");
+  expect((await post("fits", "limited", { data: { a: "1" } })).status).toBe(201);
+  await policy("validating", "missing", spec, named("none"));
+  expect(messageOf(await until("missing", refused, { data: {} }))).toContain("denied request: " +
+    "failed to configure binding: no params found for policy binding with `Deny` " +
+    "parameterNotFoundAction");
+  await limit("one", 1);
+  await policy("validating", "chosen", spec,
+    { paramRef: { selector: { matchLabels: { use: "yes" } }, parameterNotFoundAction: "Allow" } });
+  expect(messageOf(await until("chosen", refused, { data: { a: "1", b: "2" } })))
+    .toContain("at most 1");
+});
+
+it("expressions ask about the namespace, and authorizers about users", async () => {
+  await policy("validating", "asking", { validations: [
+    { expression: "namespaceObject.metadata.name == 'default'" },
+    { expression: "authorizer.requestResource.check('create').allowed()" },
+    { expression: "authorizer.serviceAccount('default', 'nobody').group('').resource('pods')" +
+      ".namespace('default').check('get').allowed()", message: "nobody may not" },
+  ] });
+  expect(messageOf(await until("asking", refused))).toContain("denied request: nobody may not");
+});
+
+it("an apply configuration is merged as server-side apply does", async () => {
+  await policy("mutating", "merged", {
+    reinvocationPolicy: "Never",
+    mutations: [{ patchType: "ApplyConfiguration", applyConfiguration: {
+      expression: "Object{metadata: Object.metadata{labels: {'added': 'yes'}}, data: {'x': 'y'}}",
+    } }],
+  });
+  const answer = await until("merged", (each) => data(each)["x"] === "y", { data: { a: "b" } });
+  const { metadata } = JSON.parse(answer.body) as { metadata: { labels: object } };
+  expect(metadata.labels).toEqual({ merged: "yes", added: "yes" });
+  expect(data(answer)).toEqual({ a: "b", x: "y" });
+});
+
+it("JSON patches apply unless a test of them fails", async () => {
+  const patch = (text: string) =>
+    [{ patchType: "JSONPatch", jsonPatch: { expression: text } }];
+  await policy("mutating", "patched", {
+    reinvocationPolicy: "Never", mutations: patch(`[
+      JSONPatch{op: "test", path: "/data/on", value: "yes"},
+      JSONPatch{op: "add", path: "/metadata/labels/" + jsonpatch.escapeKey("a.b/c"), value: "d"}]`),
+  });
+  const on = { data: { on: "yes" } };
+  const labelsOf = ({ body }: Answer) =>
+    (JSON.parse(body) as { metadata: { labels: object } }).metadata.labels;
+  const patched = { patched: "yes", "a.b/c": "d" };
+  const answer = await until("patched", (each) => "a.b/c" in labelsOf(each), on);
+  expect(labelsOf(answer)).toEqual(patched);
+  const off = await post("off", "patched", { data: { on: "no" } });
+  expect([off.status, labelsOf(off)]).toEqual([201, { patched: "yes" }]);
+});
+
+it("what a mutating policy cannot change is refused", async () => {
+  await policy("mutating", "atomic", {
+    reinvocationPolicy: "Never",
+    mutations: [{ patchType: "ApplyConfiguration", applyConfiguration: {
+      expression: "Object{metadata: Object.spec{labels: {}}}" } }],
+  });
+  const answer = await until("atomic", refused);
+  expect([answer.status, messageOf(answer)]).toEqual([403, expect.stringContaining(
+    "policy 'atomic' with binding 'atomic' denied request: type mismatch")]);
+});
+
+it("policies are not evaluated on themselves", async () => {
+  await policy("validating", "locked", {
+    matchConstraints: {
+      resourceRules: [rule({ apiGroups: ["*"], apiVersions: ["*"], resources: ["*"] })],
+    },
+    validations: [{ expression: "false" }],
+  });
+  await until("locked", refused);
+  await server.api.restart();
+  expect(refused(await post("still", "locked"))).toBe(true);
+  const path = `${GROUP}/validatingadmissionpolicybindings/locked`;
+  expect((await server.ask(path, { method: "DELETE" })).status).toBe(200);
+  await until("locked", (answer) => !refused(answer));
+});
