@@ -11,11 +11,16 @@ import { defaultIngressClass } from "./plugins/default-ingress-class.ts";
 import { defaultStorageClass } from "./plugins/default-storage-class.ts";
 import { defaultTolerationSeconds } from "./plugins/default-toleration-seconds.ts";
 import { denyServiceExternalIPs } from "./plugins/deny-service-external-ips.ts";
+import { eventRateLimit } from "./plugins/event-rate-limit.ts";
 import { limitRanger } from "./plugins/limit-ranger.ts";
 import { namespaceLifecycle } from "./plugins/namespace-lifecycle.ts";
 import { nodeRestriction } from "./plugins/node-restriction.ts";
+import { ownerReferencesPermissionEnforcement } from "./plugins/owner-references.ts";
 import { persistentVolumeClaimResize } from "./plugins/persistent-volume-claim-resize.ts";
+import { podNodeSelector } from "./plugins/pod-node-selector.ts";
 import { podSecurity } from "./plugins/pod-security.ts";
+import { podTolerationRestriction } from "./plugins/pod-toleration-restriction.ts";
+import { podTopologyLabels } from "./plugins/pod-topology-labels.ts";
 import { priority } from "./plugins/priority.ts";
 import { resourceQuota } from "./plugins/resource-quota.ts";
 import { runtimeClass } from "./plugins/runtime-class.ts";
@@ -36,10 +41,14 @@ const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionP
   TaintNodesByCondition: taintNodesByCondition,
   AlwaysPullImages: alwaysPullImages,
   PodSecurity: podSecurity,
+  PodNodeSelector: podNodeSelector,
   Priority: priority,
   DefaultTolerationSeconds: defaultTolerationSeconds,
+  PodTolerationRestriction: podTolerationRestriction,
+  EventRateLimit: eventRateLimit,
   DefaultStorageClass: defaultStorageClass,
   StorageObjectInUseProtection: storageObjectInUseProtection,
+  OwnerReferencesPermissionEnforcement: ownerReferencesPermissionEnforcement,
   PersistentVolumeClaimResize: persistentVolumeClaimResize,
   RuntimeClass: runtimeClass,
   CertificateApproval: certificateApproval,
@@ -47,6 +56,7 @@ const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionP
   CertificateSubjectRestriction: certificateSubjectRestriction,
   DefaultIngressClass: defaultIngressClass,
   DenyServiceExternalIPs: denyServiceExternalIPs,
+  PodTopologyLabels: podTopologyLabels,
   MutatingAdmissionPolicy: mutatingAdmissionPolicy,
   MutatingAdmissionWebhook: mutatingAdmissionWebhook,
   ValidatingAdmissionPolicy: validatingAdmissionPolicy,
@@ -56,7 +66,10 @@ const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionP
 };
 
 /** Plugins that run only when asked for. NodeRestriction runs unless it is disabled. */
-const OFF = new Set(["AlwaysPullImages", "DenyServiceExternalIPs"]);
+const OFF = new Set([
+  "AlwaysPullImages", "DenyServiceExternalIPs", "EventRateLimit",
+  "OwnerReferencesPermissionEnforcement", "PodNodeSelector", "PodTolerationRestriction",
+]);
 
 /** The values of `--enable-admission-plugins` and `--disable-admission-plugins`. */
 export interface AdmissionSwitches {

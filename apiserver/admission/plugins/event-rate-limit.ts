@@ -1,0 +1,74 @@
+import type { Event } from "@raft2kube/api/gen/core/v1.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { EventLimit } from "../configuration.ts";
+import type { AdmissionContext } from "../context.ts";
+import type { AdmissionPlugin, AdmissionRequest } from "../plugin.ts";
+
+const MS_PER_S = 1_000;
+
+/** The key of the bucket that a request takes from. */
+const KEYS: Readonly<Record<EventLimit["type"], (request: AdmissionRequest) => string>> = {
+  Server: () => "",
+  Namespace: ({ namespace }) => namespace,
+  User: ({ user }) => user.name,
+  SourceAndObject({ object }) {
+    const { source = {}, involvedObject = {} } = object as Partial<Event>;
+    const { kind, namespace, name, uid, apiVersion } = involvedObject;
+    return [source.component, source.host, kind, namespace, name, uid, apiVersion].join("");
+  },
+};
+
+/** Tokens that are left, and since when others have been added. */
+interface Bucket {
+  tokens: number;
+  at_ms: number;
+}
+
+/** Token buckets by key; the longest unused is forgotten, and starts full again. */
+class Buckets {
+  readonly #limit: EventLimit;
+  readonly #clock: Clock;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(limit: EventLimit, clock: Clock) {
+    this.#limit = limit;
+    this.#clock = clock;
+  }
+
+  /** Takes a token of the request's bucket; returns why there is none. */
+  take(request: AdmissionRequest): string | undefined {
+    const { type, qps, burst, cacheSize } = this.#limit;
+    const key = KEYS[type](request);
+    const now_ms = this.#clock.monotonic();
+    const bucket = this.#buckets.get(key) ?? { tokens: burst, at_ms: now_ms };
+    this.#buckets.delete(key);
+    this.#buckets.set(key, bucket);
+    if (this.#buckets.size > cacheSize) {
+      this.#buckets.delete(this.#buckets.keys().next().value as string);
+    }
+    const added = (now_ms - bucket.at_ms) / MS_PER_S * qps;
+    bucket.tokens = Math.min(burst, bucket.tokens + added);
+    bucket.at_ms = now_ms;
+    if (bucket.tokens < 1) return `limit reached on type ${type} for key ${key}`;
+    bucket.tokens--;
+    return undefined;
+  }
+}
+
+/** Bounds the rate at which Events are written: of all, of a namespace, a user or an object. */
+export function eventRateLimit({ clock, configuration }: AdmissionContext): AdmissionPlugin {
+  const limits = configuration.eventLimits.map((limit) => new Buckets(limit, clock));
+  return {
+    name: "EventRateLimit",
+    validate(request) {
+      const { kind } = request.resource;
+      const isWrite = request.operation === "CREATE" || request.operation === "UPDATE";
+      if (!isWrite || request.dryRun || kind.kind !== "Event" || kind.group !== "") return;
+      const reached = limits.flatMap((limit) => limit.take(request) ?? []);
+      if (reached.length === 0) return;
+      const message = reached.length === 1 ? reached[0]! : `[${reached.join(", ")}]`;
+      throw new ApiError({ code: 429, reason: "TooManyRequests", message });
+    },
+  };
+}
