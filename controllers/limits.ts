@@ -53,6 +53,8 @@ export const GARBAGE_BURST = 100;
 
 /** How often discovery is asked for the kinds that can be scaled (30 s upstream). */
 export const SCALABLE_KINDS_MS = 10_000;
+/** How often the API of custom metrics is asked for its versions (upstream's). */
+export const METRICS_VERSION_MS = 30_000;
 /** Metrics of one autoscaler: each is computed over all pods, in the process of all controllers. */
 export const AUTOSCALER_METRICS_MAX = 100;
 

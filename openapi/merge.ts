@@ -1,6 +1,7 @@
 /** Documents of version 2 of other servers, merged into ours (kube-openapi's aggregator). */
 import { isDeepStrictEqual } from "node:util";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { isRecord } from "@raft2kube/std/record.ts";
 
 type Json = { readonly [name: string]: unknown };
 
@@ -19,17 +20,13 @@ const REFERENCE = "#/definitions/";
 /** Nesting of a foreign document: deeper is no schema of an API. */
 const DEPTH_MAX = 200;
 
-function isJson(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /**
  * Returns the paths of a foreign document that start with `prefix`, and the definitions that these
  * reach; undefined for a document without them. Throws DocumentError for one that is too deep.
  */
 export function partOfDocument(document: unknown, prefix: string): DocumentPart | undefined {
-  if (!isJson(document) || !isJson(document["paths"])) return undefined;
-  const all = isJson(document["definitions"]) ? document["definitions"] : {};
+  if (!isRecord(document) || !isRecord(document["paths"])) return undefined;
+  const all = isRecord(document["definitions"]) ? document["definitions"] : {};
   const paths = Object.fromEntries(Object.entries(document["paths"])
     .filter(([path]) => path.startsWith(prefix) || `${path}/` === prefix));
   if (Object.keys(paths).length === 0) return undefined;
@@ -79,7 +76,7 @@ function isSame(a: unknown, b: unknown): boolean {
 
 function essence(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(essence);
-  if (!isJson(value)) return value;
+  if (!isRecord(value)) return value;
   return Object.fromEntries(Object.entries(value)
     .filter(([key, each]) => key !== "x-kubernetes-group-version-kind" && key !== "default" &&
       !(key === "description" && typeof each === "string"))
@@ -90,7 +87,7 @@ function visitReferences(value: unknown, visit: (name: string) => void, depth = 
   if (depth > DEPTH_MAX) throw new DocumentError("DEPTH", `nested deeper than ${DEPTH_MAX}`);
   if (Array.isArray(value)) {
     for (const each of value) visitReferences(each, visit, depth + 1);
-  } else if (isJson(value)) {
+  } else if (isRecord(value)) {
     const { $ref } = value;
     if (typeof $ref === "string" && $ref.startsWith(REFERENCE)) visit($ref.slice(REFERENCE.length));
     for (const each of Object.values(value)) visitReferences(each, visit, depth + 1);
@@ -99,7 +96,7 @@ function visitReferences(value: unknown, visit: (name: string) => void, depth = 
 
 function withNames(value: unknown, names: ReadonlyMap<string, string>): unknown {
   if (Array.isArray(value)) return value.map((each) => withNames(each, names));
-  if (!isJson(value)) return value;
+  if (!isRecord(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, each]) => {
     const name = key === "$ref" && typeof each === "string" && each.startsWith(REFERENCE)
       ? names.get(each.slice(REFERENCE.length)) : undefined;

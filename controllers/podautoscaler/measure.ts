@@ -1,10 +1,11 @@
 import type {
   HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
-import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
 import { formatQuantity, milliValueOf, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { MetricError } from "./metric-error.ts";
+import type { MetricAnswer } from "./metrics-api.ts";
+import { readOther } from "./other-metrics.ts";
 import { metricsOf } from "./pod-metrics.ts";
 import { proposeByAverage, proposeByUtilization, type Question, type Tolerances } from
   "./replicas.ts";
@@ -26,16 +27,16 @@ export type Reading =
   | { readonly failed: string; readonly message: string; readonly whole: string };
 
 const RESOURCE_API = "unable to fetch metrics from resource metrics API";
-const NO_CUSTOM = "unable to fetch metrics from custom metrics API: no custom metrics API " +
-  "(custom.metrics.k8s.io) registered";
-const NO_EXTERNAL = "unable to fetch metrics from external metrics API";
 
-/** Reads one metric. Object, pods and external metrics are another server's: there is none. */
+/** Reads one metric; `answer` is that of the API of metrics that are not the pods' usage. */
 export function readMetric(
   autoscaler: HorizontalPodAutoscaler, metric: MetricSpec, measured: Measured,
+  answer: MetricAnswer | undefined,
 ): Reading {
   try {
-    return readResource(autoscaler, metric, measured);
+    const tolerances = tolerancesOf(autoscaler, measured.settings.tolerance);
+    return readResource(autoscaler, metric, measured) ??
+      readOther(autoscaler, { metric, answer, measured, tolerances });
   } catch (thrown) {
     if (!(thrown instanceof MetricError)) throw thrown;
     return failureOf(metric, thrown.message);
@@ -72,10 +73,10 @@ function failureOf({ type, ...metric }: MetricSpec, message: string): Reading {
   }
 }
 
-/** Throws `MetricError`. */
+/** Reads the pods' usage; undefined for another type of metric. Throws `MetricError`. */
 function readResource(
   autoscaler: HorizontalPodAutoscaler, metric: MetricSpec, measured: Measured,
-): Reading {
+): Reading | undefined {
   const { resource, containerResource } = metric;
   if (metric.type === "Resource" && resource) {
     const { target, name } = resource;
@@ -93,36 +94,7 @@ function readResource(
     const status = { type: metric.type, containerResource: { name, container, current } };
     return { replicas, name: `${name} ${kind}`, status };
   }
-  throw new MetricError(unavailable(autoscaler.metadata.namespace ?? "", metric));
-}
-
-/** No server of other metrics is asked: the words are those of one that is not there. */
-function unavailable(namespace: string, { type, object, pods, external }: MetricSpec): string {
-  if (type === "Object" && object) {
-    const { describedObject: { kind, name }, metric } = object;
-    // Upstream puts the words in this order.
-    return `unable to get metric ${metric.name}: ${kind} on ${namespace} ${name}/${NO_CUSTOM}`;
-  }
-  if (type === "Pods" && pods) return `unable to get metric ${pods.metric.name}: ${NO_CUSTOM}`;
-  if (type === "External" && external) {
-    const { name, selector } = external.metric;
-    const missing = `the server could not find the requested resource (get ` +
-      `${name}.external.metrics.k8s.io)`;
-    return `unable to get external metric ${namespace}/${name}/${selectorText(selector)}: ` +
-      `${NO_EXTERNAL}: ${missing}`;
-  }
-  return `unknown metric source type ${JSON.stringify(type)}`;
-}
-
-/** Formats a selector as Go prints the structure. */
-function selectorText(selector: LabelSelector | undefined): string {
-  if (selector === undefined) return "nil";
-  const labels = Object.entries(selector.matchLabels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, value]) => `${key}: ${value},`).join(" ");
-  const terms = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }) =>
-    `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${values.join(" ")}],},`);
-  return `&LabelSelector{MatchLabels:map[string]string{${labels}},MatchExpressions:` +
-    `[]LabelSelectorRequirement{${terms.join("")}},}`;
+  return undefined;
 }
 
 interface Wanted {

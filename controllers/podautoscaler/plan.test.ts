@@ -30,7 +30,8 @@ test.each([
 ])("of %i metrics the condition says %s", (count, reason, read) => {
   const { status, rescale, notes } = planAutoscaler({
     autoscaler: autoscaler(count), scale: scaleOf(3), history: undefined, now_ms: 1e12,
-    selected: { pods: [], rivals: [], answered: { error: "none" } }, settings: AUTOSCALER_DEFAULTS,
+    selected: { pods: [], rivals: [], answered: { error: "none" }, others: [] },
+    settings: AUTOSCALER_DEFAULTS,
   });
   expect(rescale).toBeUndefined();
   expect(status.currentMetrics).toHaveLength(read);

@@ -6,6 +6,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { AUTOSCALER_METRICS_MAX } from "../limits.ts";
 import { beginHistory, type History } from "./history.ts";
 import { type Answered, readMetric, type Reading } from "./measure.ts";
+import type { MetricAnswer } from "./metrics-api.ts";
 import { normalize } from "./normalize.ts";
 import type { AutoscalerSettings } from "../autoscaler-settings.ts";
 import { type Finding, withFinding } from "./status.ts";
@@ -27,6 +28,8 @@ export type Selected =
     /** All autoscalers that select one of these pods, this one included. */
     readonly rivals: readonly { readonly namespace: string; readonly name: string }[];
     readonly answered: Answered;
+    /** The answers of other metrics' APIs, in the places of their metrics in the spec. */
+    readonly others: readonly (MetricAnswer | undefined)[];
   }
   | { readonly invalid: string };
 
@@ -181,10 +184,11 @@ function readMetrics(view: AutoscalerView, current: number, findings: Findings):
     findings.set("ScalingActive", "False", why, condition);
     return { failed: message, metrics: [], readings: [] };
   }
-  const { pods, answered } = selected;
+  const { pods, answered, others } = selected;
   const measured = { pods, answered, settings, now_ms, currentReplicas: current };
   const specs = autoscaler.spec.metrics ?? [];
-  const readings = specs.map((each) => readMetric(autoscaler, each, measured));
+  const readings = specs.map((each, index) =>
+    readMetric(autoscaler, each, measured, others[index]));
   for (const each of readings) if ("failed" in each) findings.warn(each.failed, each.message);
   // A metric that failed leaves its place in the list.
   const metrics = readings.map((each): MetricStatus =>

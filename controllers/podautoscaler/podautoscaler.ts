@@ -21,6 +21,8 @@ import { WriteTracker } from "../write-tracker.ts";
 import { applyPlan, type AutoscalerControl, writeFailedScale } from "./apply.ts";
 import type { History } from "./history.ts";
 import type { Answered } from "./measure.ts";
+import { AUTOSCALER_METRICS_MAX } from "../limits.ts";
+import { MetricsApi } from "./metrics-api.ts";
 import { type AutoscalerPlan, needsMetrics, planAutoscaler, type Selected } from "./plan.ts";
 import { ScaleTargets } from "./scale-target.ts";
 import { AUTOSCALER_DEFAULTS, type AutoscalerSettings } from "../autoscaler-settings.ts";
@@ -56,7 +58,7 @@ export function startPodAutoscalers(context: ControllerContext): Running {
   return closeAll(loop, recorder);
 }
 
-const NOTHING: Selected = { pods: [], rivals: [], answered: { items: [] } };
+const NOTHING: Selected = { pods: [], rivals: [], answered: { items: [] }, others: [] };
 
 interface Reads {
   readonly autoscalers: Informer<HorizontalPodAutoscaler>;
@@ -69,6 +71,7 @@ class AutoscalerReconciler {
   readonly #settings: AutoscalerSettings;
   readonly #targets: ScaleTargets;
   readonly #metrics: ResourceClient<PodMetrics>;
+  readonly #metricsApi: MetricsApi;
   readonly #control: AutoscalerControl;
   readonly #written: WriteTracker;
   readonly #histories = new Map<string, History>();
@@ -85,6 +88,7 @@ class AutoscalerReconciler {
     this.#settings = settings;
     this.#targets = new ScaleTargets(client);
     this.#metrics = client.resource<PodMetrics>(POD_METRICS);
+    this.#metricsApi = new MetricsApi(client);
     this.#written = new WriteTracker(context.clock);
     this.#control = {
       autoscalers: client.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS),
@@ -140,7 +144,7 @@ class AutoscalerReconciler {
     const plan = planAutoscaler({
       autoscaler, scale: target.scale,
       selected: needsMetrics(autoscaler, target.scale)
-        ? await this.#select(key, namespace, selector) : NOTHING,
+        ? await this.#select(key, autoscaler, selector) : NOTHING,
       history: this.#histories.get(key),
       settings: this.#settings, now_ms: this.#context.clock.now(),
     });
@@ -152,7 +156,10 @@ class AutoscalerReconciler {
     return plan;
   }
 
-  async #select(key: string, namespace: string, selector: string): Promise<Selected> {
+  async #select(
+    key: string, { metadata, spec }: HorizontalPodAutoscaler, selector: string,
+  ): Promise<Selected> {
+    const { namespace = "" } = metadata;
     let terms: LabelTerms;
     try {
       terms = parseLabelSelector(selector);
@@ -167,8 +174,12 @@ class AutoscalerReconciler {
       .filter(({ metadata }) => matchesLabels(terms, metadata.labels));
     const rivals = [...around].filter(([, each]) =>
       pods.some(({ metadata }) => matchesLabels(each, metadata.labels)));
+    const specs = (spec.metrics ?? []).slice(0, AUTOSCALER_METRICS_MAX);
+    const others = await Promise.all(specs.map((each) =>
+      this.#metricsApi.read(each, namespace, selector)));
     return {
       pods,
+      others,
       rivals: rivals.map(([other]) => ({ namespace, name: other.slice(namespace.length + 1) }))
         .sort((a, b) => (a.name < b.name ? -1 : 1)),
       answered: await this.#askMetrics(namespace, selector),

@@ -38,6 +38,8 @@ export interface Proposal {
   readonly utilization?: number;
 }
 
+const NO_PODS = "no pods returned by selector while calculating replica count";
+
 interface Usage {
   readonly ratio: number;
   readonly average_milli: number;
@@ -62,6 +64,30 @@ export function proposeByAverage(question: Question, target_milli: number): Prop
     return { ratio: average_milli / target_milli, average_milli };
   };
   return propose(question, groupsOf(question), usageOf, () => target_milli);
+}
+
+/**
+ * Proposes for a value of the whole workload that is `ratio` of its target. Throws `MetricError`.
+ */
+export function proposeByRatio(
+  { pods, currentReplicas, tolerances }: Pick<Question, "pods" | "currentReplicas" | "tolerances">,
+  ratio: number,
+): number {
+  if (isWithin(tolerances, ratio)) return currentReplicas;
+  if (pods.length === 0) {
+    throw new MetricError(`unable to calculate ready pods: ${NO_PODS}`);
+  }
+  const ready = pods.filter((pod) => pod.status?.phase === "Running" &&
+    podCondition(pod, "Ready")?.status === "True");
+  return Math.min(INT32_MAX, Math.ceil(ratio * ready.length));
+}
+
+/** Proposes so that each pod's part of an amount is the target; both in thousandths. */
+export function proposePerPod(
+  milli: number, target_milli: number, currentReplicas: number, tolerances: Tolerances,
+): number {
+  if (isWithin(tolerances, milli / (target_milli * currentReplicas))) return currentReplicas;
+  return Math.min(INT32_MAX, Math.ceil(milli / target_milli));
 }
 
 function sumOf(metrics: Iterable<PodMetric>): number {
@@ -141,7 +167,7 @@ interface Groups {
 function groupsOf(question: Question): Groups {
   const { pods, metrics } = question;
   if (pods.length === 0) {
-    throw new MetricError("no pods returned by selector while calculating replica count");
+    throw new MetricError(NO_PODS);
   }
   const ready = new Map(metrics);
   const [unready, missing]: [string[], string[]] = [[], []];
