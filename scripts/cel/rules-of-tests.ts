@@ -101,8 +101,9 @@ function grouped(file: string, split: (line: Json) => readonly [head: Json, answ
     // OpenAPI has no place for the rules of members under `allOf`.
     if (DEVICES.test(line) || !line.includes('"rule"')) continue;
     const plain = line.replace(/selfType\d+/g, "selfType");
-    const exact = JSON.parse(plain, (_key, value: unknown, { source }: { source?: string }) =>
-      typeof value === "number" && source !== undefined ? raw(source) : value) as Json;
+    const asWritten = (_key: string, value: unknown, { source }: { source?: string }) =>
+      typeof value === "number" && source !== undefined ? raw(source) : value;
+    const exact = JSON.parse(plain, asWritten as never) as Json;
     const [head, answer] = split(exact).map((each) => JSON.stringify(each)) as [string, string];
     groups.set(head, (groups.get(head) ?? new Set()).add(answer));
   }

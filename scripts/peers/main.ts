@@ -26,6 +26,9 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "kube-scheduler": () => buildModule("kubernetes", "kube-scheduler"),
   "kube-proxy": () => buildModule("kubernetes", "kube-proxy"),
   kubectl: () => buildModule("kubernetes", "kubectl"),
+  "sample-apiserver": () => buildTool("conformance", "k8s.io/sample-apiserver"),
+  "metrics-server": () =>
+    buildTool("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
   flanneld: () => buildFlanneld(bin),
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),
@@ -42,6 +45,11 @@ const ALL = "--all";
 /** Builds every command of a Go module beside this file, or one of them. */
 function buildModule(name: string, command = "..."): void {
   runGo(name, ["build", "-o", `${bin}/`, `./${command}`]);
+}
+
+/** Builds a program of a module that the module beside this file names. */
+function buildTool(name: string, path: string): void {
+  runGo(name, ["build", "-mod=mod", "-ldflags=-s -w", "-o", `${bin}/`, path], { CGO_ENABLED: "0" });
 }
 
 /** Builds upstream's e2e.test, kubectl and the programs of its images, statically. */
