@@ -125,7 +125,7 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   readonly schema: SchemaRef;
   /** The versions that a custom resource is served in, by apiVersion; this kind among them. */
   readonly versions?: ReadonlyMap<string, Kind>;
-  /** What OpenAPI publishes of a custom resource's schema. */
+  /** Returns the OpenAPI schemas of a custom resource. */
   definitions?(dialect: "v2" | "v3"): Definitions;
   readonly served: Served;
   /** Place in the store; undefined for kinds that are not stored. */

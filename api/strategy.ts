@@ -99,7 +99,9 @@ export function makeStrategy<T extends KubeObject>(
       else raiseGeneration(object, old, parts.generation === "annotations");
     },
     validateCreate: (object, context) => [
-      ...validateMetadata(object.metadata, facts.namespaced, nameRule, "metadata", parts.finalizers),
+      ...validateMetadata(
+        object.metadata, facts.namespaced, nameRule, "metadata", parts.finalizers,
+      ),
       ...(parts.validate?.(object, context) ?? []),
       ...(parts.validateCreate?.(object, context) ?? []),
     ],

@@ -11,7 +11,7 @@ import { encodeDocument } from "./gnostic.ts";
 import { besideDefinitions, type DocumentPart } from "./merge.ts";
 import { rootOf } from "./operations.ts";
 
-/** What one custom kind adds to the document of version 2. */
+/** One custom kind's part of the document of version 2. */
 interface Part {
   readonly paths: Json;
   readonly definitions: Json;

@@ -31,7 +31,7 @@ const CUSTOM_TYPES: typeof TYPES = {
   patches: TYPES.patches.filter((each) => !each.includes("strategic")),
 };
 
-/** What the operations of a kind have in common. */
+/** The things that all operations of a kind share. */
 interface Common {
   readonly definitions: Definitions;
   readonly tag: string;

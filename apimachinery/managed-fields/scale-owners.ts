@@ -32,7 +32,7 @@ function same(a: Owner, b: Owner): boolean {
   return a.manager === b.manager && a.operation === b.operation && a.subresource === b.subresource;
 }
 
-/** Sets a Scale's managedFields: the managers that own the parent's replicas, which lie at `path`. */
+/** Sets a Scale's managedFields: the managers that own the parent's replicas, at `path`. */
 export function ownersToScale(
   parent: KubeObject, scale: KubeObject, path?: readonly string[],
 ): void {

@@ -64,7 +64,7 @@ export class Feed {
   #stream: WatchStream | undefined;
   /** The store could not be followed at the last attempt. */
   #away = false;
-  /** Settled by the first listing, and by each that a conversion webhook lets fail. */
+  /** The first listing; a conversion webhook that fails rejects it, and another is awaited. */
   #listed = pending();
   /** Why the cache cannot be kept equal to the store: objects in it cannot be converted. */
   #broken: ApiError | undefined;

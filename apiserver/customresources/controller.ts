@@ -72,7 +72,7 @@ export class DefinitionController implements Controller {
   async #reconcile(name: string): Promise<void> {
     const { customResources } = this.#server;
     const before = customResources.get(name);
-    // The name is `plural.group`: of a definition that has gone it still tells the group.
+    // The name is `plural.group`: of a definition that has gone it still has the group.
     const group = before?.spec.group ?? name.slice(name.indexOf(".") + 1);
     if (before !== undefined) await this.#writeStatus(name);
     const definitions = customResources.ofGroup(group);
@@ -140,13 +140,15 @@ export class DefinitionController implements Controller {
   async #terminating(
     name: string, status: string, reason: string, message: string,
   ): Promise<void> {
-    await this.#update(name, (crd) => terminatingFor(crd, { status, reason, message }, this.#now()));
+    const condition = { status, reason, message };
+    await this.#update(name, (crd) => terminatingFor(crd, condition, this.#now()));
   }
 
   async #release(name: string, reason: string, message: string): Promise<void> {
     await this.#update(name, (crd) => {
       const next = terminatingFor(crd, { status: "False", reason, message }, this.#now());
-      const finalizers = (crd.metadata.finalizers ?? []).filter((each) => each !== CLEANUP_FINALIZER);
+      const finalizers = (crd.metadata.finalizers ?? [])
+        .filter((each) => each !== CLEANUP_FINALIZER);
       return { ...next, metadata: { ...next.metadata, finalizers } };
     });
   }

@@ -13,9 +13,9 @@ interface Host {
   apiVersion: string;
   kind: string;
   metadata: { name: string; namespace: string; uid: string; labels?: Record<string, string> };
-  /** In version v1. */
+  /** The member of version v1. */
   spec?: { hostPort: string };
-  /** In version v2. */
+  /** The members of version v2. */
   host?: string;
   port?: string;
 }
@@ -25,7 +25,7 @@ interface Review {
   request: { uid: string; desiredAPIVersion: string; objects: Host[] };
 }
 
-/** Between `spec.hostPort` of v1 and `host` and `port` of v2. */
+/** Converts between `spec.hostPort` of v1, and `host` and `port` of v2. */
 function convert({ spec, host, port, ...object }: Host, apiVersion: string): Host {
   if (apiVersion.endsWith("v2")) {
     const [first = "", second = ""] = spec!.hostPort.split(":");
@@ -80,7 +80,8 @@ async function json(at: string, method = "GET", body?: object) {
 }
 
 it("objects are written and read in each version, and stored in one", async () => {
-  const v2 = { apiVersion: `${GROUP}/v2`, kind: "Host", metadata: { name: "a" }, host: "h", port: "1" };
+  const own = { host: "h", port: "1" };
+  const v2 = { apiVersion: `${GROUP}/v2`, kind: "Host", metadata: { name: "a" }, ...own };
   const made = await json(path("v2"), "POST", v2);
   expect([made.status, made.body.host, made.body.apiVersion]).toEqual([201, "h", `${GROUP}/v2`]);
   expect((await json(path("v1", "a"))).body.spec).toEqual({ hostPort: "h:1" });

@@ -66,8 +66,8 @@ async function convertBatch(
     if (answered.length !== objects.length) {
       throw new ConversionError(`returned ${answered.length} objects, expected ${objects.length}`);
     }
-    const place = (index: number) => objects.length === 1
-      ? "returned invalid object at index 0" : `returned invalid converted object at index ${index}`;
+    const what = `returned invalid ${objects.length === 1 ? "" : "converted "}object`;
+    const place = (index: number) => `${what} at index ${index}`;
     return objects.map((object, index) =>
       checked(object, answered[index], apiVersion, place(index)));
   } catch (thrown) {
@@ -80,7 +80,7 @@ async function convertBatch(
 
 const REVIEWS: readonly string[] = ["v1", "v1beta1"];
 
-/** Returns the objects of the answer, whatever they are. */
+/** Returns the objects of the answer, unchecked. */
 async function ask(
   client: WebhookClient, { clientConfig, conversionReviewVersions }: WebhookConversion,
   objects: readonly KubeObject[], desiredAPIVersion: string,

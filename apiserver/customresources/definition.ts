@@ -18,7 +18,8 @@ export function definitionsIn(resources: Resources): Resource {
 
 /** A definition without its schemas, which are most of it: for decisions about names. */
 export function outlineOf(crd: Definition): Definition {
-  const versions = crd.spec.versions.map(({ name, served, storage }) => ({ name, served, storage }));
+  const versions = crd.spec.versions
+    .map(({ name, served, storage }) => ({ name, served, storage }));
   return { ...crd, spec: { ...crd.spec, versions } };
 }
 

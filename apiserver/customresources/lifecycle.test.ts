@@ -56,7 +56,8 @@ describe("custom resources", () => {
   it("go with their definition, which waits for them", async () => {
     await json(TABS, "POST", { ...tab("held"), metadata: { name: "held", finalizers: ["a.b/c"] } });
     await json(TABS, "POST", tab("free"));
-    const crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/crontabs.stable.example.com";
+    const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    const crd = `${definitions}/crontabs.stable.example.com`;
     expect((await json(crd, "DELETE")).status).toBe(200);
     const left = async () => (await json(TABS)).body.items.length === 1;
     await waitFor("the deletion of an instance", left, { clock });

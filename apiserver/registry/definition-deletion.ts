@@ -31,7 +31,8 @@ export function planDefinitionDelete(
     type: "Terminating",
     status: "True",
     reason: "InstanceDeletionPending",
-    message: "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+    message: "CustomResourceDefinition marked for deletion; " +
+      "CustomResource deletion will begin soon",
   }, now);
   return { do: "mark", object: marked };
 }
