@@ -69,7 +69,7 @@ function conflictsOf(
   return texts.length > 1 ? `[${texts.join(", ")}]` : texts[0];
 }
 
-/** What is established stays so: a later conflict of names is no reason to take objects away. */
+/** An established definition stays so: a later conflict of names takes no objects away. */
 function establishedOf(crd: CustomResourceDefinition, accepted: boolean): Condition {
   const old = crd.status?.conditions.find(({ type }) => type === "Established");
   if (old?.status === "True") return old;

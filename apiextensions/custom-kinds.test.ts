@@ -5,6 +5,7 @@ import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { expect, test } from "vitest";
 import { type CustomKind, customKinds } from "./custom-kinds.ts";
 
+const PATTERN = "^(\\d+|\\*)(/\\d+)?(\\s+(\\d+|\\*)(/\\d+)?){4}$";
 const names = { plural: "crontabs", singular: "crontab", kind: "CronTab", listKind: "CronTabList" };
 
 const crd: CustomResourceDefinition = {
@@ -37,7 +38,7 @@ const crd: CustomResourceDefinition = {
               spec: {
                 type: "object", required: ["cronSpec"],
                 properties: {
-                  cronSpec: { type: "string", pattern: "^(\\d+|\\*)(/\\d+)?(\\s+(\\d+|\\*)(/\\d+)?){4}$" },
+                  cronSpec: { type: "string", pattern: PATTERN },
                   image: { type: "string", default: "busybox" },
                   replicas: { type: "integer", minimum: 1, maximum: 10 },
                 },
@@ -122,8 +123,7 @@ test("defaults are filled in, and a created object has generation 1 and no statu
 test("a wrong object is refused with the texts of upstream", () => {
   const object = cronTab({ cronSpec: "x", replicas: 11, image: 1 });
   expect(texts(v1.strategy.validateCreate(object, context))).toEqual([
-    'spec.cronSpec: Invalid value: "x": spec.cronSpec in body should match ' +
-      "'^(\\d+|\\*)(/\\d+)?(\\s+(\\d+|\\*)(/\\d+)?){4}$'",
+    `spec.cronSpec: Invalid value: "x": spec.cronSpec in body should match '${PATTERN}'`,
     "spec.replicas: Invalid value: 11: spec.replicas in body should be less than or equal to 10",
     'spec.image: Invalid value: "integer": spec.image in body must be of type string: "integer"',
   ]);
@@ -161,8 +161,8 @@ test("the status subresource changes the status alone", () => {
   expect(object).toEqual({ ...old, status: { replicas: "1" } });
   expect(texts(strategy!.validateUpdate(object, old, context))).toEqual([
     'status.replicas: Invalid value: "string": replicas in body must be of type integer: "string"',
-    '.status.replicas: Invalid value: 0: .status.replicas accessor error: 1 is of the type string, ' +
-      "expected int64",
+    ".status.replicas: Invalid value: 0: .status.replicas accessor error: 1 is of the type " +
+      "string, expected int64",
   ]);
 });
 

@@ -28,15 +28,15 @@ export type Convert = (
   objects: readonly KubeObject[], apiVersion: string,
 ) => Promise<readonly KubeObject[]>;
 
-/** What a custom kind has beside the parts of any kind. */
+/** Parts of a custom kind that other kinds do not have. */
 export interface Custom {
   /** The definition's name and uid. */
   readonly crd: string;
   readonly uid: string;
   readonly strategy: "None" | "Webhook";
-  /** Undefined: the version has no schema. Made when first asked for. */
+  /** The schema, made when first asked for; undefined when the version has none. */
   readonly schema: Structural | undefined;
-  /** How objects of other versions become this one's and back, when the conversion is by webhook. */
+  /** How objects of other versions become this one's and back, if a webhook converts them. */
   readonly convert: Convert | undefined;
   /** Prunes and coerces, in place, an object in any of the versions, as after a conversion. */
   settle(converted: KubeObject): KubeObject;

@@ -58,7 +58,8 @@ function decodeMetadata(
 ): ObjectMeta {
   try {
     const { object, unknownFields } = decodeJson<ObjectMeta>(OBJECT_META, value);
-    unknown.push(...unknownFields.map((each) => `${path === "" ? "" : `${path}.`}metadata.${each}`));
+    const at = path === "" ? "metadata" : `${path}.metadata`;
+    unknown.push(...unknownFields.map((each) => `${at}.${each}`));
     return object;
   } catch (thrown) {
     if (strict || !isObject(value) || !(thrown instanceof DecodeError)) throw thrown;

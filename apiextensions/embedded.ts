@@ -47,11 +47,13 @@ function validateResource(value: JsonObject, path: string): FieldError[] {
   const { object } = decodeJson<ObjectMeta>("meta/v1.ObjectMeta", value["metadata"]);
   const metadata = { ...object, name: object.name || "fakename" };
   const namespaced = (metadata.namespace ?? "") !== "";
-  return [...errors, ...validateMetadata(metadata, namespaced, pathSegment, `${path}.metadata`, "any")];
+  const at = `${path}.metadata`;
+  return [...errors, ...validateMetadata(metadata, namespaced, pathSegment, at, "any")];
 }
 
 /** A name that can stand in a path: the kind's own rule is not known here. */
 function pathSegment(name: string): string[] {
   if (name === "." || name === "..") return [`may not be '${name}'`];
-  return ["/", "%"].filter((each) => name.includes(each)).map((each) => `may not contain '${each}'`);
+  return ["/", "%"].filter((each) => name.includes(each))
+    .map((each) => `may not contain '${each}'`);
 }

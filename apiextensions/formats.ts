@@ -21,8 +21,9 @@ const HOSTNAME = new RegExp(
   "([a-zA-Z\\p{L}]){2,63})$", "u");
 const HOSTNAME_BYTES_MAX = 255;
 const LABEL_BYTES_MAX = 63;
-const CARD = new RegExp("^(?:4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|6(?:011|5[0-9][0-9])[0-9]{12}" +
-  "|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}|(?:2131|1800|35\\d{3})\\d{11})$");
+const CARD = new RegExp("^(?:4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|" +
+  "6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}|" +
+  "(?:2131|1800|35\\d{3})\\d{11})$");
 
 function isHostname(text: string): boolean {
   if (Buffer.byteLength(text) > HOSTNAME_BYTES_MAX) return false;
@@ -30,14 +31,17 @@ function isHostname(text: string): boolean {
     HOSTNAME.test(text);
 }
 
-/** RFC 5322 as Go's mail.ParseAddress reads it: an address, or a name and an address in brackets. */
+/** RFC 5322 as Go's mail.ParseAddress reads it: an address, or a name and one in brackets. */
 const ATOM = "[^\\s()<>\\[\\]:;@\\\\,.\"\\u0000-\\u001f]+";
 const QUOTED = '"(?:[^"\\\\\\r\\n]|\\\\.)*"';
-const ADDRESS = `(?:${ATOM}(?:\\.${ATOM})*|${QUOTED})@(?:${ATOM}(?:\\.${ATOM})*|\\[[^\\[\\]\\\\]*\\])`;
+const DOTTED = `${ATOM}(?:\\.${ATOM})*`;
+const ADDRESS = `(?:${DOTTED}|${QUOTED})@(?:${DOTTED}|\\[[^\\[\\]\\\\]*\\])`;
 const PHRASE = `(?:(?:${ATOM}|${QUOTED}|\\.)\\s*)*`;
 const EMAIL = new RegExp(`^\\s*(?:${ADDRESS}|${PHRASE}<${ADDRESS}>)\\s*$`, "u");
 const EMAIL_LENGTH_MAX = 1_000;
 
+const AUTHORITY =
+  /^(?:[^@\s<>"]*@)?(?:\[[0-9a-fA-F:.%\w]+\]|[^\s<>"[\]:\\^`{|}%#]*)(?::\d*)?$/;
 const SCHEME = /^[a-zA-Z][a-zA-Z0-9+.-]*:/;
 
 /** Go's url.ParseRequestURI: an absolute URI, or an absolute path. */
@@ -51,7 +55,7 @@ function isUri(text: string): boolean {
   const [, authority, path = ""] = /^(?:\/\/([^/?]*))?([^?]*)/.exec(rest) ?? [];
   if (/%(?![0-9a-fA-F]{2})/.test(path)) return false;
   if (authority === undefined || (scheme === "" && rest.startsWith("//"))) return true;
-  return /^(?:[^@\s<>"]*@)?(?:\[[0-9a-fA-F:.%\w]+\]|[^\s<>"[\]:\\^`{|}%#]*)(?::\d*)?$/.test(authority);
+  return AUTHORITY.test(authority);
 }
 
 function isDate(text: string): boolean {
@@ -94,7 +98,8 @@ function isIpv6(text: string): boolean {
 function isMac(text: string): boolean {
   const octets = /[:-]/.test(text.slice(2, 3)) ? text.split(text[2]!) : undefined;
   if (octets !== undefined) {
-    return [6, 8, 20].includes(octets.length) && octets.every((each) => /^[0-9a-f]{2}$/i.test(each));
+    const right = octets.every((each) => /^[0-9a-f]{2}$/i.test(each));
+    return right && [6, 8, 20].includes(octets.length);
   }
   const groups = text.split(".");
   return [3, 4, 10].includes(groups.length) && groups.every((each) => /^[0-9a-f]{4}$/i.test(each));
@@ -104,7 +109,9 @@ function isIsbn10(text: string): boolean {
   const digits = text.replace(/[\s-]+/g, "");
   if (!/^(?:[0-9]{9}X|[0-9]{10})$/.test(digits)) return false;
   const valueOf = (digit: string) => (digit === "X" ? 10 : Number(digit));
-  return [...digits].reduce((sum, digit, index) => sum + (index + 1) * valueOf(digit), 0) % 11 === 0;
+  const sum = [...digits].reduce((total, digit, index) =>
+    total + (index + 1) * valueOf(digit), 0);
+  return sum % 11 === 0;
 }
 
 function isIsbn13(text: string): boolean {

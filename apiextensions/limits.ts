@@ -1,7 +1,14 @@
 /** Limits of custom resources. */
+import { assertLimits } from "@raft2kube/std/assert.ts";
 
 /** Errors of one object that an answer names; a list of a million wrong items has a million. */
 export const ERRORS_MAX = 1_000;
+
+/**
+ * Values of one object that are checked, each counted for each alternative of its schema: about
+ * 200 ms. The largest objects have some 200,000 values; upstream has no bound.
+ */
+export const CHECKED_PLACES_MAX = 1_000_000;
 
 /** Values that a JSONPath of a column finds in one object, at any step: `....` multiplies them. */
 export const JSON_PATH_RESULTS_MAX = 10_000;
@@ -25,3 +32,10 @@ export const ESTIMATED_RULES_COST_MAX = 100_000_000n;
 
 /** Upstream: the most expensive rules that an error about all of them names. */
 export const NAMED_RULES_MAX = 4;
+
+assertLimits({
+  "all rules of an object may cost more than one": RULE_COST_MAX < RULES_COST_MAX,
+  "what a rule may cost can be evaluated": RULE_COST_MAX < RULE_STEPS_MAX,
+  "all rules of a version may cost more than one":
+    ESTIMATED_RULE_COST_MAX < ESTIMATED_RULES_COST_MAX,
+});

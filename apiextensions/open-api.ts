@@ -33,7 +33,7 @@ const API_VERSION: Json = {
 const METADATA = "Standard object's metadata: its name, labels, annotations and owners.";
 const KIND: Json = { type: "string", description: "The kind of the object." };
 
-/** The definitions of a version in the dialect of a document. Version 2 lacks what it cannot say. */
+/** The definitions of a version, for a document. Version 2 lacks what it cannot say. */
 export function definitionsOf(
   crd: CustomResourceDefinition, version: string, dialect: Dialect,
 ): CustomDefinitions {
@@ -59,7 +59,8 @@ export function definitionsOf(
     ...extensions(listKind),
   };
   const own = {
-    ...wholeSchema(defined?.schema?.openAPIV3Schema, crd.spec.preserveUnknownFields === true, dialect),
+    ...wholeSchema(defined?.schema?.openAPIV3Schema,
+      crd.spec.preserveUnknownFields === true, dialect),
     ...extensions(kind),
   };
   return { name, listName, schemas: { [name]: own, [listName]: list } };
@@ -136,7 +137,7 @@ function schemaOf(props: JSONSchemaProps, dialect: Dialect): Json {
   return schema;
 }
 
-/** Takes away, in place, the types that kubectl cannot cope with, and demands that it must not make. */
+/** Removes, in place, types that kubectl cannot cope with, and demands that it must not make. */
 function forVersion2(props: JSONSchemaProps, schema: Json, preserves: boolean): void {
   if (props.nullable === true || preserves && props.type === "object") delete schema["type"];
   if (props.type === "array" && schema["items"] === undefined) delete schema["type"];

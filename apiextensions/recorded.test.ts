@@ -1,4 +1,4 @@
-/** What upstream does with the same values under the same schemas (scripts/schemas/record.go). */
+/** Compares with upstream on the same values under the same schemas (scripts/schemas/record.go). */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOfField } from "@raft2kube/api/errors.ts";
@@ -43,7 +43,12 @@ const texts = (errors: Parameters<typeof messageOfField>[0][]) => errors.map(mes
 
 test("each group has an answer", () => expect(recorded).toHaveLength(groups.length));
 
-describe.each(groups.map((group, index) => [JSON.stringify(group.schema), group, recorded[index]!]))(
+const CASES = groups.map((group, index) =>
+  [JSON.stringify(group.schema), group, recorded[index]!] as const);
+const named = <T>(each: T, answer: Answer | undefined) =>
+  [JSON.stringify(each), each, answer!] as const;
+
+describe.each(CASES)(
   "%s", (_name, { schema, values = [], updates = [] }, answers) => {
     const whole = wholeOf(schema);
     const structural = structuralOf(whole);
@@ -52,7 +57,7 @@ describe.each(groups.map((group, index) => [JSON.stringify(group.schema), group,
       expect(texts(validateStructural(whole, "schema"))).toEqual(answers.structural ?? []);
     });
 
-    test.each(values.map((value, index) => [JSON.stringify(value), value, answers.values![index]!]))(
+    test.each(values.map((value, index) => named(value, answers.values?.[index])))(
       "value %s", (_text, x, answer) => {
         const object = { spec: { x } };
         expect({
@@ -68,7 +73,7 @@ describe.each(groups.map((group, index) => [JSON.stringify(group.schema), group,
         expect(result.spec).toEqual(answer.result);
       });
 
-    test.each(updates.map((pair, index) => [JSON.stringify(pair), pair, answers.updates![index]!]))(
+    test.each(updates.map((pair, index) => named(pair, answers.updates?.[index])))(
       "update %s", (_text, [before, after], answer) => {
         const [old, object] = [{ spec: { x: before } }, { spec: { x: after } }];
         const pair = new Correlated(object, old, structural);

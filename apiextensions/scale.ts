@@ -4,7 +4,9 @@ import type { CustomResourceSubresourceScale } from "@raft2kube/api/gen/apiexten
 import type { Scale } from "@raft2kube/api/gen/autoscaling/v1.ts";
 import type { KubeObject, View } from "@raft2kube/api/kind.ts";
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { isObject, type JsonObject, memberOf, setMember } from "@raft2kube/apimachinery/json/json.ts";
+import {
+  isObject, type JsonObject, memberOf, setMember,
+} from "@raft2kube/apimachinery/json/json.ts";
 
 /** `.spec.replicas` as the names of members. */
 export function pathOf(text: string): readonly string[] {
@@ -21,7 +23,9 @@ interface Found {
 }
 
 /** The value at a path; nothing where a member is missing, an error where a type differs. */
-function find(object: KubeObject, path: readonly string[], type: typeof NUMBER | typeof TEXT): Found {
+function find(
+  object: KubeObject, path: readonly string[], type: typeof NUMBER | typeof TEXT,
+): Found {
   let at: unknown = object;
   const fail = (depth: number, expected: string): Found => ({
     wrong: `.${path.slice(0, depth).join(".")} accessor error: ${shown(at)} is of the type ` +
@@ -103,7 +107,8 @@ export function customScaleView(scale: CustomResourceSubresourceScale): View<Kub
       return {
         kind: "Scale",
         apiVersion: "autoscaling/v1",
-        metadata: Object.fromEntries(Object.entries(metadata).filter(([, each]) => each !== undefined)),
+        metadata: Object.fromEntries(
+          Object.entries(metadata).filter(([, each]) => each !== undefined)),
         spec: wanted === 0 ? {} : { replicas: wanted as number },
         status: {
           replicas: (read(object, statusReplicasPath, NUMBER) ?? 0) as number,

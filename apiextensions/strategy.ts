@@ -14,12 +14,12 @@ import { validateScaleSpec, validateScaleStatus } from "./scale.ts";
 import type { Structural } from "./structural.ts";
 import { ROOT, validateValue } from "./validate.ts";
 
-/** What the strategies of one version are made of. */
+/** The parts that the strategies of one version are made of. */
 export interface Parts {
   readonly kind: string;
   readonly apiVersion: string;
   readonly namespaced: boolean;
-  /** Whether there is a status subresource. */
+  /** Whether the version has a status subresource. */
   readonly hasStatus: boolean;
   readonly scale: CustomResourceSubresourceScale | undefined;
   /** The schema; undefined where the version has none. */
@@ -180,7 +180,7 @@ function finalizerWarnings(object: KubeObject, old?: KubeObject): string[] {
     const wrong = qualifiedName(name).map((each) => `${at}: ${each}`);
     if (name.includes("/") || STANDARD_FINALIZERS.includes(name)) return wrong;
     const path = name.includes(".") ? " including a path (/)" : "";
-    return [...wrong, `${at}: prefer a domain-qualified finalizer name${path} to avoid accidental ` +
-      "conflicts with other finalizer writers"];
+    return [...wrong, `${at}: prefer a domain-qualified finalizer name${path} to avoid ` +
+      "accidental conflicts with other finalizer writers"];
   });
 }

@@ -19,7 +19,7 @@ export interface Structural extends Readonly<ValueRules> {
   /** The schema of members besides `properties`, or whether there may be any. */
   readonly additional?: Structural | boolean;
   readonly nullable: boolean;
-  /** Undefined where there is none; JSON's null counts as none. */
+  /** The default; JSON's null counts as none. */
   readonly default?: unknown;
   /** Whether x-kubernetes-preserve-unknown-fields is set. */
   readonly preserves: boolean;

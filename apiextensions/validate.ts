@@ -7,6 +7,7 @@ import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import type { Correlated } from "./correlate.ts";
 import { memberSchema } from "./defaults.ts";
 import { Findings } from "./findings.ts";
+import { CHECKED_PLACES_MAX } from "./limits.ts";
 import { checkNumber, checkString } from "./validate-scalars.ts";
 import { checkType, formatOf } from "./validate-type.ts";
 import type { Structural } from "./structural.ts";
@@ -24,6 +25,10 @@ export function validateValue(
 ): FieldError[] {
   const found = new Findings();
   check(schema, value, "", found, pair);
+  if (found.budget.left < 0) {
+    found.errors.push(invalid("", "", `has more than ${CHECKED_PLACES_MAX} values to check, counted ` +
+      "once for each alternative (anyOf, oneOf, allOf, not) of the schema"));
+  }
   const seen = new Set<string>();
   return found.errors.flatMap((error) => {
     const key = `${error.type} ${error.field} ${error.detail}`;
@@ -51,6 +56,7 @@ function check(
 function checkPlace(
   schema: Structural, value: unknown, at: string, found: Findings, pair: Correlated | undefined,
 ): void {
+  if (--found.budget.left < 0) return;
   checkType(schema, value, at, found);
   if (value !== null) {
     checkJunctors(schema, value, at, found, pair);
@@ -139,7 +145,7 @@ function checkJunctors(
   schema: Structural, value: unknown, at: string, found: Findings, pair: Correlated | undefined,
 ): void {
   const tried = (each: Structural): Findings => {
-    const own = new Findings();
+    const own = new Findings(found.budget);
     checkPlace(each, value, at, own, pair);
     return own;
   };
@@ -187,7 +193,7 @@ function nearest(
       if (valid === 0) best = outcome;
       valid++;
       if (valid >= enough) break;
-    } else if (valid === 0 && (best === undefined || outcome.matches > best.matches)) best = outcome;
+    } else if (valid === 0 && outcome.matches > (best?.matches ?? -1)) best = outcome;
   }
   return [best!, valid];
 }

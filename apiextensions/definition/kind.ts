@@ -132,9 +132,9 @@ function validateStoredVersions({ spec, status }: Definition): FieldError[] {
     ...spec.versions.filter(({ name, storage }) => storage && !stored.includes(name))
       .map(({ name }) => invalid(path, stored, `must have the storage version ${name}`)),
     ...stored.flatMap((name, index) => (spec.versions.some((each) => each.name === name) ? []
-      : [invalid(`${path}[${index}]`, name, `missing from spec.versions; ${name} was previously a ` +
-        "storage version, and must remain in spec.versions until a storage migration ensures no " +
-        `data remains persisted in ${name} and removes ${name} from status.storedVersions`)])),
+      : [invalid(`${path}[${index}]`, name, `missing from spec.versions; ${name} was previously ` +
+        "a storage version, and must remain in spec.versions until a storage migration ensures " +
+        `no data remains persisted in ${name} and removes ${name} from status.storedVersions`)])),
   ];
 }
 

@@ -1,18 +1,16 @@
-/** What an update may leave as it is: errors that a stored definition had before. */
+/** Errors that an update may leave as they are, since the stored definition had them before. */
 import { isDeepStrictEqual } from "node:util";
 import type {
   CustomResourceDefinition, JSONSchemaProps,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
-import { hasKnownReview, validateCaBundle } from "./names.ts";
+import { hasKnownReview, validateCaBundle, type WebhookLeniency } from "./names.ts";
 import { hasUnprunedDefault } from "./schema-defaults.ts";
 import { isSetOfMutable, validateListKeys } from "./list-rules.ts";
 import { unstructured, validateStructural } from "./structural-rules.ts";
 import { schemasIn, TYPES } from "./walk.ts";
 
 /** The rules that are not applied to a definition, as its old one broke them. */
-export interface Leniency {
-  readonly reviewVersions: boolean;
-  readonly caBundle: boolean;
+export interface Leniency extends WebhookLeniency {
   /** A version without a schema. */
   readonly schemas: boolean;
   readonly types: boolean;

@@ -16,7 +16,8 @@ export function validateMapType(schema: Schema, path: string): FieldError[] {
   const { type = "" } = schema;
   const map = schema[MAP];
   if (map === undefined) return [];
-  const errors = type === "object" ? [] : [wrongType(type, path, `must be object if ${MAP} is specified`)];
+  const errors = type === "object" ? []
+    : [wrongType(type, path, `must be object if ${MAP} is specified`)];
   if (map !== "atomic" && map !== "granular") {
     errors.push(notSupported(`${path}.${MAP}`, map, ["atomic", "granular"]));
   }
@@ -52,7 +53,7 @@ export function validateListType(schema: Schema, path: string, anySet: boolean):
   return list === "map" ? [...errors, ...validateMapList(schema, keys, path)] : errors;
 }
 
-/** Whether a schema is of a set whose items can be changed in part, so that they have no identity. */
+/** Whether a schema is of a set whose items can be changed in part: they have no identity. */
 export function isSetOfMutable(schema: Schema): boolean {
   const items = itemSchema(schema);
   if (schema[LIST] !== "set" || items === undefined) return false;
@@ -104,7 +105,8 @@ export function validateListKeys(schema: Schema, path: string): FieldError[] {
     const at = `${path}.items.properties[${key}]`;
     const why = `this property is in ${KEYS}, so it`;
     if (!items.required?.includes(key) && property.default == null) {
-      errors.push(required(`${at}.default`, `${why} must have a default or be a required property`));
+      errors.push(required(`${at}.default`,
+        `${why} must have a default or be a required property`));
     }
     if (property.nullable === true) {
       errors.push(forbidden(`${at}.nullable`, `${why} cannot be nullable`));

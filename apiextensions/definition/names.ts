@@ -8,7 +8,6 @@ import type {
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { dns1035Label, dnsSubdomain } from "@raft2kube/api/validation/names.ts";
 import { validateClient } from "@raft2kube/api/validation/webhook-client.ts";
-import type { Leniency } from "./leniency.ts";
 
 const SCOPES = ["Cluster", "Namespaced"];
 const STRATEGIES = ["None", "Webhook"];
@@ -62,9 +61,15 @@ export function validateNames(names: CustomResourceDefinitionNames, path: string
   ];
 }
 
-/** How objects of one version become those of another. */
+/** Rules about webhooks that an update does not apply, as the old definition broke them. */
+export interface WebhookLeniency {
+  readonly reviewVersions: boolean;
+  readonly caBundle: boolean;
+}
+
+/** Validates how objects of one version become those of another. */
 export function validateConversion(
-  { conversion, preserveUnknownFields }: CustomResourceDefinitionSpec, leniency: Leniency,
+  { conversion, preserveUnknownFields }: CustomResourceDefinitionSpec, leniency: WebhookLeniency,
 ): FieldError[] {
   if (conversion === undefined) return [];
   const path = "spec.conversion";
@@ -83,7 +88,7 @@ export function validateConversion(
 }
 
 function validateWebhook(
-  webhook: CustomResourceConversion["webhook"], leniency: Leniency,
+  webhook: CustomResourceConversion["webhook"], leniency: WebhookLeniency,
 ): FieldError[] {
   const client = "spec.conversion.webhookClientConfig";
   const config = webhook?.clientConfig;
@@ -97,7 +102,7 @@ function validateWebhook(
   return [...errors, ...validateReviewVersions(conversionReviewVersions, leniency)];
 }
 
-function validateReviewVersions(versions: readonly string[], leniency: Leniency): FieldError[] {
+function validateReviewVersions(versions: readonly string[], leniency: WebhookLeniency): FieldError[] {
   const path = "spec.conversion.conversionReviewVersions";
   if (versions.length === 0) return [required(path)];
   const errors = versions.flatMap((version, index) => (versions.indexOf(version) < index

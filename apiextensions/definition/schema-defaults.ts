@@ -21,14 +21,17 @@ interface Place {
 }
 
 /** The errors of all defaults of a structural schema. */
-export function validateDefaults(props: JSONSchemaProps, path: string, pruned: boolean): FieldError[] {
+export function validateDefaults(
+  props: JSONSchemaProps, path: string, pruned: boolean,
+): FieldError[] {
   if (!schemasIn(props).some((each) => each.default != null)) return [];
   const root: Structural = { ...structuralOf(props, false), embedded: true };
   return walk(root, { path, resource: root, steps: [], insideMeta: false }, pruned);
 }
 
 function walk(schema: Structural, place: Place, pruned: boolean): FieldError[] {
-  const own = schema.embedded ? { ...place, resource: schema, steps: [], insideMeta: false } : place;
+  const own = schema.embedded
+    ? { ...place, resource: schema, steps: [], insideMeta: false } : place;
   const errors = schema.default === undefined ? []
     : own.insideMeta ? validateInMeta(schema, own) : validateDefault(schema, own.path, pruned);
   const { items, properties } = schema;
@@ -57,7 +60,7 @@ function validateDefault(schema: Structural, path: string, pruned: boolean): Fie
   return [...errors, ...embedded.length > 0 ? embedded : validateContent(schema, at)];
 }
 
-/** The rules for values, then those of x-kubernetes-validations: of an unchanged, and a new value. */
+/** Checks the values, then evaluates x-kubernetes-validations: as unchanged, and as new. */
 function validateContent(schema: Structural, at: string): FieldError[] {
   const value = schema.default;
   const errors = validateValue(schema, value, undefined, at);
@@ -72,7 +75,9 @@ function validateContent(schema: Structural, at: string): FieldError[] {
 function validateInMeta(schema: Structural, { path, resource, steps }: Place): FieldError[] {
   const at = `${path}.default`;
   let value: unknown = cloneObject(schema.default);
-  for (const step of steps.toReversed()) value = typeof step === "number" ? [value] : { [step]: value };
+  for (const step of steps.toReversed()) {
+    value = typeof step === "number" ? [value] : { [step]: value };
+  }
   const object = { apiVersion: "validation/v1", kind: "Validation", ...value as object };
   const fail = (why: string) =>
     [invalid(at, schema.default, `must result in valid metadata: ${why}`)];

@@ -3,8 +3,8 @@ import {
   type FieldError, forbidden, invalid, notSupported, required,
 } from "@raft2kube/api/errors.ts";
 import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
-import { structuralOf } from "../structural.ts";
-import { schemaAt } from "./field-path.ts";
+import { type Structural, structuralOf } from "../structural.ts";
+import { type Found, schemaAt } from "./field-path.ts";
 import type { Leniency } from "./leniency.ts";
 import { validateListKeys, validateListType, validateMapType } from "./list-rules.ts";
 import { RuleAudit, RulePlace } from "./rules.ts";
@@ -70,7 +70,7 @@ function validateRootWithStatus(schema: Schema, path: string): FieldError[] {
     "schema if the status subresource is enabled")];
 }
 
-/** The name of a field in Go: `XValidations`. */
+/** Writes the name of a field as Go has it: `XValidations`. */
 function goName(name: string): string {
   return name.replace("x-kubernetes", "x")
     .replace(/(^|-)([a-z])/g, (_match, _dash, letter: string) => letter.toUpperCase());
@@ -187,7 +187,8 @@ class SchemaWalk {
     const list = Array.isArray(items) ? items as unknown[] : [items];
     for (const [index, each] of list.entries()) {
       const at = Array.isArray(items) ? `${path}.items[${index}]` : `${path}.items`;
-      if (isSchema(each)) this.place(each, at, { ...inner, rules: context.rules?.items(each, path) });
+      if (!isSchema(each)) continue;
+      this.place(each, at, { ...inner, rules: context.rules?.items(each, path) });
     }
   }
 }
@@ -209,8 +210,11 @@ const REASONS = ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvali
   "FieldValueRequired"];
 const BREAK = /[\n\r]/;
 
-/** The form of rules, whatever their expressions say. */
+/** The form of rules, apart from their expressions. */
 function validateRuleForms(schema: Schema, path: string): FieldError[] {
+  let structural: Structural | undefined;
+  const followed = (text: string) =>
+    schemaAt(structural ??= structuralOf(schema), text, true);
   return (schema["x-kubernetes-validations"] ?? []).flatMap((each, index) => {
     const at = `${path}.x-kubernetes-validations[${index}]`;
     const { rule, message = "", messageExpression = "", reason, fieldPath = "" } = each;
@@ -222,7 +226,8 @@ function validateRuleForms(schema: Schema, path: string): FieldError[] {
     } else if (BREAK.test(trimmed)) {
       errors.push(invalid(`${at}.message`, message, "must not contain line breaks"));
     } else if (BREAK.test(rule.trim()) && trimmed === "") {
-      errors.push(required(`${at}.message`, "message must be specified if rule contains line breaks"));
+      errors.push(required(`${at}.message`,
+        "message must be specified if rule contains line breaks"));
     }
     if (messageExpression !== "" && messageExpression.trim() === "") {
       errors.push(required(`${at}.messageExpression`,
@@ -231,17 +236,16 @@ function validateRuleForms(schema: Schema, path: string): FieldError[] {
     if (reason !== undefined && !REASONS.includes(reason)) {
       errors.push(notSupported(`${at}.reason`, reason, REASONS));
     }
-    return [...errors, ...validateRulePath(schema, fieldPath, `${at}.fieldPath`)];
+    return [...errors, ...validateRulePath(followed, fieldPath, `${at}.fieldPath`)];
   });
 }
 
-function validateRulePath(schema: Schema, text: string, at: string): FieldError[] {
+function validateRulePath(
+  followed: (text: string) => Found, text: string, at: string,
+): FieldError[] {
   if (text === "") return [];
   const errors = text.trim() === ""
     ? [invalid(at, text, "must be non-empty if specified")] : [];
   if (BREAK.test(text)) errors.push(invalid(at, text, "must not contain line breaks"));
-  if (unstructured(schema) === undefined && "wrong" in schemaAt(structuralOf(schema), text, true)) {
-    errors.push(invalid(at, text, "must be a valid path"));
-  }
-  return errors;
+  return "wrong" in followed(text) ? [...errors, invalid(at, text, "must be a valid path")] : errors;
 }

@@ -143,14 +143,12 @@ function checkValues(
   schema: Schema, skipAnyOf: boolean, skipFirst: boolean, path: string, errors: FieldError[],
 ): void {
   const { anyOf = [], allOf = [], oneOf = [], not, pattern = "" } = schema;
-  if (!skipAnyOf) {
-    for (const [at, each] of anyOf.entries()) checkNested(each, false, `${path}.anyOf[${at}]`, errors);
-  }
-  for (const [at, each] of allOf.entries()) {
-    checkNested(each, skipFirst && at === 0, `${path}.allOf[${at}]`, errors);
-  }
-  for (const [at, each] of oneOf.entries()) checkNested(each, false, `${path}.oneOf[${at}]`, errors);
-  if (not !== undefined) checkNested(not, false, `${path}.not`, errors);
+  const check = (each: Schema, name: string, skip = false) =>
+    checkNested(each, skip, `${path}.${name}`, errors);
+  if (!skipAnyOf) for (const [at, each] of anyOf.entries()) check(each, `anyOf[${at}]`);
+  for (const [at, each] of allOf.entries()) check(each, `allOf[${at}]`, skipFirst && at === 0);
+  for (const [at, each] of oneOf.entries()) check(each, `oneOf[${at}]`);
+  if (not !== undefined) check(not, "not");
   const compiled = pattern === "" ? {} : compilePattern(pattern);
   if ("wrong" in compiled) {
     errors.push(invalid(`${path}.pattern`, pattern,

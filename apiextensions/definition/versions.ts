@@ -30,7 +30,7 @@ function isShared(versions: readonly Version[], part: Part): boolean {
   return versions.every((each) => isDeepStrictEqual(each[part], versions[0]![part]));
 }
 
-/** The errors of a part of a version, or of all at once. */
+/** The errors of a part of one version, or of all versions that share it. */
 function validatePart(
   version: Version, part: Part, path: string, spec: Spec, leniency: Leniency, shared: boolean,
 ): FieldError[] {
