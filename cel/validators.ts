@@ -89,12 +89,12 @@ function checkMap({ entries }: MapExpr, typeOf: TypeOf, report: Report): void {
 }
 
 /** A rule about the first argument of a function where it is a literal. */
-export function literalRule(
-  names: readonly string[], accepts: (literal: string | bigint) => boolean,
+function literalRule(
+  name: string, accepts: (literal: string | bigint) => boolean,
 ): Validator {
   return {
-    functions: names,
-    check({ name, args: [literal] }: Call, _typeOf, report) {
+    functions: [name],
+    check({ args: [literal] }: Call, _typeOf, report) {
       if (literal?.is !== "literal" || !("value" in literal.value)) return;
       const { value } = literal.value;
       if (typeof value !== "string" && typeof value !== "bigint") return;
@@ -103,7 +103,7 @@ export function literalRule(
   };
 }
 
-export function isPattern(text: string | bigint): boolean {
+function isPattern(text: string | bigint): boolean {
   return typeof text !== "string" || typeof compileRegex(text) !== "string";
 }
 
@@ -115,8 +115,8 @@ function succeeds(outcome: Outcome): boolean {
 export const LITERAL_RULES: Library = {
   name: "cel.validators",
   validators: [
-    literalRule(["duration"], (literal) => succeeds(toDuration(literal))),
-    literalRule(["timestamp"], (literal) => succeeds(toTimestamp(literal))),
-    literalRule(["matches"], isPattern),
+    literalRule("duration", (literal) => succeeds(toDuration(literal))),
+    literalRule("timestamp", (literal) => succeeds(toTimestamp(literal))),
+    literalRule("matches", isPattern),
   ],
 };

@@ -2,11 +2,11 @@
 import { type FieldError, forbidden, invalid } from "@raft2kube/api/errors.ts";
 import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { escapeName } from "@raft2kube/cel/field-names.ts";
-import { declaredType, type DeclaredType } from "@raft2kube/cel/schema-types.ts";
+import { declaredType, type DeclaredType, occurrencesMax } from "@raft2kube/cel/schema-types.ts";
 import {
   ESTIMATED_RULE_COST_MAX, ESTIMATED_RULES_COST_MAX, NAMED_RULES_MAX,
 } from "../limits.ts";
-import { type CompiledRule, compileRules, occurrencesMax } from "../rules/compile.ts";
+import { type CompiledRule, compileRules } from "../rules/compile.ts";
 import { structuralOf } from "../structural.ts";
 
 type Schema = JSONSchemaProps;

@@ -2,9 +2,7 @@
 import type { ValidationRule } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import type { Environment, Program } from "@raft2kube/cel/environment.ts";
 import { KUBERNETES } from "@raft2kube/cel/libraries/kubernetes.ts";
-import {
-  DeclaredSizes, type DeclaredType, DeclaredTypes, occurrencesMax,
-} from "@raft2kube/cel/schema-types.ts";
+import { DeclaredSizes, type DeclaredType, DeclaredTypes } from "@raft2kube/cel/schema-types.ts";
 import { optionalOf, type Type } from "@raft2kube/cel/types.ts";
 import { memberSchema } from "../defaults.ts";
 import { schemaAt } from "../definition/field-path.ts";
@@ -26,9 +24,6 @@ export interface CompiledRule {
   /** Where the rule's error is reported, below the value. */
   readonly fieldPath: string;
 }
-
-/** How often values of a type are in an object at most, where nothing around them has a bound. */
-export { occurrencesMax };
 
 export function compileRules(schema: Structural, declared: DeclaredType): CompiledRule[] {
   const { rules = [] } = schema;
@@ -59,6 +54,9 @@ class Place {
     const environment = this.#environment(rule.optionalOldSelf === true);
     const { program, errors } = environment.compile(rule.rule);
     const failed = (error: string): CompiledRule => ({ rule, error, ...NOT_COMPILED });
+    if (errors?.isInstantiation === true) {
+      return failed(`program instantiation failed: ${errors.message}`);
+    }
     if (errors !== undefined) return failed(`compilation failed: ${errors.message}`);
     if (program.type.kind !== "bool") return failed("cel expression must evaluate to a bool");
     return {
@@ -89,9 +87,8 @@ class Place {
     if (messageExpression === "") return { messageCost: 0n };
     const { program, errors } = environment.compile(messageExpression);
     if (errors !== undefined) {
-      return {
-        messageError: `messageExpression compilation failed: ${errors.message}`, messageCost: 0n,
-      };
+      const stage = errors.isInstantiation === true ? "instantiation" : "compilation";
+      return { messageError: `messageExpression ${stage} failed: ${errors.message}`, messageCost: 0n };
     }
     if (program.type.kind !== "string") {
       return { messageError: "messageExpression must evaluate to a string", messageCost: 0n };

@@ -1,9 +1,9 @@
 /** Parts of texts by regular expression: `"abc 123".find("[0-9]+")`. */
 import { error } from "../failures.ts";
-import type { Library } from "../library.ts";
+import { InstantiationError } from "../issues.ts";
+import type { Library, Validator } from "../library.ts";
 import { compileRegex } from "../regex.ts";
 import { INT, listOf, STRING } from "../types.ts";
-import { isPattern, literalRule } from "../validators.ts";
 import { ArrayList, type ErrorValue } from "../value.ts";
 import { functions, method } from "./declare.ts";
 
@@ -30,9 +30,19 @@ function findAll(text: string, pattern: string, limit = -1n): ArrayList | ErrorV
   return Array.isArray(found) ? new ArrayList(found) : found;
 }
 
+/** A literal pattern is compiled with the program, which cannot be made of another text. */
+const PATTERNS: Validator = {
+  functions: ["find", "findAll"],
+  check({ args: [pattern] }) {
+    if (pattern?.is !== "literal" || pattern.value.type !== "string") return;
+    const regex = compileRegex(pattern.value.value);
+    if (typeof regex === "string") throw new InstantiationError(regex);
+  },
+};
+
 export const regexLibrary: Library = {
   name: "kubernetes.regex",
-  validators: [literalRule(["find", "findAll"], isPattern)],
+  validators: [PATTERNS],
   functions: functions({
     find: [method("string_find_string", [STRING, STRING], STRING, find)],
     findAll: [

@@ -112,5 +112,9 @@ function grouped(file: string, split: (line: Json) => readonly [head: Json, answ
   return `[\n${texts.join(",\n")}\n]\n`;
 }
 
+function asWritten(_key: string, value: unknown, { source }: { source?: string }): unknown {
+  return typeof value === "number" && source !== undefined ? raw(source) : value;
+}
+
 /** Function of ECMAScript's "JSON.parse source text access", which the library's types lack. */
 const { rawJSON: raw } = JSON as unknown as { rawJSON(text: string): unknown };
