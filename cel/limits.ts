@@ -32,7 +32,23 @@ export const PATTERNS_MAX = 1_000;
  */
 export const REQUEST_BYTES_MAX = 3 * 1024 * 1024;
 
+/** Size of a pattern, its characters times its largest repetition: 0.2 s of compiling at most. */
+export const PATTERN_SIZE_MAX = 100_000;
+
+/** Characters of a text that a function makes: more than twice those of the largest request. */
+export const TEXT_LENGTH_MAX = 8 * 1024 * 1024;
+
+/** Digits after the point that `%f` writes; a double has no more than 1,074. */
+export const DIGITS_MAX = 1_100;
+
+/** Items of a list that a function makes of others: more than any cost allows to read. */
+export const FLAT_LENGTH_MAX = 1_000_000;
+
+/** The cost at which counting what is in a value ends: no limit of an expression is higher. */
+export const TRAVERSAL_COST_MAX = 1_000_000_000;
+
 assertLimits({
   "an expression of the longest line that an error shows is allowed":
     SNIPPET_LENGTH_MAX <= EXPRESSION_LENGTH_MAX,
+  "a text of the largest request can be replaced in": REQUEST_BYTES_MAX < TEXT_LENGTH_MAX,
 });

@@ -1,6 +1,6 @@
 /** Regular expressions as RE2 has them, in linear time. */
 import { RE2JS, RE2JSException } from "re2js";
-import { PATTERNS_MAX } from "./limits.ts";
+import { PATTERN_SIZE_MAX, PATTERNS_MAX } from "./limits.ts";
 
 const compiled = new Map<string, RE2JS | string>();
 
@@ -15,6 +15,11 @@ export function compileRegex(pattern: string): RE2JS | string {
 }
 
 function attempt(pattern: string): RE2JS | string {
+  const repeats = [...pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g)];
+  const most = Math.max(1, ...repeats.map(([, from, to]) => Number(to) || Number(from)));
+  if (pattern.length * most > PATTERN_SIZE_MAX) {
+    return "error parsing regexp: expression too large";
+  }
   try {
     return RE2JS.compile(pattern);
   } catch (thrown) {

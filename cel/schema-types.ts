@@ -113,7 +113,8 @@ function declaredList({ items, maxItems }: Schema, name: string): DeclaredType |
   const item = items && nested(items, `${name}.@idx`);
   if (item === undefined) return undefined;
   const possible = Math.trunc((REQUEST_BYTES_MAX - 2) / (item.bytesMin + 1));
-  return { type: listOf(item.type), items: item, sizeMax: given(maxItems) ?? possible, bytesMin: 2 };
+  const sizeMax = given(maxItems) ?? possible;
+  return { type: listOf(item.type), items: item, sizeMax, bytesMin: 2 };
 }
 
 function declaredMap(schema: Schema, name: string): DeclaredType | undefined {

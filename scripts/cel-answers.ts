@@ -1,8 +1,8 @@
 /**
  * Records what upstream's CEL environment answers to the expressions of its own tests and of
- * `cel/expressions.txt`, into `cel/testdata/libraries.jsonl`, and what its rules say in its tests of
- * x-kubernetes-validations, into `apiextensions/testdata`. Use: `node scripts/cel-answers.ts` (needs
- * Go and its module proxy).
+ * `cel/expressions.txt`, into `cel/testdata/libraries.jsonl`, and what its rules say in its tests
+ * of x-kubernetes-validations, into `apiextensions/testdata`. Use: `node scripts/cel-answers.ts`
+ * (needs Go and its module proxy).
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,8 @@ const TESTED = ["k8s.io/apiserver/pkg/cel/library", `${CEL_GO}/ext`];
 
 function go(cwd: string, ...args: string[]): string {
   return execFileSync("go", args, {
-    cwd, encoding: "utf8", maxBuffer: OUTPUT_LIMIT_BYTES, env: { ...process.env, GOFLAGS: "-mod=mod" },
+    cwd, encoding: "utf8", maxBuffer: OUTPUT_LIMIT_BYTES,
+    env: { ...process.env, GOFLAGS: "-mod=mod" },
   });
 }
 
@@ -42,7 +43,7 @@ function expressionsOfTests(workspace: string, oracle: string): string[] {
   const environment = join(copy, "cel/env.go");
   const head = "func (e *Env) Compile(txt string) (*Ast, *Issues) {\n";
   const source = readFileSync(environment, "utf8");
-  if (!source.includes(head)) throw new Error(`${environment}: no Compile to record expressions in`);
+  if (!source.includes(head)) throw new Error(`${environment}: no Compile to record in`);
   writeFileSync(environment, source.replace(head, `${head}\trecordExpression(txt)\n`));
   cpSync(join(HERE, "record.go"), join(copy, "cel/record.go"));
   const tests = join(workspace, "tests");
@@ -50,7 +51,8 @@ function expressionsOfTests(workspace: string, oracle: string): string[] {
   const recorded = join(workspace, "expressions.jsonl");
   // Some of cel-go's own tests fail with the versions that Kubernetes selects.
   spawnSync("go", ["test", ...TESTED], {
-    cwd: tests, stdio: "ignore", env: { ...process.env, GOFLAGS: "-mod=mod", EXPRESSIONS: recorded },
+    cwd: tests, stdio: "ignore",
+    env: { ...process.env, GOFLAGS: "-mod=mod", EXPRESSIONS: recorded },
   });
   return readFileSync(recorded, "utf8").trimEnd().split("\n")
     .map((line) => JSON.parse(line) as string);

@@ -8,7 +8,7 @@ import {
 } from "@raft2kube/std/names.ts";
 
 export {
-  dns1035Label, dnsLabel, dnsSubdomain, LABEL_LENGTH_MAX, labelValue, patternComplaint,
+  dns1035Label, dnsLabel, dnsSubdomain, labelValue, patternComplaint,
   qualifiedName, SUBDOMAIN_LENGTH_MAX, type TextRule,
 } from "@raft2kube/std/names.ts";
 

@@ -82,7 +82,7 @@ function multiplicity(schema: Schema): bigint | undefined {
   return bound === undefined ? undefined : BigInt(Math.max(bound, 0));
 }
 
-/** The check of all rules of a version. */
+/** The rules of a version: their errors, and the sum of their costs. */
 export class RuleAudit {
   readonly #limitsEach: boolean;
   #total = 0n;

@@ -8,7 +8,7 @@ import { memberSchema } from "../defaults.ts";
 import { schemaAt } from "../definition/field-path.ts";
 import type { Structural } from "../structural.ts";
 
-/** A rule and what compiling it gave. */
+/** One rule, compiled: its program, or the reason that there is none. */
 export interface CompiledRule {
   readonly rule: ValidationRule;
   /** Undefined for an empty rule, and for one with an `error`. */
@@ -88,7 +88,8 @@ class Place {
     const { program, errors } = environment.compile(messageExpression);
     if (errors !== undefined) {
       const stage = errors.isInstantiation === true ? "instantiation" : "compilation";
-      return { messageError: `messageExpression ${stage} failed: ${errors.message}`, messageCost: 0n };
+      const messageError = `messageExpression ${stage} failed: ${errors.message}`;
+      return { messageError, messageCost: 0n };
     }
     if (program.type.kind !== "string") {
       return { messageError: "messageExpression must evaluate to a string", messageCost: 0n };

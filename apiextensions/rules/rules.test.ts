@@ -9,7 +9,7 @@ import { structuralOf } from "../structural.ts";
 import { compileRules } from "./compile.ts";
 import { checkRules, ruleNode } from "./validate.ts";
 
-/** What upstream's functions answered in its own tests (scripts/cel-answers.ts). */
+/** Reads the answers of upstream's functions in its own tests (scripts/cel-answers.ts). */
 function recorded<T>(name: string): readonly T[] {
   return parseExact(
     readFileSync(join(import.meta.dirname, "../testdata", name), "utf8")) as readonly T[];

@@ -5,11 +5,14 @@ import {
 import type { ValidationRule } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { isObject, memberOf } from "@raft2kube/apimachinery/json/json.ts";
 import type { Program } from "@raft2kube/cel/environment.ts";
+import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { escapeName } from "@raft2kube/cel/field-names.ts";
 import { asResource, declaredType, type DeclaredType } from "@raft2kube/cel/schema-types.ts";
 import { schemaValue } from "@raft2kube/cel/schema-values.ts";
 import type { Variables } from "@raft2kube/cel/state.ts";
-import { isError, OptionalValue, type Outcome, type Value } from "@raft2kube/cel/value.ts";
+import {
+  ErrorValue, isError, OptionalValue, type Outcome, type Value,
+} from "@raft2kube/cel/value.ts";
 import type { Correlated } from "../correlate.ts";
 import { memberSchema } from "../defaults.ts";
 import {
@@ -98,7 +101,7 @@ export interface RuleLimits {
 
 const LIMITS: RuleLimits = { ruleCost: RULE_COST_MAX, totalCost: RULES_COST_MAX };
 
-/** What rules say about a value, and the cost that was left; negative when it ran out. */
+/** Returns the errors of a value and the cost that was left, negative when it ran out. */
 export function checkRules(
   node: RuleNode, value: unknown, old: unknown, pair: Correlated | undefined,
   limits = LIMITS, path = "",
@@ -140,7 +143,7 @@ function child(path: string, name: string): string {
   return path === "" ? name : `${path}.${name}`;
 }
 
-/** What identifies a rule in an error. */
+/** The text by which an error identifies a rule. */
 function ruleText({ message = "", rule }: ValidationRule): string {
   return (message === "" ? rule : message).trim();
 }
@@ -234,12 +237,18 @@ class Run {
 
   /** The result within the limits; undefined when the cost of all is used up. */
   #evaluate(program: Program, variables: Variables): Outcome | undefined {
-    const { value, cost } = program.evaluate(variables, {
-      costMax: this.#ruleCost, stepsMax: RULE_STEPS_MAX,
-    });
-    if (cost > this.left) return undefined;
-    this.left -= cost;
-    return value;
+    try {
+      const { value, cost } = program.evaluate(variables, {
+        costMax: this.#ruleCost, stepsMax: RULE_STEPS_MAX,
+      });
+      if (cost > this.left) return undefined;
+      this.left -= cost;
+      return value;
+    } catch (thrown) {
+      // A call that was not made, as it would have cost more than a rule may.
+      if (thrown instanceof StepsExceededError) return new ErrorValue(COST_EXCEEDED);
+      throw thrown;
+    }
   }
 
   /** The error of a rule that does not hold. */

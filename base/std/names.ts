@@ -1,6 +1,6 @@
 /**
  * The forms of names that every part of Kubernetes shares: each rule gives the complaints about a
- * text, none when it is right. The complaints are upstream's texts, which clients and tests compare.
+ * text, none when it is right. Complaints are upstream's texts, which clients and tests compare.
  */
 
 /** Gives what is wrong with a text; nothing when it is right. */

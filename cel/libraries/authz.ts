@@ -1,8 +1,8 @@
 /**
- * Authorization checks: `authorizer.group("apps").resource("deployments").check("create").allowed()`.
+ * Authorization checks: `authorizer.group("").resource("pods").check("create").allowed()`.
  * Authorizers may have to ask a webhook, while evaluation is synchronous: a check whose decision is
- * not known yet interrupts the evaluation, which is repeated when the decision is there. The cost of
- * a check allows for two or three in an expression.
+ * not known yet interrupts the evaluation, which is repeated when the decision is there. The cost
+ * of a check allows for two or three in an expression.
  */
 import { dnsLabel, dnsSubdomain } from "@raft2kube/std/names.ts";
 import type { Library, Overload } from "../library.ts";
@@ -16,7 +16,7 @@ const GROUP_CHECK = objectType("kubernetes.authorization.GroupCheck");
 export const RESOURCE_CHECK = objectType("kubernetes.authorization.ResourceCheck");
 const DECISION = objectType("kubernetes.authorization.Decision");
 
-/** What is asked of the authorizer. Without `path` it is about a resource. */
+/** A question to the authorizer, about a resource unless it has a `path`. */
 export interface AccessQuestion {
   /** The service account that is asked about; undefined: the user of the request. */
   readonly serviceAccount?: { readonly namespace: string; readonly name: string };
@@ -153,7 +153,7 @@ function check({ part, authorization }: CheckValue, verb: string): Outcome {
   return new DecisionValue(authorization.decisionOf({ ...part, verb }));
 }
 
-/** The decision is there, so a check takes no steps, whatever it costs. */
+/** Steps of a check: its decision is there, so that it takes none beside its cost. */
 const IMMEDIATE = { steps: () => 0 };
 
 function about(id: string, type: Type, read: (decision: AccessDecision) => Outcome): Overload {

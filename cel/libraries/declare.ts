@@ -3,7 +3,7 @@ import type { FunctionDeclaration, Overload } from "../library.ts";
 import type { Type } from "../types.ts";
 
 type Implementation = Overload["call"];
-/** What an overload may have besides its signature. */
+/** The parts of an overload besides its signature. */
 type Costs = Pick<Overload, "cost" | "estimate" | "steps">;
 
 /** An overload called on a receiver, the first of `args`. */

@@ -47,7 +47,6 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 const DATE = /^(\d{4})-(\d{2})-(\d{2})$/;
 const DATE_TIME =
   /^(\d{4}-\d{2}-\d{2})[tT](\d{2}):(\d{2}):(\d{2})(?:.\d+)?(?:z|Z|[+-]\d{2}:\d{2})$/;
-const HOURS_A_DAY = 24;
 
 /** Days by the proleptic Gregorian calendar, as Go's time.Parse counts them. */
 function isDate(text: string): boolean {
@@ -60,7 +59,7 @@ function isDateTime(text: string): boolean {
   const match = DATE_TIME.exec(text);
   if (match === null) return false;
   const [, date = "", hour, minute, second] = match;
-  return isDate(date) && Number(hour) < HOURS_A_DAY && Number(minute) < 60 && Number(second) < 60;
+  return isDate(date) && Number(hour) < 24 && Number(minute) < 60 && Number(second) < 60;
 }
 
 function uriComplaints(text: string): string[] {

@@ -1,16 +1,16 @@
-/** URLs as Go's net/url reads them. Source: net/url of Go 1.26, which kube-apiserver 1.36 runs on. */
+/** URLs as Go's net/url reads them. Source: Go 1.26, which kube-apiserver 1.36 is built with. */
 import { goQuoted } from "@raft2kube/std/go-quote.ts";
 import { isRefusal, parseAddress, type Refusal } from "./net-address.ts";
 
 export interface Url {
   readonly scheme: string;
-  /** What follows the scheme of a URL without a path from the root: `mailto:OPAQUE`. */
+  /** The rest of a URL without a path from the root: `mailto:OPAQUE`. */
   readonly opaque: string;
   readonly user: string | undefined;
   /** The host with its port, percent-decoded. */
   readonly host: string;
   readonly escapedPath: string;
-  /** From the question mark on; empty without one. */
+  /** The query with its question mark; empty without one. */
   readonly query: string;
   readonly fragment: string;
 }

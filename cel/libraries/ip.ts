@@ -1,4 +1,4 @@
-/** Addresses and prefixes: `ip("10.0.0.1").family()`, `cidr("10.0.0.0/8").containsIP("10.1.2.3")`. */
+/** Addresses and prefixes: `ip("::1").family()`, `cidr("10.0.0.0/8").containsIP("10.1.2.3")`. */
 import { bitsOf, contains, formatIp, type Ip } from "@raft2kube/std/ip.ts";
 import { NO_OVERLOAD } from "../failures.ts";
 import type { Library } from "../library.ts";

@@ -1,15 +1,15 @@
 /**
- * What calls of Kubernetes' functions cost, estimated from types and counted at run time. A change
- * of any figure changes which rules a CustomResourceDefinition may have. Source: the behaviour of
+ * The costs of Kubernetes' functions, estimated from types and counted at run time. A change of any
+ * figure changes which rules a CustomResourceDefinition may have. Source: the behaviour of
  * k8s.io/apiserver/pkg/cel/library/cost.go.
  */
 import {
   type CallEstimate, type CostModel, type CostNode, type Range, type SizeEstimator, UNBOUNDED,
 } from "../library.ts";
+import { TRAVERSAL_COST_MAX } from "../limits.ts";
 import { costSize } from "../operations.ts";
 import { ListValue, MapValue, OpaqueValue, type Outcome, type Value } from "../value.ts";
 import { FormatValue } from "./format.ts";
-import { TRAVERSAL_COST_MAX } from "./limits.ts";
 import { add, exactly, multiply, scale } from "../ranges.ts";
 import { sizeOf } from "./sizes.ts";
 
@@ -122,7 +122,9 @@ const TRAVERSE: Rule = {
 };
 
 /** A bound of how often a text is replaced, and of the characters that stay. */
-function replaced(length: bigint, old: bigint, isUnchanged: boolean): [count: bigint, kept: bigint] {
+function replaced(
+  length: bigint, old: bigint, isUnchanged: boolean,
+): [count: bigint, kept: bigint] {
   if (old === 0n) return [length < UNBOUNDED ? length + 1n : length, length];
   if (isUnchanged) return [0n, length];
   return [BigInt(Math.ceil(Number(length) / Number(old))), 0n];

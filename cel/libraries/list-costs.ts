@@ -9,7 +9,7 @@ import { sizeOf } from "./sizes.ts";
 
 type Estimate = NonNullable<Overload["estimate"]>;
 
-/** What making a list costs, and the call itself. */
+/** The cost of making a list, and of the call itself. */
 const CREATION = 11;
 const CALL = 1;
 const TEXT_FACTOR = 0.1;

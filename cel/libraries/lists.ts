@@ -2,6 +2,7 @@
 import type { Expr, Macro } from "../ast.ts";
 import { COST_EXCEEDED, error, NO_OVERLOAD } from "../failures.ts";
 import type { Library, Overload } from "../library.ts";
+import { FLAT_LENGTH_MAX } from "../limits.ts";
 import { binding, STANDARD_MACROS } from "../macros.ts";
 import { compare, contains, costSize, duration, equals, int, uint } from "../operations.ts";
 import {
@@ -11,7 +12,6 @@ import {
   ArrayList, Duration, ErrorValue, isError, ListValue, type Outcome, Uint, type Value,
 } from "../value.ts";
 import { call, functions, method } from "./declare.ts";
-import { FLAT_LENGTH_MAX } from "./limits.ts";
 import {
   estimateDistinct, estimateFlatten, estimateRange, estimateReverse, estimateSets, estimateSlice,
   estimateSort, flattenCost, listCost, selfCompareCost, setsCost,
@@ -199,8 +199,8 @@ const SORT_BY: Macro = {
   arity: 2,
   expand: (maker, args, target) => {
     if (!SORTABLE.has(target!.is)) {
-      maker.fail("sortBy can only be applied to a list, identifier, comprehension, call or select " +
-        "expression", target);
+      maker.fail("sortBy can only be applied to a list, identifier, comprehension, call or " +
+        "select expression", target);
     }
     const input = (): Expr => maker.ident(SORT_INPUT);
     const keys = MAP_MACRO.expand(maker, args, input())!;

@@ -19,8 +19,8 @@ const DECIMAL_EXPONENTS: Readonly<Record<string, number>> = {
 
 /**
  * An amount. `scale` is the power of ten that upstream's int64 form counts in; undefined when the
- * amount is a big decimal there. Only an int64 form of a scale >= 0 is an integer to upstream,
- * whatever the amount: `quantity("1000m").isInteger()` is false.
+ * amount is a big decimal there. Only an int64 form of a scale >= 0 is an integer to upstream:
+ * `quantity("1000m").isInteger()` is false.
  */
 class QuantityValue extends OpaqueValue {
   readonly type = QUANTITY;

@@ -7,13 +7,13 @@ import { toText } from "../conversions.ts";
 import type { Expr } from "../ast.ts";
 import { error } from "../failures.ts";
 import type { Validator } from "../library.ts";
+import { DIGITS_MAX, TEXT_LENGTH_MAX } from "../limits.ts";
 import { compareText, typeOfValue } from "../operations.ts";
 import { type Kind, Type } from "../types.ts";
 import {
   Duration, ErrorValue, isError, ListValue, MapValue, type Outcome, Timestamp, Uint, type Value,
 } from "../value.ts";
 import { fixedDigits, scientificDigits } from "./decimal.ts";
-import { DIGITS_MAX, TEXT_LENGTH_MAX } from "./limits.ts";
 
 /** A clause that is none, or does not fit its argument. */
 class FormatError extends Error {
@@ -147,7 +147,7 @@ function mapText(map: MapValue): string {
 
 interface Clause {
   readonly write: (value: Value, precision: number) => string;
-  /** What arguments may be, and the error when they are not. */
+  /** Kinds of arguments that it writes, and the error about others. */
   readonly kinds: readonly Kind[];
   readonly rule: string;
 }
@@ -196,7 +196,7 @@ function replaceClauses(
 ): { readonly text: string; readonly used: number } {
   let used = 0;
   let length = format.length;
-  const replaced = format.replace(CLAUSE, (_, percent?: string, precision?: string, letter = "") => {
+  const replace = (_: string, percent?: string, precision?: string, letter = ""): string => {
     if (percent !== undefined) return percent;
     if (used >= count) throw new FormatError(`index ${used} out of range`);
     const { clause, digits } = clauseOf(precision, letter);
@@ -206,8 +206,8 @@ function replaceClauses(
       throw new FormatError(`the text would have more than ${TEXT_LENGTH_MAX} characters`);
     }
     return written;
-  });
-  return { text: replaced, used };
+  };
+  return { text: format.replace(CLAUSE, replace), used };
 }
 
 /** The text with its clauses replaced by arguments. */

@@ -1,11 +1,11 @@
 /** Texts: `"a,b".split(",")`, `name.substring(0, 3)`. cel-go's strings extension, version 2. */
 import type { Library } from "../library.ts";
+import { TEXT_LENGTH_MAX } from "../limits.ts";
 import { lengthOf } from "../operations.ts";
 import { DYN, INT, listOf, STRING } from "../types.ts";
 import { ArrayList, ErrorValue, type ListValue, type Outcome } from "../value.ts";
 import { positionOf, slice, unitOf } from "./characters.ts";
 import { call, functions, method } from "./declare.ts";
-import { TEXT_LENGTH_MAX } from "./limits.ts";
 import { FORMAT_RULE, formatText } from "./string-format.ts";
 
 function outOfRange(index: bigint): ErrorValue {
@@ -85,7 +85,7 @@ function join(list: ListValue, separator = ""): Outcome {
   return joined(texts, separator);
 }
 
-/** White space by Unicode's property, which JavaScript's trim() takes U+FEFF for in place of U+0085. */
+/** White space by Unicode's property. JavaScript's trim() has U+FEFF in place of U+0085. */
 const SPACE = "[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
 const LEADING = new RegExp(`^${SPACE}+`);
 const SPACES = new RegExp(`^${SPACE}$`);

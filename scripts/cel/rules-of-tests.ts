@@ -1,6 +1,6 @@
 /**
- * What upstream's own tests of x-kubernetes-validations compile and validate, and with which
- * outcome: the package's tests are run in a copy of the module that records its functions' answers.
+ * Records what upstream's tests of x-kubernetes-validations compile and validate, with the outcome:
+ * they are run in a copy of the module whose functions write down their answers.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -101,8 +101,6 @@ function grouped(file: string, split: (line: Json) => readonly [head: Json, answ
     // OpenAPI has no place for the rules of members under `allOf`.
     if (DEVICES.test(line) || !line.includes('"rule"')) continue;
     const plain = line.replace(/selfType\d+/g, "selfType");
-    const asWritten = (_key: string, value: unknown, { source }: { source?: string }) =>
-      typeof value === "number" && source !== undefined ? raw(source) : value;
     const exact = JSON.parse(plain, asWritten as never) as Json;
     const [head, answer] = split(exact).map((each) => JSON.stringify(each)) as [string, string];
     groups.set(head, (groups.get(head) ?? new Set()).add(answer));
