@@ -3,7 +3,7 @@ import { error, NO_OVERLOAD } from "./failures.ts";
 import type { CostModel, Overload } from "./library.ts";
 import { typeOfValue } from "./operations.ts";
 import { callCost } from "./runtime-cost.ts";
-import type { Step } from "./state.ts";
+import type { State, Step } from "./state.ts";
 import type { Type } from "./types.ts";
 import {
   ErrorValue, isError, ListValue, MapValue, type Outcome, Uint, type Value,
@@ -68,37 +68,83 @@ export interface Invocation {
  * Plans a call. As in cel-go, a call of more than two arguments ends at the first error; others
  * evaluate both. A call that several overloads fit has no overload id, which its cost goes by.
  */
-export function invoke({ name, overloads, args, costs }: Invocation): Step {
-  const candidates = overloads.map((overload): Candidate =>
-    ({ overload, guards: overload.args.map(guardOf) }));
-  const only = overloads.length === 1 ? overloads[0] : undefined;
-  const strict = overloads.every(({ nonStrict = false }) => !nonStrict);
+export function invoke(invocation: Invocation): Step {
+  const { args, overloads } = invocation;
+  const call = dispatch(invocation);
+  if (overloads.some(({ nonStrict = false }) => nonStrict)) {
+    return (state) => call(state, args.map((arg) => arg(state)), undefined);
+  }
+  const [first, second] = args;
+  if (args.length === 1) {
+    return (state) => {
+      const value = first!(state);
+      return call(state, [value], isError(value) ? value : undefined);
+    };
+  }
+  if (args.length === 2) {
+    return (state) => {
+      const a = first!(state);
+      const b = second!(state);
+      return call(state, [a, b], isError(a) ? a : isError(b) ? b : undefined);
+    };
+  }
   return (state) => {
-    state.count(1);
     const values: Outcome[] = [];
-    let failure: ErrorValue | undefined;
     for (const arg of args) {
       const value = arg(state);
       values.push(value);
-      if (!strict || !isError(value)) continue;
-      failure ??= value;
-      if (args.length > 2 && values.length < args.length) return failure;
+      if (!isError(value)) continue;
+      return values.length < args.length ? value : call(state, values, value);
     }
-    let result: Outcome = failure ?? NO_OVERLOAD;
+    return call(state, values, undefined);
+  };
+}
+
+type Dispatch = (state: State, values: Outcome[], failure: ErrorValue | undefined) => Outcome;
+
+/** Calls the overload that fits the values, unless an argument failed, and counts the cost. */
+function dispatch({ name, overloads, costs }: Invocation): Dispatch {
+  const candidates = overloads.map((overload): Candidate =>
+    ({ overload, guards: overload.args.map(guardOf) }));
+  const only = overloads.length === 1 ? overloads[0] : undefined;
+  return (state, values, failure) => {
+    let result: Outcome | undefined = failure;
     let counted: Overload["steps"];
     if (failure === undefined) {
-      const found = candidates.find(({ guards, overload }) => overload.nonStrict === true ||
-        guards.every((guard, index) => guard(values[index] as Value)));
-      counted = found?.overload.steps;
-      if (counted !== undefined) state.count(counted(values as Value[]));
+      const found = fitting(candidates, values as Value[]);
+      counted = found?.steps;
+      state.count(1 + (counted === undefined ? weightOf(values) : counted(values as Value[])));
       result = found === undefined ? unfit(name, values as Value[])
-        : found.overload.call(...values as never[]);
+        : found.call(...values as never[]);
     }
-    const cost = callCost(name, only, costs, values, result);
+    const cost = callCost(name, only, costs, values, result!);
     state.spend(cost);
     if (counted === undefined && failure === undefined) state.count(cost);
-    return result;
+    return result!;
   };
+}
+
+function fitting(candidates: readonly Candidate[], values: readonly Value[]): Overload | undefined {
+  for (const { overload, guards } of candidates) {
+    let fits = true;
+    for (let index = 0; fits && index < guards.length; index++) {
+      fits = guards[index]!(values[index]!);
+    }
+    if (fits || overload.nonStrict === true) return overload;
+  }
+  return undefined;
+}
+
+/** Characters and octets for which a function that reads them takes a step. */
+const READ_PER_STEP = 16;
+
+/** Steps that reading the arguments takes. */
+function weightOf(values: readonly Outcome[]): number {
+  let size = 0;
+  for (const value of values) {
+    if (typeof value === "string" || value instanceof Uint8Array) size += value.length;
+  }
+  return Math.floor(size / READ_PER_STEP);
 }
 
 function unfit(name: string, values: readonly Value[]): ErrorValue {

@@ -2,7 +2,7 @@
 import { error } from "./failures.ts";
 import { typeOfValue } from "./operations.ts";
 import type { State, Step } from "./state.ts";
-import { isError, ListValue, MapValue, type Outcome, type Value } from "./value.ts";
+import { isError, ListValue, MapValue } from "./value.ts";
 
 export interface Fold {
   readonly range: Step;
@@ -28,30 +28,31 @@ export function foldStep(fold: Fold): Step {
 }
 
 function foldList(fold: Fold, list: ListValue, state: State): void {
-  const isIndexed = fold.variables.length === 2;
+  const [first, second] = fold.variables;
   for (let index = 0; index < list.size; index++) {
-    const item = list.at(index);
-    const goesOn = isIndexed ? next(fold, state, BigInt(index), item) : next(fold, state, item);
-    if (!goesOn) return;
+    if (second === undefined) {
+      state.locals[first!] = list.at(index);
+    } else {
+      state.locals[first!] = BigInt(index);
+      state.locals[second] = list.at(index);
+    }
+    if (!next(fold, state)) return;
   }
 }
 
 function foldMap(fold: Fold, map: MapValue, state: State): void {
-  const isIndexed = fold.variables.length === 2;
+  const [first, second] = fold.variables;
   for (const key of map.keys()) {
-    const goesOn = isIndexed ? next(fold, state, key, map.get(key)!) : next(fold, state, key);
-    if (!goesOn) return;
+    state.locals[first!] = key;
+    if (second !== undefined) state.locals[second] = map.get(key)!;
+    if (!next(fold, state)) return;
   }
 }
 
 /** Takes one step of a fold. Returns whether the fold goes on; an error does not end it. */
-function next(fold: Fold, state: State, ...values: Value[]): boolean {
+function next(fold: Fold, state: State): boolean {
   state.count(1);
-  fold.variables.forEach((slot, index) => {
-    state.locals[slot] = values[index];
-  });
   if (fold.condition(state) === false) return false;
-  const value: Outcome = fold.step(state);
-  state.locals[fold.accumulator] = value;
+  state.locals[fold.accumulator] = fold.step(state);
   return true;
 }

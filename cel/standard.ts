@@ -5,6 +5,7 @@
  */
 import { concat } from "./collections.ts";
 import { toBool, toDouble, toDuration, toInt, toText, toTimestamp, toUint } from "./conversions.ts";
+import { REGEX_LENGTH_FACTOR, STRING_TRAVERSAL_FACTOR } from "./cost-factors.ts";
 import { error, NO_OVERLOAD } from "./failures.ts";
 import type { FunctionDeclaration, Library, Overload } from "./library.ts";
 import { STANDARD_MACROS } from "./macros.ts";
@@ -239,6 +240,12 @@ function matches(text: string, pattern: string): Outcome {
   return typeof regex === "string" ? error(regex) : regex.matcher(text).find();
 }
 
+/** Steps of a match: as its cost, the product of both lengths. */
+function matchSteps([text, pattern]: readonly Value[]): number {
+  const [length, size] = [(text as string).length, (pattern as string).length];
+  return Math.ceil((1 + length) * STRING_TRAVERSAL_FACTOR) * Math.ceil(size * REGEX_LENGTH_FACTOR);
+}
+
 const STRINGS: readonly FunctionDeclaration[] = [
   {
     name: "contains",
@@ -258,8 +265,8 @@ const STRINGS: readonly FunctionDeclaration[] = [
   {
     name: "matches",
     overloads: [
-      overload("matches", [STRING, STRING], BOOL, matches),
-      method("matches_string", [STRING, STRING], BOOL, matches),
+      { ...overload("matches", [STRING, STRING], BOOL, matches), steps: matchSteps },
+      { ...method("matches_string", [STRING, STRING], BOOL, matches), steps: matchSteps },
     ],
   },
 ];
