@@ -171,8 +171,8 @@ function validateMutation(mutation: Mutation, path: string, scope: AdmissionScop
   const text = (own.expression ?? "").trim();
   const at = `${path}.${name}.expression`;
   if (text === "") return [...errors, required(at)];
-  return [...errors,
-    ...validateExpression(text, at, { ...scope, patches: true }, [apply ? APPLIED : listOf(JSON_PATCH)])];
+  const result = apply ? APPLIED : listOf(JSON_PATCH);
+  return [...errors, ...validateExpression(text, at, { ...scope, patches: true }, [result])];
 }
 
 function validateMutating(
