@@ -119,8 +119,8 @@ export class Environment {
     const issues = new Issues(text);
     try {
       const checked = this.#check(text, issues);
-      if (issues.count === 0) this.#validate(checked, issues);
-      if (issues.count > 0) return { errors: issues.report() };
+      if (checked !== undefined && issues.count === 0) this.#validate(checked, issues);
+      if (checked === undefined || issues.count > 0) return { errors: issues.report() };
       const options = this.#planOptions();
       return { program: new Program(text, checked, options, plan(checked, options)) };
     } catch (thrown) {
@@ -133,10 +133,11 @@ export class Environment {
     }
   }
 
-  #check(text: string, issues: Issues): Checked {
+  #check(text: string, issues: Issues): Checked | undefined {
     const { escapedFields = false } = this.#options;
     const optionals = this.#declarations.findFunction("_?._") !== undefined;
     const expr = parse(text, { macros: this.#macros, escapedFields, optionals }, issues);
+    if (issues.count > 0) return undefined;
     return check(expr, this.#declarations, issues);
   }
 

@@ -9,7 +9,6 @@ export function error(message: string): ErrorValue {
 export const NO_OVERLOAD = error("no such overload");
 export const INT_OVERFLOW = error("integer overflow");
 export const UINT_OVERFLOW = error("unsigned integer overflow");
-export const DURATION_OVERFLOW = error("duration overflow");
 export const TIMESTAMP_OVERFLOW = error("timestamp overflow");
 export const COST_EXCEEDED = error("operation cancelled: actual cost limit exceeded");
 

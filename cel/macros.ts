@@ -125,7 +125,6 @@ export const STANDARD_MACROS: readonly Macro[] = [
   folding("all", 2, 1, allLoop),
   folding("exists", 2, 1, existsLoop),
   folding("exists_one", 2, 1, existsOneLoop),
-  folding("existsOne", 2, 1, existsOneLoop),
   folding("map", 2, 1, mapLoop, NO_IDENTIFIER),
   folding("map", 3, 1, mapLoop, NO_IDENTIFIER),
   method("filter", 2, (maker, args, target) => {

@@ -1,6 +1,6 @@
 /** Equality, order and arithmetic of values. Source: cel-spec's langdef; edges are cel-go's. */
 import {
-  DURATION_OVERFLOW, error, INT_OVERFLOW, NO_OVERLOAD, TIMESTAMP_OVERFLOW, UINT_OVERFLOW,
+  error, INT_OVERFLOW, NO_OVERLOAD, TIMESTAMP_OVERFLOW, UINT_OVERFLOW,
 } from "./failures.ts";
 import { BOOL, BYTES, DOUBLE, INT, NULL, STRING, Type, TYPE, UINT } from "./types.ts";
 import {
@@ -138,8 +138,9 @@ export function uint(value: bigint): Outcome {
   return value > UINT_MAX || value < 0n ? UINT_OVERFLOW : new Uint(value);
 }
 
+/** A duration; its overflow is an integer's, as cel-go has it. */
 export function duration(nanos: bigint): Outcome {
-  return nanos > INT_MAX || nanos < INT_MIN ? DURATION_OVERFLOW : new Duration(nanos);
+  return nanos > INT_MAX || nanos < INT_MIN ? INT_OVERFLOW : new Duration(nanos);
 }
 
 export function timestamp(nanos: bigint, offset_s = 0): Outcome {

@@ -240,6 +240,9 @@ class Parser {
     const id = this.#id;
     const optional = this.#accept("?");
     if (optional !== undefined) this.#requireOptionals("[?", open);
+    else if (!startsOperand(this.#token)) {
+      this.#unexpected(OPERAND.replace("'!',", "'!', '?',"), startsOperand);
+    }
     const index = this.#expr();
     this.#expect("]");
     const name = optional === undefined ? "_[_]" : "_[?_]";
@@ -252,7 +255,8 @@ class Parser {
     const id = this.#id;
     const args: Expr[] = [];
     if (!this.#is(")") && !startsOperand(this.#token)) {
-      this.#unexpected(OPERAND.replace("'(',", "'(', ')',"), startsOperand);
+      this.#unexpected(OPERAND.replace("'(',", "'(', ')',"), (token) =>
+        token.text === ")" || startsOperand(token));
     }
     while (!this.#is(")")) {
       if (args.length > 0) this.#expect(",");
@@ -308,6 +312,7 @@ class Parser {
     const open = this.#next();
     const id = this.#id;
     const fields: FieldInit[] = [];
+    if (this.#is(",") && this.#is("}", 1)) this.#next();
     while (!this.#is("}")) {
       const optional = this.#optional();
       const name = this.#token.kind === "escaped" ? this.#next() : this.#identifier();
@@ -331,6 +336,7 @@ class Parser {
     const open = this.#next();
     const id = this.#id;
     const items: { value: Expr; optional: boolean }[] = [];
+    if (this.#is(",") && this.#is("]", 1)) this.#next();
     while (!this.#is("]") && this.#token.kind !== "end") {
       const optional = this.#optional();
       items.push({ value: this.#expr(), optional });
@@ -342,6 +348,7 @@ class Parser {
 
   #entries(): Entry[] {
     const entries: Entry[] = [];
+    if (this.#is(",") && this.#is("}", 1)) this.#next();
     while (!this.#is("}")) {
       const optional = this.#optional();
       const key = this.#expr();
