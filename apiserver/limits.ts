@@ -305,6 +305,10 @@ export const AGGREGATED_IN_FLIGHT_MAX = 200;
 export const EXPRESSION_COST_MAX = 1_000_000;
 export const POLICY_COST_MAX = 10_000_000;
 export const MATCH_CONDITIONS_COST_MAX = 2_500_000;
+/** Kinds for which the expressions of a policy are checked (upstream's). */
+export const POLICY_TYPES_MAX = 10;
+/** Time between two attempts to write the statuses of policies. */
+export const POLICY_STATUS_MS = 1_000;
 /** Bytes of a message that an expression makes, and of an audit annotation (upstream's). */
 export const EXPRESSION_MESSAGE_BYTES_MAX = 5 * 1_024;
 export const AUDIT_ANNOTATION_BYTES_MAX = 10 * 1_024;

@@ -7,6 +7,7 @@ import { IdentityLease } from "./identity-lease.ts";
 import { KubernetesService } from "./kubernetes-service.ts";
 import { LegacyTokenRecord } from "./legacy-token-record.ts";
 import { ensureNamespaces } from "./namespaces.ts";
+import { PolicyStatuses } from "./policy-status.ts";
 import { ensurePriorityClasses } from "./priority-classes.ts";
 import { reconcilePolicy } from "./rbac/reconcile.ts";
 import { DefinitionController } from "../customresources/controller.ts";
@@ -49,6 +50,7 @@ const STEPS: readonly Step[] = [
   { names: ["start-service-ip-repair-controllers"], keep: allocateServices },
   { names: ["rbac/bootstrap-roles"], run: reconcilePolicy },
   { names: ["scheduling/bootstrap-system-priority-classes"], run: ensurePriorityClasses },
+  { names: [], keep: (server) => new PolicyStatuses(server) },
   { names: ["priority-and-fairness-config-producer"], keep: (server) => new FlowControl(server) },
   { names: ["bootstrap-controller"], keep: (server) => new KubernetesService(server) },
   {

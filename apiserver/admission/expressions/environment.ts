@@ -74,18 +74,21 @@ export interface Scope {
   readonly params: boolean;
   readonly authorizer: boolean;
   readonly patches?: boolean;
+  /** Types of the objects, to find errors early; by default they are not known. */
+  readonly typed?: { readonly object: Type; readonly params: Type; readonly provider: TypeProvider };
   /** Types of the variables of a policy that come before. */
   readonly variables?: Readonly<Record<string, Type>>;
 }
 
 function environmentOf(scope: Scope): Environment {
-  const { params, authorizer, patches = false, variables = {} } = scope;
+  const { params, authorizer, patches = false, variables = {}, typed } = scope;
+  const object = typed?.object ?? DYN;
   return KUBERNETES.extend({
-    provider: patches ? PATCHING : PROVIDER,
+    provider: typed?.provider ?? (patches ? PATCHING : PROVIDER),
     libraries: patches ? [jsonPatchLibrary] : [],
     variables: {
-      object: DYN, oldObject: DYN, request: REQUEST, namespaceObject: NAMESPACE,
-      ...(params && { params: DYN }),
+      object, oldObject: object, request: REQUEST, namespaceObject: NAMESPACE,
+      ...(params && { params: typed?.params ?? DYN }),
       ...(authorizer && { authorizer: AUTHORIZER, "authorizer.requestResource": RESOURCE_CHECK }),
       ...Object.fromEntries(
         Object.entries(variables).map(([name, type]) => [`variables.${name}`, type])),

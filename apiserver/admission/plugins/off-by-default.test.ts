@@ -139,7 +139,7 @@ it("PodTopologyLabels gives a bound pod its node's zone", async () => {
   expect(found).toEqual({ "topology.kubernetes.io/zone": "z1" });
 });
 
-it("a configuration of a plugin that takes none, and a wrong one, are refused by name", async () => {
+it("a plugin that takes no configuration, and a wrong one, are refused by name", async () => {
   const whole = (plugin: string) => "apiVersion: apiserver.config.k8s.io/v1\n" +
     `kind: AdmissionConfiguration\nplugins:\n- ${plugin}\n`;
   await expect(readAdmissionConfiguration(

@@ -204,6 +204,33 @@ it("what a mutating policy cannot change is refused", async () => {
     "policy 'atomic' with binding 'atomic' denied request: type mismatch")]);
 });
 
+it("a policy's status has the errors of its expressions for the kinds that it matches", async () => {
+  const matchConstraints = { resourceRules: [rule({
+    apiGroups: ["apps"], resources: ["deployments", "statefulsets"], operations: ["CREATE"],
+  })] };
+  await policy("validating", "typed", {
+    matchConstraints,
+    variables: [{ name: "spec", expression: "object.spec" }],
+    validations: [
+      { expression: "object.replicas > 1" },
+      { expression: "variables.spec.replicas > 1 && object.metadata.name != ''" },
+      { expression: "variables.spec.strategy.type != 'Recreate'" },
+    ],
+  });
+  const path = `${GROUP}/validatingadmissionpolicies/typed`;
+  interface Status { typeChecking?: { expressionWarnings: { fieldRef: string; warning: string }[] } }
+  const status = await waitFor("the status", async () => {
+    const { body } = await server.ask(path);
+    return (JSON.parse(body) as { status?: Status }).status?.typeChecking;
+  }, { clock });
+  expect(status.expressionWarnings).toEqual([
+    { fieldRef: "spec.validations[0].expression", warning: expect.stringMatching(
+      /^apps\/v1, Kind=Deployment: .*<input>:1:7: undefined field 'replicas'[^]*StatefulSet/) },
+    { fieldRef: "spec.validations[2].expression", warning: expect.stringMatching(
+      /^apps\/v1, Kind=StatefulSet: .*undefined field 'strategy'/) },
+  ]);
+});
+
 it("policies are not evaluated on themselves", async () => {
   await policy("validating", "locked", {
     matchConstraints: {

@@ -1,0 +1,68 @@
+import type {
+  ExpressionWarning, MatchResources, ValidatingAdmissionPolicy,
+} from "@raft2kube/api/gen/admissionregistration/v1.ts";
+import type { Kind } from "@raft2kube/api/kind.ts";
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
+import { DYN, type Type } from "@raft2kube/cel/types.ts";
+import { POLICY_TYPES_MAX } from "../../limits.ts";
+import { compiler, type Expression } from "../expressions/environment.ts";
+import { SchemaTypes } from "../expressions/schema-types.ts";
+
+/**
+ * The warnings about a policy's expressions for the kinds that its rules name (upstream:
+ * policy/validating/typechecking.go). They change nothing of what the policy does.
+ */
+export function checkTypes(
+  { spec }: ValidatingAdmissionPolicy, kinds: readonly Kind[],
+): ExpressionWarning[] {
+  const matched = kindsOf(spec.matchConstraints, kinds);
+  const params = spec.paramKind && kinds.find((each) =>
+    each.kind === spec.paramKind!.kind && apiVersionOf(each) === spec.paramKind!.apiVersion);
+  const compilers = matched.map((kind) =>
+    ({ kind, compile: typedCompiler(spec, kind, params) }));
+  const expressions = (spec.validations ?? []).flatMap(({ expression, messageExpression }, i) => [
+    { fieldRef: `spec.validations[${i}].expression`, text: expression },
+    ...(messageExpression
+      ? [{ fieldRef: `spec.validations[${i}].messageExpression`, text: messageExpression }] : []),
+  ]);
+  return expressions.flatMap(({ fieldRef, text }) => {
+    const found = compilers.flatMap(({ kind, compile }) => {
+      const { error } = compile(text);
+      return error === undefined ? []
+        : [`${kind.group}/${kind.version}, Kind=${kind.kind}: ${error}\n`];
+    });
+    return found.length === 0 ? [] : [{ fieldRef, warning: found.join("\n") }];
+  });
+}
+
+function typedCompiler(
+  spec: ValidatingAdmissionPolicy["spec"], kind: Kind, params: Kind | undefined,
+): (text: string) => Expression {
+  const provider = new SchemaTypes();
+  const types = { object: provider.ofKind(kind), params: params ? provider.ofKind(params) : DYN };
+  const typed = { ...types, provider };
+  const scope = { params: spec.paramKind !== undefined, authorizer: true, typed };
+  const variables: Record<string, Type> = {};
+  for (const { name, expression } of spec.variables ?? []) {
+    const { program } = compiler({ ...scope, variables })(expression);
+    variables[name] = program?.type ?? DYN;
+  }
+  return compiler({ ...scope, variables });
+}
+
+/** The kinds that rules name without `*`, the first of them, in order of their names. */
+function kindsOf({ resourceRules = [] }: MatchResources = {}, kinds: readonly Kind[]): Kind[] {
+  const isPlain = (names: readonly string[] = []) =>
+    names.length > 0 && names.every((each) => !/[*/]/.test(each));
+  const found = new Set<Kind>();
+  for (const { apiGroups = [], apiVersions = [], resources = [] } of resourceRules) {
+    if (![apiGroups, apiVersions, resources].every((each) => isPlain(each))) continue;
+    for (const kind of kinds) {
+      const isNamed = apiGroups.includes(kind.group) && apiVersions.includes(kind.version) &&
+        resources.includes(kind.plural);
+      if (isNamed && found.size < POLICY_TYPES_MAX) found.add(kind);
+    }
+  }
+  const nameOf = (kind: Kind) => [kind.group, kind.version, kind.kind].join("/");
+  return [...found].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+}
