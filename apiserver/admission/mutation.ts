@@ -16,15 +16,15 @@ import type { AdmissionRequest } from "./plugin.ts";
  * of `kind`. It is decoded and gets its defaults as a client's body would. Returns whether the
  * object has changed. Throws what upstream answers for an object of another kind, place or shape.
  */
-export function takeMutation(
+export async function takeMutation(
   request: AdmissionRequest, { kind: body }: Attributes, kind: Kind, next: Json,
-): boolean {
+): Promise<boolean> {
   const { resource } = request;
   const object = request.object!;
   const isWhole = body.kind === kind.kind && body.group === kind.group;
   const mutated = decoded(isWhole ? kind.schema : schemaOf(body), body, next);
   if (isWhole) kind.strategy.defaults(mutated);
-  const own = isWhole ? inVersion(mutated, kind, resource.kind) : mutated;
+  const own = isWhole ? await inVersion(mutated, kind, resource.kind) : mutated;
   checkPlace(request, object, own);
   keepServersFields(object, own);
   const before = JSON.stringify(object);

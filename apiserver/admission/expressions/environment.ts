@@ -75,7 +75,11 @@ export interface Scope {
   readonly authorizer: boolean;
   readonly patches?: boolean;
   /** Types of the objects, to find errors early; by default they are not known. */
-  readonly typed?: { readonly object: Type; readonly params: Type; readonly provider: TypeProvider };
+  readonly typed?: {
+    readonly object: Type;
+    readonly params: Type;
+    readonly provider: TypeProvider;
+  };
   /** Types of the variables of a policy that come before. */
   readonly variables?: Readonly<Record<string, Type>>;
 }

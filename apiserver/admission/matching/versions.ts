@@ -1,5 +1,6 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
+import { assert } from "@raft2kube/std/assert.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import type { Resources } from "../../resource/resources.ts";
 import type { Attributes } from "../attributes.ts";
@@ -25,10 +26,18 @@ export function attributesIn(attributes: Attributes, kind: Kind): Attributes {
   };
 }
 
-/** A copy of an object of `from` as `to` shows it; a body of another kind is the same in both. */
-export function inVersion(object: KubeObject, from: Kind, to: Kind): KubeObject {
+/**
+ * A copy of an object of `from` as `to` shows it; a body of another kind is the same in both.
+ * Rejects with an ApiError when a conversion webhook fails.
+ */
+export async function inVersion(object: KubeObject, from: Kind, to: Kind): Promise<KubeObject> {
   const own = cloneObject(object);
   if (from === to || own.kind !== from.kind) return own;
+  if (from.convert !== undefined) {
+    const [converted] = await from.convert([own], apiVersionOf(to));
+    assert(converted !== undefined, "a conversion without an object");
+    return converted;
+  }
   const stored = from.toStorage ? from.toStorage(own) : own;
   const shown = to.fromStorage ? to.fromStorage(stored) : stored;
   shown.kind = to.kind;
@@ -43,8 +52,11 @@ export interface Versioned {
   readonly old: KubeObject | undefined;
 }
 
-export function versioned({ object, old, resource }: AdmissionRequest, kind: Kind): Versioned {
+export async function versioned(
+  { object, old, resource }: AdmissionRequest, kind: Kind,
+): Promise<Versioned> {
   if (kind === resource.kind) return { object, old };
-  const shown = (each: KubeObject | undefined) => each && inVersion(each, resource.kind, kind);
-  return { object: shown(object), old: shown(old) };
+  const shown = async (each: KubeObject | undefined) =>
+    each && await inVersion(each, resource.kind, kind);
+  return { object: await shown(object), old: await shown(old) };
 }

@@ -138,10 +138,10 @@ export class PolicyDispatch {
 }
 
 /** The objects of a request in the version that an invocation matched, made once for each. */
-export function objectsFor(request: AdmissionRequest): (kind: Kind) => Versioned {
+export function objectsFor(request: AdmissionRequest): (kind: Kind) => Promise<Versioned> {
   const made = new Map<Kind, Versioned>();
-  return (kind) => {
-    const objects = made.get(kind) ?? versioned(request, kind);
+  return async (kind) => {
+    const objects = made.get(kind) ?? await versioned(request, kind);
     made.set(kind, objects);
     return objects;
   };

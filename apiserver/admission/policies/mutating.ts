@@ -73,18 +73,19 @@ async function mutate(
   const { policy, kind, matched } = invocation;
   const errors: string[] = [];
   let changed = false;
-  const { holds, error } = await dispatch.holds(invocation, request, versioned(request, kind));
+  const before = await versioned(request, kind);
+  const { holds, error } = await dispatch.holds(invocation, request, before);
   if (error !== undefined) return { changed, errors: [error] };
   if (!holds || request.object === undefined) return { changed, errors };
   for (const { mutation, expression } of policy.expressions.mutations) {
-    const objects = versioned(request, kind);
+    const objects = await versioned(request, kind);
     const evaluation = dispatch.evaluation(invocation, request, objects);
     try {
       const made = await evaluation.evaluate(expression);
       if (isError(made)) throw new PatchError(made.message);
       const next: Json = mutation.patchType === "JSONPatch"
         ? withOperations(objects.object!, made) : withApplied(kind, objects.object!, made);
-      if (takeMutation(request, matched, kind, next)) changed = true;
+      if (await takeMutation(request, matched, kind, next)) changed = true;
     } catch (thrown) {
       const isKnown = thrown instanceof PatchError || thrown instanceof BudgetError;
       if (!isKnown) throw thrown;

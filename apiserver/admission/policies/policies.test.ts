@@ -204,7 +204,7 @@ it("what a mutating policy cannot change is refused", async () => {
     "policy 'atomic' with binding 'atomic' denied request: type mismatch")]);
 });
 
-it("a policy's status has the errors of its expressions for the kinds that it matches", async () => {
+it("a policy's status has errors of its expressions for the kinds that it matches", async () => {
   const matchConstraints = { resourceRules: [rule({
     apiGroups: ["apps"], resources: ["deployments", "statefulsets"], operations: ["CREATE"],
   })] };
@@ -218,7 +218,9 @@ it("a policy's status has the errors of its expressions for the kinds that it ma
     ],
   });
   const path = `${GROUP}/validatingadmissionpolicies/typed`;
-  interface Status { typeChecking?: { expressionWarnings: { fieldRef: string; warning: string }[] } }
+  interface Status {
+    typeChecking?: { expressionWarnings: { fieldRef: string; warning: string }[] };
+  }
   const status = await waitFor("the status", async () => {
     const { body } = await server.ask(path);
     return (JSON.parse(body) as { status?: Status }).status?.typeChecking;

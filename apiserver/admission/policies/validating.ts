@@ -49,14 +49,15 @@ export function validatingAdmissionPolicy(context: AdmissionContext): AdmissionP
       .filter(({ policy }) => policy.spec.failurePolicy !== "Ignore")
       .map(({ policy, binding, message }) =>
         ({ policy: policy.name, binding: binding?.metadata.name, message, reason: "" }));
-    const objects = objectsFor(request);
+    const objectsIn = objectsFor(request);
     const published = new Map<string, Set<string>>();
     for (const invocation of invocations) {
       const { policy, binding, kind } = invocation;
-      const { holds, error } = await dispatch.holds(invocation, request, objects(kind));
+      const objects = await objectsIn(kind);
+      const { holds, error } = await dispatch.holds(invocation, request, objects);
       if (!holds && error === undefined) continue;
       const verdict = error === undefined
-        ? await judge(policy, dispatch.evaluation(invocation, request, objects(kind)))
+        ? await judge(policy, dispatch.evaluation(invocation, request, objects))
         : failed(policy, error);
       for (const [key, value] of verdict.annotations) {
         const name = `${policy.name}/${key}`;

@@ -66,7 +66,7 @@ export class HookCalls {
     request: AdmissionRequest,
     objects: Versioned,
     failedOpen: string,
-    accept: (verdict: Verdict) => T,
+    accept: (verdict: Verdict) => Promise<T> | T,
   ): Promise<T | undefined> {
     const { webhook } = invocation.hook;
     const { clock, webhookMetrics: metrics } = this.#context;
@@ -76,7 +76,7 @@ export class HookCalls {
     const ended = (rejected: boolean, code: number) =>
       metrics.called(hook, (clock.monotonic() - from_ms) / MS_PER_S, rejected, code);
     try {
-      const accepted = accept(await this.#verdict(invocation, request, objects));
+      const accepted = await accept(await this.#verdict(invocation, request, objects));
       ended(false, 200);
       return accepted;
     } catch (thrown) {

@@ -57,7 +57,7 @@ export class HookMatcher {
     const { authorizer, webhookMetrics: metrics } = this.#context;
     const { operation } = request;
     const labels = { name: webhook.name, kind: "webhook", type: this.#pass, operation };
-    const objects = versioned(request, kind);
+    const objects = await versioned(request, kind);
     const inputs = { request, shown: { asked, matched }, objects, namespace: undefined };
     const evaluation = new Evaluation(authorizer, inputs, MATCH_CONDITIONS_COST_MAX);
     const { failurePolicy } = webhook;

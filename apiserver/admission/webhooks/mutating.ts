@@ -65,13 +65,13 @@ class MutatingPass {
     invocation: Invocation<MutatingWebhook>, request: AdmissionRequest, index: number,
   ): Promise<boolean> {
     const { kind, hook: { webhook, configuration }, matched } = invocation;
-    const objects = versioned(request, kind);
+    const objects = await versioned(request, kind);
     const round = request.reinvocation.isSecond ? 1 : 0;
     const place = `mutation.webhook.admission.k8s.io/round_${round}_index_${index}`;
     const changed = await this.#calls.ask(invocation, request, objects, `failed-open.${place}`,
-      ({ patch }) => {
+      async ({ patch }) => {
         const next = patched(webhook, patch, objects);
-        return next !== undefined && takeMutation(request, matched, kind, next);
+        return next !== undefined && await takeMutation(request, matched, kind, next);
       }) ?? false;
     request.annotations.add(place,
       JSON.stringify({ configuration, webhook: webhook.name, mutated: changed }));

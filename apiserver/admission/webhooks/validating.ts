@@ -27,10 +27,11 @@ export function validatingAdmissionWebhook(context: AdmissionContext): Admission
       if (invocation) invocations.push(invocation);
     }
     const shown = new Map<Kind, Versioned>();
+    for (const { kind } of invocations) {
+      if (!shown.has(kind)) shown.set(kind, await versioned(request, kind));
+    }
     const asking = invocations.map((invocation, index) => {
-      const { kind } = invocation;
-      const objects = shown.get(kind) ?? versioned(request, kind);
-      shown.set(kind, objects);
+      const objects = shown.get(invocation.kind)!;
       const failedOpen = `failed-open.validating.webhook.admission.k8s.io/round_0_index_${index}`;
       return calls.ask(invocation, request, objects, failedOpen, () => undefined);
     });

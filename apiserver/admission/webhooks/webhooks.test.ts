@@ -146,6 +146,36 @@ it("a request is converted to a version that rules name, unless they are exact",
   });
 });
 
+it("custom resources are shown to webhooks, and changed by them", async () => {
+  const names = { kind: "Tab", plural: "tabs", singular: "tab", listKind: "TabList" };
+  const spec = { type: "object", properties: { size: { type: "integer", default: 3 } } };
+  const openAPIV3Schema = { type: "object", properties: { spec } };
+  const served = { served: true, schema: { openAPIV3Schema } };
+  const definition = { metadata: { name: "tabs.example.com" }, spec: {
+    group: "example.com", scope: "Namespaced", names,
+    versions: [{ name: "v1", storage: true, ...served }, { name: "v2", storage: false, ...served }],
+  } };
+  await server.ask("/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    { method: "POST", body: definition });
+  const rules = [rule({ apiGroups: ["example.com"], apiVersions: ["v1"], resources: ["tabs"] })];
+  await kit.configure("mutating", "tabbed", { rules });
+  const post = (name: string, query = "") => server.ask(
+    `/apis/example.com/v2/namespaces/default/tabs${query}`, { method: "POST", body: {
+      apiVersion: "example.com/v2", kind: "Tab", metadata: { name, labels: { tabbed: "yes" } },
+    } });
+  await kit.active("tabbed", () => post("probe", "?dryRun=All"));
+  kit.answers.set("tabbed", () => jsonPatch(
+    { op: "add", path: "/spec", value: {} }, { op: "add", path: "/unknown", value: 1 }));
+  const answer = await post("first");
+  expect(kit.asked).toMatchObject({
+    kind: { group: "example.com", version: "v1", kind: "Tab" },
+    requestKind: { version: "v2" }, object: { apiVersion: "example.com/v1" },
+  });
+  const object = JSON.parse(answer.body) as object;
+  expect(object).toMatchObject({ apiVersion: "example.com/v2", spec: { size: 3 } });
+  expect(object).not.toHaveProperty("unknown");
+});
+
 it("namespaces are selected by their labels, a new one by its own", async () => {
   const rules = [rule({ resources: ["configmaps", "namespaces", "nodes"] })];
   const namespaceSelector = { matchLabels: { team: "a" } };
