@@ -64,7 +64,8 @@ function ignoredBy(kind: Kind, subresource: string): readonly Path[] {
   if (own !== undefined) return own;
   if (kind.subresources["status"] === undefined) return [];
   if (subresource === "") return [STATUS];
-  return subresource === "status" ? [SPEC] : [];
+  if (subresource !== "status") return [];
+  return typeof kind.schema === "string" ? [SPEC] : [SPEC, METADATA];
 }
 
 function elsewhere(kind: Kind, apiVersion: string): Elsewhere | undefined {
