@@ -68,7 +68,7 @@ const pod = (name: string): Pod => ({
   status: { phase: "Running", conditions: [{ type: "Ready", status: "True" }] },
 });
 
-/** What two ready pods are to become by a metric, or why that is not known. */
+/** Returns the replicas that a metric asks for of two ready pods, or why there are none. */
 async function reading(metric: MetricSpec) {
   const answer = await api.read(metric, "shop", "app=web");
   const autoscaler: HorizontalPodAutoscaler = {

@@ -142,7 +142,7 @@ describe.runIf(existsSync(SAMPLE))("upstream's sample-apiserver behind ours", ()
     await own.close();
   });
 
-  test("its resources are created, watched, patched, listed in both versions, deleted", async () => {
+  test("its resources are created, watched, patched, listed in each version, deleted", async () => {
     const events: string[] = [];
     const watch = request(`${api.server}${FLUNDERS}?watch=1`, { ca: api.ca.cert, ...admin });
     watch.on("error", () => undefined);
