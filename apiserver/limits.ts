@@ -225,6 +225,8 @@ export const FLOW_CONTROL_MEND_MS = 60_000;
 export const ROUND_RETRY_MS = 1_000;
 /** Custom resources that are deleted with their definition are looked for again after this time. */
 export const INSTANCES_LEFT_MS = 1_000;
+/** After this time a definition's status says that instances are left (upstream's). */
+export const INSTANCES_CHECK_MS = 60_000;
 /** Definitions whose instances are deleted side by side. */
 export const INSTANCES_WORKERS = 4;
 /** How long an Event lives (upstream's --event-ttl). */

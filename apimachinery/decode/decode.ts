@@ -9,7 +9,8 @@ import type { GroupVersionKind, KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { isRetired } from "@raft2kube/api/retired.ts";
 import type { SchemaRef } from "@raft2kube/api/schema.ts";
-import { badRequest, unsupportedMediaType } from "../errors/catalog.ts";
+import { invalid as invalidField } from "@raft2kube/api/errors.ts";
+import { badRequest, invalid, unsupportedMediaType } from "../errors/catalog.ts";
 import { type ApiError, isReason } from "../errors/api-error.ts";
 import { apiVersionOf, parseApiVersion } from "../group-version.ts";
 import { type Document, parseTypedJson } from "./json-document.ts";
@@ -58,11 +59,18 @@ export async function decodeBody<T extends KubeObject>(
     // Upstream's decoder takes null for an object with nothing in it.
     document.value ??= {};
     checkHead(document.value);
+    if (typeof options.schema !== "string") checkWhole(document.value);
   } catch (thrown) {
     if (isReason(thrown, "BadRequest")) throw unrecognized(options.kind, thrown.message, body);
     throw thrown;
   }
   return decodeDocument<T>(document, options);
+}
+
+/** Throws 400 for a custom resource without a type: its URL does not give it one, as upstream. */
+function checkWhole(value: unknown): void {
+  const { kind = "" } = value as Partial<KubeObject>;
+  if (kind === "") throw badRequest(`Object 'Kind' is missing in '${JSON.stringify(value)}'`);
 }
 
 /** 400 for a body that nothing can be made of, with its beginning. */
@@ -96,7 +104,8 @@ export function decodeDocument<T extends KubeObject>(
 
 /** The same for a document that a patch made. Throws DecodeError. */
 export function interpret<T extends KubeObject>(document: Document, options: DecodeOptions): T {
-  checkType(document.value, options.kind, options.otherVersions);
+  const isCustom = typeof options.schema !== "string";
+  checkType(document.value, options.kind, options.otherVersions, isCustom);
   const { object, unknownFields } = decodeJson<T>(options.schema, document.value);
   reportOddities(document, unknownFields, options);
   object.kind = options.kind.kind;
@@ -148,10 +157,15 @@ function checkType(
   value: unknown,
   kind: GroupVersionKind,
   otherVersions: readonly string[] = [],
+  isCustom = false,
 ): void {
   checkHead(value);
   const given = value as { kind?: string | null; apiVersion?: string | null };
   const expected = apiVersionOf(kind);
+  if (isCustom) {
+    if (given.apiVersion === expected && given.kind === kind.kind) return;
+    throw notOfCustom(value, kind);
+  }
   const apiVersion = given.apiVersion || expected;
   const name = given.kind || kind.kind;
   if (name === kind.kind && [expected, ...otherVersions].includes(apiVersion)) return;
@@ -166,9 +180,21 @@ function checkType(
     const own = `${kind.group.split(".")[0] || "core"}.${kind.kind}`;
     throw new DecodeError(`converting (${version}.${name}) to (${own}): unknown conversion`);
   }
-  throw badRequest(
-    `the API version in the data (${apiVersion}) does not match ` +
-      `the expected API version (${expected})`,
+  throw mismatch(apiVersion, expected);
+}
+
+/** The error of a body of another type, where any type of the group's could be a custom one. */
+function notOfCustom(value: unknown, { group, version, kind }: GroupVersionKind): ApiError {
+  const { apiVersion, kind: given = "", metadata } = value as Partial<KubeObject>;
+  const expected = apiVersionOf({ group, version });
+  if (apiVersion !== expected) return mismatch(apiVersion ?? "", expected);
+  const finding = invalidField("kind", given, `must be ${kind}`);
+  return invalid({ group, name: given }, metadata?.name ?? "", [finding]);
+}
+
+function mismatch(given: string, expected: string): ApiError {
+  return badRequest(
+    `the API version in the data (${given}) does not match the expected API version (${expected})`,
   );
 }
 

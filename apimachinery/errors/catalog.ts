@@ -91,11 +91,13 @@ export function badRequest(message: string): ApiError {
 }
 
 /** 405: the path is there, and does not take this method. */
-export function methodNotAllowed(): ApiError {
+export function methodNotAllowed(
+  message = "the server does not allow this method on the requested resource",
+): ApiError {
   return new ApiError({
     code: 405,
     reason: "MethodNotAllowed",
-    message: "the server does not allow this method on the requested resource",
+    message,
     details: {},
   });
 }

@@ -123,9 +123,9 @@ function checkFields(document: Document, options: DecodeOptions, wanted: JsonObj
   if (complaints.length === 1) throw fail(complaints[0]!);
   if (complaints.length > 1) throw fail(["errors:", ...complaints].join("\n  "));
   const { fieldValidation, warnings } = options;
-  // Upstream does not look for duplicate keys in applied custom resources.
-  if (typeof options.schema !== "string") return;
-  if (document.duplicates.length === 0 || fieldValidation === "Ignore") return;
+  // Upstream does not look for duplicates in an applied custom resource.
+  const isCustom = typeof options.schema !== "string";
+  if (document.duplicates.length === 0 || fieldValidation === "Ignore" || isCustom) return;
   const text = `yaml: unmarshal errors:\n  ${document.duplicates.join("\n  ")}`;
   if (fieldValidation === "Strict") throw badRequest(`error strict decoding YAML: ${text}`);
   warnings.push(text);

@@ -1,5 +1,5 @@
 import { zeroStructWithNulls } from "@raft2kube/api/codec/json.ts";
-import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { isBuiltIn, type Kind, type KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { type SchemaRef, type Struct, structOf } from "@raft2kube/api/schema.ts";
 import { apiVersionOf, parseApiVersion } from "../group-version.ts";
@@ -65,7 +65,7 @@ function ignoredBy(kind: Kind, subresource: string): readonly Path[] {
   if (kind.subresources["status"] === undefined) return [];
   if (subresource === "") return [STATUS];
   if (subresource !== "status") return [];
-  return typeof kind.schema === "string" ? [SPEC] : [SPEC, METADATA];
+  return isBuiltIn(kind) ? [SPEC] : [SPEC, METADATA];
 }
 
 function elsewhere(kind: Kind, apiVersion: string): Elsewhere | undefined {

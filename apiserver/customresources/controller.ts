@@ -4,7 +4,7 @@ import { timeText } from "@raft2kube/apimachinery/time.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { runWorkers } from "@raft2kube/reconcile/workers.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
-import { INSTANCES_LEFT_MS, INSTANCES_WORKERS } from "../limits.ts";
+import { INSTANCES_CHECK_MS, INSTANCES_LEFT_MS, INSTANCES_WORKERS } from "../limits.ts";
 import type { Controller } from "../periodic.ts";
 import { CLEANUP_FINALIZER } from "../registry/definition-deletion.ts";
 import { internalWrite } from "../registry/internal-write.ts";
@@ -118,11 +118,18 @@ export class DefinitionController implements Controller {
     if (!isTrue(crd, "Established")) {
       return await this.#release(name, "NeverEstablished", "resource was never established");
     }
-    const deletion = "CustomResource deletion is in progress";
-    await this.#terminating(name, "True", "InstanceDeletionInProgress", deletion);
+    const known = crd.status?.conditions.find(({ type }) => type === "Terminating");
+    if (known?.reason !== "InstanceDeletionCheck") {
+      const deletion = "CustomResource deletion is in progress";
+      await this.#terminating(name, "True", "InstanceDeletionInProgress", deletion);
+    }
     const left = await this.#deleteInstances(crd);
     if (left === 0) {
       return await this.#release(name, "InstanceDeletionCompleted", "removed all instances");
+    }
+    const since_ms = Date.parse(crd.metadata.deletionTimestamp ?? "");
+    if (this.#server.clock.now() - since_ms < INSTANCES_CHECK_MS) {
+      return { again_ms: INSTANCES_LEFT_MS };
     }
     const why = `could not confirm zero CustomResources remaining: ${left} have finalizers`;
     await this.#terminating(name, "True", "InstanceDeletionCheck", why);

@@ -1,9 +1,11 @@
-import type { Kind } from "@raft2kube/api/kind.ts";
+import { isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
 import { structOf } from "@raft2kube/api/schema.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { own } from "@raft2kube/std/own.ts";
 import type { ApiServer } from "./server.ts";
-import { methodNotAllowed, noSuchResource } from "@raft2kube/apimachinery/errors/catalog.ts";
+import {
+  methodNotAllowed, noSuchResource, notFound,
+} from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, noSuchPage } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
 import type { RequestInfo } from "../request/request-info.ts";
@@ -42,8 +44,12 @@ export async function serveResource(server: ApiServer, context: RequestContext):
   const resource = server.resources.find(info.group, info.version, info.resource) ??
     (await server.customResources.find(info.group, info.version, info.resource));
   if (resource === undefined) {
-    if (server.resources.kinds.some(({ group }) => group === info.group)) throw noSuchResource();
+    if (server.resources.builtIn.some(({ group }) => group === info.group)) throw noSuchResource();
     return noSuchPage();
+  }
+  if (!isBuiltIn(resource.kind)) {
+    if (!isInScope(resource, info)) return noSuchPage();
+    checkPart(resource, info);
   }
   checkScope(resource, info);
   const serve = info.subresource === "" ? verbOf(resource, info) : partOf(resource.kind, info);
@@ -57,6 +63,23 @@ export async function serveResource(server: ApiServer, context: RequestContext):
   if (resource.kind.deprecated !== undefined) context.warnings.push(resource.kind.deprecated);
   checkAccept(context, resource.kind, hasTable(resource, info));
   return await serve(server, resource, context);
+}
+
+/** Upstream's handler of custom resources passes on what is not in their scope: nobody has it. */
+function isInScope({ kind }: Resource, { namespace, verb }: RequestInfo): boolean {
+  return kind.namespaced === (namespace !== "") ||
+    (kind.namespaced && (verb === "list" || verb === "watch"));
+}
+
+/** Throws 404 or 405 for a part or a verb that a custom resource has not, in upstream's words. */
+function checkPart({ kind, subject }: Resource, { subresource, verb, name }: RequestInfo): void {
+  if (subresource === "") return;
+  const part = own(kind.subresources, subresource);
+  if (part === undefined) throw notFound(subject, name);
+  const verbs: readonly string[] = part.verbs;
+  if (verbs.includes(verb)) return;
+  const what = JSON.stringify(`${subject.name}.${subject.group}`);
+  throw methodNotAllowed(`${verb} is not supported on resources of kind ${what}`);
 }
 
 /** Subresources whose objects are created and not stored. */

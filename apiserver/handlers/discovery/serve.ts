@@ -63,7 +63,8 @@ export class Discovery {
     if (parts[0] === "api") return this.#server(parts, context) ?? nothingThere();
     if (parts[0] !== "apis") return undefined;
     const answer = this.#named(parts, context);
-    return answer ?? (this.#groups.some(({ name }) => name === parts[1]) ? nothingThere() : answer);
+    const isOurs = this.#resources.builtIn.some(({ group }) => group === parts[1]);
+    return answer ?? (isOurs ? nothingThere() : answer);
   }
 
   #server(parts: string[], context: RequestContext): Answer | undefined {

@@ -1,4 +1,4 @@
-import type { Kind, KubeObject, Printed } from "@raft2kube/api/kind.ts";
+import { isBuiltIn, type Kind, type KubeObject, type Printed } from "@raft2kube/api/kind.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
@@ -175,13 +175,17 @@ async function encodeList(
   if (negotiated.type === JSON_TYPE && !negotiated.pretty) {
     return await joinList(list);
   }
-  const items = list.items.length === 0 ? [] : new LazyList(parsed(list.items));
+  const items = list.items.length === 0 ? [] : new LazyList(parsed(list));
   return await encodeSliced({ ...headOf(list), items }, await formOf(negotiated));
 }
 
-function* parsed(bodies: readonly Buffer[]): Generator<unknown> {
-  for (const body of bodies) {
+function* parsed({ kind: of, items }: ObjectList): Generator<unknown> {
+  for (const body of items) {
     const item = parseExact(body.toString("utf8")) as KubeObject;
+    if (!isBuiltIn(of)) {
+      yield item;
+      continue;
+    }
     const { kind: _kind, apiVersion: _version, ...rest } = item;
     yield rest;
   }
@@ -190,7 +194,9 @@ function* parsed(bodies: readonly Buffer[]): Generator<unknown> {
 /** All of a list but its items. */
 function headOf(list: ObjectList): object {
   const { kind } = list;
-  return { kind: kind.listKind, apiVersion: apiVersionOf(kind), metadata: listMetadata(list) };
+  // Upstream's lists of custom resources have no type that would leave it out.
+  const metadata = { ...(isBuiltIn(kind) ? {} : { continue: "" }), ...listMetadata(list) };
+  return { kind: kind.listKind, apiVersion: apiVersionOf(kind), metadata };
 }
 
 const FIRST = Buffer.from("{");
@@ -203,8 +209,9 @@ async function joinList(list: ObjectList): Promise<Buffer> {
   const parts: Buffer[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)];
   const type = Buffer.from(typeMembers(list.kind));
   const slices = new Slices();
+  const typed = !isBuiltIn(list.kind);
   for (const [index, item] of list.items.entries()) {
-    parts.push(index > 0 ? NEXT : FIRST, withoutType(item, type));
+    parts.push(index > 0 ? NEXT : FIRST, typed ? item.subarray(1) : withoutType(item, type));
     if (slices.due) await slices.pause();
   }
   parts.push(LIST_END);
