@@ -1,6 +1,6 @@
 import { bodyOf, type FieldError, messageOfField } from "@raft2kube/api/errors.ts";
 import type { StatusCause } from "@raft2kube/api/gen/meta/v1.ts";
-import { ApiError } from "./api-error.ts";
+import { ApiError, type Status } from "./api-error.ts";
 
 /**
  * The subject of an error: the resource (`deployments`, `apps`) or the kind (`Deployment`, `apps`).
@@ -93,12 +93,13 @@ export function badRequest(message: string): ApiError {
 /** 405: the path is there, and does not take this method. */
 export function methodNotAllowed(
   message = "the server does not allow this method on the requested resource",
+  details: NonNullable<Status["details"]> = {},
 ): ApiError {
   return new ApiError({
     code: 405,
     reason: "MethodNotAllowed",
     message,
-    details: {},
+    details,
   });
 }
 

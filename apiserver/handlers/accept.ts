@@ -1,5 +1,7 @@
 import { isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
-import { notAcceptableBecause, notProduced } from "@raft2kube/apimachinery/errors/catalog.ts";
+import {
+  notAcceptable, notAcceptableBecause, notProduced,
+} from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
 import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { negotiate } from "../request/negotiate.ts";
@@ -24,6 +26,7 @@ export function checkAccept(context: RequestContext, kind: Kind, tables: boolean
   if (isBuiltIn(kind) || type !== PROTOBUF_TYPE || transform.as !== "object") return;
   // A Scale has a protobuf form, and so has the Status of a deletion.
   if (info.subresource === "scale" || info.verb === "delete") return;
+  if (info.verb === "watch") throw notAcceptable([JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE]);
   const list = COLLECTIONS.has(info.verb) ? "List" : "";
   throw notAcceptableBecause(`object *unstructured.Unstructured${list} does not implement the ` +
     "protobuf marshalling interface and cannot be encoded to a protobuf message");

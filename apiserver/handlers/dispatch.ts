@@ -79,7 +79,8 @@ function checkPart({ kind, subject }: Resource, { subresource, verb, name }: Req
   const verbs: readonly string[] = part.verbs;
   if (verbs.includes(verb)) return;
   const what = JSON.stringify(`${subject.name}.${subject.group}`);
-  throw methodNotAllowed(`${verb} is not supported on resources of kind ${what}`);
+  const details = { group: subject.group, kind: subject.name };
+  throw methodNotAllowed(`${verb} is not supported on resources of kind ${what}`, details);
 }
 
 /** Subresources whose objects are created and not stored. */

@@ -80,6 +80,8 @@ export function checkPreconditions(
   const { uid = "", resourceVersion = "", name = "" } = current.metadata;
   const { group, kind } = resource.kind;
   const mismatch = (what: string, asked: string, actual: string, why: string) =>
+    isDefinitions(resource.kind) ? conflict(resource.subject, name,
+      `Precondition failed: ${what} in precondition: ${asked}, ${what} in object meta: ${actual}`) :
     conflict(
       { group, name: kind },
       name,

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { isBuiltIn, type Kind, type KubeObject } from "@raft2kube/api/kind.ts";
 import { type Random, randomSuffix } from "@raft2kube/std/random.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -8,7 +8,8 @@ import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 export function settleNamespace(kind: Kind, object: KubeObject, namespace: string): void {
   const own = object.metadata.namespace ?? "";
   if (!kind.namespaced) {
-    if (own !== "") throw badRequest("namespace may not be set on a cluster-scoped object");
+    // Of a custom resource it is passed over (as upstream).
+    if (own !== "" && isBuiltIn(kind)) throw badRequest("namespace may not be set on a cluster-scoped object");
     delete object.metadata.namespace;
     return;
   }
