@@ -254,10 +254,17 @@ export const METRICS_WAIT_MS = 8_000;
 export const METRICS_IDLE_MS = 300_000;
 /** How long a new container runs before its start counts as a measurement (metrics-server's). */
 export const METRICS_FRESH_MS = 10_000;
+/**
+ * Bytes of a backend's answer at which no more is read until they are taken: less than the
+ * 64 KiB of one read have of content when they come in chunks of one byte.
+ */
+export const BACKEND_READ_BYTES = 8 * 1024;
 /** How long a kubelet may take for its metrics (metrics-server's). */
 export const METRICS_TIMEOUT_MS = 10_000;
 /** Bytes that are read of one kubelet: some 500 pods of 10 containers. */
 export const METRICS_BYTES_MAX = 8 * 1024 * 1024;
+/** Pieces in which they come: each costs time and memory, one of a single byte too. */
+export const METRICS_PIECES_MAX = 100_000;
 export const METRICS_CONTAINERS_MAX = 10_000;
 /** Kubelets that are scraped side by side. */
 export const METRICS_NODES_AT_ONCE_MAX = 16;

@@ -28,6 +28,8 @@ export const STREAM_CREATION_TIMEOUT_MS = 30_000;
 export const FLUSH_TIMEOUT_MS = 10_000;
 /** One message over WebSocket. */
 export const MESSAGE_BYTES = 1 << 20;
+/** Interim answers (1xx) of a server to one request; a few are usual. */
+export const INTERIM_ANSWERS_MAX = 16;
 /** One order to resize a terminal. */
 export const RESIZE_BYTES = 1_024;
 

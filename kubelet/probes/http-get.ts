@@ -1,6 +1,7 @@
 import http from "node:http";
 import https from "node:https";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
 import { GET_MS_MAX, PROBE_OUTPUT_BYTES_MAX } from "../limits.ts";
 import type { HttpTarget } from "./handler-address.ts";
 
@@ -45,6 +46,7 @@ export function httpGet(
       signal: AbortSignal.any(signals),
       headers: headerMap(headers, options.userAgent),
     });
+    boundInterimAnswers(request);
     const fail = (error: Error) => reject(new HttpGetError(target, error.message, error));
     request.on("error", fail);
     // A response that switches protocols is a response, although none was requested.

@@ -2,6 +2,7 @@ import { request as requestHttp, type IncomingHttpHeaders, type IncomingMessage 
 import { request as requestHttps } from "node:https";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
 import { RuntimeError } from "../errors.ts";
 import {
   REGISTRY_HEADER_BYTES,
@@ -48,6 +49,7 @@ function send(url: URL, { headers, clock, name, signal }: GetOptions): Promise<I
     maxHeaderSize: REGISTRY_HEADER_BYTES,
     ...(signal && { signal }),
   });
+  boundInterimAnswers(request);
   const timeout = clock.after(REGISTRY_TIMEOUT_MS, () => {
     failed(`no answer in ${REGISTRY_TIMEOUT_MS} ms`);
     request.destroy();

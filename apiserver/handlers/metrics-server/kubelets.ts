@@ -2,7 +2,8 @@ import { request, type RequestOptions } from "node:https";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { METRICS_BYTES_MAX, METRICS_TIMEOUT_MS } from "../../limits.ts";
+import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
+import { METRICS_BYTES_MAX, METRICS_PIECES_MAX, METRICS_TIMEOUT_MS } from "../../limits.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { ApiServer } from "../server.ts";
 import { addressOf, kubeletAgent } from "../subresources/kubelet.ts";
@@ -43,8 +44,10 @@ async function scrapeKubelet(place: RequestOptions, closing: AbortSignal): Promi
       answer.on("error", reject);
       answer.on("data", (chunk: Buffer) => {
         bytes += chunk.length;
-        if (bytes <= METRICS_BYTES_MAX) return void chunks.push(chunk);
-        const message = `/metrics/resource is longer than ${METRICS_BYTES_MAX} bytes`;
+        const fits = bytes <= METRICS_BYTES_MAX && chunks.length < METRICS_PIECES_MAX;
+        if (fits) return void chunks.push(chunk);
+        const message = `/metrics/resource is longer than ${METRICS_BYTES_MAX} bytes, ` +
+          `or comes in more than ${METRICS_PIECES_MAX} pieces`;
         outgoing.destroy(new ScrapeError("TooLarge", message));
       });
       answer.on("end", () => {
@@ -53,6 +56,7 @@ async function scrapeKubelet(place: RequestOptions, closing: AbortSignal): Promi
         reject(new ScrapeError("Refused", `/metrics/resource answered ${statusCode}`));
       });
     });
+    boundInterimAnswers(outgoing);
     outgoing.on("error", reject);
     outgoing.end();
   });

@@ -1,14 +1,19 @@
-import { request as httpRequest, type Agent as HttpAgent, type IncomingMessage } from "node:http";
+import {
+  request as httpRequest, type Agent as HttpAgent, type IncomingMessage, type RequestOptions,
+} from "node:http";
 import { request as httpsRequest, type Agent } from "node:https";
 import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
 import type { ApiServer } from "../server.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type Incoming, type RequestContext } from "../../request/context.ts";
+import { BACKEND_READ_BYTES } from "../../limits.ts";
 import { refusalText } from "./backend-refusal.ts";
+import { backendTurn, bodyInTurns } from "./backend-turns.ts";
 import { linkRewriting } from "./html-links.ts";
 
 const log = logger("apiserver");
@@ -74,10 +79,11 @@ export async function openBackend(
   context: RequestContext,
   backend: Backend,
 ): Promise<IncomingMessage> {
+  await backendTurn(context);
   const answer = await open(server, context, backend);
   const status = answer.statusCode ?? 502;
   if (status >= 300 && status < 400 && status !== 304 && backend.location === undefined) {
-    answer.resume();
+    answer.destroy();
     throw (backend.errors ?? usualErrors(backend)).redirected(status);
   }
   if (status >= 400 && backend.contentType !== undefined) throw await refusal(answer, status);
@@ -105,7 +111,7 @@ export async function forward(
   if (steps.length > 0) response.removeHeader("content-length");
   response.flushHeaders();
   try {
-    await pipeline([answer, ...steps, response as NodeJS.WritableStream]);
+    await pipeline([bodyInTurns(context, answer), ...steps, response as NodeJS.WritableStream]);
   } catch (thrown) {
     // One side went away in the middle: the other learns of it by the end of its connection.
     log.debug("a forwarded stream ended early", {
@@ -134,8 +140,11 @@ function open(
     const send = agent ? httpsRequest : httpRequest;
     const carries = backend.body === true && hasBody(context.request);
     const framing = carries && headers["content-length"] === undefined ? CHUNKED : {};
-    const given = { host, port, path, method, headers: { ...headers, ...framing } };
-    const request = send({ ...given, agent: agent as HttpAgent | undefined });
+    const request = send({
+      host, port, path, method, headers: { ...headers, ...framing },
+      agent: agent as HttpAgent | undefined, highWaterMark: BACKEND_READ_BYTES,
+    } as RequestOptions);
+    boundInterimAnswers(request);
     const end = () => request.destroy();
     context.signal.addEventListener("abort", end, { once: true });
     server.closing.addEventListener("abort", end, { once: true });

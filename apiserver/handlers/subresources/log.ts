@@ -6,6 +6,7 @@ import { type Answer, textAnswer } from "../../request/answer.ts";
 import { isWebSocket } from "../../authn/websocket-token.ts";
 import type { RequestContext } from "../../request/context.ts";
 import type { Resource } from "../../resource/resource.ts";
+import { bodyInTurns } from "./backend-turns.ts";
 import { type Backend, forward, openBackend } from "./forward.ts";
 import { kubeletAgent, placeIfAny } from "./kubelet.ts";
 import { sendOverWebSocket } from "./websocket-log.ts";
@@ -45,7 +46,8 @@ export async function serveLog(
     notBelieved: () => server.metrics.server.logNotBelieved(),
   };
   if (context.upgrade && isWebSocket(context.request)) {
-    await sendOverWebSocket(context, await openBackend(server, context, backend));
+    const answer = await openBackend(server, context, backend);
+    await sendOverWebSocket(context, bodyInTurns(context, answer));
   } else await forward(server, context, backend);
   return { type: "taken" };
 }

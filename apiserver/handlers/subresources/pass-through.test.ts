@@ -1,7 +1,7 @@
 import { createServer as createHttpServer, type Server } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { Agent, createServer as createHttpsServer, request } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { connect } from "node:tls";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -65,6 +65,7 @@ function listening(backend: Server): Server {
     const { method, url, headers } = incoming;
     asked.push(`${method} ${url}`);
     if (url === "/switch") return incoming.socket.write(SWITCH);
+    if (url === "/interim") return void floodInterim(incoming.socket);
     if (url === "/old") answer.writeHead(302, { location: "/new/?a=1", "set-cookie": "s=1" });
     else answer.setHeader("access-control-allow-origin", "*");
     if (url?.startsWith("/page")) {
@@ -81,6 +82,16 @@ function listening(backend: Server): Server {
     socket.pipe(socket);
   });
   return backend.listen(0, "127.0.0.1");
+}
+
+/** Sends interim answers until the client hangs up. */
+function floodInterim(socket: Socket): void {
+  const many = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1_000);
+  const more = () => {
+    while (!socket.destroyed && socket.write(many));
+  };
+  socket.on("drain", more).on("error", () => socket.destroy());
+  more();
 }
 
 async function pass(request: Incoming, response: Outgoing, upgrade: RequestContext["upgrade"]) {
@@ -148,6 +159,12 @@ it("a backend that switches protocols without being asked to gives an error", as
   toSecure = false;
   const { status, body } = await ask(`${PREFIX}/switch`);
   expect([status, body.toString()]).toEqual([503, expect.stringContaining("switches protocols")]);
+});
+
+it("a backend that sends interim answers without end gives an error", async () => {
+  toSecure = false;
+  const { status, body } = await ask(`${PREFIX}/interim`);
+  expect([status, body.toString()]).toEqual([503, expect.stringContaining("interim answers")]);
 });
 
 describe("a body is none of the requests behind it", () => {

@@ -5,12 +5,14 @@ import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
 import { protocolsWithoutToken } from "../../authn/websocket-token.ts";
 import type { ApiServer } from "../server.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { badRequest, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
 import { refusalText } from "./backend-refusal.ts";
+import { backendTurn } from "./backend-turns.ts";
 
 const log = logger("apiserver");
 
@@ -49,6 +51,7 @@ export async function tunnel(
 ): Promise<void> {
   const client = context.upgrade;
   if (client === undefined) throw badRequest("Upgrade request required");
+  await backendTurn(context);
   const { answer, socket, head } = await agree(context, end);
   // The response would frame the bytes that follow, so it is detached from the connection.
   context.response.detachSocket(client.socket as Socket);
@@ -78,6 +81,7 @@ function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
     const method = context.request.method ?? "POST";
     const init = { host, port, path, method, headers };
     const request = agent ? httpsRequest({ ...init, agent }) : httpRequest(init);
+    boundInterimAnswers(request);
     request.on("upgrade", (answer, socket, head) => {
       // Until both are joined, and after.
       socket.on("error", () => socket.destroy());

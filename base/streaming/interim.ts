@@ -1,0 +1,16 @@
+import type { ClientRequest } from "node:http";
+import { StreamingError } from "./errors.ts";
+import { INTERIM_ANSWERS_MAX } from "./limits.ts";
+
+/**
+ * Ends a request with an error when its server sends more than INTERIM_ANSWERS_MAX interim answers
+ * (1xx). There may be any number of them before the answer (RFC 9110, section 15.2), and Node reads
+ * them as fast as they come, at the cost of the event loop.
+ */
+export function boundInterimAnswers(request: ClientRequest): void {
+  let count = 0;
+  request.on("information", () => {
+    if (++count <= INTERIM_ANSWERS_MAX || request.destroyed) return;
+    request.destroy(new StreamingError(`more than ${INTERIM_ANSWERS_MAX} interim answers (1xx)`));
+  });
+}
