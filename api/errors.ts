@@ -50,7 +50,9 @@ function shown(value: unknown): string {
   if (value === undefined || value === null) return "null";
   if (typeof value === "string") return goQuoted(value);
   if (typeof value === "number") return numberText(value);
-  return typeof value === "boolean" ? String(value) : JSON.stringify(value);
+  if (typeof value === "boolean") return String(value);
+  return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (each) =>
+    `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** The size from which Go shows a float64 with an exponent. */

@@ -1,6 +1,6 @@
 /** The rules (x-kubernetes-validations) of a definition: that they compile, and what they cost. */
 import { type FieldError, forbidden, invalid } from "@raft2kube/api/errors.ts";
-import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import type { JSONSchemaProps, ValidationRule } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { escapeName } from "@raft2kube/cel/field-names.ts";
 import { declaredType, type DeclaredType, occurrencesMax } from "@raft2kube/cel/schema-types.ts";
 import {
@@ -119,9 +119,10 @@ export class RuleAudit {
   #checkExpressions(
     { rule, error, message, messageError, messageCost }: CompiledRule, where: string,
   ): FieldError[] {
-    const errors = error === undefined ? [] : [invalid(`${where}.rule`, rule, error)];
+    const value = goRule(rule);
+    const errors = error === undefined ? [] : [invalid(`${where}.rule`, value, error)];
     const at = `${where}.messageExpression`;
-    if (messageError !== undefined) errors.push(invalid(at, rule, messageError));
+    if (messageError !== undefined) errors.push(invalid(at, value, messageError));
     else if (message !== undefined) {
       errors.push(...this.#checkCost("messageExpression", at, messageCost));
     }
@@ -160,15 +161,24 @@ function excess(name: string, cost: bigint, limit: bigint): string {
     "maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)";
 }
 
+/** A rule as upstream's errors show it: Go's internal type has no names for JSON. */
+function goRule(rule: ValidationRule): Readonly<Record<string, unknown>> {
+  return {
+    Rule: rule.rule, Message: rule.message ?? "", MessageExpression: rule.messageExpression ?? "",
+    Reason: rule.reason ?? null, FieldPath: rule.fieldPath ?? "",
+    OptionalOldSelf: rule.optionalOldSelf ?? null,
+  };
+}
+
 /** A rule about a change needs values that correspond to old ones. */
 function checkOldSelf(
-  { rule, usesOld, error }: CompiledRule, place: RulePlace, where: string,
+  { rule, usesOld }: CompiledRule, place: RulePlace, where: string,
 ): FieldError[] {
   if (usesOld && place.uncorrelatable !== undefined) {
     return [invalid(`${where}.rule`, rule.rule, "oldSelf cannot be used on the uncorrelatable " +
       `portion of the schema within ${place.uncorrelatable}`)];
   }
-  if (usesOld || error !== undefined || rule.optionalOldSelf === undefined) return [];
+  if (usesOld || rule.optionalOldSelf === undefined) return [];
   return [invalid(`${where}.optionalOldSelf`, rule.optionalOldSelf,
     "may not be set if oldSelf is not used in rule")];
 }
