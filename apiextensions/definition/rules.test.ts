@@ -4,8 +4,8 @@ import type { JSONSchemaProps, ValidationRule } from "@raft2kube/api/gen/apiexte
 import { STRICT } from "./leniency.ts";
 import { validateSchema } from "./schema.ts";
 
-const ADVICE = "(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where " +
-  "arrays, maps, and strings are declared)";
+const ADVICE = "(try simplifying the rule, or adding maxItems, maxProperties, and maxLength " +
+  "where arrays, maps, and strings are declared)";
 
 function ruled(schema: JSONSchemaProps, ...rules: readonly ValidationRule[]): JSONSchemaProps {
   return { ...schema, "x-kubernetes-validations": [...rules] };

@@ -88,7 +88,7 @@ export class RuleAudit {
   #total = 0n;
   #expensive: { readonly path: string; readonly cost: bigint }[] = [];
 
-  /** Without `limitsEach` only the cost of all rules has a limit. */
+/** Checks the rules of a version, and adds up their costs. */
   constructor(limitsEach: boolean) {
     this.#limitsEach = limitsEach;
   }

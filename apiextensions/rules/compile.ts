@@ -11,7 +11,7 @@ import type { Structural } from "../structural.ts";
 /** One rule, compiled: its program, or the reason that there is none. */
 export interface CompiledRule {
   readonly rule: ValidationRule;
-  /** Undefined for an empty rule, and for one with an `error`. */
+/** A rule that was compiled: it has a program, or the reason that there is none. */
   readonly program?: Program;
   readonly error?: string;
   /** Whether the rule is about a change: it refers to `oldSelf`. */

@@ -262,7 +262,7 @@ class Run {
     const written = this.#message(compiled, variables);
     if (written.fatal !== undefined) {
       this.left = -1;
-      return [invalid(place, schema.type, written.fatal)];
+      return [invalid(place, schema.type ?? "", written.fatal)];
     }
     const ready = (rule.message ?? "") === "" ? `failed rule: ${ruleText(rule)}` : ruleText(rule);
     const detail = written.text ?? ready;
@@ -312,7 +312,7 @@ class Run {
   }
 
   #add(path: string, { schema }: RuleNode, detail: string): void {
-    this.errors.push(invalid(path === "" ? ROOT : path, schema.type, detail));
+    this.errors.push(invalid(path === "" ? ROOT : path, schema.type ?? "", detail));
   }
 
   #stop(path: string, node: RuleNode, detail: string): void {
