@@ -88,7 +88,7 @@ export class RuleAudit {
   #total = 0n;
   #expensive: { readonly path: string; readonly cost: bigint }[] = [];
 
-/** Checks the rules of a version, and adds up their costs. */
+  /** Limits the cost of all rules; with `limitsEach` that of each rule as well. */
   constructor(limitsEach: boolean) {
     this.#limitsEach = limitsEach;
   }

@@ -11,7 +11,7 @@ import type { Structural } from "../structural.ts";
 /** One rule, compiled: its program, or the reason that there is none. */
 export interface CompiledRule {
   readonly rule: ValidationRule;
-/** A rule that was compiled: it has a program, or the reason that there is none. */
+  /** The program; an empty rule and one with an `error` have none. */
   readonly program?: Program;
   readonly error?: string;
   /** Whether the rule is about a change: it refers to `oldSelf`. */
