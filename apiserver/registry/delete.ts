@@ -79,15 +79,18 @@ export function checkPreconditions(
 ): void {
   const { uid = "", resourceVersion = "", name = "" } = current.metadata;
   const { group, kind } = resource.kind;
-  const mismatch = (what: string, asked: string, actual: string, why: string) =>
-    isDefinitions(resource.kind) ? conflict(resource.subject, name,
-      `Precondition failed: ${what} in precondition: ${asked}, ${what} in object meta: ${actual}`) :
-    conflict(
+  const mismatch = (what: string, asked: string, actual: string, why: string) => {
+    if (isDefinitions(resource.kind)) {
+      const compared = `${what} in precondition: ${asked}, ${what} in object meta: ${actual}`;
+      return conflict(resource.subject, name, `Precondition failed: ${compared}`);
+    }
+    return conflict(
       { group, name: kind },
       name,
       `the ${what} in the precondition (${asked}) does not match the ${what} in record ` +
         `(${actual}). The object might have been ${why}`,
     );
+  };
   if (request.uid !== undefined && request.uid !== uid) {
     throw mismatch("UID", request.uid, uid, "deleted and then recreated");
   }
