@@ -9,7 +9,9 @@ export function settleNamespace(kind: Kind, object: KubeObject, namespace: strin
   const own = object.metadata.namespace ?? "";
   if (!kind.namespaced) {
     // Of a custom resource it is passed over (as upstream).
-    if (own !== "" && isBuiltIn(kind)) throw badRequest("namespace may not be set on a cluster-scoped object");
+    if (own !== "" && isBuiltIn(kind)) {
+      throw badRequest("namespace may not be set on a cluster-scoped object");
+    }
     delete object.metadata.namespace;
     return;
   }
