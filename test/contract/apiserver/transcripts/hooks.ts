@@ -55,7 +55,7 @@ interface Review {
 
 export async function startHooks(): Promise<Hooks> {
   const now_ms = Date.now();
-  const ca = await createCa({ commonName: "hooks", days: 1, now_ms });
+  const ca = await createCa({ commonName: "hooks-ca", days: 1, now_ms });
   const names = { dnsNames: ["localhost"], ipAddresses: ["127.0.0.1"] };
   const subject = { commonName: "hooks", days: 1, usages: ["server" as const], ...names };
   const served = new Map<string, Serving>();

@@ -61,8 +61,10 @@ async function playSteps(
     if (method === "sign") answer = recorder.sign(sent.body as object);
     else if (method === "let") answer = sent.body;
     else if (method === "serve") hooks!.serve(path, sent.body as Serving);
-    else if (method === "received") recorder.note(`received ${path}`, hooks!.received(path));
-    else if (until === undefined) answer = await ask();
+    else if (method === "received") {
+      const requests = hooks!.received(path);
+      if (isRecorded) recorder.note(`received ${path}`, requests);
+    } else if (until === undefined) answer = await ask();
     else if (isRecorded) throw new TranscriptError(`${request}: what is repeated has no answer`);
     else {
       const isReached = async () => contains((answer = await ask()), until);
