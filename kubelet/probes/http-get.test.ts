@@ -33,6 +33,11 @@ test.each([
   await expect(ask(answer)).rejects.toThrow("context deadline exceeded");
 });
 
+test("more interim answers than are usual are an error", async () => {
+  const answer = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1_000);
+  await expect(ask(answer)).rejects.toThrow("more than 16 interim answers");
+});
+
 test("what is no HTTP is an error", async () => {
   await expect(ask("no HTTP\r\n\r\n")).rejects.toThrow(/Parse Error/);
 });

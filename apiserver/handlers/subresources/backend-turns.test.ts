@@ -1,11 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { Incoming } from "../../request/context.ts";
 import { bodyInTurns } from "./backend-turns.ts";
 
 const PIECES = 1_000;
+const nextTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
 /** A context of a user, and a body that never ends: each read finds many pieces of one byte. */
 const asker = (name: string) => ({
@@ -23,7 +23,7 @@ test("what has come of an answer is one piece", async () => {
   expect(first?.length).toBeGreaterThanOrEqual(PIECES);
 });
 
-test("a turn of the event loop takes one read, and another owner's comes after the next", async () => {
+test("a turn of the event loop takes one read, in rotation over the owners", async () => {
   const reads: string[] = [];
   const bodies = ["a", "a", "a", "a", "a", "a", "b"].map((name) => {
     return bodyInTurns(asker(name), endless()).on("data", () => reads.push(name));

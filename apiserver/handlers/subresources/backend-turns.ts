@@ -24,7 +24,8 @@ export async function backendTurn(context: Asker): Promise<void> {
  * it waits for its turn; BACKEND_READ_BYTES bounds what has come by then.
  */
 export function bodyInTurns(context: Asker, answer: IncomingMessage): Readable {
-  return Readable.from(partsInTurns(context, answer));
+  // Readers get the error too.
+  return Readable.from(partsInTurns(context, answer)).on("error", () => answer.destroy());
 }
 
 async function* partsInTurns(context: Asker, answer: IncomingMessage): AsyncGenerator<Buffer> {
