@@ -51,21 +51,25 @@ export function structuralOf(props: JSONSchemaProps, intOrString = true): Struct
     preserves: props["x-kubernetes-preserve-unknown-fields"] === true,
     embedded: props["x-kubernetes-embedded-resource"] === true,
     intOrString: intOrString && props["x-kubernetes-int-or-string"] === true,
-    properties: properties && new Map(Object.entries(properties).map(
-      ([name, each]) => [name, make(each)])),
-    items: isSchema(items) ? make(items) : undefined,
-    additional: isSchema(additionalProperties)
-      ? make(additionalProperties) : additionalProperties,
-    default: props.default ?? undefined,
-    listType: props["x-kubernetes-list-type"],
-    listKeys: props["x-kubernetes-list-map-keys"],
-    mapType: props["x-kubernetes-map-type"],
-    rules: props["x-kubernetes-validations"],
-    allOf: all(props.allOf), anyOf: all(props.anyOf), oneOf: all(props.oneOf),
-    not: props.not && make(props.not),
   };
-  for (const name of VALUE_RULES) node[name] = props[name];
-  for (const [name, value] of Object.entries(node)) if (value === undefined) delete node[name];
+  const set = (name: string, value: unknown): void => {
+    if (value !== undefined) node[name] = value;
+  };
+  for (const name of VALUE_RULES) set(name, props[name]);
+  set("properties", properties && new Map(Object.entries(properties).map(
+    ([name, each]) => [name, make(each)])));
+  set("items", isSchema(items) ? make(items) : undefined);
+  set("additional", isSchema(additionalProperties)
+    ? make(additionalProperties) : additionalProperties);
+  set("default", props.default ?? undefined);
+  set("listType", props["x-kubernetes-list-type"]);
+  set("listKeys", props["x-kubernetes-list-map-keys"]);
+  set("mapType", props["x-kubernetes-map-type"]);
+  set("rules", props["x-kubernetes-validations"]);
+  set("allOf", all(props.allOf));
+  set("anyOf", all(props.anyOf));
+  set("oneOf", all(props.oneOf));
+  set("not", props.not && make(props.not));
   return node as unknown as Structural;
 }
 

@@ -1,6 +1,6 @@
 /** Checks texts and numbers against a schema, in upstream's words. */
 import { floatText, invalid, numberText, tooLong } from "@raft2kube/api/errors.ts";
-import { RE2JS } from "re2js";
+import { compileRegex } from "@raft2kube/cel/regex.ts";
 import type { Findings } from "./findings.ts";
 import { hasFormat } from "./formats.ts";
 import type { Structural } from "./structural.ts";
@@ -16,7 +16,7 @@ export function checkString(
   else if (minLength !== undefined && length < minLength) {
     found.add(invalid(at, value, `${at} in body should be at least ${minLength} chars long`));
   } else if (pattern !== "") {
-    const wrong = complaintOf(schema, value);
+    const wrong = complaintOf(pattern, value);
     if (wrong !== undefined) found.add(invalid(at, value, `${at} in body should match '${wrong}'`));
   }
   const format = formatOf(schema);
@@ -33,25 +33,10 @@ function runesOf(text: string): number {
   return count;
 }
 
-type Pattern = RE2JS | { readonly wrong: string };
-
-const compiled = new WeakMap<Structural, Pattern>();
-
-/** Compiles a pattern as RE2 does: matching takes linear time. */
-export function compilePattern(pattern: string): Pattern {
-  try {
-    return RE2JS.compile(pattern);
-  } catch (thrown) {
-    if (!(thrown instanceof Error)) throw thrown;
-    return { wrong: thrown.message };
-  }
-}
-
-function complaintOf(schema: Structural, value: string): string | undefined {
-  let known = compiled.get(schema);
-  if (known === undefined) compiled.set(schema, known = compilePattern(schema.pattern!));
-  if ("wrong" in known) return `${schema.pattern}, but pattern is invalid: ${known.wrong}`;
-  return known.test(value) ? undefined : schema.pattern;
+function complaintOf(pattern: string, value: string): string | undefined {
+  const compiled = compileRegex(pattern);
+  if (typeof compiled === "string") return `${pattern}, but pattern is invalid: ${compiled}`;
+  return compiled.test(value) ? undefined : pattern;
 }
 
 const INT32_MAX = 2 ** 31 - 1;

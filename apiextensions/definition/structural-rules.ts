@@ -4,7 +4,7 @@ import {
   type FieldError, forbidden, invalid, messageOfField, required,
 } from "@raft2kube/api/errors.ts";
 import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
-import { compilePattern } from "../validate-scalars.ts";
+import { compileRegex } from "@raft2kube/cel/regex.ts";
 import { additionalSchema, itemSchema } from "./walk.ts";
 
 type Schema = JSONSchemaProps;
@@ -149,10 +149,10 @@ function checkValues(
   for (const [at, each] of allOf.entries()) check(each, `allOf[${at}]`, skipFirst && at === 0);
   for (const [at, each] of oneOf.entries()) check(each, `oneOf[${at}]`);
   if (not !== undefined) check(not, "not");
-  const compiled = pattern === "" ? {} : compilePattern(pattern);
-  if ("wrong" in compiled) {
+  const compiled = pattern === "" ? undefined : compileRegex(pattern);
+  if (typeof compiled === "string") {
     errors.push(invalid(`${path}.pattern`, pattern,
-      `must be a valid regular expression, but isn't: ${compiled.wrong}`));
+      `must be a valid regular expression, but isn't: ${compiled}`));
   }
 }
 
