@@ -102,7 +102,9 @@ function validateWebhook(
   return [...errors, ...validateReviewVersions(conversionReviewVersions, leniency)];
 }
 
-function validateReviewVersions(versions: readonly string[], leniency: WebhookLeniency): FieldError[] {
+function validateReviewVersions(
+  versions: readonly string[], leniency: WebhookLeniency,
+): FieldError[] {
   const path = "spec.conversion.conversionReviewVersions";
   if (versions.length === 0) return [required(path)];
   const errors = versions.flatMap((version, index) => (versions.indexOf(version) < index

@@ -247,5 +247,6 @@ function validateRulePath(
   const errors = text.trim() === ""
     ? [invalid(at, text, "must be non-empty if specified")] : [];
   if (BREAK.test(text)) errors.push(invalid(at, text, "must not contain line breaks"));
-  return "wrong" in followed(text) ? [...errors, invalid(at, text, "must be a valid path")] : errors;
+  if ("wrong" in followed(text)) errors.push(invalid(at, text, "must be a valid path"));
+  return errors;
 }
