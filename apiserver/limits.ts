@@ -223,9 +223,9 @@ export const LEGACY_RECORD_AGAIN_MS = 1_800_000;
 export const FLOW_CONTROL_MEND_MS = 60_000;
 /** The pause before a periodic task is retried after a failure. */
 export const ROUND_RETRY_MS = 1_000;
-/** Custom resources that are deleted with their definition are looked for again after this time. */
+/** Pause until the next look for instances of a definition that is being deleted. */
 export const INSTANCES_LEFT_MS = 1_000;
-/** After this time a definition's status says that instances are left (upstream's). */
+/** Interval of looking again for instances of a definition that is being deleted. */
 export const INSTANCES_CHECK_MS = 60_000;
 /** Definitions whose instances are deleted side by side. */
 export const INSTANCES_WORKERS = 4;

@@ -22,7 +22,7 @@ const AT_ROOT_WITH_STATUS = [
   "x-kubernetes-preserve-unknown-fields", "x-kubernetes-validations",
 ];
 
-/** What a version's schema is checked by. */
+/** Options of the checks of a version's schema. */
 interface SchemaOptions {
   readonly hasStatus: boolean;
   readonly structural: boolean;
@@ -79,7 +79,7 @@ function goName(name: string): string {
 /** Where a schema stands. */
 interface Context {
   readonly root: boolean;
-  /** Inside of apiVersion, kind or metadata of a resource. */
+  /** Whether this place lies inside apiVersion, kind or metadata of a resource. */
   readonly insideMeta: boolean;
   /** Why there may be no default here. */
   readonly noDefaults: string | undefined;

@@ -65,7 +65,7 @@ export async function serveResource(server: ApiServer, context: RequestContext):
   return await serve(server, resource, context);
 }
 
-/** Upstream's handler of custom resources passes on what is not in their scope: nobody has it. */
+/** Upstream's handler of custom resources passes on what is not in their scope, to a 404. */
 function isInScope({ kind }: Resource, { namespace, verb }: RequestInfo): boolean {
   return kind.namespaced === (namespace !== "") ||
     (kind.namespaced && (verb === "list" || verb === "watch"));

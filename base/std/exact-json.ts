@@ -27,8 +27,8 @@ export function parseExact(text: string): unknown {
 
 /** The exact value of a number; other values as they are. */
 export function exact(_key: string, value: unknown, { source }: { source?: string }): unknown {
-  if (typeof value !== "number" || source === undefined || Number.isSafeInteger(value)) return value;
-  if (!INTEGER.test(source)) return value;
+  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
+  if (source === undefined || !INTEGER.test(source)) return value;
   const whole = BigInt(source);
   return BigInt.asIntN(64, whole) === whole ? whole : value;
 }

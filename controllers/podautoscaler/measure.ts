@@ -1,30 +1,14 @@
 import type {
-  HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget,
+  HorizontalPodAutoscaler, MetricSpec, MetricTarget,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
-import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
 import { formatQuantity, milliValueOf, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { MetricError } from "./metric-error.ts";
 import type { MetricAnswer } from "./metrics-api.ts";
 import { readOther } from "./other-metrics.ts";
 import { metricsOf } from "./pod-metrics.ts";
+import type { Answered, Measured, Reading } from "./reading.ts";
 import { proposeByAverage, proposeByUtilization, type Question, type Tolerances } from
   "./replicas.ts";
-import type { AutoscalerSettings } from "../autoscaler-settings.ts";
-
-/** The answer of the metrics API for the pods of one workload, or why there is none. */
-export type Answered = { readonly items: readonly PodMetrics[] } | { readonly error: string };
-
-/** All that a proposal needs but the metric's own words. */
-export type Measured = Pick<Question, "pods" | "currentReplicas" | "now_ms"> & {
-  readonly answered: Answered;
-  readonly settings: AutoscalerSettings;
-};
-
-/** The result of one metric of an autoscaler. */
-export type Reading =
-  | { readonly replicas: number; readonly name: string; readonly status: MetricStatus }
-  /** `message` without, `whole` with the prefix that distinguishes several metrics. */
-  | { readonly failed: string; readonly message: string; readonly whole: string };
 
 const RESOURCE_API = "unable to fetch metrics from resource metrics API";
 

@@ -2,9 +2,9 @@ import type { HorizontalPodAutoscaler, MetricSpec } from
   "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import { formatQuantity, milliValueOf } from "@raft2kube/std/quantity.ts";
-import type { Measured, Reading } from "./measure.ts";
 import { MetricError } from "./metric-error.ts";
 import type { MetricAnswer, MetricValue } from "./metrics-api.ts";
+import type { Measured, Reading } from "./reading.ts";
 import { proposeByAverage, proposeByRatio, proposePerPod, type Tolerances } from "./replicas.ts";
 
 /** A metric, the answer of its API, and the pods that it is to scale. */

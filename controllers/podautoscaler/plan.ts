@@ -5,7 +5,8 @@ import type {
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { AUTOSCALER_METRICS_MAX } from "../limits.ts";
 import { beginHistory, type History } from "./history.ts";
-import { type Answered, readMetric, type Reading } from "./measure.ts";
+import { readMetric } from "./measure.ts";
+import type { Answered, Reading } from "./reading.ts";
 import type { MetricAnswer } from "./metrics-api.ts";
 import { normalize } from "./normalize.ts";
 import type { AutoscalerSettings } from "../autoscaler-settings.ts";

@@ -20,7 +20,7 @@ import { closeAll, startLoop } from "../loop.ts";
 import { WriteTracker } from "../write-tracker.ts";
 import { applyPlan, type AutoscalerControl, writeFailedScale } from "./apply.ts";
 import type { History } from "./history.ts";
-import type { Answered } from "./measure.ts";
+import type { Answered } from "./reading.ts";
 import { AUTOSCALER_METRICS_MAX } from "../limits.ts";
 import { MetricsApi } from "./metrics-api.ts";
 import { type AutoscalerPlan, needsMetrics, planAutoscaler, type Selected } from "./plan.ts";
