@@ -23,7 +23,7 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
     "StorageVersionMigration is beta and off by default upstream",
   "storageversion-garbage-collector-controller": "StorageVersion is alpha",
   "validatingadmissionpolicy-status-controller":
-    "admission does not call ValidatingAdmissionPolicies yet",
+    "the API server checks policies itself, since it has their kinds",
 };
 
 /** Upstream's earlier names, by which command lines still call controllers. */
