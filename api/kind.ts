@@ -24,6 +24,11 @@ export interface StrategyContext {
   /** The server's time, that defaults such as `lastTransitionTime` are taken from. */
   readonly now_ms: number;
   readonly user?: RequestUser;
+  /**
+   * Steps of expressions above which a check throws StepsExceededError (package cel), so that the
+   * write is repeated where it blocks no other; without it the rules' own limits hold alone.
+   */
+  readonly steps_max?: number | undefined;
 }
 
 export interface RequestUser {

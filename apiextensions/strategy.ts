@@ -2,7 +2,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { type FieldError, invalid } from "@raft2kube/api/errors.ts";
 import type { CustomResourceSubresourceScale } from "@raft2kube/api/gen/apiextensions/v1.ts";
-import type { KubeObject, Strategy, UpdateStrategy } from "@raft2kube/api/kind.ts";
+import type {
+  KubeObject, Strategy, StrategyContext, UpdateStrategy,
+} from "@raft2kube/api/kind.ts";
 import { validateMetadata, validateMetadataUpdate } from "@raft2kube/api/validation/metadata.ts";
 import { dnsSubdomain, qualifiedName } from "@raft2kube/api/validation/names.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
@@ -28,9 +30,13 @@ export interface Parts {
   rules(): CheckRules | undefined;
 }
 
-/** Evaluates the rules about an object, with the old one on update. */
+/**
+ * Evaluates the rules about an object, with the old one on update. Throws StepsExceededError when
+ * they take more than `steps_max` together.
+ */
 export type CheckRules = (
   object: KubeObject, old: KubeObject | undefined, pair: Correlated | undefined,
+  steps_max: number | undefined,
 ) => FieldError[];
 
 type Fields = KubeObject & { status?: unknown };
@@ -46,7 +52,7 @@ export function customStrategy(parts: Parts): Strategy<KubeObject> {
       object.metadata.generation = 1;
     },
     prepareUpdate: (object, old) => prepareUpdate(parts, object, old),
-    validateCreate(object) {
+    validateCreate(object, context) {
       const wrongType = validateType(parts, object);
       const errors = wrongType.length > 0 ? wrongType : [
         ...validateMetadata(object.metadata, parts.namespaced, dnsSubdomain, "metadata", "any"),
@@ -56,9 +62,9 @@ export function customStrategy(parts: Parts): Strategy<KubeObject> {
       ];
       errors.push(...validateEmbedded(parts.schema(), object));
       errors.push(...validateLists(parts.schema(), object));
-      return withRules(parts, errors, object);
+      return withRules(parts, context, errors, object);
     },
-    validateUpdate(object, old) {
+    validateUpdate(object, old, context) {
       const pair = pairOf(parts, object, old);
       const errors = updateErrors(parts, object, old, () => [
         ...validateSchema(parts, object, pair),
@@ -67,7 +73,7 @@ export function customStrategy(parts: Parts): Strategy<KubeObject> {
       ]);
       errors.push(...validateEmbedded(parts.schema(), object));
       errors.push(...validateNewLists(parts, object, old));
-      return withRules(parts, errors, object, old, pair);
+      return withRules(parts, context, errors, object, old, pair);
     },
     warnings: finalizerWarnings,
   };
@@ -88,7 +94,7 @@ export function customStatusStrategy(parts: Parts): UpdateStrategy<KubeObject> {
       if (status === undefined) delete (object as Fields).status;
       else (object as Fields).status = status;
     },
-    validateUpdate(object, old) {
+    validateUpdate(object, old, context) {
       const pair = pairOf(parts, object, old);
       const schema = parts.schema()?.properties?.get("status");
       const { status } = object as Fields;
@@ -98,7 +104,7 @@ export function customStatusStrategy(parts: Parts): UpdateStrategy<KubeObject> {
         ...validateScaleStatus(parts.scale, object),
       ]);
       errors.push(...validateNewLists(parts, object, old));
-      return withRules(parts, errors, object, old, pair);
+      return withRules(parts, context, errors, object, old, pair);
     },
   };
 }
@@ -159,7 +165,8 @@ const BLOCKING: ReadonlySet<string> = new Set([
 ]);
 
 function withRules(
-  parts: Parts, errors: FieldError[], object: KubeObject, old?: KubeObject, pair?: Correlated,
+  parts: Parts, { steps_max }: StrategyContext, errors: FieldError[], object: KubeObject,
+  old?: KubeObject, pair?: Correlated,
 ): FieldError[] {
   const check = parts.rules();
   if (check === undefined) return errors;
@@ -167,7 +174,7 @@ function withRules(
     return [...errors, invalid(ROOT, null, "some validation rules were not checked because the " +
       "object was invalid; correct the existing errors to complete validation")];
   }
-  return [...errors, ...check(object, old, pair)];
+  return [...errors, ...check(object, old, pair, steps_max)];
 }
 
 const STANDARD_FINALIZERS = ["orphan", "foregroundDeletion", "kubernetes"];

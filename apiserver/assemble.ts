@@ -2,6 +2,7 @@ import type { BuiltInKind } from "@raft2kube/api/kind.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { definitionKind } from "@raft2kube/apiextensions/definition/kind.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { EVALUATION_STEPS_MAX } from "@raft2kube/cel/limits.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { Admission } from "./admission/chain.ts";
 import { NO_CONFIGURATION } from "./admission/configuration.ts";
@@ -96,6 +97,7 @@ export async function assemble(
     const aggregation = await Aggregation.follow({ options, resources, clock, random, closing });
     stops.unshift(...[scraper, webhooks.connections, aggregation].map((one) => () => one.close()));
     const server: Assembled = {
+      steps_max: EVALUATION_STEPS_MAX,
       ...{ options, clock, random, etcd, resources, customResources, policy, roles, closing },
       authenticator: authenticatorOf(options, {
         verifier, removedNodes, metrics, bootstrap: { audiences, resources, clock },

@@ -44,6 +44,7 @@ export interface EvaluateLimits {
 export interface Evaluation {
   readonly value: Outcome;
   readonly cost: number;
+  readonly steps: number;
 }
 
 export type Compiled =
@@ -75,10 +76,10 @@ export class Program {
     const state = new State(variables, costMax, stepsMax);
     try {
       const value = this.#step(state);
-      return { value, cost: state.cost };
+      return { value, cost: state.cost, steps: state.steps };
     } catch (thrown) {
-      if (thrown instanceof CostExceededError) return { value: COST_EXCEEDED, cost: state.cost };
-      throw thrown;
+      if (!(thrown instanceof CostExceededError)) throw thrown;
+      return { value: COST_EXCEEDED, cost: state.cost, steps: state.steps };
     }
   }
 

@@ -22,11 +22,12 @@ export class State {
   /** Values of iteration variables and accumulators, by the slots that the planner gave them. */
   readonly locals: (Outcome | undefined)[] = [];
   cost = 0;
+  /** Steps counted so far. */
+  steps = 0;
   readonly #variables: Variables;
   readonly #computed = new Map<string, Outcome>();
   readonly #costMax: number;
   readonly #stepsMax: number;
-  #steps = 0;
 
   constructor(variables: Variables, costMax: number, stepsMax: number) {
     this.#variables = variables;
@@ -42,8 +43,8 @@ export class State {
 
   /** Counts steps. Throws StepsExceededError above their limit. */
   count(steps: number): void {
-    this.#steps += steps;
-    if (this.#steps > this.#stepsMax) throw new StepsExceededError(this.#stepsMax);
+    this.steps += steps;
+    if (this.steps > this.#stepsMax) throw new StepsExceededError(this.#stepsMax);
   }
 
   variable(name: string): Outcome {

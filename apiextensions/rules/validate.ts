@@ -37,7 +37,8 @@ export interface RuleNode {
 /** Compiles all rules of a schema, and checks objects by them; undefined when it has none. */
 export function ruleCheck(schema: Structural): CheckRules | undefined {
   const node = hasRules(schema) ? ruleNode(schema) : undefined;
-  return node && ((object, old, pair) => checkRules(node, object, old, pair).errors);
+  return node && ((object, old, pair, steps_max) =>
+    checkRules(node, object, old, pair, { ...LIMITS, steps_max }).errors);
 }
 
 /** Compiles the rules of a schema and of all below. */
@@ -97,11 +98,16 @@ export interface RuleLimits {
   /** The cost of one evaluation, and of all about one object. */
   readonly ruleCost: number;
   readonly totalCost: number;
+  /** Steps of all evaluations about one object. */
+  readonly steps_max?: number | undefined;
 }
 
 const LIMITS: RuleLimits = { ruleCost: RULE_COST_MAX, totalCost: RULES_COST_MAX };
 
-/** Returns the errors of a value and the cost that was left, negative when it ran out. */
+/**
+ * Returns the errors of a value and the cost that was left, negative when it ran out. Throws
+ * StepsExceededError when there are more than `steps_max`.
+ */
 export function checkRules(
   node: RuleNode, value: unknown, old: unknown, pair: Correlated | undefined,
   limits = LIMITS, path = "",
@@ -153,10 +159,12 @@ class Run {
   readonly errors: FieldError[] = [];
   left: number;
   readonly #ruleCost: number;
+  #steps: number;
 
-  constructor({ ruleCost, totalCost }: RuleLimits) {
+  constructor({ ruleCost, totalCost, steps_max = Infinity }: RuleLimits) {
     this.left = totalCost;
     this.#ruleCost = ruleCost;
+    this.#steps = steps_max;
   }
 
   check(node: RuleNode, path: string, value: unknown, old: unknown, ratchet: Ratchet): void {
@@ -238,15 +246,17 @@ class Run {
   /** The result within the limits; undefined when the cost of all is used up. */
   #evaluate(program: Program, variables: Variables): Outcome | undefined {
     try {
-      const { value, cost } = program.evaluate(variables, {
-        costMax: this.#ruleCost, stepsMax: RULE_STEPS_MAX,
+      const { value, cost, steps } = program.evaluate(variables, {
+        costMax: this.#ruleCost, stepsMax: Math.min(RULE_STEPS_MAX, this.#steps),
       });
+      this.#steps -= steps;
       if (cost > this.left) return undefined;
       this.left -= cost;
       return value;
     } catch (thrown) {
       // A call that was not made, as it would have cost more than a rule may.
-      if (thrown instanceof StepsExceededError) return new ErrorValue(COST_EXCEEDED);
+      const isFinal = this.#steps >= RULE_STEPS_MAX;
+      if (thrown instanceof StepsExceededError && isFinal) return new ErrorValue(COST_EXCEEDED);
       throw thrown;
     }
   }

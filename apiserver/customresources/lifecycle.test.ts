@@ -72,4 +72,28 @@ describe("custom resources", () => {
     const service = "/apis/apiregistration.k8s.io/v1/apiservices/v1.stable.example.com";
     expect((await json(service)).status).toBe(200);
   });
+
+  it("have rules that are much work checked in the thread of large requests", async () => {
+    const rule = "self.all(a, self.all(b, a + 0 * b <= 500))";
+    const list = {
+      type: "array", maxItems: 200, items: { type: "integer" },
+      "x-kubernetes-validations": [{ rule, message: "no number is above 500" }],
+    };
+    const schema = { type: "object", properties: { list } };
+    await define(ask, definitionOf("pairs", "Pair", { schema: { openAPIV3Schema: schema } }));
+    const pairs = TABS.replace("crontabs", "pairs");
+    const pair = (name: string, length: number, last: number) => ({
+      apiVersion: "stable.example.com/v1", kind: "Pair", metadata: { name },
+      list: [...Array.from({ length }, (_item, index) => index), last],
+    });
+    const offloaded = async () =>
+      Number(/^r2k_large_requests_total (\d+)/m.exec((await ask("/metrics")).body)?.[1]);
+    expect((await json(pairs, "POST", pair("few", 10, 1))).status).toBe(201);
+    expect(await offloaded()).toBe(0);
+    expect((await json(pairs, "POST", pair("many", 199, 1))).status).toBe(201);
+    const refused = await json(pairs, "POST", pair("wrong", 199, 501));
+    expect([refused.status, refused.body.message]).toEqual([422,
+      'Pair.stable.example.com "wrong" is invalid: list: Invalid value: no number is above 500']);
+    expect(await offloaded()).toBe(2);
+  });
 });

@@ -1,4 +1,5 @@
 import { exposition } from "@raft2kube/observe/exposition.ts";
+import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { openidConfiguration, openidKeys } from "../handlers/openid.ts";
 import type { ApiServer } from "../handlers/server.ts";
@@ -37,8 +38,7 @@ const GET_ALONE = /^\/(version|apis?)(\/|$)/;
 export function routes(server: ApiServer, routed: Routes): Dispatch {
   return async (context) => {
     if (context.info.resourceRequest) {
-      const large = await routed.large.serve(context);
-      return large ?? (await serveResource(server, context));
+      return await serveObjects(server, routed.large, context);
     }
     const health = await routed.health.serve(context);
     if (health !== undefined) return health;
@@ -53,6 +53,18 @@ export function routes(server: ApiServer, routed: Routes): Dispatch {
       noSuchPage()
     );
   };
+}
+
+/** Serves a request for objects, in the thread of large requests if it blocked others here. */
+async function serveObjects(
+  server: ApiServer, large: LargeRequests, context: RequestContext,
+): Promise<Answer> {
+  try {
+    return (await large.serve(context)) ?? (await serveResource(server, context));
+  } catch (thrown) {
+    if (!(thrown instanceof StepsExceededError)) throw thrown;
+    return await large.repeat(context);
+  }
 }
 
 async function servePath(

@@ -39,7 +39,19 @@ export class LargeRequests {
     const { group, version, resource: plural } = context.info;
     const resource = this.#server.resources.find(group, version, plural);
     const body = resource && (await bodyIfLarge(context, resource));
-    if (body === undefined) return undefined;
+    return body === undefined ? undefined : await this.#serve(context, body);
+  }
+
+  /**
+   * Returns the thread's answer to a write whose expressions take more steps than the event loop
+   * has for them. Throws 429.
+   */
+  async repeat(context: RequestContext): Promise<Answer> {
+    context.warnings.length = 0;
+    return await this.#serve(context, await readBody(context));
+  }
+
+  async #serve(context: RequestContext, body: Buffer): Promise<Answer> {
     const answer = this.#started().serve(context, body);
     this.#served.inc();
     return await answer;

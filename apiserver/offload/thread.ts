@@ -22,6 +22,8 @@ const encrypted = encryption === undefined ? NO_ENCRYPTION : await readEncryptio
 const { server } =
   await assemble({ ...options, etcd, encryption: encrypted }, new AbortController().signal);
 reserveForServices(server);
+/** Expressions have their own limits alone: nothing else waits for this thread's loop. */
+const unhurried = { ...server, steps_max: undefined };
 parentPort!.on("message", (request: LargeRequest) => {
   const aborting = new AbortController();
   request.port.once("message", () => aborting.abort());
@@ -37,7 +39,7 @@ async function serve(given: LargeRequest, signal: AbortSignal): Promise<void> {
 
 async function answerTo(context: RequestContext): Promise<BytesAnswer> {
   context.signal.throwIfAborted();
-  const answer = await serveResource(server, context);
+  const answer = await serveResource(unhurried, context);
   if (answer.type === "bytes") return answer;
   assert(answer.type === "object", `an answer of type ${answer.type}`);
   return await encodeWhole(context, answer, () => server.clock.now());

@@ -72,7 +72,7 @@ async function createNamed(
 ): Promise<KubeObject> {
   const { kind } = resource;
   const object = request.object!;
-  const context = strategyContext(writer.clock, options);
+  const context = strategyContext(writer, options);
   fillSystemFields(object, writer.clock.now());
   kind.strategy.prepareCreate(object, context);
   const findings = kind.strategy.validateCreate(object, context);

@@ -160,7 +160,7 @@ async function attempt(
   old: KubeObject,
 ): Promise<Attempt<KubeObject>> {
   const object = await update.transform(current);
-  const context = strategyContext(writer.clock, options);
+  const context = strategyContext(writer, options);
   settleNamespace(resource.kind, object, update.namespace);
   checkPreconditions(resource, update, options, object, old);
   if (!update.owns) updateManagedFields(resource, object, old, options, context.now_ms);

@@ -1,6 +1,5 @@
 import { own } from "@raft2kube/std/own.ts";
 import type { RequestUser, StrategyContext } from "@raft2kube/api/kind.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import {
   type FieldError,
   invalid as invalidField,
@@ -12,6 +11,7 @@ import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import type { RequestContext } from "../request/context.ts";
 import { FIELD_MANAGER_BYTES_MAX } from "../limits.ts";
+import type { Writer } from "./writer.ts";
 
 /** The options of every write. */
 export interface WriteOptions {
@@ -107,6 +107,8 @@ function managerOf(userAgent: string): string {
 }
 
 /** The context of a write for strategies. */
-export function strategyContext(clock: Clock, options: WriteOptions): StrategyContext {
-  return { now_ms: clock.now(), user: options.user };
+export function strategyContext(
+  { clock, steps_max }: Pick<Writer, "clock" | "steps_max">, options: WriteOptions,
+): StrategyContext {
+  return { now_ms: clock.now(), user: options.user, steps_max };
 }

@@ -7,4 +7,6 @@ export interface Writer {
   readonly clock: Clock;
   readonly random: Random;
   readonly admission: Admission;
+  /** Steps of expressions that a write may take on the event loop; undefined where none waits. */
+  readonly steps_max?: number | undefined;
 }
