@@ -8,6 +8,7 @@ import {
   CSI_DRIVERS, CSI_NODES, PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { mount, MountFlag, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { Controller } from "@raft2kube/proto/gen/csi.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
@@ -41,9 +42,19 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const { metadata } of (await pods().listAll({ namespace })).items) await remove(metadata);
   await api.node.stopKubelet();
-  unmount(api.node.rootDir);
+  // The last program of a pod may take a while to end.
+  await waitFor("the kubelet's folder to be free", () => isFree(api.node.rootDir), { clock });
   await api.close();
 }, 120_000);
+
+function isFree(rootDir: string): boolean {
+  try {
+    return unmount(rootDir);
+  } catch (thrown) {
+    if (isErrno(thrown, "EBUSY")) return false;
+    throw thrown;
+  }
+}
 
 async function remove({ name = "", uid = "" }: Pod["metadata"]): Promise<void> {
   await pods().delete({ namespace, name }, { gracePeriodSeconds: 1 });
