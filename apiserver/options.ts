@@ -54,6 +54,11 @@ export interface ApiserverOptions {
   services?: ServiceResolver;
   /** Whether Secrets of kube-system are tokens for joining machines. Default no. */
   bootstrapTokens?: boolean;
+  /**
+   * Whether this server checks the types of policies' expressions and writes their status, as
+   * upstream's controller manager does. Default no.
+   */
+  policyStatuses?: boolean;
   /** Admission plugins enabled or disabled, by upstream's names, and their configuration. */
   admission?: AdmissionFlags;
   /** Kinds that clients are shown, by `readRuntimeConfig`. Default all. */

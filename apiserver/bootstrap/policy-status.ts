@@ -36,6 +36,7 @@ export class PolicyStatuses implements Controller {
   }
 
   async start(): Promise<void> {
+    if (this.#server.options.policyStatuses !== true) return;
     const cache = await this.#policies.cache();
     this.#stop = cache.subscribe((event) => this.#take(event));
   }

@@ -14,6 +14,7 @@ export interface BootstrapServer extends ServiceWriter, DefinitionsServer {
     | "clientCa"
     | "listen"
     | "nodePortRange"
+    | "policyStatuses"
     | "requestHeader"
     | "serviceCidr"
   >;

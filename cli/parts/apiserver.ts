@@ -145,6 +145,7 @@ function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
     nodePortRange: portRange(flags.serviceNodePortRange),
     advertiseAddress: advertised(flags.advertiseAddress),
     bootstrapTokens: flags.enableBootstrapTokenAuth ?? false,
+    policyStatuses: true,
     advertisePort: port,
     inFlightMax: {
       reading: atATime("--max-requests-inflight", flags.maxRequestsInflight),

@@ -6,7 +6,7 @@ import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
 import { MAPS, messageOf, rule } from "../../testing/webhooks.ts";
 
 const clock = systemClock();
-const server = fileApiserver();
+const server = fileApiserver({ policyStatuses: true });
 const GROUP = "/apis/admissionregistration.k8s.io/v1";
 let created: string[] = [];
 

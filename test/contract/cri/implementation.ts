@@ -22,7 +22,10 @@ export interface Implementation {
     boundedFiles: boolean;
     /** GetContainerEvents: containerd has it from 1.7 on. */
     events: boolean;
-    /** Statistics and reasons from cgroups: containerd 1.6 finds none in a hybrid v1 layout. */
+    /**
+     * Statistics and reasons from cgroups, always: on some machines with a hybrid layout containerd
+     * 1.6 finds none.
+     */
     cgroups: boolean;
     /** WebSocket v5, which can end standard input: in upstream's server from Kubernetes 1.29 on. */
     webSocketV5: boolean;
