@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from "node:tls";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Incoming } from "../request/context.ts";
@@ -7,8 +7,8 @@ import type { Incoming } from "../request/context.ts";
 export interface Certified {
   readonly user: RequestUser;
   readonly socket: TLSSocket;
-  /** SHA-256 of the CA that vouches for it. */
-  readonly root: string;
+  /** SHA-256 of the CA that vouches for it; undefined where signatures lead to none. */
+  readonly root: string | undefined;
   readonly from_ms: number;
   readonly until_ms: number;
 }
@@ -69,13 +69,26 @@ function userOf(socket: TLSSocket): Certified | "unverified" | "none" {
   return { user, socket, root, from_ms, until_ms: Date.parse(certificate.valid_to) };
 }
 
-/** The fingerprint of the last certificate of a verified chain, which names itself as issuer. */
-function rootOf(leaf: DetailedPeerCertificate): string {
-  let { issuerCertificate: above, fingerprint256 } = leaf;
+/**
+ * The fingerprint of the CA to which the signatures lead, which names itself as issuer. Node links
+ * certificates by names: one above the leaf may be any that the client sent (fail closed).
+ */
+function rootOf(leaf: DetailedPeerCertificate): string | undefined {
+  let { issuerCertificate: above, fingerprint256, raw } = leaf;
   while (above !== undefined && above.fingerprint256 !== fingerprint256) {
-    ({ issuerCertificate: above, fingerprint256 } = above);
+    if (!isSignedBy(raw, above.raw)) return undefined;
+    ({ issuerCertificate: above, fingerprint256, raw } = above);
   }
   return fingerprint256;
+}
+
+function isSignedBy(raw: Buffer, issuer: Buffer): boolean {
+  try {
+    return new X509Certificate(raw).verify(new X509Certificate(issuer).publicKey);
+  } catch {
+    // A certificate or key that Node does not take.
+    return false;
+  }
 }
 
 /** Names the certificate in a request's records, as upstream does. */

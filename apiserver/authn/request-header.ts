@@ -41,13 +41,13 @@ export class RequestHeaders {
 
   /** Whether a certificate names a user itself; TLS takes those of proxies too. */
   isClient({ root }: Certified): boolean {
-    return this.#clients.has(root);
+    return root !== undefined && this.#clients.has(root);
   }
 
   /** The user that a proxy names; its headers go no further. Undefined when there is none. */
   userOf(request: Incoming, { root, user: proxy }: Certified): RequestUser | undefined {
     const { allowedNames, usernameHeaders, uidHeaders, groupHeaders } = this.#options;
-    if (!this.#proxies.has(root)) return undefined;
+    if (root === undefined || !this.#proxies.has(root)) return undefined;
     if (allowedNames.length > 0 && !allowedNames.includes(proxy.name)) return undefined;
     const [name] = valuesOf(request, usernameHeaders);
     if (name === undefined) return undefined;
