@@ -161,6 +161,14 @@ it("a request arrives with the user's headers and none that name another", async
   expect(groups).toEqual(["dev", "system:masters", "system:authenticated"]);
 });
 
+it("a user whose group would be another one behind is refused here", async () => {
+  const user = await api.credentials("jane", ["system:masters", "dev "]);
+  expect((await send("/api/v1/nodes", user)).status).toBe(200);
+  const answer = await send(FLUNDERS, user);
+  expect(answer.status).toBe(403);
+  expect(answer.body).toContain("cannot be passed on to an aggregated server");
+});
+
 it("a user without the right is refused here", async () => {
   const user = await api.credentials("nobody");
   const before = extension.asked.length;

@@ -1,4 +1,5 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
 
 export type Headers = Record<string, string | string[]>;
 
@@ -11,7 +12,13 @@ export const AGGREGATOR_USER: RequestUser = {
 /** Header names that need no escape (RFC 9110 token), `%` aside, which starts one. */
 const LEGAL = /^[!#$&'*+\-.0-9A-Z^_`a-z|~]$/;
 
-/** The headers by which a front proxy names the user to the server behind it. */
+/** Characters that the value of a header must not have. */
+const CONTROL = /[\x00-\x1f\x7f]/;
+
+/**
+ * The headers by which a front proxy names the user to the server behind it. Throws 403 for values
+ * that are others there: parsers of headers leave out white space around them.
+ */
 export function userHeaders({ name, uid, groups, extra = {} }: RequestUser): Headers {
   const headers: Headers = { "x-remote-user": encoded(name) };
   if (uid !== undefined && uid !== "") headers["x-remote-uid"] = encoded(uid);
@@ -24,6 +31,10 @@ export function userHeaders({ name, uid, groups, extra = {} }: RequestUser): Hea
 
 /** A value as the bytes of its UTF-8, which is how Go writes and reads headers. */
 function encoded(value: string): string {
+  if (value !== value.trim() || CONTROL.test(value)) {
+    const why = `${JSON.stringify(value)} of the user cannot be passed on to an aggregated server`;
+    throw forbidden({ group: "", name: "" }, "", why);
+  }
   return Buffer.from(value, "utf8").toString("latin1");
 }
 

@@ -49,6 +49,8 @@ it("no client gets a certificate of group system:masters", async () => {
   const refused = await asAdmin(CSRS, signingRequest("greedy", "/CN=x/O=system:masters"));
   expect(refused.status).toBe(403);
   expect(refused.body).toContain("system:masters group is not allowed");
+  const spaced = signingRequest("spaced", "/CN=x/O=system:masters ");
+  expect((await asAdmin(CSRS, spaced)).status).toBe(403);
   expect((await asAdmin(CSRS, signingRequest("modest", "/CN=x/O=devs"))).status).toBe(201);
 });
 
