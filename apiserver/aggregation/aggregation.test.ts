@@ -39,7 +39,7 @@ beforeAll(async () => {
     services: { resolve: async () => ({ host: "127.0.0.1", port: extension.port }) },
     requestHeader: {
       clientCa: frontProxy.cert, allowedNames: ["front-proxy-client"],
-      usernameHeaders: ["X-Remote-User"], uidHeaders: ["X-Remote-Uid"],
+      usernameHeaders: ["X-Remote-User"], uidHeaders: ["X-Remote-Uid", "Acme-Uid"],
       groupHeaders: ["X-Remote-Group"], extraHeaderPrefixes: ["X-Remote-Extra-"],
     },
   });
@@ -142,7 +142,7 @@ it("a request arrives with the user's headers and none that name another", async
   const user = await api.credentials("jane", ["dev", "system:masters"]);
   const headers = {
     "x-remote-user": "root", "x-remote-group": "system:masters", "x-remote-extra-a": "b",
-    "x-remote-uid": "0", "content-type": "text/plain",
+    "x-remote-uid": "0", "content-type": "text/plain", "X_Remote_User": "root", "acme_uid": "0",
   };
   const path = `${FLUNDERS}?dryRun=All`;
   const { status, body } = await send(path, { ...user, method: "POST", headers, body: "{}" });
@@ -152,7 +152,8 @@ it("a request arrives with the user's headers and none that name another", async
   expect(seen.headers).toMatchObject({
     "x-remote-user": "jane", "content-type": "text/plain", host: "api.default.svc:443",
   });
-  expect(Object.keys(seen.headers).filter((name) => name.startsWith("x-remote-")).sort()).toEqual([
+  const identity = Object.keys(seen.headers).filter((name) => /^(x.remote|acme)/.test(name));
+  expect(identity.sort()).toEqual([
     "x-remote-extra-authentication.kubernetes.io%2fcredential-id", "x-remote-group",
     "x-remote-user",
   ]);

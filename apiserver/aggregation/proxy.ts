@@ -5,7 +5,7 @@ import { Shares } from "@raft2kube/std/shares.ts";
 import type { RequestHeader } from "../authn/request-header.ts";
 import { ownerOf } from "../authn/owner.ts";
 import { forward } from "../handlers/subresources/forward.ts";
-import { headersFor } from "../handlers/subresources/pass-through.ts";
+import { dashed, headersFor } from "../handlers/subresources/pass-through.ts";
 import { tunnel } from "../handlers/subresources/tunnel.ts";
 import { AGGREGATED_DISCOVERY_MS, AGGREGATED_IN_FLIGHT_MAX, sharesOf } from "../limits.ts";
 import { type Answer, textAnswer } from "../request/answer.ts";
@@ -56,7 +56,7 @@ export class AggregationProxy {
     const { usernameHeaders = [], uidHeaders = [], groupHeaders = [], extraHeaderPrefixes = [] } =
       requestHeader ?? {};
     this.#identity = [...usernameHeaders, ...uidHeaders, ...groupHeaders, ...extraHeaderPrefixes]
-      .map((name) => name.toLowerCase());
+      .map((name) => dashed(name.toLowerCase()));
   }
 
   /** The APIService whose server answers a request; undefined for those answered here. */
@@ -127,7 +127,7 @@ export class AggregationProxy {
   #headers(remote: RemoteApiService, { request, user, id, info }: RequestContext): Headers {
     const headers: Headers = { ...headersFor(request, info.path) };
     for (const name of Object.keys(headers)) {
-      if (this.#identity.some((start) => name.startsWith(start))) delete headers[name];
+      if (this.#identity.some((start) => dashed(name).startsWith(start))) delete headers[name];
     }
     const named = OPENAPI_PATH.test(info.path) ? AGGREGATOR_USER : user;
     return { ...headers, ...userHeaders(named), host: authorityOf(remote), "audit-id": id };

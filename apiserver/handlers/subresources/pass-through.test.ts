@@ -14,7 +14,7 @@ import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Incoming, Outgoing, RequestContext } from "../../request/context.ts";
 import { parseRequestInfo } from "../../request/request-info.ts";
 import { ApiHttpServer } from "../../http/server.ts";
-import { passThrough, splitPath, turnedBack } from "./pass-through.ts";
+import { headersFor, passThrough, splitPath, turnedBack } from "./pass-through.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };
@@ -244,6 +244,15 @@ it.each([
 ])("a redirect to %s leads to %s", (location, expected) => {
   const hosts = { backend: "backend:8080", client: "client" };
   expect(turnedBack(location, "/p", hosts)).toBe(expected);
+});
+
+it("neither credentials nor names of users go along, however they are written", () => {
+  const headers = {
+    "accept": "*/*", "x_remote_user": "root", "x-remote-group": "a", "impersonate_user": "root",
+    "proxy_authorization": "x", "sec-websocket-protocol": "base64url.bearer.authorization.k8s.io.eA",
+  };
+  const sent = headersFor({ headers, socket: {} } as unknown as Incoming, "/");
+  expect(Object.keys(sent).filter((name) => Object.hasOwn(headers, name))).toEqual(["accept"]);
 });
 
 it("what follows /proxy is found by its place, whatever things are called", () => {

@@ -66,10 +66,15 @@ export function splitPath(
 const OURS = new Set([
   "authorization", "connection", "expect", "http2-settings", "keep-alive", "proxy-authenticate",
   "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+  // A token may be among them; a tunnel sends the others.
+  "sec-websocket-protocol",
 ]);
 
+/** The name of a header as programs read it that take `_` and `-` for the same (CGI). */
+export const dashed = (name: string): string => name.replaceAll("_", "-");
+
 const isOurs = (name: string): boolean =>
-  OURS.has(name) || /^(:|impersonate-|x-remote-)/.test(name);
+  OURS.has(dashed(name)) || /^(:|impersonate-|x-remote-)/.test(dashed(name));
 
 /** Headers of a client that a backend gets: without credentials and those of the connection. */
 export function headersFor(request: Incoming, uri: string): Record<string, string> {
