@@ -309,6 +309,8 @@ export const AGGREGATED_DOCUMENTS_PAUSES = { first_ms: 500, most_ms: 60_000 } as
 export const AGGREGATED_DOCUMENTS_WORKERS = 2;
 /** Requests passed on to one aggregated API server at a time, besides watches and streams. */
 export const AGGREGATED_IN_FLIGHT_MAX = 200;
+/** Watches and streams passed on to one at a time. */
+export const AGGREGATED_LASTING_MAX = 1_600;
 
 /** The cost of one expression, and of all of a policy or of all conditions (upstream's). */
 export const EXPRESSION_COST_MAX = 1_000_000;

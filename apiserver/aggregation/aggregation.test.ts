@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { request } from "node:https";
+import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
+import { Agent, request } from "node:https";
 import { text } from "node:stream/consumers";
 import { connect, type TLSSocket } from "node:tls";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
@@ -10,7 +10,7 @@ import { type Answer, ask, type AskOptions } from "../../testing/apiserver/ask.t
 import { ExtensionApiserver } from "../../testing/apiserver/extension-apiserver.ts";
 import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
-import { AGGREGATED_IN_FLIGHT_MAX, SHARE } from "../limits.ts";
+import { AGGREGATED_IN_FLIGHT_MAX, AGGREGATED_LASTING_MAX, SHARE } from "../limits.ts";
 
 const patience = { clock: systemClock(), timeout_ms: 30_000 };
 const GROUP = "wardle.example.com";
@@ -255,6 +255,29 @@ it("requests that hang in the server take a share of its user alone", async () =
   for (const answer of held) answer.end("{}");
   expect((await Promise.all(hanging)).map(({ status }) => status)).toEqual(
     hanging.map(() => 200));
+});
+
+it("watches of one user leave connections to the server for others", async () => {
+  answers = (_, answer) => void answer.write(" ");
+  const user = await api.credentials("watcher", ["dev"]);
+  const agent = new Agent({ keepAlive: true });
+  const opened: ClientRequest[] = [];
+  const watch = () => new Promise<number>((resolve, reject) => {
+    const sent = request(`${api.server}${FLUNDERS}?watch=true`,
+      { ca: api.ca.cert, agent, ...user });
+    opened.push(sent.on("error", reject).on("response", (answer) => {
+      answer.on("error", () => undefined);
+      resolve(answer.statusCode ?? 0);
+    }));
+    sent.end();
+  });
+  const each = AGGREGATED_LASTING_MAX * SHARE;
+  for (let i = 0; i < each; i++) expect(await watch()).toBe(200);
+  expect(await watch()).toBe(429);
+  answers = echo;
+  expect((await send(`${FLUNDERS}?watch=true`)).status).toBe(200);
+  for (const each of opened) each.on("error", () => undefined).destroy();
+  agent.destroy();
 });
 
 it("the headers of a front proxy name the user, and those of no other client", async () => {

@@ -1,6 +1,6 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
-import { LASTING_OF_USER_MAX } from "../limits.ts";
+import { AGGREGATED_IN_FLIGHT_MAX, AGGREGATED_LASTING_MAX } from "../limits.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Resources } from "../resource/resources.ts";
 import { Connections } from "../webhook/connections.ts";
@@ -25,16 +25,19 @@ export class Aggregation {
   readonly documents: RemoteDocuments;
   readonly #services: ApiServices;
   readonly #backends: Backends;
-  readonly #connections: Connections;
+  readonly #connections: readonly Connections[];
   #availability: Availability | undefined;
 
   private constructor(parts: AggregationParts, services: ApiServices) {
     const { options, resources, random, closing } = parts;
     const resolver = options.services ?? new ServiceEndpoints(resources, random);
-    const bounds = { client: options.proxyClient, connections_max: LASTING_OF_USER_MAX };
-    this.#connections = new Connections(resolver, bounds);
+    const client = options.proxyClient;
+    const connections_max = AGGREGATED_LASTING_MAX + AGGREGATED_IN_FLIGHT_MAX;
+    const passing = new Connections(resolver, { client, connections_max });
+    const own = new Connections(resolver, { client });
+    this.#connections = [passing, own];
     this.#services = services;
-    this.#backends = new Backends(this.#connections, closing);
+    this.#backends = new Backends(passing, own, closing);
     this.proxy = new AggregationProxy(services, this.#backends, closing, options.requestHeader);
     this.documents = new RemoteDocuments(parts.clock, services, this.#backends, closing);
   }
@@ -53,6 +56,6 @@ export class Aggregation {
     await this.#availability?.close();
     await this.documents.close();
     this.#services.close();
-    this.#connections.close();
+    for (const each of this.#connections) each.close();
   }
 }

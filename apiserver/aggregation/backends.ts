@@ -39,11 +39,14 @@ interface Place {
 
 /** Connections to aggregated API servers, and the server's own requests to them. */
 export class Backends {
-  readonly #connections: Connections;
+  readonly #passing: Connections;
+  readonly #own: Connections;
   readonly #closing: AbortSignal;
 
-  constructor(connections: Connections, closing: AbortSignal) {
-    this.#connections = connections;
+  /** The server's own requests have connections apart from those of requests passed on. */
+  constructor(passing: Connections, own: Connections, closing: AbortSignal) {
+    this.#passing = passing;
+    this.#own = own;
     this.#closing = closing;
   }
 
@@ -51,11 +54,11 @@ export class Backends {
    * Finds where a server is now, and the agent for requests to it. Throws WebhookError for an
    * invalid CA bundle and for a type of Service without endpoints, 404 or 503 for another Service.
    */
-  async placeOf({ spec }: RemoteApiService): Promise<Place> {
+  async placeOf({ spec }: RemoteApiService, connections = this.#passing): Promise<Place> {
     const { service, caBundle = "", insecureSkipTLSVerify: insecure = false } = spec;
     const target = { service, caBundle, insecure };
-    const agent = this.#connections.agentOf(target);
-    return { agent, ...(await this.#connections.addressOf(target)) };
+    const agent = connections.agentOf(target);
+    return { agent, ...(await connections.addressOf(target)) };
   }
 
   /** Sends a GET as the aggregator; redirects are not followed. Throws BackendError. */
@@ -65,7 +68,7 @@ export class Backends {
     const ends = [late, this.#closing, ...(signal === undefined ? [] : [signal])];
     const url = `https://${authorityOf(remote)}${path}`;
     try {
-      return await send(await this.placeOf(remote), {
+      return await send(await this.placeOf(remote, this.#own), {
         path, signal: AbortSignal.any(ends), bytes_max: fetch.bytes_max,
         headers: { ...fetch.headers, ...userHeaders(user), host: authorityOf(remote) },
       });

@@ -7,7 +7,9 @@ import { ownerOf } from "../authn/owner.ts";
 import { forward } from "../handlers/subresources/forward.ts";
 import { dashed, headersFor } from "../handlers/subresources/pass-through.ts";
 import { tunnel } from "../handlers/subresources/tunnel.ts";
-import { AGGREGATED_DISCOVERY_MS, AGGREGATED_IN_FLIGHT_MAX, sharesOf } from "../limits.ts";
+import {
+  AGGREGATED_DISCOVERY_MS, AGGREGATED_IN_FLIGHT_MAX, AGGREGATED_LASTING_MAX, sharesOf,
+} from "../limits.ts";
 import { type Answer, textAnswer } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
 import { WebhookError } from "../webhook/errors.ts";
@@ -41,8 +43,8 @@ export class AggregationProxy {
   readonly #services: ApiServices;
   readonly #backends: Backends;
   readonly #closing: AbortSignal;
-  /** Requests in flight to each server, by APIService. */
-  readonly #inFlight = new Map<string, Shares>();
+  /** Requests in flight to each server, by APIService; those that last and the others. */
+  readonly #inFlight = { brief: new Map<string, Shares>(), lasting: new Map<string, Shares>() };
   /** Starts of request headers that name a user, which only this server may set. */
   readonly #identity: readonly string[];
 
@@ -68,18 +70,22 @@ export class AggregationProxy {
   }
 
   /**
-   * Counts a request that does not last; returns how to say that it is done. A server that hangs
-   * delays requests to itself alone, and each user has a share of those. Throws 429.
+   * Counts a request; returns how to say that it is done. A server that hangs delays requests to
+   * itself alone, and each user has a share of those, and of the ones that last. Throws 429.
    */
-  admit({ metadata: { name } }: RemoteApiService, context: RequestContext): () => void {
-    const shares = this.#inFlight.get(name) ?? new Shares(sharesOf(AGGREGATED_IN_FLIGHT_MAX));
-    this.#inFlight.set(name, shares);
+  admit(
+    { metadata: { name } }: RemoteApiService, context: RequestContext, longRunning: boolean,
+  ): () => void {
+    const inFlight = longRunning ? this.#inFlight.lasting : this.#inFlight.brief;
+    const all = longRunning ? AGGREGATED_LASTING_MAX : AGGREGATED_IN_FLIGHT_MAX;
+    const shares = inFlight.get(name) ?? new Shares(sharesOf(all));
+    inFlight.set(name, shares);
     const owner = ownerOf(context);
     if (!shares.fits(owner)) throw tooMany();
     const leave = shares.take(owner);
     return () => {
       leave();
-      if (shares.taken === 0) this.#inFlight.delete(name);
+      if (shares.taken === 0) inFlight.delete(name);
     };
   }
 

@@ -174,13 +174,13 @@ export function aggregation(proxy: AggregationProxy, inFlight: InFlight): Filter
   return async ({ context, longRunning }, next) => {
     const remote = proxy.remoteOf(context);
     if (remote === undefined) return await next();
-    const leave =
-      longRunning ? inFlight.admitLongRunning(context) : proxy.admit(remote, context);
+    const leave = [proxy.admit(remote, context, longRunning)];
     try {
+      if (longRunning) leave.push(inFlight.admitLongRunning(context));
       const answer = await proxy.serve(remote, context);
       if (answer.type === "bytes") await sendBytes(context, answer);
     } finally {
-      leave();
+      for (const each of leave) each();
     }
   };
 }
