@@ -2,7 +2,6 @@ import type { BuiltInKind } from "@raft2kube/api/kind.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { definitionKind } from "@raft2kube/apiextensions/definition/kind.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { EVALUATION_STEPS_MAX } from "@raft2kube/cel/limits.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { Admission } from "./admission/chain.ts";
 import { NO_CONFIGURATION } from "./admission/configuration.ts";
@@ -60,10 +59,14 @@ async function followCaches(
   };
 }
 
-/** Makes the parts of a server and connects them; `stops` undoes it, in order. */
+/**
+ * Makes the parts of a server and connects them; `stops` undoes it, in order. `steps_max` are those
+ * of Writer.
+ */
 export async function assemble(
   options: ApiserverOptions,
   closing: AbortSignal,
+  steps_max?: number,
 ): Promise<{ server: Assembled; stops: Stop[] }> {
   const { etcd, clock = systemClock(), random = systemRandom, serviceAccountKey } = options;
   const metrics = new Metrics(clock);
@@ -97,14 +100,13 @@ export async function assemble(
     const aggregation = await Aggregation.follow({ options, resources, clock, random, closing });
     stops.unshift(...[scraper, webhooks.connections, aggregation].map((one) => () => one.close()));
     const server: Assembled = {
-      steps_max: EVALUATION_STEPS_MAX,
-      ...{ options, clock, random, etcd, resources, customResources, policy, roles, closing },
+      ...{ steps_max, options, clock, random, etcd, resources, customResources, policy, roles, closing },
       authenticator: authenticatorOf(options, {
         verifier, removedNodes, metrics, bootstrap: { audiences, resources, clock },
       }),
       authorizer,
       admission: new Admission(admissionPlugins({
-        ...indexes, resources, clock, authorizer, configuration, webhooks,
+        ...indexes, resources, clock, authorizer, configuration, webhooks, steps_max,
         metrics: metrics.podSecurity, webhookMetrics: metrics.webhooks,
         policyMetrics: metrics.policies,
       }, options.admission), metrics.admission, clock),

@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { EVALUATION_STEPS_MAX } from "@raft2kube/cel/limits.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assemble, type Assembled, type Stop } from "./assemble.ts";
 import { BOOTSTRAP_STEPS, bootstrap } from "./bootstrap/bootstrap.ts";
@@ -32,7 +33,7 @@ export interface Apiserver {
 export async function startApiserver(options: ApiserverOptions): Promise<Apiserver> {
   const closing = new AbortController();
   setMaxListeners(0, closing.signal);
-  const { server, stops } = await assemble(options, closing.signal);
+  const { server, stops } = await assemble(options, closing.signal, EVALUATION_STEPS_MAX);
   try {
     stops.unshift(...background(server));
     server.aggregation.start(server);

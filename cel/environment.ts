@@ -11,7 +11,7 @@ import { EVALUATION_STEPS_MAX } from "./limits.ts";
 import { macroKey, parse } from "./parser.ts";
 import { plan, type PlanOptions } from "./planner.ts";
 import { STANDARD } from "./standard.ts";
-import { CostExceededError, State, type Step, type Variables } from "./state.ts";
+import { CostExceededError, type Spent, State, type Step, type Variables } from "./state.ts";
 import type { Type } from "./types.ts";
 import { validate } from "./validators.ts";
 import type { Outcome } from "./value.ts";
@@ -39,6 +39,8 @@ export interface EvaluateLimits {
   readonly costMax?: number;
   /** Steps above which StepsExceededError is thrown; EVALUATION_STEPS_MAX unless given. */
   readonly stepsMax?: number;
+  /** What evaluations that have one `stepsMax` together have spent; each its own unless given. */
+  readonly spent?: Spent;
 }
 
 export interface Evaluation {
@@ -72,14 +74,14 @@ export class Program {
 
   /** Throws StepsExceededError alone. */
   evaluate(variables: Variables, limits: EvaluateLimits = {}): Evaluation {
-    const { costMax = Infinity, stepsMax = EVALUATION_STEPS_MAX } = limits;
-    const state = new State(variables, costMax, stepsMax);
+    const { costMax = Infinity, stepsMax = EVALUATION_STEPS_MAX, spent } = limits;
+    const state = new State(variables, costMax, stepsMax, spent);
     try {
       const value = this.#step(state);
-      return { value, cost: state.cost, steps: state.steps };
+      return { value, cost: state.cost, steps: state.spent.steps };
     } catch (thrown) {
       if (!(thrown instanceof CostExceededError)) throw thrown;
-      return { value: COST_EXCEEDED, cost: state.cost, steps: state.steps };
+      return { value: COST_EXCEEDED, cost: state.cost, steps: state.spent.steps };
     }
   }
 

@@ -18,21 +18,29 @@ export class CostExceededError extends CodedError {
   }
 }
 
+/** The steps of one or several evaluations. */
+export interface Spent {
+  steps: number;
+}
+
 export class State {
   /** Values of iteration variables and accumulators, by the slots that the planner gave them. */
   readonly locals: (Outcome | undefined)[] = [];
   cost = 0;
-  /** Steps counted so far. */
-  steps = 0;
   readonly #variables: Variables;
   readonly #computed = new Map<string, Outcome>();
   readonly #costMax: number;
   readonly #stepsMax: number;
+  /** Steps counted so far, here and in other evaluations that share it. */
+  readonly spent: Spent;
 
-  constructor(variables: Variables, costMax: number, stepsMax: number) {
+  constructor(
+    variables: Variables, costMax: number, stepsMax: number, spent: Spent = { steps: 0 },
+  ) {
     this.#variables = variables;
     this.#costMax = costMax;
     this.#stepsMax = stepsMax;
+    this.spent = spent;
   }
 
   /** Adds to the cost. Throws CostExceededError above its limit. */
@@ -43,8 +51,8 @@ export class State {
 
   /** Counts steps. Throws StepsExceededError above their limit. */
   count(steps: number): void {
-    this.steps += steps;
-    if (this.steps > this.#stepsMax) throw new StepsExceededError(this.#stepsMax);
+    this.spent.steps += steps;
+    if (this.spent.steps > this.#stepsMax) throw new StepsExceededError(this.#stepsMax);
   }
 
   variable(name: string): Outcome {

@@ -23,4 +23,6 @@ export interface AdmissionContext {
   webhookConfigurations: WebhookConfigurations;
   admissionPolicies: AdmissionPolicies;
   policyMetrics: PolicyMetrics;
+  /** Steps that all expressions about a request have; undefined where their costs alone count. */
+  steps_max?: number | undefined;
 }

@@ -2,6 +2,7 @@ import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
+import type { Spent } from "@raft2kube/cel/state.ts";
 import type { Resource } from "../resource/resource.ts";
 import { AuditAnnotations } from "./annotations.ts";
 import { Reinvocation } from "./reinvocation.ts";
@@ -34,6 +35,8 @@ export interface AdmissionRequest extends AdmissionOptions {
   object: KubeObject | undefined;
   /** The stored object; undefined for CREATE. Frozen. */
   old: KubeObject | undefined;
+  /** What expressions about the request have spent so far. */
+  readonly spent: Spent;
   readonly reinvocation: Reinvocation;
   readonly annotations: AuditAnnotations;
 }
@@ -50,6 +53,7 @@ export function admissionRequest(
   return {
     operation, resource, namespace, name, object, old,
     user, dryRun, subresource, warnings, options, isInternal, signal, deadline_ms,
+    spent: { steps: 0 },
     reinvocation: new Reinvocation(),
     annotations: new AuditAnnotations(),
   };

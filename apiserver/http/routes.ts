@@ -63,7 +63,7 @@ async function serveObjects(
     return (await large.serve(context)) ?? (await serveResource(server, context));
   } catch (thrown) {
     if (!(thrown instanceof StepsExceededError)) throw thrown;
-    return await large.repeat(context);
+    return await large.repeat(context, thrown);
   }
 }
 

@@ -1,4 +1,6 @@
 import { Counter } from "prom-client";
+import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
+import type { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import type { ApiServer } from "../handlers/server.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Answer } from "../request/answer.ts";
@@ -13,6 +15,10 @@ import { isLarge } from "./weight.ts";
 const VERBS: ReadonlySet<string> = new Set(["create", "update", "patch", "delete"]);
 /** Subresources that are not objects: streams, and responses of other servers. */
 const ELSEWHERE: ReadonlySet<string> = new Set(["exec", "attach", "portforward", "proxy"]);
+
+/** Whether a request's connection itself is needed, which a thread does not have. */
+const isConnection = ({ info, upgrade }: RequestContext): boolean =>
+  ELSEWHERE.has(info.subresource) || upgrade !== undefined;
 
 /**
  * Offloads large writes, whose decoding, merging, validation and encoding would block the event
@@ -44,9 +50,10 @@ export class LargeRequests {
 
   /**
    * Returns the thread's answer to a write whose expressions take more steps than the event loop
-   * has for them. Throws 429.
+   * has for them; `why` says so. Throws 429, and `why` when the request is a connection.
    */
-  async repeat(context: RequestContext): Promise<Answer> {
+  async repeat(context: RequestContext, why: StepsExceededError): Promise<Answer> {
+    if (isConnection(context)) throw internal(why.message);
     context.warnings.length = 0;
     return await this.#serve(context, await readBody(context));
   }
@@ -72,8 +79,9 @@ export class LargeRequests {
 }
 
 /** Returns the body of a request that is large, or whose stored object is; undefined of others. */
-async function bodyIfLarge({ info, upgrade, ...context }: RequestContext, resource: Resource) {
-  if (!VERBS.has(info.verb) || ELSEWHERE.has(info.subresource) || upgrade) return undefined;
+async function bodyIfLarge(context: RequestContext, resource: Resource) {
+  const { info } = context;
+  if (!VERBS.has(info.verb) || isConnection(context)) return undefined;
   // A body that cannot be read is an error of the verb, which reads it again.
   const [read] = await Promise.allSettled([readBody(context)]);
   if (read.status === "rejected") return undefined;

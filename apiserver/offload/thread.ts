@@ -5,7 +5,7 @@ import { assert } from "@raft2kube/std/assert.ts";
 import { asBuffer } from "@raft2kube/std/bytes.ts";
 import { assemble } from "../assemble.ts";
 import { serveResource } from "../handlers/dispatch.ts";
-import { encodeWhole } from "../handlers/response/respond.ts";
+import { encodeWhole, encodeWholeList } from "../handlers/response/respond.ts";
 import { asApiError } from "../http/filters.ts";
 import { reserveForServices } from "../registry/services/allocate.ts";
 import { REQUEST_TIMEOUT_MS } from "../limits.ts";
@@ -19,11 +19,10 @@ import type { LargeAnswer, LargeRequest, ThreadInit } from "./large-thread.ts";
 const { store, encryption, ...options } = workerData as ThreadInit;
 const etcd = connectEtcd({ ...store, timeout_ms: REQUEST_TIMEOUT_MS });
 const encrypted = encryption === undefined ? NO_ENCRYPTION : await readEncryption(encryption);
+// Without `steps_max`, as nothing else waits for this thread's loop.
 const { server } =
   await assemble({ ...options, etcd, encryption: encrypted }, new AbortController().signal);
 reserveForServices(server);
-/** Expressions have their own limits alone: nothing else waits for this thread's loop. */
-const unhurried = { ...server, steps_max: undefined };
 parentPort!.on("message", (request: LargeRequest) => {
   const aborting = new AbortController();
   request.port.once("message", () => aborting.abort());
@@ -39,8 +38,11 @@ async function serve(given: LargeRequest, signal: AbortSignal): Promise<void> {
 
 async function answerTo(context: RequestContext): Promise<BytesAnswer> {
   context.signal.throwIfAborted();
-  const answer = await serveResource(unhurried, context);
+  const answer = await serveResource(server, context);
   if (answer.type === "bytes") return answer;
+  if (answer.type === "list") {
+    return await encodeWholeList(context, answer, () => server.clock.now());
+  }
   assert(answer.type === "object", `an answer of type ${answer.type}`);
   return await encodeWhole(context, answer, () => server.clock.now());
 }

@@ -1,7 +1,7 @@
 import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { fromJson } from "@raft2kube/cel/json.ts";
 import { Authorization } from "@raft2kube/cel/libraries/authz.ts";
-import type { Variables } from "@raft2kube/cel/state.ts";
+import type { Spent, Variables } from "@raft2kube/cel/state.ts";
 import { DYN } from "@raft2kube/cel/types.ts";
 import { ErrorValue, isError, type Outcome } from "@raft2kube/cel/value.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
@@ -11,7 +11,8 @@ import type { Authorizer } from "../../authz/authorizer.ts";
 import {
   AUTHENTICATED_GROUP, serviceAccountGroups, serviceAccountName,
 } from "../../authn/identities.ts";
-import { EXPRESSION_COST_MAX } from "../../limits.ts";
+import { EXPRESSION_COST_MAX, EXPRESSION_STEPS_MAX } from "../../limits.ts";
+import type { AdmissionContext } from "../context.ts";
 import type { Versioned } from "../matching/versions.ts";
 import type { AdmissionRequest } from "../plugin.ts";
 import { shownRequest, type Shown } from "../shown-request.ts";
@@ -43,16 +44,26 @@ export interface Inputs {
   readonly variables?: readonly PolicyVariable[];
 }
 
-/** Evaluates expressions about one request within a budget of cost. */
+/**
+ * Evaluates expressions about one request within a budget of cost. All of one request on the event
+ * loop, whatever they belong to, have `steps_max` together.
+ */
 export class Evaluation {
   readonly #authorization: Authorization;
   readonly #variables: Variables;
   readonly #computed = new Map<string, Outcome>();
+  readonly #spent: Spent;
+  readonly #steps_max: number | undefined;
   #left: number;
 
-  constructor(authorizer: Authorizer, inputs: Inputs, costMax: number) {
+  constructor(
+    { authorizer, steps_max }: Pick<AdmissionContext, "authorizer" | "steps_max">,
+    inputs: Inputs, costMax: number,
+  ) {
     const { request, shown, objects, namespace, params, variables = [] } = inputs;
     this.#left = costMax;
+    this.#spent = request.spent;
+    this.#steps_max = steps_max;
     this.#authorization = authorizationOf(authorizer, request.user);
     const { resource, subresource, namespace: place, name } = shown.matched;
     const lazily = (each: unknown) => () => fromJson(each ?? null, DYN);
@@ -71,7 +82,10 @@ export class Evaluation {
     };
   }
 
-  /** The value of an expression, or its error in upstream's words. Throws BudgetError. */
+  /**
+   * The value of an expression, or its error in upstream's words. Throws BudgetError, and on the
+   * event loop StepsExceededError, by which no failure policy is asked: the request is repeated.
+   */
   async evaluate(expression: Expression): Promise<Outcome> {
     const outcome = await this.#authorization.run(() => this.#run(expression));
     if (!isError(outcome) || expression.error !== undefined) return outcome;
@@ -82,13 +96,17 @@ export class Evaluation {
   #run({ program, error = "" }: Expression): Outcome {
     if (program === undefined) return new ErrorValue(`compilation error: ${error}`);
     try {
-      const { value, cost } = program.evaluate(this.#variables, { costMax: EXPRESSION_COST_MAX });
+      const { value, cost } = program.evaluate(this.#variables, {
+        costMax: EXPRESSION_COST_MAX,
+        ...(this.#steps_max === undefined ? { stepsMax: EXPRESSION_STEPS_MAX }
+          : { stepsMax: this.#steps_max, spent: this.#spent }),
+      });
       this.#left -= cost;
       if (this.#left < 0) throw new BudgetError();
       return value;
     } catch (thrown) {
-      if (thrown instanceof StepsExceededError) return new ErrorValue(thrown.message);
-      throw thrown;
+      const isFinal = this.#steps_max === undefined;
+      throw thrown instanceof StepsExceededError && isFinal ? new BudgetError() : thrown;
     }
   }
 

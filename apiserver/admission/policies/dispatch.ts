@@ -133,7 +133,7 @@ export class PolicyDispatch {
       ...(policy.spec.paramKind !== undefined && { params }),
       variables: policy.expressions.variables,
     };
-    return new Evaluation(this.#context.authorizer, inputs, costMax);
+    return new Evaluation(this.#context, inputs, costMax);
   }
 }
 

@@ -204,6 +204,37 @@ it("what a mutating policy cannot change is refused", async () => {
     "policy 'atomic' with binding 'atomic' denied request: type mismatch")]);
 });
 
+it("expressions that are much work are evaluated in the thread of large requests", async () => {
+  const offloaded = async () =>
+    Number(/^r2k_large_requests_total (\d+)/m.exec((await server.ask("/metrics")).body)?.[1]);
+  const padding = (length: number) =>
+    Object.fromEntries(Array.from({ length }, (_item, index) => [`a${index}`, ""]));
+  const pairs = "!has(object.data) || object.data.all(a, object.data.all(b, b == '' || a != 'z'))";
+  await policy("validating", "padded",
+    { failurePolicy: "Ignore", validations: [{ expression: pairs, message: "has a z" }] });
+  await until("padded", refused, { data: { z: "" } });
+  const before = await offloaded();
+  expect((await post("much", "padded", { data: padding(200) })).status).toBe(201);
+  const evaded = await post("evaded", "padded", { data: { ...padding(200), z: "" } });
+  expect(messageOf(evaded)).toContain("denied request: has a z");
+  expect(await offloaded() - before).toBe(2);
+
+  // None of them is much, all together are; also of a request that deletes several objects.
+  const one = "oldObject == null || oldObject.data.all(a, variables.no != a)";
+  await policy("validating", "summed", {
+    matchConstraints: { ...marked("summed"), resourceRules: [rule()] }, failurePolicy: "Ignore",
+    variables: [{ name: "no", expression: "['no'].filter(a, a != '')[0]" }],
+    validations: [...Array.from({ length: 50 }, () => ({ expression: one })),
+      { expression: "oldObject == null || !('kept' in oldObject.data)", message: "kept" },
+      { expression: "object == null || !('z' in object.data)" }],
+  });
+  await until("summed", refused, { data: { z: "" } });
+  expect((await post("kept", "summed", { data: { ...padding(200), kept: "" } })).status).toBe(201);
+  const all = await server.ask(`${MAPS}?labelSelector=summed`, { method: "DELETE" });
+  expect(messageOf(all)).toContain("denied request: kept");
+  expect(await offloaded() - before).toBe(3);
+});
+
 it("a policy's status has errors of its expressions for the kinds that it matches", async () => {
   const matchConstraints = { resourceRules: [rule({
     apiGroups: ["apps"], resources: ["deployments", "statefulsets"], operations: ["CREATE"],

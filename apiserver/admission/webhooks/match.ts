@@ -54,12 +54,12 @@ export class HookMatcher {
   ): Promise<boolean> {
     const { webhook, conditions } = hook;
     if (conditions.isEmpty) return true;
-    const { authorizer, webhookMetrics: metrics } = this.#context;
+    const { webhookMetrics: metrics } = this.#context;
     const { operation } = request;
     const labels = { name: webhook.name, kind: "webhook", type: this.#pass, operation };
     const objects = await versioned(request, kind);
     const inputs = { request, shown: { asked, matched }, objects, namespace: undefined };
-    const evaluation = new Evaluation(authorizer, inputs, MATCH_CONDITIONS_COST_MAX);
+    const evaluation = new Evaluation(this.#context, inputs, MATCH_CONDITIONS_COST_MAX);
     const { failurePolicy } = webhook;
     const { matches, error } =
       await conditions.match(evaluation, failurePolicy, { metrics, labels });

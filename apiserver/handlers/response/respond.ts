@@ -37,17 +37,10 @@ export async function respond(
     case "watch":
       return await streamWatch(context, answer);
     case "list": {
-      const { kind } = answer.list;
-      const negotiated = negotiateFor(context, kind);
       const give = await budgetFor(context, lengthOf(answer.list));
       if (give === undefined) return;
       try {
-        const body = await encodeList(
-          answer.list,
-          negotiated,
-          transformer(context, kind, negotiated, now),
-        );
-        return await send(context, { code: 200, contentType: negotiated.type, body });
+        return await send(context, await encodeWholeList(context, answer, now));
       } finally {
         give();
       }
@@ -66,6 +59,18 @@ export async function encodeWhole(
   const negotiated = negotiateFor(context, answer.kind);
   const body = await encodeAnswer(context, answer, negotiated, now);
   return { type: "bytes", code: answer.code, contentType: negotiated.type, body };
+}
+
+/** The same of a list. */
+export async function encodeWholeList(
+  context: RequestContext,
+  { list }: Extract<Answer, { type: "list" }>,
+  now: () => number,
+) {
+  const negotiated = negotiateFor(context, list.kind);
+  const body = await encodeList(
+    list, negotiated, transformer(context, list.kind, negotiated, now));
+  return { type: "bytes", code: 200, contentType: negotiated.type, body } as const;
 }
 
 /** Go's encoder ends each document with one, and kubectl prints raw answers as they are. */
