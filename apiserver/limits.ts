@@ -318,6 +318,8 @@ export const POLICY_COST_MAX = 10_000_000;
 export const MATCH_CONDITIONS_COST_MAX = 2_500_000;
 /** Steps of one expression in the thread of large requests: more than its cost allows for. */
 export const EXPRESSION_STEPS_MAX = 4_000_000;
+/** Objects with the parameters of one binding: each is another evaluation of the policy. */
+export const POLICY_PARAMS_MAX = 1_000;
 /** Kinds for which the expressions of a policy are checked (upstream's). */
 export const POLICY_TYPES_MAX = 10;
 /** Time between two attempts to write the statuses of policies. */

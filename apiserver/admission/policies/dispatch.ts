@@ -1,6 +1,8 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MatchResources, ParamRef } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { POLICY_COST_MAX, MATCH_CONDITIONS_COST_MAX } from "../../limits.ts";
 import type { Pass } from "../../metrics/admission.ts";
 import { type Attributes, attributesOf } from "../attributes.ts";
@@ -119,6 +121,18 @@ export class PolicyDispatch {
     if (error !== undefined) return { holds: false, error };
     if (!matches) metrics.excluded(labels);
     return { holds: matches };
+  }
+
+  /**
+   * Comes before each evaluation: in the thread others have a turn, and a request that is over has
+   * no more of them. Throws 504.
+   */
+  async proceed({ signal, deadline_ms = Infinity }: AdmissionRequest): Promise<void> {
+    const { clock, steps_max } = this.#context;
+    if (steps_max !== undefined) return;
+    await nextTurn();
+    if (!signal?.aborted && clock.monotonic() < deadline_ms) return;
+    throw timeout("request did not complete within requested timeout");
   }
 
   /** The evaluation of an invocation's expressions on objects of a request. */

@@ -73,11 +73,13 @@ async function mutate(
   const { policy, kind, matched } = invocation;
   const errors: string[] = [];
   let changed = false;
+  await dispatch.proceed(request);
   const before = await versioned(request, kind);
   const { holds, error } = await dispatch.holds(invocation, request, before);
   if (error !== undefined) return { changed, errors: [error] };
   if (!holds || request.object === undefined) return { changed, errors };
   for (const { mutation, expression } of policy.expressions.mutations) {
+    await dispatch.proceed(request);
     const objects = await versioned(request, kind);
     const evaluation = dispatch.evaluation(invocation, request, objects);
     try {

@@ -4,6 +4,7 @@ import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { walkFrom } from "../../cache/states.ts";
+import { POLICY_PARAMS_MAX } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
 import type { Resources } from "../../resource/resources.ts";
 import { keyOf, prefixOf } from "../../storage/keys.ts";
@@ -72,6 +73,9 @@ async function paramsIn(
   const prefix = prefixOf(kind, namespace);
   walkFrom(cache.state, prefix, prefix, (entry) => {
     if (matchesSelector(selector, entry.labels)) found.push(entry.shared());
+    return found.length <= POLICY_PARAMS_MAX;
   });
-  return found;
+  if (found.length <= POLICY_PARAMS_MAX) return found;
+  throw new ConfigurationError(
+    `paramRef.selector matches more than ${POLICY_PARAMS_MAX} objects; narrow it`);
 }

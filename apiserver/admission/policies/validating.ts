@@ -53,6 +53,7 @@ export function validatingAdmissionPolicy(context: AdmissionContext): AdmissionP
     const published = new Map<string, Set<string>>();
     for (const invocation of invocations) {
       const { policy, binding, kind } = invocation;
+      await dispatch.proceed(request);
       const objects = await objectsIn(kind);
       const { holds, error } = await dispatch.holds(invocation, request, objects);
       if (!holds && error === undefined) continue;
