@@ -17,6 +17,20 @@ export class AuditAnnotations {
     else log.warn("an audit annotation was left out", { key, reason: why });
   }
 
+  /** Adds those of one answer, under its webhook's name; what is left out is logged together. */
+  addAll(of: string, values: Readonly<Record<string, string>>): void {
+    const all = Object.entries(values);
+    const complaints = all.slice(0, AUDIT_ANNOTATIONS_MAX).flatMap(([name, value]) => {
+      const why = this.#complaintOf(`${of}/${name}`, value);
+      if (why === undefined) this.#values.set(`${of}/${name}`, value);
+      return why ?? [];
+    });
+    const more = Math.max(0, all.length - AUDIT_ANNOTATIONS_MAX);
+    const [reason = `an answer has at most ${AUDIT_ANNOTATIONS_MAX}`] = complaints;
+    const count = complaints.length + more;
+    if (count > 0) log.warn("audit annotations were left out", { of, count, reason });
+  }
+
   get(key: string): string | undefined {
     return this.#values.get(key);
   }

@@ -2,7 +2,7 @@ import { type CounterFamily, familiesOf, type HistogramFamily } from "@raft2kube
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 
 const BOUNDS_S = [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 25];
-/** Larger codes are counted as this one, so that the values of the label are bounded. */
+/** Larger codes and what is none are counted as this one, so that the values of the label are bounded. */
 const CODE_MAX = 600;
 
 /** Upstream's words for the two passes. */
@@ -66,4 +66,5 @@ export class WebhookMetrics {
   }
 }
 
-const codeLabel = (code: number): string => String(Math.min(code, CODE_MAX));
+const codeLabel = (code: number): string =>
+  String(Number.isInteger(code) && code >= 0 && code < CODE_MAX ? code : CODE_MAX);

@@ -130,9 +130,7 @@ export class HookCalls {
     } catch (thrown) {
       throw callingError(webhook, thrown);
     }
-    for (const [key, value] of Object.entries(verdict.annotations)) {
-      request.annotations.add(`${name}/${key}`, value);
-    }
+    request.annotations.addAll(name, verdict.annotations);
     request.warnings.push(...verdict.warnings.slice(0, WARNINGS_MAX));
     if (!verdict.allowed) throw new Rejection(denied(name, verdict.result));
     return verdict;
@@ -160,7 +158,7 @@ function denied(webhook: string, result: Partial<Status>): ApiError {
   const by = `admission webhook ${JSON.stringify(webhook)} denied the request`;
   const why = message || reason;
   return new ApiError({
-    code: code < 400 || code > 599 ? 400 : code,
+    code: Number.isInteger(code) && code >= 400 && code <= 599 ? code : 400,
     reason,
     message: why === "" ? `${by} without explanation` : `${by}: ${why}`,
     ...(details === undefined ? {} : { details }),

@@ -112,12 +112,29 @@ it("managed fields that a webhook breaks are as they were", async () => {
 it("a refusal is an error, whatever status it claims", async () => {
   await kit.configure("validating", "vague");
   await kit.active("vague");
-  for (const code of [0, 200, 302, 999, -1]) {
+  for (const code of [0, 200, 302, 999, -1, 400.000001]) {
     kit.answers.set("vague", () => ({ allowed: false, status: { code, status: "Success" } }));
     const answer = await kit.post("no", { vague: "yes" });
     expect([answer.status, JSON.parse(answer.body)]).toEqual(
       [400, expect.objectContaining({ status: "Failure", code: 400 })]);
   }
+});
+
+it("a refusal's details are those of a Status, or are left out", async () => {
+  await kit.configure("validating", "detailed");
+  await kit.active("detailed");
+  const detailsOf = async (details: object) => {
+    kit.answers.set("detailed", () => ({ allowed: false, status: { code: 429, details } }));
+    const { status, headers, body } = await kit.post("no", { detailed: "yes" });
+    const { details: given } = JSON.parse(body) as { details?: object };
+    return [status, headers["retry-after"], given];
+  };
+  expect(await detailsOf({ name: "x", retryAfterSeconds: 2 })).toEqual(
+    [429, "2", { name: "x", retryAfterSeconds: 2 }]);
+  for (const retryAfterSeconds of ["1\r\nx: y", [1], 1.5]) {
+    expect(await detailsOf({ retryAfterSeconds })).toEqual([429, undefined, undefined]);
+  }
+  expect(await detailsOf({ causes: "x" })).toEqual([429, undefined, undefined]);
 });
 
 it("a webhook that calls back into itself ends with the request's time", async () => {

@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
+import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Json, JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
@@ -121,15 +123,26 @@ function checkPatch(mutating: boolean, patch: string, patchType: string | undefi
 function statusIn(status: JsonObject): Partial<Status> {
   const text = (name: string) => typed(`response.status.${name}`, status[name], "string?");
   const code = typed("response.status.code", status["code"], "number?");
-  const details = typed("response.status.details", status["details"], "object?");
+  const details = detailsIn(typed("response.status.details", status["details"], "object?"));
   const [reason, message, whole] = [text("reason"), text("message"), text("status")];
   return {
     ...(whole ? { status: whole as Status["status"] } : {}),
     ...(message ? { message } : {}),
     ...(reason ? { reason } : {}),
-    ...(details ? { details: details as NonNullable<Status["details"]> } : {}),
+    ...(details ? { details } : {}),
     ...(code === undefined ? {} : { code }),
   };
+}
+
+/** The details as their type reads them; undefined for what it does not. */
+function detailsIn(details: JsonObject | undefined): Status["details"] {
+  if (details === undefined) return undefined;
+  try {
+    return decodeJson<NonNullable<Status["details"]>>("meta/v1.StatusDetails", details).object;
+  } catch (thrown) {
+    if (thrown instanceof DecodeError) return undefined;
+    throw thrown;
+  }
 }
 
 interface Types {
