@@ -133,3 +133,41 @@ it("a token is refused before it is issued", async () => {
     subResource: "token", operation: "CREATE",
   });
 });
+
+it("a token is issued as webhooks left the request", async () => {
+  await hook("mutating", "shortened", ["serviceaccounts/token"]);
+  const path = `${CORE}/serviceaccounts/default/token`;
+  const ask = () => post(path, { spec: { audiences: ["a"], expirationSeconds: 7_200 } });
+  await kit.active("shortened", ask);
+  const spec = (expirationSeconds: number) => jsonPatch(
+    { op: "replace", path: "/spec", value: { audiences: ["b"], expirationSeconds } });
+  kit.answers.set("shortened", () => spec(600));
+  const answer = await ask();
+  expect(answer.status, answer.body).toBe(201);
+  const { status } = JSON.parse(answer.body) as { status: { token: string } };
+  const claims = JSON.parse(Buffer.from(status.token.split(".")[1]!, "base64url").toString()) as
+    { aud: string[]; exp: number; iat: number };
+  expect([claims.aud, claims.exp - claims.iat]).toEqual([["b"], 600]);
+  kit.answers.set("shortened", () => spec(1));
+  expect((await ask()).status).toBe(422);
+});
+
+it("an eviction has the options that webhooks left, and a dry run stays one", async () => {
+  await post(`${CORE}/pods`, { metadata: { name: "kept" }, spec: { containers } });
+  const path = `${CORE}/pods/kept/eviction`;
+  const evict = (deleteOptions: object) => post(path, {
+    apiVersion: "policy/v1", kind: "Eviction", metadata: { name: "kept", namespace: "default" },
+    deleteOptions,
+  });
+  await hook("mutating", "evictions", ["pods/eviction"]);
+  await kit.active("evictions", () => evict({ dryRun: ["All"] }));
+  expect((await evict({ dryRun: ["All"] })).status).toBe(201);
+  expect(kit.asked.dryRun).toBe(true);
+  const made = (value: object) =>
+    () => jsonPatch({ op: "replace", path: "/deleteOptions", value });
+  kit.answers.set("evictions", made({ gracePeriodSeconds: 3 }));
+  expect((await evict({ dryRun: ["All"] })).status).toBe(201);
+  expect((await server.ask(`${CORE}/pods/kept`)).status).toBe(200);
+  kit.answers.set("evictions", made({ preconditions: { uid: "another" } }));
+  expect((await evict({ gracePeriodSeconds: 0 })).status).toBe(409);
+});

@@ -45,20 +45,24 @@ export async function serveEviction(
   context: RequestContext,
 ): Promise<Answer> {
   const { info, query } = context;
-  const options = writeOptionsOf(context);
-  const eviction = await readObject<Eviction>(context, FORM, options);
+  const given = writeOptionsOf(context);
+  const eviction = await readObject<Eviction>(context, FORM, given);
   if (eviction.metadata.name !== info.name) {
     throw badRequest("name in URL does not match name in Eviction object");
   }
-  const request: DeleteRequest = readDeleteBody({
+  const read = (): DeleteRequest => readDeleteBody({
     ...eviction.deleteOptions,
     dryRun: [...(eviction.deleteOptions?.dryRun ?? []), ...query.getAll("dryRun")],
   });
+  const { dryRun } = read();
+  const options = { ...given, dryRun };
   // Before anything of it is done: a budget that was spent is not given back.
   const admitted = admissionRequest("CREATE", resource, info, { object: eviction }, options);
   await server.admission.admit(admitted);
+  const request = read();
   await server.admission.validate(admitted);
-  const deletion = { ...request, isAdmitted: true };
+  // A webhook may add a dry run, and take none away.
+  const deletion = { ...request, dryRun: dryRun || request.dryRun, isAdmitted: true };
   await new PodEviction(server, resource, deletion, options).evict(info.namespace, info.name);
   return objectAnswer(successStatus(201), undefined, 201);
 }

@@ -50,9 +50,7 @@ export async function serveToken(
   const account = await resource.store.get<KubeObject>(info.namespace, info.name);
   checkIdentity(request, info);
   const now_ms = server.clock.now();
-  const spec = (request.spec ??= {});
-  const lifetime_s = lifetimeOf(request.metadata.name, spec.expirationSeconds);
-  spec.expirationSeconds = lifetime_s;
+  settleLifetime(request);
   const writer = {
     manager: options.fieldManager,
     operation: "Update",
@@ -69,7 +67,9 @@ export async function serveToken(
   };
   const admitted = admissionRequest("CREATE", resource, info, { object: request }, options);
   await server.admission.admit(admitted);
+  const lifetime_s = settleLifetime(request);
   await server.admission.validate(admitted);
+  const spec = (request.spec ??= {});
   const audiences = spec.audiences?.length ? spec.audiences : server.tokens.audiences;
   spec.audiences = [...audiences];
   const claims = await claimsFor(server, account, spec.boundObjectRef);
@@ -89,6 +89,12 @@ function checkIdentity({ metadata }: TokenRequest, { name, namespace }: RequestI
   throw badRequest(
     "the namespace of the provided object does not match the namespace sent on the request",
   );
+}
+
+/** Sets the lifetime that the token will have, and returns it. Throws 422. */
+function settleLifetime(request: TokenRequest): number {
+  const spec = (request.spec ??= {});
+  return (spec.expirationSeconds = lifetimeOf(request.metadata.name, spec.expirationSeconds));
 }
 
 /** `name` is that of the body, not of the path. */
