@@ -100,7 +100,8 @@ export async function assemble(
     const aggregation = await Aggregation.follow({ options, resources, clock, random, closing });
     stops.unshift(...[scraper, webhooks.connections, aggregation].map((one) => () => one.close()));
     const server: Assembled = {
-      ...{ steps_max, options, clock, random, etcd, resources, customResources, policy, roles, closing },
+      steps_max,
+      ...{ options, clock, random, etcd, resources, customResources, policy, roles, closing },
       authenticator: authenticatorOf(options, {
         verifier, removedNodes, metrics, bootstrap: { audiences, resources, clock },
       }),

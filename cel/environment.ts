@@ -39,7 +39,7 @@ export interface EvaluateLimits {
   readonly costMax?: number;
   /** Steps above which StepsExceededError is thrown; EVALUATION_STEPS_MAX unless given. */
   readonly stepsMax?: number;
-  /** What evaluations that have one `stepsMax` together have spent; each its own unless given. */
+  /** Steps of all evaluations that have one `stepsMax` together; of this one alone unless given. */
   readonly spent?: Spent;
 }
 

@@ -35,7 +35,7 @@ export interface AdmissionRequest extends AdmissionOptions {
   object: KubeObject | undefined;
   /** The stored object; undefined for CREATE. Frozen. */
   old: KubeObject | undefined;
-  /** What expressions about the request have spent so far. */
+  /** Steps that expressions about the request have taken so far. */
   readonly spent: Spent;
   readonly reinvocation: Reinvocation;
   readonly annotations: AuditAnnotations;

@@ -2,7 +2,7 @@ import { type CounterFamily, familiesOf, type HistogramFamily } from "@raft2kube
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 
 const BOUNDS_S = [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 25];
-/** Larger codes and what is none are counted as this one, so that the values of the label are bounded. */
+/** Other codes are counted as this one, so that the values of the label are bounded. */
 const CODE_MAX = 600;
 
 /** Upstream's words for the two passes. */

@@ -12,7 +12,6 @@ import {
   AUTHENTICATED_GROUP, serviceAccountGroups, serviceAccountName,
 } from "../../authn/identities.ts";
 import { EXPRESSION_COST_MAX, EXPRESSION_STEPS_MAX } from "../../limits.ts";
-import type { AdmissionContext } from "../context.ts";
 import type { Versioned } from "../matching/versions.ts";
 import type { AdmissionRequest } from "../plugin.ts";
 import { shownRequest, type Shown } from "../shown-request.ts";
@@ -46,7 +45,7 @@ export interface Inputs {
 
 /**
  * Evaluates expressions about one request within a budget of cost. All of one request on the event
- * loop, whatever they belong to, have `steps_max` together.
+ * loop, of all policies and webhooks, have `steps_max` together.
  */
 export class Evaluation {
   readonly #authorization: Authorization;
@@ -57,7 +56,7 @@ export class Evaluation {
   #left: number;
 
   constructor(
-    { authorizer, steps_max }: Pick<AdmissionContext, "authorizer" | "steps_max">,
+    { authorizer, steps_max }: { authorizer: Authorizer; steps_max?: number | undefined },
     inputs: Inputs, costMax: number,
   ) {
     const { request, shown, objects, namespace, params, variables = [] } = inputs;

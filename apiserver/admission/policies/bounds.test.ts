@@ -30,8 +30,8 @@ it("a binding has so many objects with parameters, and no more", async () => {
 
 it("a request that is over has no more evaluations in the thread of large requests", async () => {
   const clock = new ManualClock();
-  const resources = { of: () => undefined } as unknown as Resources;
-  const dispatch = new PolicyDispatch({ clock, resources } as AdmissionContext, "validate");
+  const context = { clock, resources: { of: () => undefined } } as unknown as AdmissionContext;
+  const dispatch = new PolicyDispatch(context, "validate");
   const aborting = new AbortController();
   const { signal } = aborting;
   const deadline_ms = clock.monotonic() + 1;
