@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { KINDS } from "@raft2kube/api/kinds.ts";
@@ -7,7 +8,9 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
-import { WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_CONNECTIONS_MAX } from "../limits.ts";
+import {
+  WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_CALLS_OF_SERVER_MAX, WEBHOOK_CONNECTIONS_MAX,
+} from "../limits.ts";
 import { Resources } from "../resource/resources.ts";
 import { WebhookClient } from "./client.ts";
 import { Connections, type WebhookTarget } from "./connections.ts";
@@ -123,6 +126,24 @@ it("ends a call when its request is over", async () => {
     .rejects.toThrow(failed("context canceled"));
   await expect(client.post(target(), Buffer.from("{}"), options))
     .rejects.toThrow(failed("context canceled"));
+});
+
+it("one server's calls do not take those of others", async () => {
+  server.answers = () => undefined;
+  const aborting = new AbortController();
+  setMaxListeners(0, aborting.signal);
+  const options = { timeout_ms: 10_000, signal: aborting.signal };
+  const hung = Array.from({ length: WEBHOOK_CALLS_OF_SERVER_MAX }, () =>
+    expect(client.post(target(), Buffer.from("{}"), options)).rejects.toThrow("context canceled"));
+  await expect(post(target())).rejects.toThrow(
+    failed(`${WEBHOOK_CALLS_OF_SERVER_MAX} calls of this server's webhooks are under way`));
+  const other = await WebhookServer.start((_, response) => void response.end("{}"));
+  expect(await post({ url: other.url, caBundle: other.caBundle })).toEqual({});
+  await other.close();
+  aborting.abort();
+  await Promise.all(hung);
+  server.answers = (_, response) => void response.end("{}");
+  expect(await post(target())).toEqual({});
 });
 
 it("measures the time by its clock", async () => {

@@ -9,7 +9,8 @@ import type { Random } from "@raft2kube/std/random.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
 import type { Resources } from "../resource/resources.ts";
 import {
-  WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_CALLS_MAX, WEBHOOK_REFUSAL_BYTES_MAX,
+  WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_CALLS_MAX, WEBHOOK_CALLS_OF_SERVER_MAX,
+  WEBHOOK_REFUSAL_BYTES_MAX,
 } from "../limits.ts";
 import { authorityOf, Connections, urlOf, type WebhookTarget } from "./connections.ts";
 import { connectionError, statusError, WebhookError } from "./errors.ts";
@@ -38,6 +39,8 @@ export class WebhookClient {
   readonly connections: Connections;
   readonly #clock: Clock;
   #underWay = 0;
+  /** Calls under way to each server that has some. */
+  readonly #ofServer = new Map<string, number>();
 
   constructor(connections: Connections, clock: Clock) {
     this.connections = connections;
@@ -58,7 +61,11 @@ export class WebhookClient {
     if (this.#underWay >= WEBHOOK_CALLS_MAX) {
       throw failed(`${WEBHOOK_CALLS_MAX} calls of webhooks are under way`);
     }
-    this.#underWay++;
+    const ofServer = this.#ofServer.get(authority) ?? 0;
+    if (ofServer >= WEBHOOK_CALLS_OF_SERVER_MAX) {
+      throw failed(`${WEBHOOK_CALLS_OF_SERVER_MAX} calls of this server's webhooks are under way`);
+    }
+    this.#count(authority, 1);
     const call = new Call(this.#clock, options);
     let answer: WebhookAnswer;
     try {
@@ -68,13 +75,20 @@ export class WebhookClient {
       throw failed(call.ended ?? reasonOf(thrown), thrown);
     } finally {
       call.close();
-      this.#underWay--;
+      this.#count(authority, -1);
     }
     const { status, body: bytes } = answer;
     if (!isSuccess(status)) {
       throw new WebhookError(statusError(status, bytes.toString("utf8").trim()), { http: status });
     }
     return parsed(bytes.toString("utf8"));
+  }
+
+  #count(authority: string, by: 1 | -1): void {
+    this.#underWay += by;
+    const ofServer = (this.#ofServer.get(authority) ?? 0) + by;
+    if (ofServer === 0) this.#ofServer.delete(authority);
+    else this.#ofServer.set(authority, ofServer);
   }
 }
 
