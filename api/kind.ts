@@ -153,9 +153,12 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   toStorage?(object: T): KubeObject;
   /**
    * Converts objects of a custom resource between its versions where a webhook does that, in order.
-   * Rejects with an ApiError when the webhook cannot be reached, refuses, or lies.
+   * Rejects with an ApiError when the webhook cannot be reached, refuses, or lies, and when
+   * `signal` aborts.
    */
-  convert?(objects: readonly KubeObject[], apiVersion: string): Promise<readonly KubeObject[]>;
+  convert?(
+    objects: readonly KubeObject[], apiVersion: string, signal?: AbortSignal,
+  ): Promise<readonly KubeObject[]>;
 }
 
 /** The schemas of a kind and of its list, as OpenAPI has them. */

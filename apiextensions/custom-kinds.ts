@@ -22,10 +22,11 @@ import { type Structural, structuralOf } from "./structural.ts";
 
 /**
  * Converts objects of one kind to another version, in order, as many as it was given. Rejects with
- * an ApiError when the webhook cannot be reached, refuses, or lies.
+ * an ApiError when the webhook cannot be reached, refuses, or lies, and when `signal` aborts: the
+ * request is over that it is for.
  */
 export type Convert = (
-  objects: readonly KubeObject[], apiVersion: string,
+  objects: readonly KubeObject[], apiVersion: string, signal?: AbortSignal,
 ) => Promise<readonly KubeObject[]>;
 
 /** Parts of a custom kind that other kinds do not have. */

@@ -19,12 +19,12 @@ import type { AdmissionRequest } from "./plugin.ts";
 export async function takeMutation(
   request: AdmissionRequest, { kind: body }: Attributes, kind: Kind, next: Json,
 ): Promise<boolean> {
-  const { resource } = request;
+  const { resource, signal } = request;
   const object = request.object!;
   const isWhole = body.kind === kind.kind && body.group === kind.group;
   const mutated = decoded(isWhole ? kind.schema : schemaOf(body), body, next);
   if (isWhole) kind.strategy.defaults(mutated);
-  const own = isWhole ? await inVersion(mutated, kind, resource.kind) : mutated;
+  const own = isWhole ? await inVersion(mutated, kind, resource.kind, signal) : mutated;
   checkPlace(request, object, own);
   keepServersFields(object, own);
   const before = JSON.stringify(object);

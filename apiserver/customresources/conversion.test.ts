@@ -1,8 +1,15 @@
+import type { Kind } from "@raft2kube/api/kind.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
+import { versioned } from "../admission/matching/versions.ts";
+import type { AdmissionRequest } from "../admission/plugin.ts";
+import { WebhookClient } from "../webhook/client.ts";
+import { Connections } from "../webhook/connections.ts";
+import { conversionsBy } from "./conversion.ts";
+import type { Definition } from "./definition.ts";
 import { define, definitionOf } from "./testing/definitions.ts";
 
 const server = fileApiserver();
@@ -134,4 +141,26 @@ it("a webhook changes nothing of metadata but labels and annotations", async () 
   const { body } = await json(path("v2", "a"));
   expect(body.metadata).toMatchObject({ labels: { by: "webhook" } });
   expect(body.metadata).not.toHaveProperty("finalizers");
+});
+
+it("a conversion ends with the request that it is for", async () => {
+  const silent = await WebhookServer.start(() => undefined);
+  const connections = new Connections({ resolve: () => Promise.reject(new Error("no service")) });
+  const client = new WebhookClient(connections, systemClock());
+  const clientConfig = { url: silent.url, caBundle: silent.caBundle };
+  const conversion = {
+    strategy: "Webhook", webhook: { clientConfig, conversionReviewVersions: ["v1"] },
+  };
+  const host = { apiVersion: `${GROUP}/v1`, kind: "Host", metadata: { name: "h" } };
+  const kind = { convert: conversionsBy(client)({ spec: { conversion } } as Definition) };
+  const [from, to] = [{ ...kind, ...host }, { group: GROUP, version: "v2" }] as unknown as Kind[];
+  const aborting = new AbortController();
+  const converting = expect(versioned(
+    { object: host, resource: { kind: from }, signal: aborting.signal } as AdmissionRequest, to!,
+  )).rejects.toThrow("context canceled");
+  await waitFor("the call", () => silent.calls.length > 0, { clock: systemClock() });
+  aborting.abort();
+  await converting;
+  connections.close();
+  await silent.close();
 });

@@ -26,10 +26,10 @@ export function conversionsBy(client: WebhookClient): ConvertBy {
   return ({ spec: { conversion } }) => {
     const { strategy, webhook } = conversion ?? {};
     if (strategy !== "Webhook" || webhook === undefined) return undefined;
-    return async (objects, apiVersion) => {
+    return async (objects, apiVersion, signal) => {
       const converted: KubeObject[] = [];
       for (const batch of batchesOf(objects)) {
-        converted.push(...await convertBatch(client, webhook, batch, apiVersion));
+        converted.push(...await convertBatch(client, webhook, batch, apiVersion, signal));
       }
       return converted;
     };
@@ -57,12 +57,12 @@ function* batchesOf(objects: readonly KubeObject[]): Generator<readonly KubeObje
 /** Throws 500 with upstream's text when the webhook cannot be reached, refuses, or lies. */
 async function convertBatch(
   client: WebhookClient, webhook: WebhookConversion,
-  objects: readonly KubeObject[], apiVersion: string,
+  objects: readonly KubeObject[], apiVersion: string, signal: AbortSignal | undefined,
 ): ReturnType<Convert> {
   const [first] = objects;
   const type = `${first!.apiVersion}, Kind=${first!.kind}${objects.length > 1 ? "List" : ""}`;
   try {
-    const answered = await ask(client, webhook, objects, apiVersion);
+    const answered = await ask(client, webhook, objects, apiVersion, signal);
     if (answered.length !== objects.length) {
       throw new ConversionError(`returned ${answered.length} objects, expected ${objects.length}`);
     }
@@ -83,7 +83,7 @@ const REVIEWS: readonly string[] = ["v1", "v1beta1"];
 /** Returns the objects of the answer, unchecked. */
 async function ask(
   client: WebhookClient, { clientConfig, conversionReviewVersions }: WebhookConversion,
-  objects: readonly KubeObject[], desiredAPIVersion: string,
+  objects: readonly KubeObject[], desiredAPIVersion: string, signal: AbortSignal | undefined,
 ): Promise<readonly Json[]> {
   const version = conversionReviewVersions.find((each) => REVIEWS.includes(each));
   if (version === undefined) throw new WebhookError("no supported conversion review versions");
@@ -94,7 +94,7 @@ async function ask(
   };
   const target = clientConfig ?? {};
   const body = Buffer.from(JSON.stringify(review));
-  const answer = await client.post(target, body, { timeout_ms: CONVERSION_TIMEOUT_MS });
+  const answer = await client.post(target, body, { timeout_ms: CONVERSION_TIMEOUT_MS, signal });
   if (!isObject(answer)) throw new WebhookError("no response provided");
   const { response } = answer;
   if (version === "v1") checkType(answer, apiVersion);

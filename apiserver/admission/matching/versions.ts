@@ -28,13 +28,15 @@ export function attributesIn(attributes: Attributes, kind: Kind): Attributes {
 
 /**
  * A copy of an object of `from` as `to` shows it; a body of another kind is the same in both.
- * Rejects with an ApiError when a conversion webhook fails.
+ * Rejects with an ApiError when a conversion webhook fails, or `signal` ends its call.
  */
-export async function inVersion(object: KubeObject, from: Kind, to: Kind): Promise<KubeObject> {
+export async function inVersion(
+  object: KubeObject, from: Kind, to: Kind, signal?: AbortSignal,
+): Promise<KubeObject> {
   const own = cloneObject(object);
   if (from === to || own.kind !== from.kind) return own;
   if (from.convert !== undefined) {
-    const [converted] = await from.convert([own], apiVersionOf(to));
+    const [converted] = await from.convert([own], apiVersionOf(to), signal);
     assert(converted !== undefined, "a conversion without an object");
     return converted;
   }
@@ -53,10 +55,10 @@ export interface Versioned {
 }
 
 export async function versioned(
-  { object, old, resource }: AdmissionRequest, kind: Kind,
+  { object, old, resource, signal }: AdmissionRequest, kind: Kind,
 ): Promise<Versioned> {
   if (kind === resource.kind) return { object, old };
   const shown = async (each: KubeObject | undefined) =>
-    each && await inVersion(each, resource.kind, kind);
+    each && await inVersion(each, resource.kind, kind, signal);
   return { object: await shown(object), old: await shown(old) };
 }
