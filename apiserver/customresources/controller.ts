@@ -141,7 +141,9 @@ export class DefinitionController implements Controller {
     const { resources, clock } = this.#server;
     const stored = crd.spec.versions.map((each) => ({ ...each, served: each.storage }));
     const [kind] = kindsOf({ ...crd, spec: { ...crd.spec, versions: stored } }, undefined);
-    return kind === undefined ? 0 : await deleteInstances(resources.detached(kind), clock);
+    // Rows of a kind of this server itself are not the definition's (as upstream).
+    if (kind === undefined || resources.overlaps(kind)) return 0;
+    return await deleteInstances(resources.detached(kind), clock);
   }
 
   async #terminating(

@@ -32,6 +32,8 @@ export class Resources {
   readonly builtIn: readonly BuiltInKind[];
   /** Groups and versions that no custom resource is served in. */
   readonly #builtInVersions: ReadonlySet<string>;
+  /** The places in the store that are no custom resource's. */
+  readonly #builtInPrefixes: ReadonlySet<string>;
   /** The custom resources of each definition, by its name. */
   readonly #custom = new Map<string, readonly Resource[]>();
   readonly #make: (kind: Kind) => Resource;
@@ -50,6 +52,7 @@ export class Resources {
     // The same list where nothing is switched off: what is made of all kinds is made once.
     this.builtIn = kinds.every(serves) ? kinds : kinds.filter(serves);
     this.#builtInVersions = new Set(kinds.map(apiVersionOf));
+    this.#builtInPrefixes = new Set(kinds.flatMap(({ storage }) => storage?.prefix ?? []));
     const proof = new ProgressProof(etcd);
     this.#make = (kind) => {
       const valueEncryption = encryption(storedAs(kind));
@@ -90,12 +93,12 @@ export class Resources {
 
   /**
    * Serves the kinds of a definition, one for each version, in place of those before. Kinds in a
-   * version of this server itself are not served, as upstream.
+   * version of this server itself are not served, as upstream, nor those over its rows.
    */
   install(definition: string, kinds: readonly Kind[]): void {
     this.#end(definition);
     const resources = kinds
-      .filter((kind) => !this.#builtInVersions.has(apiVersionOf(kind)))
+      .filter((kind) => !this.#builtInVersions.has(apiVersionOf(kind)) && !this.overlaps(kind))
       .map(this.#make);
     for (const resource of resources) {
       const path = pathOf(resource.kind);
@@ -104,6 +107,11 @@ export class Resources {
     }
     this.#custom.set(definition, resources);
     this.#changed();
+  }
+
+  /** Whether a custom kind would lie where a kind of this server itself does. */
+  overlaps(kind: Kind): boolean {
+    return kind.storage !== undefined && this.#builtInPrefixes.has(kind.storage.prefix);
   }
 
   /** A resource that no request reaches: where objects of a kind lie. */

@@ -1,0 +1,40 @@
+import { expect, it } from "vitest";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { define, definitionOf } from "./testing/definitions.ts";
+
+const server = fileApiserver();
+const { ask } = server;
+const clock = systemClock();
+
+const DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const isGone = (path: string) => async () => (await ask(path)).status === 404;
+
+it.each([
+  ["customresourcedefinitions", "apiextensions.k8s.io"],
+  ["apiservices", "apiregistration.k8s.io"],
+])("a definition over the rows of %s serves and deletes none of them", async (plural, group) => {
+  const bystander = definitionOf("bystanders", "Bystander");
+  if (await isGone(`${DEFINITIONS}/${bystander.metadata.name}`)()) await define(ask, bystander);
+  const { apiVersion, kind, spec } = definitionOf(plural, "Overlap");
+  const name = `${plural}.${group}`;
+  const annotations = { "api-approved.kubernetes.io": "unapproved, a test" };
+  const versions = spec.versions.map((each) => ({ ...each, name: "v2" }));
+  await define(ask, {
+    apiVersion, kind, metadata: { name, annotations },
+    spec: { ...spec, group, versions, scope: "Cluster" },
+  });
+  expect((await ask(`/apis/${group}/v2/${plural}`)).status).toBe(404);
+  const rows = async () => {
+    const list = JSON.parse((await ask(`/apis/${group}/v1/${plural}`)).body) as
+      { items: { metadata: { name: string } }[] };
+    return list.items.map(({ metadata }) => metadata.name)
+      .filter((each) => each !== name && each !== `v2.${group}`);
+  };
+  const before = await rows();
+  expect(before.length).toBeGreaterThan(0);
+  expect((await ask(`${DEFINITIONS}/${name}`, { method: "DELETE" })).status).toBe(200);
+  await waitFor("the end of the definition", isGone(`${DEFINITIONS}/${name}`), { clock });
+  expect(await rows()).toEqual(before);
+});
