@@ -21,10 +21,10 @@ it.each([
   const name = `${plural}.${group}`;
   const annotations = { "api-approved.kubernetes.io": "unapproved, a test" };
   const versions = spec.versions.map((each) => ({ ...each, name: "v2" }));
-  await define(ask, {
-    apiVersion, kind, metadata: { name, annotations },
-    spec: { ...spec, group, versions, scope: "Cluster" },
-  });
+  const metadata = { name, annotations };
+  const scope = "Cluster";
+  const overlap = { apiVersion, kind, metadata, spec: { ...spec, group, versions, scope } };
+  await define(ask, overlap);
   expect((await ask(`/apis/${group}/v2/${plural}`)).status).toBe(404);
   const rows = async () => {
     const list = JSON.parse((await ask(`/apis/${group}/v1/${plural}`)).body) as
