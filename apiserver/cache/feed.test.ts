@@ -96,3 +96,11 @@ it("an object that does not decode is not in the cache, as not in a list", async
   await etcd.client.put({ key: Buffer.from(key), value });
   await waitFor("the object again", () => cache.get(key), patience);
 });
+
+it("whoever waits for the first list of a resource that is closed gets 503", async () => {
+  const later = new Resource(kind, etcd.client, clock);
+  const cache = later.cache();
+  const refused = expect(cache).rejects.toMatchObject({ status: { code: 503 } });
+  await later.close();
+  await refused;
+});

@@ -118,6 +118,8 @@ export class Feed {
       try {
         from ??= await this.#list();
         this.#whole();
+        // The stream of a signal that is aborted already would never end.
+        if (this.#stop.signal.aborted) return;
         await this.#follow(from + 1);
         from = this.#cache.revision;
       } catch (thrown) {

@@ -323,3 +323,14 @@ it("a watcher that ended before it was read is cut off when its reader stalls an
   watcher.close();
   expect(reader.ended).toEqual({ whole: false });
 });
+
+it("a cache that has ended opens no watch, which nothing would feed", () => {
+  const cache = newCache();
+  put(cache, "a", 1);
+  cache.end();
+  for (const open of [
+    () => cache.watchFrom(REQUEST, 1),
+    () => cache.watchAll(REQUEST, true),
+    () => cache.watchListed(REQUEST, [], 1),
+  ]) expect(open).toThrow(/changed; try again/);
+});

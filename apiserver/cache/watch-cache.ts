@@ -1,5 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { expired } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { expired, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { CacheMetrics, WatchMetrics } from "../metrics/resource-metrics.ts";
 import type { Entry } from "../object/entry.ts";
 import type { CacheEvent, WatchEncoder, WatchItem } from "./event.ts";
@@ -42,6 +42,7 @@ export class WatchCache {
   readonly #budget: WatchMemoryBudget;
   readonly #watched: WatchMetrics;
   #bytes = 0;
+  #over = false;
 
   constructor(
     clock: Clock,
@@ -240,7 +241,9 @@ export class WatchCache {
     return this.#open(request, revision, concat(listed, later));
   }
 
+  /** Throws 503 once the cache has ended. */
   #open(request: WatchRequest, revision: number, initial: Iterable<WatchItem>): Watcher {
+    if (this.#over) throw serviceUnavailable("the watched resource changed; try again");
     const { selection, encoder, bookmarks } = request;
     // Events up to now are part of the initial items, whenever those are read.
     const start = Math.max(revision, this.#revision);
@@ -261,6 +264,12 @@ export class WatchCache {
   /** Ends the cache: it is not read afterwards. */
   close(): void {
     this.#history.close();
+  }
+
+  /** Ends every watch for good: nothing feeds the cache any more, and none is opened. */
+  end(): void {
+    this.#over = true;
+    this.closeWatchers();
   }
 
   /** Ends every watch; clients open new ones elsewhere. */

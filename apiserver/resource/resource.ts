@@ -72,14 +72,23 @@ export class Resource {
    * there. Throws 503 once the resource is closed.
    */
   async cache(since?: number): Promise<WatchCache> {
-    if (this.#closed) throw serviceUnavailable(`${this.kind.plural} changed; try again`);
+    this.#refuseClosed();
     if (this.#fed === undefined) {
       const cache = new WatchCache(this.#clock, this.metrics.cache, this.watched);
       const feed = new Feed(this.store, this.#etcd, cache, { clock: this.#clock, since });
       this.#fed = { cache, feed };
     }
-    await this.#fed.feed.ready;
-    return this.#fed.cache;
+    const { cache, feed } = this.#fed;
+    try {
+      await feed.ready;
+    } finally {
+      this.#refuseClosed();
+    }
+    return cache;
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw serviceUnavailable(`${this.kind.plural} changed; try again`);
   }
 
   /**
@@ -120,7 +129,7 @@ export class Resource {
     const fed = this.#fed;
     this.#fed = undefined;
     this.store.recent.close();
-    fed?.cache.closeWatchers();
+    fed?.cache.end();
     await fed?.feed.close();
     fed?.cache.close();
   }
