@@ -11,10 +11,15 @@ import { internalWrite } from "../registry/internal-write.ts";
 import { updateObject } from "../registry/update.ts";
 import type { Writer } from "../registry/writer.ts";
 import type { Resources } from "../resource/resources.ts";
+import { decodeRow } from "../storage/body.ts";
+import { keyOf } from "../storage/keys.ts";
 import { syncApiServices } from "./api-services.ts";
 import { type CustomResources, kindsOf } from "./custom-resources.ts";
 import { type Definition, definitionsIn, isTrue, withStatus } from "./definition.ts";
 import { deleteInstances } from "./instances.ts";
+
+/** Which definition: another may have its name by now. */
+type Which = Pick<Definition["metadata"], "name" | "uid">;
 
 /** The parts of the server that the controller uses. */
 export interface DefinitionsServer extends Writer {
@@ -74,7 +79,7 @@ export class DefinitionController implements Controller {
     const before = customResources.get(name);
     // The name is `plural.group`: of a definition that has gone it still has the group.
     const group = before?.spec.group ?? name.slice(name.indexOf(".") + 1);
-    if (before !== undefined) await this.#writeStatus(name);
+    if (before !== undefined) await this.#writeStatus(before.metadata);
     const definitions = customResources.ofGroup(group);
     const names = JSON.stringify(before?.status?.acceptedNames);
     const freed = names !== JSON.stringify(customResources.get(name)?.status?.acceptedNames);
@@ -87,22 +92,27 @@ export class DefinitionController implements Controller {
     await syncApiServices(this.#server, group, definitions);
   }
 
-  async #writeStatus(name: string): Promise<void> {
+  async #writeStatus(which: Which): Promise<void> {
     const { clock, customResources } = this.#server;
-    await this.#update(name, (crd) => {
+    await this.#update(which, (crd) => {
       const others = customResources.ofGroup(crd.spec.group)
-        .filter((each) => each.metadata.name !== name);
+        .filter((each) => each.metadata.name !== which.name);
       return withStatus(crd, others, timeText(clock.now()));
     });
   }
 
-  /** Changes a definition through its status. One that has gone in the meantime needs no change. */
-  async #update(name: string, change: (crd: Definition) => Definition): Promise<void> {
+  /**
+   * Changes a definition through its status. One that has gone in the meantime needs no change;
+   * throws 409 where another has its name now, which is looked at anew.
+   */
+  async #update(
+    { name = "", uid }: Which, change: (crd: Definition) => Definition,
+  ): Promise<void> {
     const resource = definitionsIn(this.#server.resources);
     const { strategy } = resource.kind.subresources["status"]!;
     const options = { ...internalWrite(), subresource: "status" };
     const transform = (current: KubeObject | undefined) => change(current as Definition);
-    const update = { namespace: "", name, mayCreate: false, strategy: strategy!, transform };
+    const update = { namespace: "", name, uid, mayCreate: false, strategy: strategy!, transform };
     try {
       const { object, deleted } = await updateObject(this.#server, resource, update, options);
       if (!deleted) this.#server.customResources.note(object as Definition);
@@ -115,46 +125,60 @@ export class DefinitionController implements Controller {
   async #finalize(name: string): Promise<{ again_ms: number } | void> {
     const crd = this.#server.customResources.get(name);
     if (crd === undefined || !isGoing(crd)) return;
+    const which = crd.metadata;
+    const going = await this.#goingAt(which);
+    if (going === undefined) return;
     if (!isTrue(crd, "Established")) {
-      return await this.#release(name, "NeverEstablished", "resource was never established");
+      return await this.#release(which, "NeverEstablished", "resource was never established");
     }
     const known = crd.status?.conditions.find(({ type }) => type === "Terminating");
     if (known?.reason !== "InstanceDeletionCheck") {
       const deletion = "CustomResource deletion is in progress";
-      await this.#terminating(name, "True", "InstanceDeletionInProgress", deletion);
+      await this.#terminating(which, "True", "InstanceDeletionInProgress", deletion);
     }
-    const left = await this.#deleteInstances(crd);
+    const left = await this.#deleteInstances(crd, going);
     if (left === 0) {
-      return await this.#release(name, "InstanceDeletionCompleted", "removed all instances");
+      return await this.#release(which, "InstanceDeletionCompleted", "removed all instances");
     }
     const since_ms = Date.parse(crd.metadata.deletionTimestamp ?? "");
     if (this.#server.clock.now() - since_ms < INSTANCES_CHECK_MS) {
       return { again_ms: INSTANCES_LEFT_MS };
     }
     const why = `could not confirm zero CustomResources remaining: ${left} have finalizers`;
-    await this.#terminating(name, "True", "InstanceDeletionCheck", why);
+    await this.#terminating(which, "True", "InstanceDeletionCheck", why);
     return { again_ms: INSTANCES_LEFT_MS };
   }
 
-  /** The instances lie at one place in the store, in whichever versions they are served. */
-  async #deleteInstances(crd: Definition): Promise<number> {
+  /** The store's revision at which that very definition is being deleted; undefined if it is not. */
+  async #goingAt({ name = "", uid }: Which): Promise<number | undefined> {
+    const { kind, store } = definitionsIn(this.#server.resources);
+    const { row, revision } = await store.rows.get(keyOf(kind, "", name));
+    const there = row && decodeRow<Definition>(kind, row).metadata;
+    return there?.uid === uid && there?.deletionTimestamp !== undefined ? revision : undefined;
+  }
+
+  /**
+   * The instances lie at one place in the store, in whichever versions they are served. Those after
+   * `revision` may be another definition's.
+   */
+  async #deleteInstances(crd: Definition, revision: number): Promise<number> {
     const { resources, clock } = this.#server;
     const stored = crd.spec.versions.map((each) => ({ ...each, served: each.storage }));
     const [kind] = kindsOf({ ...crd, spec: { ...crd.spec, versions: stored } }, undefined);
     // Rows of a kind of this server itself are not the definition's (as upstream).
     if (kind === undefined || resources.overlaps(kind)) return 0;
-    return await deleteInstances(resources.detached(kind), clock);
+    return await deleteInstances(resources.detached(kind), revision, clock);
   }
 
   async #terminating(
-    name: string, status: string, reason: string, message: string,
+    which: Which, status: string, reason: string, message: string,
   ): Promise<void> {
     const condition = { status, reason, message };
-    await this.#update(name, (crd) => terminatingFor(crd, condition, this.#now()));
+    await this.#update(which, (crd) => terminatingFor(crd, condition, this.#now()));
   }
 
-  async #release(name: string, reason: string, message: string): Promise<void> {
-    await this.#update(name, (crd) => {
+  async #release(which: Which, reason: string, message: string): Promise<void> {
+    await this.#update(which, (crd) => {
       const next = terminatingFor(crd, { status: "False", reason, message }, this.#now());
       const finalizers = (crd.metadata.finalizers ?? [])
         .filter((each) => each !== CLEANUP_FINALIZER);

@@ -1,7 +1,11 @@
 import { expect, it } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { kindOf } from "@raft2kube/api/kinds.ts";
+import { Resource } from "../resource/resource.ts";
+import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { deleteInstances } from "./instances.ts";
 import { define, definitionOf } from "./testing/definitions.ts";
 
 const server = fileApiserver();
@@ -37,4 +41,19 @@ it.each([
   expect((await ask(`${DEFINITIONS}/${name}`, { method: "DELETE" })).status).toBe(200);
   await waitFor("the end of the definition", isGone(`${DEFINITIONS}/${name}`), { clock });
   expect(await rows()).toEqual(before);
+});
+
+it("objects of a later definition of the same name are not those of the deleted one", async () => {
+  const etcd = await startEtcd();
+  const resource = new Resource(kindOf("", "v1", "ConfigMap")!, etcd.client, clock);
+  const create = (name: string) => resource.store.create({
+    apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "test" },
+  });
+  const { metadata } = await create("old");
+  await create("new");
+  expect(await deleteInstances(resource, Number(metadata.resourceVersion), clock)).toBe(0);
+  expect(await resource.store.find("test", "old")).toBeUndefined();
+  expect(await resource.store.find("test", "new")).toBeDefined();
+  await resource.close();
+  await etcd.close();
 });

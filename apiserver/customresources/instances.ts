@@ -8,16 +8,19 @@ import { prefixOf } from "../storage/keys.ts";
 import type { Row } from "../storage/rows.ts";
 
 /**
- * Deletes all objects of a resource whose definition goes; returns how many are left because they
- * have finalizers. Rows are taken as they are stored, in any version: no conversion can keep a
+ * Deletes all objects that a resource had at `revision`, whose definition goes; returns how many
+ * are left because they have finalizers. Rows are taken as they are stored, in any version: no conversion can keep a
  * definition from going, and no admission is asked, as upstream.
  */
-export async function deleteInstances({ kind, store }: Resource, clock: Clock): Promise<number> {
+export async function deleteInstances(
+  { kind, store }: Resource, revision: number, clock: Clock,
+): Promise<number> {
   const prefix = prefixOf(kind);
   let left = 0;
   let start = prefix;
   for (;;) {
-    const { rows, more } = await store.rows.page(prefix, { start, limit: STORE_PAGE_KEYS });
+    const asked = { start, limit: STORE_PAGE_KEYS, revision };
+    const { rows, more } = await store.rows.page(prefix, asked);
     for (const row of rows) if (!(await isGone(store, row, clock))) left++;
     if (!more) return left;
     start = `${rows.at(-1)!.key}\0`;
