@@ -36,6 +36,8 @@ export class DefinitionController implements Controller {
   /** One worker: two definitions that want one name must not be looked at side by side. */
   readonly #statuses: WorkQueue;
   readonly #deletions: WorkQueue;
+  /** When the deletion of a definition was first seen, by its name. */
+  readonly #goingSince_ms = new Map<string, number>();
   #running: Promise<unknown> = Promise.resolve();
   #stop: () => void = () => {};
 
@@ -124,7 +126,10 @@ export class DefinitionController implements Controller {
   /** Deletes the instances of a definition that is being deleted, then lets it go. */
   async #finalize(name: string): Promise<{ again_ms: number } | void> {
     const crd = this.#server.customResources.get(name);
-    if (crd === undefined || !isGoing(crd)) return;
+    if (crd === undefined || !isGoing(crd)) return void this.#goingSince_ms.delete(name);
+    const now_ms = this.#server.clock.monotonic();
+    const goingSince_ms = this.#goingSince_ms.get(name) ?? now_ms;
+    this.#goingSince_ms.set(name, goingSince_ms);
     const which = crd.metadata;
     const going = await this.#goingAt(which);
     if (going === undefined) return;
@@ -138,6 +143,9 @@ export class DefinitionController implements Controller {
     }
     const left = await this.#deleteInstances(crd, going);
     if (left === 0) {
+      // A creation that was let through before the deletion was seen may still be under way.
+      const early_ms = INSTANCES_LEFT_MS - (now_ms - goingSince_ms);
+      if (early_ms > 0) return { again_ms: early_ms };
       return await this.#release(which, "InstanceDeletionCompleted", "removed all instances");
     }
     const since_ms = Date.parse(crd.metadata.deletionTimestamp ?? "");

@@ -2,6 +2,9 @@ import { expect, it } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
+import { createObject } from "../registry/create.ts";
+import { internalWrite } from "../registry/internal-write.ts";
+import type { Writer } from "../registry/writer.ts";
 import { Resource } from "../resource/resource.ts";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
@@ -54,6 +57,25 @@ it("objects of a later definition of the same name are not those of the deleted 
   expect(await deleteInstances(resource, Number(metadata.resourceVersion), clock)).toBe(0);
   expect(await resource.store.find("test", "old")).toBeUndefined();
   expect(await resource.store.find("test", "new")).toBeDefined();
+  await resource.close();
+  await etcd.close();
+});
+
+it("a creation that admission holds up while the definition goes leaves no object", async () => {
+  const etcd = await startEtcd();
+  const resource = new Resource(kindOf("", "v1", "ConfigMap")!, etcd.client, clock);
+  const admission = {
+    admit: () => Promise.resolve(),
+    validate: () => {
+      resource.terminating = true;
+      return Promise.resolve();
+    },
+  } as unknown as Writer["admission"];
+  const writer = { clock, admission } as Writer;
+  const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "late" } };
+  await expect(createObject(writer, resource, object, "test", internalWrite()))
+    .rejects.toMatchObject({ status: { code: 403 } });
+  expect(await resource.stored()).toBe(0);
   await resource.close();
   await etcd.close();
 });

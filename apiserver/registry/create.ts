@@ -40,6 +40,10 @@ export async function createObject(
 
 const GOING = "create not allowed while custom resource definition is terminating";
 
+function refuseIfGoing({ terminating, subject }: Resource, { metadata }: KubeObject): void {
+  if (terminating) throw forbidden(subject, metadata.name ?? "", GOING);
+}
+
 /** The part of a creation after admission's changes; an update that creates starts here as well. */
 export async function createAdmitted(
   writer: Writer,
@@ -48,7 +52,7 @@ export async function createAdmitted(
   options: WriteOptions,
 ): Promise<KubeObject> {
   const object = request.object!;
-  if (resource.terminating) throw forbidden(resource.subject, object.metadata.name ?? "", GOING);
+  refuseIfGoing(resource, object);
   const generated = !object.metadata.name && object.metadata.generateName !== undefined;
   for (let attempt = 1; ; attempt++) {
     if (generated) completeName(object, writer.random);
@@ -84,9 +88,12 @@ async function createNamed(
   const reserved = await resource.allocation?.reserve(object, undefined, options.dryRun);
   let created: KubeObject;
   try {
+    const lease = options.dryRun ? undefined : await resource.lease();
+    // Webhooks may have taken long: the definition's end must not miss the object.
+    refuseIfGoing(resource, object);
     created = options.dryRun
       ? await rehearse(resource, object)
-      : await resource.store.create(object, await resource.lease());
+      : await resource.store.create(object, lease);
   } catch (thrown) {
     await giveBackAfter(thrown, reserved);
     if (isReason(thrown, "AlreadyExists")) throw await taken(resource, object, thrown);

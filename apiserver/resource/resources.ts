@@ -121,7 +121,10 @@ export class Resources {
 
   /** Ends the resources of a definition: their watches end, their caches are given back. */
   remove(definition: string): void {
-    if (!this.#custom.has(definition)) return;
+    const resources = this.#custom.get(definition);
+    if (resources === undefined) return;
+    // Creations that are under way must not leave objects behind.
+    for (const resource of resources) resource.terminating = true;
     this.#end(definition);
     this.#changed();
   }
