@@ -172,7 +172,9 @@ export class DefinitionController implements Controller {
   async #deleteInstances(crd: Definition, revision: number): Promise<number> {
     const { resources, clock } = this.#server;
     const stored = crd.spec.versions.map((each) => ({ ...each, served: each.storage }));
-    const [kind] = kindsOf({ ...crd, spec: { ...crd.spec, versions: stored } }, undefined);
+    // The status, which clients can write, does not say where they lie.
+    const status = { ...crd.status!, acceptedNames: crd.spec.names };
+    const [kind] = kindsOf({ ...crd, status, spec: { ...crd.spec, versions: stored } }, undefined);
     // Rows of a kind of this server itself are not the definition's (as upstream).
     if (kind === undefined || resources.overlaps(kind)) return 0;
     return await deleteInstances(resources.detached(kind), revision, clock);

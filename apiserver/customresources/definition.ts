@@ -23,9 +23,13 @@ export function outlineOf(crd: Definition): Definition {
   return { ...crd, spec: { ...crd.spec, versions } };
 }
 
-/** Whether objects of a definition are served (upstream's handler asks for the same). */
+/**
+ * Whether objects of a definition are served: upstream's handler asks for the same conditions. The
+ * plural in the status, which clients can write, decides where objects lie: it must be the spec's.
+ */
 export function isServed(crd: CustomResourceDefinition): boolean {
-  return isTrue(crd, "NamesAccepted") || isTrue(crd, "Established");
+  return crd.status?.acceptedNames?.plural === crd.spec.names.plural &&
+    (isTrue(crd, "NamesAccepted") || isTrue(crd, "Established"));
 }
 
 export function isTrue(crd: CustomResourceDefinition, type: string): boolean {

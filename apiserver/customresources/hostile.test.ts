@@ -1,13 +1,15 @@
 import { expect, it } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { kindOf } from "@raft2kube/api/kinds.ts";
+import { kindOf, KINDS } from "@raft2kube/api/kinds.ts";
+import { Resources } from "../resource/resources.ts";
 import { createObject } from "../registry/create.ts";
 import { internalWrite } from "../registry/internal-write.ts";
 import type { Writer } from "../registry/writer.ts";
 import { Resource } from "../resource/resource.ts";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { isServed } from "./definition.ts";
 import { deleteInstances } from "./instances.ts";
 import { define, definitionOf } from "./testing/definitions.ts";
 
@@ -77,5 +79,29 @@ it("a creation that admission holds up while the definition goes leaves no objec
     .rejects.toMatchObject({ status: { code: 403 } });
   expect(await resource.stored()).toBe(0);
   await resource.close();
+  await etcd.close();
+});
+
+it("a status that says another plural opens no other definition's objects", () => {
+  const crd = definitionOf("thieves", "Thief");
+  const conditions = [{ type: "Established", status: "True" }];
+  const accepting = (plural: string) =>
+    ({ ...crd, status: { conditions, acceptedNames: { plural, kind: "Thief" } } }) as never;
+  expect([isServed(accepting("thieves")), isServed(accepting("victims"))]).toEqual([true, false]);
+});
+
+it("kinds whose path is taken leave all that there is as it was", async () => {
+  const etcd = await startEtcd();
+  const resources = new Resources(KINDS, etcd.client, clock);
+  const group = "a.example.com";
+  const mapsIn = (...versions: string[]) => versions.map((version) => ({
+    ...kindOf("", "v1", "ConfigMap")!, group, version, plural: "maps",
+    storage: { prefix: `${group}/maps`, as: { group, version, kind: "Map" } },
+  }));
+  resources.install("first", mapsIn("v2"));
+  expect(() => resources.install("second", mapsIn("v1", "v2"))).toThrow(/two kinds/);
+  expect(resources.find(group, "v1", "maps")).toBeUndefined();
+  expect(resources.find(group, "v2", "maps")).toBeDefined();
+  await resources.close();
   await etcd.close();
 });

@@ -96,15 +96,16 @@ export class Resources {
    * version of this server itself are not served, as upstream, nor those over its rows.
    */
   install(definition: string, kinds: readonly Kind[]): void {
-    this.#end(definition);
-    const resources = kinds
-      .filter((kind) => !this.#builtInVersions.has(apiVersionOf(kind)) && !this.overlaps(kind))
-      .map(this.#make);
-    for (const resource of resources) {
-      const path = pathOf(resource.kind);
-      assert(!this.#byPath.has(path), `two kinds for ${path}`);
-      this.#byPath.set(path, resource);
+    const served = kinds
+      .filter((kind) => !this.#builtInVersions.has(apiVersionOf(kind)) && !this.overlaps(kind));
+    const own = new Set(this.#custom.get(definition));
+    for (const path of served.map(pathOf)) {
+      const there = this.#byPath.get(path);
+      assert(there === undefined || own.has(there), `two kinds for ${path}`);
     }
+    this.#end(definition);
+    const resources = served.map(this.#make);
+    for (const resource of resources) this.#byPath.set(pathOf(resource.kind), resource);
     this.#custom.set(definition, resources);
     this.#changed();
   }
