@@ -2,6 +2,7 @@ import { kindOf } from "@raft2kube/api/kinds.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { Resource } from "../resource/resource.ts";
 import { Rows } from "../storage/rows.ts";
 import { type EtcdServer, startEtcd } from "../../testing/apiserver/etcd-server.ts";
@@ -103,4 +104,22 @@ it("whoever waits for the first list of a resource that is closed gets 503", asy
   const refused = expect(cache).rejects.toMatchObject({ status: { code: 503 } });
   await later.close();
   await refused;
+});
+
+it("a cache that cannot be whole is not called so between its attempts", async () => {
+  const says: string[] = [];
+  const convert = async () => {
+    says.push(await later.cache().then(() => "whole", () => "broken"));
+    throw new ApiError({ code: 500, reason: "", message: "no conversion" });
+  };
+  const later = new Resource({ ...kind, version: "v2", convert }, etcd.client, clock);
+  const prefix = "/registry/configmaps/test/";
+  for (const { key, revision } of (await later.store.rows.page(prefix, { limit: 100 })).rows) {
+    await later.store.rows.remove(key, revision);
+  }
+  await later.cache();
+  await create("unconvertible");
+  await waitFor("three attempts", () => says.length >= 3, { clock });
+  expect(says.slice(0, 3)).toEqual(["whole", "broken", "broken"]);
+  await later.close();
 });

@@ -116,8 +116,11 @@ export class Feed {
     let from: number | undefined;
     while (!this.#stop.signal.aborted) {
       try {
-        from ??= await this.#list();
-        this.#whole();
+        // A cache that broke at an event is whole once that is applied, not before.
+        if (from === undefined) {
+          from = await this.#list();
+          this.#whole();
+        }
         // The stream of a signal that is aborted already would never end.
         if (this.#stop.signal.aborted) return;
         await this.#follow(from + 1);
