@@ -3,6 +3,7 @@ import { definitionsOf } from "@raft2kube/apiextensions/open-api.ts";
 import type { Definitions, Kind } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { dns1035Label, dnsSubdomain } from "@raft2kube/std/names.ts";
 import type { CacheEvent } from "../cache/event.ts";
 import type { Resource } from "../resource/resource.ts";
 import type { Resources } from "../resource/resources.ts";
@@ -73,7 +74,9 @@ export class CustomResources {
    * by another server. Only if there is a definition of that name is the cache waited for.
    */
   async find(group: string, version: string, plural: string): Promise<Resource | undefined> {
-    if (!group.includes(".")) return undefined;
+    const isName = group.includes(".") && dnsSubdomain(group).length === 0 &&
+      dns1035Label(plural).length === 0;
+    if (!isName) return undefined;
     const definitions = definitionsIn(this.#resources);
     const there = await definitions.store.find("", `${plural}.${group}`);
     if (there === undefined || !isServed(there as Definition)) return undefined;
@@ -83,7 +86,9 @@ export class CustomResources {
 
   /** Takes a definition that this server has written: the cache will bring it, somewhat later. */
   note(crd: Definition): void {
-    this.#settle(crd);
+    const seen = definitionsIn(this.#resources).startedCache?.revision ?? 0;
+    // What the cache has brought may have gone again: it would come back for good.
+    if (Number(crd.metadata.resourceVersion) > seen) this.#settle(crd);
   }
 
   #take({ type, entry }: CacheEvent): void {

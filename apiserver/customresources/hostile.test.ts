@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf, KINDS } from "@raft2kube/api/kinds.ts";
 import { Resources } from "../resource/resources.ts";
 import { createObject } from "../registry/create.ts";
@@ -9,7 +10,8 @@ import type { Writer } from "../registry/writer.ts";
 import { Resource } from "../resource/resource.ts";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
-import { isServed } from "./definition.ts";
+import { CustomResources } from "./custom-resources.ts";
+import { type Definition, definitionsIn, isServed } from "./definition.ts";
 import { deleteInstances } from "./instances.ts";
 import { define, definitionOf } from "./testing/definitions.ts";
 
@@ -51,7 +53,7 @@ it.each([
 it("objects of a later definition of the same name are not those of the deleted one", async () => {
   const etcd = await startEtcd();
   const resource = new Resource(kindOf("", "v1", "ConfigMap")!, etcd.client, clock);
-  const create = (name: string) => resource.store.create({
+  const create = (name: string) => resource.store.create<KubeObject>({
     apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "test" },
   });
   const { metadata } = await create("old");
@@ -105,3 +107,25 @@ it("kinds whose path is taken leave all that there is as it was", async () => {
   await resources.close();
   await etcd.close();
 });
+
+it("a definition that has gone is not brought back by the word of an earlier write", async () => {
+  const etcd = await startEtcd();
+  const resources = new Resources(KINDS, etcd.client, clock);
+  const followed = await CustomResources.follow(resources, () => undefined);
+  const { store } = definitionsIn(resources);
+  const crd = await store.create(definitionOf("ghosts", "Ghost")) as unknown as Definition;
+  const name = crd.metadata.name ?? "";
+  await waitFor("the definition", () => followed.get(name), { clock });
+  await store.change("", name, (object) => ({ do: "delete", object: object! }));
+  await waitFor("its end", () => followed.get(name) === undefined, { clock });
+  followed.note(crd);
+  expect(followed.get(name)).toBeUndefined();
+  followed.close();
+  await resources.close();
+  await etcd.close();
+});
+
+it.each(["/apis/a.b/v1/x%2Fy", "/apis/a.b%2Fc/v1/x", "/apis/a.b/v1/X"])(
+  "%s names no definition: 404", async (path) => {
+    expect((await ask(path)).status).toBe(404);
+  });
