@@ -5,6 +5,7 @@ import type {
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { expect, test } from "vitest";
 import { definitionKind } from "./definition/kind.ts";
+import { hasFormat } from "./formats.ts";
 import { JsonPathError, parseJsonPath } from "./json-path.ts";
 import { CHECKED_PLACES_MAX, ERRORS_MAX } from "./limits.ts";
 import { structuralOf } from "./structural.ts";
@@ -48,6 +49,18 @@ test("patterns are matched in linear time, and those that RE2 lacks are refused"
     "be a valid regular expression, but isn't: error parsing regexp: invalid escape sequence: " +
     "`\\1`",
   ]);
+});
+
+test("formats are checked without trying a text's parts again and again", () => {
+  expect(hasFormat("email", `${"a".repeat(900)}!`)).toBe(false);
+  expect(hasFormat("email", "a.b \"c d\" e <a@b>")).toBe(true);
+  expect(hasFormat("email", " a@b ")).toBe(true);
+  expect(hasFormat("duration", "1".repeat(1_000_000))).toBe(false);
+  expect(hasFormat("duration", `${"1".repeat(1_000_000)}s${"1s".repeat(1_000_000)}`)).toBe(true);
+  for (const format of ["ipv4", "cidr"]) {
+    expect(hasFormat(format, `.${"0".repeat(1_000_000)}x`)).toBe(false);
+  }
+  expect(hasFormat("ipv4", "010.001.00.4")).toBe(true);
 });
 
 test("references and unique items are refused", () => {

@@ -32,12 +32,14 @@ function isHostname(text: string): boolean {
 }
 
 /** RFC 5322 as Go's mail.ParseAddress reads it: an address, or a name and one in brackets. */
-const ATOM = "[^\\s()<>\\[\\]:;@\\\\,.\"\\u0000-\\u001f]+";
+const ATOM_CHARACTER = "[^\\s()<>\\[\\]:;@\\\\,.\"\\u0000-\\u001f]";
+const ATOM = `${ATOM_CHARACTER}+`;
 const QUOTED = '"(?:[^"\\\\\\r\\n]|\\\\.)*"';
 const DOTTED = `${ATOM}(?:\\.${ATOM})*`;
 const ADDRESS = `(?:${DOTTED}|${QUOTED})@(?:${DOTTED}|\\[[^\\[\\]\\\\]*\\])`;
-const PHRASE = `(?:(?:${ATOM}|${QUOTED}|\\.)\\s*)*`;
-const EMAIL = new RegExp(`^\\s*(?:${ADDRESS}|${PHRASE}<${ADDRESS}>)\\s*$`, "u");
+// One character a turn, and no two alternatives that begin alike: nothing is tried twice.
+const PHRASE = `(?:${ATOM_CHARACTER}|${QUOTED}|[.\\s])*`;
+const EMAIL = new RegExp(`^(?:\\s*${ADDRESS}|${PHRASE}<${ADDRESS}>)\\s*$`, "u");
 const EMAIL_LENGTH_MAX = 1_000;
 
 const AUTHORITY =
@@ -77,14 +79,19 @@ function isDateTime(text: string): boolean {
 const SCALA_UNIT = new RegExp(
   "^(ns|nano.*|us|µs|micro.*|ms|milli.*|s|sec.*|m|min.*|h|hr|hour.*|d|day.*|w|wk|week.*)$", "iu");
 
+const GO_DURATION_LENGTH_MAX = 1_000;
+
 /** A duration of Go's, or one with a unit in words: `22 ns`, `3 days`. */
 function isDuration(text: string): boolean {
-  if (parseDuration(text) !== undefined) return true;
-  return [...text.matchAll(/\d+\s*([A-Za-zµ]+)/g)].some(([, unit]) => SCALA_UNIT.test(unit!));
+  if (text.length <= GO_DURATION_LENGTH_MAX && parseDuration(text) !== undefined) return true;
+  return [...text.matchAll(/(?<!\d)\d+\s*([A-Za-zµ]+)/g)].some(([, unit]) => SCALA_UNIT.test(unit!));
 }
 
+const ADDRESS_LENGTH_MAX = 64;
+
 /** Go's netutils.ParseIPSloppy: leading zeros are borne. */
-const sloppy = (text: string) => text.replace(/(^|[.:])0+(?=\d+(?:[./]|$))/g, "$1");
+const sloppy = (text: string) => text.length > ADDRESS_LENGTH_MAX ? text
+  : text.replace(/(^|[.:])0+(?=\d+(?:[./]|$))/g, "$1");
 
 function isIpv4(text: string): boolean {
   return text.includes(".") && isIP(sloppy(text)) !== 0 && !text.includes("%");
