@@ -3,11 +3,16 @@ import { messageOfField } from "@raft2kube/api/errors.ts";
 import type {
   CustomResourceDefinition, JSONSchemaProps,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import { UNKNOWN_FIELDS_MAX } from "@raft2kube/api/limits.ts";
 import { expect, test } from "vitest";
+import { decodeObject } from "./decode.ts";
 import { definitionKind } from "./definition/kind.ts";
+import { validateStructural } from "./definition/structural-rules.ts";
+import { validateEmbedded } from "./embedded.ts";
 import { hasFormat } from "./formats.ts";
 import { JsonPathError, parseJsonPath } from "./json-path.ts";
 import { CHECKED_PLACES_MAX, ERRORS_MAX } from "./limits.ts";
+import { validateLists } from "./lists.ts";
 import { structuralOf } from "./structural.ts";
 import { validateValue } from "./validate.ts";
 
@@ -61,6 +66,51 @@ test("formats are checked without trying a text's parts again and again", () => 
     expect(hasFormat(format, `.${"0".repeat(1_000_000)}x`)).toBe(false);
   }
   expect(hasFormat("ipv4", "010.001.00.4")).toBe(true);
+});
+
+const MANY = 130_000;
+
+test("of many unknown fields and wrong parts, the first are named", () => {
+  const schema = structuralOf({
+    type: "object",
+    properties: {
+      set: { type: "array", "x-kubernetes-list-type": "set", items: { type: "integer" } },
+      resources: {
+        type: "array",
+        items: {
+          type: "object", "x-kubernetes-embedded-resource": true,
+          "x-kubernetes-preserve-unknown-fields": true,
+        },
+      },
+    },
+  });
+  const unknown = Object.fromEntries(Array.from({ length: MANY }, (_, at) => [`x${at}`, 1]));
+  const resources = Array.from({ length: 200 }, () => ({ metadata: { x: 1 } }));
+  const decoded = decodeObject(schema, { ...unknown, metadata: { x: 1 } }, { strict: true });
+  expect(decoded.unknownFields).toHaveLength(UNKNOWN_FIELDS_MAX);
+  expect(decoded.object).toEqual({ metadata: {} });
+  expect(decodeObject(schema, { resources }, { strict: true }).unknownFields)
+    .toHaveLength(UNKNOWN_FIELDS_MAX);
+  const set = Array.from({ length: MANY }, (_, at) => at >> 1);
+  expect(validateLists(schema, { set })).toHaveLength(ERRORS_MAX);
+  const empty = Array.from({ length: MANY }, () => ({}));
+  expect(validateEmbedded(schema, { resources: empty })).toHaveLength(ERRORS_MAX);
+});
+
+test("of many wrong places of a schema, the first are named", () => {
+  const propertiesOf = (each: JSONSchemaProps) => Object.fromEntries(
+    Array.from({ length: MANY }, (_, at) => [`x${at}`, each]));
+  const most = { min: ERRORS_MAX, max: 2 * ERRORS_MAX };
+  for (const each of [{}, { type: "string", default: 1 }, { type: "string", uniqueItems: true }]) {
+    const { length } = errorsOf({ spec: { type: "object", properties: propertiesOf(each) } });
+    expect(length).toBeGreaterThanOrEqual(most.min);
+    expect(length).toBeLessThanOrEqual(most.max);
+  }
+  const long = "y".repeat(1024 * 1024);
+  expect(validateStructural(
+    { type: "object", properties: { [long]: { type: "object", properties: propertiesOf({}) } } },
+    "schema",
+  )).toHaveLength(1);
 });
 
 test("references and unique items are refused", () => {

@@ -3,6 +3,7 @@ import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { invalid, messageOfField } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { UNKNOWN_FIELDS_MAX } from "@raft2kube/api/limits.ts";
 import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
 import type { Decoded } from "@raft2kube/api/schema.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
@@ -43,14 +44,18 @@ export function coerceObject(
   const unknown: string[] = [];
   const metadata = decodeMetadata(value["metadata"] ?? {}, "", unknown, options);
   if (schema !== undefined) {
-    unknown.push(...prune(schema, value));
+    report(unknown, prune(schema, value));
     dropNulls(schema, value);
     const embedded: string[] = [];
     coerce(schema, value, "", embedded, options);
-    unknown.push(...embedded.sort());
+    report(unknown, embedded.sort());
   }
   value["metadata"] = metadata;
   return { object: value as unknown as KubeObject, unknownFields: unknown };
+}
+
+function report(unknown: string[], fields: readonly string[]): void {
+  unknown.push(...fields.slice(0, UNKNOWN_FIELDS_MAX - unknown.length));
 }
 
 function decodeMetadata(
@@ -59,7 +64,7 @@ function decodeMetadata(
   try {
     const { object, unknownFields } = decodeJson<ObjectMeta>(OBJECT_META, value);
     const at = path === "" ? "metadata" : `${path}.metadata`;
-    unknown.push(...unknownFields.map((each) => `${at}.${each}`));
+    report(unknown, unknownFields.map((each) => `${at}.${each}`));
     return object;
   } catch (thrown) {
     if (strict || !isObject(value) || !(thrown instanceof DecodeError)) throw thrown;

@@ -6,6 +6,7 @@ import { validateMetadata } from "@raft2kube/api/validation/metadata.ts";
 import { dns1035Label } from "@raft2kube/api/validation/names.ts";
 import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { memberSchema } from "./defaults.ts";
+import { firstErrors } from "./findings.ts";
 import type { Structural } from "./structural.ts";
 
 /** The errors of embedded resources in an object, itself excepted. Their metadata is decoded. */
@@ -14,18 +15,18 @@ export function validateEmbedded(
 ): FieldError[] {
   if (schema === undefined) return [];
   if (Array.isArray(value)) {
-    return value.flatMap((item, index) =>
-      validateEmbedded(schema.items, item, `${path}[${index}]`));
+    return firstErrors(value.flatMap((item, index) =>
+      validateEmbedded(schema.items, item, `${path}[${index}]`)));
   }
   if (!isObject(value)) return [];
   const own = schema.embedded ? validateResource(value, path) : [];
-  return [...own, ...Object.entries(value).flatMap(([name, member]) => {
+  return firstErrors([...own, ...Object.entries(value).flatMap(([name, member]) => {
     const property = schema.properties?.get(name);
     if (property === undefined) {
       return validateEmbedded(memberSchema(schema), member, `${path}[${name}]`);
     }
     return validateEmbedded(property, member, path === "" ? name : `${path}.${name}`);
-  })];
+  })]);
 }
 
 function validateResource(value: JsonObject, path: string): FieldError[] {

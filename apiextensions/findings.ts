@@ -1,5 +1,20 @@
 import type { FieldError } from "@raft2kube/api/errors.ts";
-import { CHECKED_PLACES_MAX, ERRORS_MAX } from "./limits.ts";
+import { CHECKED_PLACES_MAX, ERRORS_CHARACTERS_MAX, ERRORS_MAX } from "./limits.ts";
+
+function charactersOf({ field, detail, value }: FieldError): number {
+  return field.length + detail.length + (typeof value === "string" ? value.length : 0);
+}
+
+/** The first errors, as many as an answer names: a million of long paths do not fit memory. */
+export function firstErrors(errors: readonly FieldError[]): FieldError[] {
+  let characters = 0;
+  const end = errors.findIndex((each, index) => {
+    if (index >= ERRORS_MAX || characters >= ERRORS_CHARACTERS_MAX) return true;
+    characters += charactersOf(each);
+    return false;
+  });
+  return errors.slice(0, end === -1 ? errors.length : end);
+}
 
 /**
  * The errors that a check found, and how many rules a value met: of the alternatives of an `anyOf`,

@@ -4,6 +4,9 @@ import { assertLimits } from "@raft2kube/std/assert.ts";
 /** Errors of one object that an answer names; a list of a million wrong items has a million. */
 export const ERRORS_MAX = 1_000;
 
+/** Characters of their paths, texts and values, after which no more errors are named. */
+export const ERRORS_CHARACTERS_MAX = 1024 * 1024;
+
 /**
  * Values of one object that are checked, each counted for each alternative of its schema: about
  * 200 ms. The largest objects have some 200,000 values; upstream has no bound.

@@ -2,6 +2,7 @@
 import { duplicate, type FieldError, invalid } from "@raft2kube/api/errors.ts";
 import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { memberSchema } from "./defaults.ts";
+import { firstErrors } from "./findings.ts";
 import { ordered } from "./go-text.ts";
 import type { Structural } from "./structural.ts";
 
@@ -14,16 +15,16 @@ export function validateLists(
     const { items } = schema;
     const below = items === undefined ? [] : value.flatMap((item, index) =>
       validateLists(items, item, `${path}[${index}]`));
-    return [...validateList(schema, value, path), ...below];
+    return firstErrors([...validateList(schema, value, path), ...below]);
   }
   if (!isObject(value)) return [];
-  return Object.entries(value).flatMap(([name, member]) => {
+  return firstErrors(Object.entries(value).flatMap(([name, member]) => {
     const property = schema.properties?.get(name);
     if (property === undefined) {
       return validateLists(memberSchema(schema), member, `${path}[${name}]`);
     }
     return validateLists(property, member, path === "" ? name : `${path}.${name}`);
-  });
+  }));
 }
 
 function validateList(schema: Structural, value: readonly unknown[], path: string): FieldError[] {

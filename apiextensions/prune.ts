@@ -1,4 +1,5 @@
 /** Removes from objects what their schema does not have. */
+import { UNKNOWN_FIELDS_MAX } from "@raft2kube/api/limits.ts";
 import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import type { Structural } from "./structural.ts";
 
@@ -7,7 +8,7 @@ const META_FIELDS = new Set(["apiVersion", "kind", "metadata"]);
 
 /**
  * Removes unknown fields from a whole object, in place; apiVersion, kind and metadata stay. Returns
- * the removed fields' paths, sorted: `spec.x`, `spec.list[0].y`.
+ * the paths of the first UNKNOWN_FIELDS_MAX removed, sorted: `spec.x`, `spec.list[0].y`.
  */
 export function prune(schema: Structural | undefined, object: object): string[] {
   const removed: string[] = [];
@@ -56,7 +57,7 @@ function pruneMembers(
       pruneAt(typeof additional === "object" ? additional : undefined, object[name], at, removed,
         false);
     } else if (!preserves) {
-      removed.push(at);
+      if (removed.length < UNKNOWN_FIELDS_MAX) removed.push(at);
       delete object[name];
     }
   }

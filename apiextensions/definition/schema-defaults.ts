@@ -6,6 +6,8 @@ import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { coerceValue } from "../decode.ts";
 import { validateEmbedded } from "../embedded.ts";
+import { firstErrors } from "../findings.ts";
+import { ERRORS_MAX } from "../limits.ts";
 import { pruneValue } from "../prune.ts";
 import { checkRules, ruleNode } from "../rules/validate.ts";
 import { type Structural, structuralOf } from "../structural.ts";
@@ -26,25 +28,30 @@ export function validateDefaults(
 ): FieldError[] {
   if (!schemasIn(props).some((each) => each.default != null)) return [];
   const root: Structural = { ...structuralOf(props, false), embedded: true };
-  return walk(root, { path, resource: root, steps: [], insideMeta: false }, pruned);
+  return firstErrors(walk(root, { path, resource: root, steps: [], insideMeta: false }, pruned));
 }
 
-function walk(schema: Structural, place: Place, pruned: boolean): FieldError[] {
+function walk(
+  schema: Structural, place: Place, pruned: boolean, errors: FieldError[] = [],
+): FieldError[] {
   const own = schema.embedded
     ? { ...place, resource: schema, steps: [], insideMeta: false } : place;
-  const errors = schema.default === undefined ? []
-    : own.insideMeta ? validateInMeta(schema, own) : validateDefault(schema, own.path, pruned);
+  if (errors.length >= ERRORS_MAX) return errors;
+  if (schema.default !== undefined) {
+    errors.push(...own.insideMeta ? validateInMeta(schema, own)
+      : validateDefault(schema, own.path, pruned));
+  }
   const { items, properties } = schema;
   if (items !== undefined) {
-    errors.push(...walk(items,
-      { ...own, path: `${own.path}.items`, steps: [...own.steps, 0] }, pruned));
+    const steps = [...own.steps, 0];
+    walk(items, { ...own, path: `${own.path}.items`, steps }, pruned, errors);
   }
   for (const [name, each] of properties ?? []) {
     const isMeta = schema.embedded && ["metadata", "apiVersion", "kind"].includes(name);
-    errors.push(...walk(each, {
+    walk(each, {
       ...own, path: `${own.path}.properties[${name}]`, steps: [...own.steps, name],
       insideMeta: own.insideMeta || isMeta,
-    }, pruned));
+    }, pruned, errors);
   }
   return errors;
 }

@@ -3,6 +3,7 @@ import {
   type FieldError, forbidden, invalid, notSupported, required,
 } from "@raft2kube/api/errors.ts";
 import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import { firstErrors } from "../findings.ts";
 import { type Structural, structuralOf } from "../structural.ts";
 import { type Found, schemaAt } from "./field-path.ts";
 import type { Leniency } from "./leniency.ts";
@@ -54,9 +55,9 @@ export function validateSchema(
   const walk = new SchemaWalk(leniency, audit);
   const rules = sound ? RulePlace.root(schema) : undefined;
   walk.place(schema, path, { root: true, insideMeta: false, noDefaults: undefined, rules });
-  errors.push(...walk.errors, ...walk.ruleErrors, ...audit.finish(path));
-  if (errors.length === 0 && why !== undefined) errors.push(invalid(path, "", why));
-  return errors;
+  const found = [...errors, ...walk.errors, ...walk.ruleErrors, ...audit.finish(path)];
+  if (found.length === 0 && why !== undefined) found.push(invalid(path, "", why));
+  return firstErrors(found);
 }
 
 function validateRootWithStatus(schema: Schema, path: string): FieldError[] {
@@ -111,12 +112,12 @@ class SchemaWalk {
         ? [invalid(`${path}.x-kubernetes-preserve-unknown-fields`, false,
           "must be true or undefined")] : []),
       ...validateMapType(schema, path),
-      ...validateListType(schema, path, this.#leniency.atomicSets),
-      ...(this.#leniency.listKeys ? [] : validateListKeys(schema, path)),
-      ...validateRuleForms(schema, path),
+      ...firstErrors(validateListType(schema, path, this.#leniency.atomicSets)),
+      ...(this.#leniency.listKeys ? [] : firstErrors(validateListKeys(schema, path))),
+      ...firstErrors(validateRuleForms(schema, path)),
     );
     if (context.rules !== undefined && this.errors.length === before) {
-      this.ruleErrors.push(...this.#audit.check(context.rules, schema, path));
+      this.ruleErrors.push(...firstErrors(this.#audit.check(context.rules, schema, path)));
     }
   }
 

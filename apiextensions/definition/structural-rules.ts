@@ -5,17 +5,18 @@ import {
 } from "@raft2kube/api/errors.ts";
 import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { compileRegex } from "@raft2kube/cel/regex.ts";
+import { firstErrors } from "../findings.ts";
 import { additionalSchema, itemSchema } from "./walk.ts";
 
 type Schema = JSONSchemaProps;
 type Level = "root" | "item" | "field";
 
-/** The errors of a version's whole schema, in the order of their messages, as upstream. */
+/** The first errors of a version's whole schema, in the order of their messages, as upstream. */
 export function validateStructural(schema: Schema, path: string): FieldError[] {
   const errors: FieldError[] = [];
   checkPlace(schema, "root", path, errors);
   checkJunctorsComplete(schema, schema, path, path, errors);
-  return errors.map((each): [string, FieldError] => [messageOfField(each), each])
+  return firstErrors(errors).map((each): [string, FieldError] => [messageOfField(each), each])
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, each]) => each);
 }
 
