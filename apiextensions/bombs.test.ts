@@ -113,6 +113,12 @@ test("of many wrong places of a schema, the first are named", () => {
   )).toHaveLength(1);
 });
 
+test("an integer past 2^53 is compared with a factor that is not whole", () => {
+  const schema = structuralOf({ type: "integer", multipleOf: 2.5 });
+  const texts = validateValue(schema, 9007199254740993n).map(messageOfField);
+  expect(texts).toEqual([expect.stringContaining("MultipleOf value must be of type integer")]);
+});
+
 test("references and unique items are refused", () => {
   const errors = errorsOf({
     spec: {

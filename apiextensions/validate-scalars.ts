@@ -102,7 +102,9 @@ function outOfRange(schema: Structural, value: number | bigint): string | undefi
 }
 
 function isMultiple(value: number | bigint, factor: number): boolean {
-  if (typeof value === "bigint") return value % BigInt(factor) === 0n;
-  if (isWhole(value) && Number.isInteger(factor)) return value % factor === 0;
-  return isNearlyWhole(factor < 1 ? (1 / factor) * value : value / factor);
+  const whole = Number.isInteger(factor);
+  if (whole && typeof value === "bigint") return value % BigInt(factor) === 0n;
+  const number = Number(value);
+  if (whole && isWhole(number)) return number % factor === 0;
+  return isNearlyWhole(factor < 1 ? (1 / factor) * number : number / factor);
 }

@@ -45,6 +45,13 @@ describe("decodeJson", () => {
     });
   });
 
+  it("takes a quantity past 2^53", () => {
+    const { object } = decodeJson("core/v1.ResourceRequirements", {
+      limits: { memory: 9223372036854775807n },
+    });
+    expect(object).toEqual({ limits: { memory: "9223372036854775807" } });
+  });
+
   it.each([
     [{ containers: {} }, "cannot unmarshal object into Go struct field " +
       "PodSpec.spec.containers of type []v1.Container"],

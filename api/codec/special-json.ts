@@ -32,7 +32,7 @@ function duration(value: unknown, context: DecodeContext): string {
 }
 
 function quantity(value: unknown, context: DecodeContext): string {
-  if (typeof value !== "string" && typeof value !== "number") {
+  if (typeof value !== "string" && typeof value !== "number" && typeof value !== "bigint") {
     throw context.mismatch(value, "resource.Quantity");
   }
   try {
