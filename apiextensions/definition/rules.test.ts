@@ -94,6 +94,16 @@ describe("an expression", () => {
     expect(error?.value).toMatchObject({ Rule: rule });
   });
 
+  it("sees integers or texts in a place that has a default", () => {
+    const rule = { rule: "!has(self.port) || self.port == 80" };
+    const spec: JSONSchemaProps = {
+      type: "object", default: {}, properties: { port: { "x-kubernetes-int-or-string": true } },
+    };
+    expect(textsOf(objectOf("spec", ruled(spec, rule)))).toEqual([]);
+    const wrong = textsOf(objectOf("spec", ruled({ ...spec, default: { port: 81 } }, rule)));
+    expect(wrong[0]).toContain("failed rule");
+  });
+
   it("of a message must give a text", () => {
     const rule = { rule: "self > 0", messageExpression: "self" };
     expect(textsOf(objectOf("a", ruled({ type: "integer" }, rule)))).toEqual([

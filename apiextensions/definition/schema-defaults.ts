@@ -18,6 +18,8 @@ import { schemasIn } from "./walk.ts";
 interface Place {
   readonly path: string;
   readonly resource: Structural;
+  /** The same place of the schema in which places for integers or texts have a type. */
+  readonly typed: Structural;
   readonly steps: readonly (string | number)[];
   readonly insideMeta: boolean;
 }
@@ -28,7 +30,9 @@ export function validateDefaults(
 ): FieldError[] {
   if (!schemasIn(props).some((each) => each.default != null)) return [];
   const root: Structural = { ...structuralOf(props, false), embedded: true };
-  return firstErrors(walk(root, { path, resource: root, steps: [], insideMeta: false }, pruned));
+  const typed: Structural = { ...structuralOf(props), embedded: true };
+  const place: Place = { path, resource: root, typed, steps: [], insideMeta: false };
+  return firstErrors(walk(root, place, pruned));
 }
 
 function walk(
@@ -39,39 +43,42 @@ function walk(
   if (errors.length >= ERRORS_MAX) return errors;
   if (schema.default !== undefined) {
     errors.push(...own.insideMeta ? validateInMeta(schema, own)
-      : validateDefault(schema, own.path, pruned));
+      : validateDefault(schema, own, pruned));
   }
   const { items, properties } = schema;
   if (items !== undefined) {
     const steps = [...own.steps, 0];
-    walk(items, { ...own, path: `${own.path}.items`, steps }, pruned, errors);
+    const typed = own.typed.items!;
+    walk(items, { ...own, path: `${own.path}.items`, steps, typed }, pruned, errors);
   }
   for (const [name, each] of properties ?? []) {
     const isMeta = schema.embedded && ["metadata", "apiVersion", "kind"].includes(name);
     walk(each, {
       ...own, path: `${own.path}.properties[${name}]`, steps: [...own.steps, name],
-      insideMeta: own.insideMeta || isMeta,
+      insideMeta: own.insideMeta || isMeta, typed: own.typed.properties!.get(name)!,
     }, pruned, errors);
   }
   return errors;
 }
 
 /** The metadata in a default is decoded in place: what it does not know is gone from the schema. */
-function validateDefault(schema: Structural, path: string, pruned: boolean): FieldError[] {
+function validateDefault(
+  schema: Structural, { path, typed }: Place, pruned: boolean,
+): FieldError[] {
   const at = `${path}.default`;
   const errors = pruned && pruneValue(schema, cloneObject(schema.default)).length > 0
     ? [invalid(at, schema.default, "must not have unknown fields")] : [];
   const wrong = attempt(() => coerceValue(schema, schema.default, at));
   if (wrong !== undefined) return [...errors, invalid(at, schema.default, wrong)];
   const embedded = validateEmbedded(schema, schema.default, at);
-  return [...errors, ...embedded.length > 0 ? embedded : validateContent(schema, at)];
+  return [...errors, ...embedded.length > 0 ? embedded : validateContent(schema, typed, at)];
 }
 
 /** Checks the values, then evaluates x-kubernetes-validations: as unchanged, and as new. */
-function validateContent(schema: Structural, at: string): FieldError[] {
+function validateContent(schema: Structural, typed: Structural, at: string): FieldError[] {
   const value = schema.default;
   const errors = validateValue(schema, value, undefined, at);
-  const rules = errors.length === 0 ? ruleNode(schema, schema.embedded) : undefined;
+  const rules = errors.length === 0 ? ruleNode(typed, typed.embedded) : undefined;
   if (rules === undefined) return errors;
   const unchanged = checkRules(rules, value, value, undefined, undefined, at).errors;
   return unchanged.length > 0 ? unchanged
@@ -79,7 +86,9 @@ function validateContent(schema: Structural, at: string): FieldError[] {
 }
 
 /** Validates a default of metadata in a resource of which all else is as usual. */
-function validateInMeta(schema: Structural, { path, resource, steps }: Place): FieldError[] {
+function validateInMeta(
+  schema: Structural, { path, resource, typed, steps }: Place,
+): FieldError[] {
   const at = `${path}.default`;
   let value: unknown = cloneObject(schema.default);
   for (const step of steps.toReversed()) {
@@ -95,7 +104,7 @@ function validateInMeta(schema: Structural, { path, resource, steps }: Place): F
     const texts = errors.map(messageOfField);
     return fail(texts.length > 1 ? `[${texts.join(", ")}]` : texts[0]!);
   }
-  return validateContent(schema, at);
+  return validateContent(schema, typed, at);
 }
 
 function attempt(run: () => void): string | undefined {
