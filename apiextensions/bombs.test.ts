@@ -119,6 +119,13 @@ test("an integer past 2^53 is compared with a factor that is not whole", () => {
   expect(texts).toEqual([expect.stringContaining("MultipleOf value must be of type integer")]);
 });
 
+test("objects nested deeper than bodies may be are refused", () => {
+  let spec: object = {};
+  for (let depth = 0; depth < 100_000; depth++) spec = { spec };
+  const schema = structuralOf({ type: "object", "x-kubernetes-preserve-unknown-fields": true });
+  expect(() => decodeObject(schema, spec, { strict: true })).toThrow("exceeded max depth");
+});
+
 test("references and unique items are refused", () => {
   const errors = errorsOf({
     spec: {

@@ -3,7 +3,7 @@ import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { invalid, messageOfField } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { UNKNOWN_FIELDS_MAX } from "@raft2kube/api/limits.ts";
+import { DEPTH_MAX, UNKNOWN_FIELDS_MAX } from "@raft2kube/api/limits.ts";
 import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
 import type { Decoded } from "@raft2kube/api/schema.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
@@ -26,7 +26,15 @@ const OBJECT_META = "meta/v1.ObjectMeta";
 export function decodeObject(
   schema: Structural | undefined, value: unknown, options: DecodeOptions,
 ): Decoded<KubeObject> {
+  checkDepth(value, 0);
   return coerceObject(schema, cloneObject(value), options);
+}
+
+/** A patch can nest deeper than any body that is read; copies and comparisons recurse. */
+function checkDepth(value: unknown, depth: number): void {
+  if (typeof value !== "object" || value === null) return;
+  if (depth > DEPTH_MAX) throw new DecodeError("exceeded max depth");
+  for (const each of Object.values(value)) checkDepth(each, depth + 1);
 }
 
 /** The same in place, for objects that nothing else holds. */
