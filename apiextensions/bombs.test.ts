@@ -5,21 +5,22 @@ import type {
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { UNKNOWN_FIELDS_MAX } from "@raft2kube/api/limits.ts";
 import { expect, test } from "vitest";
+import { customKinds } from "./custom-kinds.ts";
 import { decodeObject } from "./decode.ts";
 import { definitionKind } from "./definition/kind.ts";
 import { validateStructural } from "./definition/structural-rules.ts";
 import { validateEmbedded } from "./embedded.ts";
 import { hasFormat } from "./formats.ts";
 import { JsonPathError, parseJsonPath } from "./json-path.ts";
-import { CHECKED_PLACES_MAX, ERRORS_MAX } from "./limits.ts";
+import { CHECKED_PLACES_MAX, DEFAULTED_VALUES_MAX, ERRORS_MAX } from "./limits.ts";
 import { validateLists } from "./lists.ts";
 import { structuralOf } from "./structural.ts";
 import { validateValue } from "./validate.ts";
 
 const names = { plural: "bombs", singular: "bomb", kind: "Bomb", listKind: "BombList" };
 
-function errorsOf(properties: { [name: string]: JSONSchemaProps }): string[] {
-  const crd: CustomResourceDefinition = {
+function definitionOf(properties: { [name: string]: JSONSchemaProps }): CustomResourceDefinition {
+  return {
     metadata: { name: "bombs.example.com" },
     spec: {
       group: "example.com", names, scope: "Namespaced",
@@ -30,6 +31,10 @@ function errorsOf(properties: { [name: string]: JSONSchemaProps }): string[] {
     },
     status: { conditions: [], acceptedNames: { plural: "", kind: "" }, storedVersions: ["v1"] },
   };
+}
+
+function errorsOf(properties: { [name: string]: JSONSchemaProps }): string[] {
+  const crd = definitionOf(properties);
   return definitionKind.strategy.validateCreate(crd, { now_ms: 0 }).map(messageOfField);
 }
 
@@ -124,6 +129,24 @@ test("objects nested deeper than bodies may be are refused", () => {
   for (let depth = 0; depth < 100_000; depth++) spec = { spec };
   const schema = structuralOf({ type: "object", "x-kubernetes-preserve-unknown-fields": true });
   expect(() => decodeObject(schema, spec, { strict: true })).toThrow("exceeded max depth");
+});
+
+test("defaults that would multiply are refused on writing, and left out on reading", () => {
+  const large = Array.from({ length: 10_000 }, () => 1);
+  const many: JSONSchemaProps = { type: "array", items: { type: "integer" }, default: large };
+  const items = {
+    type: "array", items: { type: "object", properties: { a: many, b: { type: "string" } } },
+  };
+  const [kind] = customKinds(definitionOf({ items }));
+  const make = () => ({
+    apiVersion: "example.com/v1", kind: "Bomb", metadata: { name: "a" },
+    items: Array.from({ length: 100_000 }, (): { a?: unknown } => ({})),
+  });
+  expect(() => kind!.strategy.defaults(make())).toThrow("write fewer items that have defaults");
+  const read = kind!.fromStorage!(make()) as ReturnType<typeof make>;
+  expect(read.items.filter(({ a }) => a !== undefined).length)
+    .toBeLessThanOrEqual(DEFAULTED_VALUES_MAX / large.length);
+  expect(read.items[0]).toEqual({ a: large });
 });
 
 test("references and unique items are refused", () => {

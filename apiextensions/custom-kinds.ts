@@ -186,6 +186,7 @@ function fromStorage(
 ): KubeObject {
   const object = schemas.settle(stored, false);
   object.metadata.generation ??= 1;
+  // Those beyond the limit are left out: an object that was written stays readable.
   applyDefaults(schemas.of(versionOf(object)), object);
   return object.apiVersion === apiVersion || byWebhook ? object
     : convertedTo(schemas, object, apiVersion);

@@ -13,6 +13,9 @@ export const ERRORS_CHARACTERS_MAX = 1024 * 1024;
  */
 export const CHECKED_PLACES_MAX = 1_000_000;
 
+/** Values that defaults add to one object: a default of many items may stand in many places. */
+export const DEFAULTED_VALUES_MAX = 1_000_000;
+
 /** Values that a JSONPath of a column finds in one object, at any step: `....` multiplies them. */
 export const JSON_PATH_RESULTS_MAX = 10_000;
 

@@ -7,10 +7,12 @@ import type {
 } from "@raft2kube/api/kind.ts";
 import { validateMetadata, validateMetadataUpdate } from "@raft2kube/api/validation/metadata.ts";
 import { dnsSubdomain, qualifiedName } from "@raft2kube/api/validation/names.ts";
+import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { Correlated } from "./correlate.ts";
 import { applyDefaults } from "./defaults.ts";
 import { validateEmbedded } from "./embedded.ts";
+import { DEFAULTED_VALUES_MAX } from "./limits.ts";
 import { validateLists } from "./lists.ts";
 import { validateScaleSpec, validateScaleStatus } from "./scale.ts";
 import type { Structural } from "./structural.ts";
@@ -46,7 +48,11 @@ export function customStrategy(parts: Parts): Strategy<KubeObject> {
   return {
     createOnUpdate: false,
     unconditionalUpdate: false,
-    defaults: (object) => applyDefaults(parts.schema(), object),
+    defaults(object) {
+      if (applyDefaults(parts.schema(), object)) return;
+      throw badRequest(`the defaults of the schema add more than ${DEFAULTED_VALUES_MAX} values ` +
+        "to the object: write fewer items that have defaults, or make the defaults smaller");
+    },
     prepareCreate(object) {
       if (parts.hasStatus) delete (object as Fields).status;
       object.metadata.generation = 1;
