@@ -12,7 +12,9 @@ import { validateStructural } from "./definition/structural-rules.ts";
 import { validateEmbedded } from "./embedded.ts";
 import { hasFormat } from "./formats.ts";
 import { JsonPathError, parseJsonPath } from "./json-path.ts";
-import { CHECKED_PLACES_MAX, DEFAULTED_VALUES_MAX, ERRORS_MAX } from "./limits.ts";
+import {
+  CHECKED_PLACES_MAX, DEFAULTED_VALUES_MAX, ERRORS_CHARACTERS_MAX, ERRORS_MAX,
+} from "./limits.ts";
 import { validateLists } from "./lists.ts";
 import { structuralOf } from "./structural.ts";
 import { validateValue } from "./validate.ts";
@@ -49,6 +51,22 @@ test("alternatives in alternatives are counted, and a check of too many ends", (
   const errors = validateValue(schema, Array.from({ length: 20_000 }, () => 1), undefined, "spec");
   expect(errors.length).toBeLessThanOrEqual(ERRORS_MAX + 1);
   expect(messageOfField(errors.at(-1)!)).toContain(`has more than ${CHECKED_PLACES_MAX} values`);
+});
+
+test("enumerations and required members are counted, and the texts of errors are bounded", () => {
+  const names = Array.from({ length: 50_000 }, (_, at) => `name${at}`);
+  const ones = { type: "array", items: { type: "integer", enum: names } };
+  const empty = { type: "array", items: { type: "object", required: names } };
+  for (const [props, item] of [[ones, 1], [empty, {}]] as const) {
+    const errors = validateValue(structuralOf(props), Array.from({ length: 100_000 }, () => item));
+    expect(messageOfField(errors.at(-1)!)).toContain(`has more than ${CHECKED_PLACES_MAX} values`);
+    expect(errors.length).toBeLessThanOrEqual(ERRORS_MAX + 1);
+  }
+  const long = "x".repeat(ERRORS_CHARACTERS_MAX / 4);
+  const items = { type: "integer", enum: [long] };
+  const value = Array.from({ length: 100 }, () => 1);
+  const schema = structuralOf({ type: "array", items });
+  expect(validateValue(schema, value)).toHaveLength(4);
 });
 
 test("patterns are matched in linear time, and those that RE2 lacks are refused", () => {

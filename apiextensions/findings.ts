@@ -22,6 +22,7 @@ export function firstErrors(errors: readonly FieldError[]): FieldError[] {
  */
 export class Findings {
   readonly errors: FieldError[] = [];
+  #characters = 0;
   matches = 0;
   /** Places that may still be checked, of the whole check. */
   readonly budget: { left: number };
@@ -30,8 +31,20 @@ export class Findings {
     this.budget = budget;
   }
 
+  /** Whether further errors are not named: their texts need not be made. */
+  get isFull(): boolean {
+    return this.errors.length >= ERRORS_MAX || this.#characters >= ERRORS_CHARACTERS_MAX;
+  }
+
   add(error: FieldError): void {
-    if (this.errors.length < ERRORS_MAX) this.errors.push(error);
+    if (this.isFull) return;
+    this.errors.push(error);
+    this.#characters += charactersOf(error);
+  }
+
+  /** Drops the errors after the first `count`. */
+  drop(count: number): void {
+    for (const error of this.errors.splice(count)) this.#characters -= charactersOf(error);
   }
 
   take(other: Findings): void {

@@ -50,7 +50,7 @@ function check(
 ): void {
   const before = found.errors.length;
   checkPlace(schema, value, at, found, pair);
-  if (found.errors.length > before && pair?.same === true) found.errors.length = before;
+  if (found.errors.length > before && pair?.same === true) found.drop(before);
 }
 
 function checkPlace(
@@ -80,7 +80,9 @@ function validatorsFor(schema: Structural, value: unknown): number {
 function checkEnum(schema: Structural, value: unknown, at: string, found: Findings): void {
   const { enum: allowed } = schema;
   if (allowed === undefined || allowed.length === 0) return;
-  if (value !== null && allowed.some((each) => isAllowed(each, value))) return;
+  const met = value === null ? -1 : allowed.findIndex((each) => isAllowed(each, value));
+  found.budget.left -= met === -1 ? allowed.length : met;
+  if (met !== -1 || found.isFull) return;
   const shown = allowed.map((each) => (typeof each === "string" ? each : JSON.stringify(each)));
   found.add(notSupported(at, value, shown));
 }
@@ -136,7 +138,9 @@ function checkMembers(
     }
   }
   for (const name of schema.required ?? []) {
-    if (!Object.hasOwn(value, name)) found.add(required(`${at}.${name}`));
+    if (Object.hasOwn(value, name)) continue;
+    found.budget.left--;
+    found.add(required(`${at}.${name}`));
   }
 }
 
