@@ -1,7 +1,7 @@
 /** Hostile schemas and objects: each ends in an error, in bounded work. */
 import { messageOfField } from "@raft2kube/api/errors.ts";
 import type {
-  CustomResourceDefinition, JSONSchemaProps,
+  CustomResourceColumnDefinition, CustomResourceDefinition, JSONSchemaProps,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { UNKNOWN_FIELDS_MAX } from "@raft2kube/api/limits.ts";
 import { expect, test } from "vitest";
@@ -13,7 +13,8 @@ import { validateEmbedded } from "./embedded.ts";
 import { hasFormat } from "./formats.ts";
 import { JsonPathError, parseJsonPath } from "./json-path.ts";
 import {
-  CHECKED_PLACES_MAX, DEFAULTED_VALUES_MAX, ERRORS_CHARACTERS_MAX, ERRORS_MAX,
+  CHECKED_PLACES_MAX, COLUMNS_MAX, DEFAULTED_VALUES_MAX, ERRORS_CHARACTERS_MAX, ERRORS_MAX,
+  JSON_PATH_LENGTH_MAX, JSON_PATH_RESULTS_MAX,
 } from "./limits.ts";
 import { validateLists } from "./lists.ts";
 import { structuralOf } from "./structural.ts";
@@ -188,4 +189,35 @@ test("a path that multiplies its values ends", () => {
     : { a: deep(depth - 1), b: deep(depth - 1) });
   const path = parseJsonPath("...*...*...*");
   expect(() => path(deep(10))).toThrow(JsonPathError);
+});
+
+test("the values of all steps of a path are counted, and its steps end with them", () => {
+  const list = Array.from({ length: JSON_PATH_RESULTS_MAX - 1 }, () => ({ a: { b: 1 } }));
+  expect(parseJsonPath(".x[*]")({ x: list })).toHaveLength(list.length);
+  expect(() => parseJsonPath(".x[*].a.b")({ x: list })).toThrow(JsonPathError);
+  const doubled = `[${Array.from({ length: 1_000 }, () => "0").join(",")}]`;
+  expect(() => parseJsonPath(doubled + doubled)([[1]])).toThrow(JsonPathError);
+  const ends = parseJsonPath(`.none${".x".repeat(1_000)}`);
+  expect(ends({})).toEqual([]);
+  const long = ".x".repeat(JSON_PATH_LENGTH_MAX);
+  expect(() => parseJsonPath(long)).toThrow(`longer than ${JSON_PATH_LENGTH_MAX}`);
+});
+
+test("a definition has a bounded number of columns, with bounded paths", () => {
+  const column = { name: "a", type: "string", jsonPath: ".a" };
+  const errorsFor = (columns: CustomResourceColumnDefinition[]) => {
+    const crd = definitionOf({});
+    crd.spec.versions[0]!.additionalPrinterColumns = columns;
+    return definitionKind.strategy.validateCreate(crd, { now_ms: 0 }).map(messageOfField);
+  };
+  const columns = (count: number) => Array.from({ length: count }, () => column);
+  expect(errorsFor(columns(COLUMNS_MAX))).toEqual([]);
+  expect(errorsFor(columns(COLUMNS_MAX + 1))).toEqual([
+    `spec.additionalPrinterColumns: Too many: ${COLUMNS_MAX + 1}: must have at most ` +
+    `${COLUMNS_MAX} items`,
+  ]);
+  expect(errorsFor([{ ...column, jsonPath: ".x".repeat(JSON_PATH_LENGTH_MAX) }])).toEqual([
+    "spec.additionalPrinterColumns[0].JSONPath: Too long: may not be more than " +
+    `${JSON_PATH_LENGTH_MAX} bytes`,
+  ]);
 });

@@ -7,6 +7,7 @@ import type { Cell, Column } from "@raft2kube/api/kind.ts";
 import { millisOf } from "@raft2kube/api/time.ts";
 import { textOf } from "./go-text.ts";
 import { JsonPathError, parseJsonPath } from "./json-path.ts";
+import { COLUMNS_MAX } from "./limits.ts";
 
 /**
  * The columns of a version: the name, then those defined, by default the age. A path that cannot be
@@ -16,7 +17,7 @@ export function columnsOf(version: CustomResourceDefinitionVersion): Column[] {
   const defined = version.additionalPrinterColumns ?? [];
   if (defined.length === 0) return [nameColumn, { ...ageColumn, type: "date" }];
   const columns: Column[] = [nameColumn];
-  for (const each of defined) {
+  for (const each of defined.slice(0, COLUMNS_MAX)) {
     const column = columnOf(each);
     if (column === undefined) break;
     columns.push(column);

@@ -4,7 +4,7 @@
  */
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
-import { JSON_PATH_DEPTH_MAX, JSON_PATH_RESULTS_MAX } from "./limits.ts";
+import { JSON_PATH_DEPTH_MAX, JSON_PATH_LENGTH_MAX, JSON_PATH_RESULTS_MAX } from "./limits.ts";
 
 /** A path that cannot be read, or a value that it does not fit. */
 export class JsonPathError extends CodedError {
@@ -15,15 +15,21 @@ export class JsonPathError extends CodedError {
   }
 }
 
+/** How many values the steps of a path, and of the paths in it, may still find. */
+interface Budget { left: number }
+
 /** One step: from the values so far to the next ones. */
-type Step = (values: readonly unknown[]) => readonly unknown[];
+type Step = (values: readonly unknown[], budget: Budget) => readonly unknown[];
 
 /** Finds the values of a parsed path in a value; none where a key is missing. */
-export type JsonPath = (value: unknown) => readonly unknown[];
+export type JsonPath = (value: unknown, budget?: Budget) => readonly unknown[];
 
 /** Parses a path, without the braces of templates. Throws JsonPathError. */
 export function parseJsonPath(text: string, depth = 0): JsonPath {
   if (depth > JSON_PATH_DEPTH_MAX) throw new JsonPathError("nested too deeply");
+  if (text.length > JSON_PATH_LENGTH_MAX) {
+    throw new JsonPathError(`longer than ${JSON_PATH_LENGTH_MAX} characters`);
+  }
   const steps: Step[] = [];
   let at = 0;
   while (at < text.length) {
@@ -37,13 +43,29 @@ export function parseJsonPath(text: string, depth = 0): JsonPath {
     if (step !== undefined) steps.push(step);
     at += token.length;
   }
-  return (value) => steps.reduce<readonly unknown[]>((values, step) => bounded(step(values)),
-    [value]);
+  return (value, budget = { left: JSON_PATH_RESULTS_MAX }) => {
+    if (steps.length === 0) spend(budget, 1);
+    let values: readonly unknown[] = [value];
+    for (const step of steps) {
+      if (values.length === 0) break;
+      values = step(values, budget);
+    }
+    return values;
+  };
 }
 
-function bounded(values: readonly unknown[]): readonly unknown[] {
-  if (values.length > JSON_PATH_RESULTS_MAX) throw new JsonPathError("finds too many values");
-  return values;
+function spend(budget: Budget, count: number): void {
+  budget.left -= count;
+  if (budget.left < 0) throw new JsonPathError("finds too many values");
+}
+
+/** The step that finds values in each value. */
+function each(find: (value: unknown, budget: Budget) => readonly unknown[]): Step {
+  return (values, budget) => values.flatMap((value) => {
+    const found = find(value, budget);
+    spend(budget, Math.max(found.length, 1));
+    return found;
+  });
 }
 
 const NAME = "((?:\\\\.|[^\\s.,[\\]$@{}\\\\])*)";
@@ -61,17 +83,16 @@ const TOKENS: readonly (readonly [RegExp, Reader])[] = [
   [/^\[([^\]\n]*)\]/, ([, text], depth) => bracket(text!, depth)],
   [/^(?:"((?:\\.|[^"\\\n])*)"|'((?:\\.|[^'\\\n])*)')/, ([, double, single]) => {
     const text = (double ?? single!).replace(/\\(.)/g, "$1");
-    return (values) => values.map(() => text);
+    return each(() => [text]);
   }],
-  [/^[+-]?\d[\d.]*/, ([text]) => (values) => values.map(() => Number(text))],
+  [/^[+-]?\d[\d.]*/, ([text]) => each(() => [Number(text)])],
   [/^[ @$]/, () => undefined],
 ];
 
 function field(name: string): Step {
   if (name === "*") return wildcard;
   const key = name.replaceAll("\\", "");
-  return (values) => values.flatMap((value) =>
-    (isObject(value) && Object.hasOwn(value, key) ? [value[key]] : []));
+  return each((value) => (isObject(value) && Object.hasOwn(value, key) ? [value[key]] : []));
 }
 
 function membersOf(value: unknown): readonly unknown[] {
@@ -79,15 +100,15 @@ function membersOf(value: unknown): readonly unknown[] {
   return isObject(value) ? Object.values(value) : [];
 }
 
-const wildcard: Step = (values) => values.flatMap((value) => [...membersOf(value)]);
+const wildcard = each(membersOf);
 
-function recursive(values: readonly unknown[]): readonly unknown[] {
+function recursive(values: readonly unknown[], budget: Budget): readonly unknown[] {
   const found: unknown[] = [];
   const visit = (value: unknown): void => {
     const members = membersOf(value);
     if (members.length === 0) return;
     found.push(value);
-    bounded(found);
+    spend(budget, 1);
     for (const member of members) visit(member);
   };
   for (const value of values) visit(value);
@@ -98,12 +119,13 @@ function bracket(text: string, depth: number): Step {
   const parts = text.split(",");
   if (parts.length > 1) {
     const paths = parts.map((each) => parseJsonPath(`[${each.trim()}]`, depth + 1));
-    return (values) => paths.flatMap((path) => values.flatMap((value) => [...path(value)]));
+    return (values, budget) =>
+      paths.flatMap((path) => values.flatMap((value) => path(value, budget)));
   }
   const [, key] = /^'([^']*)'$/.exec(text) ?? [];
   if (key !== undefined) {
     const path = parseJsonPath(`.${key}`, depth + 1);
-    return (values) => values.flatMap((value) => [...path(value)]);
+    return each(path);
   }
   return slice(text === "*" ? ":" : text);
 }
@@ -115,7 +137,8 @@ function slice(text: string): Step {
   const numberOf = (part: string | undefined) =>
     (part === undefined || part === ":" || part === "" ? undefined : Number(part.replace(":", "")));
   const [from = 0, to, step = 1] = [numberOf(first), numberOf(second), numberOf(third)];
-  return (values) => values.filter((value) => value != null).flatMap((value) => {
+  return each((value) => {
+    if (value == null) return [];
     if (!Array.isArray(value)) throw new JsonPathError("is not array or slice");
     const begin = from < 0 ? from + value.length : from;
     let end = second === undefined ? from + 1 : to ?? value.length;
@@ -144,21 +167,21 @@ function filter(text: string, depth: number): Step {
     throw new JsonPathError(`unrecognized filter operator ${operator}`);
   }
   const other = left === undefined ? undefined : parseJsonPath(right, depth + 1);
-  const passes = (item: unknown): boolean => {
-    const found = path(item);
+  const passes = (item: unknown, budget: Budget): boolean => {
+    const found = path(item, budget);
     if (compare === undefined || other === undefined) return found.length > 0;
-    const wanted = other(item);
+    const wanted = other(item, budget);
     if (found.length === 0 || wanted.length === 0) return false;
     if (found.length > 1 || wanted.length > 1) {
       throw new JsonPathError("can only compare one element at a time");
     }
     return compare(order(found[0], wanted[0]));
   };
-  return (values) => values.flatMap((value) => {
+  return each((value, budget) => {
     if (!Array.isArray(value)) {
       throw new JsonPathError("is not array or slice and cannot be filtered");
     }
-    return value.filter(passes) as unknown[];
+    return value.filter((item) => passes(item, budget)) as unknown[];
   });
 }
 

@@ -16,7 +16,11 @@ export const CHECKED_PLACES_MAX = 1_000_000;
 /** Values that defaults add to one object: a default of many items may stand in many places. */
 export const DEFAULTED_VALUES_MAX = 1_000_000;
 
-/** Values that a JSONPath of a column finds in one object, at any step: `....` multiplies them. */
+/** Columns of a version, and characters of a JSONPath: each is evaluated for each object listed. */
+export const COLUMNS_MAX = 100;
+export const JSON_PATH_LENGTH_MAX = 4_096;
+
+/** Values that a JSONPath finds in one object, at all steps together: `....` multiplies them. */
 export const JSON_PATH_RESULTS_MAX = 10_000;
 
 /** Nested filters and unions of a JSONPath. */

@@ -2,13 +2,14 @@
 import { isDeepStrictEqual } from "node:util";
 import { isGivenEmpty } from "@raft2kube/api/codec/json.ts";
 import {
-  duplicate, type FieldError, invalid, required, tooMany,
+  duplicate, type FieldError, invalid, required, tooLong, tooMany,
 } from "@raft2kube/api/errors.ts";
 import type {
   CustomResourceColumnDefinition, CustomResourceDefinitionSpec, CustomResourceDefinitionVersion,
   CustomResourceSubresources, SelectableField,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { dns1035Label } from "@raft2kube/api/validation/names.ts";
+import { COLUMNS_MAX, JSON_PATH_LENGTH_MAX } from "../limits.ts";
 import { structuralOf } from "../structural.ts";
 import { schemaAt } from "./field-path.ts";
 import { type Leniency, SELECTABLE_MAX } from "./leniency.ts";
@@ -46,9 +47,11 @@ function validatePart(
       });
     }
     case "subresources": return validateScale(version.subresources ?? {}, path);
-    case "additionalPrinterColumns":
-      return (version.additionalPrinterColumns ?? []).flatMap((each, index) =>
-        validateColumn(each, `${path}[${index}]`));
+    case "additionalPrinterColumns": {
+      const columns = version.additionalPrinterColumns ?? [];
+      return columns.length > COLUMNS_MAX ? [tooMany(path, columns.length, COLUMNS_MAX)]
+        : columns.flatMap((each, index) => validateColumn(each, `${path}[${index}]`));
+    }
     case "selectableFields":
       return validateSelectable(version, path, shared, leniency.selectable.has(version.name));
   }
@@ -160,6 +163,7 @@ function validateColumn(column: CustomResourceColumnDefinition, path: string): F
 }
 
 function validatePath(text: string, path: string): FieldError[] {
+  if (text.length > JSON_PATH_LENGTH_MAX) return [tooLong(path, JSON_PATH_LENGTH_MAX)];
   return text.startsWith(".") ? []
     : [invalid(path, text, "must be a simple json path starting with .")];
 }
@@ -210,6 +214,7 @@ function validateSelectableField(
   seen: Set<string>,
 ): FieldError[] {
   if (jsonPath === "") return [required(at)];
+  if (jsonPath.length > JSON_PATH_LENGTH_MAX) return [tooLong(at, JSON_PATH_LENGTH_MAX)];
   const found = schemaAt(whole, jsonPath, false);
   if ("wrong" in found) return [invalid(at, jsonPath, `is an invalid path: ${found.wrong}`)];
   const errors = found.path[0] === "metadata"
