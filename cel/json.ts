@@ -163,7 +163,7 @@ export class Message extends StructValue {
 export function toJson(value: Value): unknown {
   switch (typeof value) {
     case "bigint":
-      return Number(value);
+      return integerJson(value);
     case "object":
       break;
     default:
@@ -178,10 +178,16 @@ export function toJson(value: Value): unknown {
   if (value instanceof Message) {
     return Object.fromEntries([...value.fields].map(([name, each]) => [name, toJson(each)]));
   }
-  if (value instanceof Uint) return Number(value.value);
+  if (value instanceof Uint) return integerJson(value.value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
   if (value instanceof Timestamp) return formatTimestamp(value);
   if (value instanceof Duration) return formatDuration(value.nanos);
   return value instanceof OptionalValue && value.value !== undefined ? toJson(value.value)
     : undefined;
+}
+
+/** An integer as JSON has it: a bigint where a number would lose digits. */
+function integerJson(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
 }

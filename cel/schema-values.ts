@@ -15,33 +15,37 @@ import {
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** The value of JSON that its schema accepts. */
+/** The value of JSON. What is not of its schema's type, as after a change of it, is unknown. */
 export function schemaValue(json: unknown, schema: Schema): Value {
   if (json === null || json === undefined) return null;
-  if (schema.intOrString === true) {
-    return typeof json === "string" ? json : integerValue(json as number | bigint);
-  }
+  return typedValue(json, schema) ?? new UnknownValue(json);
+}
+
+function typedValue(json: unknown, schema: Schema): Value | undefined {
+  if (schema.intOrString === true) return typeof json === "string" ? json : integerValue(json);
   switch (schema.type) {
     case "object":
-      return objectValue(json as JsonObject, schema);
+      return typeof json === "object" && !Array.isArray(json)
+        ? objectValue(json as JsonObject, schema) : undefined;
     case "array":
-      return listValue(json as readonly unknown[], schema);
+      return Array.isArray(json) ? listValue(json, schema) : undefined;
     case "string":
-      return textValue(json as string, schema);
+      return typeof json === "string" ? textValue(json, schema) : undefined;
     case "integer":
-      return integerValue(json as number | bigint);
+      return integerValue(json);
     case "number":
-      return Number(json);
+      return typeof json === "number" || typeof json === "bigint" ? Number(json) : undefined;
     case "boolean":
-      return json as boolean;
+      return typeof json === "boolean" ? json : undefined;
     default:
-      return new UnknownValue(json);
+      return undefined;
   }
 }
 
 /** Integers past 2^53 are bigints in JSON as well. */
-function integerValue(json: number | bigint): bigint {
-  return typeof json === "bigint" ? json : BigInt(Math.trunc(json));
+function integerValue(json: unknown): bigint | undefined {
+  if (typeof json === "bigint") return json;
+  return Number.isFinite(json) ? BigInt(Math.trunc(json as number)) : undefined;
 }
 
 function objectValue(json: JsonObject, schema: Schema): Value {

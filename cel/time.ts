@@ -104,6 +104,9 @@ export function timeField(field: TimeField, { nanos }: Timestamp, zone: string):
   return typeof offset === "number" ? BigInt(FIELDS[field](new Date(millis + offset))) : offset;
 }
 
+/** A day: no zone is further from UTC. */
+const OFFSET_MINUTES_MAX = 24 * 60;
+
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 /** The milliseconds that a zone is ahead of UTC at a time. */
@@ -112,6 +115,7 @@ function offsetOf(zone: string, millis: number): number | ErrorValue {
     const match = /^([+-]?)(\d+):(\d+)$/.exec(zone);
     if (match === null) return error(`invalid time zone offset: ${zone}`);
     const minutes = Number(match[2]) * 60 + Number(match[3]);
+    if (minutes > OFFSET_MINUTES_MAX) return error(`invalid time zone offset: ${zone}`);
     return (match[1] === "-" ? -minutes : minutes) * 60_000;
   }
   const format = formatOf(zone);
