@@ -1,12 +1,19 @@
 /** Expressions and stored values that were made to harm: each ends, and with the answer it has. */
 import { describe, expect, it } from "vitest";
 import { Environment } from "./environment.ts";
+import { cidrLibrary, ipLibrary } from "./libraries/ip.ts";
+import { quantityLibrary } from "./libraries/quantity.ts";
+import { semverLibrary } from "./libraries/semver.ts";
+import { urlsLibrary } from "./libraries/urls.ts";
 import { toJson } from "./json.ts";
 import { schemaValue } from "./schema-values.ts";
 import { DYN } from "./types.ts";
 import { isError, type Value } from "./value.ts";
 
-const ENVIRONMENT = new Environment({ variables: { self: DYN } });
+const ENVIRONMENT = new Environment({
+  variables: { self: DYN },
+  libraries: [ipLibrary, cidrLibrary, quantityLibrary, semverLibrary, urlsLibrary],
+});
 
 function evaluate(text: string, self: Value = null): unknown {
   const { program, errors } = ENVIRONMENT.compile(text);
@@ -43,5 +50,34 @@ describe("values that do not fit", () => {
     expect(evaluate("[9007199254740993, 9007199254740991]"))
       .toEqual([9007199254740993n, 9007199254740991]);
     expect(evaluate("18446744073709551615u")).toBe(18446744073709551615n);
+  });
+});
+
+const LENGTH = 2_000_000;
+const ONES = "1".repeat(LENGTH);
+const ZEROS = "0".repeat(LENGTH);
+
+describe("texts of the largest request", () => {
+  it.each([
+    ["duration", "duration(self)", `${ONES}x`, "type conversion error from 'string' to "],
+    ["number in a duration", "duration(self)", `${ONES}s`, "type conversion error from 'string'"],
+    ["fraction of a duration", "duration(self)", `0.${ONES}s`, "0.111111111s"],
+    ["duration of many parts", "duration(self)", "1ns".repeat(500_000), "0.0005s"],
+    ["double", "double(self)", `${ONES}x`, "type conversion error from 'string' to 'double'"],
+    ["int", "int(self)", ONES, "type conversion error from 'string' to 'int'"],
+    ["int after zeros", "int(self)", `${ZEROS}5`, 5],
+    ["uint", "uint(self)", ONES, "type conversion error from 'string' to 'uint'"],
+    ["address", "isIP(self)", `${":".repeat(LENGTH)}x`, false],
+    ["address with a dotted end", "isIP(self)", `${"1:".repeat(LENGTH / 2)}1.1x`, false],
+    ["prefix", "isCIDR(self)", `${":".repeat(LENGTH)}x/8`, false],
+    ["quantity", "isQuantity(self)", `${ONES}!`, false],
+    ["quantity's complaint", "quantity(self)", `${ONES}!`, "quantities must match the regular"],
+    ["semver", "semver(self) == semver('1.2.3')", `${ONES}.2.3`, "strconv.ParseUint: parsing"],
+    ["semver's prerelease", "semver(self).isLessThan(semver(self))", `1.2.3-${ONES}`, false],
+    ["URL's query", "url(self).getQuery()['a'].size()", `/?${"a&".repeat(LENGTH / 2)}`,
+      LENGTH / 2],
+  ])("of a %s are read", (_, text, self, result) => {
+    const value = evaluate(text, self);
+    expect(typeof value === "string" ? value.slice(0, String(result).length) : value).toBe(result);
   });
 });

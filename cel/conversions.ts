@@ -28,7 +28,7 @@ export function toInt(value: string | number | Uint | Timestamp | Duration): Out
     const inside = value > Number(INT_MIN) && value < Number(INT_MAX);
     return inside ? BigInt(Math.trunc(value)) : INT_OVERFLOW;
   }
-  if (!/^[+-]?\d+$/.test(value)) return unconvertible(value, "int");
+  if (!/^[+-]?0*\d{1,20}$/.test(value)) return unconvertible(value, "int");
   const parsed = BigInt(value.replace(/^\+/, ""));
   return parsed > INT_MAX || parsed < INT_MIN ? unconvertible(value, "int") : parsed;
 }
@@ -39,11 +39,11 @@ export function toUint(value: string | number | bigint): Outcome {
     const inside = value >= 0 && value < Number(UINT_MAX);
     return inside ? new Uint(BigInt(Math.trunc(value))) : UINT_OVERFLOW;
   }
-  if (!/^\d+$/.test(value) || BigInt(value) > UINT_MAX) return unconvertible(value, "uint");
+  if (!/^0*\d{1,20}$/.test(value) || BigInt(value) > UINT_MAX) return unconvertible(value, "uint");
   return new Uint(BigInt(value));
 }
 
-const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 const SPECIAL = /^([+-]?)(inf|infinity|nan)$/i;
 
 export function toDouble(text: string): Outcome {

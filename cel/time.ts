@@ -49,15 +49,20 @@ const UNITS: Readonly<Record<string, bigint>> = {
   h: 3600n * SECOND,
 };
 
+/** Digits of an integer of 64 bits; those after a point decide on no nanosecond past them. */
+const INTEGER_DIGITS_MAX = 20;
+
 /** Reads Go's form of durations: `-1h2m3.5s`; undefined for other texts. */
 export function parseDuration(text: string): Outcome | undefined {
-  const match = /^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+|0)$/.exec(text);
+  const match = /^([+-]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+|0)$/.exec(text);
   if (match === null) return undefined;
   let nanos = 0n;
-  for (const [, whole, fraction = "", unit] of
-    match[2]!.matchAll(/(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/g)) {
+  for (const [, whole = "", digits = "", unit] of
+    match[2]!.matchAll(/0*(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/g)) {
+    if (whole.length > INTEGER_DIGITS_MAX) return undefined;
     const size = UNITS[unit!]!;
-    nanos += BigInt(whole!) * size + BigInt(fraction || 0) * size / 10n ** BigInt(fraction.length);
+    const fraction = digits.slice(0, INTEGER_DIGITS_MAX);
+    nanos += BigInt(whole) * size + BigInt(fraction) * size / 10n ** BigInt(fraction.length);
   }
   const outcome = duration(match[1] === "-" ? -nanos : nanos);
   return isError(outcome) ? undefined : outcome;

@@ -164,7 +164,9 @@ export function queryOf({ query }: Url): Map<string, string[]> {
     const equals = pair.indexOf("=");
     const [key, value] = (equals < 0 ? [pair, ""] : [pair.slice(0, equals), pair.slice(equals + 1)])
       .map((each) => utf8(unescaped(each.replaceAll("+", " ")))) as [string, string];
-    parameters.set(key, [...(parameters.get(key) ?? []), value]);
+    const values = parameters.get(key);
+    if (values === undefined) parameters.set(key, [value]);
+    else values.push(value);
   }
   return parameters;
 }

@@ -83,8 +83,12 @@ const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 const IPV6 = /^[0-9a-fA-F:]*:[0-9a-fA-F:]*$/;
 const IPV6_WITH_IPV4 = /^([0-9a-fA-F:]*:)([0-9]+\.[0-9.]+)$/;
 
+/** `ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255`. */
+const ADDRESS_LENGTH_MAX = 45;
+
 /** Reads an address without a zone as netip.ParseAddr does. */
 function readAddress(text: string): Ip | undefined {
+  if (text.length > ADDRESS_LENGTH_MAX) return undefined;
   if (IPV4.test(text)) return ipOf(text);
   const [, groups, dotted] = IPV6_WITH_IPV4.exec(text) ?? [];
   if (dotted === undefined) return IPV6.test(text) ? ipOf(text) : undefined;

@@ -1,4 +1,5 @@
 /** Quantities: `quantity("1.5Gi").isGreaterThan(quantity("100Mi"))`. */
+import { QUANTITY_LENGTH_MAX } from "@raft2kube/std/limits.ts";
 import {
   isQuantity, parseQuantity, type ParsedQuantity, QuantityError,
 } from "@raft2kube/std/quantity.ts";
@@ -62,7 +63,8 @@ function scaleOf(text: string, { format }: ParsedQuantity): number | undefined {
 
 function quantityOf(text: string): QuantityValue | ErrorValue {
   try {
-    const parsed = parseQuantity(text);
+    // Looking for the complaint about a longer text would take long; it is that of any other.
+    const parsed = parseQuantity(text.length > QUANTITY_LENGTH_MAX ? "?" : text);
     return new QuantityValue(parsed.nanos, scaleOf(text, parsed));
   } catch (thrown) {
     if (thrown instanceof QuantityError) return new ErrorValue(thrown.message);

@@ -104,6 +104,6 @@ function compareIdentifiers(a: string, b: string): number {
   const [aNumeric, bNumeric] = [/^\d+$/.test(a), /^\d+$/.test(b)];
   if (aNumeric !== bNumeric) return aNumeric ? -1 : 1;
   if (!aNumeric) return a === b ? 0 : a < b ? -1 : 1;
-  const [left, right] = [BigInt(a), BigInt(b)];
-  return left === right ? 0 : left < right ? -1 : 1;
+  // There are no leading zeros.
+  return Math.sign(a.length - b.length) || (a === b ? 0 : a < b ? -1 : 1);
 }
