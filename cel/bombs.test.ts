@@ -1,18 +1,22 @@
 /** Expressions and stored values that were made to harm: each ends, and with the answer it has. */
 import { describe, expect, it } from "vitest";
+import { BINDINGS } from "./comprehensions.ts";
 import { Environment } from "./environment.ts";
 import { cidrLibrary, ipLibrary } from "./libraries/ip.ts";
 import { quantityLibrary } from "./libraries/quantity.ts";
 import { semverLibrary } from "./libraries/semver.ts";
 import { urlsLibrary } from "./libraries/urls.ts";
 import { toJson } from "./json.ts";
+import { OPTIONALS } from "./optionals.ts";
 import { schemaValue } from "./schema-values.ts";
 import { DYN } from "./types.ts";
 import { isError, type Value } from "./value.ts";
 
 const ENVIRONMENT = new Environment({
   variables: { self: DYN },
-  libraries: [ipLibrary, cidrLibrary, quantityLibrary, semverLibrary, urlsLibrary],
+  libraries: [
+    BINDINGS, OPTIONALS, ipLibrary, cidrLibrary, quantityLibrary, semverLibrary, urlsLibrary,
+  ],
 });
 
 function evaluate(text: string, self: Value = null): unknown {
@@ -79,5 +83,30 @@ describe("texts of the largest request", () => {
   ])("of a %s are read", (_, text, self, result) => {
     const value = evaluate(text, self);
     expect(typeof value === "string" ? value.slice(0, String(result).length) : value).toBe(result);
+  });
+});
+
+describe("expressions of ten KiB", () => {
+  it("cannot copy what macros are called on without end", () => {
+    const nested = (count: number): string =>
+      `optional.of(1)${".optMap(x, x)".repeat(count)}.hasValue()`;
+    expect(evaluate(nested(8))).toBe(true);
+    expect(evaluate(nested(25)))
+      .toBe("expression is too large: macros copy more than 20000 nodes");
+  });
+
+  it("bind parameters of many types", () => {
+    expect(evaluate(`[${"[]==[], ".repeat(12_000)}true].size()`)).toBe(12_001);
+  });
+
+  it("cannot double a type without end", () => {
+    const doubled = (count: number): string => `[1]${".map(a, {a: a})".repeat(count)} == []`;
+    expect(evaluate(doubled(1))).toBe(false);
+    expect(evaluate(doubled(40))).toBe("expression is too large: its types are");
+    const names = Array.from({ length: 40 }, (_, index) => `x${index}`);
+    const pairs = names.slice(1).map((name, index) => `${names[index]} == {${name}: ${name}}`);
+    const text = `[${pairs.reverse().join(", ")}, x0 == 1]`;
+    expect(evaluate(names.reduceRight((within, name) => `cel.bind(${name}, [][0], ${within})`, text)))
+      .toBe("expression is too large: its types are");
   });
 });

@@ -8,7 +8,7 @@ import {
   type Type, UINT,
 } from "./types.ts";
 import {
-  assign, type Bindings, isDynOrError, mostGeneral, substitute, unwrapOptional,
+  Bindings, bounded, isDynOrError, mostGeneral, substitute, unwrapOptional,
 } from "./unify.ts";
 
 /** The name that a node refers to, or the overloads of a function that may be meant. */
@@ -45,7 +45,7 @@ class Checker {
   readonly #issues: Issues;
   readonly #types = new Map<number, Type>();
   readonly #references = new Map<number, Reference>();
-  #bindings: Bindings = new Map();
+  readonly #bindings = new Bindings();
   #locals: ReadonlyMap<string, Type> = new Map();
   #freeCount = 0;
 
@@ -61,7 +61,7 @@ class Checker {
   }
 
   check(expr: Expr): Type {
-    const type = this.#typeOf(expr);
+    const type = bounded(this.#typeOf(expr));
     this.#types.set(expr.id, type);
     return type;
   }
@@ -183,9 +183,7 @@ class Checker {
     let result: Type | undefined;
     for (const overload of candidates) {
       const [argTypes, resultType] = this.#instantiate(overload);
-      const bindings = assign(this.#bindings, types, argTypes);
-      if (bindings === undefined) continue;
-      this.#bindings = bindings;
+      if (!this.#bindings.assign(types, argTypes)) continue;
       fitting.push(overload);
       const type = this.#bound(resultType);
       if (result === undefined) result = type;
@@ -216,7 +214,7 @@ class Checker {
 
   /** An overload's types with fresh type parameters. */
   #instantiate({ args, result }: Overload): readonly [readonly Type[], Type] {
-    const fresh: Bindings = new Map();
+    const fresh = new Bindings();
     const rename = (type: Type): void => {
       if (type.kind === "parameter" && !fresh.has(type.name)) fresh.set(type.name, this.#free());
       type.parameters.forEach(rename);
@@ -330,9 +328,7 @@ class Checker {
   }
 
   #assign(from: Type, to: Type): boolean {
-    const bindings = assign(this.#bindings, [from], [to]);
-    if (bindings !== undefined) this.#bindings = bindings;
-    return bindings !== undefined;
+    return this.#bindings.assign([from], [to]);
   }
 
   #require(expr: Expr, type: Type): void {

@@ -8,6 +8,15 @@ export const EXPRESSION_LENGTH_MAX = 100_000;
 /** cel-go: levels of one grammar rule within itself. */
 export const RULE_DEPTH_MAX = 250;
 
+/** Types within the type of an expression, which may double with each map of it and itself. */
+export const TYPE_SIZE_MAX = 256;
+
+/** Types that the checker of an expression compares: 0.5 s, and ten times what a large one needs. */
+export const COMPARED_TYPES_MAX = 5_000_000;
+
+/** Nodes that macros copy; the text bounds all others. */
+export const COPIED_NODES_MAX = 20_000;
+
 /** cel-go: errors that a compilation reports. */
 export const ISSUES_MAX = 100;
 

@@ -1,10 +1,25 @@
 /** Makes the nodes of macros' expansions. */
 import type { Comprehension, Expr, LiteralValue, Maker, Select } from "./ast.ts";
 import { ParseError } from "./issues.ts";
+import { COPIED_NODES_MAX } from "./limits.ts";
 
-/** The next free id of a tree. */
-export interface NodeIds {
-  next: number;
+/** The ids of a tree's nodes. */
+export class NodeIds {
+  #last = 0;
+  #copies = 0;
+
+  next(): number {
+    return ++this.#last;
+  }
+
+  /** The id of a node's copy. Throws ParseError past COPIED_NODES_MAX. */
+  copy(): number {
+    if (++this.#copies > COPIED_NODES_MAX) {
+      throw new ParseError(
+        `expression is too large: macros copy more than ${COPIED_NODES_MAX} nodes`, undefined);
+    }
+    return this.next();
+  }
 }
 
 /** Nodes at the place of the macro's call. */
@@ -18,7 +33,7 @@ export class NodeMaker implements Maker {
   }
 
   get #node(): { id: number; at: number } {
-    return { id: this.#ids.next++, at: this.#at };
+    return { id: this.#ids.next(), at: this.#at };
   }
 
   literal(value: LiteralValue): Expr {
@@ -60,7 +75,7 @@ export class NodeMaker implements Maker {
   }
 
   copy(expr: Expr): Expr {
-    const id = this.#ids.next++;
+    const id = this.#ids.copy();
     const again = (each: Expr): Expr => this.copy(each);
     switch (expr.is) {
       case "literal":
@@ -80,13 +95,13 @@ export class NodeMaker implements Maker {
         return {
           ...expr, id,
           entries: expr.entries.map((each) =>
-            ({ ...each, id: this.#ids.next++, key: again(each.key), value: again(each.value) })),
+            ({ ...each, id: this.#ids.copy(), key: again(each.key), value: again(each.value) })),
         };
       case "struct":
         return {
           ...expr, id,
           fields: expr.fields.map((each) =>
-            ({ ...each, id: this.#ids.next++, value: again(each.value) })),
+            ({ ...each, id: this.#ids.copy(), value: again(each.value) })),
         };
       case "comprehension":
         return {

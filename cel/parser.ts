@@ -3,7 +3,7 @@ import type { Entry, Expr, FieldInit, Macro } from "./ast.ts";
 import { type Issues, ParseError } from "./issues.ts";
 import { type Token, tokensOf, unquote } from "./lexer.ts";
 import { EXPRESSION_LENGTH_MAX, RULE_DEPTH_MAX } from "./limits.ts";
-import { NodeMaker, type NodeIds } from "./maker.ts";
+import { NodeIds, NodeMaker } from "./maker.ts";
 
 export interface ParserOptions {
   readonly macros: ReadonlyMap<string, Macro>;
@@ -45,7 +45,7 @@ type Rule = "expr" | "relation" | "calc" | "member";
 class Parser {
   readonly #tokens: readonly Token[];
   readonly #options: ParserOptions;
-  readonly #ids: NodeIds = { next: 1 };
+  readonly #ids = new NodeIds();
   readonly #depth: Record<Rule, number> = { expr: 0, relation: 0, calc: 0, member: 0 };
   #index = 0;
 
@@ -65,7 +65,7 @@ class Parser {
   }
 
   get #id(): number {
-    return this.#ids.next++;
+    return this.#ids.next();
   }
 
   #next(): Token {

@@ -14,12 +14,15 @@ export class Type {
   readonly parameters: readonly Type[];
   /** Whether null is a value of it too: a wrapper such as `google.protobuf.Int64Value`. */
   readonly nullable: boolean;
+  /** Types in it, itself included: one that is a parameter twice counts twice. */
+  readonly size: number;
 
   constructor(kind: Kind, name: string, parameters: readonly Type[] = [], nullable = false) {
     this.kind = kind;
     this.name = name;
     this.parameters = parameters;
     this.nullable = nullable;
+    this.size = parameters.reduce((sum, each) => sum + each.size, 1);
   }
 
   /** The type as errors show it: `map(string, list(int))`. */

@@ -1,8 +1,44 @@
 /** Assignability of types with type parameters. Source: cel-go's checker/types.go. */
+import { ParseError } from "./issues.ts";
+import { COMPARED_TYPES_MAX, TYPE_SIZE_MAX } from "./limits.ts";
 import { DYN, isOptional, Type } from "./types.ts";
 
-/** Types by the parameters that they are bound to. */
-export type Bindings = Map<string, Type>;
+/** Types by the parameters that they are bound to. What was not assignable leaves no trace. */
+export class Bindings extends Map<string, Type> {
+  #trail: [name: string, previous: Type | undefined][] = [];
+  #compared = 0;
+
+  /** Counts a comparison of types. Throws ParseError past COMPARED_TYPES_MAX. */
+  count(): void {
+    if (++this.#compared > COMPARED_TYPES_MAX) throw tooLarge();
+  }
+
+  override set(name: string, type: Type): this {
+    this.#trail.push([name, this.get(name)]);
+    return super.set(name, type);
+  }
+
+  /** Binds parameters so that each of `from` is assignable to its one of `to`; or none. */
+  assign(from: readonly Type[], to: readonly Type[]): boolean {
+    this.#trail = [];
+    if (areAssignable(this, from, to)) return true;
+    for (const [name, previous] of this.#trail.reverse()) {
+      if (previous === undefined) this.delete(name);
+      else super.set(name, previous);
+    }
+    return false;
+  }
+}
+
+function tooLarge(): ParseError {
+  return new ParseError("expression is too large: its types are", undefined);
+}
+
+/** The type. Throws ParseError when it is larger than TYPE_SIZE_MAX. */
+export function bounded(type: Type): Type {
+  if (type.size > TYPE_SIZE_MAX) throw tooLarge();
+  return type;
+}
 
 export function isDynOrError(type: Type): boolean {
   return type.kind === "dyn" || type.kind === "error";
@@ -34,14 +70,6 @@ export function mostGeneral(a: Type, b: Type): Type {
   return isEqualOrLessSpecific(a, b) ? a : b;
 }
 
-/** Bindings under which each of `from` is assignable to its one of `to`; undefined: none. */
-export function assign(
-  bindings: Bindings, from: readonly Type[], to: readonly Type[],
-): Bindings | undefined {
-  const copy = new Map(bindings);
-  return areAssignable(copy, from, to) ? copy : undefined;
-}
-
 function areAssignable(
   bindings: Bindings, from: readonly Type[], to: readonly Type[],
 ): boolean {
@@ -50,6 +78,7 @@ function areAssignable(
 }
 
 function isAssignable(bindings: Bindings, from: Type, to: Type): boolean {
+  bindings.count();
   if (to.kind === "parameter") {
     const [isValid, isBound] = bind(bindings, from, to);
     if (isValid || isBound) return isValid;
@@ -94,6 +123,7 @@ function bind(bindings: Bindings, type: Type, to: Type): readonly [boolean, bool
 
 /** Whether a parameter occurs in a type, directly or by what its parameters are bound to. */
 function occursIn(bindings: Bindings, sought: Type, within: Type): boolean {
+  bindings.count();
   if (sought.is(within)) return true;
   if (within.kind === "parameter") {
     const bound = bindings.get(within.name);
@@ -112,5 +142,5 @@ export function substitute(bindings: Bindings, type: Type, freeToDyn: boolean): 
   if (type.parameters.length === 0) return type;
   const parameters = type.parameters.map((each) => substitute(bindings, each, freeToDyn));
   if (parameters.every((each, index) => each === type.parameters[index])) return type;
-  return new Type(type.kind, type.name, parameters, type.nullable);
+  return bounded(new Type(type.kind, type.name, parameters, type.nullable));
 }
