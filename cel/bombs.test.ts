@@ -3,19 +3,21 @@ import { describe, expect, it } from "vitest";
 import { BINDINGS } from "./comprehensions.ts";
 import { Environment } from "./environment.ts";
 import { cidrLibrary, ipLibrary } from "./libraries/ip.ts";
+import { listsExtension, listsLibrary, setsLibrary } from "./libraries/lists.ts";
 import { quantityLibrary } from "./libraries/quantity.ts";
 import { semverLibrary } from "./libraries/semver.ts";
+import { stringsLibrary } from "./libraries/strings.ts";
 import { urlsLibrary } from "./libraries/urls.ts";
-import { toJson } from "./json.ts";
+import { fromJson, toJson } from "./json.ts";
 import { OPTIONALS } from "./optionals.ts";
 import { schemaValue } from "./schema-values.ts";
 import { DYN } from "./types.ts";
-import { isError, type Value } from "./value.ts";
+import { ArrayList, isError, type Value } from "./value.ts";
 
 const ENVIRONMENT = new Environment({
   variables: { self: DYN },
   libraries: [
-    BINDINGS, OPTIONALS, ipLibrary, cidrLibrary, quantityLibrary, semverLibrary, urlsLibrary,
+    BINDINGS, OPTIONALS, listsExtension, listsLibrary, setsLibrary, stringsLibrary, ipLibrary, cidrLibrary, quantityLibrary, semverLibrary, urlsLibrary,
   ],
 });
 
@@ -106,7 +108,45 @@ describe("expressions of ten KiB", () => {
     const names = Array.from({ length: 40 }, (_, index) => `x${index}`);
     const pairs = names.slice(1).map((name, index) => `${names[index]} == {${name}: ${name}}`);
     const text = `[${pairs.reverse().join(", ")}, x0 == 1]`;
-    expect(evaluate(names.reduceRight((within, name) => `cel.bind(${name}, [][0], ${within})`, text)))
-      .toBe("expression is too large: its types are");
+    const bound = names.reduceRight((within, name) =>
+      `cel.bind(${name}, [][0], ${within})`, text);
+    expect(evaluate(bound)).toBe("expression is too large: its types are");
+  });
+});
+
+describe("steps count what a call reads", () => {
+  const steps = (text: string, self: Value): number =>
+    ENVIRONMENT.compile(text).program!.evaluate({ self }, { stepsMax: 1e9 }).steps;
+  const numbers = new ArrayList(Array.from({ length: 1000 }, (_, index) => BigInt(index)));
+  const lists = fromJson(Array(2).fill([...numbers].map(Number)), DYN);
+  const keys = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`k${index}`, index]));
+  const map = schemaValue(keys, { type: "object", additional: { type: "integer" } });
+  const set = schemaValue(Object.keys(keys), {
+    type: "array", items: { type: "string" }, listType: "set",
+  });
+  const unknown = schemaValue([keys], { type: "array", items: { type: "object" } });
+
+  it.each([
+    ["both lists that are added", "[1, 2].all(x, (self + [x]).size() > 0)", numbers, 2000],
+    ["both sets that are added", "[1, 2].all(x, (self + ['x']).size() > 0)", set, 2000],
+    ["the keys of a map", "['a', 'b'].all(x, size(self) > 0)", map, 2 * 1000 / 16],
+    ["the keys of a range", "[1, 2].all(x, self.exists(k, true))", map, 2 * 1000 / 16],
+    ["texts that are joined", "[self.join(), self.join()].size() > 0", set, 2000],
+    ["the items of an item", "self[0] in [self[1]]", lists, 1000],
+    ["the items of distinct items", "[self[0], self[1], self[0]].distinct().size()", lists, 2000],
+    ["the items of sets", "sets.contains([self[0]], [self[1]])", lists, 1000],
+    ["the items of a sought item", "[self[0]].indexOf(self[1])", lists, 1000],
+    ["keys of a set", "self == self + []", set, 2000],
+    ["data without a schema", "self[0] == self[0]", unknown, 1000],
+  ])("%s", (_, text, self, least) => {
+    expect(steps(text, self)).toBeGreaterThanOrEqual(least);
+  });
+
+  it("but not what a list that grows has already", () => {
+    expect(steps("self.map(x, x)", numbers)).toBeLessThan(20_000);
+  });
+
+  it("and not all keys where one is sought", () => {
+    expect(steps("'k1' in self", map)).toBeLessThan(10);
   });
 });

@@ -17,10 +17,14 @@ class GrowingList extends ListValue {
     return this.#buffer[index]!;
   }
 
+  /** Whether appending copies nothing. */
+  get isOpen(): boolean {
+    return this.#buffer.length === this.size;
+  }
+
   /** The list and more values; takes over the buffer if no other list has. */
   append(values: ListValue): ListValue {
-    const buffer = this.#buffer.length === this.size ? this.#buffer
-      : this.#buffer.slice(0, this.size);
+    const buffer = this.isOpen ? this.#buffer : this.#buffer.slice(0, this.size);
     for (let index = 0; index < values.size; index++) buffer.push(values.at(index));
     return new GrowingList(buffer);
   }
@@ -31,6 +35,11 @@ export function concat(a: ListValue, b: ListValue): Outcome {
   if (a.size === 0) return b;
   if (b.size === 0) return a;
   return a instanceof GrowingList ? a.append(b) : new GrowingList([...a]).append(b);
+}
+
+/** Steps of a concatenation: the items that it copies. */
+export function concatSteps(a: ListValue, b: ListValue): number {
+  return (a instanceof GrowingList && a.isOpen ? 0 : a.size) + b.size;
 }
 
 type Key = string | boolean | bigint | number;

@@ -8,6 +8,7 @@ import type {
   CostModel, Library, Range, SizeEstimator, TypeProvider, Validator,
 } from "./library.ts";
 import { EVALUATION_STEPS_MAX } from "./limits.ts";
+import { paying } from "./operations.ts";
 import { macroKey, parse } from "./parser.ts";
 import { plan, type PlanOptions } from "./planner.ts";
 import { STANDARD } from "./standard.ts";
@@ -77,7 +78,7 @@ export class Program {
     const { costMax = Infinity, stepsMax = EVALUATION_STEPS_MAX, spent } = limits;
     const state = new State(variables, costMax, stepsMax, spent);
     try {
-      const value = this.#step(state);
+      const value = paying((steps) => state.count(steps), () => this.#step(state));
       return { value, cost: state.cost, steps: state.spent.steps };
     } catch (thrown) {
       if (!(thrown instanceof CostExceededError)) throw thrown;

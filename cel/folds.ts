@@ -1,6 +1,6 @@
 /** Comprehensions: folds over lists and maps. */
 import { error } from "./failures.ts";
-import { typeOfValue } from "./operations.ts";
+import { keysSteps, typeOfValue } from "./operations.ts";
 import type { State, Step } from "./state.ts";
 import { isError, ListValue, MapValue } from "./value.ts";
 
@@ -42,6 +42,7 @@ function foldList(fold: Fold, list: ListValue, state: State): void {
 
 function foldMap(fold: Fold, map: MapValue, state: State): void {
   const [first, second] = fold.variables;
+  state.count(keysSteps(map));
   for (const key of map.keys()) {
     state.locals[first!] = key;
     if (second !== undefined) state.locals[second] = map.get(key)!;

@@ -75,8 +75,41 @@ export function compare(a: Value, b: Value): number | Outcome {
   return NO_OVERLOAD;
 }
 
+type Pay = (steps: number) => void;
+
+let payer: Pay | undefined;
+
+/** Runs an evaluation that pays for what comparing the items of values takes. */
+export function paying<T>(pay: Pay, run: () => T): T {
+  const outer = payer;
+  payer = pay;
+  try {
+    return run();
+  } finally {
+    payer = outer;
+  }
+}
+
+/** Takes steps of the evaluation under way. Throws StepsExceededError. */
+export function pay(steps: number): void {
+  payer?.(steps);
+}
+
+/** Characters and octets that are compared in a step. */
+const COMPARED_PER_STEP = 2048;
+/** Keys of a map that are listed in a step. */
+const KEYS_PER_STEP = 16;
+
+/** Steps of listing a map's keys, which its size is counted by. */
+export function keysSteps(value: Value): number {
+  return value instanceof MapValue ? value.size / KEYS_PER_STEP : 0;
+}
+
 /** Whether two values are equal; values of different types are not, except numbers. */
 export function equals(a: Value, b: Value): boolean {
+  if (typeof a === "string" && typeof b === "string" && a.length === b.length) {
+    pay(a.length / COMPARED_PER_STEP);
+  }
   if (a === b) return true;
   if (isNumber(a) && isNumber(b)) {
     return !Number.isNaN(a) && !Number.isNaN(b) && compareNumbers(a, b) === 0;
@@ -95,7 +128,10 @@ export function equals(a: Value, b: Value): boolean {
 }
 
 function equalScalars(a: Value, b: Value): boolean {
-  if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0;
+  if (a instanceof Uint8Array) {
+    pay(a.length / COMPARED_PER_STEP);
+    return b instanceof Uint8Array && Buffer.compare(a, b) === 0;
+  }
   if (a instanceof Timestamp) return b instanceof Timestamp && a.nanos === b.nanos;
   if (a instanceof Duration) return b instanceof Duration && a.nanos === b.nanos;
   if (a instanceof Type) return b instanceof Type && a.name === b.name;
@@ -107,6 +143,7 @@ function equalScalars(a: Value, b: Value): boolean {
 function equalLists(a: ListValue, b: ListValue): boolean {
   if (a.size !== b.size) return false;
   for (let index = 0; index < a.size; index++) {
+    pay(1);
     if (!equals(a.at(index), b.at(index))) return false;
   }
   return true;
@@ -114,7 +151,9 @@ function equalLists(a: ListValue, b: ListValue): boolean {
 
 function equalMaps(a: MapValue, b: MapValue): boolean {
   if (a.size !== b.size) return false;
+  pay(keysSteps(a));
   for (const key of a.keys()) {
+    pay(1);
     const other = b.get(key);
     if (other === undefined || !equals(a.get(key)!, other)) return false;
   }

@@ -2,6 +2,7 @@
 import { error } from "./failures.ts";
 import type { Library, Overload } from "./library.ts";
 import { OPTIONAL_MACROS } from "./macros.ts";
+import { keysSteps } from "./operations.ts";
 import {
   BOOL, DYN, INT, listOf, mapOf, opaqueType, optionalOf, parameter, STRING, type Type,
 } from "./types.ts";
@@ -57,6 +58,10 @@ function unwrap(list: ListValue): Outcome {
   return new ArrayList(values);
 }
 
+function unwrapSteps([list]: readonly Value[]): number {
+  return (list as ListValue).size;
+}
+
 export const OPTIONALS: Library = {
   name: "cel.lib.optional",
   macros: OPTIONAL_MACROS,
@@ -69,8 +74,11 @@ export const OPTIONALS: Library = {
     },
     {
       name: "optional.ofNonZeroValue",
-      overloads: [overload("optional_ofNonZeroValue", [V], OPTIONAL, (value: Value) =>
-        isZero(value) ? OptionalValue.NONE : new OptionalValue(value))],
+      overloads: [{
+        ...overload("optional_ofNonZeroValue", [V], OPTIONAL, (value: Value) =>
+          isZero(value) ? OptionalValue.NONE : new OptionalValue(value)),
+        steps: ([value]) => keysSteps(value!),
+      }],
     },
     {
       name: "optional.none",
@@ -122,11 +130,15 @@ export const OPTIONALS: Library = {
     },
     {
       name: "optional.unwrap",
-      overloads: [overload("optional_unwrap", [listOf(OPTIONAL)], LIST, unwrap)],
+      overloads: [{
+        ...overload("optional_unwrap", [listOf(OPTIONAL)], LIST, unwrap), steps: unwrapSteps,
+      }],
     },
     {
       name: "unwrapOpt",
-      overloads: [method("optional_unwrapOpt", [listOf(OPTIONAL)], LIST, unwrap)],
+      overloads: [{
+        ...method("optional_unwrapOpt", [listOf(OPTIONAL)], LIST, unwrap), steps: unwrapSteps,
+      }],
     },
   ],
 };

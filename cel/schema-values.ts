@@ -3,12 +3,12 @@
  * maps compare without regard to order and merge when they are added. Source: the behaviour of
  * k8s.io/apiserver/pkg/cel/common/valuesunstructured.go.
  */
-import { isDeepStrictEqual } from "node:util";
 import { escapeName, unescapeName } from "./field-names.ts";
-import { equals } from "./operations.ts";
+import { fromJson } from "./json.ts";
+import { equals, keysSteps, pay } from "./operations.ts";
 import { asResource, membersOf, type Schema } from "./schema-types.ts";
 import { parseDuration, parseTimestamp } from "./time.ts";
-import { opaqueType } from "./types.ts";
+import { DYN, opaqueType } from "./types.ts";
 import {
   ArrayList, isError, ListValue, MapValue, OpaqueValue, type Outcome, type Value,
 } from "./value.ts";
@@ -82,8 +82,12 @@ class UnknownValue extends OpaqueValue {
   }
 
   override equals(other: Value): boolean {
-    return other instanceof UnknownValue && isDeepStrictEqual(this.#json, other.#json);
+    return other instanceof UnknownValue && sameJson(this.#json, other.#json);
   }
+}
+
+function sameJson(a: unknown, b: unknown): boolean {
+  return equals(fromJson(a, DYN), fromJson(b, DYN));
 }
 
 class SchemaList extends ListValue {
@@ -134,6 +138,7 @@ abstract class KeyedList extends ListValue {
 
   override equals(other: Value): boolean {
     if (!(other instanceof ListValue) || other.size !== this.size) return false;
+    pay(this.size + other.size);
     return [...other].every((item) => {
       const place = this.#index().get(this.keyOf(item));
       return place !== undefined && equals(this.at(place), item);
@@ -184,8 +189,12 @@ class MapList extends KeyedList {
   }
 }
 
+/** Characters of a key that are written in a step. */
+const WRITTEN_PER_STEP = 256;
+
 /** The text of a scalar, other than that of any other scalar. */
 function keyText(value: Value | undefined): string {
+  if (typeof value === "string") pay(value.length / WRITTEN_PER_STEP);
   return typeof value === "bigint" || typeof value === "number" ? String(value)
     : JSON.stringify(value ?? null);
 }
@@ -222,7 +231,9 @@ class SchemaObject extends MapValue {
 
   override equals(other: Value): boolean {
     if (!(other instanceof MapValue) || other.size !== this.size) return false;
+    pay(keysSteps(this));
     return Object.keys(this.#json).every((property) => {
+      pay(1);
       if (!this.#properties.has(property)) return this.#equalsUnknown(other, property);
       const identifier = escapeName(property) ?? property;
       const [mine, theirs] = [this.get(identifier), other.get(identifier)];
@@ -234,7 +245,7 @@ class SchemaObject extends MapValue {
   #equalsUnknown(other: MapValue, property: string): boolean {
     if (!(other instanceof SchemaObject)) return false;
     return !Object.hasOwn(other.#json, property) ||
-      isDeepStrictEqual(this.#json[property], other.#json[property]);
+      sameJson(this.#json[property], other.#json[property]);
   }
 }
 
@@ -266,9 +277,11 @@ class SchemaMap extends MapValue {
   override equals(other: Value): boolean {
     if (!(other instanceof MapValue) || other.size !== this.size) return false;
     if (this.#members === undefined) {
-      return other instanceof SchemaMap && isDeepStrictEqual(this.#json, other.#json);
+      return other instanceof SchemaMap && sameJson(this.#json, other.#json);
     }
+    pay(keysSteps(this));
     return Object.keys(this.#json).every((key) => {
+      pay(1);
       const theirs = other.get(key);
       return theirs !== undefined && equals(this.get(key)!, theirs);
     });

@@ -3,14 +3,14 @@
  * `_&&_`, `_||_`, `_?_:_`, `_==_`, `_!=_` and indexes are planned as such; they are declared here
  * for their types.
  */
-import { concat } from "./collections.ts";
+import { concat, concatSteps } from "./collections.ts";
 import { toBool, toDouble, toDuration, toInt, toText, toTimestamp, toUint } from "./conversions.ts";
 import { REGEX_LENGTH_FACTOR, STRING_TRAVERSAL_FACTOR } from "./cost-factors.ts";
 import { error, NO_OVERLOAD } from "./failures.ts";
 import type { FunctionDeclaration, Library, Overload } from "./library.ts";
 import { STANDARD_MACROS } from "./macros.ts";
 import {
-  compare, contains, duration, int, lengthOf, timestamp, typeOfValue, uint,
+  compare, contains, duration, int, keysSteps, lengthOf, timestamp, typeOfValue, uint,
 } from "./operations.ts";
 import { compileRegex } from "./regex.ts";
 import { type TimeField, timeField } from "./time.ts";
@@ -93,7 +93,7 @@ const ARITHMETIC: readonly FunctionDeclaration[] = [
       overload("add_timestamp_duration", [TIMESTAMP, DURATION], TIMESTAMP,
         (a: Timestamp, b: Duration) => timestamp(a.nanos + b.nanos, a.offset_s)),
       binary("add_int64", INT, (a: bigint, b: bigint) => int(a + b)),
-      { ...binary("add_list", LIST, concat), steps: (args) => sizeOf(args[1]!) },
+      { ...binary("add_list", LIST, concat), steps: ([a, b]) => concatSteps(a as ListValue, b as ListValue) },
       binary("add_string", STRING, (a: string, b: string) => a + b),
       binary("add_uint64", UINT, (a: Uint, b: Uint) => uint(a.value + b.value)),
     ],
@@ -195,7 +195,7 @@ const CONVERSIONS: readonly FunctionDeclaration[] = [
     name: "size",
     overloads: SIZED.flatMap(([id, type, call]) => [
       overload(`size_${id}`, [type], INT, call), method(`${id}_size`, [type], INT, call),
-    ]),
+    ]).map((each) => each.args[0] === MAP ? { ...each, steps: ([map]) => keysSteps(map!) } : each),
   },
   { name: "type", overloads: [overload("type", [A], typeOf(A), typeOfValue)] },
   { name: "dyn", overloads: [overload("to_dyn", [A], DYN, same)] },

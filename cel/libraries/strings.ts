@@ -3,7 +3,7 @@ import type { Library } from "../library.ts";
 import { TEXT_LENGTH_MAX } from "../limits.ts";
 import { lengthOf } from "../operations.ts";
 import { DYN, INT, listOf, STRING } from "../types.ts";
-import { ArrayList, ErrorValue, type ListValue, type Outcome } from "../value.ts";
+import { ArrayList, ErrorValue, type ListValue, type Outcome, type Value } from "../value.ts";
 import { positionOf, slice, unitOf } from "./characters.ts";
 import { call, functions, method } from "./declare.ts";
 import { FORMAT_RULE, formatText } from "./string-format.ts";
@@ -85,6 +85,18 @@ function join(list: ListValue, separator = ""): Outcome {
   return joined(texts, separator);
 }
 
+/** Characters that are joined in a step. */
+const JOINED_PER_STEP = 16;
+
+/** Steps of joining: for each text, and for its characters. */
+function joinSteps([list, separator = ""]: readonly Value[]): number {
+  let length = 0;
+  for (const each of list as ListValue) {
+    length += (typeof each === "string" ? each.length : 0) + (separator as string).length;
+  }
+  return (list as ListValue).size + length / JOINED_PER_STEP;
+}
+
 /** White space by Unicode's property. JavaScript's trim() has U+FEFF in place of U+0085. */
 const SPACE = "[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
 const LEADING = new RegExp(`^${SPACE}+`);
@@ -145,8 +157,8 @@ export const stringsLibrary: Library = {
     ],
     "trim": [method("string_trim", [STRING], STRING, trim)],
     "join": [
-      method("list_join", [TEXTS], STRING, join),
-      method("list_join_string", [TEXTS, STRING], STRING, join),
+      method("list_join", [TEXTS], STRING, join, { steps: joinSteps }),
+      method("list_join_string", [TEXTS, STRING], STRING, join, { steps: joinSteps }),
     ],
     "format": [method("string_format", [STRING, listOf(DYN)], STRING, formatText)],
     "strings.quote": [call("strings_quote", [STRING], STRING, quote)],
