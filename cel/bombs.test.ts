@@ -10,6 +10,7 @@ import { stringsLibrary } from "./libraries/strings.ts";
 import { urlsLibrary } from "./libraries/urls.ts";
 import { fromJson, toJson } from "./json.ts";
 import { OPTIONALS } from "./optionals.ts";
+import { compileRegex, patternSize } from "./regex.ts";
 import { schemaValue } from "./schema-values.ts";
 import { DYN } from "./types.ts";
 import { ArrayList, isError, type Value } from "./value.ts";
@@ -17,7 +18,8 @@ import { ArrayList, isError, type Value } from "./value.ts";
 const ENVIRONMENT = new Environment({
   variables: { self: DYN },
   libraries: [
-    BINDINGS, OPTIONALS, listsExtension, listsLibrary, setsLibrary, stringsLibrary, ipLibrary, cidrLibrary, quantityLibrary, semverLibrary, urlsLibrary,
+    BINDINGS, OPTIONALS, listsExtension, listsLibrary, setsLibrary, stringsLibrary, ipLibrary,
+    cidrLibrary, quantityLibrary, semverLibrary, urlsLibrary,
   ],
 });
 
@@ -148,5 +150,31 @@ describe("steps count what a call reads", () => {
 
   it("and not all keys where one is sought", () => {
     expect(steps("'k1' in self", map)).toBeLessThan(10);
+  });
+});
+
+describe("regular expressions", () => {
+  const large = (index: number): string => `(${"abcdefghij".repeat(8)}${index}){1000}`;
+
+  it.each([
+    ["a", 1], ["(ab){3}", 7 * 3], ["((a{10}){10}){10}", 17 * 1000], ["(a{3}b{4}){2,}", 14 * 8],
+    ["a{2,5}b{3}", 10 * 5], ["[(]a{5}", 7 * 5], ["\\(a{5}\\)", 8 * 5],
+  ])("%s has the size %d", (pattern, size) => {
+    expect(patternSize(pattern)).toBe(size);
+  });
+
+  it("are refused when repetitions within repetitions are large", () => {
+    expect(evaluate(`'a'.matches('(((${"abcdefghij".repeat(10)}){10}){10}){10}')`))
+      .toBe("error parsing regexp: expression too large");
+  });
+
+  it("stay compiled up to a sum of sizes, and compiling takes steps", () => {
+    const { program } = ENVIRONMENT.compile("'a'.matches(self)");
+    const steps = (self: string): number =>
+      program!.evaluate({ self }, { stepsMax: 1e9 }).steps;
+    expect(steps(large(0))).toBeGreaterThan(80_000);
+    expect(steps(large(0))).toBeLessThan(100);
+    for (let index = 1; index <= 25; index++) compileRegex(large(index));
+    expect(steps(large(0))).toBeGreaterThan(80_000);
   });
 });

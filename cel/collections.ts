@@ -38,7 +38,8 @@ export function concat(a: ListValue, b: ListValue): Outcome {
 }
 
 /** Steps of a concatenation: the items that it copies. */
-export function concatSteps(a: ListValue, b: ListValue): number {
+export function concatSteps(args: readonly Value[]): number {
+  const [a, b] = args as [ListValue, ListValue];
   return (a instanceof GrowingList && a.isOpen ? 0 : a.size) + b.size;
 }
 

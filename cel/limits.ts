@@ -11,7 +11,7 @@ export const RULE_DEPTH_MAX = 250;
 /** Types within the type of an expression, which may double with each map of it and itself. */
 export const TYPE_SIZE_MAX = 256;
 
-/** Types that the checker of an expression compares: 0.5 s, and ten times what a large one needs. */
+/** Types that the checker of an expression compares: 0.5 s, ten times what a large one needs. */
 export const COMPARED_TYPES_MAX = 5_000_000;
 
 /** Nodes that macros copy; the text bounds all others. */
@@ -34,6 +34,9 @@ export const TIME_ZONES_MAX = 64;
 
 /** Regular expressions that stay compiled. */
 export const PATTERNS_MAX = 1_000;
+
+/** Sizes together of the regular expressions that stay compiled: 300 MB at most. */
+export const PATTERN_SIZES_MAX = 2_000_000;
 
 /**
  * Bytes of a request that Kubernetes estimates sizes by. It stays what it is when the server's own
@@ -59,5 +62,6 @@ export const TRAVERSAL_COST_MAX = 1_000_000_000;
 assertLimits({
   "an expression of the longest line that an error shows is allowed":
     SNIPPET_LENGTH_MAX <= EXPRESSION_LENGTH_MAX,
+  "each pattern can stay compiled": PATTERN_SIZE_MAX <= PATTERN_SIZES_MAX,
   "a text of the largest request can be replaced in": REQUEST_BYTES_MAX < TEXT_LENGTH_MAX,
 });

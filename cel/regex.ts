@@ -1,25 +1,54 @@
 /** Regular expressions as RE2 has them, in linear time. */
 import { RE2JS, RE2JSException } from "re2js";
-import { PATTERN_SIZE_MAX, PATTERNS_MAX } from "./limits.ts";
+import { REGEX_LENGTH_FACTOR, STRING_TRAVERSAL_FACTOR } from "./cost-factors.ts";
+import { PATTERN_SIZE_MAX, PATTERN_SIZES_MAX, PATTERNS_MAX } from "./limits.ts";
+import type { Value } from "./value.ts";
 
+/** Patterns that stay compiled, the oldest first, and the sum of their sizes. */
 const compiled = new Map<string, RE2JS | string>();
+let sizes = 0;
 
 /** The compiled pattern, or what is wrong with it. Patterns in use stay compiled. */
 export function compileRegex(pattern: string): RE2JS | string {
   const known = compiled.get(pattern);
   if (known !== undefined) return known;
+  const size = patternSize(pattern);
+  if (size > PATTERN_SIZE_MAX) return "error parsing regexp: expression too large";
   const result = attempt(pattern);
-  if (compiled.size >= PATTERNS_MAX) compiled.clear();
   compiled.set(pattern, result);
+  sizes += size;
+  for (const oldest of compiled.keys()) {
+    if (sizes <= PATTERN_SIZES_MAX && compiled.size <= PATTERNS_MAX) break;
+    compiled.delete(oldest);
+    sizes -= patternSize(oldest);
+  }
   return result;
 }
 
-function attempt(pattern: string): RE2JS | string {
-  const repeats = [...pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g)];
-  const most = Math.max(1, ...repeats.map(([, from, to]) => Number(to) || Number(from)));
-  if (pattern.length * most > PATTERN_SIZE_MAX) {
-    return "error parsing regexp: expression too large";
+/** What compiling a pattern takes: its characters times its largest repetition. */
+export function patternSize(pattern: string): number {
+  // The largest repetition of what is in each open group, and of the part before a repetition.
+  const groups = [1];
+  let part = 1;
+  for (const [word, from, to] of
+    pattern.matchAll(/\\[^]|\{(\d+)(?:,(\d*))?\}|[^\\]|\\$/g)) {
+    if (word === "(") groups.push(1);
+    if (from !== undefined) part *= Math.max(1, Number(from), Number(to ?? 0));
+    else part = word === ")" && groups.length > 1 ? groups.pop()! : 1;
+    groups[groups.length - 1] = Math.max(groups.at(-1)!, part);
   }
+  return pattern.length * groups.reduce((most, each) => Math.max(most, each));
+}
+
+/** Steps of a match: as its cost, the product of both lengths; and those of compiling. */
+export function matchSteps([text, pattern]: readonly Value[]): number {
+  const [length, size] = [(text as string).length, (pattern as string).length];
+  return Math.ceil((1 + length) * STRING_TRAVERSAL_FACTOR) *
+    Math.ceil(size * REGEX_LENGTH_FACTOR) +
+    (compiled.has(pattern as string) ? 0 : patternSize(pattern as string));
+}
+
+function attempt(pattern: string): RE2JS | string {
   try {
     return RE2JS.compile(pattern);
   } catch (thrown) {

@@ -5,14 +5,13 @@
  */
 import { concat, concatSteps } from "./collections.ts";
 import { toBool, toDouble, toDuration, toInt, toText, toTimestamp, toUint } from "./conversions.ts";
-import { REGEX_LENGTH_FACTOR, STRING_TRAVERSAL_FACTOR } from "./cost-factors.ts";
 import { error, NO_OVERLOAD } from "./failures.ts";
 import type { FunctionDeclaration, Library, Overload } from "./library.ts";
 import { STANDARD_MACROS } from "./macros.ts";
 import {
   compare, contains, duration, int, keysSteps, lengthOf, timestamp, typeOfValue, uint,
 } from "./operations.ts";
-import { compileRegex } from "./regex.ts";
+import { compileRegex, matchSteps } from "./regex.ts";
 import { type TimeField, timeField } from "./time.ts";
 import {
   BOOL, BYTES, DOUBLE, DURATION, DYN, INT, listOf, mapOf, NULL, parameter, STRING, TIMESTAMP,
@@ -93,7 +92,7 @@ const ARITHMETIC: readonly FunctionDeclaration[] = [
       overload("add_timestamp_duration", [TIMESTAMP, DURATION], TIMESTAMP,
         (a: Timestamp, b: Duration) => timestamp(a.nanos + b.nanos, a.offset_s)),
       binary("add_int64", INT, (a: bigint, b: bigint) => int(a + b)),
-      { ...binary("add_list", LIST, concat), steps: ([a, b]) => concatSteps(a as ListValue, b as ListValue) },
+      { ...binary("add_list", LIST, concat), steps: concatSteps },
       binary("add_string", STRING, (a: string, b: string) => a + b),
       binary("add_uint64", UINT, (a: Uint, b: Uint) => uint(a.value + b.value)),
     ],
@@ -238,12 +237,6 @@ const CONVERSIONS: readonly FunctionDeclaration[] = [
 function matches(text: string, pattern: string): Outcome {
   const regex = compileRegex(pattern);
   return typeof regex === "string" ? error(regex) : regex.matcher(text).find();
-}
-
-/** Steps of a match: as its cost, the product of both lengths. */
-function matchSteps([text, pattern]: readonly Value[]): number {
-  const [length, size] = [(text as string).length, (pattern as string).length];
-  return Math.ceil((1 + length) * STRING_TRAVERSAL_FACTOR) * Math.ceil(size * REGEX_LENGTH_FACTOR);
 }
 
 const STRINGS: readonly FunctionDeclaration[] = [
