@@ -37,7 +37,7 @@ const ATOM = `${ATOM_CHARACTER}+`;
 const QUOTED = '"(?:[^"\\\\\\r\\n]|\\\\.)*"';
 const DOTTED = `${ATOM}(?:\\.${ATOM})*`;
 const ADDRESS = `(?:${DOTTED}|${QUOTED})@(?:${DOTTED}|\\[[^\\[\\]\\\\]*\\])`;
-// One character a turn, and no two alternatives that begin alike: nothing is tried twice.
+// One character a turn, and no two alternatives that start alike: nothing is tried twice.
 const PHRASE = `(?:${ATOM_CHARACTER}|${QUOTED}|[.\\s])*`;
 const EMAIL = new RegExp(`^(?:\\s*${ADDRESS}|${PHRASE}<${ADDRESS}>)\\s*$`, "u");
 const EMAIL_LENGTH_MAX = 1_000;
@@ -84,7 +84,8 @@ const GO_DURATION_LENGTH_MAX = 1_000;
 /** A duration of Go's, or one with a unit in words: `22 ns`, `3 days`. */
 function isDuration(text: string): boolean {
   if (text.length <= GO_DURATION_LENGTH_MAX && parseDuration(text) !== undefined) return true;
-  return [...text.matchAll(/(?<!\d)\d+\s*([A-Za-zµ]+)/g)].some(([, unit]) => SCALA_UNIT.test(unit!));
+  const units = text.matchAll(/(?<!\d)\d+\s*([A-Za-zµ]+)/g);
+  return [...units].some(([, unit]) => SCALA_UNIT.test(unit!));
 }
 
 const ADDRESS_LENGTH_MAX = 64;

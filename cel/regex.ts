@@ -25,7 +25,7 @@ export function compileRegex(pattern: string): RE2JS | string {
   return result;
 }
 
-/** What compiling a pattern takes: its characters times its largest repetition. */
+/** The size of a pattern to compile: its characters times its largest repetition. */
 export function patternSize(pattern: string): number {
   // The largest repetition of what is in each open group, and of the part before a repetition.
   const groups = [1];

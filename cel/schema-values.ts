@@ -15,7 +15,7 @@ import {
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** The value of JSON. What is not of its schema's type, as after a change of it, is unknown. */
+/** The value of JSON. A member that is not of its schema's type, which may change, is unknown. */
 export function schemaValue(json: unknown, schema: Schema): Value {
   if (json === null || json === undefined) return null;
   return typedValue(json, schema) ?? new UnknownValue(json);

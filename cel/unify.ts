@@ -3,7 +3,7 @@ import { ParseError } from "./issues.ts";
 import { COMPARED_TYPES_MAX, TYPE_SIZE_MAX } from "./limits.ts";
 import { DYN, isOptional, Type } from "./types.ts";
 
-/** Types by the parameters that they are bound to. What was not assignable leaves no trace. */
+/** Types by the parameters that they are bound to. A failed assignment leaves no trace. */
 export class Bindings extends Map<string, Type> {
   #trail: [name: string, previous: Type | undefined][] = [];
   #compared = 0;

@@ -1,7 +1,11 @@
 import { createHash, X509Certificate } from "node:crypto";
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from "node:tls";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Incoming } from "../request/context.ts";
+
+const log = logger("apiserver");
 
 /** The user in a connection's client certificate, and from when until when it is valid. */
 export interface Certified {
@@ -85,8 +89,8 @@ function rootOf(leaf: DetailedPeerCertificate): string | undefined {
 function isSignedBy(raw: Buffer, issuer: Buffer): boolean {
   try {
     return new X509Certificate(raw).verify(new X509Certificate(issuer).publicKey);
-  } catch {
-    // A certificate or key that Node does not take.
+  } catch (thrown) {
+    log.debug("a certificate above a client's cannot be read", { reason: messageOf(thrown) });
     return false;
   }
 }

@@ -43,7 +43,7 @@ async function connected({ cert, key }: KeyPair): Promise<TLSSocket> {
   return socket;
 }
 
-/** For whom a connection counts, whose request names the user jane. */
+/** The user of a connection whose request names the user jane. */
 function judged(socket: TLSSocket) {
   const request = { socket, headers: {}, rawHeaders: ["X-Remote-User", "jane"] };
   const certified = clientCertificateUser(request as unknown as Incoming);
@@ -83,7 +83,7 @@ it("certificates that a client makes up and sends along change nothing", async (
   }
 });
 
-/** A verified connection whose certificates are linked to one another whatever they are. */
+/** A verified connection whose certificates are linked to one another by names alone. */
 function linked(all: readonly string[]): TLSSocket {
   const root = new X509Certificate(all.at(-1)!).toLegacyObject();
   Object.assign(root, { issuerCertificate: root });

@@ -249,7 +249,8 @@ it.each([
 it("neither credentials nor names of users go along, however they are written", () => {
   const headers = {
     "accept": "*/*", "x_remote_user": "root", "x-remote-group": "a", "impersonate_user": "root",
-    "proxy_authorization": "x", "sec-websocket-protocol": "base64url.bearer.authorization.k8s.io.eA",
+    "proxy_authorization": "x",
+    "sec-websocket-protocol": "base64url.bearer.authorization.k8s.io.eA",
   };
   const sent = headersFor({ headers, socket: {} } as unknown as Incoming, "/");
   expect(Object.keys(sent).filter((name) => Object.hasOwn(headers, name))).toEqual(["accept"]);

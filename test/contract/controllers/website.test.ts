@@ -28,9 +28,9 @@ it("the example's websites have a Deployment, a Service and a status", async () 
   const controller = startWebsites(client);
   try {
     const site = read("site.yaml") as Website;
-    const made = await websites.create({ ...site, metadata: { name: "front", namespace: "default" } });
-    expect(made.spec).toEqual({ ...site.spec, tier: "production" });
     const front = { namespace: "default", name: "front" };
+    const made = await websites.create({ ...site, metadata: front });
+    expect(made.spec).toEqual({ ...site.spec, tier: "production" });
     const ready = async () => (await websites.get(front)).status?.observedGeneration === 1;
     await waitFor("the website's status", ready, { clock });
     const deployment = await client.resource<Deployment>(DEPLOYMENTS).get(front);
