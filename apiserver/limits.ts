@@ -271,6 +271,11 @@ export const METRICS_NODES_AT_ONCE_MAX = 16;
 
 /** The longest answer of a webhook: 60 ms of parsing; a patch of the largest object fits. */
 export const WEBHOOK_ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+/**
+ * Pieces in which an answer of a webhook or of an aggregated API server comes: each costs time, one
+ * of a single byte too.
+ */
+export const ANSWER_PIECES_MAX = 20_000;
 /** The time of a webhook that converts custom resources (upstream's). */
 export const CONVERSION_TIMEOUT_MS = 30_000;
 /** Objects of one call of such a webhook, and their bytes: the answer may be larger. */

@@ -3,9 +3,10 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
+import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
 import { authorityOf as authority, type Connections } from "../webhook/connections.ts";
 import { connectionError, WebhookError } from "../webhook/errors.ts";
+import { readAnswer } from "../webhook/read-answer.ts";
 import type { RemoteApiService } from "./api-services.ts";
 import { AGGREGATOR_USER, userHeaders } from "./user-headers.ts";
 
@@ -100,17 +101,13 @@ interface Sent {
 function send(place: Place, { path, signal, headers, bytes_max }: Sent): Promise<Fetched> {
   return new Promise((resolve, reject) => {
     const sent = request({ ...place, path, signal, headers });
+    boundInterimAnswers(sent);
     sent.on("response", (answer: IncomingMessage) => {
-      const body = new GrowingBytes();
-      answer.on("error", reject);
-      answer.on("data", (chunk: Buffer) => {
-        if (body.length + chunk.length <= bytes_max) return body.append(chunk);
-        sent.destroy(new BackendError("TOO_LONG", `the answer has more than ${bytes_max} bytes`));
-      });
-      answer.on("end", () => {
-        const { statusCode: status = 502, headers: answered } = answer;
-        resolve({ status, headers: answered, body: body.take() });
-      });
+      const { statusCode: status = 502, headers: answered } = answer;
+      readAnswer(answer, bytes_max).then(({ bytes: body, tooLong }) => {
+        if (tooLong !== undefined) throw new BackendError("TOO_LONG", tooLong);
+        resolve({ status, headers: answered, body });
+      }).catch(reject);
     });
     sent.on("upgrade", (_, socket) => {
       socket.on("error", () => undefined).destroy();

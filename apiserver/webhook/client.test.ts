@@ -9,7 +9,8 @@ import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
 import {
-  WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_CALLS_OF_SERVER_MAX, WEBHOOK_CONNECTIONS_MAX,
+  ANSWER_PIECES_MAX, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_CALLS_OF_SERVER_MAX,
+  WEBHOOK_CONNECTIONS_MAX,
 } from "../limits.ts";
 import { Resources } from "../resource/resources.ts";
 import { WebhookClient } from "./client.ts";
@@ -168,6 +169,19 @@ it("stops reading an answer that is too large", async () => {
   await expect(post(target())).rejects.toThrow(
     failed(`the answer has more than ${WEBHOOK_ANSWER_BYTES_MAX} bytes`));
   expect(sent_bytes).toBeLessThan(100 * 1024 * 1024);
+});
+
+it("stops reading an answer of many pieces, or interim ones", async () => {
+  server.answers = (_, response) => {
+    response.writeHead(200, { "transfer-encoding": "chunked" }).flushHeaders();
+    response.socket!.write("1\r\n \r\n".repeat(ANSWER_PIECES_MAX + 1) + "2\r\n{}\r\n0\r\n\r\n");
+  };
+  await expect(post(target())).rejects.toThrow(`in more than ${ANSWER_PIECES_MAX} pieces`);
+  server.answers = (_, response) => {
+    for (let i = 0; i < 100; i++) response.writeProcessing();
+    response.end("{}");
+  };
+  await expect(post(target())).rejects.toThrow("interim answers");
 });
 
 it.each([

@@ -6,6 +6,7 @@ import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { goSyntaxError } from "@raft2kube/apimachinery/json/go-syntax.ts";
 import type { Json } from "@raft2kube/apimachinery/json/json.ts";
 import type { Random } from "@raft2kube/std/random.ts";
+import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
 import type { Resources } from "../resource/resources.ts";
 import {
@@ -14,6 +15,7 @@ import {
 } from "../limits.ts";
 import { authorityOf, Connections, urlOf, type WebhookTarget } from "./connections.ts";
 import { connectionError, statusError, WebhookError } from "./errors.ts";
+import { readAnswer } from "./read-answer.ts";
 import { type Address, ServiceEndpoints } from "./services.ts";
 
 const MS_PER_S = 1_000;
@@ -131,6 +133,7 @@ function post(
       "user-agent": "kube-apiserver-admission",
     },
   });
+  boundInterimAnswers(request);
   const answer = new Promise<WebhookAnswer>((resolve, reject) => {
     request.on("error", reject);
     request.on("upgrade", (_, socket) => {
@@ -154,19 +157,10 @@ const isSuccess = (status: number): boolean => status >= 200 && status <= 206;
 async function readBounded(response: IncomingMessage): Promise<Buffer> {
   const status = response.statusCode ?? 0;
   const isRefusal = !isSuccess(status);
-  const chunks: Buffer[] = [];
-  let read_bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    read_bytes += chunk.length;
-    // Leaving the loop ends the connection.
-    if (isRefusal && read_bytes > WEBHOOK_REFUSAL_BYTES_MAX) break;
-    if (read_bytes > WEBHOOK_ANSWER_BYTES_MAX) {
-      throw new WebhookError(`the answer has more than ${WEBHOOK_ANSWER_BYTES_MAX} bytes`);
-    }
-  }
-  const all = Buffer.concat(chunks);
-  return isRefusal ? all.subarray(0, WEBHOOK_REFUSAL_BYTES_MAX) : all;
+  const bytes_max = isRefusal ? WEBHOOK_REFUSAL_BYTES_MAX : WEBHOOK_ANSWER_BYTES_MAX;
+  const { bytes, tooLong } = await readAnswer(response, bytes_max);
+  if (tooLong !== undefined && !isRefusal) throw new WebhookError(tooLong);
+  return bytes;
 }
 
 function parsed(text: string): Json {

@@ -1,9 +1,10 @@
-import { Agent } from "node:https";
+import { Agent, type AgentOptions } from "node:https";
 import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { asError } from "@raft2kube/std/errors.ts";
 import {
-  WEBHOOK_AGENTS_MAX, WEBHOOK_CONNECTIONS_MAX, WEBHOOK_IDLE_CONNECTIONS_MAX, WEBHOOK_IDLE_MS,
+  BACKEND_READ_BYTES, WEBHOOK_AGENTS_MAX, WEBHOOK_CONNECTIONS_MAX, WEBHOOK_IDLE_CONNECTIONS_MAX,
+  WEBHOOK_IDLE_MS,
 } from "../limits.ts";
 import { WebhookError } from "./errors.ts";
 import type { Address, ServiceResolver } from "./services.ts";
@@ -132,9 +133,10 @@ function newAgent(target: WebhookTarget, options: ConnectionsOptions): Agent {
     maxSockets: connections_max,
     maxFreeSockets: WEBHOOK_IDLE_CONNECTIONS_MAX,
     timeout: WEBHOOK_IDLE_MS,
+    highWaterMark: BACKEND_READ_BYTES,
     // A resumed session would not verify the server's certificate again.
     maxCachedSessions: 0,
-  });
+  } as AgentOptions);
 }
 
 /** The text of an IPv6 address in a URL has brackets, and that of a connection none. */

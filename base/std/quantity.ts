@@ -17,8 +17,8 @@ export interface ParsedQuantity {
 const OUTLINE = /^[+-]?\d*(?:\.\d*)?([eEinumkKMGTP]*[+-]?\d*)$/;
 
 function complaintAbout(text: string): string {
-  const outline = text === "" ? null : OUTLINE.exec(text);
-  if (outline === null || text.length > QUANTITY_LENGTH_MAX) {
+  const isLong = text.length > QUANTITY_LENGTH_MAX;
+  if (text === "" || isLong || !OUTLINE.test(text)) {
     return "quantities must match the regular expression " +
       "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
   }

@@ -1,0 +1,33 @@
+import type { IncomingMessage } from "node:http";
+import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
+import { ANSWER_PIECES_MAX } from "../limits.ts";
+
+interface ReadAnswer {
+  readonly bytes: Buffer;
+  /** Why the rest was not read, where there is more. */
+  readonly tooLong?: string;
+}
+
+/**
+ * Reads an answer up to `bytes_max`, or ANSWER_PIECES_MAX pieces; the connection ends with a longer
+ * one. Each piece is taken in a turn of its own: some are of a single byte.
+ */
+export function readAnswer(answer: IncomingMessage, bytes_max: number): Promise<ReadAnswer> {
+  return new Promise((resolve, reject) => {
+    const body = new GrowingBytes();
+    let pieces = 0;
+    answer.on("error", reject);
+    answer.on("data", (piece: Buffer) => {
+      body.append(piece.subarray(0, bytes_max - body.length + 1));
+      if (body.length > bytes_max || ++pieces > ANSWER_PIECES_MAX) {
+        const tooLong = `the answer has more than ${bytes_max} bytes, ` +
+          `or comes in more than ${ANSWER_PIECES_MAX} pieces`;
+        resolve({ bytes: body.take().subarray(0, bytes_max), tooLong });
+        return void answer.destroy();
+      }
+      answer.pause();
+      setImmediate(() => answer.resume());
+    });
+    answer.on("end", () => resolve({ bytes: body.take() }));
+  });
+}
