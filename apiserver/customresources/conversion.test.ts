@@ -50,9 +50,9 @@ const honest: Answer = ({ apiVersion, request: { uid } }, convertedObjects) => (
 
 let answer = honest;
 let webhook: WebhookServer;
-const any = {
-  schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } },
-};
+const strict = { type: "object", properties: { known: { type: "string" } } };
+const preserved = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+const any = { schema: { openAPIV3Schema: { ...preserved, properties: { strict } } } };
 
 beforeAll(async () => {
   webhook = await WebhookServer.start(({ body }, response) => {
@@ -163,4 +163,19 @@ it("a conversion ends with the request that it is for", async () => {
   await converting;
   connections.close();
   await silent.close();
+});
+
+it("what a webhook answers is pruned by the schema of its version", async () => {
+  answer = (review, all) =>
+    honest(review, all.map((host) => ({ ...host, strict: { known: "a", unknown: "b" } })));
+  const { status, body } = await json(path("v2", "a"));
+  expect([status, body]).toEqual([200, expect.objectContaining({ strict: { known: "a" } })]);
+});
+
+it("an answer that is nested without end is the conversion's failure", async () => {
+  const deep = JSON.parse("[".repeat(500) + "]".repeat(500)) as unknown;
+  answer = (review, all) => honest(review, all.map((host) => ({ ...host, deep })));
+  const failed = await json(path("v2", "a"));
+  expect([failed.status, failed.body.message]).toEqual([500,
+    expect.stringContaining("it is nested deeper than 200")]);
 });

@@ -6,7 +6,9 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { validateAnnotations, validateLabels } from "@raft2kube/api/validation/metadata.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { isObject, type Json, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
+import { BODY_DEPTH_MAX } from "@raft2kube/apimachinery/limits.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import { CONVERSION_BYTES_MAX, CONVERSION_OBJECTS_MAX, CONVERSION_TIMEOUT_MS } from "../limits.ts";
 import type { WebhookClient } from "../webhook/client.ts";
 import { WebhookError } from "../webhook/errors.ts";
@@ -28,7 +30,7 @@ export function conversionsBy(client: WebhookClient): ConvertBy {
     if (strategy !== "Webhook" || webhook === undefined) return undefined;
     return async (objects, apiVersion, signal) => {
       const converted: KubeObject[] = [];
-      for (const batch of batchesOf(objects)) {
+      for await (const batch of batchesOf(objects)) {
         converted.push(...await convertBatch(client, webhook, batch, apiVersion, signal));
       }
       return converted;
@@ -37,7 +39,10 @@ export function conversionsBy(client: WebhookClient): ConvertBy {
 }
 
 /** Objects in their order, so many at a time as one call may have. */
-function* batchesOf(objects: readonly KubeObject[]): Generator<readonly KubeObject[]> {
+async function* batchesOf(
+  objects: readonly KubeObject[],
+): AsyncGenerator<readonly KubeObject[]> {
+  const slices = new Slices();
   let batch: KubeObject[] = [];
   let bytes = 0;
   for (const object of objects) {
@@ -50,6 +55,7 @@ function* batchesOf(objects: readonly KubeObject[]): Generator<readonly KubeObje
     }
     batch.push(object);
     bytes += length;
+    if (slices.due) await slices.pause();
   }
   if (batch.length > 0) yield batch;
 }
@@ -126,6 +132,9 @@ function checked(
 ): KubeObject {
   const fail = (why: string) => new ConversionError(`${place}: ${why}`);
   if (!isObject(converted)) throw fail("it is no object");
+  if (isDeeper(converted, BODY_DEPTH_MAX)) {
+    throw fail(`it is nested deeper than ${BODY_DEPTH_MAX}`);
+  }
   const { apiVersion: got = "", kind = "", metadata } = converted;
   if (got !== apiVersion) {
     throw fail(`invalid groupVersion (expected ${apiVersion}, received ${String(got)})`);
@@ -153,6 +162,12 @@ function checked(
 
 const IDENTITY = [["name", "name"], ["namespace", "namespace"], ["uid", "UID"]] as const;
 const FREE = [["labels", validateLabels], ["annotations", validateAnnotations]] as const;
+
+/** Whether a value has more than `levels` levels of objects and arrays. */
+function isDeeper(value: Json, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
+}
 
 function isTexts(value: Json): value is Record<string, string> {
   return isObject(value) && Object.values(value).every((each) => typeof each === "string");

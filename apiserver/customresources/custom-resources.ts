@@ -1,9 +1,10 @@
 import { type Convert, customKinds } from "@raft2kube/apiextensions/custom-kinds.ts";
 import { definitionsOf } from "@raft2kube/apiextensions/open-api.ts";
-import type { Definitions, Kind } from "@raft2kube/api/kind.ts";
+import type { Definitions, Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { dns1035Label, dnsSubdomain } from "@raft2kube/std/names.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import type { CacheEvent } from "../cache/event.ts";
 import type { Resource } from "../resource/resource.ts";
 import type { Resources } from "../resource/resources.ts";
@@ -152,6 +153,19 @@ function publishedOf(crd: Definition, version: string, dialect: "v2" | "v3"): De
 export function kindsOf(crd: Definition, convert: Convert | undefined): readonly Kind[] {
   return customKinds(crd, convert).map((kind) => Object.assign(kind, {
     definitions: (dialect: "v2" | "v3") => publishedOf(crd, kind.version, dialect),
-    ...(kind.custom.convert && { convert: kind.custom.convert }),
+    ...(kind.custom.convert && { convert: settledBy(kind.custom.convert, kind.custom.settle) }),
   }));
+}
+
+/** A conversion whose answers are pruned by the schema of their version, as clients' bodies are. */
+function settledBy(convert: Convert, settle: (converted: KubeObject) => KubeObject): Convert {
+  return async (objects, apiVersion) => {
+    const settled: KubeObject[] = [];
+    const slices = new Slices();
+    for (const object of await convert(objects, apiVersion)) {
+      settled.push(settle(object));
+      if (slices.due) await slices.pause();
+    }
+    return settled;
+  };
 }

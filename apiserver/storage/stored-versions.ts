@@ -1,6 +1,11 @@
+import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import { parseExact } from "@raft2kube/std/exact-json.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { parseExact } from "@raft2kube/std/exact-json.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import type { Row } from "./rows.ts";
 
 /**
@@ -9,17 +14,17 @@ import type { Row } from "./rows.ts";
  * as they are: decoding converts them. Throws ApiError where the webhook fails.
  */
 export async function inVersionOf(kind: Kind, rows: readonly Row[]): Promise<readonly Row[]> {
-  const { convert } = kind;
-  if (convert === undefined) return rows;
+  if (kind.convert === undefined) return rows;
   const apiVersion = apiVersionOf(kind);
   const others = new Map<Row, KubeObject>();
+  const slices = new Slices();
   for (const row of rows) {
-    const stored = storedIn(row);
-    if (stored === undefined || stored.apiVersion === apiVersion) continue;
-    others.set(row, kind.fromStorage?.(stored) ?? stored);
+    const stored = inOtherVersion(row, kind);
+    if (stored !== undefined) others.set(row, stored);
+    if (slices.due) await slices.pause();
   }
   if (others.size === 0) return rows;
-  const converted = await convert([...others.values()], apiVersion);
+  const converted = await convertedBy(kind.convert, [...others.values()], apiVersion);
   const values = new Map([...others.keys()].map((row, index) => [row, converted[index]!]));
   return rows.map((row) => {
     const object = values.get(row);
@@ -28,13 +33,29 @@ export async function inVersionOf(kind: Kind, rows: readonly Row[]): Promise<rea
   });
 }
 
-/** The object in a row; undefined where there is none, which is said by its decoding. */
-function storedIn({ value }: Row): KubeObject | undefined {
+/** Throws ApiError alone: whoever waits for the objects must be told. */
+async function convertedBy(
+  convert: NonNullable<Kind["convert"]>, objects: readonly KubeObject[], apiVersion: string,
+): Promise<readonly KubeObject[]> {
   try {
-    const stored = parseExact(value.toString("utf8")) as Partial<KubeObject> | null;
-    return stored?.metadata ? (stored as KubeObject) : undefined;
+    return await convert(objects, apiVersion);
   } catch (thrown) {
-    if (thrown instanceof SyntaxError) return undefined;
+    if (thrown instanceof ApiError) throw thrown;
+    throw internal(messageOf(thrown));
+  }
+}
+
+/**
+ * The object in a row if it is in another version than the kind's; undefined too where there is
+ * none, which is said by its decoding.
+ */
+function inOtherVersion({ value }: Row, kind: Kind): KubeObject | undefined {
+  try {
+    const stored = parseExact(value.toString("utf8")) as KubeObject | null;
+    if (!stored?.metadata || stored.apiVersion === apiVersionOf(kind)) return undefined;
+    return kind.fromStorage?.(stored) ?? stored;
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError || thrown instanceof DecodeError) return undefined;
     throw thrown;
   }
 }
@@ -45,6 +66,6 @@ export async function inStoredVersion<T extends KubeObject>(kind: Kind, object: 
   if (convert === undefined || storage === undefined || storage.as.version === kind.version) {
     return object;
   }
-  const [stored] = await convert([object], apiVersionOf(storage.as));
+  const [stored] = await convertedBy(convert, [object], apiVersionOf(storage.as));
   return stored as T;
 }
