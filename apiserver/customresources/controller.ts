@@ -105,7 +105,7 @@ export class DefinitionController implements Controller {
 
   /**
    * Changes a definition through its status. One that has gone in the meantime needs no change;
-   * throws 409 where another has its name now, which is looked at again.
+   * throws 409 where another has its name now.
    */
   async #update(
     { name = "", uid }: Which, change: (crd: Definition) => Definition,
@@ -157,7 +157,7 @@ export class DefinitionController implements Controller {
     return { again_ms: INSTANCES_LEFT_MS };
   }
 
-  /** The store's revision at which that very definition is being deleted; undefined if it stays. */
+  /** The store's revision at which that definition is being deleted; undefined if it is not. */
   async #goingAt({ name = "", uid }: Which): Promise<number | undefined> {
     const { kind, store } = definitionsIn(this.#server.resources);
     const { row, revision } = await store.rows.get(keyOf(kind, "", name));

@@ -88,7 +88,7 @@ export class CustomResources {
   /** Takes a definition that this server has written: the cache will bring it, somewhat later. */
   note(crd: Definition): void {
     const seen = definitionsIn(this.#resources).startedCache?.revision ?? 0;
-    // A definition that the cache has brought may have gone again: it would come back for good.
+    // A definition that the cache has brought may have gone again, and would come back for good.
     if (Number(crd.metadata.resourceVersion) > seen) this.#settle(crd);
   }
 

@@ -33,7 +33,7 @@ export async function inVersionOf(kind: Kind, rows: readonly Row[]): Promise<rea
   });
 }
 
-/** Throws ApiError alone: whoever waits for the objects must be told. */
+/** Converts objects. Throws ApiError alone: requests that wait for the objects end with it. */
 async function convertedBy(
   convert: NonNullable<Kind["convert"]>, objects: readonly KubeObject[], apiVersion: string,
 ): Promise<readonly KubeObject[]> {
