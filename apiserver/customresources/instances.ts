@@ -10,8 +10,7 @@ import type { Row } from "../storage/rows.ts";
 /**
  * Deletes all objects that a resource had at `revision`, whose definition goes; returns how many
  * are left because they have finalizers. Rows are taken as they are stored, in any version: no
- * conversion can keep a
- * definition from going, and no admission is asked, as upstream.
+ * conversion can keep a definition from going, and no admission is asked, as upstream.
  */
 export async function deleteInstances(
   { kind, store }: Resource, revision: number, clock: Clock,

@@ -4,6 +4,7 @@ import { NO_ENCRYPTION, readEncryption } from "@raft2kube/encryption/config.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { asBuffer } from "@raft2kube/std/bytes.ts";
 import { assemble } from "../assemble.ts";
+import { definitionsIn } from "../customresources/definition.ts";
 import { serveResource } from "../handlers/dispatch.ts";
 import { encodeWhole, encodeWholeList } from "../handlers/response/respond.ts";
 import { asApiError } from "../http/filters.ts";
@@ -38,6 +39,11 @@ async function serve(given: LargeRequest, signal: AbortSignal): Promise<void> {
 
 async function answerTo(context: RequestContext): Promise<BytesAnswer> {
   context.signal.throwIfAborted();
+  const { group } = context.info;
+  // The schema must not be older than the one that the owner of the thread knows.
+  if (server.resources.builtIn.every((kind) => kind.group !== group)) {
+    await definitionsIn(server.resources).freshCache();
+  }
   const answer = await serveResource(server, context);
   if (answer.type === "bytes") return answer;
   if (answer.type === "list") {
