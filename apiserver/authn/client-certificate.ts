@@ -90,7 +90,7 @@ function isSignedBy(raw: Buffer, issuer: Buffer): boolean {
   try {
     return new X509Certificate(raw).verify(new X509Certificate(issuer).publicKey);
   } catch (thrown) {
-    log.debug("a certificate above a client's cannot be read", { reason: messageOf(thrown) });
+    log.debug("a certificate of a client's chain was not read", { reason: messageOf(thrown) });
     return false;
   }
 }

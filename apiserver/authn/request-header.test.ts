@@ -43,7 +43,7 @@ async function connected({ cert, key }: KeyPair): Promise<TLSSocket> {
   return socket;
 }
 
-/** The user of a connection whose request names the user jane. */
+/** The user that a request for jane has on a connection, and whether it is a client's. */
 function judged(socket: TLSSocket) {
   const request = { socket, headers: {}, rawHeaders: ["X-Remote-User", "jane"] };
   const certified = clientCertificateUser(request as unknown as Incoming);
@@ -83,7 +83,7 @@ it("certificates that a client makes up and sends along change nothing", async (
   }
 });
 
-/** A verified connection whose certificates are linked to one another by names alone. */
+/** A verified connection whose certificates are linked to one another without a check. */
 function linked(all: readonly string[]): TLSSocket {
   const root = new X509Certificate(all.at(-1)!).toLegacyObject();
   Object.assign(root, { issuerCertificate: root });
