@@ -63,7 +63,7 @@ function isApplied(name: string): boolean {
 }
 
 /** The fields of the variables' types and of patches, which can be constructed. */
-const PATCHING: TypeProvider = {
+export const PATCHING: TypeProvider = {
   findType: (name) => isApplied(name) ? objectType(name) : PROVIDER.findType(name),
   findField: (type, field) => isApplied(type) ? { type: DYN } : PROVIDER.findField(type, field),
   construct: (type, fields) => new Message(objectType(type), fields),
