@@ -19,10 +19,6 @@ export const CHANGE_WORK = 2_000;
 export const PORT_WORK = 20;
 /** Problems of one Service in a line of the log; an EndpointSlice may have a thousand. */
 export const PROBLEMS_LOGGED_MAX = 8;
-/** Elements in one statement of a transaction. */
-export const ELEMENTS_PER_STATEMENT = 500;
-/** nftables: a longer transaction is applied by the program nft, whose memory ends with it. */
-export const IN_PROCESS_BYTES_MAX = 1 << 20;
 /**
  * iptables mode on nftables: Service ports in one transaction. The programs keep a transaction's
  * chains in sorted lists, which each of its rules searches: one of 4,000 chains takes five times

@@ -1,5 +1,5 @@
 import { renderPort } from "@raft2kube/proxy/apply/nftables/render-port.ts";
-import { TableState } from "@raft2kube/proxy/apply/nftables/table-state.ts";
+import { TableState } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
 import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
 import type { ServicePort, Target } from "@raft2kube/proxy/plan/model.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";

@@ -1,7 +1,7 @@
 import type { IpsetEntry } from "@raft2kube/linux/netfilter/ipset.ts";
 import type { VirtualServer } from "@raft2kube/linux/netfilter/ipvs.ts";
 import type { Target } from "../../plan/model.ts";
-import { type Difference, Ownership } from "../ownership.ts";
+import { type Difference, Ownership } from "@raft2kube/linux/netfilter/ownership.ts";
 import type { SetName } from "./layout.ts";
 import type { Wanted } from "./wanted.ts";
 

@@ -3,7 +3,7 @@ import type { ServicePort } from "../../plan/model.ts";
 import { atOnce } from "../../../testing/at-once.ts";
 import { servicePort } from "../../../testing/service-port.ts";
 import { renderPort } from "./render-port.ts";
-import { TableState } from "./table-state.ts";
+import { TableState } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
 
 const port = (changes: Partial<ServicePort> = {}) => servicePort({
   clusterIps: ["10.96.0.7"], allEndpoints: [{ address: "10.1.0.1", port: 8080 }], ...changes,

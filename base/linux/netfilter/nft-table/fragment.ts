@@ -1,8 +1,8 @@
-/** The objects that one Service port needs in the table; ports may share objects. */
+/** The objects that one owner needs in the table; owners may share objects. */
 export interface Fragment {
   /** The rules of each chain. */
   chains: Map<string, string[]>;
-  /** The definition of each set of clients. */
+  /** The definition of each set or map, nft's text between the braces. */
   sets: Map<string, string>;
   elements: Element[];
 }

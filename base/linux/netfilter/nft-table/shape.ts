@@ -1,4 +1,4 @@
-import type { NftObject } from "@raft2kube/linux/netfilter/nft.ts";
+import type { NftObject } from "../nft.ts";
 
 /** How many rules a chain has, and how many elements a set or map: what deletions change. */
 export interface Shape {
@@ -6,7 +6,7 @@ export interface Shape {
   elements: Map<string, number>;
 }
 
-/** Returns the shape of the chains in a ruleset's text, as `baseRules` writes it. */
+/** Returns the shape of the chains in a ruleset's text that is indented as nft lists it. */
 export function shapeOfText(text: string): Shape {
   const rules = new Map<string, number>();
   const chains = /^ *chain (\S+) \{(?:(.*;) \}$|\n([\s\S]*?)^ {2}\}$)/gm;
@@ -39,8 +39,8 @@ export function shapeOfListing(listing: readonly NftObject[]): Shape {
  * Whether `found` has what the two parts of the table should have. Sets that the kernel fills
  * itself, of session affinity, are expected nowhere.
  */
-export function isIntact(found: Shape, base: Shape, services: Shape): boolean {
-  const chains = [...base.rules, ...services.rules];
+export function isIntact(found: Shape, base: Shape, owned: Shape): boolean {
+  const chains = [...base.rules, ...owned.rules];
   return chains.every(([name, count]) => found.rules.get(name) === count) &&
-    [...services.elements].every(([name, count]) => found.elements.get(name) === count);
+    [...owned.elements].every(([name, count]) => found.elements.get(name) === count);
 }

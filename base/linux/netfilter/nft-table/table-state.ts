@@ -1,7 +1,7 @@
-import { ELEMENTS_PER_STATEMENT } from "../../limits.ts";
 import { type Difference, Ownership } from "../ownership.ts";
-import type { Shape } from "./drift.ts";
+import type { Shape } from "./shape.ts";
 import type { Element, Fragment } from "./fragment.ts";
+import { ELEMENTS_PER_STATEMENT } from "./limits.ts";
 
 /** Replaces the owner's fragment; `undefined` removes it. */
 export interface Change {
@@ -79,7 +79,7 @@ export class TableState {
     });
   }
 
-  /** Returns how much of each chain and set the Services' ports fill. */
+  /** Returns how much of each chain and set the owners fill. */
   shape(): Shape {
     const rules = new Map<string, number>();
     const elements = new Map<string, number>();
