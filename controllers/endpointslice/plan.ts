@@ -1,9 +1,10 @@
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
-import type { Endpoint, EndpointPort, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
 import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import { ENDPOINTS_PER_SLICE_MAX } from "../limits.ts";
 import {
-  type AddressFamily, desiredGroups, familiesOf, groupKey, isTopologyAuto,
+  desiredGroups, type EndpointGroup, familiesOf, groupKey, isTopologyAuto,
 } from "./desired.ts";
 
 export const SERVICE_NAME = "kubernetes.io/service-name";
@@ -29,45 +30,59 @@ export function planSlices(
   existing: readonly EndpointSlice[],
   nodeOf: (name: string) => Node | undefined = () => undefined,
 ): SlicesPlan {
+  const owner = ownerOf(service);
+  const plan = planGroups(owner, desiredGroups(service, pods, nodeOf), existing);
+  keepOne(service, owner, existing, plan);
+  return plan;
+}
+
+/** What the slices of one owner have in common. */
+export interface SlicesOwner {
+  /** Of a new slice; labels also replace those of existing ones. */
+  metadata: ObjectMeta;
+  /** Whether endpoints keep the hints that they have. */
+  keepHints: boolean;
+}
+
+/** The writes that bring an owner's slices to `groups`, as `planSlices` describes. */
+export function planGroups(
+  owner: SlicesOwner,
+  groups: readonly EndpointGroup[],
+  existing: readonly EndpointSlice[],
+): SlicesPlan {
   const plan: SlicesPlan = { create: [], update: [], delete: [] };
   const byGroup = new Map<string, EndpointSlice[]>();
   for (const slice of existing) {
     const key = groupKey(slice.addressType, slice.ports ?? []);
     byGroup.set(key, [...(byGroup.get(key) ?? []), slice]);
   }
-  for (const { family, ports, endpoints } of desiredGroups(service, pods, nodeOf)) {
-    const key = groupKey(family, ports);
-    planGroup(service, { family, ports }, endpoints, byGroup.get(key) ?? [], plan);
+  for (const group of groups) {
+    const key = groupKey(group.family, group.ports);
+    planGroup(owner, group, byGroup.get(key) ?? [], plan);
     byGroup.delete(key);
   }
   // Groups without pods: their slices are deleted.
   for (const slices of byGroup.values()) plan.delete.push(...slices);
-  keepOne(service, existing, plan);
   return plan;
 }
 
-interface GroupHead {
-  family: AddressFamily;
-  ports: EndpointPort[];
-}
+type GroupHead = Omit<EndpointGroup, "endpoints">;
 
 function planGroup(
-  service: Service,
-  head: GroupHead,
-  desired: readonly Endpoint[],
+  owner: SlicesOwner,
+  group: EndpointGroup,
   slices: readonly EndpointSlice[],
   plan: SlicesPlan,
 ): void {
-  // The hints of the mode Auto are decided once it is known which slices stay as they are.
-  const keepHints = isTopologyAuto(service);
-  const missing = new Map(desired.map((endpoint) => [endpointKey(endpoint), endpoint]));
+  const { keepHints } = owner;
+  const missing = new Map(group.endpoints.map((endpoint) => [endpointKey(endpoint), endpoint]));
   const drafts = slices.map((slice) => {
     const endpoints = (slice.endpoints ?? []).flatMap((endpoint) => {
       const wanted = missing.get(endpointKey(endpoint));
       missing.delete(endpointKey(endpoint));
       return wanted ? [keepHints ? withHintsOf(wanted, endpoint) : wanted] : [];
     });
-    return { slice, endpoints, changed: sliceChanged(service, slice, endpoints) };
+    return { slice, endpoints, changed: sliceChanged(owner, slice, endpoints) };
   });
   const homeless = [...missing.values()];
   for (const wanted of [true, false]) {
@@ -80,10 +95,10 @@ function planGroup(
   }
   for (const { slice, endpoints, changed } of drafts) {
     if (endpoints.length === 0) plan.delete.push(slice);
-    else if (changed) plan.update.push(withContent(service, slice, endpoints));
+    else if (changed) plan.update.push(withContent(owner, slice, endpoints));
   }
   while (homeless.length > 0) {
-    plan.create.push(makeSlice(service, head, homeless.splice(0, ENDPOINTS_PER_SLICE_MAX)));
+    plan.create.push(makeSlice(owner, group, homeless.splice(0, ENDPOINTS_PER_SLICE_MAX)));
   }
 }
 
@@ -94,7 +109,12 @@ function withHintsOf(wanted: Endpoint, { hints }: Endpoint): Endpoint {
 /**
  * A Service with a selector has a slice of each family even without pods: readers find it known.
  */
-function keepOne(service: Service, existing: readonly EndpointSlice[], plan: SlicesPlan): void {
+function keepOne(
+  service: Service,
+  owner: SlicesOwner,
+  existing: readonly EndpointSlice[],
+  plan: SlicesPlan,
+): void {
   for (const family of familiesOf(service)) {
     const stays = existing.some(
       (slice) => slice.addressType === family && !plan.delete.includes(slice),
@@ -102,40 +122,33 @@ function keepOne(service: Service, existing: readonly EndpointSlice[], plan: Sli
     if (stays || plan.create.some((slice) => slice.addressType === family)) continue;
     const last = plan.delete.find((slice) => slice.addressType === family);
     if (!last) {
-      plan.create.push(makeSlice(service, { family, ports: [] }, []));
+      plan.create.push(makeSlice(owner, { family, ports: [] }, []));
       continue;
     }
     plan.delete.splice(plan.delete.indexOf(last), 1);
-    if (sliceChanged(service, last, [])) plan.update.push(withContent(service, last, []));
+    if (sliceChanged(owner, last, [])) plan.update.push(withContent(owner, last, []));
   }
 }
 
-function makeSlice(service: Service, { family, ports }: GroupHead, endpoints: Endpoint[]) {
-  const slice: EndpointSlice = {
-    metadata: {
-      namespace: service.metadata.namespace,
-      generateName: `${service.metadata.name ?? ""}-`,
-      labels: labelsOf(service),
-      ownerReferences: [controllerReference(service, SERVICE_TYPE)],
-    },
-    addressType: family,
-    endpoints,
-    ports,
-  };
-  return slice;
+function makeSlice(
+  { metadata }: SlicesOwner,
+  { family: addressType, ports }: GroupHead,
+  endpoints: Endpoint[],
+): EndpointSlice {
+  return { metadata, addressType, endpoints, ports };
 }
 
 function withContent(
-  service: Service,
+  { metadata: { labels } }: SlicesOwner,
   slice: EndpointSlice,
   endpoints: Endpoint[],
 ): EndpointSlice {
-  return { ...slice, metadata: { ...slice.metadata, labels: labelsOf(service) }, endpoints };
+  return { ...slice, metadata: { ...slice.metadata, labels }, endpoints };
 }
 
-function sliceChanged(service: Service, slice: EndpointSlice, endpoints: Endpoint[]): boolean {
+function sliceChanged(owner: SlicesOwner, slice: EndpointSlice, endpoints: Endpoint[]): boolean {
   const labels = (map: Record<string, string> = {}) => JSON.stringify(Object.entries(map).sort());
-  if (labels(slice.metadata.labels) !== labels(labelsOf(service))) return true;
+  if (labels(slice.metadata.labels) !== labels(owner.metadata.labels)) return true;
   const facts = (list: readonly Endpoint[]) => JSON.stringify(list.map(endpointFacts));
   return facts(slice.endpoints ?? []) !== facts(endpoints);
 }
@@ -150,6 +163,19 @@ function endpointFacts(endpoint: Endpoint): unknown {
   const names = (some: readonly { name: string }[] = []) => some.map(({ name }) => name);
   const near = [names(hints?.forZones), names(hints?.forNodes)];
   return [addresses, ready, serving, terminating, hostname, nodeName, zone, targetRef?.uid, near];
+}
+
+function ownerOf(service: Service): SlicesOwner {
+  return {
+    metadata: {
+      namespace: service.metadata.namespace,
+      generateName: `${service.metadata.name ?? ""}-`,
+      labels: labelsOf(service),
+      ownerReferences: [controllerReference(service, SERVICE_TYPE)],
+    },
+    // The hints of the mode Auto are decided once it is known which slices stay as they are.
+    keepHints: isTopologyAuto(service),
+  };
 }
 
 function labelsOf(service: Service): Record<string, string> {
