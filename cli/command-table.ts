@@ -36,6 +36,7 @@ export const PARTS: Table = {
   kubelet: () => import("./parts/kubelet.ts"),
   runtime: () => import("./parts/runtime.ts"),
   proxy: () => import("./parts/proxy.ts"),
+  "network-policy": () => import("./parts/network-policy.ts"),
   overlay: () => import("./parts/overlay.ts"),
   dns: () => import("./parts/dns.ts"),
   cni: () => import("./parts/cni.ts"),

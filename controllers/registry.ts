@@ -15,6 +15,7 @@ import { startGarbageCollector } from "./garbagecollector/garbagecollector.ts";
 import { startJobs } from "./job/job.ts";
 import { startLegacyTokenCleaner } from "./legacytokencleaner/legacytokencleaner.ts";
 import { startNamespaces } from "./namespace/namespace.ts";
+import { startNetworkPolicies } from "./networkpolicy/networkpolicy.ts";
 import { startNodeIpam } from "./nodeipam/nodeipam.ts";
 import { startNodeLifecycle } from "./nodelifecycle/nodelifecycle.ts";
 import { startPodAutoscalers } from "./podautoscaler/podautoscaler.ts";
@@ -60,6 +61,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "endpoints-controller": startEndpoints,
   "endpointslice-controller": startEndpointSlices,
   "endpointslice-mirroring-controller": startEndpointSliceMirroring,
+  "networkpolicy-controller": startNetworkPolicies,
   "service-cidr-controller": startServiceCidrs,
   "ephemeral-volume-controller": startEphemeralVolumes,
   "persistentvolume-binder-controller": startVolumeBinder,

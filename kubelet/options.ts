@@ -1,3 +1,4 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -55,6 +56,11 @@ export interface KubeletOptions {
    * volume no administrator has seen, reaches no address in them by it.
    */
   guardedNfsRanges?: string[];
+  /**
+   * Called with a pod and its IPv4 address before each of its containers is started, unless it has
+   * the node's network. Rejects while the node cannot enforce the pod's network policies.
+   */
+  admitNetwork?: (pod: Pod, address: string) => Promise<void>;
   /** Called when the Node has its pod range; writes the CNI configuration. */
   onPodCidrs?: (podCidrs: string[]) => Promise<void>;
   clock?: Clock;

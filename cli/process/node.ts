@@ -10,6 +10,10 @@ import { startDns } from "@raft2kube/dns/main.ts";
 import { hasNfsClient } from "@raft2kube/kubelet/volumes/nfs.ts";
 import { NODE_LEASE_S } from "@raft2kube/kubelet/limits.ts";
 import { startKubelet } from "@raft2kube/kubelet/main.ts";
+import {
+  type NetworkPolicies, startNetworkPolicies,
+} from "@raft2kube/network-policy/main.ts";
+import { ENFORCED_LABEL, refusePolicies } from "@raft2kube/network-policy/refuse.ts";
 import { startProxy } from "@raft2kube/proxy/main.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
@@ -63,9 +67,10 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
     const { nodeAddress: address, clusterDomain } = config;
     return startDns({ client, address, port: DNS_PORT, clusterDomain, clock });
   });
+  const policies = await parts.start("network policy", async () => startPolicies(config, clock));
   // Before the kubelet, so that its first check of the registry finds the driver.
   await startStorage(config, parts, clock);
-  await parts.start("kubelet", () => startNodeKubelet(config, overlay, clock));
+  await parts.start("kubelet", () => startNodeKubelet(config, { overlay, policies }, clock));
 }
 
 /** Prepares a guest: the work that the host does for other nodes before their processes start. */
@@ -100,7 +105,29 @@ async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<Ru
   });
 }
 
-async function startNodeKubelet(config: ClusterConfig, overlay: NodeOverlay, clock: Clock) {
+/** Enforces network policies; a guest's kernel cannot, so that pods with policies stay away. */
+async function startPolicies(config: ClusterConfig, clock: Clock): Promise<NetworkPolicies> {
+  const client = await clientAs(config, "kubelet", clock);
+  const { nodeName, guest } = config;
+  const policies = guest === undefined ? startNetworkPolicies({ client, nodeName, clock })
+    : refusePolicies(client);
+  return {
+    ...policies,
+    async close() {
+      await policies.close();
+      client.close();
+    },
+  };
+}
+
+interface NodeParts {
+  readonly overlay: NodeOverlay;
+  readonly policies: NetworkPolicies;
+}
+
+async function startNodeKubelet(
+  config: ClusterConfig, { overlay, policies }: NodeParts, clock: Clock,
+) {
   const paths = nodePaths(config);
   const files = clusterFiles(config);
   const pair = files.pair("kubelet");
@@ -120,6 +147,7 @@ async function startNodeKubelet(config: ClusterConfig, overlay: NodeOverlay, clo
     nodeLabels: {
       "r2k.io/cgroups": config.cgroups ?? "machine",
       ...(hasNfsDriver(config) ? { [NFS_CLIENT_LABEL]: "true" } : {}),
+      [ENFORCED_LABEL]: config.guest === undefined ? "enforced" : "none",
     },
     clusterDns: [config.dnsAddress],
     clusterDomain: config.clusterDomain,
@@ -132,6 +160,7 @@ async function startNodeKubelet(config: ClusterConfig, overlay: NodeOverlay, clo
       key: await read(pair.key),
       clientCa: await read(files.pair("ca").cert),
     },
+    admitNetwork: (pod, address) => policies.admit(pod, address),
     onPodCidrs: async ([podCidr = config.podCidr]) => {
       const backend = config.guest === undefined ? undefined : "iptables";
       await writeNodeNetwork(paths, podCidr, await overlay.mtu(), backend);

@@ -8,16 +8,20 @@ import type { ControllerContext } from "../context.ts";
 import { WriteTracker } from "../write-tracker.ts";
 import { MANAGED_BY, SERVICE_NAME, type SlicesPlan } from "./plan.ts";
 
-/** The slices that one controller keeps, by the key of the Service they bear the name of. */
+/** The slices that one controller keeps, by the key of what they are of: a Service, a peer. */
 export class OwnSlices {
   readonly informer: Informer<EndpointSlice>;
   readonly #manager: string;
+  readonly #label: string;
   readonly #writer: ResourceClient<EndpointSlice>;
   readonly #tracker: WriteTracker;
 
-  /** `account` writes them, `manager` is what their label says. */
-  constructor(context: ControllerContext, account: string, manager: string) {
+  /** `account` writes them, `manager` is what their label says, `label` names what they are of. */
+  constructor(
+    context: ControllerContext, account: string, manager: string, label = SERVICE_NAME,
+  ) {
     this.#manager = manager;
+    this.#label = label;
     this.informer = context.informers.of<EndpointSlice>(ENDPOINT_SLICES);
     this.informer.index(manager, (slice) => [this.#keyOf(slice) ?? ""]);
     this.#writer = context.client(account).resource<EndpointSlice>(ENDPOINT_SLICES);
@@ -69,10 +73,10 @@ export class OwnSlices {
     });
   }
 
-  /** The Service that one of ours is of; undefined for those that others keep. */
+  /** The key of what one of ours is of; undefined for those that others keep. */
   #keyOf({ metadata }: EndpointSlice): string | undefined {
-    const { [SERVICE_NAME]: service, [MANAGED_BY]: manager } = metadata.labels ?? {};
-    if (service === undefined || manager !== this.#manager) return undefined;
-    return `${metadata.namespace ?? ""}/${service}`;
+    const { [this.#label]: owner, [MANAGED_BY]: manager } = metadata.labels ?? {};
+    if (owner === undefined || manager !== this.#manager) return undefined;
+    return `${metadata.namespace ?? ""}/${owner}`;
   }
 }

@@ -78,6 +78,7 @@ export async function podPorts(
       hostResolver: parseResolvConf(resolvConf),
       seccomp: { root: join(rootDir, "seccomp"), byDefault: options.seccompDefault ?? false },
     },
+    admitNetwork: options.admitNetwork ?? (() => Promise.resolve()),
     cgroups,
     restartBackOff: new BackOffs({
       clock,

@@ -17,6 +17,7 @@ import type { Runtime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { ImageError, type ImagePuller } from "../images/pull.ts";
 import type { ReadyImage } from "../images/ready-image.ts";
+import type { KubeletOptions } from "../options.ts";
 import type { NodeAllocatable } from "../pods/downward.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { isStatic, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
@@ -58,6 +59,8 @@ export interface StartPorts {
   readonly node: NodeFacts;
   readonly paths: PodPaths;
   readonly sandboxNode: Pick<SandboxNode, "seccomp">;
+  /** Resolves when the pod's network policies are in force (`KubeletOptions.admitNetwork`). */
+  readonly admitNetwork: NonNullable<KubeletOptions["admitNetwork"]>;
 }
 
 export interface StartContext {
@@ -96,6 +99,12 @@ export async function startContainer(context: StartContext, action: StartAction)
     if (!(thrown instanceof ImageError)) throw failed("ErrImagePull", thrown);
     ports.events.record(pod, "Warning", "Failed", `Error: ${thrown.reason}`, container.name);
     throw new StartError(thrown.reason, thrown.message);
+  }
+  const address = context.podIPs.find((ip) => !ip.includes(":"));
+  try {
+    if (address !== undefined && !pod.spec.hostNetwork) await ports.admitNetwork(pod, address);
+  } catch (thrown) {
+    throw failed("NetworkNotReady", thrown);
   }
   let config: Init<ContainerConfig>;
   try {

@@ -36,6 +36,7 @@ const PRODUCT = [
   "kubelet",
   "runtime",
   "cni",
+  "network-policy",
   "overlay",
   "csi",
   "device",

@@ -53,6 +53,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   proxy: ["std", "observe", "reconcile", "linux", "api", "client-kube"],
   cni: ["std", "observe", "linux"],
   overlay: ["std", "observe", "reconcile", "linux", "api", "client-kube", "cni"],
+  "network-policy": ["std", "observe", "reconcile", "linux", "api", "client-kube"],
   csi: ["std", "proto", "rpc", "observe", "reconcile", "linux", "api", "client-kube"],
   device: ["std", "proto", "rpc", "observe", "reconcile"],
   // Kits that tests, labs and the simulator share; nothing that is shipped imports them.

@@ -110,7 +110,6 @@ function validate({ spec }: NetworkPolicy): FieldError[] {
 export const networkPolicy: Kind<NetworkPolicy> =
   defineKind<NetworkPolicy>("networking/v1.NetworkPolicy", {
     generation: "spec",
-    notActedOn: "NetworkPolicy is stored, but not enforced: all pods can reach each other",
     defaults,
     validate,
     columns: [

@@ -1,0 +1,44 @@
+import { TO_PODS } from "./compile.ts";
+
+/** Name of the table, family ip. */
+export const TABLE = "r2k-network-policy";
+
+/** Sets of named ports: a pod's address, the protocol and the number. */
+export const PORT_SET = "type ipv4_addr . inet_proto . inet_service;";
+export const ADDRESS_SET = "type ipv4_addr;";
+
+/**
+ * Returns the transaction that replaces the table by one without pods. A packet is judged where it
+ * is forwarded, after Services are translated, and where a pod sends it to the node itself: first
+ * by the policies of the pod that it comes from, then by those of the pod that it goes to. The
+ * node's own packets are not judged, so the kubelet's probes pass, as upstream; nor is what belongs
+ * to a connection that was admitted, or what a pod sends to itself.
+ */
+export function baseRules(): string {
+  return `add table ip ${TABLE}
+delete table ip ${TABLE}
+table ip ${TABLE} {
+  set self { type ipv4_addr . ipv4_addr; }
+  map ingress { type ipv4_addr : verdict; }
+  map egress { type ipv4_addr : verdict; }
+  chain ${TO_PODS} {
+    ip daddr vmap @ingress
+    accept
+  }
+  chain from-pods {
+    ct state established,related accept
+    ip saddr . ip daddr @self accept
+    ip saddr vmap @egress
+    goto ${TO_PODS}
+  }
+  chain forward {
+    type filter hook forward priority filter;
+    goto from-pods
+  }
+  chain input {
+    type filter hook input priority filter;
+    goto from-pods
+  }
+}
+`;
+}

@@ -1,0 +1,127 @@
+import type {
+  NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
+} from "@raft2kube/api/gen/networking/v1.ts";
+import { peerKey, type PodPeer, sourcesOf, targetsOf } from
+  "@raft2kube/api/networking/v1/policy-peers.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { digest } from "@raft2kube/linux/netfilter/nft-table/digest.ts";
+import { addressText, blockRanges, merged, type Range } from "./blocks.ts";
+
+/** A port by its name, which pods resolve. */
+export interface NamedPort {
+  readonly name: string;
+  readonly protocol: string;
+}
+
+/** A set of addresses in the kernel that slices fill: the pods that the peers of a rule select. */
+export interface AddressSet {
+  readonly name: string;
+  /** `namespace/peer key`. */
+  readonly peers: readonly string[];
+  /** The set has these pods' numbers for the port, too: `address . protocol . port`. */
+  readonly port?: NamedPort;
+}
+
+/** What policies isolate pods in. */
+export type Direction = "ingress" | "egress";
+
+/** The rules of a policy in one direction, and the sets that they look up. */
+export interface CompiledRules {
+  readonly chain: string;
+  readonly rules: readonly string[];
+  readonly sets: readonly AddressSet[];
+  /** Named ports of the pods that the policy is for. */
+  readonly ports: readonly NamedPort[];
+}
+
+/** A policy's rules by the directions that it isolates its pods in. */
+export type CompiledPolicy = Partial<Record<Direction, CompiledRules>>;
+
+/** The chain in which packets are judged by the policies of the pod that they go to. */
+export const TO_PODS = "to-pods";
+
+/** The set of the addresses and numbers of this node's pods that have a port of this name. */
+export function localPortSet({ name, protocol }: NamedPort): string {
+  return `port-${digest(`${name}/${protocol}`)}`;
+}
+
+/**
+ * Compiles a policy to chains of nftables. A packet that one of the rules admits leaves the chain
+ * by a verdict: of egress, to be judged by the policies of its destination.
+ */
+export function compilePolicy(policy: NetworkPolicy): CompiledPolicy {
+  const { policyTypes = ["Ingress"], ingress = [], egress = [] } = policy.spec;
+  const compiled: CompiledPolicy = {};
+  if (policyTypes.includes("Ingress")) {
+    compiled.ingress = compile(policy, "ingress", ingress.map((rule) =>
+      ({ pods: sourcesOf(rule), peers: rule.from ?? [], ports: rule.ports ?? [] })));
+  }
+  if (policyTypes.includes("Egress")) {
+    compiled.egress = compile(policy, "egress", egress.map((rule) =>
+      ({ pods: targetsOf(rule), peers: rule.to ?? [], ports: rule.ports ?? [] })));
+  }
+  return compiled;
+}
+
+interface Rule {
+  /** Undefined: everybody. */
+  readonly pods: readonly PodPeer[] | undefined;
+  readonly peers: readonly NetworkPolicyPeer[];
+  readonly ports: readonly NetworkPolicyPort[];
+}
+
+function compile(policy: NetworkPolicy, direction: Direction, list: readonly Rule[]) {
+  const { namespace = "" } = policy.metadata;
+  const sets = new Map<string, AddressSet>();
+  const ports = new Map<string, NamedPort>();
+  const rules = list.flatMap((rule) => {
+    const [address, verdict] = direction === "ingress"
+      ? ["ip saddr", "accept"] : ["ip daddr", `goto ${TO_PODS}`];
+    const pods = rule.pods?.map((peer) => `${namespace}/${peerKey(peer)}`);
+    const setOf = (port?: NamedPort): string => {
+      const peers = [...new Set(pods)].sort();
+      const name = `peers-${digest(JSON.stringify([peers, port]))}`;
+      sets.set(name, { name, peers, ...(port && { port }) });
+      return name;
+    };
+    const blocks = blockRanges(rule.peers.flatMap(({ ipBlock }) => ipBlock ?? []));
+    const isOpen = rule.peers.length === 0;
+    const sources = [
+      ...(isOpen ? [""] : []),
+      ...(!isOpen && pods?.length ? [`${address} @${setOf()} `] : []),
+      ...(blocks.length > 0 ? [`${address} { ${blocks.map(addressText).join(", ")} } `] : []),
+    ];
+    const named = namedPorts(rule.ports);
+    const byNumber = sources.flatMap((source) =>
+      numberMatches(rule.ports).map((port) => `${source}${port}${verdict}`));
+    if (direction === "egress") {
+      return [...byNumber, ...named.map((port) =>
+        `ip daddr . meta l4proto . th dport @${setOf(port)} ${verdict}`)];
+    }
+    for (const port of named) ports.set(localPortSet(port), port);
+    return [...byNumber, ...sources.flatMap((source) => named.map((port) =>
+      `${source}ip daddr . meta l4proto . th dport @${localPortSet(port)} ${verdict}`))];
+  });
+  const chain = `${direction}-${digest(keyOf(policy))}`;
+  return { chain, rules, sets: [...sets.values()], ports: [...ports.values()] };
+}
+
+/** The matches of a rule's ports that are numbers, one for each protocol; "" without any port. */
+function numberMatches(ports: readonly NetworkPolicyPort[]): string[] {
+  if (ports.length === 0) return [""];
+  return ["TCP", "UDP", "SCTP"].flatMap((protocol) => {
+    const own = ports.filter((port) => (port.protocol ?? "TCP") === protocol);
+    const name = protocol.toLowerCase();
+    if (own.some(({ port }) => port === undefined)) return [`meta l4proto ${name} `];
+    const ranges = merged(own.flatMap(({ port, endPort }): Range[] =>
+      typeof port === "number" ? [{ first: port, last: endPort ?? port }] : []));
+    if (ranges.length === 0) return [];
+    const text = ({ first, last }: Range) => first === last ? `${first}` : `${first}-${last}`;
+    return [`${name} dport { ${ranges.map(text).join(", ")} } `];
+  });
+}
+
+function namedPorts(ports: readonly NetworkPolicyPort[]): NamedPort[] {
+  return ports.flatMap(({ port, protocol = "TCP" }) =>
+    typeof port === "string" ? [{ name: port, protocol }] : []);
+}

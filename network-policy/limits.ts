@@ -1,0 +1,21 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
+/** Delay between a change and the transaction that applies it together with later changes. */
+export const POLICY_SYNC_DELAY_MS = 10;
+/** Interval of checks that the kernel has the rules; other programs may delete some. */
+export const POLICY_VERIFY_MS = 5_000;
+/** Pause after a transaction that failed, doubled with each further one. */
+export const POLICY_RETRY_FIRST_MS = 500;
+export const POLICY_RETRY_MS_MAX = 30_000;
+/** How long a pod may wait for its rules before it is not started, and tried again. */
+export const POLICY_ADMIT_MS = 10_000;
+/**
+ * Rules that a new connection of one pod may pass in one direction. A pod with policies of more is
+ * cut off in that direction: they would take the node's time, which is not the tenant's alone.
+ */
+export const RULES_OF_POD_MAX = 5_000;
+
+assertLimits({
+  "pauses between retries grow": POLICY_RETRY_FIRST_MS < POLICY_RETRY_MS_MAX,
+  "a pod waits for at least one retry": POLICY_RETRY_FIRST_MS < POLICY_ADMIT_MS,
+});

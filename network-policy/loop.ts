@@ -1,0 +1,197 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { NftTable } from "@raft2kube/linux/netfilter/nft-table/nft-table.ts";
+import type { Logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { baseRules, TABLE } from "./base.ts";
+import {
+  POLICY_ADMIT_MS, POLICY_RETRY_FIRST_MS, POLICY_RETRY_MS_MAX, POLICY_SYNC_DELAY_MS,
+  POLICY_VERIFY_MS,
+} from "./limits.ts";
+import { Planner } from "./planner.ts";
+
+export interface LoopOptions {
+  policies: Informer<NetworkPolicy>;
+  /** The addresses of pods that policies name as peers. */
+  slices: Informer<EndpointSlice>;
+  /** This node's pods. */
+  pods: Informer<Pod>;
+  clock: Clock;
+  log: Logger;
+}
+
+/** A pod's address as the kubelet knows it, before the pod's status shows it. */
+interface Assigned {
+  readonly uid: string | undefined;
+  readonly address: string;
+}
+
+/** Connects informers, plan and kernel. One transaction at a time; a failed one is followed by a rebuild. */
+export class PolicyLoop {
+  readonly #options: LoopOptions;
+  readonly #planner = new Planner();
+  readonly #table = new NftTable(TABLE);
+  readonly #passes: Runner;
+  readonly #assigned = new Map<string, Assigned>();
+  readonly #release: (() => void)[] = [];
+  readonly #first = Promise.withResolvers<void>();
+  /** Whether the kernel has what was planned last. */
+  #isApplied = false;
+  /** Called after the next transaction that succeeds. */
+  #waiting: (() => void)[] = [];
+  /** The pods in the log that are cut off. */
+  #logged = "";
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    this.#passes = new Runner({
+      clock: options.clock,
+      min_ms: POLICY_SYNC_DELAY_MS,
+      max_ms: POLICY_VERIFY_MS,
+      retry: { first_ms: POLICY_RETRY_FIRST_MS, most_ms: POLICY_RETRY_MS_MAX },
+      run: () => this.#pass(),
+      report: failureLog(options.log, "network policies could not be applied; rebuilding them"),
+    });
+  }
+
+  /** Resolves when the policies are in force for the first time. */
+  get ready(): Promise<void> {
+    return this.#first.promise;
+  }
+
+  start(): void {
+    const { policies, slices, pods } = this.#options;
+    const planner = this.#planner;
+    this.#follow(policies, (policy, isThere) =>
+      planner.setPolicy(keyOf(policy), isThere ? policy : undefined));
+    this.#follow(slices, (slice, isThere) => planner.setSlice(slice, isThere));
+    this.#follow(pods, (pod, isThere) => this.#setPod(pod, isThere));
+    for (const informer of [policies, slices, pods]) informer.start();
+    void Promise.all([policies.synced, slices.synced, pods.synced])
+      .then(() => this.#passes.request(0));
+  }
+
+  /**
+   * Resolves when the policies of a pod are in force, whose address is new. Rejects with
+   * CodedError `NO_POLICIES` where they are not after POLICY_ADMIT_MS.
+   */
+  async admit(pod: Pod, address: string): Promise<void> {
+    const key = keyOf(pod);
+    const { uid } = pod.metadata;
+    const known = this.#assigned.get(key);
+    if (known?.uid === uid && known?.address === address && this.#isApplied &&
+        !this.#planner.isChanged) return;
+    this.#assigned.set(key, { uid, address });
+    const shown = this.#options.pods.store.get(key);
+    this.#planner.setPod(key, shown?.metadata.uid === uid ? shown : pod, address);
+    const applied = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#isSynced) this.#passes.request(0);
+    const waited = new AbortController();
+    const late = delay(this.#options.clock, POLICY_ADMIT_MS, waited.signal).then(() => {
+      throw new CodedError("NO_POLICIES", "the pod's network policies are not in force yet", {
+        remedy: "see the node's log for why they could not be applied",
+      });
+    });
+    try {
+      await Promise.race([applied, late]);
+    } finally {
+      waited.abort();
+      late.catch(() => {});
+    }
+  }
+
+  /** Stops the loop and keeps the rules. */
+  async close(): Promise<void> {
+    for (const release of this.#release) release();
+    await this.#passes.close();
+    this.#table.close();
+    const { policies, slices, pods } = this.#options;
+    await Promise.all([policies.close(), slices.close(), pods.close()]);
+  }
+
+  get #isSynced(): boolean {
+    const { policies, slices, pods } = this.#options;
+    return policies.hasSynced && slices.hasSynced && pods.hasSynced;
+  }
+
+  #follow<T extends NetworkPolicy | EndpointSlice | Pod>(
+    informer: Informer<T>, set: (object: T, isThere: boolean) => void,
+  ): void {
+    const changed = (object: T, isThere: boolean) => {
+      set(object, isThere);
+      if (this.#isSynced && this.#planner.isChanged) this.#passes.request();
+    };
+    this.#release.push(informer.handle({
+      added: (object) => changed(object, true),
+      updated(object, old) {
+        if (factsOf(object) !== factsOf(old)) changed(object, true);
+      },
+      deleted: (object) => changed(object, false),
+    }));
+  }
+
+  #setPod(pod: Pod, isThere: boolean): void {
+    const key = keyOf(pod);
+    const assigned = this.#assigned.get(key);
+    const isAssigned = assigned !== undefined && assigned.uid === pod.metadata.uid;
+    const isOver = !isThere || ["Succeeded", "Failed"].includes(pod.status?.phase ?? "");
+    if (isOver && isAssigned) this.#assigned.delete(key);
+    // The kubelet's word counts: a newer pod may have the name, or an ended pod's address, already.
+    if (assigned && !isAssigned) return;
+    const address = isAssigned ? assigned.address : ipv4Of(pod);
+    const isOwn = !isOver && pod.spec.hostNetwork !== true && address !== undefined;
+    this.#planner.setPod(key, isOwn ? pod : undefined, address);
+  }
+
+  async #pass(): Promise<void> {
+    if (!this.#isSynced) return;
+    if (this.#isApplied && !this.#planner.isChanged && !await this.#table.intact()) {
+      this.#options.log.warn("rules of network policies are missing: another program changed them");
+      this.#isApplied = false;
+    }
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const rebuild = !this.#isApplied;
+    this.#isApplied = false;
+    try {
+      if (rebuild) await this.#table.rebuild(baseRules(), this.#planner.all());
+      else await this.#table.change(this.#planner.take());
+    } catch (thrown) {
+      this.#waiting.push(...waiting);
+      throw thrown;
+    }
+    this.#isApplied = true;
+    this.#first.resolve();
+    for (const resolve of waiting) resolve();
+    this.#report();
+  }
+
+  /** Logs the pods that are cut off when they are others than before. */
+  #report(): void {
+    const pods = [...this.#planner.cutOff].sort();
+    if (pods.join() === this.#logged) return;
+    this.#logged = pods.join();
+    this.#options.log.warn("pods have policies of too many rules and are cut off", { pods });
+  }
+}
+
+/** What the plan reads of an object: a pod's status changes often. */
+function factsOf(object: NetworkPolicy | EndpointSlice | Pod): string {
+  const { metadata: { uid, labels } } = object;
+  const content = "endpoints" in object ? [object.endpoints, object.ports]
+    : "spec" in object && "containers" in object.spec ? ipv4Of(object as Pod) ?? ""
+    : (object as NetworkPolicy).spec;
+  const phase = "status" in object ? (object as Pod).status?.phase : "";
+  return JSON.stringify([uid, labels, content, phase]);
+}
+
+function ipv4Of({ status: { podIPs = [], podIP } = {} }: Pod): string | undefined {
+  return [...podIPs.map(({ ip }) => ip), podIP].find((ip) => ip && !ip.includes(":"));
+}

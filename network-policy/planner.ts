@@ -1,0 +1,223 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
+import { PEER_LABEL } from "@raft2kube/api/networking/v1/policy-peers.ts";
+import { matchesSelector } from "@raft2kube/api/selector.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { digest } from "@raft2kube/linux/netfilter/nft-table/digest.ts";
+import type { Element, Fragment } from "@raft2kube/linux/netfilter/nft-table/fragment.ts";
+import type { Change } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
+import { ADDRESS_SET, PORT_SET } from "./base.ts";
+import {
+  type AddressSet, type CompiledPolicy, type CompiledRules, compilePolicy, type Direction,
+  localPortSet,
+} from "./compile.ts";
+import { RULES_OF_POD_MAX } from "./limits.ts";
+
+/** A policy with its rules, which are made once. */
+interface Known {
+  readonly policy: NetworkPolicy;
+  readonly compiled: CompiledPolicy;
+}
+
+/** A set that rules look up, and the policies that do. */
+interface UsedSet {
+  readonly set: AddressSet;
+  readonly users: Set<string>;
+}
+
+const DIRECTIONS: readonly Direction[] = ["ingress", "egress"];
+
+/**
+ * Plans the table of a node's policies. Told what changed, it returns the fragments of the table
+ * that are other ones than before: of policies, of the sets of their peers, and of this node's
+ * pods. No I/O.
+ */
+export class Planner {
+  readonly #policies = new Map<string, Known>();
+  /** This node's pods that have an address, by key. */
+  readonly #pods = new Map<string, { readonly pod: Pod; readonly address: string }>();
+  /** The slices of each peer, by their keys. */
+  readonly #peers = new Map<string, Map<string, EndpointSlice>>();
+  readonly #sets = new Map<string, UsedSet>();
+  /** Owners of fragments to be rendered again. */
+  readonly #dirty = { policies: new Set<string>(), pods: new Set<string>(), sets: new Set<string>() };
+  /** Pods whose policies are too many, by direction; for the log. */
+  readonly cutOff = new Set<string>();
+
+  setPolicy(key: string, policy: NetworkPolicy | undefined): void {
+    const before = this.#policies.get(key);
+    const compiled = policy && compilePolicy(policy);
+    for (const set of setsOf(before?.compiled)) this.#unuse(set, key);
+    for (const set of setsOf(compiled)) this.#use(set, key);
+    if (policy && compiled) this.#policies.set(key, { policy, compiled });
+    else this.#policies.delete(key);
+    this.#dirty.policies.add(key);
+    const { namespace } = (policy ?? before?.policy)?.metadata ?? {};
+    for (const [name, { pod }] of this.#pods) {
+      if (pod.metadata.namespace === namespace) this.#dirty.pods.add(name);
+    }
+  }
+
+  /** Sets a pod of this node and its address; undefined for none of its own, or when it ended. */
+  setPod(key: string, pod: Pod | undefined, address?: string): void {
+    this.#pods.delete(key);
+    this.#dirty.pods.add(key);
+    if (!pod || address === undefined) return;
+    // An address is one pod's: of the one that got it last.
+    for (const [other, known] of this.#pods) {
+      if (known.address !== address) continue;
+      this.#pods.delete(other);
+      this.#dirty.pods.add(other);
+    }
+    this.#pods.set(key, { pod, address });
+  }
+
+  setSlice(slice: EndpointSlice, isThere: boolean): void {
+    const { namespace = "", labels = {} } = slice.metadata;
+    const peer = `${namespace}/${labels[PEER_LABEL] ?? ""}`;
+    const slices = this.#peers.get(peer) ?? new Map<string, EndpointSlice>();
+    if (isThere) slices.set(keyOf(slice), slice);
+    else slices.delete(keyOf(slice));
+    if (slices.size > 0) this.#peers.set(peer, slices);
+    else this.#peers.delete(peer);
+    for (const [name, { set }] of this.#sets) {
+      if (set.peers.includes(peer)) this.#dirty.sets.add(name);
+    }
+  }
+
+  /** Whether something changed since the last call of `take` or `all`. */
+  get isChanged(): boolean {
+    return Object.values(this.#dirty).some(({ size }) => size > 0);
+  }
+
+  /** Returns the changes since the last call. */
+  take(): Change[] {
+    const { policies, pods, sets } = this.#dirty;
+    const changes = [
+      ...[...policies].map((key) => this.#policyChange(key)),
+      ...[...sets].map((name) => this.#setChange(name)),
+      ...[...pods].map((key) => this.#podChange(key)),
+    ];
+    for (const dirty of Object.values(this.#dirty)) dirty.clear();
+    return changes;
+  }
+
+  /** Returns all fragments, for a new table. */
+  all(): Change[] {
+    for (const key of this.#policies.keys()) this.#dirty.policies.add(key);
+    for (const name of this.#sets.keys()) this.#dirty.sets.add(name);
+    for (const key of this.#pods.keys()) this.#dirty.pods.add(key);
+    return this.take();
+  }
+
+  #use(set: AddressSet, policy: string): void {
+    const used = this.#sets.get(set.name);
+    if (used) return void used.users.add(policy);
+    this.#sets.set(set.name, { set, users: new Set([policy]) });
+    this.#dirty.sets.add(set.name);
+  }
+
+  #unuse(set: AddressSet, policy: string): void {
+    const used = this.#sets.get(set.name);
+    used?.users.delete(policy);
+    if (used?.users.size !== 0) return;
+    this.#sets.delete(set.name);
+    this.#dirty.sets.add(set.name);
+  }
+
+  #policyChange(key: string): Change {
+    const known = this.#policies.get(key);
+    const fragment = known && emptyFragment();
+    for (const direction of DIRECTIONS) {
+      const rules = known?.compiled[direction];
+      if (!rules || !fragment) continue;
+      fragment.chains.set(rules.chain, [...rules.rules]);
+      for (const port of rules.ports) fragment.sets.set(localPortSet(port), PORT_SET);
+    }
+    return { owner: `policy ${key}`, fragment };
+  }
+
+  #setChange(name: string): Change {
+    const owner = `set ${name}`;
+    const used = this.#sets.get(name);
+    if (!used) return { owner, fragment: undefined };
+    const { peers, port } = used.set;
+    const fragment = emptyFragment();
+    fragment.sets.set(name, port ? PORT_SET : ADDRESS_SET);
+    const keys = new Set<string>();
+    for (const slice of peers.flatMap((peer) => [...this.#peers.get(peer)?.values() ?? []])) {
+      const found = slice.ports?.find((each) =>
+        each.name === port?.name && each.protocol === port?.protocol);
+      if (port && found?.port === undefined) continue;
+      for (const { addresses: [address] } of slice.endpoints ?? []) {
+        const suffix = found ? ` . ${protocolOf(found.protocol)} . ${found.port}` : "";
+        keys.add(`${address}${suffix}`);
+      }
+    }
+    for (const key of keys) fragment.elements.push({ set: name, key, value: "" });
+    return { owner, fragment };
+  }
+
+  #podChange(key: string): Change {
+    const owner = `pod ${key}`;
+    const known = this.#pods.get(key);
+    for (const direction of DIRECTIONS) this.cutOff.delete(`${key} ${direction}`);
+    if (!known) return { owner, fragment: undefined };
+    const { pod, address } = known;
+    const fragment = emptyFragment();
+    for (const port of namedPortsOf(pod)) {
+      const set = localPortSet(port);
+      fragment.sets.set(set, PORT_SET);
+      const number = `${protocolOf(port.protocol)} . ${port.number}`;
+      fragment.elements.push({ set, key: `${address} . ${number}`, value: "" });
+    }
+    const policies = this.#policiesOf(pod);
+    for (const direction of DIRECTIONS) {
+      const applied = policies.flatMap(({ compiled }) => compiled[direction] ?? []);
+      if (applied.length === 0) continue;
+      const chain = this.#podChain(`${key} ${direction}`, direction, applied, fragment);
+      fragment.elements.push({ set: direction, key: address, value: `goto ${chain}` });
+    }
+    if (fragment.chains.size > 0) {
+      fragment.elements.push({ set: "self", key: `${address} . ${address}`, value: "" });
+    }
+    return { owner, fragment };
+  }
+
+  /** Adds the chain of the pods that have the same policies; returns its name. */
+  #podChain(
+    name: string, direction: Direction, applied: readonly CompiledRules[], fragment: Fragment,
+  ): string {
+    const jumps = applied.map(({ chain }) => `jump ${chain}`).sort();
+    const rules = applied.reduce((sum, each) => sum + each.rules.length, jumps.length);
+    const isOver = rules > RULES_OF_POD_MAX;
+    if (isOver) this.cutOff.add(name);
+    const chain = `pods-${direction}-${isOver ? "none" : digest(jumps.join())}`;
+    fragment.chains.set(chain, isOver ? ["drop"] : [...jumps, "drop"]);
+    return chain;
+  }
+
+  #policiesOf({ metadata: { namespace, labels } }: Pod): Known[] {
+    return [...this.#policies.values()].filter(({ policy: { metadata, spec } }) =>
+      metadata.namespace === namespace && matchesSelector(spec.podSelector ?? {}, labels));
+  }
+}
+
+function setsOf(compiled: CompiledPolicy = {}): AddressSet[] {
+  return DIRECTIONS.flatMap((direction) => compiled[direction]?.sets ?? []);
+}
+
+function emptyFragment(): Fragment & { elements: Element[] } {
+  return { chains: new Map(), sets: new Map(), elements: [] };
+}
+
+const protocolOf = (protocol = "TCP") => protocol.toLowerCase();
+
+/** The ports of a pod that have names, of containers that run beside each other. */
+function namedPortsOf({ spec }: Pod) {
+  const sidecars = (spec.initContainers ?? []).filter((each) => each.restartPolicy === "Always");
+  return [...spec.containers, ...sidecars].flatMap(({ ports = [] }) => ports)
+    .flatMap(({ name, protocol = "TCP", containerPort: number }) =>
+      name ? [{ name, protocol, number }] : []);
+}
