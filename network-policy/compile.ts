@@ -103,7 +103,8 @@ function compile(policy: NetworkPolicy, direction: Direction, list: readonly Rul
       `${source}ip daddr . meta l4proto . th dport @${localPortSet(port)} ${verdict}`))];
   });
   const chain = `${direction}-${digest(keyOf(policy))}`;
-  return { chain, rules, sets: [...sets.values()], ports: [...ports.values()] };
+  // The table has no chains without rules.
+  return { chain, rules: rules.length > 0 ? rules : ["return"], sets: [...sets.values()], ports: [...ports.values()] };
 }
 
 /** The matches of a rule's ports that are numbers, one for each protocol; "" without any port. */
