@@ -22,7 +22,7 @@ export interface AddressSet {
   readonly port?: NamedPort;
 }
 
-/** What policies isolate pods in. */
+/** The directions in which policies isolate pods. */
 export type Direction = "ingress" | "egress";
 
 /** The rules of a policy in one direction, and the sets that they look up. */
@@ -64,7 +64,7 @@ export function compilePolicy(policy: NetworkPolicy): CompiledPolicy {
 }
 
 interface Rule {
-  /** Undefined: everybody. */
+  /** The pods among the peers; undefined where no peer is named. */
   readonly pods: readonly PodPeer[] | undefined;
   readonly peers: readonly NetworkPolicyPeer[];
   readonly ports: readonly NetworkPolicyPort[];
@@ -104,7 +104,8 @@ function compile(policy: NetworkPolicy, direction: Direction, list: readonly Rul
   });
   const chain = `${direction}-${digest(keyOf(policy))}`;
   // The table has no chains without rules.
-  return { chain, rules: rules.length > 0 ? rules : ["return"], sets: [...sets.values()], ports: [...ports.values()] };
+  if (rules.length === 0) rules.push("return");
+  return { chain, rules, sets: [...sets.values()], ports: [...ports.values()] };
 }
 
 /** The matches of a rule's ports that are numbers, one for each protocol; "" without any port. */

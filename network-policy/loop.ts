@@ -23,6 +23,8 @@ export interface LoopOptions {
   slices: Informer<EndpointSlice>;
   /** This node's pods. */
   pods: Informer<Pod>;
+  /** The kernel's table. Default: that of this process's network namespace. */
+  table?: Pick<NftTable, "rebuild" | "change" | "intact" | "close">;
   clock: Clock;
   log: Logger;
 }
@@ -33,11 +35,14 @@ interface Assigned {
   readonly address: string;
 }
 
-/** Connects informers, plan and kernel. One transaction at a time; a failed one is followed by a rebuild. */
+/**
+ * Connects informers, plan and kernel. One transaction runs at a time; a rebuild follows a failed
+ * one.
+ */
 export class PolicyLoop {
   readonly #options: LoopOptions;
   readonly #planner = new Planner();
-  readonly #table = new NftTable(TABLE);
+  readonly #table: NonNullable<LoopOptions["table"]>;
   readonly #passes: Runner;
   readonly #assigned = new Map<string, Assigned>();
   readonly #release: (() => void)[] = [];
@@ -51,6 +56,7 @@ export class PolicyLoop {
 
   constructor(options: LoopOptions) {
     this.#options = options;
+    this.#table = options.table ?? new NftTable(TABLE);
     this.#passes = new Runner({
       clock: options.clock,
       min_ms: POLICY_SYNC_DELAY_MS,
@@ -182,7 +188,7 @@ export class PolicyLoop {
   }
 }
 
-/** What the plan reads of an object: a pod's status changes often. */
+/** Returns the part of an object that the plan reads: a pod's status changes often. */
 function factsOf(object: NetworkPolicy | EndpointSlice | Pod): string {
   const { metadata: { uid, labels } } = object;
   const content = "endpoints" in object ? [object.endpoints, object.ports]

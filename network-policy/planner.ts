@@ -29,9 +29,9 @@ interface UsedSet {
 const DIRECTIONS: readonly Direction[] = ["ingress", "egress"];
 
 /**
- * Plans the table of a node's policies. Told what changed, it returns the fragments of the table
- * that are other ones than before: of policies, of the sets of their peers, and of this node's
- * pods. No I/O.
+ * Plans the table of a node's policies. It is given changes of policies, slices and pods, and
+ * returns the fragments of the table that differ: of policies, of the sets of their peers, and of
+ * this node's pods. No I/O.
  */
 export class Planner {
   readonly #policies = new Map<string, Known>();
@@ -41,7 +41,9 @@ export class Planner {
   readonly #peers = new Map<string, Map<string, EndpointSlice>>();
   readonly #sets = new Map<string, UsedSet>();
   /** Owners of fragments to be rendered again. */
-  readonly #dirty = { policies: new Set<string>(), pods: new Set<string>(), sets: new Set<string>() };
+  readonly #dirty = {
+    policies: new Set<string>(), pods: new Set<string>(), sets: new Set<string>(),
+  };
   /** Pods whose policies are too many, by direction; for the log. */
   readonly cutOff = new Set<string>();
 

@@ -18,7 +18,7 @@ export function refusePolicies(client: KubeClient): NetworkPolicies {
   return {
     ready: Promise.resolve(),
     async admit({ metadata: { namespace = "", labels } }: Pod) {
-      const { items } = await policies.list({ namespace });
+      const { items } = await policies.listAll({ namespace });
       const found = items.find(({ spec }) => matchesSelector(spec.podSelector ?? {}, labels));
       if (!found) return;
       const name = found.metadata.name ?? "";

@@ -8,7 +8,7 @@ type Labels = Readonly<Record<string, string>>;
 /** One end of a connection: a pod, the node's network, or an address outside the cluster. */
 export interface End {
   readonly address: string;
-  /** Undefined for what is no pod with an address of its own. */
+  /** The pod; undefined where the end is none with an address of its own. */
   readonly pod?: {
     readonly namespace: string;
     readonly name: string;

@@ -36,9 +36,9 @@ export function planSlices(
   return plan;
 }
 
-/** What the slices of one owner have in common. */
+/** The properties that the slices of one owner share. */
 export interface SlicesOwner {
-  /** Of a new slice; labels also replace those of existing ones. */
+  /** The metadata of a new slice; existing ones get its labels. */
   metadata: ObjectMeta;
   /** Whether endpoints keep the hints that they have. */
   keepHints: boolean;

@@ -1,9 +1,10 @@
 import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
-import {
-  PEER_LABEL, PEER_MANAGER, PEERS_OF_NAMESPACE_MAX, podPeers,
-} from "@raft2kube/api/networking/v1/policy-peers.ts";
+import { PEER_LABEL, PEER_MANAGER } from "@raft2kube/api/networking/v1/policy-peers.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { NAMESPACES, NETWORK_POLICIES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { endpointChanged } from "../endpoint-pods.ts";
 import { OwnSlices } from "../endpointslice/own-slices.ts";
@@ -11,8 +12,11 @@ import { MANAGED_BY, planGroups } from "../endpointslice/plan.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
-import { isPeer, peerGroups, PeerSelection } from "./select.ts";
+import { PolicyPeers } from "./policy-peers.ts";
+import { dnsPods, isPeer, peerGroups, type PeerSelection } from "./select.ts";
 
+/** The name of the index of slices with the nodes' DNS. */
+const DNS_INDEX = "dns";
 const ACCOUNT = "networkpolicy-controller";
 
 /**
@@ -21,80 +25,81 @@ const ACCOUNT = "networkpolicy-controller";
  * pods of other nodes.
  */
 export function startNetworkPolicies(context: ControllerContext): Running {
-  const policies = context.informers.of<NetworkPolicy>(NETWORK_POLICIES);
-  const pods = context.informers.of<Pod>(PODS);
-  const namespaces = context.informers.of<Namespace>(NAMESPACES);
+  const read = {
+    policies: context.informers.of<NetworkPolicy>(NETWORK_POLICIES),
+    pods: context.informers.of<Pod>(PODS),
+    namespaces: context.informers.of<Namespace>(NAMESPACES),
+  };
   const slices = new OwnSlices(context, ACCOUNT, PEER_MANAGER, PEER_LABEL);
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
-  for (const informer of [policies, pods]) informer.index(NAMESPACE_INDEX, byNamespace);
-  /** The peers of all policies, by namespace and key. */
-  const peers = new Map<string, Map<string, PeerSelection>>();
+  for (const informer of [read.policies, read.pods]) informer.index(NAMESPACE_INDEX, byNamespace);
+  slices.informer.index(DNS_INDEX, (slice) => dnsPods(slice).length > 0 ? [DNS_INDEX] : []);
+  const peers = new PolicyPeers(recorder);
 
+  const podsIn = (namespace: string): Pod[] => {
+    const dns = slices.informer.store.by(DNS_INDEX, DNS_INDEX).flatMap(dnsPods);
+    return [
+      ...read.pods.store.by(NAMESPACE_INDEX, namespace).filter(isPeer),
+      ...dns.filter(({ metadata }) => metadata.namespace === namespace),
+    ];
+  };
   const selected = (selection: PeerSelection): Pod[] =>
-    namespaces.store.list().flatMap(({ metadata: { name = "", labels } }) =>
+    read.namespaces.store.list().flatMap(({ metadata: { name = "", labels } }) =>
       selection.hasNamespace(name, labels)
-        ? pods.store.by(NAMESPACE_INDEX, name).filter((pod) => isPeer(pod) && selection.hasPod(pod))
-        : []);
+        ? podsIn(name).filter((pod) => selection.hasPod(pod)) : []);
 
   const reconcile = async (queued: string) => {
     if (!slices.isSeen(queued)) return { again_ms: UNSEEN_MS };
     const [namespace = "", key = ""] = queued.split("/");
-    const selection = peers.get(namespace)?.get(key);
+    const selection = peers.get(namespace, key);
     const metadata = {
       namespace,
       generateName: "networkpolicy-",
       labels: { [PEER_LABEL]: key, [MANAGED_BY]: PEER_MANAGER },
     };
     const groups = selection ? peerGroups(selected(selection), selection.peer.named) : [];
-    await slices.apply(queued, planGroups({ metadata, keepHints: false }, groups, slices.of(queued)));
+    const owner = { metadata, keepHints: false };
+    await slices.apply(queued, planGroups(owner, groups, slices.of(queued)));
     if (!selection) slices.forget(queued);
   };
 
-  const reads = [policies, pods, namespaces, slices.informer];
+  const reads = [...Object.values(read), slices.informer];
   const loop = startLoop(context, { queue: "network_policy", name: ACCOUNT, reads, reconcile });
+  follow(loop.queue, peers, { ...read, slices });
+  return closeAll(loop, recorder);
+}
 
-  const look = ({ metadata: { namespace = "" } }: NetworkPolicy) => {
-    const before = peers.get(namespace) ?? new Map<string, PeerSelection>();
-    const now = new Map<string, PeerSelection>();
-    for (const policy of policies.store.by(NAMESPACE_INDEX, namespace)) {
-      const own = [...podPeers(policy)].filter(([key]) => !now.has(key));
-      if (now.size + own.length > PEERS_OF_NAMESPACE_MAX) {
-        const message = `the namespace's policies have more than ${PEERS_OF_NAMESPACE_MAX} ` +
-          "different selectors of peers; those of this policy select no pods";
-        recorder.record(policy, "Warning", "TooManyPeers", message);
-        continue;
-      }
-      for (const [key, peer] of own) {
-        now.set(key, before.get(key) ?? new PeerSelection(namespace, peer));
-      }
-    }
-    if (now.size > 0) peers.set(namespace, now);
-    else peers.delete(namespace);
-    for (const key of now.keys()) if (!before.has(key)) loop.queue.add(`${namespace}/${key}`);
-    for (const key of before.keys()) if (!now.has(key)) loop.queue.add(`${namespace}/${key}`);
-  };
+interface Sources {
+  readonly policies: Informer<NetworkPolicy>;
+  readonly pods: Informer<Pod>;
+  readonly namespaces: Informer<Namespace>;
+  readonly slices: OwnSlices;
+}
+
+/** Queues the peers whose pods may be others after a change. */
+function follow(
+  queue: WorkQueue, peers: PolicyPeers, { policies, pods, namespaces, slices }: Sources,
+): void {
+  const add = (keys: readonly string[]) => keys.forEach((key) => queue.add(key));
+  const look = ({ metadata: { namespace = "" } }: NetworkPolicy) =>
+    add(peers.set(namespace, policies.store.by(NAMESPACE_INDEX, namespace)));
   policies.handle({ added: look, updated: look, deleted: look });
-  const lookAt = (matches: (selection: PeerSelection) => boolean) => {
-    for (const [namespace, own] of peers) {
-      for (const [key, selection] of own) {
-        if (matches(selection)) loop.queue.add(`${namespace}/${key}`);
-      }
-    }
-  };
+
   const lookAtPods = (...states: Pod[]) => {
     const name = states[0]?.metadata.namespace ?? "";
     const labels = namespaces.store.get(name)?.metadata.labels;
-    lookAt((selection) => selection.hasNamespace(name, labels) &&
-      states.some((pod) => selection.hasPod(pod)));
+    add(peers.keys((selection) => selection.hasNamespace(name, labels) &&
+      states.some((pod) => selection.hasPod(pod))));
   };
   pods.handle({
-    added: lookAtPods,
+    added: (pod) => lookAtPods(pod),
     updated(pod, old) {
       if (endpointChanged(pod, old)) lookAtPods(pod, old);
     },
-    deleted: lookAtPods,
+    deleted: (pod) => lookAtPods(pod),
   });
-  const lookAtWide = () => lookAt(({ isWide }) => isWide);
+
+  const lookAtWide = () => add(peers.keys(({ isWide }) => isWide));
   namespaces.handle({
     added: lookAtWide,
     updated(namespace, old) {
@@ -103,13 +108,17 @@ export function startNetworkPolicies(context: ControllerContext): Running {
     },
     deleted: lookAtWide,
   });
-  // Also those of peers that were gone while no controller ran.
+
+  const lookAtDns = (slice: EndpointSlice) => dnsPods(slice).forEach((pod) => lookAtPods(pod));
   slices.informer.handle({
-    added({ metadata: { namespace = "", labels } }) {
-      if (labels?.[MANAGED_BY] !== PEER_MANAGER) return;
-      loop.queue.add(`${namespace}/${labels[PEER_LABEL] ?? ""}`);
+    // A peer may have gone while no controller ran.
+    added(slice) {
+      const { namespace = "", labels } = slice.metadata;
+      if (labels?.[MANAGED_BY] !== PEER_MANAGER) return lookAtDns(slice);
+      queue.add(`${namespace}/${labels[PEER_LABEL] ?? ""}`);
     },
+    updated: lookAtDns,
+    deleted: lookAtDns,
   });
-  slices.watch((key) => loop.queue.add(key));
-  return closeAll(loop, recorder);
+  slices.watch((key) => queue.add(key));
 }

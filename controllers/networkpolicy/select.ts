@@ -1,5 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointPort } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { EndpointPort, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { PodPeer } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { type LabelTerms, matchesLabels, termsOf } from "@raft2kube/api/selector.ts";
 import { canServe, podAddresses } from "../endpoint-pods.ts";
@@ -42,6 +42,26 @@ export class PeerSelection {
  */
 export function isPeer(pod: Pod): boolean {
   return canServe(pod) && pod.spec.hostNetwork !== true;
+}
+
+const SERVICE_NAME = "kubernetes.io/service-name";
+const DNS = { namespace: "kube-system", service: "kube-dns", labels: { "k8s-app": "kube-dns" } };
+
+/**
+ * Returns the nodes' DNS as pods: each node answers its pods itself. Users' policies admit queries
+ * by the labels that DNS pods have elsewhere.
+ */
+export function dnsPods({ metadata, endpoints, ports = [] }: EndpointSlice): Pod[] {
+  const { namespace, labels = {}, uid } = metadata;
+  if (namespace !== DNS.namespace || labels[SERVICE_NAME] !== DNS.service) return [];
+  const served = ports.map(({ name, protocol, port = 0 }) =>
+    ({ name, protocol, containerPort: port }));
+  const own = (endpoints ?? []).filter(({ targetRef }) => !targetRef);
+  return own.map(({ addresses: [ip = ""] }) => ({
+    metadata: { namespace, name: `dns-${ip}`, uid, labels: DNS.labels },
+    spec: { containers: [{ name: "dns", image: "", ports: served }] },
+    status: { podIPs: [{ ip }] },
+  }));
 }
 
 /** Returns the pods' addresses in groups of the same named ports; `named`: whether to ask. */

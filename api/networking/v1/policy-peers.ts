@@ -32,7 +32,7 @@ export function peerKey({ podSelector, namespaceSelector, named }: PodPeer): str
 /** Every pod of the cluster, by whose ports a rule without peers resolves a port's name. */
 const ALL_PODS: PodPeer = { namespaceSelector: {}, named: true };
 
-/** The pods that an ingress rule names: undefined if it names no peers, and so everybody. */
+/** The pods that an ingress rule names: undefined if it names no peers, and admits all sources. */
 export function sourcesOf({ from = [] }: NetworkPolicyIngressRule): PodPeer[] | undefined {
   return from.length === 0 ? undefined : from.flatMap((peer) => podPeer(peer, false));
 }

@@ -18,6 +18,8 @@ export class Node {
   readonly #staticPodDir: string;
   #kubelet: Kubelet | undefined;
   #options: Partial<KubeletOptions> = {};
+  /** The node's answer for a pod with an address of its own, before its containers start. */
+  admitNetwork: NonNullable<KubeletOptions["admitNetwork"]> = () => Promise.resolve();
 
   private constructor(host: RuntimeHost, served: Served) {
     this.host = host;
@@ -57,6 +59,7 @@ export class Node {
       cgroupRoot: cgroupParent,
       clusterDns: ["10.96.0.10"],
       clusterDomain: "cluster.local",
+      admitNetwork: (pod, address) => this.admitNetwork(pod, address),
       ...this.#options,
     });
   }

@@ -69,4 +69,20 @@ export function wholePodRules(node: () => Node): void {
     expect(await node().exec("debugged", "debug", "readlink", "/proc/self/ns/pid")).toBe(own);
     await node().take("debugged");
   });
+
+  it("is not started while its network policies are not in force", async () => {
+    const asked: string[] = [];
+    node().admitNetwork = (pod, address) => {
+      asked.push(`${pod.metadata.name} ${address}`);
+      return Promise.reject(new Error("not in force"));
+    };
+    node().put("guarded", spec([sh("main", SLEEP)]));
+    const waiting = (pod: Pod) => statusOf(pod, "main")?.state?.waiting?.reason;
+    const pod = await node().until("wait for its network", "guarded",
+      (each) => waiting(each) === "NetworkNotReady");
+    expect(asked[0]).toBe(`guarded-node ${pod.status?.podIP}`);
+    node().admitNetwork = () => Promise.resolve();
+    await node().untilReady("guarded");
+    await node().take("guarded");
+  });
 }

@@ -23,7 +23,8 @@ export function randomPolicies(random: Random): NetworkPolicy[] {
 
 function randomPolicy(draw: Draw, name: string): NetworkPolicy {
   const policyTypes = draw([["Ingress"], ["Egress"], ["Ingress", "Egress"]] as const);
-  const rules = () => some(draw, () => ({ peers: some(draw, () => peer(draw)), ports: ports(draw) }));
+  const rules = () =>
+    some(draw, () => ({ peers: some(draw, () => peer(draw)), ports: ports(draw) }));
   return {
     metadata: { namespace: draw(NAMESPACES), name, uid: name },
     spec: {

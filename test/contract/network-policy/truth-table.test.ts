@@ -110,7 +110,7 @@ describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_
     namespaces?.close();
   });
 
-  /** Tells the planner what differs, and applies it in one transaction. */
+  /** Replaces policies and pods, in one transaction. */
   async function apply(next: NetworkPolicy[], nextPods: Pod[]): Promise<void> {
     for (const policy of policies) planner.setPolicy(keyOf(policy), undefined);
     for (const slice of slices) planner.setSlice(slice, false);
@@ -125,7 +125,8 @@ describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_
   async function wrongCells(): Promise<string[]> {
     const wrong: string[] = [];
     const probe = async (from: Place, to: Place, port: number, protocol: Protocol) => {
-      const ends = { from: endOf(pods[places.indexOf(from)]!), to: endOf(pods[places.indexOf(to)]!) };
+      const [source, target] = [from, to].map((place) => endOf(pods[places.indexOf(place)]!));
+      const ends = { from: source!, to: target! };
       const verdicts = judge(policies, { ...ends, port, protocol: protocol.toUpperCase() });
       const admitted = verdicts.every((verdict) => verdict.admitted);
       const timeout = admitted ? {} : { timeout_ms: SILENCE_MS };

@@ -2,10 +2,11 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { inSlices } from "@raft2kube/std/slices.ts";
 import { NftSession } from "../nft-session.ts";
 import { applyRuleset, listRuleset } from "../nft.ts";
-import { IN_PROCESS_BYTES_MAX } from "./limits.ts";
 import { isIntact, type Shape, shapeOfListing, shapeOfText } from "./shape.ts";
 import { type Change, TableState } from "./table-state.ts";
 
+/** A longer transaction is applied by the program nft, whose memory ends with it. */
+const IN_PROCESS_BYTES_MAX = 1 << 20;
 const EMPTY: Shape = { rules: new Map(), elements: new Map() };
 
 /**

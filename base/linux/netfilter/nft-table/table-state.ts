@@ -1,7 +1,9 @@
 import { type Difference, Ownership } from "../ownership.ts";
 import type { Shape } from "./shape.ts";
 import type { Element, Fragment } from "./fragment.ts";
-import { ELEMENTS_PER_STATEMENT } from "./limits.ts";
+
+/** Elements in one statement of a transaction. */
+const ELEMENTS_PER_STATEMENT = 500;
 
 /** Replaces the owner's fragment; `undefined` removes it. */
 export interface Change {

@@ -1,0 +1,96 @@
+import { isIPv4 } from "node:net";
+import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { NAMESPACES, NETWORK_POLICIES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { type End, judge } from "@raft2kube/network-policy/verdict.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { Command } from "commander";
+import { clientAs } from "../pki/client-as.ts";
+import { CommandError, printable, printResult } from "../terminal.ts";
+import { clusterOf } from "./cluster-of.ts";
+
+interface Flags {
+  readonly name: string;
+  readonly namespace: string;
+  readonly protocol: string;
+  readonly output?: string;
+}
+
+const PROTOCOLS = ["TCP", "UDP", "SCTP"];
+
+/** `r2k explain policy FROM TO:PORT`: which NetworkPolicies admit a connection. */
+export function command(): Command {
+  const explain = new Command("explain").description("Explain what a cluster does.");
+  explain.command("policy")
+    .description("Which NetworkPolicies admit a connection, or do not.")
+    .argument("<from>", "a pod, NAMESPACE/POD or an IPv4 address")
+    .argument("<to>", "the same with a port: web-0:80")
+    .option("--name <cluster>", "the cluster's name", "default")
+    .option("-n, --namespace <name>", "of pods that are named without one", "default")
+    .option("--protocol <protocol>", "TCP, UDP or SCTP", "TCP")
+    .option("-o, --output <format>", "json")
+    .action(explainPolicy);
+  return explain;
+}
+
+async function explainPolicy(from: string, target: string, flags: Flags): Promise<void> {
+  const [, to = "", port = ""] = /^(.+):(\d+)$/.exec(target) ?? [];
+  const protocol = flags.protocol.toUpperCase();
+  const number = Number(port);
+  if (to === "" || number < 1 || number > 65_535) {
+    throw new CommandError("ARGUMENT", `"${target}" names no port`, { remedy: "write POD:80" });
+  }
+  if (!PROTOCOLS.includes(protocol)) {
+    const remedy = `one of ${PROTOCOLS.join(", ")}`;
+    throw new CommandError("FLAG", `--protocol: "${flags.protocol}"`, { remedy });
+  }
+  const client = await clientAs(await clusterOf(flags.name), "admin", systemClock());
+  try {
+    const ends = await Promise.all([from, to].map((text) => endOf(client, text, flags.namespace)));
+    const { items } = await client.resource<NetworkPolicy>(NETWORK_POLICIES).listAll();
+    const connection = { from: ends[0]!, to: ends[1]!, port: number, protocol };
+    const verdicts = judge(items, connection);
+    const admitted = verdicts.every((verdict) => verdict.admitted);
+    printResult(flags.output, { admitted, verdicts }, () => printable([
+      `${from} -> ${target}/${protocol}: ${admitted ? "admitted" : "dropped"}`,
+      ...verdicts.map((verdict) => `  ${verdict.admitted ? "yes" : "no "}  ${verdict.why}`),
+    ].join("\n")));
+  } finally {
+    client.close();
+  }
+}
+
+/** The end that a text names: a pod with its own address, or an address that may be one. */
+async function endOf(client: KubeClient, text: string, namespace: string): Promise<End> {
+  const resource = client.resource<Pod>(PODS);
+  if (isIPv4(text)) {
+    const { items } = await resource.listAll();
+    const pod = items.find((each) => isLive(each) && addressOf(each) === text);
+    return pod && !pod.spec.hostNetwork ? await podEnd(client, pod) : { address: text };
+  }
+  const [first = "", second] = text.split("/");
+  const pod = await resource.get(second === undefined
+    ? { namespace, name: first } : { namespace: first, name: second });
+  return podEnd(client, pod);
+}
+
+async function podEnd(client: KubeClient, pod: Pod): Promise<End> {
+  const { namespace = "", name = "", labels } = pod.metadata;
+  const address = addressOf(pod);
+  if (address === undefined) {
+    throw new CommandError("NO_ADDRESS", `pod ${namespace}/${name} has no IPv4 address yet`);
+  }
+  if (pod.spec.hostNetwork) return { address };
+  const { metadata } = await client.resource<Namespace>(NAMESPACES).get({ name: namespace });
+  const ports = Object.fromEntries(pod.spec.containers.flatMap((container) =>
+    (container.ports ?? []).flatMap(({ name: port, protocol = "TCP", containerPort }) =>
+      port ? [[`${port}/${protocol}`, containerPort]] : [])));
+  return { address, pod: { namespace, name, labels, namespaceLabels: metadata.labels, ports } };
+}
+
+const addressOf = ({ status }: Pod): string | undefined =>
+  [...(status?.podIPs ?? []).map(({ ip }) => ip), status?.podIP]
+    .find((ip) => ip && !ip.includes(":"));
+
+const isLive = ({ status }: Pod) => !["Succeeded", "Failed"].includes(status?.phase ?? "");

@@ -1,0 +1,89 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
+import { TableState } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
+import { beforeEach, describe, expect, it } from "vitest";
+import { RULES_OF_POD_MAX } from "./limits.ts";
+import { Planner } from "./planner.ts";
+
+const pod = (name: string, labels: Record<string, string> = {}): Pod => ({
+  metadata: { namespace: "ns", name, uid: name, labels },
+  spec: { containers: [{ name: "c", image: "i" }] },
+});
+
+const policy = (name: string, spec: NetworkPolicy["spec"]): NetworkPolicy =>
+  ({ metadata: { namespace: "ns", name, uid: name }, spec });
+
+describe("the plan of a node's policies", () => {
+  let planner: Planner;
+  let table: TableState;
+  beforeEach(() => {
+    planner = new Planner();
+    table = new TableState("t");
+  });
+
+  /** The transaction of the changes until now. */
+  function transaction(): string[] {
+    const steps = table.apply(planner.take());
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value.split("\n").filter((line) => line !== "");
+    }
+  }
+
+  it("a pod that no policy selects is in no map", () => {
+    planner.setPod("ns/a", pod("a"), "10.0.0.1");
+    expect(transaction()).toEqual([]);
+  });
+
+  it("an isolated pod has the chain of its policies, which ends in a drop", () => {
+    planner.setPod("ns/a", pod("a"), "10.0.0.1");
+    planner.setPolicy("ns/deny", policy("deny", { podSelector: {} }));
+    const lines = transaction();
+    expect(lines.filter((line) => line.startsWith("add rule"))).toEqual([
+      expect.stringMatching(/^add rule ip t ingress-\w+ return$/),
+      expect.stringMatching(/^add rule ip t pods-ingress-\w+ jump ingress-\w+$/),
+      expect.stringMatching(/^add rule ip t pods-ingress-\w+ drop$/),
+    ]);
+    const element = /^add element ip t ingress \{ 10\.0\.0\.1 : goto pods-ingress-\w+ \}$/;
+    expect(lines).toContainEqual(expect.stringMatching(element));
+  });
+
+  it("a change that concerns no pod's rules is an empty transaction", () => {
+    planner.setPod("ns/a", pod("a"), "10.0.0.1");
+    planner.setPolicy("ns/deny", policy("deny", { podSelector: {} }));
+    transaction();
+    planner.setPod("ns/a", pod("a", { other: "label" }), "10.0.0.1");
+    expect(transaction()).toEqual([]);
+  });
+
+  it("the rules of a policy that goes are removed, with its sets", () => {
+    planner.setPod("ns/a", pod("a"), "10.0.0.1");
+    planner.setPolicy("ns/p", policy("p", {
+      podSelector: {}, ingress: [{ from: [{ podSelector: {} }], ports: [{ port: "web" }] }],
+    }));
+    const count = transaction().filter((line) => /^add (chain|set)/.test(line)).length;
+    planner.setPolicy("ns/p", undefined);
+    const removed = transaction().filter((line) => /^delete (chain|set)/.test(line));
+    expect(removed).toHaveLength(count);
+  });
+
+  it("an address belongs to the pod that got it last", () => {
+    planner.setPolicy("ns/p", policy("p", { podSelector: { matchLabels: { app: "old" } } }));
+    planner.setPod("ns/old", pod("old", { app: "old" }), "10.0.0.1");
+    transaction();
+    planner.setPod("ns/new", pod("new"), "10.0.0.1");
+    expect(transaction()).toContainEqual("delete element ip t ingress { 10.0.0.1 }");
+  });
+
+  it("a pod with policies of too many rules is cut off, and named", () => {
+    planner.setPod("ns/a", pod("a"), "10.0.0.1");
+    const rules = Array.from({ length: RULES_OF_POD_MAX }, (_, port) =>
+      ({ ports: [{ port: port + 1, protocol: "TCP" as const }] }));
+    planner.setPolicy("ns/wide", policy("wide", { podSelector: {}, ingress: rules }));
+    expect(transaction()).toContain("add rule ip t pods-ingress-none drop");
+    expect([...planner.cutOff]).toEqual(["ns/a ingress"]);
+    planner.setPolicy("ns/wide", undefined);
+    transaction();
+    expect([...planner.cutOff]).toEqual([]);
+  });
+});
