@@ -26,9 +26,6 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
     "the API server checks policies itself, since it has their kinds",
 };
 
-/** Controllers that upstream's manager does not have. */
-export const OUR_OWN: readonly string[] = ["networkpolicy-controller"];
-
 /** Upstream's earlier names, by which command lines still call controllers. */
 export const ALIASES: Readonly<Record<string, string>> = {
   attachdetach: "persistentvolume-attach-detach-controller",
