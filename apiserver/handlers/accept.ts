@@ -1,7 +1,5 @@
 import { isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
-import {
-  notAcceptable, notAcceptableBecause, notProduced,
-} from "@raft2kube/apimachinery/errors/catalog.ts";
+import { notProduced } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
 import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { negotiate } from "../request/negotiate.ts";
@@ -16,23 +14,17 @@ const PASSED_ON = new Set(["log", "exec", "attach", "portforward", "proxy"]);
 export function checkAccept(context: RequestContext, kind: Kind, tables: boolean): void {
   const { info, request } = context;
   if (PASSED_ON.has(info.subresource)) return;
-  checkProduced(context, info.verb === "list" || info.verb === "watch");
-  context.negotiated = negotiate(headerOf(request, "accept"), context.query, {
-    protobuf: true,
-    transforms: true,
-    tables,
-  });
+  if (isBuiltIn(kind)) checkProduced(context, info.verb === "list" || info.verb === "watch");
+  const offer = { protobuf: true, transforms: true, tables };
+  const settle = () => negotiate(headerOf(request, "accept"), context.query, offer);
+  context.negotiated = settle();
   const { type, transform } = context.negotiated;
   if (isBuiltIn(kind) || type !== PROTOBUF_TYPE || transform.as !== "object") return;
   // A Scale has a protobuf form, and so has the Status of a deletion.
   if (info.subresource === "scale" || info.verb === "delete") return;
-  if (info.verb === "watch") throw notAcceptable([JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE]);
-  const list = COLLECTIONS.has(info.verb) ? "List" : "";
-  throw notAcceptableBecause(`object *unstructured.Unstructured${list} does not implement the ` +
-    "protobuf marshalling interface and cannot be encoded to a protobuf message");
+  offer.protobuf = false;
+  context.negotiated = settle();
 }
-
-const COLLECTIONS = new Set(["list", "deletecollection"]);
 
 function checkProduced({ request }: RequestContext, collection: boolean): void {
   const types = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];

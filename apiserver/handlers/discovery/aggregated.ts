@@ -1,4 +1,4 @@
-import type { Kind, Subresource } from "@raft2kube/api/kind.ts";
+import { isBuiltIn, type Kind, type Subresource } from "@raft2kube/api/kind.ts";
 import type { ServedGroup } from "./groups.ts";
 
 /** One document with everything (apidiscovery.k8s.io APIGroupDiscoveryList). */
@@ -22,7 +22,7 @@ function resourceOf(kind: Kind): object {
   const subresources = Object.values(kind.subresources);
   return {
     resource: kind.plural,
-    responseKind: { group: "", version: "", kind: kind.kind },
+    responseKind: shortened(kind, kind),
     scope: kind.namespaced ? "Namespaced" : "Cluster",
     singularResource: kind.singular,
     verbs: kind.verbs,
@@ -34,9 +34,12 @@ function resourceOf(kind: Kind): object {
   };
 }
 
-/** A kind of another group or version than its resource has both in its responseKind. */
-function subresourceOf({ name, verbs, body }: Subresource, { group, version }: Kind): object {
-  const own = body.group === group && body.version === version;
-  const responseKind = own ? { group: "", version: "", kind: body.kind } : { ...body };
-  return { subresource: name, responseKind, verbs };
+function subresourceOf({ name, verbs, body }: Subresource, kind: Kind): object {
+  return { subresource: name, responseKind: shortened(body, kind), verbs };
+}
+
+/** A kind in answers; upstream leaves out the resource's own group and version, of its own kinds. */
+function shortened({ group, version, kind }: Subresource["body"], resource: Kind): object {
+  const own = group === resource.group && version === resource.version && isBuiltIn(resource);
+  return own ? { group: "", version: "", kind } : { group, version, kind };
 }
