@@ -1,4 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { expired, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { CacheMetrics, WatchMetrics } from "../metrics/resource-metrics.ts";
 import type { Entry } from "../object/entry.ts";
@@ -239,6 +240,13 @@ export class WatchCache {
     }
     const later = seenBy(request.selection, this.#history.after(revision));
     return this.#open(request, revision, concat(listed, later));
+  }
+
+  /** Returns a watch that has an error as its only event. */
+  watchFailed(request: WatchRequest, error: ApiError): Watcher {
+    const watcher = this.#open(request, this.#revision, []);
+    watcher.fail(error);
+    return watcher;
   }
 
   /** Throws 503 once the cache has ended. */

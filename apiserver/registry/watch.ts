@@ -1,5 +1,6 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
+import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Answer } from "../request/answer.ts";
 import { TIMER_MS_MAX, WATCH_TIMEOUT_MS_MIN } from "../limits.ts";
@@ -10,7 +11,7 @@ import type { WatchOptions } from "./list-options.ts";
 import type { Resource } from "../resource/resource.ts";
 import { selectionOf } from "./selection.ts";
 
-/** Opens a watch: after a revision, or with all objects first. Throws 410 when history is gone. */
+/** Opens a watch: after a revision, or with all objects first. */
 export async function watchObjects(
   server: { readonly closing: AbortSignal; readonly clock: Clock; readonly random: Random },
   resource: Resource,
@@ -20,7 +21,7 @@ export async function watchObjects(
 ): Promise<Answer> {
   if (server.closing.aborted) throw serviceUnavailable("the apiserver is shutting down");
   const from_ms = server.clock.monotonic();
-  const watcher = await openWatch(resource, namespace, options, encoder);
+  const watcher = await openOrExpired(resource, namespace, options, encoder);
   if (options.sendInitialEvents) {
     const histogram = resource.watched.listedIn(scopeOf(resource, namespace, options));
     watcher.onListed(() => histogram.observe((server.clock.monotonic() - from_ms) / 1_000));
@@ -36,6 +37,23 @@ export async function watchObjects(
 function scopeOf(resource: Resource, namespace: string, options: WatchOptions): string {
   if (selectionOf(resource.kind, namespace, options).name !== undefined) return "resource";
   return namespace === "" ? "cluster" : "namespace";
+}
+
+/** Opens a watch; one whose history is gone has the error as its only event, as upstream's. */
+async function openOrExpired(
+  resource: Resource,
+  namespace: string,
+  options: WatchOptions,
+  encoder: WatchEncoder,
+): Promise<Watcher> {
+  try {
+    return await openWatch(resource, namespace, options, encoder);
+  } catch (thrown) {
+    if (!isReason(thrown, "Expired")) throw thrown;
+    const selection = selectionOf(resource.kind, namespace, options);
+    const request = { selection, bookmarks: false, encoder };
+    return (await resource.cache()).watchFailed(request, thrown);
+  }
 }
 
 async function openWatch(
