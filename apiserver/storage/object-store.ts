@@ -1,5 +1,5 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { isBuiltIn, type Kind, type KubeObject } from "@raft2kube/api/kind.ts";
 import type { Entry } from "../object/entry.ts";
 import {
   alreadyExists,
@@ -119,8 +119,18 @@ export class ObjectStore {
     const written = await this.rows.create(key, value, lease);
     if (!written.done) throw alreadyExists(this.#subject, name);
     this.recent.stored(key, value, written.revision);
-    object.metadata.resourceVersion = String(written.revision);
-    return object;
+    return await this.#answer(object, { key, value, revision: written.revision });
+  }
+
+  /**
+   * The answer to a write: a custom resource that lies in another version is what a read would
+   * return, which may lack fields of the version that was written.
+   */
+  async #answer<T extends KubeObject>(object: T, row: Row): Promise<T> {
+    object.metadata.resourceVersion = String(row.revision);
+    const { kind } = this;
+    if (isBuiltIn(kind) || kind.storage?.as.version === kind.version) return object;
+    return decodeRow<T>(kind, await this.#converted(row));
   }
 
   /**
@@ -200,8 +210,8 @@ export class ObjectStore {
         : await this.rows.replace(key, base.revision, value, lease);
     if (!written.done) return { current: await this.#baseOf(written.current) };
     this.recent.stored(key, value, written.revision);
-    object.metadata.resourceVersion = String(written.revision);
-    return { changed: { object, created: base.revision === 0, deleted: false } };
+    const answer = await this.#answer(object, { key, value, revision: written.revision });
+    return { changed: { object: answer, created: base.revision === 0, deleted: false } };
   }
 
   /** Whether the object that `value` is of is stored already. */
