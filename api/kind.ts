@@ -29,6 +29,8 @@ export interface StrategyContext {
    * write is repeated where it blocks no other; without it the rules' own limits hold alone.
    */
   readonly steps_max?: number | undefined;
+  /** Takes a text for a `Warning:` header. */
+  readonly warn?: ((text: string) => void) | undefined;
 }
 
 export interface RequestUser {

@@ -38,8 +38,11 @@ export interface Parts {
  */
 export type CheckRules = (
   object: KubeObject, old: KubeObject | undefined, pair: Correlated | undefined,
-  steps_max: number | undefined,
+  context: RulesContext,
 ) => FieldError[];
+
+/** The bound of a check, and the taker of failures that are no errors, as nothing changed there. */
+export type RulesContext = Pick<StrategyContext, "steps_max" | "warn">;
 
 type Fields = KubeObject & { status?: unknown };
 
@@ -171,7 +174,7 @@ const BLOCKING: ReadonlySet<string> = new Set([
 ]);
 
 function withRules(
-  parts: Parts, { steps_max }: StrategyContext, errors: FieldError[], object: KubeObject,
+  parts: Parts, context: RulesContext, errors: FieldError[], object: KubeObject,
   old?: KubeObject, pair?: Correlated,
 ): FieldError[] {
   const check = parts.rules();
@@ -180,7 +183,7 @@ function withRules(
     return [...errors, invalid(ROOT, null, "some validation rules were not checked because the " +
       "object was invalid; correct the existing errors to complete validation")];
   }
-  return [...errors, ...check(object, old, pair, steps_max)];
+  return [...errors, ...check(object, old, pair, context)];
 }
 
 const STANDARD_FINALIZERS = ["orphan", "foregroundDeletion", "kubernetes"];

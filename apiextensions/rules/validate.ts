@@ -1,6 +1,6 @@
 /** Evaluates the rules of a schema (x-kubernetes-validations) on objects. */
 import {
-  duplicate, type FieldError, forbidden, invalid, OMITTED, required,
+  duplicate, type FieldError, forbidden, invalid, messageOfField, OMITTED, required,
 } from "@raft2kube/api/errors.ts";
 import type { ValidationRule } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { isObject, memberOf } from "@raft2kube/apimachinery/json/json.ts";
@@ -37,8 +37,11 @@ export interface RuleNode {
 /** Compiles all rules of a schema, and checks objects by them; undefined when it has none. */
 export function ruleCheck(schema: Structural): CheckRules | undefined {
   const node = hasRules(schema) ? ruleNode(schema) : undefined;
-  return node && ((object, old, pair, steps_max) =>
-    checkRules(node, object, old, pair, { ...LIMITS, steps_max }).errors);
+  return node && ((object, old, pair, { steps_max, warn }) => {
+    const { errors, unchanged } = checkRules(node, object, old, pair, { ...LIMITS, steps_max });
+    for (const error of unchanged) warn?.(messageOfField(error));
+    return errors;
+  });
 }
 
 /** Compiles the rules of a schema and of all below. */
@@ -105,16 +108,17 @@ export interface RuleLimits {
 const LIMITS: RuleLimits = { ruleCost: RULE_COST_MAX, totalCost: RULES_COST_MAX };
 
 /**
- * Returns the errors of a value and the cost that was left, negative when it ran out. Throws
+ * Returns the errors of a value, those of what did not change apart, and the cost that was left,
+ * negative when it ran out. Throws
  * StepsExceededError when there are more than `steps_max`.
  */
 export function checkRules(
   node: RuleNode, value: unknown, old: unknown, pair: Correlated | undefined,
   limits = LIMITS, path = "",
-): { readonly errors: FieldError[]; readonly left: number } {
+): Pick<Run, "errors" | "unchanged" | "left"> {
   const run = new Run(limits);
   run.check(node, path, value, old ?? undefined, { pair, parent: undefined });
-  return { errors: run.errors, left: run.left };
+  return run;
 }
 
 /** The pair at a place, and the closest one above: errors of what did not change are dropped. */
@@ -157,6 +161,7 @@ function ruleText({ message = "", rule }: ValidationRule): string {
 /** One check of an object. Nothing is evaluated after `left` fell below 0. */
 class Run {
   readonly errors: FieldError[] = [];
+  readonly unchanged: FieldError[] = [];
   left: number;
   readonly #ruleCost: number;
   #steps: number;
@@ -240,7 +245,7 @@ class Run {
     if (isError(outcome)) return this.#addFailure(path, node, outcome.message, rule);
     if (outcome === true) return;
     const errors = this.#errorsOf(node, compiled, path, value, given);
-    if (usesOld || !isUnchanged(ratchet)) this.errors.push(...errors);
+    (usesOld || !isUnchanged(ratchet) ? this.errors : this.unchanged).push(...errors);
   }
 
   /** The result within the limits; undefined when the cost of all is used up. */

@@ -110,5 +110,6 @@ function managerOf(userAgent: string): string {
 export function strategyContext(
   { clock, steps_max }: Pick<Writer, "clock" | "steps_max">, options: WriteOptions,
 ): StrategyContext {
-  return { now_ms: clock.now(), user: options.user, steps_max };
+  const warn = (text: string) => void options.warnings.push(text);
+  return { now_ms: clock.now(), user: options.user, steps_max, warn };
 }
