@@ -4,7 +4,9 @@ import {
   customResourceDefinition,
 } from "@raft2kube/api/apiextensions/v1/custom-resource-definition.ts";
 import { type FieldError, invalid } from "@raft2kube/api/errors.ts";
-import type { CustomResourceDefinition } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import type {
+  CustomResourceDefinition, CustomResourceDefinitionStatus,
+} from "@raft2kube/api/gen/apiextensions/v1.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { immutable } from "@raft2kube/api/validation/metadata.ts";
 import { isKnownFormat } from "../formats.ts";
@@ -52,6 +54,10 @@ export const definitionKind: Kind<Definition> = {
       ...status,
       strategy: {
         ...status.strategy!,
+        prepareUpdate(object, old, context) {
+          status.strategy!.prepareUpdate(object, old, context);
+          if ((object.status?.storedVersions ?? []).length === 0) addStoredVersion(object);
+        },
         validateUpdate: (object, old, context) => [
           ...status.strategy!.validateUpdate(object, old, context), ...validateStatus(object),
         ],
@@ -63,7 +69,7 @@ export const definitionKind: Kind<Definition> = {
 /** `status.storedVersions` holds each version that objects may be stored in. */
 function addStoredVersion(crd: Definition): void {
   const stored = crd.spec.versions.find(({ storage }) => storage)?.name;
-  const { storedVersions } = crd.status!;
+  const { storedVersions = [] } = crd.status as Partial<CustomResourceDefinitionStatus>;
   if (stored === undefined || storedVersions.includes(stored)) return;
   crd.status = { ...crd.status!, storedVersions: [...storedVersions, stored] };
 }
