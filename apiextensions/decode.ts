@@ -30,8 +30,14 @@ export function decodeObject(
   return coerceObject(schema, cloneObject(value), options);
 }
 
-/** A patch can nest deeper than any body that is read; copies and comparisons recurse. */
+/**
+ * A patch can nest deeper than any body that is read; copies and comparisons recurse. A number that
+ * became infinite would be stored as null.
+ */
 function checkDepth(value: unknown, depth: number): void {
+  if (typeof value === "number" && !Number.isFinite(value)) {
+    throw new DecodeError("json: cannot unmarshal a number beyond float64");
+  }
   if (typeof value !== "object" || value === null) return;
   if (depth > DEPTH_MAX) throw new DecodeError("exceeded max depth");
   for (const each of Object.values(value)) checkDepth(each, depth + 1);
