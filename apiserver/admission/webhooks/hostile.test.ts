@@ -30,7 +30,7 @@ it.each<[string, (review: Review) => object, string]>([
   ["a text that allows", () => ({ allowed: "false" }), "cannot unmarshal string into"],
   ["a patch without its type", () => ({ patch: "W10=" }),
     invalid("webhook returned response.patch but not response.patchType")],
-  ["a patch of another type", () => ({ patch: "W10=", patchType: "Merge" }),
+  ["a patch of another type", () => ({ patch: "W3t9XQ==", patchType: "Merge" }),
     invalid('unsupported patch type "Merge"')],
   ["a patch that is no JSON", () => ({ patch: "e30=", patchType: "JSONPatch" }),
     failed("received undecodable patch in webhook response: ")],

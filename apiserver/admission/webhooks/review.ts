@@ -10,6 +10,8 @@ import { shownRequest } from "../shown-request.ts";
 import type { Invocation } from "./match.ts";
 
 const GROUP = "admission.k8s.io";
+/** The patch `[]`, in base64. */
+const NO_OPERATIONS = "W10=";
 
 type ReviewVersion = "v1" | "v1beta1";
 
@@ -79,7 +81,7 @@ export function readVerdict(
   return {
     allowed: typed("response.allowed", response["allowed"], "boolean?") ?? false,
     result: statusIn(typed("response.status", response["status"], "object?") ?? {}),
-    patch: mutating ? Buffer.from(patch, "base64").toString("utf8") : "",
+    patch: mutating ? decoded(patch) : "",
     warnings: texts("response.warnings", response["warnings"]),
     annotations: textMap("response.auditAnnotations", response["auditAnnotations"]),
   };
@@ -115,9 +117,16 @@ function checkPatch(mutating: boolean, patch: string, patchType: string | undefi
   if (patchType === "") {
     throw new ReviewError(`webhook returned invalid response.patchType of ""`);
   }
-  if (patchType !== undefined && patchType !== "JSONPatch") {
+  if (patchType !== undefined && patchType !== "JSONPatch" && patch !== NO_OPERATIONS) {
     throw new ReviewError(`unsupported patch type ${JSON.stringify(patchType)}`);
   }
+}
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+function decoded(patch: string): string {
+  if (!BASE64.test(patch)) throw new ReviewError("response.patch is no base64");
+  return Buffer.from(patch, "base64").toString("utf8");
 }
 
 function statusIn(status: JsonObject): Partial<Status> {
