@@ -38,7 +38,7 @@ function subresourceOf({ name, verbs, body }: Subresource, kind: Kind): object {
   return { subresource: name, responseKind: shortened(body, kind), verbs };
 }
 
-/** A kind in answers; upstream leaves out the resource's own group and version, of its own kinds. */
+/** A kind in answers; upstream leaves out a built-in resource's own group and version. */
 function shortened({ group, version, kind }: Subresource["body"], resource: Kind): object {
   const own = group === resource.group && version === resource.version && isBuiltIn(resource);
   return own ? { group: "", version: "", kind } : { group, version, kind };
