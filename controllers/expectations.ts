@@ -25,27 +25,35 @@ export class Expectations {
    * event of an earlier one must not count.
    */
   expect(key: string, creations: number, deletions: readonly string[]): void {
+    // lab:08 begin expect
     const since_ms = this.#clock.monotonic();
     this.#expected.set(key, { creations, deletions: new Set(deletions), since_ms });
+    // lab:08 end
   }
 
   /** One creation was seen, or failed. */
   creationObserved(key: string): void {
+    // lab:08 begin creation-observed
     const expected = this.#expected.get(key);
     if (expected && expected.creations > 0) expected.creations -= 1;
+    // lab:08 end
   }
 
   /** One deletion was seen (a deletionTimestamp is enough), or failed. */
   deletionObserved(key: string, object: string): void {
+    // lab:08 begin deletion-observed
     this.#expected.get(key)?.deletions.delete(object);
+    // lab:08 end
   }
 
   /** Whether the informer can be trusted about the objects of this key. */
   satisfied(key: string): boolean {
+    // lab:08 begin satisfied
     const expected = this.#expected.get(key);
     if (!expected) return true;
     if (expected.creations === 0 && expected.deletions.size === 0) return true;
     return this.#clock.monotonic() - expected.since_ms > EXPECTATIONS_MS;
+    // lab:08 end
   }
 
   /** The controller's object is gone. */

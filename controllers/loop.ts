@@ -1,4 +1,5 @@
-import type { Handler, Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import type { Handler } from "@raft2kube/client-kube/informer/copy.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
 import type { Reconcile } from "@raft2kube/reconcile/workers.ts";

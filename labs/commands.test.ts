@@ -16,7 +16,7 @@ it("refuses the flags that npm has taken, and leads on from a lab's number alone
 }, async () => {
   await expect(own.lab("2")).rejects.toThrow("npm run lab start 2");
   await expect(own.lab("judge")).rejects.toThrow('lab has no command "judge"');
-  await expect(own.lab("replay", "7a")).rejects.toThrow("labs 02, 03, 04, 05, 06, 07b have");
+  await expect(own.lab("replay", "7a")).rejects.toThrow("labs 02, 03, 04, 05, 06, 07b, ");
   Object.assign(own.env, { npm_lifecycle_event: "lab", npm_config_planted: "true" });
   await expect(own.lab("check", "2", "7")).rejects.toThrow("npm run lab -- check ... --planted");
   Object.assign(own.env, { npm_config_planted: "" });

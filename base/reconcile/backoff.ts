@@ -11,7 +11,9 @@ const DOUBLINGS_MAX = 40;
 
 /** Returns the pause in milliseconds after `failures` (1 or more) failures in a row. */
 export function pauseAfter(failures: number, { first_ms, most_ms }: Pauses): number {
+  // lab:08 begin pause-after
   return Math.min(most_ms, first_ms * 2 ** Math.min(failures - 1, DOUBLINGS_MAX));
+  // lab:08 end
 }
 
 /**

@@ -56,11 +56,13 @@ export class WorkQueue {
 
   /** Adds a key now. Fails with `QueueFull` above the bound: the program is then not keeping up. */
   add(key: string): void {
+    // lab:08 begin add
     if (this.#closed || this.#waiting.has(key)) return;
     if (this.#again.has(key)) return;
     this.#observer?.added(key);
     if (this.#active.has(key)) this.#again.add(key);
     else this.#hand(key);
+    // lab:08 end
   }
 
   /** Gives a key to a worker that waits, or keeps it for the next. */
@@ -87,6 +89,7 @@ export class WorkQueue {
 
   /** Adds a key after a delay; an earlier time for the same key wins. */
   addAfter(key: string, delay_ms: number): void {
+    // lab:08 begin add-after
     if (this.#closed) return;
     this.#observer?.delayed();
     if (delay_ms <= 0) return this.add(key);
@@ -99,13 +102,16 @@ export class WorkQueue {
       this.add(key);
     });
     this.#delayed.set(key, { at_ms, timer });
+    // lab:08 end
   }
 
   /** Adds a key that failed, after a pause that doubles with each failure until `forget`. */
   addRateLimited(key: string): void {
+    // lab:08 begin add-rate-limited
     const failures = this.failures(key) + 1;
     this.#failures.set(key, failures);
     this.addAfter(key, pauseAfter(failures, this.#pauses));
+    // lab:08 end
   }
 
   /** How often a key has failed since it was last forgotten. */
@@ -120,6 +126,7 @@ export class WorkQueue {
 
   /** The next key, waiting for one if need be; undefined when the queue is closed. */
   take(): Promise<string | undefined> {
+    // lab:08 begin take
     if (this.#closed) return Promise.resolve(undefined);
     for (const key of this.#waiting) {
       this.#waiting.delete(key);
@@ -127,13 +134,16 @@ export class WorkQueue {
       return Promise.resolve(key);
     }
     return new Promise((resolve) => this.#takers.push(resolve));
+    // lab:08 end
   }
 
   /** The worker is finished with a key it took. */
   done(key: string): void {
+    // lab:08 begin done
     this.#observer?.done(key);
     this.#active.delete(key);
     if (this.#again.delete(key) && !this.#closed) this.#hand(key);
+    // lab:08 end
   }
 
   /** Nothing more comes out; workers that wait get undefined, delays are dropped. */

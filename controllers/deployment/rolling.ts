@@ -34,6 +34,7 @@ export function isRolling(deployment: Deployment): boolean {
  * out as 0 one pod may be unavailable, or nothing could move (upstream's ResolveFenceposts).
  */
 export function rollingBounds(deployment: Deployment): RollingBounds {
+  // lab:08 begin rolling-bounds
   const replicas = wanted(deployment);
   if (!isRolling(deployment)) return { maxSurge: 0, maxUnavailable: 0 };
   const { maxSurge = "25%", maxUnavailable = "25%" } =
@@ -43,6 +44,7 @@ export function rollingBounds(deployment: Deployment): RollingBounds {
   if (replicas === 0) return { maxSurge: surge, maxUnavailable: 0 };
   const atLeastOne = surge === 0 && unavailable === 0 ? 1 : unavailable;
   return { maxSurge: surge, maxUnavailable: Math.min(atLeastOne, replicas) };
+  // lab:08 end
 }
 
 /** The size that the new ReplicaSet may have beside the others. */
@@ -51,11 +53,13 @@ export function newReplicaSetSize(
   all: readonly ReplicaSet[],
   current: number,
 ): number {
+  // lab:08 begin new-replica-set-size
   if (!isRolling(deployment)) return wanted(deployment);
   const most = wanted(deployment) + rollingBounds(deployment).maxSurge;
   const others = wantedByAll(all);
   if (others >= most) return current;
   return current + Math.min(most - others, wanted(deployment) - current);
+  // lab:08 end
 }
 
 /** One step of the new set towards the wanted size; empty when it has it or may not grow yet. */
@@ -80,6 +84,7 @@ export function shrinkOld(
   newSet: ReplicaSet,
   old: readonly ReplicaSet[],
 ): Sizes {
+  // lab:08 begin shrink-old
   const sizes: Sizes = new Map();
   const least = wanted(deployment) - rollingBounds(deployment).maxUnavailable;
   const all = [...old, newSet];
@@ -91,9 +96,11 @@ export function shrinkOld(
   const available = all.reduce((sum, set) => sum + availableOf(set), 0);
   shrinkHealthy(oldest, sizes, available - least);
   return sizes;
+  // lab:08 end
 }
 
 function shrinkUnhealthy(oldest: readonly ReplicaSet[], sizes: Sizes, budget: number): void {
+  // lab:08 begin shrink-unhealthy
   let left = budget;
   for (const set of oldest) {
     const unhealthy = wanted(set) - availableOf(set);
@@ -102,6 +109,7 @@ function shrinkUnhealthy(oldest: readonly ReplicaSet[], sizes: Sizes, budget: nu
     sizes.set(set.metadata.name ?? "", wanted(set) - cut);
     left -= cut;
   }
+  // lab:08 end
 }
 
 function shrinkHealthy(oldest: readonly ReplicaSet[], sizes: Sizes, budget: number): void {

@@ -34,11 +34,13 @@ export function planReplicas(
   related: readonly Pod[],
   now_ms: number,
 ): ReplicasPlan {
+  // lab:08 begin plan-replicas
   const active = pods.filter(isPodActive);
   const missing = (replicaSet.spec.replicas ?? 1) - active.length;
   if (missing >= 0) return { create: Math.min(missing, REPLICAS_BURST), delete: [] };
   const surplus = Math.min(-missing, REPLICAS_BURST);
   return { create: 0, delete: podsToDelete(active, related, surplus, now_ms) };
+  // lab:08 end
 }
 
 /** The status that the pods make, and when it would change by time alone (minReadySeconds). */

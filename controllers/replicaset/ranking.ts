@@ -43,6 +43,7 @@ export function ageRatios(
 }
 
 function compare(a: Pod, b: Pod, rank: (pod: Pod) => number, now_ms: number): number {
+  // lab:08 begin compare
   const keys = [assigned, phase, ready, deletionCost, (pod: Pod) => -rank(pod)];
   for (const key of keys) {
     const difference = key(a) - key(b);
@@ -56,6 +57,7 @@ function compare(a: Pod, b: Pod, rank: (pod: Pod) => number, now_ms: number): nu
   if (restarts !== 0) return restarts;
   const created = (pod: Pod) => timeOf(pod.metadata.creationTimestamp);
   return byAge(created(a), created(b), a, b, now_ms);
+  // lab:08 end
 }
 
 function assigned(pod: Pod): number {

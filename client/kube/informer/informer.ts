@@ -1,19 +1,12 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
-import { type KubeObject, keyOf } from "../object/object.ts";
+import type { KubeObject } from "../object/object.ts";
 import type { Selection } from "../rest/query.ts";
-import { Reflector, type ReflectorSink } from "./reflector.ts";
+import { type Handler, InformerCopy } from "./copy.ts";
+import { Reflector } from "./reflector.ts";
 import { apiVersionOf, type ResourceType } from "../rest/resource.ts";
 import type { ResourceClient } from "../rest/resource-client.ts";
-import { type IndexFunction, ObjectStore, type ReadStore } from "./store.ts";
-import type { WatchEvent } from "../rest/watch.ts";
-
-/** Called in the order of changes, after the store has them. Must not throw and not wait. */
-export interface Handler<T> {
-  added?(object: T): void;
-  updated?(object: T, old: T): void;
-  deleted?(object: T): void;
-}
+import type { IndexFunction, ReadStore } from "./store.ts";
 
 export interface InformerOptions<T extends KubeObject> {
   resource: ResourceClient<T>;
@@ -32,30 +25,31 @@ export interface InformerOptions<T extends KubeObject> {
  */
 export class Informer<T extends KubeObject> {
   readonly synced: Promise<void>;
-  readonly #store = new ObjectStore<T>();
-  readonly #handlers = new Set<Handler<T>>();
+  readonly #copy: InformerCopy<T>;
   readonly #reflector: Reflector<T>;
-  readonly #transform: (object: T) => T;
-  #markSynced: () => void = () => {};
   #hasSynced = false;
 
   constructor(options: InformerOptions<T>) {
     const type = options.resource.type;
     const transform = options.transform ?? withoutManagedFields;
-    this.#transform = (object) => transform(typed(object, type));
-    this.synced = new Promise((resolve) => {
-      this.#markSynced = resolve;
-    });
-    const sink: ReflectorSink<T> = {
-      replace: (objects) => this.#replace(objects),
-      apply: (event) => this.#apply(event),
+    const copy = new InformerCopy<T>((object) => transform(typed(object, type)));
+    this.#copy = copy;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.synced = promise;
+    const sink = {
+      replace: (objects: T[]) => {
+        copy.replace(objects);
+        this.#hasSynced = true;
+        resolve();
+      },
+      apply: copy.apply.bind(copy),
     };
     this.#reflector = new Reflector<T>({ ...options, sink });
   }
 
   /** The objects in their last known state. */
   get store(): ReadStore<T> {
-    return this.#store;
+    return this.#copy.store;
   }
 
   /** Whether the first list is in the store. */
@@ -65,7 +59,7 @@ export class Informer<T extends KubeObject> {
 
   /** Adds an index over the store; may be called at any time. */
   index(name: string, indexer: IndexFunction<T>): void {
-    this.#store.addIndex(name, indexer);
+    this.#copy.index(name, indexer);
   }
 
   /**
@@ -73,9 +67,7 @@ export class Informer<T extends KubeObject> {
    * it.
    */
   handle(handler: Handler<T>): () => void {
-    this.#handlers.add(handler);
-    for (const object of this.#store.list()) handler.added?.(object);
-    return () => this.#handlers.delete(handler);
+    return this.#copy.handle(handler);
   }
 
   start(): void {
@@ -85,54 +77,6 @@ export class Informer<T extends KubeObject> {
   close(): Promise<void> {
     return this.#reflector.close();
   }
-
-  #replace(objects: T[]): void {
-    const gone = new Set(this.#store.keys());
-    for (const object of objects) {
-      gone.delete(keyOf(object));
-      this.#put(object);
-    }
-    for (const key of gone) this.#remove(key);
-    this.#hasSynced = true;
-    this.#markSynced();
-  }
-
-  #apply(event: WatchEvent<T>): void {
-    if (event.type !== "DELETED") return this.#put(event.object);
-    this.#remove(keyOf(event.object), event.object);
-  }
-
-  #put(received: T): void {
-    const object = this.#transform(received);
-    const old = this.#store.set(object);
-    if (old === undefined) for (const handler of this.#handlers) handler.added?.(object);
-    else if (!sameRevision(old, object)) this.#callUpdated(object, old);
-  }
-
-  /** Reports a removal with the object's last state, which a DELETED event carries. */
-  #remove(key: string, last?: T): void {
-    const old = this.#store.delete(key);
-    if (old === undefined) return;
-    const object = last === undefined ? old : this.#transform(last);
-    for (const handler of this.#handlers) handler.deleted?.(object);
-  }
-
-  #callUpdated(object: T, old: T): void {
-    // Same name, another object: readers that track identity need both events.
-    const replaced = old.metadata.uid !== object.metadata.uid;
-    for (const handler of this.#handlers) {
-      if (!replaced) handler.updated?.(object, old);
-      else {
-        handler.deleted?.(old);
-        handler.added?.(object);
-      }
-    }
-  }
-}
-
-function sameRevision(a: KubeObject, b: KubeObject): boolean {
-  const revision = a.metadata.resourceVersion;
-  return revision !== undefined && revision === b.metadata.resourceVersion;
 }
 
 /**
