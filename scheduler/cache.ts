@@ -56,23 +56,29 @@ export class SchedulerCache implements Snapshot {
    * whether it requests less than before.
    */
   setPod(pod: Pod): boolean {
+    // lab:09 begin set-pod
     const uid = pod.metadata.uid ?? "";
     this.#assumed.delete(uid);
     const before = this.#infos.get(this.#placed.get(uid) ?? "")?.pods.get(uid);
     const info = podInfo(pod);
     this.#place(info, pod.spec.nodeName ?? "");
     return before !== undefined && requestsLess(info.requests, before.requests);
+    // lab:09 end
   }
 
   /** Adds a pod to the node that it is about to be bound to. */
   assume(info: PodInfo, node: string): void {
+    // lab:09 begin assume
     this.#assumed.set(info.pod.metadata.uid ?? "", node);
     this.#place(info, node);
+    // lab:09 end
   }
 
   /** Removes an assumed pod whose binding failed; keeps it if the informer shows it bound. */
   forget(pod: Pod): void {
+    // lab:09 begin forget
     if (this.#assumed.delete(pod.metadata.uid ?? "")) this.removePod(pod);
+    // lab:09 end
   }
 
   isAssumed(pod: Pod): boolean {

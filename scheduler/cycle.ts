@@ -72,7 +72,21 @@ function fitError(state: CycleState, message: string, plugins: Iterable<string>)
   return { kind: "unschedulable", message, state, unschedulablePlugins, ...none };
 }
 
-function findNodesThatPass(input: CycleInput, state: CycleState) {
+/** Nodes that pass all filters, and why each other one did not. */
+interface Found {
+  feasible: NodeInfo[];
+  nodeToStatus: Map<string, Status>;
+  /** Plugins that rejected a node. */
+  plugins: Set<string>;
+  evaluatedNodes: number;
+}
+
+/**
+ * Filters nodes from `nextStartNodeIndex` on, round the end, until enough are feasible. A pod must
+ * fit with the nominated pods of a node, and without them.
+ */
+function findNodesThatPass(input: CycleInput, state: CycleState): Found {
+  // lab:09 begin find-nodes-that-pass
   const { info, framework, nominator, nextStartNodeIndex = 0 } = input;
   const { nodes } = input.snapshot;
   const enough = numFeasibleNodesToFind(nodes.length);
@@ -95,6 +109,7 @@ function findNodesThatPass(input: CycleInput, state: CycleState) {
     }
   }
   return { feasible, nodeToStatus, plugins, evaluatedNodes };
+  // lab:09 end
 }
 
 /** Returns how many feasible nodes end the search: all of a small cluster, a share of a large. */
@@ -104,16 +119,19 @@ export function numFeasibleNodesToFind(numAllNodes: number): number {
   return Math.max(FEASIBLE_NODES_MIN, Math.floor((numAllNodes * percent) / 100));
 }
 
+/** One of the nodes with the highest score, at random; a single node is not scored. */
 function selectHost(
   { info, framework }: CycleInput,
   state: CycleState,
   nodes: readonly NodeInfo[],
   random: Random,
 ): NodeInfo {
+  // lab:09 begin select-host
   const [only] = nodes;
   if (nodes.length === 1 && only) return only;
   framework.runPreScorePlugins(state, info, nodes);
   const totals = framework.runScorePlugins(state, info, nodes);
   const highest = Math.max(...totals);
   return pick(random, nodes.filter((_node, index) => totals[index] === highest));
+  // lab:09 end
 }

@@ -69,6 +69,7 @@ function hasTerminatingVictims(pod: Pod, snapshot: Snapshot): boolean {
  * not fit even without all of them.
  */
 function selectVictimsOnNode(input: PreemptionInput, node: NodeInfo): PodInfo[] | Status {
+  // lab:09 begin select-victims-on-node
   const { info, snapshot } = input;
   const copy = node.clone();
   const trial: Snapshot = {
@@ -89,6 +90,7 @@ function selectVictimsOnNode(input: PreemptionInput, node: NodeInfo): PodInfo[] 
     victims.push(reprieved);
   }
   return victims;
+  // lab:09 end
 }
 
 /** Runs PreFilter and Filter as if the cluster were `trial`. */
@@ -108,6 +110,7 @@ function started({ pod }: PodInfo): number {
 
 /** Upstream's order: the lowest priorities, the fewest victims, then the latest start times. */
 function compareCandidates(a: Candidate, b: Candidate): number {
+  // lab:09 begin compare-candidates
   const priorities = ({ victims }: Candidate) => victims.map(({ pod }) => priorityOf(pod));
   const highest = (candidate: Candidate) => Math.max(...priorities(candidate));
   const sum = (candidate: Candidate) => priorities(candidate).reduce((all, one) => all + one, 0);
@@ -118,4 +121,5 @@ function compareCandidates(a: Candidate, b: Candidate): number {
     a.victims.length - b.victims.length ||
     earliest(b) - earliest(a)
   );
+  // lab:09 end
 }

@@ -6,7 +6,7 @@ const BAR_CELLS = 20;
 /** The labs of the two paths that are written, in the order in which they build on each other. */
 const PATHS = {
   store: ["02", "03", "04", "05", "06"],
-  cluster: ["00", "07a", "07b", "07c", "08", "11", "12", "14", "16", "13", "17"],
+  cluster: ["00", "07a", "07b", "07c", "08", "09", "11", "12", "14", "16", "13", "17"],
 } as const;
 
 /** The next step of a reader: to continue a lab that is started, or to start the next one. */

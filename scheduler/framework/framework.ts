@@ -67,12 +67,14 @@ export class Framework implements Handle {
 
   /** Returns the first rejection of the pod by this node; undefined if the pod fits. */
   runFilterPlugins(state: CycleState, info: PodInfo, node: NodeInfo): Rejection | undefined {
+    // lab:09 begin run-filter-plugins
     for (const plugin of this.#filter) {
       if (state.skipFilterPlugins.has(plugin.name)) continue;
       const status = plugin.filter(state, info, node);
       if (status) return { plugin, status };
     }
     return undefined;
+    // lab:09 end
   }
 
   /** Returns the first nomination, else the message of the last plugin without one. */
@@ -99,6 +101,7 @@ export class Framework implements Handle {
 
   /** Returns the weighted sum of all normalized scores, per node in the order of `nodes`. */
   runScorePlugins(state: CycleState, info: PodInfo, nodes: readonly NodeInfo[]): number[] {
+    // lab:09 begin run-score-plugins
     const totals = nodes.map(() => 0);
     for (const plugin of this.#score) {
       if (state.skipScorePlugins.has(plugin.name)) continue;
@@ -110,6 +113,7 @@ export class Framework implements Handle {
       });
     }
     return totals;
+    // lab:09 end
   }
 
   runReservePlugins(state: CycleState, info: PodInfo, node: NodeInfo): void {

@@ -1,5 +1,5 @@
 import type { FilterPlugin, ScorePlugin } from "../framework/plugin.ts";
-import { unresolvable, unschedulable } from "../framework/status.ts";
+import { type Result, unresolvable, unschedulable } from "../framework/status.ts";
 import { SCORE_MAX } from "../limits.ts";
 import type { NodeInfo, PodInfo } from "../node-info.ts";
 
@@ -14,24 +14,31 @@ export const resourcesFit: FilterPlugin & ScorePlugin = {
   name: "NodeResourcesFit",
   weight: 1,
   events: ["node-added", "node-allocatable", "pod-removed", "pod-scaled-down"],
-  filter(_state, info, node) {
-    const reasons: string[] = [];
-    let resolvable = true;
-    if (node.pods.size + 1 > (node.allocatable.get("pods") ?? 0)) reasons.push("Too many pods");
-    for (const [name, amount] of info.requests) {
-      if (amount === 0) continue;
-      const allocatable = node.allocatable.get(name) ?? 0;
-      if (amount <= allocatable - (node.requested.get(name) ?? 0)) continue;
-      reasons.push(`Insufficient ${name}`);
-      if (amount > allocatable) resolvable = false;
-    }
-    if (reasons.length === 0) return undefined;
-    return resolvable ? unschedulable(...reasons) : unresolvable(...reasons);
-  },
+  filter: (_state, info, node) => insufficient(info, node),
   score: (_state, info, node) => leastAllocated(info, node),
 };
 
+/** Rejects a node that lacks something, naming all of it; unresolvable if it never had enough. */
+function insufficient(info: PodInfo, node: NodeInfo): Result {
+  // lab:09 begin insufficient
+  const reasons: string[] = [];
+  let resolvable = true;
+  if (node.pods.size + 1 > (node.allocatable.get("pods") ?? 0)) reasons.push("Too many pods");
+  for (const [name, amount] of info.requests) {
+    if (amount === 0) continue;
+    const allocatable = node.allocatable.get(name) ?? 0;
+    if (amount <= allocatable - (node.requested.get(name) ?? 0)) continue;
+    reasons.push(`Insufficient ${name}`);
+    if (amount > allocatable) resolvable = false;
+  }
+  if (reasons.length === 0) return undefined;
+  return resolvable ? unschedulable(...reasons) : unresolvable(...reasons);
+  // lab:09 end
+}
+
+/** The mean of the shares of cpu and memory that are left with the pod, from 0 to SCORE_MAX. */
 function leastAllocated(info: PodInfo, node: NodeInfo): number {
+  // lab:09 begin least-allocated
   let sum = 0;
   let weights = 0;
   for (const name of SCORED) {
@@ -43,4 +50,5 @@ function leastAllocated(info: PodInfo, node: NodeInfo): number {
     weights += 1;
   }
   return weights === 0 ? 0 : Math.floor(sum / weights);
+  // lab:09 end
 }

@@ -195,8 +195,11 @@ function matching(node: NodeInfo, pod: Pod, terms: LabelTerms): number {
   return count;
 }
 
+/** Matching pods of the node's domain with this one, above those of the emptiest domain. */
 function skew({ key, counts, selfMatch, minMatch }: HardConstraint, node: NodeInfo): number {
+  // lab:09 begin skew
   return (counts.get(own(node.labels, key) ?? "") ?? 0) + selfMatch - minMatch;
+  // lab:09 end
 }
 
 /** Sums the weighted counts of the node's domains; infinite if it lacks a label that it needs. */
@@ -212,10 +215,12 @@ function occupancy({ constraints, needsAllKeys }: Soft = NO_SOFT, { labels }: No
 
 /** Gives the domain with the fewest pods 100, and nodes without the label 0. */
 function invert(scores: number[]): number[] {
+  // lab:09 begin invert
   const finite = scores.filter(Number.isFinite);
   const [least, most] = [Math.min(...finite), Math.max(...finite)];
   return scores.map((score) => {
     if (!Number.isFinite(score)) return 0;
     return most === 0 ? SCORE_MAX : Math.floor((SCORE_MAX * (most + least - score)) / most);
   });
+  // lab:09 end
 }

@@ -1,0 +1,53 @@
+import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { type FitError, type ScheduleResult, schedulePod } from "@raft2kube/scheduler/cycle.ts";
+import type { Snapshot } from "@raft2kube/scheduler/framework/snapshot.ts";
+import { podInfo } from "@raft2kube/scheduler/node-info.ts";
+import { findCandidate } from "@raft2kube/scheduler/preemption.ts";
+import { topologySpread } from "@raft2kube/scheduler/plugins/topology-spread.ts";
+import { DEFAULT_PROFILE, frameworkOf } from "@raft2kube/scheduler/profiles.ts";
+import {
+  NO_WORKLOADS,
+  type NodeShape,
+  type PodShape,
+  node,
+  pod,
+  snapshot,
+} from "@raft2kube/scheduler/testing/objects.ts";
+import { seededRandom } from "@raft2kube/std/random.ts";
+
+/** The scheduler's plugins, without those of volumes and claims. */
+export const FRAMEWORK = frameworkOf(DEFAULT_PROFILE, [topologySpread(NO_WORKLOADS)]);
+
+/** A node with its pods, which are named `a-0`, `a-1`, ... after it. */
+export type Place = readonly [name: string, shape: NodeShape, ...pods: PodShape[]];
+
+export function clusterOf(places: readonly Place[]): Snapshot {
+  return snapshot(places.map(([name, shape, ...pods]): [Node, Pod[]] => {
+    return [node(name, shape), pods.map((one, i) => pod(`${name}-${i}`, one))];
+  }));
+}
+
+/** One cycle for a pod. */
+export function decide(wanted: Pod, cluster: Snapshot): ScheduleResult | FitError {
+  const random = seededRandom(1);
+  return schedulePod({ info: podInfo(wanted), snapshot: cluster, framework: FRAMEWORK, random });
+}
+
+/** The name of the node that was chosen, or why there is none. */
+export function outcomeOf(decision: ScheduleResult | FitError): string {
+  return decision.kind === "scheduled" ? decision.suggestedHost.name : decision.message;
+}
+
+/** The node to preempt on with its victims, for a pod that fits nowhere. */
+export function preempted(wanted: Pod, cluster: Snapshot): string {
+  const decision = decide(wanted, cluster);
+  if (decision.kind === "scheduled") return `it fits on ${decision.suggestedHost.name}`;
+  const { nodeToStatus } = decision;
+  const info = podInfo(wanted);
+  const { candidate } = findCandidate({
+    info, snapshot: cluster, handle: FRAMEWORK, nodeToStatus,
+  });
+  if (!candidate) return "nothing";
+  const names = candidate.victims.map((victim) => victim.pod.metadata.name);
+  return `${candidate.node}: ${names.join(" ")}`;
+}
