@@ -58,12 +58,16 @@ async function start(): Promise<void> {
   admin = await api.credentials("admin", ["system:masters"]);
 }
 
+/** Kills a program that may have ended by itself. */
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
+}
+
 async function close(): Promise<void> {
-  for (const child of children.splice(0)) {
-    const gone = once(child, "exit");
-    child.kill("SIGKILL");
-    await gone;
-  }
+  for (const child of children.splice(0)) await end(child);
   await api.close();
   await etcd.close();
 }
@@ -103,7 +107,8 @@ async function serve(
       await json(`${SERVICES}/${metadata.name}`, { method: "PATCH", body: { spec: body },
         headers: { "content-type": "application/merge-patch+json" } });
     }
-    await waitFor(`${metadata.name} to be available; its log: ${log}`, async () => {
+    await waitFor(`${metadata.name} to be available`, async () => {
+      if (child.exitCode !== null) throw new Error(`${name} ended: ${log}`);
       type Found = { status?: { conditions?: { status: string; reason: string }[] } };
       const { status } = await json<Found>(`${SERVICES}/${metadata.name}`);
       const [found] = status?.conditions ?? [];
@@ -211,19 +216,20 @@ describe.runIf(existsSync(METRICS))("metrics-server behind ours", () => {
     } } });
     const name = "v1beta1.metrics.k8s.io";
     await serve("metrics-server", METRICS, [["metrics.k8s.io", "v1beta1"]], [
-      "--metric-resolution=10s", "--kubelet-insecure-tls",
-      "--kubelet-preferred-address-types=InternalIP",
+      "--metric-resolution=10s", "--kubelet-request-timeout=5s", "--kubelet-insecure-tls",
+      "--kubelet-preferred-address-types=InternalIP", "--kubelet-use-node-status-port",
     ]);
     type Metrics = { items: { metadata: { name: string }; usage: { memory: string } }[] };
     const asked = kubelet.asked;
     await waitFor("the metrics of the node", async () =>
       (await json<Metrics>(`${API}/nodes`)).items.length === 1, patience);
     const { items } = await json<Metrics>(`${API}/nodes`);
-    expect(items).toMatchObject([{ metadata: { name: "n1" }, usage: { memory: "1048576Ki" } }]);
+    expect(items).toMatchObject([{ metadata: { name: "n1" }, usage: { memory: "1Gi" } }]);
     expect(kubelet.asked).toBeGreaterThan(asked);
+    await end(children.at(-1)!);
     await json(`${SERVICES}/${name}`, { method: "DELETE" });
     await waitFor("our own metrics", async () =>
-      (await json<Metrics>(`${API}/nodes`)).items[0]?.usage.memory === "1Gi", patience);
+      JSON.parse((await send(`${API}/nodes`)).body).items?.[0]?.usage.memory === "1Gi", patience);
     await kubelet.close();
   }, START_TIMEOUT_MS);
 });
