@@ -59,8 +59,7 @@ export function planClaim(
 
 /**
  * Whether the content comes from neither a claim nor a snapshot: a populator makes another claim,
- * fills its volume, and gives that to this claim. Snapshots are the provisioner's, which refuses
- * them by name.
+ * fills its volume, and gives that to this claim.
  */
 function isPopulated({ spec }: PersistentVolumeClaim): boolean {
   const { kind, apiGroup = "" } = spec.dataSource ?? spec.dataSourceRef ?? {};

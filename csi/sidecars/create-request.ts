@@ -30,7 +30,7 @@ export interface Surroundings {
   capabilities: ReadonlySet<number>;
   /** Topologies from which the volume must be reachable; undefined if the driver has none. */
   topology: Init<TopologyRequirement> | undefined;
-  /** The volume to clone, for a claim with a data source. */
+  /** The volume to clone or snapshot to restore, for a claim with a data source. */
   source: VolumeContentSource | undefined;
   /** Parameters of the claim's VolumeAttributesClass. */
   mutableParameters: Record<string, string>;

@@ -1,10 +1,9 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass, VolumeAttributesClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
-import { csiSourceOf, translateClass } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
+import { translateClass } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import {
   PERSISTENT_VOLUMES,
-  PERSISTENT_VOLUME_CLAIMS,
   VOLUME_ATTRIBUTES_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -13,9 +12,8 @@ import {
   ControllerServiceCapability_RPC_Type as Rpc,
   type CreateVolumeRequest,
   type Volume,
-  type VolumeContentSource,
 } from "@raft2kube/proto/gen/csi.ts";
-import { isBoundTo } from "./claim-plan.ts";
+import { contentSourceOf } from "./content-source.ts";
 import { createVolumeRequest } from "./create-request.ts";
 import { CONTROLLER_CALL_TIMEOUT_MS } from "./limits.ts";
 import { persistentVolumeOf } from "./persistent-volume.ts";
@@ -41,7 +39,7 @@ export async function requestFor(
   return createVolumeRequest(claim, translateClass(namedClass), {
     capabilities: context.driver.capabilities,
     topology: await topologyFor(context, claim, namedClass, selectedNode),
-    source: await sourceOf(context, claim),
+    source: await contentSourceOf(context, claim),
     mutableParameters: await attributesOf(context, claim),
     names: context.extraCreateMetadata,
   });
@@ -102,34 +100,4 @@ async function attributesOf(
   if (driverName === driver.name) return parameters;
   const message = `VolumeAttributesClass ${name} is of driver ${driverName}, not ${driver.name}`;
   throw new ProvisioningError("VolumeAttributesClass", message);
-}
-
-/** Returns the volume to clone: that of a claim in the same namespace, of the same driver. */
-async function sourceOf(
-  { client, driver }: ProvisionContext,
-  claim: PersistentVolumeClaim,
-): Promise<VolumeContentSource | undefined> {
-  const source = claim.spec.dataSource ?? claim.spec.dataSourceRef;
-  if (!source) return undefined;
-  if (source.kind !== "PersistentVolumeClaim" || source.apiGroup) {
-    throw new ProvisioningError("DataSource", `data source ${source.kind} is not supported`);
-  }
-  if (!driver.capabilities.has(Rpc.CLONE_VOLUME)) {
-    throw new ProvisioningError("DataSource", `driver ${driver.name} does not clone volumes`);
-  }
-  const { namespace = "" } = claim.metadata;
-  const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const from = await claims.get({ namespace, name: source.name });
-  const name = from.spec.volumeName;
-  if (!name) throw new ProvisioningError("DataSource", `claim ${source.name} is not bound`);
-  const volume = await client.resource<PersistentVolume>(PERSISTENT_VOLUMES).get({ name });
-  if (!isBoundTo(from, volume)) {
-    throw new ProvisioningError("DataSource", `claim ${source.name} is not bound`);
-  }
-  const cloned = csiSourceOf(volume);
-  if (cloned?.driver !== driver.name) {
-    const message = `claim ${source.name} is of another driver than ${driver.name}`;
-    throw new ProvisioningError("DataSource", message);
-  }
-  return { volume: { volumeId: cloned.volumeHandle } };
 }

@@ -62,6 +62,13 @@ export const VOLUME_ATTACHMENTS = grouped(
   "volumeattachments",
   false,
 );
+/** Custom resources, which upstream's external-snapshotter defines. */
+export const VOLUME_SNAPSHOTS = grouped(
+  "snapshot.storage.k8s.io", "VolumeSnapshot", "volumesnapshots",
+);
+export const VOLUME_SNAPSHOT_CONTENTS = grouped(
+  "snapshot.storage.k8s.io", "VolumeSnapshotContent", "volumesnapshotcontents", false,
+);
 export const RESOURCE_CLAIMS = grouped("resource.k8s.io", "ResourceClaim", "resourceclaims");
 export const CERTIFICATE_SIGNING_REQUESTS = grouped(
   "certificates.k8s.io",

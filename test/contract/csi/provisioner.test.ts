@@ -4,6 +4,7 @@ import path from "node:path";
 import type {
   Event, Node, PersistentVolume, PersistentVolumeClaim,
 } from "@raft2kube/api/gen/core/v1.ts";
+import type { CustomResourceDefinition } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import type { CSINode, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { nodeUser } from "@raft2kube/api/node-users.ts";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
@@ -16,10 +17,16 @@ import {
   PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
   STORAGE_CLASSES,
+  VOLUME_SNAPSHOT_CONTENTS,
+  VOLUME_SNAPSHOTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
+import type { VolumeSnapshot, VolumeSnapshotContent } from
+  "@raft2kube/csi/sidecars/volume-snapshot.ts";
+import { Controller } from "@raft2kube/proto/gen/csi.ts";
+import { client as rpcClient, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -27,6 +34,10 @@ import { applyAddons } from "../node-users/cluster-apiserver.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
 const DRIVER = "hostpath.csi.r2k.dev";
+const CUSTOM_RESOURCE_DEFINITIONS = {
+  group: "apiextensions.k8s.io", version: "v1", kind: "CustomResourceDefinition",
+  plural: "customresourcedefinitions", namespaced: false,
+};
 const TOPOLOGY = `topology.${DRIVER}/node`;
 const clock = systemClock();
 
@@ -282,6 +293,33 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     expect(message).not.toBe("");
   });
 
+  itOfOurs("restores a snapshot of the claim's namespace, once its content names it", async () => {
+    await defineSnapshots(client);
+    const source = await volumeOf(await claim("to-snapshot", "now"));
+    const image = path.join(dir, "data/volumes", source.spec.csi!.volumeHandle);
+    const channel = connectGrpc(`unix://${path.join(dir, "csi.sock")}`);
+    const { snapshot } = await rpcClient(channel, Controller).createSnapshot({
+      name: "s1", sourceVolumeId: source.spec.csi!.volumeHandle,
+    });
+    channel.close();
+    await rm(image, { recursive: true });
+    const dataSource = { apiGroup: VOLUME_SNAPSHOTS.group, kind: "VolumeSnapshot", name: "s" };
+    const restored = await claim("restored", "now", {}, { dataSource });
+    await eventOf("restored", "ProvisioningFailed");
+    const snapshots = client.resource<VolumeSnapshot>(VOLUME_SNAPSHOTS);
+    const { metadata } = await snapshots.create({ metadata: { name: "s", namespace: "default" } });
+    const contents = client.resource<VolumeSnapshotContent>(VOLUME_SNAPSHOT_CONTENTS);
+    const volumeSnapshotRef = { name: "s", namespace: "default", uid: metadata.uid! };
+    await contents.create({
+      metadata: { name: "k" }, spec: { driver: DRIVER, volumeSnapshotRef },
+      status: { snapshotHandle: snapshot!.snapshotId },
+    });
+    const status = { boundVolumeSnapshotContentName: "k", readyToUse: true };
+    await snapshots.patch({ name: "s", namespace: "default" }, "merge", { status });
+    const { spec } = await volumeOf(restored);
+    expect(spec.csi!.volumeHandle).not.toBe(source.spec.csi!.volumeHandle);
+  });
+
   it("reports why a claim cannot be provisioned, and retries", async () => {
     await claim("strange", "strange");
     const event = await eventOf("strange", "ProvisioningFailed");
@@ -318,4 +356,25 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     await waitFor("the volume to go", gone, { clock });
     expect(await readdir(path.join(dir, "data", "volumes"))).toEqual([]);
   });
+}
+
+/** Defines the kinds of snapshots, of which nothing is checked here. */
+async function defineSnapshots(client: KubeClient): Promise<void> {
+  const definitions = client.resource<CustomResourceDefinition>(CUSTOM_RESOURCE_DEFINITIONS);
+  const kinds = [VOLUME_SNAPSHOTS, VOLUME_SNAPSHOT_CONTENTS];
+  for (const { group, kind = "", plural, namespaced } of kinds) {
+    const name = `${plural}.${group}`;
+    const schema = { openAPIV3Schema: {
+      type: "object", "x-kubernetes-preserve-unknown-fields": true,
+    } };
+    await definitions.create({
+      metadata: { name, annotations: { "api-approved.kubernetes.io": "unapproved, a test" } },
+      spec: {
+        group, scope: namespaced ? "Namespaced" : "Cluster", names: { kind, plural },
+        versions: [{ name: "v1", served: true, storage: true, schema }],
+      },
+    });
+    await waitFor(name, async () => (await definitions.get({ name })).status?.conditions?.some(
+      ({ type, status }) => type === "Established" && status === "True"), { clock });
+  }
 }
