@@ -8,6 +8,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { buildCniPlugins } from "./cni-plugins.ts";
 import { buildCsiSanity } from "./csi-sanity.ts";
 import { buildCsiSidecars } from "./csi-sidecars.ts";
+import { buildCsiSnapshotter } from "./csi-snapshotter.ts";
 import { buildFlanneld } from "./flannel.ts";
 import { installPython } from "./python.ts";
 
@@ -17,9 +18,11 @@ const PEERS: Readonly<Record<string, () => void>> = {
   etcd: () => buildModule("etcd"),
   "csi-sanity": () => buildCsiSanity(bin),
   "csi-sidecars": () => buildCsiSidecars(bin),
+  "csi-snapshotter": () => buildCsiSnapshotter(bin),
   "csi-mock-driver": () => buildModule("kubernetes", "csi-mock-driver"),
   h2spec: () => buildModule("h2spec"),
   "node-peer": () => buildModule("node-peer"),
+  operator: () => buildModule("operator", ""),
   "api-load": () => buildModule("api-load"),
   "kube-apiserver": () => buildModule("kubernetes", "kube-apiserver"),
   "kube-controller-manager": () => buildModule("kubernetes", "kube-controller-manager"),
@@ -29,6 +32,8 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "sample-apiserver": () => buildTool("conformance", "k8s.io/sample-apiserver"),
   "metrics-server": () =>
     buildTool("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
+  helm: () => buildTool("helm", "helm.sh/helm/v3/cmd/helm"),
+  kustomize: () => buildTool("kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),
   flanneld: () => buildFlanneld(bin),
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),

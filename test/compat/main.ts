@@ -1,0 +1,79 @@
+/**
+ * Runs what users bring, unmodified, in a cluster of `r2k start`, and writes docs/COMPATIBILITY.md.
+ * Usage: npm run peers -- helm kustomize; npm run compat [-- NAME...]. With names, those alone run,
+ * and the page stays as it is.
+ */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { clusterRoots } from "@raft2kube/cli/spec/config.ts";
+import { helm } from "./helm.ts";
+import { kustomize } from "./kustomize.ts";
+import { pageOf, type Row } from "./page.ts";
+import type { Place, Program } from "./program.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const BIN = join(ROOT, ".peers/bin");
+const CLUSTER = "compat";
+const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
+const PROGRAMS: readonly Program[] = [helm, kustomize];
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !PROGRAMS.some((each) => idOf(each) === name));
+if (unknown.length > 0) {
+  process.stderr.write(`no ${unknown.join(", ")}; there are ${PROGRAMS.map(idOf).join(", ")}\n`);
+  process.exitCode = 2;
+} else {
+  await main(PROGRAMS.filter((each) => names.length === 0 || names.includes(idOf(each))));
+}
+
+function idOf({ name }: Program): string {
+  return name.toLowerCase();
+}
+
+async function main(programs: readonly Program[]): Promise<void> {
+  const r2k = (...args: string[]) => run(join(ROOT, "r2k"), args, {});
+  await r2k("start", "--name", CLUSTER, "--no-demo");
+  try {
+    const kubeconfig = join(clusterRoots(process.env).data, CLUSTER, "admin.conf");
+    const rows: Row[] = [];
+    for (const program of programs) rows.push(...await rowsOf(program, placeWith(kubeconfig)));
+    if (names.length === 0) await writeFile(join(ROOT, "docs/COMPATIBILITY.md"), pageOf(rows));
+    if (rows.some(({ outcome }) => outcome !== "works")) process.exitCode = 1;
+  } finally {
+    await r2k("down", "--name", CLUSTER, "--purge");
+  }
+}
+
+function placeWith(kubeconfig: string): Place {
+  const env = { KUBECONFIG: kubeconfig };
+  return {
+    run: (program, ...args) => run(join(BIN, program), args, env),
+    kubectl: (...args) => run("kubectl", args, env),
+  };
+}
+
+/** Runs a program's uses; those after a failed one are tried too. */
+async function rowsOf(program: Program, place: Place): Promise<Row[]> {
+  const { name, version, needs } = program;
+  const missing = needs.filter((each) => !existsSync(join(BIN, each)));
+  const rows: Row[] = [];
+  for (const { use, run: runUse } of program.uses) {
+    const outcome = missing.length > 0 ? `left out: npm run peers -- ${missing.join(" ")}`
+      : await runUse(place).then(() => "works", (thrown: unknown) => `fails: ${messageOf(thrown)}`);
+    process.stdout.write(`${name} ${version}: ${use}: ${outcome}\n`);
+    rows.push({ name, version, use, outcome: outcome.split("\n")[0]! });
+  }
+  return rows;
+}
+
+async function run(
+  file: string, args: readonly string[], env: NodeJS.ProcessEnv,
+): Promise<string> {
+  const options = { env: { ...process.env, ...env }, maxBuffer: OUTPUT_BYTES_MAX };
+  const { stdout } = await promisify(execFile)(file, args, options);
+  return stdout;
+}

@@ -1,0 +1,26 @@
+/** Something that users bring, unmodified, and small real uses of it. */
+export interface Program {
+  readonly name: string;
+  readonly version: string;
+  /** The programs in `.peers/bin` that it needs; a missing one is brought by `npm run peers`. */
+  readonly needs: readonly string[];
+  /** Uses in their order; each throws with what it did not see. */
+  readonly uses: readonly Use[];
+}
+
+export interface Use {
+  readonly use: string;
+  run(place: Place): Promise<void>;
+}
+
+/** The cluster as a program sees it: KUBECONFIG is set. */
+export interface Place {
+  /** Runs a program; resolves with its output, rejects with it where it fails. */
+  run(program: string, ...args: string[]): Promise<string>;
+  kubectl(...args: string[]): Promise<string>;
+}
+
+/** Throws where a text lacks another. */
+export function mustHave(text: string, wanted: string): void {
+  if (!text.includes(wanted)) throw new Error(`"${wanted}" is missing in: ${text}`);
+}
