@@ -6,8 +6,12 @@ const UNIT_NANOS: Readonly<Record<string, bigint>> = {
 };
 const PART = /(\d+)(?:\.(\d*))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/y;
 
+/** The longest text that is read as a duration: numbers of many digits take long to convert. */
+const DURATION_CHARS_MAX = 1_000;
+
 /** Reads a duration; undefined when the text is none. */
 export function parseDuration(text: string): bigint | undefined {
+  if (text.length > DURATION_CHARS_MAX) return undefined;
   const sign = text.startsWith("-") ? -1n : 1n;
   const body = text.replace(/^[+-]/, "");
   if (body === "0") return 0n;

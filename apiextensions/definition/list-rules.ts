@@ -7,6 +7,8 @@ import { itemSchema } from "./walk.ts";
 
 type Schema = JSONSchemaProps;
 
+/** Errors about the keys of one list; upstream bounds none. */
+const KEY_ERRORS_MAX = 16;
 const LIST = "x-kubernetes-list-type";
 const KEYS = "x-kubernetes-list-map-keys";
 const MAP = "x-kubernetes-map-type";
@@ -76,7 +78,8 @@ function validateMapList(schema: Schema, keys: readonly string[], path: string):
   if (items.type !== "object") {
     return [...errors, invalid(`${path}.items.type`, items.type ?? "", `must be object ${parent}`)];
   }
-  for (const [index, key] of keys.entries()) {
+  const seen = new Set<string>();
+  for (const key of keys) {
     const type = items.properties?.[key]?.type;
     if (items.properties?.[key] === undefined) {
       errors.push(invalid(`${path}.${KEYS}`, keys, "entries must all be names of item properties"));
@@ -84,9 +87,12 @@ function validateMapList(schema: Schema, keys: readonly string[], path: string):
       errors.push(invalid(`${path}.items.properties[${key}].type`, items.type,
         `must be a scalar type ${parent}`));
     }
-    if (keys.indexOf(key) < index) {
+    if (seen.has(key)) {
       errors.push(invalid(`${path}.${KEYS}`, keys, "must not contain duplicate entries"));
     }
+    seen.add(key);
+    // Each error has all keys: some show what is wrong.
+    if (errors.length >= KEY_ERRORS_MAX) break;
   }
   return errors;
 }

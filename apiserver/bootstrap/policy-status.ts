@@ -1,3 +1,4 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
 import type { ValidatingAdmissionPolicy } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
@@ -52,18 +53,28 @@ export class PolicyStatuses implements Controller {
   }
 
   async #update(): Promise<void> {
+    const failures: unknown[] = [];
     for (const [name, policy] of [...this.#pending]) {
-      const warnings = checkTypes(policy, this.#server.resources.kinds);
-      const typeChecking = warnings.length === 0 ? {} : { expressionWarnings: warnings };
-      const observedGeneration = policy.metadata.generation ?? 0;
       try {
-        await applyStatus(this.#server, this.#policies, name,
-          { observedGeneration, typeChecking }, MANAGER);
+        await this.#check(name, policy);
+        if (this.#pending.get(name) === policy) this.#pending.delete(name);
       } catch (thrown) {
-        // It was deleted meanwhile.
-        if (!isReason(thrown, "NotFound")) throw thrown;
+        failures.push(thrown);
       }
-      if (this.#pending.get(name) === policy) this.#pending.delete(name);
+    }
+    if (failures.length > 0) throw new AggregateError(failures, messageOf(failures[0]));
+  }
+
+  async #check(name: string, policy: Policy): Promise<void> {
+    const warnings = checkTypes(policy, this.#server.resources.kinds);
+    const typeChecking = warnings.length === 0 ? {} : { expressionWarnings: warnings };
+    const observedGeneration = policy.metadata.generation ?? 0;
+    try {
+      await applyStatus(this.#server, this.#policies, name,
+        { observedGeneration, typeChecking }, MANAGER);
+    } catch (thrown) {
+      // It was deleted meanwhile.
+      if (!isReason(thrown, "NotFound")) throw thrown;
     }
   }
 

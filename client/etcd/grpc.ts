@@ -179,6 +179,7 @@ function openWatch(
     onEnd();
   };
   options.signal?.addEventListener("abort", close, { once: true });
+  if (options.signal?.aborted) close();
   const metadata: Record<string, string> = {};
   if (options.requireLeader !== false) metadata["hasleader"] = "true";
   const open = (token: string | undefined) => {
