@@ -34,6 +34,8 @@ const PEERS: Readonly<Record<string, () => void>> = {
     buildTool("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
   helm: () => buildTool("helm", "helm.sh/helm/v3/cmd/helm"),
   kustomize: () => buildTool("kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),
+  "prometheus-operator": () => buildTool("prometheus-operator",
+    "github.com/prometheus-operator/prometheus-operator/cmd/operator", "prometheus-operator"),
   flanneld: () => buildFlanneld(bin),
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),
@@ -53,8 +55,9 @@ function buildModule(name: string, command = "..."): void {
 }
 
 /** Builds a program of a module that the module beside this file names. */
-function buildTool(name: string, path: string): void {
-  runGo(name, ["build", "-mod=mod", "-ldflags=-s -w", "-o", `${bin}/`, path], { CGO_ENABLED: "0" });
+function buildTool(name: string, path: string, as = ""): void {
+  const flags = ["-mod=mod", "-ldflags=-s -w", "-o", `${bin}/${as}`];
+  runGo(name, ["build", ...flags, path], { CGO_ENABLED: "0" });
 }
 
 /** Builds upstream's e2e.test, kubectl and the programs of its images, statically. */

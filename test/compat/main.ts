@@ -1,9 +1,10 @@
 /**
  * Runs what users bring, unmodified, in a cluster of `r2k start`, and writes docs/COMPATIBILITY.md.
- * Usage: npm run peers -- helm kustomize; npm run compat [-- NAME...]. With names, those alone run,
- * and the page stays as it is.
+ * Usage: npm run peers -- helm kustomize prometheus-operator; npm run compat [-- NAME...]. With
+ * names, those alone run, and the page stays as it is.
  */
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,6 +13,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { clusterRoots } from "@raft2kube/cli/spec/config.ts";
 import { helm } from "./helm.ts";
 import { kustomize } from "./kustomize.ts";
+import { prometheusOperator } from "./prometheus-operator.ts";
 import { pageOf, type Row } from "./page.ts";
 import type { Place, Program } from "./program.ts";
 
@@ -19,7 +21,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const BIN = join(ROOT, ".peers/bin");
 const CLUSTER = "compat";
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
-const PROGRAMS: readonly Program[] = [helm, kustomize];
+const PROGRAMS: readonly Program[] = [helm, kustomize, prometheusOperator];
 
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !PROGRAMS.some((each) => idOf(each) === name));
@@ -40,7 +42,14 @@ async function main(programs: readonly Program[]): Promise<void> {
   try {
     const kubeconfig = join(clusterRoots(process.env).data, CLUSTER, "admin.conf");
     const rows: Row[] = [];
-    for (const program of programs) rows.push(...await rowsOf(program, placeWith(kubeconfig)));
+    for (const program of programs) {
+      const place = placeWith(kubeconfig);
+      try {
+        rows.push(...await rowsOf(program, place));
+      } finally {
+        place.leave();
+      }
+    }
     if (names.length === 0) await writeFile(join(ROOT, "docs/COMPATIBILITY.md"), pageOf(rows));
     if (rows.some(({ outcome }) => outcome !== "works")) process.exitCode = 1;
   } finally {
@@ -48,11 +57,23 @@ async function main(programs: readonly Program[]): Promise<void> {
   }
 }
 
-function placeWith(kubeconfig: string): Place {
+function placeWith(kubeconfig: string): Place & { leave(): void } {
   const env = { KUBECONFIG: kubeconfig };
+  const started: ChildProcess[] = [];
   return {
     run: (program, ...args) => run(join(BIN, program), args, env),
-    kubectl: (...args) => run("kubectl", args, env),
+    kubectl(...args) {
+      const last = args.at(-1);
+      const words = args.filter((each) => typeof each === "string");
+      return run("kubectl", words, env, typeof last === "object" ? last.input : "");
+    },
+    async start(program, ...args) {
+      const options = { env: { ...process.env, ...env }, stdio: "ignore" as const };
+      const child = spawn(join(BIN, program), args, options);
+      started.push(child);
+      await once(child, "spawn");
+    },
+    leave: () => started.forEach((child) => child.kill()),
   };
 }
 
@@ -71,9 +92,10 @@ async function rowsOf(program: Program, place: Place): Promise<Row[]> {
 }
 
 async function run(
-  file: string, args: readonly string[], env: NodeJS.ProcessEnv,
+  file: string, args: readonly string[], env: NodeJS.ProcessEnv, input = "",
 ): Promise<string> {
   const options = { env: { ...process.env, ...env }, maxBuffer: OUTPUT_BYTES_MAX };
-  const { stdout } = await promisify(execFile)(file, args, options);
-  return stdout;
+  const running = promisify(execFile)(file, args, options);
+  running.child.stdin?.end(input);
+  return (await running).stdout;
 }

@@ -17,7 +17,9 @@ export interface Use {
 export interface Place {
   /** Runs a program; resolves with its output, rejects with it where it fails. */
   run(program: string, ...args: string[]): Promise<string>;
-  kubectl(...args: string[]): Promise<string>;
+  kubectl(...args: (string | { readonly input: string })[]): Promise<string>;
+  /** Starts a program that works until the place is left. */
+  start(program: string, ...args: string[]): Promise<void>;
 }
 
 /** Throws where a text lacks another. */
