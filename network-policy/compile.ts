@@ -29,6 +29,8 @@ export type Direction = "ingress" | "egress";
 export interface CompiledRules {
   readonly chain: string;
   readonly rules: readonly string[];
+  /** The rules, and the ranges of addresses in them. */
+  readonly cost: number;
   readonly sets: readonly AddressSet[];
   /** Named ports of the pods that the policy is for. */
   readonly ports: readonly NamedPort[];
@@ -74,6 +76,7 @@ function compile(policy: NetworkPolicy, direction: Direction, list: readonly Rul
   const { namespace = "" } = policy.metadata;
   const sets = new Map<string, AddressSet>();
   const ports = new Map<string, NamedPort>();
+  let ranges = 0;
   const rules = list.flatMap((rule) => {
     const [address, verdict] = direction === "ingress"
       ? ["ip saddr", "accept"] : ["ip daddr", `goto ${TO_PODS}`];
@@ -85,6 +88,7 @@ function compile(policy: NetworkPolicy, direction: Direction, list: readonly Rul
       return name;
     };
     const blocks = blockRanges(rule.peers.flatMap(({ ipBlock }) => ipBlock ?? []));
+    ranges += blocks.length;
     const isOpen = rule.peers.length === 0;
     const sources = [
       ...(isOpen ? [""] : []),
@@ -105,7 +109,8 @@ function compile(policy: NetworkPolicy, direction: Direction, list: readonly Rul
   const chain = `${direction}-${digest(keyOf(policy))}`;
   // The table has no chains without rules.
   if (rules.length === 0) rules.push("return");
-  return { chain, rules, sets: [...sets.values()], ports: [...ports.values()] };
+  const cost = rules.length + ranges;
+  return { chain, rules, cost, sets: [...sets.values()], ports: [...ports.values()] };
 }
 
 /** The matches of a rule's ports that are numbers, one for each protocol; "" without any port. */

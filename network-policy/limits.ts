@@ -10,10 +10,11 @@ export const POLICY_RETRY_MS_MAX = 30_000;
 /** How long a pod may wait for its rules before it is not started, and tried again. */
 export const POLICY_ADMIT_MS = 10_000;
 /**
- * Rules that a new connection of one pod may pass in one direction. A pod with policies of more is
- * cut off in that direction: they would take the node's time, which is not the tenant's alone.
+ * Rules that a new connection of one pod may pass in one direction, and ranges of addresses in
+ * them. A pod with policies of more is cut off in that direction: they would take the node's time
+ * and memory, which are not the tenant's alone.
  */
-export const RULES_OF_POD_MAX = 5_000;
+export const RULES_OF_POD_MAX = 12_000;
 
 assertLimits({
   "pauses between retries grow": POLICY_RETRY_FIRST_MS < POLICY_RETRY_MS_MAX,

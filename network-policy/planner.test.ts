@@ -2,6 +2,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
 import { TableState } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
 import { beforeEach, describe, expect, it } from "vitest";
+import { PEER_LABEL, podPeers } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { RULES_OF_POD_MAX } from "./limits.ts";
 import { Planner } from "./planner.ts";
 
@@ -75,12 +76,31 @@ describe("the plan of a node's policies", () => {
     expect(transaction()).toContainEqual("delete element ip t ingress { 10.0.0.1 }");
   });
 
+  it("what is no address in a slice is not in the kernel's set", () => {
+    const selects = { podSelector: { matchLabels: { app: "x" } } };
+    const allow = policy("p", { podSelector: {}, ingress: [{ from: [selects] }] });
+    planner.setPod("ns/a", pod("a"), "10.0.0.1");
+    planner.setPolicy("ns/p", allow);
+    const [key = ""] = podPeers(allow).keys();
+    planner.setSlice({
+      metadata: { namespace: "ns", name: "s", labels: { [PEER_LABEL]: key } },
+      addressType: "FQDN",
+      ports: [],
+      endpoints: ["host.example.com", "fd00::1", "10.0.0.2 }; flush ruleset", "10.0.0.3"]
+        .map((address) => ({ addresses: [address] })),
+    }, true);
+    const added = transaction().filter((line) => /^add element ip t peers-/.test(line));
+    expect(added.map((line) => line.replace(/^.*\{/, ""))).toEqual([" 10.0.0.3 }"]);
+  });
+
   it("a pod with policies of too many rules is cut off, and named", () => {
     planner.setPod("ns/a", pod("a"), "10.0.0.1");
-    const rules = Array.from({ length: RULES_OF_POD_MAX }, (_, port) =>
-      ({ ports: [{ port: port + 1, protocol: "TCP" as const }] }));
-    planner.setPolicy("ns/wide", policy("wide", { podSelector: {}, ingress: rules }));
-    expect(transaction()).toContain("add rule ip t pods-ingress-none drop");
+    const from = Array.from({ length: RULES_OF_POD_MAX }, (_, block) =>
+      ({ ipBlock: { cidr: `10.${block >> 7}.${(block & 127) << 1}.1/32` } }));
+    planner.setPolicy("ns/wide", policy("wide", { podSelector: {}, ingress: [{ from }] }));
+    const lines = transaction();
+    expect(lines).toContain("add rule ip t pods-ingress-none drop");
+    expect(lines.join().length).toBeLessThan(10_000);
     expect([...planner.cutOff]).toEqual(["ns/a ingress"]);
     planner.setPolicy("ns/wide", undefined);
     transaction();

@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
@@ -134,7 +135,7 @@ export class Planner {
     for (const direction of DIRECTIONS) {
       const rules = known?.compiled[direction];
       if (!rules || !fragment) continue;
-      fragment.chains.set(rules.chain, [...rules.rules]);
+      fragment.chains.set(rules.chain, rules.cost > RULES_OF_POD_MAX ? ["drop"] : [...rules.rules]);
       for (const port of rules.ports) fragment.sets.set(localPortSet(port), PORT_SET);
     }
     return { owner: `policy ${key}`, fragment };
@@ -152,10 +153,10 @@ export class Planner {
       const found = slice.ports?.find((each) =>
         each.name === port?.name && each.protocol === port?.protocol);
       if (port && found?.port === undefined) continue;
-      for (const { addresses: [address] } of slice.endpoints ?? []) {
-        const suffix = found ? ` . ${protocolOf(found.protocol)} . ${found.port}` : "";
-        keys.add(`${address}${suffix}`);
-      }
+      const suffix = found ? ` . ${protocolOf(found.protocol)} . ${found.port}` : "";
+      // Whoever may write slices could put names here, which nft would look up.
+      const addresses = (slice.endpoints ?? []).flatMap((endpoint) => endpoint.addresses[0] ?? []);
+      for (const address of addresses.filter(isIPv4)) keys.add(`${address}${suffix}`);
     }
     for (const key of keys) fragment.elements.push({ set: name, key, value: "" });
     return { owner, fragment };
@@ -192,8 +193,8 @@ export class Planner {
     name: string, direction: Direction, applied: readonly CompiledRules[], fragment: Fragment,
   ): string {
     const jumps = applied.map(({ chain }) => `jump ${chain}`).sort();
-    const rules = applied.reduce((sum, each) => sum + each.rules.length, jumps.length);
-    const isOver = rules > RULES_OF_POD_MAX;
+    const cost = applied.reduce((sum, each) => sum + each.cost, jumps.length);
+    const isOver = cost > RULES_OF_POD_MAX;
     if (isOver) this.cutOff.add(name);
     const chain = `pods-${direction}-${isOver ? "none" : digest(jumps.join())}`;
     fragment.chains.set(chain, isOver ? ["drop"] : [...jumps, "drop"]);

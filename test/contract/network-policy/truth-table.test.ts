@@ -22,6 +22,8 @@ import { addressOf, NAMESPACES, PODS, PORTS, randomPolicies } from "./random-pol
 const TIMEOUT_MS = 300_000;
 /** Sets of policies. */
 const TABLES = 60;
+/** Blocks of one policy, which touch no other and no pod. */
+const BLOCKS = 10_000;
 /** How long nothing must come where packets are dropped. */
 const SILENCE_MS = 100;
 /** All probes of a run have ports of their own. */
@@ -167,6 +169,18 @@ describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_
     await apply(randomPolicies(random), pods);
     await table.rebuild(baseRules(), planner.all());
     expect(await wrongCells()).toEqual([]);
+  });
+
+  it("a policy of 10,000 blocks of addresses is in force", async () => {
+    const own = [2, 3].map((namespace) => ({ ipBlock: { cidr: `10.244.${namespace}.0/24` } }));
+    const others = Array.from({ length: BLOCKS }, (_, block) =>
+      ({ ipBlock: { cidr: `10.${block >> 7}.${(block & 127) << 1}.0/24` } }));
+    await apply([{
+      metadata: { namespace: "x", name: "many", uid: "many" },
+      spec: { podSelector: {}, policyTypes: ["Ingress"], ingress: [{ from: [...others, ...own] }] },
+    }], pods);
+    expect(await wrongCells()).toEqual([]);
+    expect(await table.intact()).toBe(true);
   });
 
   it("connections outlive a policy that admits no new ones", async () => {
