@@ -154,7 +154,7 @@ export class Planner {
         each.name === port?.name && each.protocol === port?.protocol);
       if (port && found?.port === undefined) continue;
       const suffix = found ? ` . ${protocolOf(found.protocol)} . ${found.port}` : "";
-      // Whoever may write slices could put names here, which nft would look up.
+      // A writer of slices could put names here, which nft would look up.
       const addresses = (slice.endpoints ?? []).flatMap((endpoint) => endpoint.addresses[0] ?? []);
       for (const address of addresses.filter(isIPv4)) keys.add(`${address}${suffix}`);
     }
