@@ -11,6 +11,20 @@ export const AUTOMANAGED = "kube-aggregator.kubernetes.io/automanaged";
 
 type Service = APIService & KubeObject;
 
+const apiServicesIn = (resources: Resources) =>
+  resources.of("apiregistration.k8s.io/v1", "apiservices");
+
+/** Calls `look` with the group of each APIService of ours that is deleted; returns how to stop. */
+export async function onApiServiceDeleted(
+  resources: Resources, look: (group: string) => void,
+): Promise<() => void> {
+  const cache = await apiServicesIn(resources).cache();
+  return cache.subscribe(({ type, entry }) => {
+    if (type !== "DELETED" || entry.labels[AUTOMANAGED] !== "true") return;
+    look(entry.shared<Service>().spec?.group ?? "");
+  });
+}
+
 /**
  * Makes an APIService for each version of a group that its definitions serve, and removes those
  * that were made so and are served no longer. Others, which someone else made, stay as they are.
@@ -20,7 +34,7 @@ export async function syncApiServices(
   group: string,
   definitions: readonly Definition[],
 ): Promise<void> {
-  const resource = writer.resources.of("apiregistration.k8s.io/v1", "apiservices");
+  const resource = apiServicesIn(writer.resources);
   const served = new Set(definitions.flatMap(({ spec }) =>
     spec.versions.filter((each) => each.served).map((each) => each.name)));
   const cache = await resource.cache();

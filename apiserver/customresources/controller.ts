@@ -13,7 +13,7 @@ import type { Writer } from "../registry/writer.ts";
 import type { Resources } from "../resource/resources.ts";
 import { decodeRow } from "../storage/body.ts";
 import { keyOf } from "../storage/keys.ts";
-import { syncApiServices } from "./api-services.ts";
+import { onApiServiceDeleted, syncApiServices } from "./api-services.ts";
 import { type CustomResources, kindsOf } from "./custom-resources.ts";
 import { type Definition, definitionsIn, isTrue, withStatus } from "./definition.ts";
 import { deleteInstances } from "./instances.ts";
@@ -47,8 +47,14 @@ export class DefinitionController implements Controller {
     this.#deletions = new WorkQueue({ clock: server.clock });
   }
 
-  start(): Promise<void> {
-    this.#stop = this.#server.customResources.subscribe((crd) => this.#note(crd));
+  async start(): Promise<void> {
+    const ends = [
+      this.#server.customResources.subscribe((crd) => this.#note(crd)),
+      await onApiServiceDeleted(this.#server.resources, (group) => {
+        for (const crd of this.#server.customResources.ofGroup(group)) this.#note(crd);
+      }),
+    ];
+    this.#stop = () => ends.forEach((end) => end());
     const run = (
       queue: WorkQueue, workers: number,
       reconcile: (name: string) => Promise<{ again_ms: number } | void>,
@@ -60,7 +66,6 @@ export class DefinitionController implements Controller {
       run(this.#statuses, 1, (name) => this.#reconcile(name)),
       run(this.#deletions, INSTANCES_WORKERS, (name) => this.#finalize(name)),
     ]);
-    return Promise.resolve();
   }
 
   async close(): Promise<void> {
