@@ -185,9 +185,9 @@ function next(): void {
   const found = nextLab(readLabs(), readState());
   if (!found) return say("Every lab passes. Compare: npm run lab diff 2");
   const { lab: item, isStarted } = found;
-  const command = isStarted ? "watch" : "start";
   say(`lab ${item.number}: ${item.title} (labs/${item.folder}/${readmeOf(item)})`);
-  say(`  npm run lab ${command} ${item.number}`);
+  if (item.files.length === 0) return say("  read it; then npm run lab start 01 (the store: 02)");
+  say(`  npm run lab ${isStarted ? "watch" : "start"} ${item.number}`);
 }
 
 async function start(number: string): Promise<void> {

@@ -6,7 +6,7 @@ import { bodiesOf } from "./cut.ts";
 import { readLabs } from "./manifest.ts";
 import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import { LEGEND, clusterPicture } from "./picture.ts";
-import { nextLab, progressBar } from "./progress.ts";
+import { nextLab, PATHS, progressBar } from "./progress.ts";
 import type { LabProgress, LabState } from "./state.ts";
 
 const labs = readLabs();
@@ -24,16 +24,22 @@ const numberOf = (state: LabState) => {
   return next && `${next.lab.number}${next.isStarted ? " started" : ""}`;
 };
 
-it("next is the newest lab that is started, else the next one of the reader's path", () => {
-  expect(numberOf(stateOf({}))).toBe("02");
+it("next is the first lab of the reader's path that is started, else the first that is not", () => {
+  expect(numberOf(stateOf({}))).toBe("00");
   expect(numberOf(stateOf({ "02": {} }))).toBe("02 started");
   expect(numberOf(stateOf({ "02": { passedAt: "x" } }))).toBe("03");
-  expect(numberOf(stateOf({ "02": {}, "05": {} }))).toBe("05 started");
+  expect(numberOf(stateOf({ "02": {}, "05": {} }))).toBe("02 started");
+  expect(numberOf(stateOf({ "01": { passedAt: "x" } }))).toBe("07a");
   // On the path of the cluster its labs come first, in their order.
-  expect(numberOf(stateOf({ "07a": { passedAt: "x" } }))).toBe("07b");
+  expect(numberOf(stateOf({ "01": { passedAt: "x" }, "07a": { passedAt: "x" } }))).toBe("07b");
   const all = labs.filter(({ files }) => files.length > 0);
   const passed = all.map(({ number }) => [number, { passedAt: "x" }] as const);
   expect(numberOf(stateOf(Object.fromEntries(passed)))).toBeUndefined();
+});
+
+it("every lab that is written is on a path", () => {
+  const known = Object.values(PATHS).flat().sort();
+  expect(known).toEqual(labs.map(({ number }) => number).sort());
 });
 
 it("progress counts the labs that have passed", () => {
