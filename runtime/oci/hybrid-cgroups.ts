@@ -6,6 +6,17 @@ import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 
+const v1In = (mounts: MountInfo) =>
+  mounts.filter(({ type, source }) => type === "cgroup" && source !== KEEPS_CONTROLLERS);
+
+type MountInfo = ReturnType<typeof readMountInfo>;
+
+/** Whether a machine has both versions, and its containers live in v1. */
+export function isHybrid(mounts = readMountInfo()): boolean {
+  return mounts.some(({ type }) => type === "cgroup2") &&
+    v1In(mounts).some(({ superOptions }) => superOptions.includes("memory"));
+}
+
 /**
  * Controllers, by hierarchy, that must stay out of v2 on a machine whose containers live in v1:
  * those that v2 holds, and those that another runtime keeps out of it while it serves. crun
@@ -16,10 +27,9 @@ export function hybridControllers(
   mounts = readMountInfo(),
   table = readFileSync("/proc/cgroups", "utf8"),
 ): string[][] {
-  const v1 = mounts.filter(({ type, source }) => type === "cgroup" && source !== KEEPS_CONTROLLERS);
-  const mounted = new Set(v1.flatMap(({ superOptions }) => superOptions));
+  const mounted = new Set(v1In(mounts).flatMap(({ superOptions }) => superOptions));
   const unified = mounts.find(({ type }) => type === "cgroup2");
-  if (!unified || !mounted.has("memory")) return [];
+  if (!unified || !isHybrid(mounts)) return [];
   const file = path.join(unified.mountPoint, "cgroup.controllers");
   if (!existsSync(file)) return []; // hidden beneath another mount
   const inTheWay = readFileSync(file, "utf8").trim().split(/\s+/).filter(Boolean);
