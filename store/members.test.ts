@@ -164,7 +164,7 @@ test("S5: cut off for longer than the log reaches, a follower installs a snapsho
   cut.proxy.cut();
   const channel = client(members.channelTo(cut), Maintenance);
   // More than the log keeps for members that lag, so that only a snapshot helps.
-  await fill(leader, 100, 100_000);
+  await fill(leader, 300, 100_000);
   const last = (await leader.store!.client.put({ key })).header!.revision;
   expect((await channel.status({})).header!.revision).toBe(before);
   cut.proxy.mend();
