@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { missingPeers } from "../left-out.ts";
@@ -22,6 +22,17 @@ it("what was left out for want of a peer is counted by the command that brings i
     "NOT COMPARED: 3 in all; npm run peers -- --all brings what can be had",
   ]);
   expect(missingPeers(["four"], reasons)).toEqual([]);
+});
+
+it("a part that a test file leaves out without its peer has its reason", () => {
+  const files = globSync("**/*.test.ts", { cwd: ROOT, exclude: (name) => name === "node_modules" });
+  const parts = files.flatMap((file) => {
+    const text = readFileSync(join(ROOT, file), "utf8");
+    const titles = text.matchAll(/^(?:describe|it|test)\.(?:runIf|skipIf)\(.*\)\(\s*"(.*?)"/gm);
+    return text.includes(".peers/") ? [...titles].map(([, title]) => title!) : [];
+  });
+  expect(parts.length).toBeGreaterThan(10);
+  expect(parts.filter((title) => !(title in REASONS))).toEqual([]);
 });
 
 it("a test that needs a peer names one that npm run peers can bring", () => {
