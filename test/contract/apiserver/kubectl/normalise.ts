@@ -28,6 +28,7 @@ export function normalised(text: string, ns: string): string {
     .replace(/127\.0\.0\.1:\d+/g, "SERVER")
     .replace(/(resourceVersion"?: ?)"\d+"/g, '$1"RV"')
     .replace(/\/tmp\/r2k-kubectl-\w+/g, "HOME")
+    .replaceAll("HOME/tmp/", "/tmp/")
     .replace(/\/tmp\/(LIVE|MERGED|kubectl-edit|\w+-edit)-\d+/g, "/tmp/$1-N")
     .replace(/^([-+]{3} [^\t\n]+)\t.*$/gm, "$1")
     .replace(/(\b\d+:|[nN]ode[pP]ort"?: *(?:\S+ )?)3\d{4}\b/g, "$1NODEPORT")

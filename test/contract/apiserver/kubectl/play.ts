@@ -29,7 +29,7 @@ export interface Played {
 /** Sets a kubectl, the program at `path`, before a server as its master. */
 export async function setStage(path: string, server: Server): Promise<Stage> {
   const dir = await mkdtemp(join(tmpdir(), "r2k-kubectl-"));
-  await mkdir(join(dir, "bin"));
+  for (const folder of ["bin", "tmp"]) await mkdir(join(dir, folder));
   await symlink(path, join(dir, "bin/kubectl"));
   return {
     play: (script) => play(script, server, dir),
@@ -49,6 +49,7 @@ async function play({ name, lines }: Script, server: Server, home: string): Prom
   const env = {
     PATH: `${join(home, "bin")}:${process.env["PATH"]}`,
     HOME: home,
+    TMPDIR: join(home, "tmp"),
     KUBECONFIG: config,
     NS: ns,
     TZ: "UTC",
