@@ -95,6 +95,9 @@ export const HOST_CONNECTIONS_MAX = 1_024;
 export const HOST_UDP_CLIENTS_MAX = 512;
 /** Pause before a port that another program has is tried again. */
 export const HOST_RETRY_MS = 30_000;
+/** The image port-proxy: interval of looking up its Service's name, and its longest idle time. */
+export const LOOKUP_MS = 5_000;
+export const PORT_PROXY_TIMEOUT_S_MAX = 86_400;
 /** Health checks: connections under way in one port. */
 export const HEALTH_CONNECTIONS_MAX = 64;
 

@@ -7,7 +7,7 @@ import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
 import { nodePaths } from "../spec/paths.ts";
 import { CommandError, printable, printResult } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
-import { storeCommand } from "./image-store.ts";
+import { programCommands } from "./image-program.ts";
 
 export function command(): Command {
   const image = new Command("image").description("Images of a cluster's nodes.");
@@ -18,7 +18,7 @@ export function command(): Command {
     .option("--name <name>", "the cluster's name", "default")
     .option("-o, --output <format>", "json")
     .action(load);
-  image.addCommand(storeCommand());
+  for (const program of programCommands()) image.addCommand(program);
   return image;
 }
 

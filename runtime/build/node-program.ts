@@ -16,6 +16,8 @@ export interface NodeProgram {
   node: string;
   /** The program's name in the image, in /usr/local/bin. */
   command: string;
+  /** Whether the program is the image's entrypoint, which gets a container's arguments. */
+  isEntrypoint: boolean;
   /** The module to load, as a place in the image. */
   module: string;
   /** Files of this machine by their places in the image. */
@@ -30,7 +32,7 @@ const GROUP = "root:x:0:\nnobody:x:65534:\n";
 
 /** The image of a program: no shell and no other program is in it. */
 export async function nodeProgramRecipe(program: NodeProgram): Promise<ImageRecipe> {
-  const { image, node, command, module, files, env } = program;
+  const { image, node, command, isEntrypoint, module, files, env } = program;
   const libraries = await librariesOf(node);
   const own = libraries.map((path) => [path, path] as const);
   const places = new Map([...own, ...files, [NODE, node]]);
@@ -48,10 +50,11 @@ export async function nodeProgramRecipe(program: NodeProgram): Promise<ImageReci
     entries.push({ name: place.slice(1), mode, content: await readFile(path) });
   }
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const start = isEntrypoint ? { Entrypoint: [command] } : { Cmd: [command] };
   return {
     name: image,
     entries,
-    config: { Env: [IMAGE_PATH, ...variables], Cmd: [command], WorkingDir: "/" },
+    config: { Env: [IMAGE_PATH, ...variables], ...start, WorkingDir: "/" },
   };
 }
 

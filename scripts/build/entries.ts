@@ -4,11 +4,13 @@ import { execFileSync } from "node:child_process";
 import { ROOT } from "./bundle.ts";
 
 /**
- * The command line, the program of the store's image, and every thread that a source starts by
+ * The command line, the programs of images, and every thread that a source starts by
  * `new URL("./x.ts", import.meta.url)`.
  */
 export function entryPoints(): Record<string, string> {
-  const entries: Record<string, string> = { main: "cli/main", "etcd-server": "cli/etcd" };
+  const entries: Record<string, string> = {
+    main: "cli/main", "etcd-server": "cli/etcd", "port-proxy": "cli/port-proxy",
+  };
   for (const path of productSources()) {
     const text = readFileSync(join(ROOT, path), "utf8");
     for (const match of text.matchAll(/new URL\("\.\/([\w-]+)\.ts", import\.meta\.url\)/g)) {

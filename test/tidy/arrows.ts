@@ -133,7 +133,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["converge.ts", "process/"],
     ["parts/"],
     ["commands/"],
-    ["command-table.ts", "etcd.ts", "main.ts"],
+    ["command-table.ts", "etcd.ts", "main.ts", "port-proxy.ts"],
   ],
   labs: [
     ["judge.ts", "check.ts", "walk.ts", "must.ts", "quiet.ts", "idle-clock.ts"],

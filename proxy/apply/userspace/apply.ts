@@ -15,7 +15,7 @@ import {
 import { forgetKnownFlows } from "../known-flows.ts";
 import type { Mode, PortChanges, Rules, RulesOptions } from "../rules.ts";
 import { PortNumbers, portNumbers } from "./port-numbers.ts";
-import { Budget, type ProxyPort } from "./proxy-port.ts";
+import { Budget, type PortContext, type ProxyPort } from "./proxy-port.ts";
 import { openTcpPort } from "./tcp-port.ts";
 import { openUdpPort } from "./udp-port.ts";
 
@@ -127,7 +127,7 @@ const rulesToPorts = (options: RulesOptions, note: () => string) => nftablesRule
  * cannot be opened is logged unless it is `known`, and is no reason not to serve the others.
  */
 function portOpener(
-  context: Parameters<typeof openTcpPort>[1],
+  context: PortContext,
   known: ReadonlyMap<string, unknown>,
 ): (key: string, transport: "tcp" | "udp") => Promise<ProxyPort | undefined> {
   let open: ReturnType<typeof openers> | undefined;
@@ -146,7 +146,7 @@ function portOpener(
 }
 
 /** Returns what opens a proxy port of each transport, with a number of its own. */
-function openers(context: Parameters<typeof openTcpPort>[1]) {
+function openers(context: PortContext) {
   const { clock, log, budget: within } = context;
   const { listeners, udpClients } = portNumbers(
     readSysctl("net.ipv4.ip_local_port_range"), readSysctl("net.ipv4.ip_local_reserved_ports"),

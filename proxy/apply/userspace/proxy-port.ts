@@ -14,6 +14,15 @@ export interface ProxyPort {
   close(now: boolean): void;
 }
 
+/** The parts that a proxy port needs. */
+export interface PortContext {
+  readonly clock: Clock;
+  readonly budget: Budget;
+  readonly log: Logger;
+  /** Time without traffic after which a connection ends; by default TCP's stay, UDP's a minute. */
+  readonly idle_ms?: number | undefined;
+}
+
 /** The bounds of a budget, and the log that reports it as used up. */
 export interface BudgetOptions {
   most: number;

@@ -10,7 +10,7 @@ import {
 } from "../../limits.ts";
 import type { Target } from "../../plan/model.ts";
 import { Balancer } from "./balancer.ts";
-import type { Budget, ProxyPort } from "./proxy-port.ts";
+import type { PortContext, ProxyPort } from "./proxy-port.ts";
 
 /** Both sides of a connection: one side may end first, and one that vanished is found out. */
 const SOCKET = {
@@ -23,7 +23,7 @@ const SOCKET = {
  */
 export async function openTcpPort(
   host: string,
-  { clock, budget, log }: { clock: Clock; budget: Budget; log: Logger },
+  { clock, budget, log, idle_ms }: PortContext,
   port = 0,
 ): Promise<ProxyPort> {
   const balancer = new Balancer(clock);
@@ -34,6 +34,7 @@ export async function openTcpPort(
     const giveBack = budget.take(from);
     if (!giveBack) return void client.resetAndDestroy();
     clients.add(client);
+    if (idle_ms !== undefined) client.setTimeout(idle_ms, () => client.destroy());
     client.once("close", () => {
       clients.delete(client);
       giveBack();

@@ -1,13 +1,12 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Groups } from "@raft2kube/std/groups.ts";
 import { UDP_IDLE_MS, UDP_WAITING_MAX } from "../../limits.ts";
 import { keyOf } from "../../plan/model.ts";
 import { Balancer } from "./balancer.ts";
-import type { Budget, ProxyPort } from "./proxy-port.ts";
+import type { Budget, PortContext, ProxyPort } from "./proxy-port.ts";
 
 /** The packets of one client: a socket connected to its endpoint. */
 interface Flow {
@@ -26,7 +25,7 @@ interface Flow {
  */
 export async function openUdpPort(
   host: string,
-  { clock, budget, log }: { clock: Clock; budget: Budget; log: Logger },
+  { clock, budget, log, idle_ms = UDP_IDLE_MS }: PortContext,
   port = 0,
 ): Promise<ProxyPort> {
   const server = createSocket("udp4");
@@ -37,7 +36,7 @@ export async function openUdpPort(
     server.close();
     throw thrown;
   }
-  const flows = new UdpFlows(server, clock, budget);
+  const flows = new UdpFlows(server, { clock, budget, idle_ms });
   server.on("error", (error) => log.warn("a proxy port failed", { error: messageOf(error) }));
   server.on("message", (message, from) => flows.pass(message, from.address, from.port));
   return {
@@ -55,6 +54,7 @@ class UdpFlows {
   readonly #server: Socket;
   readonly #clock: Clock;
   readonly #budget: Budget;
+  readonly #idle_ms: number;
   readonly #balancer: Balancer;
   /** Flows by the client's address and port. */
   readonly #flows = new Map<string, Flow>();
@@ -63,10 +63,14 @@ class UdpFlows {
   /** Runs while there are flows. */
   #sweep: Timer | undefined;
 
-  constructor(server: Socket, clock: Clock, budget: Budget) {
+  constructor(
+    server: Socket,
+    { clock, budget, idle_ms }: { clock: Clock; budget: Budget; idle_ms: number },
+  ) {
     this.#server = server;
     this.#clock = clock;
     this.#budget = budget;
+    this.#idle_ms = idle_ms;
     this.#balancer = new Balancer(clock);
   }
 
@@ -131,9 +135,9 @@ class UdpFlows {
 
   #sweepLater(): void {
     if (this.#sweep) return;
-    this.#sweep = this.#clock.after(UDP_IDLE_MS, () => {
+    this.#sweep = this.#clock.after(this.#idle_ms, () => {
       this.#sweep = undefined;
-      const oldest_ms = this.#clock.monotonic() - UDP_IDLE_MS;
+      const oldest_ms = this.#clock.monotonic() - this.#idle_ms;
       for (const [client, { used_ms }] of this.#flows) if (used_ms < oldest_ms) this.#end(client);
       if (this.#flows.size > 0) this.#sweepLater();
     });

@@ -13,37 +13,68 @@ import { CommandError } from "../terminal.ts";
 /** Where the product lies in the image. */
 const PLACE = "/opt/r2k";
 const BUNDLES = ".cache/bundle";
-const ENTRY = "etcd-server.js";
 
-/** `r2k image store FILE`: the store as an image in etcd's place. */
-export function storeCommand(): Command {
-  return new Command("store")
-    .argument("<file>", "the OCI archive to write (r2k image load, ctr images import, skopeo)")
-    .description("Build an image with this store as /usr/local/bin/etcd.")
-    .option("--name <reference>", "the image's name", `r2k.local/etcd:${ETCD_VERSION}`)
-    .action(run);
+/** A program of the product that an image can be made of. */
+interface Program {
+  readonly bundle: string;
+  /** The program's name in the image. */
+  readonly command: string;
+  /** The image's name by default. */
+  readonly image: string;
+  readonly description: string;
+  /** Whether the arguments of a container are this program's, with no command before them. */
+  readonly isEntrypoint: boolean;
 }
 
-async function run(file: string, flags: { name: string }): Promise<void> {
-  const files = productFiles();
-  const recipe = await nodeProgramRecipe({
-    image: flags.name,
-    node: process.execPath,
+const PROGRAMS: Readonly<Record<string, Program>> = {
+  store: {
+    bundle: "etcd-server.js",
     command: "etcd",
-    module: `${PLACE}/${BUNDLES}/${ENTRY}`,
-    files,
+    image: `r2k.local/etcd:${ETCD_VERSION}`,
+    description: "Build an image with this store as /usr/local/bin/etcd.",
+    isEntrypoint: false,
+  },
+  "port-proxy": {
+    bundle: "port-proxy.js",
+    command: "port-proxy",
+    image: "r2k.local/port-proxy:1",
+    description: "Build an image that serves a pod's port from a Service: tcp|udp PORT SERVICE.",
+    isEntrypoint: true,
+  },
+};
+
+/** `r2k image store FILE`, `r2k image port-proxy FILE`: programs of the product as images. */
+export function programCommands(): Command[] {
+  return Object.entries(PROGRAMS).map(([name, program]) => {
+    return new Command(name)
+      .argument("<file>", "the OCI archive to write (r2k image load, ctr images import, skopeo)")
+      .description(program.description)
+      .option("--name <reference>", "the image's name", program.image)
+      .action((file: string, flags: { name: string }) => build(program, file, flags.name));
+  });
+}
+
+async function build(program: Program, file: string, image: string): Promise<void> {
+  const { bundle, command, isEntrypoint } = program;
+  const recipe = await nodeProgramRecipe({
+    image,
+    node: process.execPath,
+    command,
+    isEntrypoint,
+    module: `${PLACE}/${BUNDLES}/${bundle}`,
+    files: productFiles(bundle),
     env: { R2K_ROOT: PLACE },
   });
   await pipeline(await buildArchive(recipe), createWriteStream(file, { mode: 0o644 }));
-  process.stdout.write(`built ${flags.name} into ${file}\n`);
+  process.stdout.write(`built ${image} into ${file}\n`);
 }
 
-/** The store's bundle, what of the other bundles it loads, and the packages these need. */
-function productFiles(): Map<string, string> {
+/** A program's bundle, what of the other bundles it loads, and the packages these need. */
+function productFiles(bundle: string): Map<string, string> {
   const bundles = join(ROOT_DIR, BUNDLES);
   const files = new Map<string, string>();
   const packages = new Set<string>();
-  takeBundle(join(bundles, ENTRY), files, packages);
+  takeBundle(join(bundles, bundle), files, packages);
   for (const name of packages) takePackage(name, ROOT_DIR, files, new Set());
   return files;
 }
@@ -52,7 +83,7 @@ function takeBundle(path: string, files: Map<string, string>, packages: Set<stri
   const place = join(PLACE, relative(ROOT_DIR, path));
   if (files.has(place)) return;
   if (!existsSync(path)) {
-    const remedy = "run it as ./r2k image store, which makes the bundles";
+    const remedy = "run it as ./r2k image, which makes the bundles";
     throw new CommandError("NO_BUNDLE", `${path} is not there`, { remedy });
   }
   files.set(place, path);
@@ -82,10 +113,12 @@ function takePackage(
     const inside = relative(dir, path);
     if (entry.isFile() && isNeeded(inside)) files.set(placeOf(path), path);
   }
-  const { dependencies = {} } = JSON.parse(readFileSync(join(dir, "package.json"), "utf8")) as {
-    dependencies?: Record<string, string>;
-  };
-  for (const each of Object.keys(dependencies)) takePackage(each, dir, files, taken);
+  const { dependencies, optionalDependencies } = JSON.parse(
+    readFileSync(join(dir, "package.json"), "utf8"),
+  ) as Partial<Record<"dependencies" | "optionalDependencies", Record<string, string>>>;
+  for (const each of Object.keys({ ...dependencies, ...optionalDependencies })) {
+    takePackage(each, dir, files, taken);
+  }
 }
 
 /** The path in the image: all packages lie below the product, wherever npm put them here. */

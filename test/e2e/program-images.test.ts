@@ -7,6 +7,7 @@ import { OwnHost } from "./own-host.ts";
 
 const TIMEOUT_MS = 240_000;
 const ADDRESS = "10.200.0.2";
+const EXAMPLE = join(import.meta.dirname, "../../examples/dns-proxy.yaml");
 const manifest = (release: string) => join(import.meta.dirname, `testdata/etcd-${release}.yaml`);
 
 let host: OwnHost;
@@ -27,10 +28,10 @@ beforeAll(async () => {
   ]);
   expect(placed.code, placed.stderr).toBe(0);
   cluster = await TestCluster.startIn(host, "etcd", ["--no-demo"]);
-  await loadImage(imageOf(manifest("1.27")));
+  await loadImage("store", imageOf(manifest("1.27")));
   place("1.27");
   // While the first one's startup probe waits.
-  await loadImage(imageOf(manifest("1.36")));
+  await loadImage("store", imageOf(manifest("1.36")));
 }, TIMEOUT_MS);
 
 afterAll(() => cluster.close(), TIMEOUT_MS);
@@ -63,10 +64,10 @@ async function writePki(dir: string): Promise<void> {
 
 const imageOf = (path: string) => /^ +image: (.*)$/m.exec(readFileSync(path, "utf8"))![1]!;
 
-/** Builds our image under the name that a manifest asks for, and puts it on the node. */
-async function loadImage(name: string): Promise<void> {
-  const archive = join(host.dir, "etcd.tar");
-  const built = await host.r2k(["image", "store", archive, "--name", name]);
+/** Builds a program's image under the name that a manifest asks for, and puts it on the node. */
+async function loadImage(program: string, name: string): Promise<void> {
+  const archive = join(host.dir, `${program}.tar`);
+  const built = await host.r2k(["image", program, archive, "--name", name]);
   expect(built.code, built.stderr).toBe(0);
   const loaded = await host.r2k(["image", "load", archive, "--name", cluster.name]);
   expect(loaded.stdout, loaded.stderr).toBe(`loaded ${name}\n`);
@@ -123,9 +124,55 @@ describe("the image of the store, in kubeadm's manifests", { timeout: TIMEOUT_MS
   });
 
   it("is an image to others too: skopeo reads it", async () => {
-    const archive = join(host.dir, "etcd.tar");
+    const archive = join(host.dir, "store.tar");
     const inspected = await host.run("skopeo", ["inspect", `oci-archive:${archive}`]);
     expect(inspected.code, inspected.stderr).toBe(0);
     expect(JSON.parse(inspected.stdout)).toMatchObject({ Os: "linux" });
+  });
+});
+
+/** Asks a DNS server for a Service's address, over UDP or TCP; prints the answer's last 4 bytes. */
+const ASK_DNS = `
+const [transport, server, name] = process.argv.slice(1);
+const labels = name.split(".").flatMap((one) => [one.length, ...Buffer.from(one)]);
+const query = Buffer.from([7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, 1, 0, 1]);
+const print = (answer) => console.log(answer.subarray(-4).join("."));
+if (transport === "udp") {
+  const socket = require("node:dgram").createSocket("udp4");
+  socket.once("message", (answer) => { print(answer); socket.close(); });
+  socket.send(query, 53, server);
+} else {
+  const socket = require("node:net").connect(53, server);
+  socket.once("data", (answer) => { print(answer); socket.destroy(); });
+  socket.write(Buffer.concat([Buffer.from([0, query.length]), query]));
+}`;
+
+describe("the image of the port proxy", { timeout: TIMEOUT_MS }, () => {
+  it("serves the cluster's DNS on port 53 of the node, as an ordinary user", async () => {
+    await loadImage("port-proxy", "r2k.local/port-proxy:1");
+    await cluster.apply(readFileSync(EXAMPLE, "utf8"));
+    const ready = "{.status.containerStatuses[*].ready}";
+    const pod = ["get", "pod", "dns-proxy", "-o", `jsonpath=${ready} {.status.hostIP}`];
+    const isReady = (text: string) => text.startsWith("true true ");
+    const node = (await cluster.until("the proxy", pod, isReady, 90_000)).split(" ").at(-1)!;
+    const address = "jsonpath={.spec.clusterIP}";
+    const clusterIp = await cluster.ask("get", "service", "kubernetes", "-o", address);
+    for (const transport of ["udp", "tcp"]) {
+      const args = ["-e", ASK_DNS, transport, node, "kubernetes.default.svc.cluster.local"];
+      const answered = await host.run(process.execPath, args);
+      expect(answered.stdout, answered.stderr).toBe(`${clusterIp}\n`);
+    }
+  });
+
+  it("ends at wrong arguments with what they may be", async () => {
+    const container = { name: "main", image: "r2k.local/port-proxy:1", args: ["sctp", "53"] };
+    const spec = { containers: [container], restartPolicy: "Never" };
+    const metadata = { name: "wrong" };
+    await cluster.apply(JSON.stringify({ apiVersion: "v1", kind: "Pod", metadata, spec }));
+    const phase = ["get", "pod", "wrong", "-o", "jsonpath={.status.phase}"];
+    await cluster.until("the pod to fail", phase, (text) => text === "Failed", 60_000);
+    const log = await cluster.ask("logs", "wrong");
+    expect(log).toContain("sctp: the protocol is tcp or udp");
+    expect(log).toContain("port-proxy tcp|udp PORT SERVICE [TIMEOUT]");
   });
 });
