@@ -123,10 +123,7 @@ export class KubeClient implements KubeRequester {
     for (let attempt = 1; ; attempt++) {
       await this.#rate.take();
       if (this.#closed) throw new TransportError("ECANCELED", "the client is closed");
-      if (left_ms() <= 0) {
-        const what = `${request.method} ${request.path}`;
-        throw new TransportError("ETIMEDOUT", `${what}: no answer in its time`, { cause: failure });
-      }
+      if (left_ms() <= 0) throw timedOut(request, failure);
       let pause_ms: number | undefined;
       try {
         const response = await this.#send(request, act);
@@ -139,8 +136,10 @@ export class KubeClient implements KubeRequester {
         pause_ms = retryAfterFailure(thrown, request.method);
       }
       if (pause_ms === undefined || attempt >= ATTEMPTS_MAX) throw failure;
-      await delay(this.clock, Math.min(pause_ms, Math.max(0, left_ms())), request.signal);
+      const most_ms = Math.max(0, left_ms());
+      await delay(this.clock, Math.min(pause_ms, most_ms), request.signal);
       if (request.signal?.aborted) throw failure;
+      if (pause_ms >= most_ms) throw timedOut(request, failure);
     }
   }
 
@@ -177,6 +176,11 @@ export class KubeClient implements KubeRequester {
       this.#observer?.(method, status, (this.clock.monotonic() - begun_ms) / 1_000);
     }
   }
+}
+
+/** The error of a request whose time ended before an attempt succeeded. */
+function timedOut({ method, path }: KubeRequest, cause: unknown): TransportError {
+  return new TransportError("ETIMEDOUT", `${method} ${path}: no answer in its time`, { cause });
 }
 
 function encode(body: unknown): Buffer {
