@@ -22,6 +22,11 @@ export interface ControllerSettings {
   nodeMonitorGracePeriod_ms?: number;
   /** How long a generated token of a ServiceAccount may be unused. Default a year. */
   legacyTokenUnused_ms?: number;
+  /**
+   * The pool `default` of addresses for Services of the type LoadBalancer, unless the ConfigMap of
+   * pools has one: `10.201.0.1-10.201.0.254`. Without either there is none.
+   */
+  loadBalancerPool?: string;
   /** Periods and tolerance of HorizontalPodAutoscalers. Default upstream's. */
   autoscalers?: Partial<AutoscalerSettings>;
 }

@@ -137,6 +137,10 @@ export const SERVE_TIMEOUT_MS = 10_000;
 /** Life of the certificate that is made when none was given (upstream's year). */
 export const SERVING_DAYS = 365;
 
+/** Pools of addresses for Services of the type LoadBalancer, and addresses of one. */
+export const POOLS_MAX = 64;
+export const POOL_ADDRESSES_MAX = 65_536;
+
 assertLimits({
   "back-offs grow":
     JOB_BACKOFF_MS <= JOB_BACKOFF_MS_MAX && DAEMON_BACKOFF_MS <= DAEMON_BACKOFF_MS_MAX,

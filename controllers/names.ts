@@ -18,7 +18,6 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   "resourceclaim-controller": "devices are not allocated by claims yet",
   "resourcepoolstatusrequest-controller": "ResourcePoolStatusRequest is alpha",
   "selinux-warning-controller": "SELinux labels are not applied; off by default upstream",
-  "service-lb-controller": "a name alone upstream: it runs in cloud controller managers",
   "storage-version-migrator-controller":
     "StorageVersionMigration is beta and off by default upstream",
   "storageversion-garbage-collector-controller": "StorageVersion is alpha",

@@ -14,6 +14,7 @@ import { startEphemeralVolumes } from "./ephemeralvolume/ephemeralvolume.ts";
 import { startGarbageCollector } from "./garbagecollector/garbagecollector.ts";
 import { startJobs } from "./job/job.ts";
 import { startLegacyTokenCleaner } from "./legacytokencleaner/legacytokencleaner.ts";
+import { startLoadBalancers } from "./loadbalancer/loadbalancer.ts";
 import { startNamespaces } from "./namespace/namespace.ts";
 import { startNetworkPolicies } from "./networkpolicy/networkpolicy.ts";
 import { startNodeIpam } from "./nodeipam/nodeipam.ts";
@@ -63,6 +64,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "endpointslice-mirroring-controller": startEndpointSliceMirroring,
   "networkpolicy-controller": startNetworkPolicies,
   "service-cidr-controller": startServiceCidrs,
+  "service-lb-controller": startLoadBalancers,
   "ephemeral-volume-controller": startEphemeralVolumes,
   "persistentvolume-binder-controller": startVolumeBinder,
   "persistentvolume-attach-detach-controller": startAttachDetach,

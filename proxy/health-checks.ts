@@ -1,12 +1,30 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { HEALTH_CONNECTIONS_MAX } from "./limits.ts";
+import { HEALTH_CONNECTIONS_MAX, HEALTHZ_PORT } from "./limits.ts";
 import type { HealthCheck } from "./plan/model.ts";
 
 /** Health checks have no body and few headers. */
 const HEADER_BYTES = 4096;
 const REQUEST_TIMEOUT_MS = 5_000;
+const HEADERS = {
+  "content-type": "application/json", "x-content-type-options": "nosniff", connection: "close",
+};
+
+/** The state that the proxy's own health is judged by. */
+type OwnState = () => { readonly isApplied: boolean; readonly failures: number };
+
+/**
+ * Serves the proxy's own health on all addresses (upstream's `--healthz-bind-address`): 200 while
+ * the kernel has the rules, else 503. A port that is in use is logged and not tried again.
+ */
+export function serveHealthz(state: OwnState, log: Logger): Server {
+  return serverOf({ port: HEALTHZ_PORT }, log, (response) => {
+    const { isApplied, failures } = state();
+    response.writeHead(isApplied && failures === 0 ? 200 : 503, HEADERS);
+    response.end(JSON.stringify({ isApplied, failures }));
+  });
+}
 
 /**
  * The servers of `healthCheckNodePort`: 200 if this node has ready endpoints of the Service, else
@@ -39,17 +57,12 @@ export class HealthChecks {
   }
 
   #open(service: string, check: HealthCheck): void {
-    const server = createServer({ maxHeaderSize: HEADER_BYTES }, (_request, response) => {
+    const server = serverOf({ service, port: check.port }, this.#log, (response) => {
       answer(response, this.#checks.get(service)?.check ?? check);
     });
-    server.maxConnections = HEALTH_CONNECTIONS_MAX;
-    server.requestTimeout = REQUEST_TIMEOUT_MS;
-    server.on("error", (error) => {
-      const { port } = check;
-      this.#log.warn("a health check is not served", { service, port, error: messageOf(error) });
+    server.once("error", () => {
       if (this.#checks.get(service)?.server === server) this.#checks.delete(service);
     });
-    server.listen({ host: "0.0.0.0", port: check.port, exclusive: true });
     this.#checks.set(service, { check, server });
   }
 
@@ -58,14 +71,28 @@ export class HealthChecks {
   }
 }
 
+function serverOf(
+  about: { readonly service?: string; readonly port: number },
+  log: Logger,
+  respond: (response: ServerResponse) => void,
+): Server {
+  const server = createServer({ maxHeaderSize: HEADER_BYTES }, (_request, response) => {
+    respond(response);
+  });
+  server.maxConnections = HEALTH_CONNECTIONS_MAX;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.on("error", (error) => {
+    log.warn("a health check is not served", { ...about, error: messageOf(error) });
+  });
+  return server.listen({ host: "0.0.0.0", port: about.port, exclusive: true });
+}
+
 function answer(response: ServerResponse, { service, localEndpoints }: HealthCheck): void {
   const [namespace, name] = service.split("/");
   const body = { service: { namespace, name }, localEndpoints, serviceProxyHealthy: true };
   response.writeHead(localEndpoints > 0 ? 200 : 503, {
-    "content-type": "application/json",
-    "x-content-type-options": "nosniff",
+    ...HEADERS,
     "x-load-balancing-endpoint-weight": String(localEndpoints),
-    connection: "close",
   });
   response.end(JSON.stringify(body));
 }

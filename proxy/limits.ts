@@ -98,10 +98,25 @@ export const HOST_RETRY_MS = 30_000;
 /** The image port-proxy: interval of looking up its Service's name, and its longest idle time. */
 export const LOOKUP_MS = 5_000;
 export const PORT_PROXY_TIMEOUT_S_MAX = 86_400;
+/**
+ * Checks of the nodes that carry addresses of load balancers: the interval, the time for an answer,
+ * failures in a row after which an address moves, and checks in a second where nodes and Services
+ * are many.
+ */
+export const HEALTH_POLL_MS = 500;
+export const HEALTH_TIMEOUT_MS = 700;
+export const HEALTH_FAILURES_MAX = 2;
+export const HEALTH_CHECKS_PER_S = 400;
+/** Interval of setting all addresses again. */
+export const BALANCE_REPAIR_MS = 5_000;
+/** The port of the proxy's own health (upstream's). */
+export const HEALTHZ_PORT = 10_256;
 /** Health checks: connections under way in one port. */
 export const HEALTH_CONNECTIONS_MAX = 64;
 
 assertLimits({
+  "an address leaves a silent node within three seconds":
+    HEALTH_FAILURES_MAX * (HEALTH_POLL_MS + HEALTH_TIMEOUT_MS) < 3_000,
   "one client cannot use up what all share": CONNECTIONS_PER_CLIENT_MAX * 4 <= CONNECTIONS_MAX,
   "listeners and UDP clients leave numbers to the node": LISTENERS_PART + UDP_CLIENTS_PART < 1,
   "a retry waits longer than a sync collects changes": SYNC_DELAY_MS < RETRY_FIRST_MS,

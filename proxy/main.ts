@@ -6,7 +6,7 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { modeNamed, removeOthers } from "./apply/modes.ts";
-import { HealthChecks } from "./health-checks.ts";
+import { HealthChecks, serveHealthz } from "./health-checks.ts";
 import { ProxyLoop, type SyncState } from "./loop.ts";
 import { MODE_NAMES, type ModeName } from "./mode-names.ts";
 import { apiServerAddresses } from "./reserved.ts";
@@ -85,8 +85,16 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     log,
   });
   void loop.start();
-  const state = () => ({ mode, ...loop.state });
-  return { ready: loop.ready, state, close: () => loop.close() };
+  const healthz = serveHealthz(() => loop.state, log);
+  return {
+    ready: loop.ready,
+    state: () => ({ mode, ...loop.state }),
+    async close() {
+      healthz.close();
+      healthz.closeAllConnections();
+      await loop.close();
+    },
+  };
 }
 
 /** Removes the rules of all modes in the network namespace of this process. */

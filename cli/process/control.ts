@@ -2,17 +2,18 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { Command } from "commander";
 import type { ClusterConfig } from "../spec/config.ts";
 import { clientAs } from "../pki/client-as.ts";
 import { frontProxyOptions } from "../pki/front-proxy.ts";
 import { type ClusterFiles, clusterFiles } from "../pki/identities.ts";
-import { nodeRange } from "../spec/nodes.ts";
+import { isOwnBalanced, loadBalancerPool, nodeRange } from "../spec/nodes.ts";
 import { storeDir, storeSocket } from "../spec/store.ts";
 import { hostDevice, hostRepair } from "../apply/network.ts";
-import { startNodeRoutes } from "./node-routes.ts";
+import { type NodeRoutes, startNodeRoutes } from "./node-routes.ts";
 import { processCommand } from "./running.ts";
 import type { Parts } from "./started-parts.ts";
 
@@ -101,6 +102,7 @@ async function startControl(
     startControllers({
       connection: await kubeConnection(files.kubeconfig("controller-manager")),
       clusterCidr: config.podCidr,
+      loadBalancerPool: loadBalancerPool(config),
       ...given({ nodeCidrMask, nodeMonitorGracePeriod_ms }),
       rootCa: ca.cert,
       clusterSigning: ca,
@@ -137,8 +139,8 @@ async function startLoopbackPorts(config: ClusterConfig, parts: Parts): Promise<
 /** The host reaches pods by their nodes, and Services by any node that is ready. */
 async function startHostRoutes(config: ClusterConfig, parts: Parts): Promise<void> {
   const { podCidr, serviceCidr, hostAddress: source, nodeAddress: gateway } = config;
-  await parts.start("host routes", async () => {
-    const clock = systemClock();
+  const clock = systemClock();
+  const routes = await parts.start("host routes", async () => {
     const userAgent = "r2k-routes";
     return startNodeRoutes({
       client: await clientAs(config, "controller-manager", clock, { userAgent }),
@@ -148,6 +150,22 @@ async function startHostRoutes(config: ClusterConfig, parts: Parts): Promise<voi
       keep: hostRepair(config),
       clock,
     });
+  });
+  await parts.start("load balancer", () => startHostBalance(config, routes, clock));
+}
+
+/** The host reaches the cluster's own addresses of load balancers by the nodes that carry them. */
+async function startHostBalance(config: ClusterConfig, routes: NodeRoutes, clock: Clock) {
+  const { startBalance } = await import("@raft2kube/proxy/balance/main.ts");
+  return startBalance({
+    client: await clientAs(config, "proxy", clock, { userAgent: "r2k-balance" }),
+    apply(carriers) {
+      // No others: a Service must not take the host's traffic to addresses elsewhere.
+      const own = [...carriers].filter(([address]) => isOwnBalanced(config, address));
+      routes.setFurther(new Map(own.map(([to, { address }]) => [`${to}/32`, address])));
+    },
+    log: logger("balance"),
+    clock,
   });
 }
 

@@ -31,17 +31,24 @@ export interface NodeRoutesOptions {
   readonly clock: Clock;
 }
 
+/** Routes to nodes that are kept. */
+export interface NodeRoutes extends Closable {
+  /** Sets further destinations, each with the address of its node; a node must be a known one. */
+  setFurther(routes: ReadonlyMap<string, string>): void;
+}
+
 /**
  * Keeps the routes of this network namespace to the pods of all nodes, and its rules, until it is
  * closed.
  */
-export function startNodeRoutes(options: NodeRoutesOptions): Closable {
+export function startNodeRoutes(options: NodeRoutesOptions): NodeRoutes {
   const log = logger("routes");
   const { client, clock } = options;
   const informers = new InformerSet(client, clock);
   const nodes = informers.of<Node>(NODES);
   let gateway = options.scope.gateway;
   let problems = "";
+  let further: ReadonlyMap<string, string> = new Map();
   let repairs: Closable | undefined;
   let closed = false;
   const update = () => {
@@ -52,7 +59,10 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
     const found = plan.problems.join("; ");
     if (found !== problems && found !== "") log.warn("nodes are left out", { problems: found });
     problems = found;
-    applyRoutes(options.device, options.source, plan);
+    const known = new Set(plan.routes.values());
+    const routes = new Map([...further].filter(([, node]) => known.has(node)));
+    for (const [to, node] of plan.routes) routes.set(to, node);
+    applyRoutes(options.device, options.source, { routes });
     if (gateway !== plan.gateway) log.info("another node serves the host", { ...plan });
     gateway = plan.gateway;
   };
@@ -81,6 +91,11 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
   });
   informers.start();
   return {
+    setFurther(routes) {
+      if (isDeepStrictEqual(routes, further)) return;
+      further = routes;
+      if (nodes.hasSynced) updates.request();
+    },
     async close() {
       closed = true;
       await repairs?.close();

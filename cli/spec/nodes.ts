@@ -152,6 +152,20 @@ export function nodeRange({ hostAddress }: Pick<ClusterConfig, "hostAddress">): 
   return hostAddress.replace(/\d+$/, "0/24");
 }
 
+/** The addresses for Services of the type LoadBalancer that this host routes to the cluster. */
+export function loadBalancerPool({ slot }: Pick<ClusterConfig, "slot">): string {
+  return `${balancedPrefix(slot)}1-${balancedPrefix(slot)}254`;
+}
+
+/** Whether an address is one of `loadBalancerPool`. */
+export function isOwnBalanced({ slot }: Pick<ClusterConfig, "slot">, address: string): boolean {
+  const last = address.startsWith(balancedPrefix(slot))
+    ? Number(address.slice(balancedPrefix(slot).length)) : 0;
+  return last >= 1 && last <= 254;
+}
+
+const balancedPrefix = (slot: number) => `10.201.${slot}.`;
+
 function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);

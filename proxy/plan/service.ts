@@ -90,7 +90,7 @@ function planServicePort(
 }
 
 /** The addresses of its load balancer whose packets arrive unchanged (`ipMode: VIP`). */
-function loadBalancerAddresses({ spec, status }: Service): string[] {
+export function loadBalancerAddresses({ spec, status }: Service): string[] {
   const ingress = spec.type === "LoadBalancer" ? (status?.loadBalancer?.ingress ?? []) : [];
   return ingress
     .filter(({ ipMode }) => ipMode === undefined || ipMode === "VIP")

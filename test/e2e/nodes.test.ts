@@ -7,10 +7,11 @@ import { walksOf } from "../../labs/walk.ts";
 import { ASK_MS, type ClusterProcess, killAll, TestCluster } from "./cluster.ts";
 import { CopiedCredentials } from "./copied-credentials.ts";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
+import { answersAt, balancedAddress, loadBalancing } from "./load-balancer.ts";
 import { NodeClocks, ownMarks } from "./moved-clock.ts";
 import { IdentityWatch, leftovers } from "./node-holdings.ts";
 import { OwnHost } from "./own-host.ts";
-import { hostReaches, PING_BYTES, STREAM_BYTES } from "./packet-sizes.ts";
+import { everyStreamArrives, hostReaches, PING_BYTES, STREAM_BYTES } from "./packet-sizes.ts";
 import { SlowProcess } from "./slow-node.ts";
 import { WalkShell } from "./walk-shell.ts";
 
@@ -193,16 +194,6 @@ async function watchReady(node: string): Promise<{ stop(last: string): Promise<s
   };
 }
 
-/** Asserts that each server's stream arrives whole at every server's node. */
-async function everyStreamArrives(): Promise<void> {
-  const agents = await podsOf("agent");
-  const script = agents.map(({ ip }) => `wget -qO- http://${ip}:8080/stream | wc -c`).join("; ");
-  for (const { name } of agents) {
-    const said = await cluster.ask("exec", name, "--", "sh", "-c", script);
-    expect(said.split("\n"), name).toEqual(agents.map(() => String(STREAM_BYTES)));
-  }
-}
-
 /** Waits until every node has what its pods need, and nothing of other pods. */
 async function nothingLeaked(): Promise<void> {
   const found = () => leftovers(cluster, [first, "node-2", "node-3"]);
@@ -304,6 +295,9 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
     }
   });
 
+  it("addresses of load balancers are had, and not by others", () =>
+    loadBalancing(cluster, "agent"));
+
   it("the README's commands show it", async () => {
     const agents = await podsOf("agent");
     const [from, to] = ["node-2", first].map((name) => agents.find(({ node }) => node === name)!);
@@ -367,6 +361,7 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
     const ip = await addressOf("moving");
     const answer = () => cluster.curl(`http://${ip}/`);
     await waitFor("an answer by the node that is left", answer, patience);
+    await answersAt(cluster, await balancedAddress(cluster, "balanced"), "agent");
     expect(await podsOf("single")).toEqual([{ ...single, leaving: true }]);
     ranOneAfterTheOther(single?.uid);
   });
@@ -450,7 +445,7 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
     if (seen === "True") expect(now).toEqual(single);
     ranOneAfterTheOther(...new Set([single?.uid, now?.uid]));
     expect(await tc("qdisc", "show", "dev", port)).toBe(queue);
-    await everyStreamArrives();
+    await everyStreamArrives(cluster, await podsOf("agent"));
     await nothingLeaked();
   });
 

@@ -8,13 +8,30 @@ export const STREAM_BYTES = 1_000_000;
 /** Port of a stream into a pod. */
 const PORT = 9_000;
 
+interface Server {
+  readonly name: string;
+  readonly ip: string;
+}
+
+/** Asserts that the stream that each pod serves on port 8080 arrives whole at every one of them. */
+export async function everyStreamArrives(
+  cluster: TestCluster,
+  servers: readonly Server[],
+): Promise<void> {
+  const script = servers.map(({ ip }) => `wget -qO- http://${ip}:8080/stream | wc -c`).join("; ");
+  for (const { name } of servers) {
+    const said = await cluster.ask("exec", name, "--", "sh", "-c", script);
+    expect(said.split("\n"), name).toEqual(servers.map(() => String(STREAM_BYTES)));
+  }
+}
+
 /**
  * Asserts that packets of all sizes and streams pass between the host and pods, in both directions,
  * and from a Service. Each pod serves `stream` on port 8080.
  */
 export async function hostReaches(
   cluster: TestCluster,
-  pods: readonly { readonly name: string; readonly ip: string }[],
+  pods: readonly Server[],
   service: string,
 ): Promise<void> {
   const { host } = cluster;

@@ -1,0 +1,120 @@
+import { addressesOf, DEFAULT_POOL, type Pool, poolOf } from "./pools.ts";
+
+/** A Service of the type LoadBalancer, as far as its address is concerned. */
+export interface Wanted {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly namespace: string;
+  /** When it was created, as RFC 3339: of two that want the same the older has it. */
+  readonly since: string;
+  /** The address of the Service at present. */
+  readonly current: string | undefined;
+  /** The pool and the address by the Service's wish. */
+  readonly pool: string | undefined;
+  readonly address: string | undefined;
+  /** The key under which Services of its namespace share an address. */
+  readonly sharing: string | undefined;
+  /** Its ports, `TCP/80`. */
+  readonly ports: readonly string[];
+  /** With externalTrafficPolicy Local its selector, else empty: one node serves an address. */
+  readonly local: string;
+}
+
+/** The address of a Service, or the reason why it has none. */
+export type Outcome = { readonly address: string } | { readonly refused: string };
+
+/**
+ * Decides the address of each Service. A Service keeps one that it may have, before any other is
+ * asked for; then the older Services choose first: the address they ask for, one that they may
+ * share, or the first free one of their pool. Services share an address within a namespace alone,
+ * under one key, with different ports and either no local traffic policy or one selector.
+ */
+export function allocate(
+  services: readonly Wanted[],
+  pools: readonly Pool[],
+): Map<string, Outcome> {
+  const holders = new Map<string, Wanted[]>();
+  const shared = new Map<string, Set<string>>();
+  const outcomes = new Map<string, Outcome>();
+  const hold = (service: Wanted, address: string) => {
+    holders.set(address, [...(holders.get(address) ?? []), service]);
+    outcomes.set(service.key, { address });
+    const group = groupOf(service);
+    if (group !== undefined) shared.set(group, (shared.get(group) ?? new Set()).add(address));
+  };
+  const age = ({ since, key }: Wanted) => `${since} ${key}`;
+  const byAge = services.toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
+  for (const service of byAge) {
+    const { current } = service;
+    if (current === undefined || problemOf(service, current, pools, holders)) continue;
+    hold(service, current);
+  }
+  const free = new Map(pools.map((pool) => [pool.name, freeAddresses(pool, holders)]));
+  for (const service of byAge) {
+    if (outcomes.has(service.key)) continue;
+    const chosen = choose(service, { pools, holders, shared, free });
+    if ("address" in chosen) hold(service, chosen.address);
+    else outcomes.set(service.key, chosen);
+  }
+  return outcomes;
+}
+
+interface Choice {
+  readonly pools: readonly Pool[];
+  readonly holders: ReadonlyMap<string, readonly Wanted[]>;
+  /** The addresses of each group of Services that may share. */
+  readonly shared: ReadonlyMap<string, ReadonlySet<string>>;
+  /** The free addresses of each pool, each taken once. */
+  readonly free: ReadonlyMap<string, Iterator<string>>;
+}
+
+function choose(service: Wanted, { pools, holders, shared, free }: Choice): Outcome {
+  if (service.address !== undefined) {
+    const problem = problemOf(service, service.address, pools, holders);
+    return problem === undefined ? { address: service.address } : { refused: problem };
+  }
+  const name = service.pool ?? DEFAULT_POOL;
+  const pool = pools.find((one) => one.name === name);
+  if (!pool || !admits(pool, service)) return { refused: `no pool ${name} for this namespace` };
+  for (const address of shared.get(groupOf(service) ?? "") ?? []) {
+    if (problemOf(service, address, pools, holders) === undefined) return { address };
+  }
+  const next = free.get(name)!.next();
+  return next.done ? { refused: `pool ${name} has no free address` } : { address: next.value };
+}
+
+function* freeAddresses(
+  pool: Pool, holders: ReadonlyMap<string, unknown>,
+): Generator<string, undefined> {
+  for (const address of addressesOf(pool)) if (!holders.has(address)) yield address;
+  return undefined;
+}
+
+/** Why a Service may not have an address; undefined: it may. */
+function problemOf(
+  service: Wanted,
+  address: string,
+  pools: readonly Pool[],
+  holders: ReadonlyMap<string, readonly Wanted[]>,
+): string | undefined {
+  if (service.address !== undefined && service.address !== address) return "it asks for another";
+  const pool = poolOf(pools, address);
+  if (!pool || !admits(pool, service)) return `${address} is in no pool for this namespace`;
+  const name = service.pool ?? (service.address === undefined ? DEFAULT_POOL : pool.name);
+  if (pool.name !== name) return `${address} is not in pool ${name}`;
+  return (holders.get(address) ?? []).some((other) => !mayShare(service, other))
+    ? `${address} is in use by another Service` : undefined;
+}
+
+const admits = ({ namespaces }: Pool, { namespace }: Wanted) =>
+  namespaces === undefined || namespaces.has(namespace);
+
+/** The group within which Services may share an address; undefined: this one shares none. */
+const groupOf = ({ namespace, sharing, local }: Wanted) =>
+  sharing === undefined ? undefined : JSON.stringify([namespace, sharing, local]);
+
+function mayShare(service: Wanted, other: Wanted): boolean {
+  const group = groupOf(service);
+  return group !== undefined && group === groupOf(other) &&
+    !service.ports.some((port) => other.ports.includes(port));
+}

@@ -1,0 +1,114 @@
+import type { ConfigMap, Service } from "@raft2kube/api/gen/core/v1.ts";
+import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { CONFIG_MAPS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import { given } from "@raft2kube/std/given.ts";
+import { ipOf } from "@raft2kube/std/ip.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { closeAll, startLoop } from "../loop.ts";
+import { allocate, type Outcome, type Wanted } from "./allocate.ts";
+import { DEFAULT_POOL, POOLS_MAP, readPools } from "./pools.ts";
+
+const ACCOUNT = "service-controller";
+/** The class of Services that name one; those that name none are served too. */
+const CLASS = "r2k.io/load-balancer";
+const POOL = "r2k.io/load-balancer-pool";
+const ADDRESS = "r2k.io/load-balancer-address";
+const SHARING = "r2k.io/load-balancer-sharing-key";
+/** The only key of the queue: addresses are decided for all Services together. */
+const ALL = "all";
+
+/**
+ * Gives Services of the type LoadBalancer addresses of the pools in the ConfigMap
+ * kube-system/load-balancer-pools. The Services' status is the only record of who has which, and
+ * no right of a namespace's users covers it. While the pools have a mistake nothing changes; an
+ * event of the ConfigMap names it.
+ */
+export function startLoadBalancers(context: ControllerContext): Running {
+  const services = context.informers.of<Service>(SERVICES);
+  const maps = context.informers.of<ConfigMap>(CONFIG_MAPS, {
+    fieldSelector: `metadata.name=${POOLS_MAP}`,
+  });
+  const writer = context.client(ACCOUNT).resource<Service>(SERVICES);
+  const recorder = context.recorder(ACCOUNT, "load-balancer-controller");
+  const { loadBalancerPool } = context.settings;
+  const refusals = new Map<string, string>();
+
+  const poolsNow = () => {
+    const map = maps.store.get(`kube-system/${POOLS_MAP}`);
+    const own = given({ [DEFAULT_POOL]: loadBalancerPool }) as Record<string, string>;
+    const { pools, problems } = readPools({ ...own, ...map?.data });
+    if (problems.length === 0) return pools;
+    const about = { apiVersion: "v1", kind: "ConfigMap", metadata: map?.metadata ?? {} };
+    recorder.record(about, "Warning", "InvalidPools", problems.join("; ").slice(0, 1_000));
+    return undefined;
+  };
+
+  const write = async (service: Service, outcome: Outcome) => {
+    const address = "address" in outcome ? outcome.address : undefined;
+    const ingress = address === undefined ? [] : [{ ip: address, ipMode: "VIP" }];
+    const status = { ...service.status, loadBalancer: { ingress } };
+    await ignoreLostRace(writer.updateStatus({ ...service, status }));
+    if (address === undefined) return;
+    const about = { apiVersion: "v1", kind: "Service", metadata: service.metadata };
+    recorder.record(about, "Normal", "EnsuredLoadBalancer", `Ensured load balancer: ${address}`);
+  };
+
+  const reconcile = async () => {
+    const pools = poolsNow();
+    if (!pools) return;
+    const served = services.store.list().filter(isServed);
+    const outcomes = allocate(served.map(wantedOf), pools);
+    for (const key of refusals.keys()) if (!outcomes.has(key)) refusals.delete(key);
+    for (const service of served) {
+      const key = keyOf(service);
+      const outcome = outcomes.get(key)!;
+      const refused = "refused" in outcome ? outcome.refused : "";
+      if (refused !== (refusals.get(key) ?? "")) {
+        refusals.set(key, refused);
+        const about = { apiVersion: "v1", kind: "Service", metadata: service.metadata };
+        if (refused) recorder.record(about, "Warning", "SyncLoadBalancerFailed", refused);
+      }
+      const address = "address" in outcome ? outcome.address : undefined;
+      if (address !== addressOf(service)) await write(service, outcome);
+    }
+  };
+
+  const reads = [services, maps];
+  const loop = startLoop(context, {
+    queue: "service", name: "service-lb-controller", reads, workers: 1, reconcile,
+  });
+  const look = () => loop.queue.add(ALL);
+  maps.handle({ added: look, updated: look, deleted: look });
+  services.handle({
+    added: (service) => { if (isServed(service)) look(); },
+    updated: (service, old) => { if (isServed(service) || isServed(old)) look(); },
+    deleted: (service) => { if (isServed(service)) look(); },
+  });
+  return closeAll(loop, recorder);
+}
+
+function isServed({ metadata, spec }: Service): boolean {
+  return spec.type === "LoadBalancer" && metadata.deletionTimestamp === undefined &&
+    (spec.loadBalancerClass === undefined || spec.loadBalancerClass === CLASS);
+}
+
+const addressOf = ({ status }: Service) => status?.loadBalancer?.ingress?.[0]?.ip;
+
+function wantedOf(service: Service): Wanted {
+  const { metadata, spec } = service;
+  const { annotations = {}, namespace = "" } = metadata;
+  const asked = annotations[ADDRESS] ?? (spec.loadBalancerIP || undefined);
+  return {
+    key: keyOf(service),
+    namespace,
+    since: metadata.creationTimestamp ?? "",
+    current: addressOf(service),
+    pool: annotations[POOL],
+    // One that is no address is in no pool, and refused as such.
+    address: asked !== undefined && ipOf(asked)?.family === 4 ? asked : asked?.slice(0, 64),
+    sharing: annotations[SHARING] || undefined,
+    ports: (spec.ports ?? []).map(({ protocol = "TCP", port }) => `${protocol}/${port}`),
+    local: spec.externalTrafficPolicy === "Local" ? JSON.stringify(spec.selector ?? {}) : "",
+  };
+}

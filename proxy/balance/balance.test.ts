@@ -1,0 +1,123 @@
+import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { expect, it, onTestFinished } from "vitest";
+import { HEALTH_POLL_MS, HEALTHZ_PORT } from "../limits.ts";
+import { HealthPoller } from "./health-poller.ts";
+import { type HealthTarget, planBalance } from "./plan.ts";
+
+const VIP = "10.201.0.1";
+
+function node(name: string, { ready = true, labels = {} } = {}): Node {
+  const conditions = [{ type: "Ready", status: ready ? "True" : "False" }];
+  const addresses = [{ type: "InternalIP", address: `10.200.0.${name}` }];
+  return { metadata: { name, labels }, spec: {}, status: { conditions, addresses } };
+}
+
+function service(ip: string, spec: Partial<Service["spec"]> = {}): Service {
+  const status = { loadBalancer: { ingress: [{ ip }] } };
+  const metadata = { namespace: "n", name: "s" };
+  return { metadata, spec: { type: "LoadBalancer", ...spec }, status };
+}
+
+const NODES = ["2", "3", "4"].map((name) => node(name));
+
+/** Plans one address; `down` are unhealthy, `unknown` were not asked yet. */
+function carrierOf(
+  { nodes = NODES, down = [], unknown = [], local = false }: {
+    nodes?: Node[]; down?: string[]; unknown?: string[]; local?: boolean;
+  } = {},
+): string | undefined {
+  const policy = { externalTrafficPolicy: "Local", healthCheckNodePort: 31_000 } as const;
+  const of = service(VIP, local ? policy : {});
+  const { carriers, targets } = planBalance([of], nodes, (target) => {
+    const name = target.address.split(".").at(-1)!;
+    expect(target.port).toBe(local ? 31_000 : HEALTHZ_PORT);
+    return unknown.includes(name) ? undefined : !down.includes(name);
+  });
+  for (const { address } of targets) expect(address).toMatch(/^10\.200\.0\.[234]$/);
+  return carriers.get(VIP)?.name;
+}
+
+const order = ["2", "3", "4"].reduce<string[]>(
+  (found) => [...found, carrierOf({ down: found })!], [],
+);
+
+it("an address is on one node, and on the next one when that fails", () => {
+  expect([...order].sort()).toEqual(["2", "3", "4"]);
+  expect(carrierOf({ nodes: NODES.toReversed() })).toBe(order[0]);
+  const rest = NODES.filter(({ metadata }) => metadata.name !== order[1]);
+  expect(carrierOf({ nodes: rest })).toBe(order[0]);
+  expect(carrierOf({ nodes: rest, down: [order[0]!] })).toBe(order[2]);
+});
+
+it("addresses are spread over the nodes", () => {
+  const services = Array.from({ length: 60 }, (_, i) => service(`10.201.0.${i + 1}`));
+  const { carriers } = planBalance(services, NODES, () => true);
+  const each = Map.groupBy([...carriers.values()], ({ name }) => name);
+  expect(carriers.size).toBe(60);
+  for (const { metadata } of NODES) expect(each.get(metadata.name!)!.length).toBeGreaterThan(8);
+});
+
+it("a node that is not ready or excluded carries none", () => {
+  const excluded = { "node.kubernetes.io/exclude-from-external-load-balancers": "" };
+  const others = NODES.filter(({ metadata }) => metadata.name !== order[0]);
+  expect(carrierOf({ nodes: [...others, node(order[0]!, { ready: false })] })).toBe(order[1]);
+  expect(carrierOf({ nodes: [...others, node(order[0]!, { labels: excluded })] })).toBe(order[1]);
+});
+
+it("an address stays while no node is healthy, but not with a local policy", () => {
+  expect(carrierOf({ down: ["2", "3", "4"] })).toBe(order[0]);
+  expect(carrierOf({ down: ["2", "3", "4"], local: true })).toBeUndefined();
+  expect(carrierOf({ down: [order[0]!], local: true })).toBe(order[1]);
+});
+
+it("the first node has an address before it was asked, with a local policy none has", () => {
+  expect(carrierOf({ unknown: ["2", "3", "4"] })).toBe(order[0]);
+  expect(carrierOf({ down: [order[0]!], unknown: [order[1]!] })).toBe(order[2]);
+  expect(carrierOf({ unknown: ["2", "3", "4"], local: true })).toBeUndefined();
+});
+
+it("addresses that a cloud's load balancer translates are not ours to carry", () => {
+  const proxied = service(VIP);
+  proxied.status!.loadBalancer!.ingress = [{ ip: VIP, ipMode: "Proxy" }];
+  expect(planBalance([proxied], NODES, () => true).carriers.size).toBe(0);
+});
+
+it("a target is unhealthy after two failures in a row, and healthy after one success", async () => {
+  const clock = new ManualClock();
+  const asked: HealthTarget[] = [];
+  let answer = true;
+  let changes = 0;
+  const poller = new HealthPoller({
+    clock,
+    changed: () => changes++,
+    check(target) {
+      asked.push(target);
+      return Promise.resolve(answer);
+    },
+  });
+  onTestFinished(() => poller.close());
+  const target = { address: "10.200.0.2", port: HEALTHZ_PORT };
+  /** Lets one round of checks begin and end. */
+  async function round(): Promise<void> {
+    clock.advance(HEALTH_POLL_MS);
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+  }
+  expect(poller.health(target)).toBeUndefined();
+  poller.watch([target]);
+  await round();
+  expect([poller.health(target), changes]).toEqual([true, 1]);
+  answer = false;
+  await round();
+  expect(poller.health(target)).toBe(true);
+  await round();
+  expect([poller.health(target), changes]).toEqual([false, 2]);
+  answer = true;
+  await round();
+  expect([poller.health(target), changes]).toEqual([true, 3]);
+  poller.watch([]);
+  const { length } = asked;
+  await round();
+  await round();
+  expect(asked).toHaveLength(length);
+});

@@ -1,0 +1,62 @@
+import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
+import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import type { Logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { BALANCE_REPAIR_MS } from "../limits.ts";
+import { type Check, HealthPoller } from "./health-poller.ts";
+import { type Carrier, planBalance } from "./plan.ts";
+
+export interface BalanceOptions {
+  /** Lists and watches Services and Nodes (`system:node-proxier`); closed here. */
+  readonly client: KubeClient;
+  /**
+   * Makes the addresses of load balancers reachable on the nodes that carry them; called after
+   * each change, and every few seconds.
+   */
+  apply(carriers: ReadonlyMap<string, Carrier>): void | Promise<void>;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** How a node is asked for its health; over HTTP by default. */
+  readonly check?: Check;
+}
+
+/** Keeps each address of a load balancer on a healthy node, as `planBalance` decides. */
+export function startBalance(options: BalanceOptions): { close(): Promise<void> } {
+  const { client, clock, log, apply, check } = options;
+  const informers = new InformerSet(client, clock);
+  const services = informers.of<Service>(SERVICES);
+  const nodes = informers.of<Node>(NODES);
+  const syncs = new Runner({
+    clock,
+    max_ms: BALANCE_REPAIR_MS,
+    async run() {
+      const health = poller.health.bind(poller);
+      const { carriers, targets } = planBalance(services.store.list(), nodes.store.list(), health);
+      poller.watch(targets);
+      await apply(carriers);
+    },
+    report: failureLog(log, "addresses of load balancers are not set"),
+  });
+  const changed = () => syncs.request();
+  const poller = new HealthPoller({ clock, changed, ...(check ? { check } : {}) });
+  const soon = () => {
+    if (services.hasSynced && nodes.hasSynced) syncs.request();
+  };
+  for (const informer of [services, nodes]) {
+    informer.handle({ added: soon, updated: soon, deleted: soon });
+  }
+  void Promise.all([services.synced, nodes.synced]).then(soon);
+  informers.start();
+  return {
+    async close() {
+      await informers.close();
+      await poller.close();
+      await syncs.close();
+      client.close();
+    },
+  };
+}

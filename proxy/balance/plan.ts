@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
+import { HEALTHZ_PORT } from "../limits.ts";
+import { loadBalancerAddresses } from "../plan/service.ts";
+
+/** Upstream's label of nodes that carry no address. */
+const EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers";
+
+/** A node that an address of a load balancer can be on. */
+export interface Carrier {
+  readonly name: string;
+  /** The node's InternalIP. */
+  readonly address: string;
+}
+
+/** Where the health of a node for an address is asked. */
+export interface HealthTarget {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The answer of the last check of a target; undefined: there was none yet. */
+export type HealthOf = (target: HealthTarget) => boolean | undefined;
+
+export interface BalancePlan {
+  /** The node of each address. */
+  readonly carriers: ReadonlyMap<string, Carrier>;
+  /** The checks that the plan depends on. */
+  readonly targets: readonly HealthTarget[];
+}
+
+/**
+ * Decides which node carries each address of Services of the type LoadBalancer: the first that is
+ * healthy, in an order of the nodes that the address and their names determine, so that every
+ * observer decides alike and an address moves only when its node fails. The proxy's own health
+ * counts; with externalTrafficPolicy Local, that of the Service's endpoints on the node. Without a
+ * healthy node an address stays on its first one, unless its policy is Local. Pure.
+ */
+export function planBalance(
+  services: readonly Service[],
+  nodes: readonly Node[],
+  healthOf: HealthOf,
+): BalancePlan {
+  const ready = nodes.flatMap((node) => carrierOf(node) ?? []);
+  const carriers = new Map<string, Carrier>();
+  const targets: HealthTarget[] = [];
+  for (const [address, port] of portsOf(services)) {
+    const isLocal = port !== HEALTHZ_PORT;
+    const order = ordered(address, ready);
+    // An observer asks the nodes before the one that it chooses, and all where endpoints may be.
+    const chosen = order.find((carrier, at) => {
+      targets.push({ address: carrier.address, port });
+      const health = healthOf({ address: carrier.address, port });
+      if (health === undefined) return !isLocal && at === 0;
+      return health;
+    });
+    const stays = isLocal ? undefined : order[0];
+    const carrier = chosen ?? stays;
+    if (carrier) carriers.set(address, carrier);
+  }
+  return { carriers, targets };
+}
+
+/** The port of the health check of each address. */
+function portsOf(services: readonly Service[]): Map<string, number> {
+  const ports = new Map<string, number>();
+  for (const service of services) {
+    const { externalTrafficPolicy, healthCheckNodePort } = service.spec;
+    const isLocal = externalTrafficPolicy === "Local" && healthCheckNodePort;
+    const port = isLocal ? healthCheckNodePort : HEALTHZ_PORT;
+    for (const address of loadBalancerAddresses(service)) ports.set(address, port);
+  }
+  return ports;
+}
+
+function carrierOf({ metadata, status }: Node): Carrier | undefined {
+  const { name = "", labels = {} } = metadata;
+  const { conditions = [], addresses = [] } = status ?? {};
+  const isReady = conditions.some(({ type, status: is }) => type === "Ready" && is === "True");
+  const address = addresses.find(({ type }) => type === "InternalIP")?.address;
+  if (!isReady || address === undefined || EXCLUDED in labels) return undefined;
+  return { name, address };
+}
+
+/** The nodes by the digest of their name and the address (rendezvous hashing). */
+function ordered(address: string, nodes: readonly Carrier[]): Carrier[] {
+  const digest = (text: string) => createHash("sha256").update(text).digest("hex");
+  const ranked = nodes.map((node) => [digest(`${address} ${node.name}`), node] as const);
+  return ranked.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, node]) => node);
+}
