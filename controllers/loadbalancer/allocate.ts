@@ -12,9 +12,9 @@ export interface Wanted {
   /** The pool and the address by the Service's wish. */
   readonly pool: string | undefined;
   readonly address: string | undefined;
-  /** The key under which Services of its namespace share an address. */
+  /** Services of one namespace with the same key share an address. */
   readonly sharing: string | undefined;
-  /** Its ports, `TCP/80`. */
+  /** Each port is written as `TCP/80`. */
   readonly ports: readonly string[];
   /** With externalTrafficPolicy Local its selector, else empty: one node serves an address. */
   readonly local: string;

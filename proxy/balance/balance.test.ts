@@ -98,7 +98,7 @@ it("a target is unhealthy after two failures in a row, and healthy after one suc
   });
   onTestFinished(() => poller.close());
   const target = { address: "10.200.0.2", port: HEALTHZ_PORT };
-  /** Lets one round of checks begin and end. */
+  /** Lets one round of checks start and end. */
   async function round(): Promise<void> {
     clock.advance(HEALTH_POLL_MS);
     for (let turn = 0; turn < 20; turn++) await Promise.resolve();
