@@ -14,9 +14,9 @@ export interface Wanted {
   readonly address: string | undefined;
   /** Services of one namespace with the same key share an address. */
   readonly sharing: string | undefined;
-  /** Each port is written as `TCP/80`. */
+  /** The ports of the Service, each with its protocol, such as `TCP/80`. */
   readonly ports: readonly string[];
-  /** With externalTrafficPolicy Local its selector, else empty: one node serves an address. */
+  /** The selector with externalTrafficPolicy Local, else empty: one node serves an address. */
   readonly local: string;
 }
 
