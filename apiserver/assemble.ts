@@ -65,7 +65,7 @@ async function followCaches(
  */
 export async function assemble(
   options: ApiserverOptions,
-  closing: AbortSignal,
+  { leaving, closing }: { readonly leaving: AbortSignal; readonly closing: AbortSignal },
   steps_max?: number,
 ): Promise<{ server: Assembled; stops: Stop[] }> {
   const { etcd, clock = systemClock(), random = systemRandom, serviceAccountKey } = options;
@@ -101,7 +101,8 @@ export async function assemble(
     stops.unshift(...[scraper, webhooks.connections, aggregation].map((one) => () => one.close()));
     const server: Assembled = {
       steps_max,
-      ...{ options, clock, random, etcd, resources, customResources, policy, roles, closing },
+      ...{ options, clock, random, etcd, resources, customResources, policy, roles },
+      ...{ leaving, closing },
       authenticator: authenticatorOf(options, {
         verifier, removedNodes, metrics, bootstrap: { audiences, resources, clock },
       }),

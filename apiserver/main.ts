@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { EVALUATION_STEPS_MAX } from "@raft2kube/cel/limits.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { assemble, type Assembled, type Stop } from "./assemble.ts";
 import { BOOTSTRAP_STEPS, bootstrap } from "./bootstrap/bootstrap.ts";
 import { sendBookmarks } from "./cache/bookmarks.ts";
@@ -14,6 +15,8 @@ import { ApiHttpServer } from "./http/server.ts";
 import { LargeRequests } from "./offload/offload.ts";
 import { OpenApi } from "./handlers/openapi.ts";
 import type { ApiserverOptions } from "./options.ts";
+import { LEAVE_TIMEOUT_MS } from "./limits.ts";
+import type { Controller } from "./periodic.ts";
 import { Compactor } from "./storage/compactor.ts";
 
 const log = logger("apiserver");
@@ -22,8 +25,12 @@ export interface Apiserver {
   /** Where it listens, ports resolved; the first of the addresses asked for. */
   readonly address: { host: string; port: number };
   readonly addresses: readonly { host: string; port: number }[];
-  /** Ends watches, lets requests in flight finish, and frees everything; the store stays open. */
-  close(): Promise<void>;
+  /**
+   * Is not ready any more, serves for `shutdown.delay_ms` as before, unless hurried, so that clients
+   * are led to other servers; then takes no more requests, ends watches, lets requests in flight
+   * finish, and frees everything; the store stays open.
+   */
+  close(hurried?: boolean): Promise<void>;
 }
 
 /**
@@ -31,9 +38,11 @@ export interface Apiserver {
  * this resolves when it is ready: bootstrap objects are there.
  */
 export async function startApiserver(options: ApiserverOptions): Promise<Apiserver> {
-  const closing = new AbortController();
+  const [leaving, closing] = [new AbortController(), new AbortController()];
   setMaxListeners(0, closing.signal);
-  const { server, stops } = await assemble(options, closing.signal, EVALUATION_STEPS_MAX);
+  const signals = { leaving: leaving.signal, closing: closing.signal };
+  const { server, stops } = await assemble(options, signals, EVALUATION_STEPS_MAX);
+  const controllers: Controller[] = [];
   try {
     stops.unshift(...background(server));
     server.aggregation.start(server);
@@ -57,11 +66,20 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
     const { addresses } = endpoint;
     log.info("listening", { addresses });
     await run({
-      kept: (controller) => void stops.unshift(() => controller.close()),
+      kept(controller) {
+        controllers.push(controller);
+        stops.unshift(() => controller.close());
+      },
       reached: (step) => routed.health.reached(step),
     });
     log.info("ready");
-    return { address: addresses[0]!, addresses, close: () => closeAll(closing, stops) };
+    const close = async (hurried = false) => {
+      leaving.abort();
+      await leave(server, controllers, hurried ? 0 : options.shutdown?.delay_ms ?? 0);
+      endpoint.drain(options.shutdown?.sendRetryAfter);
+      await closeAll(closing, stops);
+    };
+    return { address: addresses[0]!, addresses, close };
   } catch (thrown) {
     await closeAll(closing, stops);
     throw thrown;
@@ -73,6 +91,19 @@ function background({ resources, etcd, clock }: Assembled): Stop[] {
   const bookmarks = sendBookmarks(() => resources.startedCaches(), clock);
   const compactor = new Compactor(etcd, clock, (revision) => resources.compactedTo(revision));
   return [() => bookmarks.close(), () => compactor.close()];
+}
+
+/** Leads clients to other servers, and serves those that still come here for a while. */
+async function leave(
+  { clock }: Assembled,
+  controllers: readonly Controller[],
+  delay_ms: number,
+): Promise<void> {
+  const late = new AbortController();
+  const left = Promise.all(controllers.map((controller) => controller.leave?.()));
+  await Promise.race([left, delay(clock, LEAVE_TIMEOUT_MS, late.signal)]);
+  late.abort();
+  if (delay_ms > 0) await delay(clock, delay_ms);
 }
 
 async function closeAll(closing: AbortController, stops: readonly Stop[]): Promise<void> {

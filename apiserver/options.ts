@@ -71,6 +71,13 @@ export interface ApiserverOptions {
   inFlightMax?: InFlightMax;
   /** Much was answered, and then little for a second: a moment to give memory back. */
   onIdle?: () => void;
+  /**
+   * How `close` ends: how long it goes on serving after `/readyz` has begun to fail, and whether
+   * requests that come after that are refused with a 429 and Retry-After. Default 0, no.
+   */
+  shutdown?: { readonly delay_ms: number; readonly sendRetryAfter?: boolean };
+  /** The machine's name in this server's Lease. Default the host's name. */
+  machineName?: string;
   /** The flags it was started with, for `/flagz`. Default those that say the same as these. */
   flags?: Readonly<Record<string, string>>;
   clock?: Clock;

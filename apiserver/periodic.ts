@@ -10,6 +10,8 @@ const log = logger("apiserver");
 export interface Controller {
   /** Makes it; throws when that fails. */
   start(): Promise<void>;
+  /** The server is about to close, and serves for a while yet: others are not to be led here. */
+  leave?(): Promise<void>;
   close(): Promise<void>;
 }
 

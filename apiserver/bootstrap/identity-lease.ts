@@ -29,14 +29,17 @@ type OwnLease = Lease & KubeObject;
 export class IdentityLease implements Controller {
   readonly #server: BootstrapServer;
   readonly #leases: Resource;
-  readonly #host = hostname();
-  readonly #name = identityName(hostname());
-  readonly #holder = `${identityName(hostname())}_${randomUUID()}`;
+  readonly #host: string;
+  readonly #name: string;
+  readonly #holder: string;
   readonly #renewing: Runner;
   readonly #collecting: Runner;
 
   constructor(server: BootstrapServer) {
     this.#server = server;
+    this.#host = server.options.machineName ?? hostname();
+    this.#name = identityName(this.#host);
+    this.#holder = `${this.#name}_${randomUUID()}`;
     this.#leases = server.resources.of("coordination.k8s.io/v1", "leases");
     this.#renewing = periodic(
       server.clock, "the identity lease was not renewed", IDENTITY_RENEW_MS, () => this.#renew(),

@@ -65,7 +65,7 @@ export class KubernetesService implements Controller {
   }
 
   /** Leads clients to the other servers; the last one leaves its address behind. */
-  async close(): Promise<void> {
+  async leave(): Promise<void> {
     await this.#mending.close();
     try {
       await this.#peers.leave();
@@ -75,6 +75,11 @@ export class KubernetesService implements Controller {
       // The store may be gone before us; the lease ends by itself.
       log.warn("leaving without saying so", { reason: messageOf(thrown) });
     }
+  }
+
+  /** `leave` has done it, unless the server did not come to it. */
+  async close(): Promise<void> {
+    await this.#mending.close();
   }
 }
 

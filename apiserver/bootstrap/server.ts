@@ -13,6 +13,7 @@ export interface BootstrapServer extends ServiceWriter, DefinitionsServer {
     | "advertisePort"
     | "clientCa"
     | "listen"
+    | "machineName"
     | "nodePortRange"
     | "policyStatuses"
     | "requestHeader"

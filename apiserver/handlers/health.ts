@@ -84,7 +84,7 @@ export class Health {
       {
         name: "shutdown",
         run: () => {
-          if (this.#server.closing.aborted) throw notReady("process is shutting down");
+          if (this.#server.leaving.aborted) throw notReady("process is shutting down");
         },
       },
     ];

@@ -29,6 +29,8 @@ export interface ApiServer extends Writer {
   readonly metrics: Pick<Metrics, "health" | "registry" | "server">;
   /** Calls the webhooks of admission and conversion. */
   readonly webhooks: WebhookClient;
+  /** Signal that is aborted when the server is asked to close: it is not ready from then on. */
+  readonly leaving: AbortSignal;
   /** Signal that is aborted when the server starts to close. */
   readonly closing: AbortSignal;
 }

@@ -50,6 +50,40 @@ it("takes requests of a client that has large answers still to read", async () =
   }
 });
 
+describe("a server that drains", () => {
+  const REQUEST = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+  it.each([
+    ["answers, and ends with it,", false, /^HTTP\/1\.1 200 OK\r\n(.*\r\n)*connection: close/im],
+    ["refuses with Retry-After", true, /^HTTP\/1\.1 429 .*\r\n(.*\r\n)*retry-after: 5/im],
+  ])("%s what comes on a connection with a request under way", async (_what, refuses, wanted) => {
+    const { server, ca } = await serveBodies();
+    const socket = connectTls({ ...server.addresses[0]!, ca, ALPNProtocols: ["http/1.1"] });
+    socket.write(REQUEST);
+    await once(socket, "readable");
+    server.drain(refuses);
+    socket.write(REQUEST);
+    const answers = (await buffer(socket)).toString("latin1");
+    const second = answers.slice(answers.indexOf("\r\n\r\n") + 4 + BODY.length);
+    expect(second.slice(0, 1_000)).toMatch(wanted);
+    await server.close();
+  });
+
+  it("lets an HTTP/2 client finish, and take its next request elsewhere", async () => {
+    const { server, ca, url } = await serveBodies();
+    const session = connect(url, { ca });
+    const stream = session.request({ ":path": "/" });
+    await once(stream, "response");
+    const left = once(session, "goaway");
+    server.drain();
+    await left;
+    const closed = once(session, "close");
+    expect((await buffer(stream)).length).toBe(BODY.length);
+    await closed;
+    await server.close();
+  });
+});
+
 describe("idle connections", () => {
   const patience = { clock: systemClock(), timeout_ms: 60_000 };
   const connections = {

@@ -2,10 +2,12 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } f
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Counter } from "@raft2kube/observe/families.ts";
 import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
 import {
+  CLOSING_RETRY_S,
   CONNECTION_CHECK_MS,
   DRAIN_TIMEOUT_MS,
   HANDSHAKE_TIMEOUT_MS,
@@ -78,8 +80,12 @@ export interface ServerInit {
 export class ApiHttpServer {
   readonly #servers: Http2SecureServer[] = [];
   readonly #sockets = new Set<Socket>();
+  /** HTTP/1 connections, each with the number of answers that are due or not wholly sent. */
+  readonly #http1 = new Map<Socket, number>();
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #init: ServerInit;
+  #draining: "serves" | "refuses" | undefined;
+  #closed: Promise<unknown> | undefined;
 
   private constructor(init: ServerInit) {
     this.#init = init;
@@ -125,11 +131,17 @@ export class ApiHttpServer {
       maxSessionMemory: HTTP2_CONNECTION_MB_MAX,
     } as Parameters<typeof createSecureServer>[0]);
     shareConnections(server, connections);
-    server.on("secureConnection", (socket: Socket) => {
+    server.on("secureConnection", (socket: TLSSocket) => {
       this.#sockets.add(socket);
+      if (socket.alpnProtocol !== "h2") this.#http1.set(socket, 0);
       socket.setNoDelay(true);
-      socket.on("close", () => this.#sockets.delete(socket));
+      socket.on("close", () => {
+        this.#sockets.delete(socket);
+        this.#http1.delete(socket);
+      });
     });
+    // Node's own takes a connection for idle whose answer is still being sent.
+    Object.assign(server, { closeIdleConnections: () => this.#endIdle() });
     // Node sets its own values over those given to the constructor. They bound the reading of a
     // request, not its answer: watches last long.
     const limits = server as Http2SecureServer & HttpLimits;
@@ -138,9 +150,12 @@ export class ApiHttpServer {
     limits.keepAliveTimeout = timeouts.idle_ms;
     server.on("session", (session) => this.#admit(session, timeouts));
     server.on("request", (request, response) => {
-      listener.handle(request, response as unknown as Outgoing);
+      const outgoing = response as unknown as Outgoing;
+      if (request.httpVersionMajor === 1) this.#count(request.socket, outgoing);
+      if (this.#mayServe(request, outgoing)) listener.handle(request, outgoing);
     });
     server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.#http1.delete(socket as Socket);
       const response = new ServerResponse(request);
       response.assignSocket(socket as Socket);
       response.on("finish", () => socket.end());
@@ -190,28 +205,53 @@ export class ApiHttpServer {
   }
 
   /**
-   * Stops listening, lets requests in flight finish for DRAIN_TIMEOUT_MS, then cuts what is left.
+   * Whether a request is to be served. Of a server that closes, HTTP/1 connections end with their
+   * next answer, which is a 429 if it `refuses` (upstream's --shutdown-send-retry-after).
    */
-  async close(): Promise<void> {
-    const closed = this.#servers.map(
-      (server) =>
-        new Promise<void>((resolve) => {
-          server.close(() => resolve());
-        }),
-    );
-    const cut = setTimeout(() => this.#cut(), DRAIN_TIMEOUT_MS);
-    // HTTP/2 connections take no new requests and end with their last; idle HTTP/1 ones end now.
+  #mayServe({ httpVersionMajor }: Incoming, response: Outgoing): boolean {
+    if (this.#draining === undefined || httpVersionMajor !== 1) return true;
+    response.setHeader("Connection", "close");
+    if (this.#draining === "serves") return true;
+    response.writeHead(429, {
+      "Retry-After": String(CLOSING_RETRY_S), "Content-Type": "text/plain; charset=utf-8",
+    });
+    response.end("The apiserver is shutting down, please try again later.\n");
+    return false;
+  }
+
+  /**
+   * Stops listening. HTTP/2 connections take no new requests (GOAWAY: clients repeat them on another
+   * connection) and end with their last; idle HTTP/1 ones end now.
+   */
+  drain(refuses = false): void {
+    this.#draining ??= refuses ? "refuses" : "serves";
+    this.#closed ??= Promise.all(this.#servers.map((server) =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      })));
     for (const session of this.#sessions) session.close();
-    this.#endIdle();
-    await Promise.all(closed);
+  }
+
+  /** Drains, lets requests in flight finish for DRAIN_TIMEOUT_MS, then cuts what is left. */
+  async close(): Promise<void> {
+    this.drain();
+    const cut = setTimeout(() => this.#cut(), DRAIN_TIMEOUT_MS);
+    await this.#closed;
     clearTimeout(cut);
   }
 
+  /** Counts an answer of an HTTP/1 connection until it is sent; ends one that drains with it. */
+  #count(socket: Socket, response: Outgoing): void {
+    this.#http1.set(socket, (this.#http1.get(socket) ?? 0) + 1);
+    response.once("close", () => {
+      const due = (this.#http1.get(socket) ?? 1) - 1;
+      if (!socket.destroyed) this.#http1.set(socket, due);
+      if (due === 0 && this.#draining) socket.destroySoon();
+    });
+  }
+
   #endIdle(): void {
-    for (const server of this.#servers) {
-      const idle = (server as { closeIdleConnections?: () => void }).closeIdleConnections;
-      idle?.call(server);
-    }
+    for (const [socket, due] of this.#http1) if (due === 0) socket.destroySoon();
   }
 
   #cut(): void {

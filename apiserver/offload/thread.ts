@@ -21,8 +21,9 @@ const { store, encryption, ...options } = workerData as ThreadInit;
 const etcd = connectEtcd({ ...store, timeout_ms: REQUEST_TIMEOUT_MS });
 const encrypted = encryption === undefined ? NO_ENCRYPTION : await readEncryption(encryption);
 // Without `steps_max`, as nothing else waits for this thread's loop.
-const { server } =
-  await assemble({ ...options, etcd, encryption: encrypted }, new AbortController().signal);
+const { signal: never } = new AbortController();
+const { server } = await assemble(
+  { ...options, etcd, encryption: encrypted }, { leaving: never, closing: never });
 reserveForServices(server);
 parentPort!.on("message", (request: LargeRequest) => {
   const aborting = new AbortController();

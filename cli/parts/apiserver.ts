@@ -19,6 +19,7 @@ import { delay } from "@raft2kube/std/wait.ts";
 import type { Command } from "commander";
 import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
 import { CommandError } from "../terminal.ts";
+import { duration_ms } from "./flag-duration.ts";
 import { flagValues } from "./flag-values.ts";
 import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
 import { runPart } from "./run-part.ts";
@@ -66,6 +67,8 @@ const FLAGS = {
   "--runtime-config <switches>": ["versions and resources served: apps/v1=false,...", ""],
   "--max-requests-inflight <n>": ["reads at a time, 0 for any number", "400"],
   "--max-mutating-requests-inflight <n>": ["writes at a time, 0 for any number", "200"],
+  "--shutdown-delay-duration <duration>": ["how long it serves on SIGTERM, not ready", "0s"],
+  "--shutdown-send-retry-after": "then refuse requests on old connections with a 429",
 } as const satisfies FlagTable;
 
 type Flags = FlagsOf<typeof FLAGS>;
@@ -150,6 +153,10 @@ function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
     inFlightMax: {
       reading: atATime("--max-requests-inflight", flags.maxRequestsInflight),
       writing: atATime("--max-mutating-requests-inflight", flags.maxMutatingRequestsInflight),
+    },
+    shutdown: {
+      delay_ms: duration_ms("shutdown-delay-duration", flags.shutdownDelayDuration),
+      sendRetryAfter: flags.shutdownSendRetryAfter ?? false,
     },
     serves: flagged(() => readRuntimeConfig(flags.runtimeConfig, KINDS)),
     kubeletClient: {

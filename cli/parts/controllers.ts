@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { parseDuration } from "@raft2kube/api/duration.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { type FlagsOf, type FlagTable, commandWith, required, trueUnlessFalse } from "../flags.ts";
+import { duration_ms } from "./flag-duration.ts";
 import { runPart } from "./run-part.ts";
 
 const FLAGS = {
@@ -95,12 +95,6 @@ async function serveOptions(flags: Flags): Promise<ControllersOptions["serve"]> 
     tls,
     clientCa: clientCaFile === undefined ? undefined : await read(clientCaFile),
   };
-}
-
-function duration_ms(flag: string, value: string): number {
-  const parsed_ns = parseDuration(value);
-  if (parsed_ns !== undefined) return Number(parsed_ns / 1_000_000n);
-  throw new CodedError("BadFlag", `--${flag}: "${value}" is not a duration`);
 }
 
 function autoscalersOf(flags: Flags): NonNullable<ControllersOptions["autoscalers"]> {

@@ -111,5 +111,8 @@ export function isNamespaceTerminating(thrown: unknown): boolean {
   return causes.some((cause) => cause.reason === "NamespaceTerminating");
 }
 
+/** The server has not begun with the request, and says so: it may go again. */
+export const REFUSED_STREAM = "EREFUSEDSTREAM";
+
 /** A kept connection that the server was closing: a request that only reads may go again. */
 export const STALE_CONNECTION = "ESTALECONNECTION";

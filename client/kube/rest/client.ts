@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { type KubeConnection, type TokenReader, tokenReader } from "../transport/credentials.ts";
-import { KubeError, STALE_CONNECTION, type Status, TransportError } from "../errors.ts";
+import { KubeError, REFUSED_STREAM, STALE_CONNECTION, type Status, TransportError } from "../errors.ts";
 import {
   ATTEMPTS_MAX,
   BURST_DEFAULT,
@@ -111,8 +111,8 @@ export class KubeClient implements KubeRequester {
   }
 
   /**
-   * Sends a request, and again on 429 with Retry-After, on refused connections (nothing was sent),
-   * and for GET on a stale one.
+   * Sends a request, and again on 429 with Retry-After, on refused connections (nothing was sent)
+   * and streams (nothing was done), and for GET on a stale one.
    */
   async #attempt<Body extends Readable | Buffer>(
     request: KubeRequest,
@@ -215,5 +215,6 @@ function retryAfter(response: Pick<HttpResponse, "status" | "headers">): number 
 function retryAfterFailure(thrown: unknown, method: string): number | undefined {
   if (!(thrown instanceof TransportError)) return undefined;
   if (thrown.code === "ECONNREFUSED") return REFUSED_RETRY_MS;
+  if (thrown.code === REFUSED_STREAM) return REFUSED_RETRY_MS;
   return thrown.code === STALE_CONNECTION && method === "GET" ? 0 : undefined;
 }

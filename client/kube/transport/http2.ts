@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import type { KubeConnection } from "./credentials.ts";
-import { STALE_CONNECTION, TransportError } from "../errors.ts";
+import { REFUSED_STREAM, STALE_CONNECTION, TransportError } from "../errors.ts";
 import { PING_INTERVAL_MS, PING_TIMEOUT_MS, STREAMS_PER_CONNECTION_MAX } from "../limits.ts";
 import { collect, type HttpRequest, type HttpResponse, type Transport } from "./transport.ts";
 
@@ -148,6 +148,8 @@ function exchange(
   signal?.addEventListener("abort", abort, { once: true });
   let state: "sent" | "answered" | "done" = "sent";
   const cut = () => brokenOff(connection, what);
+  const failed = (error: Error | undefined) =>
+    transportError(error, connection, what, { reused, rstCode: stream.rstCode });
   stream.once("response", (answer) => {
     const status = Number(answer[":status"] ?? 0);
     const response = { status, headers: answer as IncomingHttpHeaders };
@@ -165,14 +167,14 @@ function exchange(
   });
   stream.once("error", (error: Error) => {
     const broken = state === "answered" && !(error instanceof TransportError);
-    reject(broken ? cut() : transportError(error, connection, what, reused));
+    reject(broken ? cut() : failed(error));
   });
   stream.once("close", () => {
     connection.streams -= 1;
     timer.cancel();
     signal?.removeEventListener("abort", abort);
     if (state === "answered") reject(cut());
-    if (state === "sent") reject(transportError(undefined, connection, what, reused));
+    if (state === "sent") reject(failed(undefined));
   });
   if (body !== undefined) stream.end(body);
 }
@@ -229,10 +231,14 @@ function transportError(
   error: Error | undefined,
   connection: Connection,
   what: string,
-  reused: boolean,
+  { reused, rstCode }: { readonly reused: boolean; readonly rstCode: number | undefined },
 ): TransportError {
   if (error instanceof TransportError) return error;
   const cause = connection.failure ?? error;
+  // Also what came after a GOAWAY: the server has not begun it (RFC 9113, 8.7).
+  if (rstCode === http2.constants.NGHTTP2_REFUSED_STREAM) {
+    return new TransportError(REFUSED_STREAM, `${what}: the server took no more requests`);
+  }
   const message = cause ? messageOf(cause) : "the server closed the connection";
   const code = codeOf(cause) ?? "ECONNRESET";
   const refused = code === "ECONNREFUSED";
