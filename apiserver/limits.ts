@@ -192,9 +192,9 @@ export const TOKEN_LEEWAY_MS = 60_000;
 export const TOKEN_SECONDS_MIN = 600;
 export const TOKEN_SECONDS_MAX = 365 * 24 * 3600;
 
-/** How long a server that leaves waits for the others to be led elsewhere, through the store. */
+/** How long a server that is closing waits for its removal from the endpoints of `kubernetes`. */
 export const LEAVE_TIMEOUT_MS = 2_000;
-/** What a client that comes to a server which closes is told to wait (upstream's). */
+/** Retry-After of a server that closes (upstream's). */
 export const CLOSING_RETRY_S = 5;
 /** How long `close()` lets requests in flight finish. */
 export const DRAIN_TIMEOUT_MS = 5_000;

@@ -26,9 +26,9 @@ export interface Apiserver {
   readonly address: { host: string; port: number };
   readonly addresses: readonly { host: string; port: number }[];
   /**
-   * Is not ready any more, serves for `shutdown.delay_ms` as before, unless hurried, so that clients
+   * Fails `/readyz` and serves for `shutdown.delay_ms` as before, unless hurried, so that clients
    * are led to other servers; then takes no more requests, ends watches, lets requests in flight
-   * finish, and frees everything; the store stays open.
+   * finish, and frees everything. The store stays open.
    */
   close(hurried?: boolean): Promise<void>;
 }

@@ -72,7 +72,7 @@ export interface ApiserverOptions {
   /** Much was answered, and then little for a second: a moment to give memory back. */
   onIdle?: () => void;
   /**
-   * How `close` ends: how long it goes on serving after `/readyz` has begun to fail, and whether
+   * How `close` ends: how long it goes on serving after `/readyz` has started to fail, and whether
    * requests that come after that are refused with a 429 and Retry-After. Default 0, no.
    */
   shutdown?: { readonly delay_ms: number; readonly sendRetryAfter?: boolean };

@@ -220,8 +220,8 @@ export class ApiHttpServer {
   }
 
   /**
-   * Stops listening. HTTP/2 connections take no new requests (GOAWAY: clients repeat them on another
-   * connection) and end with their last; idle HTTP/1 ones end now.
+   * Stops listening. HTTP/2 connections take no new requests (GOAWAY: clients repeat them on
+   * another connection) and end with their last; idle HTTP/1 ones end now.
    */
   drain(refuses = false): void {
     this.#draining ??= refuses ? "refuses" : "serves";

@@ -111,7 +111,7 @@ export function isNamespaceTerminating(thrown: unknown): boolean {
   return causes.some((cause) => cause.reason === "NamespaceTerminating");
 }
 
-/** The server has not begun with the request, and says so: it may go again. */
+/** The server has not processed the request, and reports that: it may go again. */
 export const REFUSED_STREAM = "EREFUSEDSTREAM";
 
 /** A kept connection that the server was closing: a request that only reads may go again. */

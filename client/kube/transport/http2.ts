@@ -235,7 +235,7 @@ function transportError(
 ): TransportError {
   if (error instanceof TransportError) return error;
   const cause = connection.failure ?? error;
-  // Also what came after a GOAWAY: the server has not begun it (RFC 9113, 8.7).
+  // Also what came after a GOAWAY: the server has not processed it (RFC 9113, 8.7).
   if (rstCode === http2.constants.NGHTTP2_REFUSED_STREAM) {
     return new TransportError(REFUSED_STREAM, `${what}: the server took no more requests`);
   }
