@@ -9,6 +9,7 @@ import { Command } from "commander";
 import { clientAs } from "../pki/client-as.ts";
 import { CommandError, printable, printResult } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
+import { describeExplanation, explainObject } from "./explain-object.ts";
 
 interface Flags {
   readonly name: string;
@@ -19,9 +20,16 @@ interface Flags {
 
 const PROTOCOLS = ["TCP", "UDP", "SCTP"];
 
-/** `r2k explain policy FROM TO:PORT`: which NetworkPolicies admit a connection. */
+/** `r2k explain pod/NAME`: why it is so; `policy FROM TO:PORT`: what admits a connection. */
 export function command(): Command {
   const explain = new Command("explain").description("Explain what a cluster does.");
+  explain.command("object", { isDefault: true })
+    .description("Why a pod, a Service or a claim is as it is, and what to do about it.")
+    .argument("<object>", "pod/NAME, service/NAME or pvc/NAME")
+    .option("--name <cluster>", "the cluster's name", "default")
+    .option("-n, --namespace <name>", "the object's namespace", "default")
+    .option("-o, --output <format>", "json")
+    .action(explainOne);
   explain.command("policy")
     .description("Which NetworkPolicies admit a connection, or do not.")
     .argument("<from>", "a pod, NAMESPACE/POD or an IPv4 address")
@@ -32,6 +40,16 @@ export function command(): Command {
     .option("-o, --output <format>", "json")
     .action(explainPolicy);
   return explain;
+}
+
+async function explainOne(target: string, flags: Omit<Flags, "protocol">): Promise<void> {
+  const client = await clientAs(await clusterOf(flags.name), "admin", systemClock());
+  try {
+    const explanation = await explainObject(client, target, flags.namespace);
+    printResult(flags.output, explanation, (it) => printable(describeExplanation(it)));
+  } finally {
+    client.close();
+  }
 }
 
 async function explainPolicy(from: string, target: string, flags: Flags): Promise<void> {

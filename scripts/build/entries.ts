@@ -44,6 +44,7 @@ const PRODUCT = [
   "device",
   "proxy",
   "dns",
+  "explain",
   "cli",
 ];
 

@@ -1,0 +1,40 @@
+/**
+ * Why an object is as it is. `well`: it does what it is for; `waiting`: it goes on without anyone's
+ * help; `wrong`: someone has to act.
+ */
+export interface Explanation {
+  readonly state: "well" | "waiting" | "wrong";
+  /** One sentence. Texts of others in it are as they came: a terminal needs `printable`. */
+  readonly sentence: string;
+  /** Advice: a command or a change. */
+  readonly remedy?: string;
+  /** Resources that could not be read, so that the cause may be another. */
+  readonly unseen?: readonly string[];
+}
+
+export const well = (sentence: string): Explanation => ({ state: "well", sentence });
+
+export const waiting = (sentence: string, remedy?: string): Explanation =>
+  ({ state: "waiting", sentence, ...(remedy === undefined ? {} : { remedy }) });
+
+export const wrong = (sentence: string, remedy: string): Explanation =>
+  ({ state: "wrong", sentence, remedy });
+
+/** Texts of events and statuses may be long: a sentence quotes their start. */
+const QUOTED_CHARS_MAX = 300;
+
+/** A text of others as a part of a sentence: its first lines, without the end's full stop. */
+export function quoted(text: string): string {
+  const line = text.replace(/\s+/g, " ").trim().replace(/\.$/, "");
+  return line.length <= QUOTED_CHARS_MAX ? line : `${line.slice(0, QUOTED_CHARS_MAX)} ...`;
+}
+
+/** `a, b and c`. */
+export function listed(words: readonly string[]): string {
+  if (words.length < 2) return words.join("");
+  return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+/** `1 pod`, `2 pods`. */
+export const counted = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? "" : "s"}`;
