@@ -143,7 +143,7 @@ export function firstNodeName(name: string, host: string): string {
 }
 
 /** The addresses of this host's interfaces that are up. */
-function ownAddresses(): string[] {
+export function ownAddresses(): string[] {
   return Object.values(networkInterfaces()).flatMap((all) => all ?? []).map((one) => one.address);
 }
 
@@ -277,7 +277,8 @@ export async function findClusters(
     if (isErrno(thrown, "ENOENT")) return [];
     throw thrown;
   }
-  const found = names.sort().map(async (name) => {
+  // A restore makes a cluster's folder under a name with a dot.
+  const found = names.filter((name) => !name.startsWith(".")).sort().map(async (name) => {
     const config = await unlessUnusable(readCluster(name, roots));
     return config === undefined ? [] : [{ name, config }];
   });
@@ -305,8 +306,12 @@ export function proxyModeOf({ proxyMode = MODE_NAMES[0] }: ClusterConfig): ModeN
   return proxyMode;
 }
 
-export async function writeCluster(config: ClusterConfig): Promise<void> {
-  await replaceFile(configPath(config.dataDir), `${JSON.stringify(config, undefined, 2)}\n`);
+/** Writes a cluster's configuration, into its data folder or into one that becomes it. */
+export async function writeCluster(
+  config: ClusterConfig,
+  dataDir = config.dataDir,
+): Promise<void> {
+  await replaceFile(configPath(dataDir), `${JSON.stringify(config, undefined, 2)}\n`);
 }
 
 export function configPath(dataDir: string): string {

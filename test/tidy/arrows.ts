@@ -132,7 +132,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["apply/"],
     ["guest/", "locks/"],
     ["converge.ts", "process/"],
-    ["parts/"],
+    ["parts/", "backup/"],
     ["commands/"],
     ["command-table.ts", "etcd.ts", "main.ts", "port-proxy.ts"],
   ],

@@ -14,6 +14,7 @@ const UNRELATED: readonly string[] = [
   "api/limits.ts",
   "apimachinery/limits.ts",
   "base/observe/limits.ts",
+  "cli/backup/limits.ts",
   "csi/lib/limits.ts",
   "encryption/limits.ts",
   "pod-security/limits.ts",

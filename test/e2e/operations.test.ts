@@ -1,10 +1,13 @@
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { walksOf } from "../../labs/walk.ts";
 import { TestCluster } from "./cluster.ts";
+import { WalkShell } from "./walk-shell.ts";
 
-const TIMEOUT_MS = 180_000;
-const NAME = "lost";
+const TIMEOUT_MS = 240_000;
+const NAME = "default";
+const PAGE = join(import.meta.dirname, "../../docs/OPERATIONS.md");
 
 let cluster: TestCluster;
 beforeAll(async () => {
@@ -15,17 +18,22 @@ afterAll(() => cluster?.close(), TIMEOUT_MS);
 const start = (...flags: string[]) =>
   cluster.host.r2k(["start", "--name", NAME, "--no-demo", ...flags]);
 
+it("the runbooks' commands print what stands there", async () => {
+  const shell = new WalkShell(cluster);
+  for (const walk of walksOf(readFileSync(PAGE, "utf8"))) await shell.follow(walk);
+}, TIMEOUT_MS);
+
 it(
   "a store that lost its data is noticed, and a new one begins only when asked for",
   async () => {
-    await cluster.ask("create", "configmap", "kept");
+    expect((await cluster.kubectl(["get", "configmap", "kept"])).code).toBe(0);
     expect((await cluster.down([])).code).toBe(0);
     rmSync(join(cluster.host.dir, "data", NAME, "store"), { recursive: true });
     const refused = await start();
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toMatch(/lost\/store\/member has no data, but this cluster has run/);
+    expect(refused.stderr).toMatch(/default\/store\/member has no data, but this cluster has run/);
     expect(refused.stderr).toMatch(
-      /remedy: restore .* from a backup; .*r2k start --new-store --name lost/,
+      /remedy: restore .* from a backup; .*r2k start --new-store --name default/,
     );
     const accepted = await start("--new-store");
     expect(accepted.code, accepted.stderr).toBe(0);

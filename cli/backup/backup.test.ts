@@ -1,0 +1,160 @@
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { type TarInput, writeTar } from "@raft2kube/runtime/image/tar/write.ts";
+import { startStore } from "@raft2kube/store/main.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ClusterConfig, type ClusterRoots, planCluster, writeCluster } from "../spec/config.ts";
+import { storeDir, storeSocket } from "../spec/store.ts";
+import { createBackup } from "./create.ts";
+import { readHeader } from "./contents.ts";
+import { encryption } from "./encryption.ts";
+import { restoreBackup } from "./restore.ts";
+
+const passphrase = "several words of a test";
+/** The product's cost takes seconds of each test. */
+const scryptLogN = 10;
+const signal = new AbortController().signal;
+const text = (value: string) => new TextEncoder().encode(value);
+/** More than one part of the snapshot. */
+const VALUE = "v".repeat(1024 * 1024);
+const KEYS = 6;
+
+let dir: string;
+let file: string;
+let config: ClusterConfig;
+
+const rootsOf = (name: string): ClusterRoots => {
+  return { data: join(dir, name, "data"), run: join(dir, name, "run") };
+};
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "r2k-backup-"));
+  file = join(dir, "cluster.age");
+  const roots = rootsOf("first");
+  config = await planCluster("saved", roots, {}, []);
+  await writeCluster(config);
+  await mkdir(join(config.dataDir, "pki"));
+  await writeFile(join(config.dataDir, "pki/ca.key"), "the key", { mode: 0o600 });
+  await writeFile(join(config.dataDir, "pki/ca.crt"), "the certificate", { mode: 0o644 });
+  await writeFile(join(config.dataDir, "admin.conf"), "admin", { mode: 0o600 });
+  await mkdir(config.runDir, { recursive: true });
+  const store = await startStore({
+    dataDir: storeDir(config), listenClient: { path: storeSocket(config) },
+  });
+  try {
+    for (let i = 0; i < KEYS; i++) {
+      await store.client.put({ key: text(`/registry/${i}`), value: text(VALUE) });
+    }
+    await createBackup({ config, file, passphrase, now_ms: 0, signal, scryptLogN });
+  } finally {
+    await store.close();
+  }
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+const restore = (from: string, to: string, word = passphrase) =>
+  restoreBackup({ file: from, passphrase: word, roots: rootsOf(to), signal, addresses: [] });
+
+/** Nothing of a refused restore is left. */
+function expectNothing(to: string): void {
+  const { data } = rootsOf(to);
+  expect(existsSync(data) ? readdirSync(data) : []).toEqual([]);
+}
+
+it("a restored cluster has the files, their modes, and every key at its revision", async () => {
+  const { header, config: there, revision } = await restore(file, "second");
+  const created = "1970-01-01T00:00:00.000Z";
+  expect(header).toMatchObject({ formatVersion: 1, cluster: "saved", created });
+  expect(there).toEqual({ ...config, dataDir: there.dataDir, runDir: there.runDir });
+  expect(there.dataDir).toBe(join(rootsOf("second").data, "saved"));
+  expect(readFileSync(join(there.dataDir, "pki/ca.key"), "utf8")).toBe("the key");
+  expect(statSync(join(there.dataDir, "pki/ca.key")).mode & 0o777).toBe(0o600);
+  expect(statSync(join(there.dataDir, "pki/ca.crt")).mode & 0o777).toBe(0o644);
+  expect(readdirSync(there.dataDir).sort()).toEqual(["admin.conf", "cluster.json", "pki", "store"]);
+  const store = await startStore({ dataDir: storeDir(there) });
+  try {
+    const { kvs } = await store.client.range({ key: text("/registry/5") });
+    expect(Buffer.from(kvs[0]!.value).toString()).toBe(VALUE);
+    expect(Number(kvs[0]!.modRevision)).toBe(revision);
+  } finally {
+    await store.close();
+  }
+  await expect(restore(file, "second")).rejects.toMatchObject({ code: "CLUSTER_EXISTS" });
+});
+
+it("a backup replaces no file, and its absence is the store's", async () => {
+  const again = { config, file, passphrase, now_ms: 0, signal };
+  await expect(createBackup(again)).rejects.toMatchObject({ code: "STORE_DOWN" });
+  expect(readdirSync(dir)).not.toContain("cluster.age.partial");
+});
+
+describe("a file that is not as it was written is refused, and leaves nothing", () => {
+  const broken = (name: string, change: (bytes: Buffer) => Buffer) => {
+    const path = join(dir, name);
+    writeFileSync(path, change(readFileSync(file)));
+    return path;
+  };
+
+  it("another passphrase", async () => {
+    const restoring = restore(file, "r1", "another one");
+    await expect(restoring).rejects.toMatchObject({ code: "NOT_DECRYPTED" });
+    expectNothing("r1");
+  });
+
+  it("no backup at all", async () => {
+    const path = broken("text", () => Buffer.from("apiVersion: v1\nkind: ConfigMap\n"));
+    await expect(restore(path, "r2")).rejects.toMatchObject({ code: "NOT_DECRYPTED" });
+    await expect(restore(join(dir, "absent"), "r2")).rejects.toMatchObject({ code: "NO_FILE" });
+    expectNothing("r2");
+  });
+
+  it("cut short", async () => {
+    const path = broken("cut", (bytes) => bytes.subarray(0, bytes.length - 70_000));
+    await expect(restore(path, "r3")).rejects.toMatchObject({ code: "DAMAGED_BACKUP" });
+    expectNothing("r3");
+  });
+
+  it("one byte changed", async () => {
+    const path = broken("flipped", (bytes) => {
+      bytes[bytes.length - 100_000]! ^= 1;
+      return bytes;
+    });
+    await expect(restore(path, "r4")).rejects.toMatchObject({ code: "DAMAGED_BACKUP" });
+    expectNothing("r4");
+  });
+
+  it("aborted", async () => {
+    const abort = AbortSignal.abort(new Error("interrupted"));
+    const options = { file, passphrase, roots: rootsOf("r5"), signal: abort, addresses: [] };
+    await expect(restoreBackup(options)).rejects.toThrow(/interrupted|abort/);
+    expectNothing("r5");
+  });
+});
+
+describe("what a stranger with the passphrase wrote does not leave the data folder", () => {
+  const header = { name: "backup.json", content: '{"formatVersion":1,"cluster":"saved"}' };
+  const outside: Record<string, TarInput> = {
+    up: { name: "../outside", content: "x" },
+    below: { name: "pki/../../outside", content: "x" },
+    link: { name: "admin.conf", type: "symlink", linkname: "/etc/passwd" },
+    part: { name: "store/000007", content: "x" },
+  };
+  it.each(Object.keys(outside))("%s", async (name) => {
+    const path = join(dir, `hostile-${name}`);
+    const tar = Readable.toWeb(writeTar([header, outside[name]!])) as ReadableStream;
+    await writeFile(path, Readable.fromWeb(await encryption(passphrase, tar, scryptLogN)));
+    const restoring = restore(path, `h-${name}`);
+    await expect(restoring).rejects.toMatchObject({ code: "DAMAGED_BACKUP" });
+    expectNothing(`h-${name}`);
+  });
+});
+
+it("a newer format, and a cluster's name that is none, are refused by name", () => {
+  const later = '{"formatVersion":2,"version":"9.0.0","cluster":"saved","created":"..."}';
+  expect(() => readHeader("backup.json", later)).toThrow(/has format 2, this r2k reads 1/);
+  expect(() => readHeader("other.json", later)).toThrow(/no backup/);
+  expect(() => readHeader("backup.json", "[]")).toThrow(/no backup/);
+});

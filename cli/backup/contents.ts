@@ -1,0 +1,104 @@
+import { existsSync } from "node:fs";
+import { readFile, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { CommandError } from "../terminal.ts";
+import { FILE_BYTES_MAX, FILES_MAX } from "./limits.ts";
+
+/** The first file of a backup, which describes it before any other is used. */
+export const HEADER_NAME = "backup.json";
+export const FORMAT_VERSION = 1;
+
+/** The header of a backup. */
+export interface BackupHeader {
+  readonly formatVersion: typeof FORMAT_VERSION;
+  /** The version of r2k that wrote it. */
+  readonly version: string;
+  readonly cluster: string;
+  /** RFC 3339. */
+  readonly created: string;
+}
+
+/** A file of the cluster's data folder, by its path below it. */
+export interface BackupFile {
+  readonly name: string;
+  readonly mode: number;
+  readonly content: Buffer;
+}
+
+/** The folders of the data folder that are backed up whole; the rest is a node's, or made again. */
+const FOLDERS = ["pki", "manifests"] as const;
+const TOP_FILE = /^[a-z0-9][A-Za-z0-9_-]*\.(conf|json|yaml)$/;
+const FILE_IN_FOLDER = /^(pki|manifests)\/[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const STORE_PART = /^store\/(\d{6})$/;
+
+/** Whether a backup may have a file of this name: none leads out of the data folder. */
+export function isBackupFile(name: string): boolean {
+  return TOP_FILE.test(name) || FILE_IN_FOLDER.test(name);
+}
+
+/** The name of a part of the store's snapshot. */
+export function storePartName(part: number): string {
+  return `store/${String(part).padStart(6, "0")}`;
+}
+
+/** The number of a part of the store's snapshot; undefined for any other file. */
+export function storePartOf(name: string): number | undefined {
+  const [, part] = STORE_PART.exec(name) ?? [];
+  return part === undefined ? undefined : Number(part);
+}
+
+/**
+ * Reads the certificates, keys, kubeconfigs, configuration and static pods in a cluster's data
+ * folder. Throws CommandError `BACKUP_FILE` for a file whose name a backup cannot have, or which is
+ * too large.
+ */
+export async function readFiles(dataDir: string): Promise<BackupFile[]> {
+  const names = (await readdir(dataDir)).filter((name) => TOP_FILE.test(name));
+  for (const folder of FOLDERS) {
+    if (!existsSync(join(dataDir, folder))) continue;
+    names.push(...(await readdir(join(dataDir, folder))).map((name) => `${folder}/${name}`));
+  }
+  if (names.length > FILES_MAX) throw refused(dataDir, `has more than ${FILES_MAX} files`);
+  const files: BackupFile[] = [];
+  for (const name of names.sort()) {
+    const path = join(dataDir, name);
+    if (!isBackupFile(name)) throw refused(path, "has a name that a backup cannot have");
+    const { size, mode } = await stat(path);
+    if (size > FILE_BYTES_MAX) throw refused(path, `is larger than ${FILE_BYTES_MAX} bytes`);
+    files.push({ name, mode: mode & 0o777, content: await readFile(path) });
+  }
+  return files;
+}
+
+function refused(path: string, why: string): CommandError {
+  return new CommandError("BACKUP_FILE", `${path} ${why}`, { remedy: "move it elsewhere" });
+}
+
+/** Reads a backup's first file. Throws CommandError `NOT_A_BACKUP`, `NEWER_BACKUP`. */
+export function readHeader(name: string, text: string): BackupHeader {
+  const header = name === HEADER_NAME ? parsed(text) : undefined;
+  if (typeof header?.formatVersion !== "number" || typeof header.cluster !== "string") {
+    throw new CommandError("NOT_A_BACKUP", "the file is no backup of a cluster", {
+      remedy: "name a file that r2k backup wrote",
+    });
+  }
+  const { formatVersion, version, cluster, created } = header;
+  if (formatVersion !== FORMAT_VERSION) {
+    const what = `the backup has format ${formatVersion}, this r2k reads ${FORMAT_VERSION}`;
+    throw new CommandError("NEWER_BACKUP", what, {
+      remedy: `restore it with the r2k that wrote it, version ${String(version)}`,
+    });
+  }
+  return { formatVersion, version: String(version), cluster, created: String(created) };
+}
+
+function parsed(text: string): Record<keyof BackupHeader, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null
+      ? value as Record<keyof BackupHeader, unknown> : undefined;
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) return undefined;
+    throw thrown;
+  }
+}
