@@ -2,7 +2,7 @@ import { ManualClock } from "@raft2kube/std/clock.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { ENCRYPTION_RELOAD_MS } from "./limits.ts";
+import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
 import { EncryptionFile } from "./reload.ts";
 
 const KEY = "/registry/secrets/default/s";
@@ -40,7 +40,7 @@ async function look(file: File, clock: ManualClock): Promise<void> {
   await waitFor(
     "a look at the file",
     () => {
-      clock.advance(ENCRYPTION_RELOAD_MS);
+      clock.advance(FILE_RELOAD_MS);
       return file.reads > before + 1;
     },
     { clock: systemClock() },
@@ -76,7 +76,7 @@ it("one that makes no sense changes nothing, and the next one is read", async ()
   expect([following.reloads.success.count, following.reloads.failure.count]).toEqual([1, 1]);
   await following.close();
   const { reads } = file;
-  clock.advance(ENCRYPTION_RELOAD_MS);
+  clock.advance(FILE_RELOAD_MS);
   expect(file.reads).toBe(reads);
 });
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ENCRYPTION_RELOAD_MS } from "@raft2kube/encryption/limits.ts";
+import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
 import { EncryptionFile } from "@raft2kube/encryption/reload.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -178,7 +178,7 @@ it("the thread works on a store in this very process, with the encryption of now
     expect(await stored()).toMatch(/^k8s:enc:secretbox:v1:old:/);
     keys = ["new", "old"];
     const isReloaded = () => {
-      clock.advance(ENCRYPTION_RELOAD_MS);
+      clock.advance(FILE_RELOAD_MS);
       return file.reloads.success.count === 1;
     };
     await waitFor("the new keys", isReloaded, { clock: systemClock() });

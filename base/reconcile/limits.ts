@@ -11,6 +11,9 @@ export const QUEUE_BACKOFF_MS_MAX = 60_000;
 export const RUNNER_RETRY_MS = 1_000;
 export const RUNNER_RETRY_MS_MAX = 60_000;
 
+/** How often a file of the configuration is looked at for changes (upstream's minute at most). */
+export const FILE_RELOAD_MS = 10_000;
+
 assertLimits({
   "a queue's pauses grow": QUEUE_BACKOFF_MS <= QUEUE_BACKOFF_MS_MAX,
   "a runner's pauses grow": RUNNER_RETRY_MS <= RUNNER_RETRY_MS_MAX,
