@@ -11,6 +11,7 @@ import { EVALUATION_STEPS_MAX } from "./limits.ts";
 import { paying } from "./operations.ts";
 import { macroKey, parse } from "./parser.ts";
 import { plan, type PlanOptions } from "./planner.ts";
+import { selectionsOf } from "./selections.ts";
 import { STANDARD } from "./standard.ts";
 import { CostExceededError, type Spent, State, type Step, type Variables } from "./state.ts";
 import type { Type } from "./types.ts";
@@ -84,6 +85,11 @@ export class Program {
       if (!(thrown instanceof CostExceededError)) throw thrown;
       return { value: COST_EXCEEDED, cost: state.cost, steps: state.spent.steps };
     }
+  }
+
+  /** The fields that are selected anywhere: `{ variable: "claims", field: "email" }`. */
+  get selections(): Iterable<{ readonly variable?: string; readonly field: string }> {
+    return selectionsOf(this.#checked.expr);
   }
 
   /** The range of the cost, from the sizes of what the variables are. */

@@ -4,6 +4,7 @@
  */
 import type { Call, Expr, ListExpr, MapExpr } from "./ast.ts";
 import type { Checked } from "./checker.ts";
+import { childrenOf } from "./selections.ts";
 import { toDuration, toTimestamp } from "./conversions.ts";
 import type { Issues } from "./issues.ts";
 import type { Library, Validator } from "./library.ts";
@@ -36,28 +37,6 @@ export function validate(
 
 type TypeOf = (expr: Expr) => Type;
 type Report = (message: string, at: Expr) => void;
-
-function childrenOf(expr: Expr): readonly Expr[] {
-  switch (expr.is) {
-    case "literal":
-    case "ident":
-      return [];
-    case "select":
-      return [expr.operand];
-    case "call":
-      return expr.target === undefined ? expr.args : [expr.target, ...expr.args];
-    case "list":
-      return expr.items.map(({ value }) => value);
-    case "map":
-      return expr.entries.flatMap(({ key, value }) => [key, value]);
-    case "struct":
-      return expr.fields.map(({ value }) => value);
-    case "comprehension":
-      return [expr.range, expr.initial, expr.condition, expr.step, expr.result];
-    default:
-      return expr satisfies never;
-  }
-}
 
 function mismatch(expected: Type, found: Type): string {
   return `expected type '${expected}' but found '${found}'`;
