@@ -11,13 +11,19 @@ import { WebhookConfigurations } from "./admission/webhooks/configurations.ts";
 import { Aggregation } from "./aggregation/aggregation.ts";
 import { Authenticator } from "./authn/authenticator.ts";
 import { BootstrapTokens } from "./authn/bootstrap-tokens.ts";
+import { JwtAuthority } from "./authn/jwt/jwt-authority.ts";
 import { RemovedNodes } from "./authn/removed-nodes.ts";
 import { RequestHeaders } from "./authn/request-header.ts";
 import { readSigningKeys } from "./authn/signing-keys.ts";
 import { recordTokenUsage } from "./registry/token-usage.ts";
+import { TokenFile } from "./authn/token-file.ts";
 import { TokenIssuer } from "./authn/token-issuer.ts";
 import { TokenVerifier } from "./authn/token-verifier.ts";
+import { TokenWebhook } from "./authn/token-webhook.ts";
+import { type Followed, fixed } from "@raft2kube/reconcile/followed-file.ts";
 import { Authorizer } from "./authz/authorizer.ts";
+import { type AuthorizerParts, authorizersOf } from "./authz/authorizers.ts";
+import { type AuthorizationConfig, NODE_AND_RBAC } from "./authz/config.ts";
 import { NodeGraph } from "./authz/node/graph.ts";
 import { NodeAuthorizer } from "./authz/node/node-authorizer.ts";
 import { readPolicy, rulesOf } from "./authz/rbac/policy.ts";
@@ -28,7 +34,7 @@ import { CustomResources } from "./customresources/custom-resources.ts";
 import type { BootstrapServer } from "./bootstrap/server.ts";
 import { startScraper } from "./handlers/metrics-server/kubelets.ts";
 import type { HttpServer } from "./http/chain.ts";
-import { showEncryption } from "./metrics/encryption.ts";
+import { showConfig } from "./metrics/config-reloads.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { ApiserverOptions } from "./options.ts";
 import { Resources } from "./resource/resources.ts";
@@ -72,7 +78,7 @@ export async function assemble(
   const metrics = new Metrics(clock);
   const { encryption: given = NO_ENCRYPTION } = options;
   const encryption = measured(given, metrics.registry, clock);
-  showEncryption(metrics.registry, given, options.encryptionReloads);
+  showConfig(metrics.registry, "encryption", () => given.config, options.encryptionReloads);
   const resources = new Resources(SERVED, etcd, clock, { ...options, encryption });
   metrics.show(resources, etcd);
   const stops: Stop[] = [() => resources.close(), () => metrics.close()];
@@ -94,18 +100,21 @@ export async function assemble(
     });
     const { configuration = NO_CONFIGURATION } = options.admission ?? {};
     const node = new NodeAuthorizer(graph, rulesOf(policy, "system:node"));
-    const authorizer =
-      new Authorizer([node, new RbacAuthorizer(roles)], metrics.authorization, clock);
+    const authorizer = authorizerOf(options.authorization,
+      { node, rbac: new RbacAuthorizer(roles), clock, metrics: metrics.authorization }, metrics);
+    stops.unshift(() => authorizer.close());
     const scraper = startScraper({ options, resources, closing, clock });
     const aggregation = await Aggregation.follow({ options, resources, clock, random, closing });
     stops.unshift(...[scraper, webhooks.connections, aggregation].map((one) => () => one.close()));
+    const { authenticator, stop } = authenticatorOf(options, {
+      verifier, removedNodes, metrics, bootstrap: { audiences, resources, clock },
+    });
+    stops.unshift(stop);
     const server: Assembled = {
       steps_max,
       ...{ options, clock, random, etcd, resources, customResources, policy, roles },
       ...{ leaving, closing },
-      authenticator: authenticatorOf(options, {
-        verifier, removedNodes, metrics, bootstrap: { audiences, resources, clock },
-      }),
+      authenticator,
       authorizer,
       admission: new Admission(admissionPlugins({
         ...indexes, resources, clock, authorizer, configuration, webhooks, steps_max,
@@ -125,6 +134,21 @@ export async function assemble(
   }
 }
 
+function authorizerOf(
+  followed: Followed<AuthorizationConfig> = fixed(NODE_AND_RBAC),
+  parts: AuthorizerParts,
+  metrics: Metrics,
+): Authorizer {
+  const first = authorizersOf(followed.current, parts);
+  const authorizer = new Authorizer(first, parts.metrics, parts.clock);
+  followed.onChange((next) => authorizer.replace(authorizersOf(next, parts)));
+  if (followed.text !== "") {
+    const { reloads } = followed;
+    showConfig(metrics.registry, "authorization", () => followed.text, reloads);
+  }
+  return authorizer;
+}
+
 interface AuthenticatorParts {
   readonly verifier: TokenVerifier;
   readonly removedNodes: RemovedNodes;
@@ -132,14 +156,31 @@ interface AuthenticatorParts {
   readonly bootstrap: ConstructorParameters<typeof BootstrapTokens>[0];
 }
 
+/** Authorities of tokens in upstream's order, and how to stop those that ask others. */
 function authenticatorOf(
-  { bootstrapTokens, requestHeader, clientCa }: ApiserverOptions,
+  { bootstrapTokens, requestHeader, clientCa, authentication: options = {} }: ApiserverOptions,
   { verifier, removedNodes, metrics, bootstrap }: AuthenticatorParts,
-): Authenticator {
-  const authorities = [verifier, ...(bootstrapTokens ? [new BootstrapTokens(bootstrap)] : [])];
+): { authenticator: Authenticator; stop: Stop } {
+  const { audiences, clock } = bootstrap;
+  const { config, tokenFile, webhook: asked } = options;
+  const jwt = config && new JwtAuthority(config, { clock, audiences, metrics: metrics.jwt });
+  const webhook = asked && new TokenWebhook(asked, audiences, clock);
+  if (config?.text) {
+    const { reloads } = config;
+    showConfig(metrics.registry, "authentication", () => config.text, reloads);
+  }
+  const authorities = [
+    ...(tokenFile === undefined ? [] : [new TokenFile(tokenFile, audiences)]), verifier,
+    ...(bootstrapTokens ? [new BootstrapTokens(bootstrap)] : []), ...(jwt ? [jwt] : []),
+    ...(webhook ? [webhook] : []),
+  ];
   const frontProxies = requestHeader && new RequestHeaders(requestHeader, clientCa);
-  const { authentication } = metrics;
-  return new Authenticator(
-    authorities, removedNodes, authentication, bootstrap.clock, frontProxies,
+  const authenticator = new Authenticator(
+    authorities, removedNodes, metrics.authentication, clock, frontProxies, options,
   );
+  const stop = async () => {
+    webhook?.close();
+    await jwt?.close();
+  };
+  return { authenticator, stop };
 }

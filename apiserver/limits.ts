@@ -298,6 +298,48 @@ export const WEBHOOK_IDLE_CONNECTIONS_MAX = 8;
 /** How long a connection to a webhook is kept without a call: shorter than servers' usual 90 s. */
 export const WEBHOOK_IDLE_MS = 30_000;
 
+/** Calls under way to one issuer of tokens, or webhook that authenticates or authorizes. */
+export const REMOTE_CALLS_MAX = 256;
+/** Connections to it: a call that is under way waits for no other's. */
+export const REMOTE_CONNECTIONS_MAX: number = REMOTE_CALLS_MAX;
+
+/** The longest token that is looked into: go-jose's bound. */
+export const TOKEN_BYTES_MAX = 250_000;
+/** How long an issuer of tokens may take for one document (upstream's), and its bytes. */
+export const ISSUER_TIMEOUT_MS = 30_000;
+export const ISSUER_BYTES_MAX = 1024 * 1024;
+/** Keys of one issuer. */
+export const ISSUER_KEYS_MAX = 1_000;
+/** Time between attempts to reach an issuer that has not answered yet (upstream's). */
+export const ISSUER_RETRY_MS = 10_000;
+/**
+ * The least time between two looks at an issuer's keys: tokens that name unknown keys cause such.
+ */
+export const ISSUER_KEYS_AGAIN_MS = 1_000;
+/** How long a changed configuration's issuers have to answer (upstream's), else it is refused. */
+export const ISSUERS_READY_MS = 60_000;
+/** Issuers of one configuration (upstream's). */
+export const ISSUERS_MAX = 64;
+/** Values of groups, and of one extra, that a token's claims give its user. */
+export const CLAIM_VALUES_MAX = 10_000;
+/** How long a token that a webhook decided about is known, by default (upstream's). */
+export const TOKEN_WEBHOOK_CACHE_MS = 120_000;
+/** How long a webhook that authenticates may take (upstream's). */
+export const TOKEN_WEBHOOK_TIMEOUT_MS = 30_000;
+/** Answers of webhooks that authorize that are known, of each (upstream's). */
+export const AUTHORIZATION_CACHE_ENTRIES_MAX = 8_192;
+/** Characters of a request's attributes up to which its answer is kept (upstream's). */
+export const AUTHORIZATION_CACHED_CHARS_MAX = 10_000;
+/** How long a webhook of `--authorization-webhook-config-file` may take (upstream's). */
+export const AUTHORIZATION_TIMEOUT_MS = 30_000;
+/** Attempts to reach a webhook, and the pauses between them (upstream's, which grow by half). */
+export const REVIEW_ATTEMPTS_MAX = 5;
+export const REVIEW_PAUSES = { first_ms: 500, most_ms: 2_000 } as const;
+/** The longest answer of a webhook that authenticates or authorizes. */
+export const REVIEW_BYTES_MAX = 1024 * 1024;
+/** Match conditions of one webhook (upstream's). */
+export const MATCH_CONDITIONS_MAX = 64;
+
 /** How often an aggregated API server is asked whether it answers (upstream's resync). */
 export const AGGREGATED_CHECK_MS = 30_000;
 /** Requests of one check side by side, the time of each, and the bytes of their answers. */

@@ -1,12 +1,15 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { SigningKeyTexts } from "./authn/signing-keys.ts";
+import type { AuthenticationOptions } from "./authn/options.ts";
+import type { AuthorizationConfig } from "./authz/config.ts";
+import type { Followed } from "@raft2kube/reconcile/followed-file.ts";
 import type { AdmissionFlags } from "./admission/plugins.ts";
 import type { RequestHeader } from "./authn/request-header.ts";
 import type { ServiceResolver } from "./webhook/services.ts";
 import type { Serves } from "./resource/runtime-config.ts";
 import type { Encryption } from "@raft2kube/encryption/config.ts";
-import type { Reloads } from "@raft2kube/encryption/reloads.ts";
+import type { Reloads } from "@raft2kube/reconcile/reloads.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 
 /** A PEM certificate and its key. */
@@ -50,6 +53,10 @@ export interface ApiserverOptions {
   proxyClient?: KeyPair;
   /** The proxies that may name the user of a request in its headers. Default none. */
   requestHeader?: RequestHeader;
+  /** Further ways to authenticate, and whether anonymous requests are served. Default they are. */
+  authentication?: AuthenticationOptions;
+  /** The authorizers in their order. Default the Node authorizer, then RBAC. */
+  authorization?: Followed<AuthorizationConfig>;
   /** Finds the address of a Service's port. Default: one of its ready endpoints. */
   services?: ServiceResolver;
   /** Whether Secrets of kube-system are tokens for joining machines. Default no. */

@@ -1,12 +1,15 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Owner } from "@raft2kube/std/shares.ts";
 import { unauthorized } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type Incoming } from "../request/context.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
-import { clientCertificateUser } from "./client-certificate.ts";
+import { clientCertificateUser, socketOf } from "./client-certificate.ts";
 import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
 import type { RequestHeaders } from "./request-header.ts";
 import type { RemovedNodes } from "./removed-nodes.ts";
+import { type AuthenticationOptions, mayBeAnonymous } from "./options.ts";
+import { ownerOfAddress } from "./owner.ts";
 import type { RefusedToken, TokenAuthority, VerifiedToken } from "./token-authority.ts";
 import { websocketToken } from "./websocket-token.ts";
 
@@ -20,6 +23,7 @@ export class Authenticator {
   readonly #metrics: AuthenticationMetrics;
   readonly #clock: Clock;
   readonly #requestHeaders: RequestHeaders | undefined;
+  readonly #options: AuthenticationOptions;
 
   constructor(
     authorities: readonly TokenAuthority[],
@@ -27,8 +31,10 @@ export class Authenticator {
     metrics: AuthenticationMetrics,
     clock: Clock,
     requestHeaders?: RequestHeaders,
+    options: AuthenticationOptions = {},
   ) {
     this.#requestHeaders = requestHeaders;
+    this.#options = options;
     this.#authorities = authorities;
     this.#removedNodes = removedNodes;
     this.#metrics = metrics;
@@ -62,8 +68,12 @@ export class Authenticator {
     const token = bearerToken(request, warnings);
     // A certificate of others (a proxy's, a browser's) is no reason not to look at the token.
     if (token === undefined && certified === "unverified") throw unauthorized();
-    if (token === undefined) return ANONYMOUS;
-    const known = await this.verifyToken(token);
+    if (token === undefined) {
+      const [path = ""] = (request.url ?? "").split("?");
+      if (mayBeAnonymous(this.#options, path)) return ANONYMOUS;
+      throw unauthorized();
+    }
+    const known = await this.verifyToken(token, undefined, ownerOfAddress(socketOf(request)));
     if ("refused" in known) throw unauthorized();
     warnings.push(...(known.warnings ?? []));
     return authenticated(known.user);
@@ -84,11 +94,12 @@ export class Authenticator {
   async verifyToken(
     token: string,
     audiences?: readonly string[],
+    asking?: Owner,
   ): Promise<VerifiedToken | RefusedToken> {
     // Upstream asks twice: for its own token to itself, and for all others.
     const refused = [INVALID];
     for (const authority of this.#authorities) {
-      const verdict = await authority.verify(token, audiences);
+      const verdict = await authority.verify(token, audiences, asking);
       if (verdict === undefined) continue;
       if (!("refused" in verdict)) return verdict;
       refused.push(verdict.refused);

@@ -1,4 +1,5 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
+import type { Owner } from "@raft2kube/std/shares.ts";
 
 export interface VerifiedToken {
   user: RequestUser;
@@ -18,8 +19,11 @@ export type TokenVerdict = VerifiedToken | RefusedToken | undefined;
 
 /** An authenticator of bearer tokens. */
 export interface TokenAuthority {
-  /** Verifies a token. `audiences` default to this server's. */
-  verify(token: string, audiences?: readonly string[]): Promise<TokenVerdict>;
+  /**
+   * Verifies a token. `audiences` default to this server's; `asking` is who sent it, for those who
+   * ask others.
+   */
+  verify(token: string, audiences?: readonly string[], asking?: Owner): Promise<TokenVerdict>;
 }
 
 /** The user in a token's claims. */

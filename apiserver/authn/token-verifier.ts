@@ -1,13 +1,13 @@
-import { createHash } from "node:crypto";
 import { decodeJwt, errors, type JWTPayload } from "jose";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { TOKEN_CACHE_ENTRIES_MAX, TOKEN_CACHE_MS } from "../limits.ts";
+import { TOKEN_CACHE_MS } from "../limits.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
 import type { Resources } from "../resource/resources.ts";
 import { BoundTokens } from "./bound-tokens.ts";
 import { LEGACY_ISSUER, LegacyTokens, type RecordUsage } from "./legacy-tokens.ts";
 import { type SigningKeys, verifySignature } from "./signing-keys.ts";
+import { TokenCache } from "./token-cache.ts";
 import type {
   RefusedToken,
   TokenAuthority,
@@ -29,7 +29,7 @@ export class TokenVerifier implements TokenAuthority {
   readonly #metrics: AuthenticationMetrics;
   readonly #bound: BoundTokens;
   readonly #legacy: LegacyTokens;
-  readonly #known = new Map<string, { until_ms: number; token: VerifiedToken }>();
+  readonly #known: TokenCache;
 
   constructor(init: {
     issuer: string;
@@ -45,6 +45,7 @@ export class TokenVerifier implements TokenAuthority {
     this.#audiences = audiences;
     this.#keys = keys;
     this.#clock = clock;
+    this.#known = new TokenCache(clock);
     this.#metrics = metrics;
     this.#bound = new BoundTokens(resources, clock);
     this.#legacy = new LegacyTokens({ resources, clock, recordUsage, metrics });
@@ -53,24 +54,17 @@ export class TokenVerifier implements TokenAuthority {
   async verify(token: string, audiences = this.#audiences): Promise<TokenVerdict> {
     const from_ms = this.#clock.monotonic();
     const took_s = () => (this.#clock.monotonic() - from_ms) / 1_000;
-    // No two inputs may have one key: clients choose the audiences and part of the token.
-    const input = JSON.stringify([token, ...audiences]);
-    const digest = createHash("sha256").update(input).digest("base64");
-    const known = this.#known.get(digest);
-    if (known && known.until_ms > this.#clock.now()) {
+    const known = this.#known.get(token, audiences);
+    if (known !== undefined) {
       this.#metrics.lookedForToken("hit", took_s());
-      return known.token;
+      return known.verdict;
     }
-    this.#known.delete(digest);
     const verdict = await this.#verifyUncached(token, audiences);
     this.#metrics.lookedForToken("miss", took_s());
     // Refused tokens are not cached (upstream): one may be accepted a moment later, and a flood of
     // them would evict the others.
     if (verdict === undefined || "refused" in verdict) return verdict;
-    if (this.#known.size >= TOKEN_CACHE_ENTRIES_MAX) {
-      this.#known.delete(this.#known.keys().next().value as string);
-    }
-    this.#known.set(digest, { until_ms: this.#clock.now() + TOKEN_CACHE_MS, token: verdict });
+    this.#known.set(token, audiences, verdict, TOKEN_CACHE_MS);
     return verdict;
   }
 

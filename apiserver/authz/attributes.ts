@@ -14,12 +14,14 @@ export interface Attributes {
   path: string;
   /** The selector of a list or watch, for rules that allow only a part of a collection. */
   fieldSelector: string;
+  labelSelector: string;
 }
 
 /** The attributes of an authorization request for a resource; omitted ones are empty. */
 export function aboutResource(asked: Pick<Attributes, "user" | "verb"> & Partial<Attributes>) {
   const nothing = { group: "", version: "v1", resource: "", subresource: "", namespace: "" };
-  const rest = { name: "", path: "", fieldSelector: "", resourceRequest: true };
+  const selectors = { fieldSelector: "", labelSelector: "" };
+  const rest = { name: "", path: "", ...selectors, resourceRequest: true };
   return { ...nothing, ...rest, ...asked } satisfies Attributes;
 }
 
@@ -27,10 +29,15 @@ export function aboutResource(asked: Pick<Attributes, "user" | "verb"> & Partial
 export interface Decision {
   readonly verdict: "allow" | "deny" | "no-opinion";
   readonly reason: string;
+  /** Why an authorizer could not tell. */
+  readonly error?: string;
 }
 
 export interface AuthorizerPlugin {
+  readonly type: "Node" | "RBAC" | "AlwaysAllow" | "AlwaysDeny" | "Webhook";
+  /** Distinguishes it from others in metrics. */
   readonly name: string;
+  close?(): void;
   decide(attributes: Attributes): Promise<Decision> | Decision;
 }
 

@@ -1,26 +1,38 @@
 import { type ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { forbidden, internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { RequestContext } from "../request/context.ts";
 import type { Attributes } from "./attributes.ts";
 import type { Authorizer } from "./authorizer.ts";
 
+/** Verbs of requests that select objects. */
+const NARROWED: ReadonlySet<string> = new Set(["list", "watch", "deletecollection"]);
+
 /** The attributes of a request, as its URL states them. */
 export function attributesOf(context: Pick<RequestContext, "info" | "user" | "query">): Attributes {
   const { info, user } = context;
-  const fieldSelector = context.query.get("fieldSelector") ?? "";
+  // Others have none, whatever their URL says (upstream's RequestInfo).
+  const isNarrowed = info.resourceRequest && NARROWED.has(info.verb);
+  const selectorIn = (name: string) => (isNarrowed ? context.query.get(name) ?? "" : "");
+  const fieldSelector = selectorIn("fieldSelector");
+  const labelSelector = selectorIn("labelSelector");
   const { verb, resourceRequest, group, version, resource, subresource, path } = info;
   const { namespace, name } = info;
   return {
-    ...{ user, verb, resourceRequest, path, fieldSelector },
+    ...{ user, verb, resourceRequest, path, fieldSelector, labelSelector },
     ...{ group, version, resource, subresource, namespace, name },
   };
 }
 
-/** Throws 403, in upstream's words, unless the chain of authorizers allows the request. */
+/**
+ * Throws 403, in upstream's words, unless the chain of authorizers allows the request; 500 where
+ * one of them could not tell.
+ */
 export async function authorize(authorizer: Authorizer, context: RequestContext): Promise<void> {
   const attributes = attributesOf(context);
   const decision = await authorizer.timed(attributes);
-  if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
+  if (decision.verdict === "allow") return;
+  if (decision.error !== undefined) throw internal(decision.error);
+  throw refusal(attributes, decision.reason);
 }
 
 /** The 403 for attributes that were not allowed; anonymous users learn no more than others. */

@@ -7,7 +7,7 @@ import type { Attributes, AuthorizerPlugin, Decision } from "./attributes.ts";
  * The chain of authorizers: the first that has an opinion decides; if none has, the answer is no.
  */
 export class Authorizer {
-  readonly #plugins: readonly AuthorizerPlugin[];
+  #plugins: readonly AuthorizerPlugin[];
   readonly #metrics: AuthorizationMetrics;
   readonly #clock: Clock;
 
@@ -21,6 +21,11 @@ export class Authorizer {
     this.#clock = clock;
   }
 
+  /** The kinds of authorizers, in the order in which they are asked. */
+  get types(): readonly AuthorizerPlugin["type"][] {
+    return this.#plugins.map(({ type }) => type);
+  }
+
   /** Decides about a request itself, which is timed. */
   async timed(attributes: Attributes): Promise<Decision> {
     const from_ms = this.#clock.monotonic();
@@ -32,14 +37,29 @@ export class Authorizer {
   async decide(attributes: Attributes): Promise<Decision> {
     if (attributes.user.groups.includes(MASTERS_GROUP)) return { verdict: "allow", reason: "" };
     const reasons: string[] = [];
+    const errors: string[] = [];
     for (const plugin of this.#plugins) {
       const decision = await plugin.decide(attributes);
       if (decision.verdict !== "no-opinion") {
-        this.#metrics.decided(plugin.name, decision.verdict);
+        this.#metrics.decided(plugin, decision.verdict);
         return decision;
       }
       if (decision.reason !== "") reasons.push(decision.reason);
+      if (decision.error !== undefined) errors.push(decision.error);
     }
-    return { verdict: "no-opinion", reason: reasons.join("; ") };
+    const error = errors.length > 1 ? `[${errors.join(", ")}]` : errors[0];
+    const reason = reasons.join("\n");
+    return { verdict: "no-opinion", reason, ...(error === undefined ? {} : { error }) };
+  }
+
+  /** Puts others in the place of the authorizers; a request in the chain ends with the last ones. */
+  replace(plugins: readonly AuthorizerPlugin[]): void {
+    const last = this.#plugins;
+    this.#plugins = plugins;
+    for (const plugin of last) plugin.close?.();
+  }
+
+  close(): void {
+    for (const plugin of this.#plugins) plugin.close?.();
   }
 }

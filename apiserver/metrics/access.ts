@@ -30,6 +30,8 @@ const LEGACY_USES = {
 
 type LegacyUse = keyof typeof LEGACY_USES;
 
+const WEBHOOK_BOUNDS_S = [0.25, 0.5, 0.7, 1, 1.5, 3, 5, 10];
+
 const KNOWN_USERS = new Set([
   "admin", "client", "kube_proxy", "kubelet", "system:serviceaccount:kube-system:default",
 ]);
@@ -122,10 +124,32 @@ type Decision = "allowed" | "denied" | "no-opinion";
 /** Upstream's labels of an authorizer's decisions. */
 const DECISIONS = { allow: "allowed", deny: "denied", "no-opinion": "no-opinion" } as const;
 
+/** Calls of webhooks that authorize (upstream: authorizer/webhook/metrics, authorization/cel). */
+function authorizationWebhooks(registry: Registry) {
+  const { counter, histogram } = familiesOf(registry);
+  const name = (of: string) => `apiserver_authorization_${of}`;
+  return {
+    evaluations: counter(name("webhook_evaluations_total"), "Questions to webhooks."),
+    durations: histogram(name("webhook_duration_seconds"), "Time of those.", DEFAULT_BOUNDS_S),
+    failedOpen: counter(name("webhook_evaluations_fail_open_total"),
+      "Questions without an answer after which the next authorizer was asked."),
+    requests: counter("apiserver_delegated_authz_request_total", "Questions by HTTP status."),
+    latencies: histogram("apiserver_delegated_authz_request_duration_seconds",
+      "Time of those.", WEBHOOK_BOUNDS_S),
+    conditionErrors: counter(name("match_condition_evaluation_errors_total"),
+      "Match conditions that could not be evaluated."),
+    exclusions: counter(name("match_condition_exclusions_total"),
+      "Requests that match conditions exclude."),
+    conditionSeconds: histogram(name("match_condition_evaluation_seconds"),
+      "Time to evaluate match conditions.", [0.001, 0.005, 0.01, 0.025, 0.1, 0.2, 0.25]),
+  };
+}
+
 /** Whether they may (upstream: endpoints/filters/metrics.go, authorization/metrics). */
 export class AuthorizationMetrics {
   readonly #outcomes: Outcomes<Decision>;
-  readonly #decisionOf: (authorizer: string, decision: Decision) => Counter;
+  readonly #decisionOf: (type: string, name: string, decision: Decision) => Counter;
+  readonly #webhooks: ReturnType<typeof authorizationWebhooks>;
   readonly #filter: Histogram;
   readonly #impersonations: (mode: string) => Outcomes<Decision>;
   readonly #impersonationChecks: (mode: string) => Outcomes<Decision>;
@@ -143,8 +167,9 @@ export class AuthorizationMetrics {
     const decisions = counter("apiserver_authorization_decisions_total",
       "What single authorizers decided.");
     const byAuthorizer = new Known<Counter>();
-    this.#decisionOf = (type, decision) => byAuthorizer.of(`${type} ${decision}`, () =>
-      decisions.of({ type, name: type.toLowerCase(), decision }));
+    this.#decisionOf = (type, name, decision) => byAuthorizer.of(`${type} ${name} ${decision}`,
+      () => decisions.of({ type, name, decision }));
+    this.#webhooks = authorizationWebhooks(registry);
     const byMode = (name: string, what: string) => {
       const family = `apiserver_impersonation_${name}`;
       const counters = counter(`${family}_total`, `${what}.`);
@@ -169,8 +194,32 @@ export class AuthorizationMetrics {
   }
 
   /** An authorizer decided, and with that all of them. */
-  decided(authorizer: string, verdict: "allow" | "deny"): void {
-    this.#decisionOf(authorizer, DECISIONS[verdict]).add();
+  decided({ type, name }: { type: string; name: string }, verdict: "allow" | "deny"): void {
+    this.#decisionOf(type, name, DECISIONS[verdict]).add();
+  }
+
+  /** A webhook was asked once, and answered with an HTTP status or, 0, not. */
+  askedWebhook(name: string, result: string, http: number, seconds: number): void {
+    const { evaluations, durations, requests, latencies } = this.#webhooks;
+    evaluations.of({ name, result }).add();
+    durations.of({ name, result }).observe(seconds);
+    const code = http === 0 ? "<error>" : String(http);
+    requests.of({ code }).add();
+    latencies.of({ code }).observe(seconds);
+  }
+
+  /** A webhook gave no answer, and the next authorizer was asked. */
+  webhookFailedOpen(name: string, result: string): void {
+    this.#webhooks.failedOpen.of({ name, result }).add();
+  }
+
+  conditionsEvaluated(
+    name: string, seconds: number, outcome: "match" | "exclusion" | "error",
+  ): void {
+    const labels = { type: "Webhook", name };
+    this.#webhooks.conditionSeconds.of(labels).observe(seconds);
+    if (outcome === "exclusion") this.#webhooks.exclusions.of(labels).add();
+    if (outcome === "error") this.#webhooks.conditionErrors.of(labels).add();
   }
 
   /** Counts a request with impersonation headers. */

@@ -11,6 +11,7 @@ import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { AuthenticationMetrics, AuthorizationMetrics, filterDurations } from "./access.ts";
 import { AdmissionMetrics, PodSecurityMetrics } from "./admission.ts";
 import { ServiceMetrics } from "./allocators.ts";
+import { JwtMetrics } from "./jwt.ts";
 import { showResources } from "./resource-collector.ts";
 import { PolicyMetrics } from "./policies.ts";
 import { RequestMetrics } from "./requests.ts";
@@ -34,6 +35,7 @@ export class Metrics {
   readonly podSecurity: PodSecurityMetrics = new PodSecurityMetrics(this.registry);
   readonly webhooks: WebhookMetrics = new WebhookMetrics(this.registry);
   readonly policies: PolicyMetrics = new PolicyMetrics(this.registry);
+  readonly jwt: JwtMetrics = new JwtMetrics(this.registry);
   readonly services: ServiceMetrics;
   readonly server: ServerMetrics = new ServerMetrics(this.registry);
   /** Metrics of health, served apart at `/metrics/slis`. */

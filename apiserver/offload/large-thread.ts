@@ -20,12 +20,18 @@ type Functions<T> = Extract<T[keyof T], (...given: never[]) => unknown>;
 
 /** Returns the data of which the thread makes its apiserver; its clock is the system's. */
 export function threadInit(
-  { etcd, serves, encryption, encryptionReloads, onIdle, clock, random, ...data }: ApiserverOptions,
+  {
+    etcd, serves, encryption, encryptionReloads, authentication, authorization, onIdle, clock,
+    random, ...data
+  }: ApiserverOptions,
 ) {
   assert(etcd.connection, "the apiserver's store listens nowhere, so that no thread can reach it");
   // A function cannot be sent: with an option that is one, this does not compile.
   const options: [Functions<typeof data>] extends [never] ? typeof data : never = data;
-  return { ...options, store: etcd.connection, encryption: encryption?.config };
+  return {
+    ...options, store: etcd.connection, encryption: encryption?.config,
+    authorizers: authorization?.current,
+  };
 }
 
 export type ThreadInit = ReturnType<typeof threadInit>;
@@ -49,7 +55,7 @@ const ended = () => serviceUnavailable("the thread of large requests ended");
 
 /** A thread of large requests. It ends after LARGE_IDLE_MS without one. */
 export class LargeThread {
-  readonly #encryption: string | undefined;
+  readonly #data: Pick<ThreadInit, "encryption" | "authorizers">;
   readonly #clock: Clock;
   readonly #worker: Worker;
   readonly #requests = new Shares(limits.sharesOf(limits.LARGE_REQUESTS_MAX));
@@ -60,7 +66,7 @@ export class LargeThread {
   #hasEnded = false;
 
   constructor(workerData: ThreadInit, clock: Clock) {
-    this.#encryption = workerData.encryption;
+    this.#data = workerData;
     this.#clock = clock;
     this.#worker = new Worker(new URL("./thread.ts", import.meta.url), {
       workerData,
@@ -73,8 +79,9 @@ export class LargeThread {
   }
 
   /** Whether it serves requests, with this EncryptionConfiguration. */
-  servesWith(encryption: string | undefined): boolean {
-    return !this.#isRetired && this.#encryption === encryption;
+  servesWith(encryption: string | undefined, authorizers?: ThreadInit["authorizers"]): boolean {
+    const isSame = this.#data.encryption === encryption && this.#data.authorizers === authorizers;
+    return !this.#isRetired && isSame;
   }
 
   /**

@@ -68,10 +68,10 @@ export class LargeRequests {
     await this.#thread?.close();
   }
 
-  /** Returns the thread; a new one if there is none, or the encryption has changed. */
+  /** Returns the thread; a new one if there is none, or encryption or authorizers changed. */
   #started(): LargeThread {
     const init = threadInit(this.#server.options);
-    if (this.#thread?.servesWith(init.encryption)) return this.#thread;
+    if (this.#thread?.servesWith(init.encryption, init.authorizers)) return this.#thread;
     this.#thread?.retire();
     this.#thread = new LargeThread(init, this.#server.clock);
     return this.#thread;

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { NO_ENCRYPTION, readEncryption } from "@raft2kube/encryption/config.ts";
+import { fixed } from "@raft2kube/reconcile/followed-file.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { asBuffer } from "@raft2kube/std/bytes.ts";
 import { assemble } from "../assemble.ts";
@@ -17,13 +18,15 @@ import { timeoutOf } from "../request/request-info.ts";
 import type { LargeAnswer, LargeRequest, ThreadInit } from "./large-thread.ts";
 
 // An apiserver without an endpoint, which its owner ends. If it cannot start, the thread ends.
-const { store, encryption, ...options } = workerData as ThreadInit;
+const { store, encryption, authorizers, ...options } = workerData as ThreadInit;
 const etcd = connectEtcd({ ...store, timeout_ms: REQUEST_TIMEOUT_MS });
 const encrypted = encryption === undefined ? NO_ENCRYPTION : await readEncryption(encryption);
 // Without `steps_max`, as nothing else waits for this thread's loop.
 const { signal: never } = new AbortController();
+const authorization = authorizers && fixed(authorizers);
 const { server } = await assemble(
-  { ...options, etcd, encryption: encrypted }, { leaving: never, closing: never });
+  { ...options, etcd, encryption: encrypted, ...(authorization && { authorization }) },
+  { leaving: never, closing: never });
 reserveForServices(server);
 parentPort!.on("message", (request: LargeRequest) => {
   const aborting = new AbortController();

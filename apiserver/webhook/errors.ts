@@ -3,6 +3,8 @@ import { CodedError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
 interface WebhookErrorOptions {
   /** The HTTP status that metrics and callers see. Default 503. */
   readonly http?: number;
+  /** The status that the server answered with. */
+  readonly answered?: number;
   readonly cause?: unknown;
 }
 
@@ -10,10 +12,12 @@ interface WebhookErrorOptions {
 export class WebhookError extends CodedError {
   override readonly name = "WebhookError";
   readonly http: number;
+  readonly answered: number | undefined;
 
-  constructor(message: string, { http = 503, cause }: WebhookErrorOptions = {}) {
+  constructor(message: string, { http = 503, answered, cause }: WebhookErrorOptions = {}) {
     super("WEBHOOK", message, { cause });
     this.http = http;
+    this.answered = answered;
   }
 }
 

@@ -19,6 +19,7 @@ import { delay } from "@raft2kube/std/wait.ts";
 import type { Command } from "commander";
 import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
 import { CommandError } from "../terminal.ts";
+import { ACCESS_FLAGS, accessOf, type GivenAccess } from "./apiserver-access.ts";
 import { duration_ms } from "./flag-duration.ts";
 import { flagValues } from "./flag-values.ts";
 import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
@@ -65,6 +66,7 @@ const FLAGS = {
   "--encryption-provider-config <file>": "how values are encrypted in the store, YAML",
   "--encryption-provider-config-automatic-reload": "read that file again when it changes",
   "--runtime-config <switches>": ["versions and resources served: apps/v1=false,...", ""],
+  ...ACCESS_FLAGS,
   "--max-requests-inflight <n>": ["reads at a time, 0 for any number", "400"],
   "--max-mutating-requests-inflight <n>": ["writes at a time, 0 for any number", "200"],
   "--shutdown-delay-duration <duration>": ["how long it serves on SIGTERM, not ready", "0s"],
@@ -80,17 +82,21 @@ export const command = () =>
 async function run(flags: Flags, command: Command): Promise<void> {
   const etcd = await connectWhenReachable(flags);
   let encryption: GivenEncryption | undefined;
+  let access: GivenAccess | undefined;
   try {
     encryption = await encryptionOf(flags);
+    access = await accessOf(flags, [flags.serviceAccountIssuer], systemClock());
     const overrides = {
       admission: await admissionOf(flags),
       flags: flagValues(command),
       ...encryption.option,
+      ...access.options,
     };
     const onIdle = () => void giveMemoryBack();
     const options = { etcd, ...optionsOf(flags), ...overrides, onIdle };
     await runPart("apiserver", () => startApiserver(options));
   } finally {
+    await access?.close();
     await encryption?.close();
     await etcd.close();
   }

@@ -28,7 +28,8 @@ type Rule = (node: string, attributes: Attributes) => Decision | undefined;
  * to.
  */
 export class NodeAuthorizer implements AuthorizerPlugin {
-  readonly name = "Node";
+  readonly type = "Node";
+  readonly name = "node";
   readonly #graph: NodeGraph;
   readonly #common: readonly PolicyRule[];
   /** Rules by group and resource; undefined leaves the decision to the fixed rules. */

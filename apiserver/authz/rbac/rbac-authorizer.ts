@@ -9,7 +9,8 @@ import { ruleAllows } from "./rules.ts";
 
 /** Allows what a role bound to the user, or to one of their groups, allows. It never denies. */
 export class RbacAuthorizer implements AuthorizerPlugin {
-  readonly name = "RBAC";
+  readonly type = "RBAC";
+  readonly name = "rbac";
   readonly #index: RoleIndex;
 
   constructor(index: RoleIndex) {

@@ -1,4 +1,4 @@
-import { parseFieldSelector, parseLabelSelector, SelectorError } from "@raft2kube/api/selector.ts";
+import { formatLabelTerms, parseFieldSelector, parseLabelSelector, SelectorError } from "@raft2kube/api/selector.ts";
 import { own } from "@raft2kube/std/own.ts";
 import type { SubjectAccessReviewSpec } from "@raft2kube/api/gen/authorization/v1.ts";
 import type { Requirement, Selector } from "./review-rules.ts";
@@ -12,6 +12,18 @@ export function fieldSelectorText(selector: Selector | undefined): string {
   if (rawSelector !== "") return parses(parseFieldSelector, rawSelector) ? rawSelector : "";
   return requirements.flatMap((each) => fieldCondition(each) ?? []).join(",");
 }
+
+/** The `labelSelector` of a request that a question is about; what is not understood is left out. */
+export function labelSelectorText(selector: Selector | undefined): string {
+  const { rawSelector = "", requirements = [] } = selector ?? {};
+  if (rawSelector !== "") return parses(parseLabelSelector, rawSelector) ? rawSelector : "";
+  return formatLabelTerms(requirements.flatMap(({ key = "", operator = "", values = [] }) => {
+    const named = own(LABEL_TERMS, operator);
+    return named === undefined ? [] : [{ key, operator: named, values }];
+  }));
+}
+
+const LABEL_TERMS = { In: "in", NotIn: "notin", Exists: "exists", DoesNotExist: "!" } as const;
 
 const SIGNS = { In: "=", NotIn: "!=" };
 

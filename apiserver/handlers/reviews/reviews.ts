@@ -6,6 +6,8 @@ import type {
 import { type FieldError, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { pathSegment } from "@raft2kube/api/validation/names.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import { nodeNameOf } from "../../authn/identities.ts";
+import { ownerOf } from "../../authn/owner.ts";
 import type { Attributes, Decision } from "../../authz/attributes.ts";
 import type { ApiServer } from "../server.ts";
 import { badRequest, invalid, methodNotAllowed } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -17,7 +19,7 @@ import { writeOptionsOf } from "../write-request.ts";
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import { admitBinding, bindPod } from "../subresources/binding.ts";
 import { validateLocalQuestion, validateQuestion } from "./review-rules.ts";
-import { fieldSelectorText, ignoredSelectors } from "./review-selectors.ts";
+import { fieldSelectorText, ignoredSelectors, labelSelectorText } from "./review-selectors.ts";
 import { successStatus } from "../subresources/success.ts";
 
 /** The specs of all reviews, combined. */
@@ -138,12 +140,14 @@ function attributesOf(user: RequestUser, spec: Spec): Attributes {
     name: asked?.name ?? "",
     path: path?.path ?? "",
     fieldSelector: fieldSelectorText(asked?.fieldSelector),
+    labelSelector: labelSelectorText(asked?.labelSelector),
   };
 }
 
 async function access(server: ApiServer, user: RequestUser, spec: Spec): Promise<object> {
   const decision: Decision = await server.authorizer.decide(attributesOf(user, spec));
-  const evaluationError = ignoredSelectors(spec);
+  const evaluationError = [ignoredSelectors(spec), decision.error ?? ""]
+    .filter((each) => each !== "").join("; ");
   return {
     allowed: decision.verdict === "allow",
     ...(decision.verdict === "deny" ? { denied: true } : {}),
@@ -157,10 +161,18 @@ function subjectOf(review: Review): RequestUser {
   return { name: user, groups: groups ?? [], ...(uid && { uid }), ...(extra && { extra }) };
 }
 
+/** Authorizers that cannot list what a user may do, and why, in upstream's words. */
+const UNRESOLVED: Readonly<Record<string, (user: RequestUser) => string[]>> = {
+  Node: (user) => (nodeNameOf(user) === undefined ? []
+    : ["node authorizer does not support user rule resolution"]),
+  Webhook: () => ["webhook authorizer does not support user rule resolution"],
+};
+
 function rules(server: ApiServer, context: RequestContext, review: Review): object {
   const namespace = review.spec?.namespace ?? "";
   if (namespace === "") throw badRequest("no namespace on request");
-  const held = [...server.roles.rulesFor(context.user, namespace)].map(({ rule }) => rule);
+  const isRbac = server.authorizer.types.includes("RBAC");
+  const held = !isRbac ? [] : [...server.roles.rulesFor(context.user, namespace)].map(({ rule }) => rule);
   const resourceRules = held
     .filter((rule) => rule.resources?.length)
     .map((rule) => ({
@@ -172,7 +184,17 @@ function rules(server: ApiServer, context: RequestContext, review: Review): obje
   const nonResourceRules = held
     .filter((rule) => rule.nonResourceURLs?.length)
     .map((rule) => ({ verbs: rule.verbs, nonResourceURLs: rule.nonResourceURLs! }));
-  return { resourceRules, nonResourceRules, incomplete: false };
+  const any = server.authorizer.types.includes("AlwaysAllow")
+    ? [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"] }] : [];
+  const anyPath = any.map(({ verbs }) => ({ verbs, nonResourceURLs: ["*"] }));
+  const unknown = server.authorizer.types.flatMap((type) => UNRESOLVED[type]?.(context.user) ?? []);
+  const evaluationError = unknown.length > 1 ? `[${unknown.join(", ")}]` : unknown[0];
+  return {
+    resourceRules: [...any, ...resourceRules],
+    nonResourceRules: [...anyPath, ...nonResourceRules],
+    incomplete: server.authorizer.types.includes("Webhook"),
+    ...(evaluationError === undefined ? {} : { evaluationError }),
+  };
 }
 
 function userInfo(user: RequestUser): object {
@@ -187,13 +209,13 @@ function userInfo(user: RequestUser): object {
 
 async function tokenReview(
   server: ApiServer,
-  _context: RequestContext,
+  context: RequestContext,
   review: Review,
 ): Promise<object> {
   const { token = "", audiences } = review.spec ?? {};
   if (token === "") throw badRequest("token is required for TokenReview in authentication");
   const asked = audiences?.length ? audiences : server.tokens.audiences;
-  const known = await server.authenticator.verifyToken(token, asked);
+  const known = await server.authenticator.verifyToken(token, asked, ownerOf(context));
   if ("refused" in known) return { user: {}, error: known.refused };
   const user = { ...known.user, groups: [...known.user.groups, "system:authenticated"] };
   return { authenticated: true, user: userInfo(user), audiences: known.audiences };

@@ -14,24 +14,30 @@ const NEVER: Happened = { count: 0, last_ms: undefined };
 
 const RESULTS = ["success", "failure"] as const;
 
+/** The results of reading a configuration again. */
+export type ReloadResults = Readonly<Record<(typeof RESULTS)[number], Happened>>;
+
+/** Distinguishes servers in metrics: a hash of this one's identity. */
+export const serverIdHash = (): string => hashOf(identityName(hostname()));
+
+export const hashOf = (text: string): string =>
+  `sha256:${createHash("sha256").update(text).digest("hex")}`;
+
 /**
- * Shows the active encryption configuration and the results of its reloads (upstream:
- * server/options/encryptionconfig/metrics). Servers are distinguished by a hash of their identity.
+ * Shows a configuration that holds and the results of its reloads, under upstream's names
+ * (`apiserver_KIND_config_controller_*`); `text` is undefined where there is none.
  */
-export function showEncryption(
+export function showConfig(
   metrics: Registry,
-  encryption: { readonly config?: string | undefined },
-  reloads: Readonly<Record<(typeof RESULTS)[number], Happened>> = {
-    success: NEVER,
-    failure: NEVER,
-  },
+  kind: "encryption" | "authentication" | "authorization",
+  text: () => string | undefined,
+  reloads: ReloadResults = { success: NEVER, failure: NEVER },
 ): void {
-  const apiserver_id_hash = hashOf(identityName(hostname()));
+  const apiserver_id_hash = serverIdHash();
   const show = (name: string, help: string, type: "counter" | "gauge", samples: () => Sample[]) =>
-    addMetric(metrics,
-      { name: `apiserver_encryption_config_controller_${name}`, help, type }, samples);
+    addMetric(metrics, { name: `apiserver_${kind}_config_controller_${name}`, help, type }, samples);
   show("last_config_info", "1 for the configuration that holds.", "gauge", () => {
-    const { config } = encryption;
+    const config = text();
     if (config === undefined) return [];
     return [{ labels: { apiserver_id_hash, hash: hashOf(config) }, value: 1 }];
   });
@@ -47,6 +53,3 @@ export function showEncryption(
       return [{ labels: { apiserver_id_hash, status }, value: last_ms / 1_000 }];
     }));
 }
-
-const hashOf = (text: string): string =>
-  `sha256:${createHash("sha256").update(text).digest("hex")}`;

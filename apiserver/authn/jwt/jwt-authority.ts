@@ -1,0 +1,116 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Followed } from "@raft2kube/reconcile/followed-file.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { ISSUERS_READY_MS, TOKEN_CACHE_MS } from "../../limits.ts";
+import type { JwtMetrics } from "../../metrics/jwt.ts";
+import type { TokenAuthority, TokenVerdict } from "../token-authority.ts";
+import { TokenCache } from "../token-cache.ts";
+import type { AuthenticationConfig, JwtIssuer } from "./config.ts";
+import { userOfClaims } from "./jwt-user.ts";
+import { RemoteKeys } from "./remote-keys.ts";
+import { untrustedIssuer, verifyJwt } from "./verify-jwt.ts";
+
+const log = logger("apiserver");
+
+interface Parts {
+  readonly clock: Clock;
+  readonly metrics: JwtMetrics;
+  /** This server's audiences, for which tokens of issuers are valid. */
+  readonly audiences: readonly string[];
+}
+
+/**
+ * The issuers of an AuthenticationConfiguration, each with its keys. A changed configuration
+ * replaces them once all of its issuers have answered; until then, and if one does not, the last
+ * ones stay (upstream's).
+ */
+export class JwtAuthority implements TokenAuthority {
+  readonly #parts: Parts;
+  #issuers: Issuers;
+
+  constructor(config: Followed<AuthenticationConfig>, parts: Parts) {
+    this.#parts = parts;
+    this.#issuers = new Issuers(config.current, parts);
+    config.onChange((next) => this.#replace(next));
+  }
+
+  async verify(token: string, audiences = this.#parts.audiences): Promise<TokenVerdict> {
+    return await this.#issuers.verify(token, audiences);
+  }
+
+  async close(): Promise<void> {
+    await this.#issuers.close();
+  }
+
+  async #replace(config: AuthenticationConfig): Promise<void> {
+    const next = new Issuers(config, this.#parts);
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = this.#parts.clock.after(ISSUERS_READY_MS, () => reject(new CodedError("ISSUER",
+      `not all of its issuers answered within ${ISSUERS_READY_MS / 1_000} s`)));
+    try {
+      await Promise.race([next.ready(), late]);
+    } catch (thrown) {
+      await next.close();
+      throw thrown;
+    } finally {
+      timer.cancel();
+    }
+    const last = this.#issuers;
+    this.#issuers = next;
+    await last.close();
+  }
+}
+
+/** The issuers of one configuration, and the tokens of theirs that are known. */
+class Issuers {
+  readonly #parts: Parts;
+  readonly #known: TokenCache;
+  readonly #byUrl: ReadonlyMap<string, { issuer: JwtIssuer; keys: RemoteKeys }>;
+
+  constructor({ issuers }: AuthenticationConfig, parts: Parts) {
+    this.#parts = parts;
+    this.#known = new TokenCache(parts.clock);
+    this.#byUrl = new Map(issuers.map((issuer) => {
+      const fetched = (ok: boolean) =>
+        parts.metrics.fetchedKeys(issuer.url, ok, parts.clock.now());
+      return [issuer.url, { issuer, keys: new RemoteKeys(issuer, parts.clock, fetched) }];
+    }));
+  }
+
+  async ready(): Promise<void> {
+    await Promise.all([...this.#byUrl.values()].map(({ keys }) => keys.ready));
+  }
+
+  async verify(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
+    const named = this.#byUrl.size === 0 ? undefined : untrustedIssuer(token);
+    const found = named === undefined ? undefined : this.#byUrl.get(named);
+    const granted = this.#parts.audiences.filter((each) => audiences.includes(each));
+    if (found === undefined || granted.length === 0) return undefined;
+    const known = this.#known.get(token, granted);
+    if (known !== undefined) return known.verdict;
+    const { issuer, keys } = found;
+    const { clock, metrics } = this.#parts;
+    const from_ms = clock.monotonic();
+    const verdict = await verdictOn(token, issuer, keys, clock.now());
+    const isRefused = "refused" in verdict;
+    metrics.verified(issuer.url, !isRefused, (clock.monotonic() - from_ms) / 1_000);
+    if (isRefused) {
+      log.debug("a token was refused", { issuer: issuer.url, reason: verdict.refused });
+      return verdict;
+    }
+    const verified = { user: verdict.user, audiences: granted };
+    this.#known.set(token, granted, verified, TOKEN_CACHE_MS);
+    return verified;
+  }
+
+  async close(): Promise<void> {
+    for (const { keys } of this.#byUrl.values()) await keys.close();
+  }
+}
+
+async function verdictOn(token: string, issuer: JwtIssuer, keys: RemoteKeys, now_ms: number) {
+  const verified = await verifyJwt(token, issuer, keys, now_ms);
+  if ("refused" in verified) return { refused: `oidc: verify token: ${verified.refused}` };
+  return userOfClaims(issuer, verified.claims);
+}

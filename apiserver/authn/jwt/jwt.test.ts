@@ -1,0 +1,293 @@
+import { createHmac } from "node:crypto";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
+import { fixed, FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
+import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { FakeIssuer, newKey } from "../../../testing/apiserver/fake-issuer.ts";
+import { ISSUER_KEYS_AGAIN_MS, TOKEN_BYTES_MAX } from "../../limits.ts";
+import { JwtMetrics } from "../../metrics/jwt.ts";
+import { type AuthenticationConfig, readAuthenticationConfig } from "./config.ts";
+import { JwtAuthority } from "./jwt-authority.ts";
+
+const clock = systemClock();
+let issuer: FakeIssuer;
+const closing: (() => Promise<void>)[] = [];
+
+beforeEach(async () => {
+  issuer = await FakeIssuer.start();
+  closing.push(() => issuer.close());
+});
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+/** The text of a configuration with this issuer; `more` has further fields of it. */
+const textOf = (more: object = {}, of: FakeIssuer = issuer): string => JSON.stringify({
+  kind: "AuthenticationConfiguration", apiVersion: "apiserver.config.k8s.io/v1",
+  jwt: [{
+    issuer: { url: of.url, audiences: ["cluster"], certificateAuthority: of.server.ca },
+    claimMappings: { username: { claim: "sub", prefix: "" } },
+    ...more,
+  }],
+});
+
+const read = (more: object): Promise<AuthenticationConfig> => readAuthenticationConfig(textOf(more));
+
+/** An authority that knows the issuer's keys, unless it never answers. */
+async function authorityOf(more: object = {}, waits = true): Promise<JwtAuthority> {
+  const metrics = new JwtMetrics(metricsRegistry());
+  const authority =
+    new JwtAuthority(fixed(await read(more)), { clock, metrics, audiences: ["api"] });
+  closing.push(() => authority.close());
+  if (waits) await waitFor("keys", async () => {
+    const verdict = await authority.verify(await issuer.token());
+    return !(verdict && "refused" in verdict && verdict.refused.includes("not initialized"));
+  }, { clock });
+  return authority;
+}
+
+const refusalOf = async (authority: JwtAuthority, token: string): Promise<string> => {
+  const verdict = await authority.verify(token);
+  return verdict === undefined ? "of no issuer" : "refused" in verdict ? verdict.refused : "none";
+};
+
+it("a token names its user by claims and their prefixes", async () => {
+  const authority = await authorityOf({
+    claimMappings: {
+      username: { claim: "sub", prefix: "oidc:" }, groups: { claim: "roles", prefix: "g:" },
+      uid: { claim: "id" },
+    },
+  });
+  const token = await issuer.token({ roles: ["dev", "ops"], id: "u-1", jti: "t-1" });
+  expect(await authority.verify(token)).toEqual({
+    user: {
+      name: "oidc:jane", groups: ["g:dev", "g:ops"], uid: "u-1",
+      extra: { "authentication.kubernetes.io/credential-id": ["JTI=t-1"] },
+    },
+    audiences: ["api"],
+  });
+  expect(await authority.verify(token, ["others"])).toBeUndefined();
+});
+
+it("expressions map claims, and rules about claims and users must hold", async () => {
+  const authority = await authorityOf({
+    claimMappings: {
+      username: { expression: "claims.sub + '@' + claims.org.na__dot__me" },
+      groups: { expression: "claims.roles.filter(r, r.startsWith('k8s-'))" },
+      extra: [{ key: "example.org/level", valueExpression: "string(int(claims.level))" }],
+    },
+    claimValidationRules: [
+      { expression: "claims.exp - claims.iat <= 86400.0", message: "too long" },
+      { claim: "hd", requiredValue: "example.org" },
+    ],
+    userValidationRules: [
+      { expression: "!user.username.startsWith('system:')", message: "reserved" },
+    ],
+  });
+  const claims = {
+    org: { "na.me": "acme" }, roles: ["k8s-dev", "mail"], level: 3, hd: "example.org",
+  };
+  expect(await authority.verify(await issuer.token(claims))).toMatchObject({
+    user: { name: "jane@acme", groups: ["k8s-dev"], extra: { "example.org/level": ["3"] } },
+  });
+  const refusal = async (more: object) =>
+    refusalOf(authority, await issuer.token({ ...claims, ...more }));
+  expect(await refusal({ exp: 9_999_999_999 })).toContain("failed: too long");
+  expect(await refusal({ hd: "evil.org" })).toContain("required claim hd value does not match");
+  expect(await refusal({ hd: undefined })).toContain("required claim hd not present");
+  expect(await refusal({ sub: "system:admin" })).toContain("failed: reserved");
+  expect(await refusal({ roles: 7 })).toContain("error evaluating group claim expression");
+  expect(await refusal({ sub: 7 })).toContain("error evaluating username claim expression");
+});
+
+it("an email counts only if it is verified", async () => {
+  const authority =
+    await authorityOf({ claimMappings: { username: { claim: "email", prefix: "" } } });
+  const email = "jane@example.org";
+  expect(await authority.verify(await issuer.token({ email, email_verified: true })))
+    .toMatchObject({ user: { name: email } });
+  for (const email_verified of [false, "true", 1]) {
+    expect(await refusalOf(authority, await issuer.token({ email, email_verified })))
+      .toBe("oidc: email not verified");
+  }
+  const unsafe = { claimMappings: { username: { expression: "claims.email" } } };
+  await expect(read(unsafe)).rejects.toThrow("claims.email_verified must be used");
+});
+
+const unsigned = (parts: object[], signature = ""): string =>
+  [...parts.map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")), signature]
+    .join(".");
+
+it("forged tokens are refused", async () => {
+  const authority = await authorityOf();
+  const now_s = Math.floor(Date.now() / 1_000);
+  const claims = { iss: issuer.url, aud: "cluster", sub: "jane", exp: now_s + 60 };
+  const { publicKey } = issuer.keys[0]!;
+  const pem = publicKey.export({ type: "spki", format: "pem" }) as string;
+  const own = newKey("own");
+  const attack = async (token: string) => await refusalOf(authority, token);
+  for (const alg of ["none", "None", "NONE", ""]) {
+    expect(await attack(unsigned([{ alg }, claims]))).toMatch(/unsupported algorithm|malformed/);
+  }
+  // The public key as the secret of an HMAC.
+  const head = unsigned([{ alg: "HS256", kid: "first" }, claims]).slice(0, -1);
+  for (const secret of [pem, pem.trim(), JSON.stringify(publicKey.export({ format: "jwk" }))]) {
+    const mac = createHmac("sha256", secret).update(head).digest("base64url");
+    expect(await attack(`${head}.${mac}`)).toContain("unsupported algorithm");
+  }
+  // The attacker's own key, named, in the header or by an address.
+  const jwk = own.publicKey.export({ format: "jwk" });
+  const headers = [
+    { jwk }, { kid: "own" }, { jku: "https://evil.example/keys" }, { x5u: "https://evil.example" },
+    { kid: "../../../../dev/null" }, { kid: "first' OR '1'='1" }, { kid: "constructor" },
+    { kid: undefined, jwk }, { kid: { toString: "x" } }, { crit: ["b64"], b64: false },
+  ];
+  issuer.keys = [own, ...issuer.keys];
+  const forged = await Promise.all(
+    headers.map((header) => issuer.token({}, { kid: "first", ...header }).catch(() => "a.b.c")));
+  issuer.keys.shift();
+  for (const token of forged) expect(await attack(token)).not.toBe("none");
+  expect(issuer.server.asked.get("/evil")).toBeUndefined();
+  // Signed rightly, and changed.
+  const [first, , last] = (await issuer.token()).split(".");
+  const admin = Buffer.from(JSON.stringify({ ...claims, sub: "admin" })).toString("base64url");
+  expect(await attack(`${first}.${admin}.${last}`)).toContain("failed to verify signature");
+});
+
+it("tokens of another time, audience or issuer are refused", async () => {
+  const authority = await authorityOf();
+  const now_s = Math.floor(Date.now() / 1_000);
+  const refusal = async (claims: object) =>
+    refusalOf(authority, await issuer.token(claims as Record<string, unknown>));
+  expect(await refusal({ exp: now_s - 1 })).toContain("token is expired");
+  expect(await refusal({ exp: undefined })).toContain("token is expired");
+  expect(await refusal({ nbf: now_s + 3_600 })).toContain("before the nbf");
+  expect(await refusal({ nbf: 1e300 })).toContain("before the nbf");
+  expect(await refusal({ aud: "elsewhere" })).toContain("expected audience");
+  expect(await refusal({ aud: [] })).toContain("expected audience");
+  expect(await refusal({ aud: { cluster: true } })).toContain("expected audience");
+  expect(await refusal({ iss: "https://evil.example" })).toBe("of no issuer");
+  expect(await refusal({ iss: `${issuer.url}/` })).toBe("of no issuer");
+  expect(await refusal({ iss: 5 })).toBe("of no issuer");
+});
+
+it("a token with a claim twice, of great size or depth, or of garbage is refused", async () => {
+  const authority = await authorityOf();
+  const { privateKey } = issuer.keys[0]!;
+  const sign = async (payload: string): Promise<string> => {
+    const { CompactSign } = await import("jose");
+    const jws = new CompactSign(Buffer.from(payload));
+    return await jws.setProtectedHeader({ alg: "RS256", kid: "first" }).sign(privateKey);
+  };
+  const exp = Math.floor(Date.now() / 1_000) + 60;
+  const twice = `{"iss":"${issuer.url}","aud":"cluster","exp":${exp},"sub":"jane","sub":"admin"}`;
+  expect(await refusalOf(authority, await sign(twice))).not.toBe("none");
+  const deep = `{"iss":"${issuer.url}","x":${"[".repeat(60_000)}${"]".repeat(60_000)}}`;
+  expect(await refusalOf(authority, await sign(deep))).not.toBe("none");
+  const huge = await issuer.token({ pad: "x".repeat(TOKEN_BYTES_MAX) });
+  expect(await refusalOf(authority, huge)).toBe("of no issuer");
+  for (const token of ["", ".", "..", "a.b", "a.b.c", "a.b.c.d", `${"%".repeat(9)}.x.y`]) {
+    expect(await refusalOf(authority, token)).toBe("of no issuer");
+  }
+});
+
+it("a key that is new is fetched once for all tokens, and unknown ones no more often", async () => {
+  const authority = await authorityOf();
+  const before = issuer.server.asked.get("/keys")!;
+  await new Promise((resolve) => clock.after(ISSUER_KEYS_AGAIN_MS, () => resolve(undefined)));
+  issuer.keys = [newKey("second")];
+  const tokens = await Promise.all(Array.from({ length: 20 }, (_, i) => issuer.token({ jti: `${i}` })));
+  const verdicts = await Promise.all(tokens.map((token) => authority.verify(token)));
+  for (const verdict of verdicts) expect(verdict).toMatchObject({ user: { name: "jane" } });
+  expect(issuer.server.asked.get("/keys")).toBe(before + 1);
+  for (let i = 0; i < 50; i++) {
+    const kid = `unknown-${i}`;
+    expect(await refusalOf(authority, await issuer.token({}, { kid }))).not.toBe("none");
+  }
+  expect(issuer.server.asked.get("/keys")).toBeLessThan(before + 5);
+});
+
+it("an issuer that hangs, redirects, breaks off or answers without end costs bounded", async () => {
+  const { server } = issuer;
+  const serve = issuer.serve.bind(issuer);
+  for (const answer of [
+    () => undefined,
+    (_: unknown, __: string, response) => void response.writeHead(302, { location: "/keys" }).end(),
+    (_: unknown, __: string, response) => void response.destroy(),
+    (_: unknown, __: string, response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      const piece = Buffer.alloc(64 * 1_024, " ");
+      const more = () => { while (!response.destroyed && response.write(piece)); };
+      response.on("drain", more);
+      more();
+    },
+    (_: unknown, __: string, response) => void response.writeHead(200).end("[]"),
+    (_: unknown, __: string, response) => void response.writeHead(200)
+      .end(JSON.stringify({ issuer: "https://other", jwks_uri: "https://other" })),
+  ] as (typeof server.answer)[]) {
+    server.answer = answer;
+    const authority = await authorityOf({}, false);
+    await waitFor("a request", () => server.asked.size > 0, { clock });
+    expect(await refusalOf(authority, await issuer.token())).toContain("not initialized");
+    await authority.close();
+    server.asked.clear();
+  }
+  server.answer = (request, _, response) => serve(request, response);
+});
+
+it("a changed file takes effect when its issuers answer; otherwise the last one stays", async () => {
+  const other = await FakeIssuer.start();
+  closing.push(() => other.close());
+  let text = textOf();
+  const time = new ManualClock(Date.now());
+  let reads = 0;
+  const file = await FollowedFile.follow({
+    clock: time, log: { info: () => undefined, error: () => undefined }, what: "it",
+    read: () => { reads++; return Promise.resolve(text); },
+    parse: (each) => readAuthenticationConfig(each),
+  });
+  const metrics = new JwtMetrics(metricsRegistry());
+  const authority = new JwtAuthority(file, { clock, metrics, audiences: ["api"] });
+  closing.push(async () => { await file.close(); await authority.close(); });
+  const accepts = async (of: FakeIssuer) => (await refusalOf(authority, await of.token())) === "none";
+  await waitFor("keys", () => accepts(issuer), { clock });
+  const look = async () => {
+    const before = reads;
+    time.advance(FILE_RELOAD_MS);
+    await waitFor("a look", () => reads > before, { clock });
+  };
+  text = text.replace("jwt", "jwts");
+  await look();
+  await waitFor("the failure", () => file.reloads.failure.count === 1, { clock });
+  expect(await accepts(issuer)).toBe(true);
+  text = textOf({}, other);
+  await look();
+  await waitFor("the other issuer", () => accepts(other), { clock });
+  expect(await refusalOf(authority, await issuer.token())).toBe("of no issuer");
+});
+
+it("refuses files that make no sense, and names the field", async () => {
+  const claimMappings = { username: { claim: "sub", prefix: "" } };
+  const issuerOf = (more: object) => ({ url: issuer.url, audiences: ["a"], ...more });
+  for (const [more, why] of [
+    [{ issuer: issuerOf({ url: "http://x" }) }, "jwt[0].issuer.url: must be an https URL"],
+    [{ issuer: issuerOf({ audiences: [] }) }, "audiences: must be a list that is not empty"],
+    [{ issuer: issuerOf({ audiences: ["a", "b"] }) }, "audienceMatchPolicy: must be MatchAny"],
+    [{ issuer: issuerOf({ certificateAuthority: "x" }) }, "certificateAuthority: has no cert"],
+    [{ issuer: issuerOf({ egressSelectorType: "cluster" }) }, "no egress selector"],
+    [{ claimMappings: { username: { claim: "sub" } } }, "prefix: is required"],
+    [{ claimMappings: { username: { expression: "claims." } } }, "compilation failed"],
+    [{ claimMappings: { ...claimMappings, extra: [{ key: "k8s.io/x", valueExpression: "''" }] } },
+      "reserved"],
+    [{ claimValidationRules: [{ expression: "1" }] }, "must evaluate to bool"],
+    [{ claimValidationRules: [{ claim: "a" }, { claim: "a" }] }, "two items have the claim"],
+    [{ userValidationRules: [{ expression: "user.nothing == ''" }] }, "compilation failed"],
+    [{ issuers: {} }, "jwt[0].issuers: is not a field of it"],
+  ] as [object, string][]) {
+    await expect(read(more)).rejects.toThrow(why);
+  }
+  await expect(readAuthenticationConfig(textOf(), [issuer.url])).rejects.toThrow("own issuer");
+});

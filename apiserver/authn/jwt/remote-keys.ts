@@ -1,0 +1,160 @@
+import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
+import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import { isObject } from "@raft2kube/apimachinery/json/json.ts";
+import {
+  ISSUER_BYTES_MAX, ISSUER_KEYS_AGAIN_MS, ISSUER_KEYS_MAX, ISSUER_RETRY_MS, ISSUER_TIMEOUT_MS,
+} from "../../limits.ts";
+import { RemoteServer } from "../../webhook/remote.ts";
+import type { JwtIssuer } from "./config.ts";
+
+const log = logger("apiserver");
+
+/** A public key of an issuer. */
+export interface IssuerKey {
+  readonly kid: string | undefined;
+  /** The one algorithm that it is for, where the issuer says so. */
+  readonly alg: string | undefined;
+  readonly key: KeyObject;
+}
+
+/** An issuer could not be asked, or its documents make no sense. */
+class IssuerError extends CodedError {
+  override readonly name = "IssuerError";
+
+  constructor(message: string) {
+    super("ISSUER", message);
+  }
+}
+
+/**
+ * The keys of one issuer, from its discovery document (OpenID Connect Discovery 1.0): looked for
+ * until it answers, and again when a token names a key that is not known. One look serves all that
+ * wait; between two passes ISSUER_KEYS_AGAIN_MS, so that tokens cannot make it ask more.
+ */
+export class RemoteKeys {
+  readonly #issuer: Pick<JwtIssuer, "url" | "discoveryUrl">;
+  readonly #server: RemoteServer;
+  readonly #clock: Clock;
+  readonly #finding: Runner;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #ending = new AbortController();
+  readonly #fetched: (ok: boolean) => void;
+  #keysUrl: string | undefined;
+  #keys: readonly IssuerKey[] | undefined;
+  /** The look for keys under way. */
+  #looking: Promise<void> | undefined;
+  #lookedAt_ms = -Infinity;
+
+  /** `fetched` is called after each look for keys. */
+  constructor(issuer: JwtIssuer, clock: Clock, fetched: (ok: boolean) => void) {
+    this.#issuer = issuer;
+    this.#clock = clock;
+    this.#fetched = fetched;
+    const { url, ca } = issuer;
+    this.#server = new RemoteServer({ url, ...(ca === undefined ? {} : { ca }) }, clock);
+    this.#finding = new Runner({
+      clock,
+      retry: { first_ms: ISSUER_RETRY_MS, most_ms: ISSUER_RETRY_MS },
+      run: () => this.#find(),
+      report: failureLog(log, `the keys of the issuer ${url} are not known`),
+    });
+    this.#finding.request(0);
+  }
+
+  /** Resolves once keys are known; never rejects. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** The keys that may have signed a token; undefined while the issuer has not answered. */
+  async keysFor(kid: string | undefined): Promise<readonly IssuerKey[] | undefined> {
+    const known = this.#matching(kid);
+    if (known === undefined || known.length > 0) return known;
+    await this.#lookAgain();
+    return this.#matching(kid);
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort();
+    this.#server.close();
+    await this.#finding.close();
+  }
+
+  #matching(kid: string | undefined): readonly IssuerKey[] | undefined {
+    return this.#keys?.filter((each) => kid === undefined || each.kid === kid);
+  }
+
+  async #lookAgain(): Promise<void> {
+    const now_ms = this.#clock.monotonic();
+    if (this.#looking === undefined && now_ms - this.#lookedAt_ms < ISSUER_KEYS_AGAIN_MS) return;
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+      this.#lookedAt_ms = this.#clock.monotonic();
+    });
+    try {
+      await this.#looking;
+    } catch (thrown) {
+      // The keys that are known stay.
+      log.warn("an issuer's keys were not read again",
+        { issuer: this.#issuer.url, reason: messageOf(thrown) });
+    }
+  }
+
+  async #find(): Promise<void> {
+    const { url, discoveryUrl } = this.#issuer;
+    const wellKnown = `${url.replace(/\/$/, "")}/.well-known/openid-configuration`;
+    const found = await this.#document(discoveryUrl ?? wellKnown);
+    if (found["issuer"] !== url) {
+      const names = JSON.stringify(found["issuer"]);
+      throw new IssuerError(`issuer did not match: expected ${JSON.stringify(url)} got ${names}`);
+    }
+    const keys = found["jwks_uri"];
+    if (typeof keys !== "string" || !keys.startsWith("https://") || !URL.canParse(keys)) {
+      throw new IssuerError("its jwks_uri is no https URL");
+    }
+    this.#keysUrl = keys;
+    await this.#look();
+    this.#ready.resolve();
+  }
+
+  async #look(): Promise<void> {
+    let ok = false;
+    try {
+      const { keys } = await this.#document(this.#keysUrl!);
+      if (!Array.isArray(keys)) throw new IssuerError("its key set has no keys");
+      this.#keys = keys.slice(0, ISSUER_KEYS_MAX).flatMap(keyOf);
+      ok = true;
+    } finally {
+      this.#fetched(ok);
+    }
+  }
+
+  async #document(url: string): Promise<Record<string, unknown>> {
+    const { status, body } = await this.#server.get(url, {
+      timeout_ms: ISSUER_TIMEOUT_MS, bytes_max: ISSUER_BYTES_MAX, signal: this.#ending.signal,
+    });
+    if (status !== 200) throw new IssuerError(`${url} answered ${status}`);
+    const value: unknown = JSON.parse(body.toString("utf8"));
+    if (!isObject(value)) throw new IssuerError(`${url} did not answer with a JSON object`);
+    return value;
+  }
+}
+
+/** A public key for signatures; keys of other kinds are passed over. A symmetric one is none. */
+function keyOf(value: unknown): IssuerKey[] {
+  if (!isObject(value)) return [];
+  const { kty, use, kid, alg } = value;
+  if ((kty !== "RSA" && kty !== "EC") || (use !== undefined && use !== "sig")) return [];
+  try {
+    const key = createPublicKey({ key: value as JsonWebKey, format: "jwk" });
+    const textOf = (each: unknown) => (typeof each === "string" ? each : undefined);
+    return [{ kid: textOf(kid), alg: textOf(alg), key }];
+  } catch (thrown) {
+    log.warn("a key of an issuer cannot be read", { kid: String(kid), reason: messageOf(thrown) });
+    return [];
+  }
+}

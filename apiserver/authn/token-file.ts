@@ -1,0 +1,48 @@
+import { createHash } from "node:crypto";
+import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { ConfigFileError } from "@raft2kube/apimachinery/config-fields.ts";
+import type { TokenAuthority, TokenVerdict } from "./token-authority.ts";
+
+/**
+ * Tokens of `--token-auth-file`: lines of token, user name, uid and, in one quoted column, groups
+ * (upstream's authentication/token/tokenfile). The file is read once, at the start.
+ */
+export class TokenFile implements TokenAuthority {
+  readonly #users = new Map<string, RequestUser>();
+  readonly #audiences: readonly string[];
+
+  /** Throws ConfigFileError for a line with fewer than three columns. */
+  constructor(text: string, audiences: readonly string[]) {
+    this.#audiences = audiences;
+    text.split(/\r?\n/).forEach((line, i) => {
+      if (line.trim() === "" || line.startsWith("#")) return;
+      const [token = "", name, uid, groups = ""] = columnsOf(line);
+      if (name === undefined || uid === undefined) {
+        const why = "must have at least 3 columns (token, user name, user uid)";
+        throw new ConfigFileError("token file", `line ${i + 1}`, why);
+      }
+      // A line without a token would be that of all requests without one.
+      if (token === "") return;
+      const words = groups.split(",").map((each) => each.trim()).filter((each) => each !== "");
+      this.#users.set(digestOf(token).toString("hex"),
+        { name, groups: words, ...(uid === "" ? {} : { uid }) });
+    });
+  }
+
+  verify(token: string, audiences = this.#audiences): Promise<TokenVerdict> {
+    // Found by its digest, so that the time it takes does not depend on a token of the file.
+    const user = this.#users.get(digestOf(token).toString("hex"));
+    const granted = this.#audiences.filter((each) => audiences.includes(each));
+    return Promise.resolve(user && granted.length > 0 ? { user, audiences: granted } : undefined);
+  }
+}
+
+const digestOf = (token: string): Buffer => createHash("sha256").update(token).digest();
+
+/** The columns of one line of CSV: a quoted one has commas, and quotes doubled. */
+function columnsOf(line: string): string[] {
+  const found = line.matchAll(/\s*(?:"((?:[^"]|"")*)"|([^,]*))(?:,|$)/g);
+  const columns = [...found].map(([, quoted, plain = ""]) =>
+    (quoted === undefined ? plain.trim() : quoted.replaceAll('""', '"')));
+  return line.endsWith(",") ? columns : columns.slice(0, -1);
+}

@@ -1,0 +1,96 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
+import type { RequestUser } from "@raft2kube/api/kind.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Owner } from "@raft2kube/std/shares.ts";
+import { TOKEN_BYTES_MAX, TOKEN_WEBHOOK_CACHE_MS, TOKEN_WEBHOOK_TIMEOUT_MS } from "../limits.ts";
+import { WebhookError } from "../webhook/errors.ts";
+import { type RemoteAccess, RemoteServer } from "../webhook/remote.ts";
+import { askReview, textsIn } from "../webhook/review.ts";
+import type { TokenAuthority, TokenVerdict } from "./token-authority.ts";
+import { TokenCache } from "./token-cache.ts";
+
+const log = logger("apiserver");
+
+/** The webhook of `--authentication-token-webhook-config-file`. */
+export interface TokenWebhookOptions {
+  readonly access: RemoteAccess;
+  readonly version: "v1" | "v1beta1";
+  /** How long its decisions are known; default TOKEN_WEBHOOK_CACHE_MS. */
+  readonly cache_ms?: number;
+}
+
+/**
+ * Asks a webhook, by TokenReviews, about tokens that no authority before it knows. Tokens that wait
+ * for it, those of each sender and in all, are bounded; others do not wait.
+ */
+export class TokenWebhook implements TokenAuthority {
+  readonly #options: TokenWebhookOptions;
+  readonly #audiences: readonly string[];
+  readonly #clock: Clock;
+  readonly #server: RemoteServer;
+  readonly #known: TokenCache;
+
+  constructor(options: TokenWebhookOptions, audiences: readonly string[], clock: Clock) {
+    this.#options = options;
+    this.#audiences = audiences;
+    this.#clock = clock;
+    this.#server = new RemoteServer(options.access, clock);
+    this.#known = new TokenCache(clock);
+  }
+
+  async verify(
+    token: string, audiences = this.#audiences, asking: Owner = { name: "" },
+  ): Promise<TokenVerdict> {
+    if (token.length > TOKEN_BYTES_MAX) return undefined;
+    const known = this.#known.get(token, audiences);
+    if (known !== undefined) return known.verdict;
+    try {
+      const verdict = await this.#ask(token, audiences, asking);
+      const { cache_ms = TOKEN_WEBHOOK_CACHE_MS } = this.#options;
+      this.#known.set(token, audiences, verdict, cache_ms);
+      return verdict;
+    } catch (thrown) {
+      log.warn("the webhook that authenticates gave no answer", { reason: messageOf(thrown) });
+      return { refused: messageOf(thrown) };
+    }
+  }
+
+  close(): void {
+    this.#server.close();
+  }
+
+  async #ask(token: string, audiences: readonly string[], owner: Owner): Promise<TokenVerdict> {
+    const status = await askReview(this.#server, {
+      apiVersion: `authentication.k8s.io/${this.#options.version}`, kind: "TokenReview",
+      spec: { token, audiences },
+    }, { clock: this.#clock, timeout_ms: TOKEN_WEBHOOK_TIMEOUT_MS, owner });
+    if (status["authenticated"] !== true) {
+      const { error } = status;
+      return typeof error === "string" && error !== "" ? { refused: error } : undefined;
+    }
+    const named = textsIn(status["audiences"], "audiences");
+    // A webhook that knows of no audiences speaks for this server's.
+    const granted = (named.length > 0 ? named : this.#audiences)
+      .filter((each) => audiences.includes(each));
+    return granted.length === 0 ? undefined : { user: userIn(status), audiences: granted };
+  }
+}
+
+function userIn(status: JsonObject): RequestUser {
+  const user = status["user"];
+  if (!isObject(user) || typeof user["username"] !== "string" || user["username"] === "") {
+    throw new WebhookError("the webhook answered with a user that has no name");
+  }
+  const { uid, extra = {} } = user;
+  if (!isObject(extra) || (uid !== undefined && typeof uid !== "string")) {
+    throw new WebhookError("the webhook answered with an extra or uid of another type");
+  }
+  const extras = Object.entries(extra)
+    .map(([key, values]) => [key, textsIn(values, "an extra")] as const);
+  return {
+    name: user["username"], groups: textsIn(user["groups"], "groups"),
+    extra: Object.fromEntries(extras), ...(uid ? { uid } : {}),
+  };
+}

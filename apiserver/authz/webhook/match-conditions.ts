@@ -1,0 +1,89 @@
+import type { SubjectAccessReviewSpec } from "@raft2kube/api/gen/authorization/v1.ts";
+import type { Environment, Program } from "@raft2kube/cel/environment.ts";
+import { StepsExceededError } from "@raft2kube/cel/failures.ts";
+import { fromJson } from "@raft2kube/cel/json.ts";
+import { KUBERNETES } from "@raft2kube/cel/libraries/kubernetes.ts";
+import { objectTypes } from "@raft2kube/cel/objects.ts";
+import { BOOL, listOf, mapOf, objectType, STRING } from "@raft2kube/cel/types.ts";
+import { isError } from "@raft2kube/cel/value.ts";
+import { EXPRESSION_COST_MAX } from "../../limits.ts";
+
+const TEXTS = listOf(STRING);
+const SELECTOR = {
+  rawSelector: STRING, requirements: listOf(objectType("kubernetes.SelectorRequirement")),
+};
+const REQUEST = objectType("kubernetes.SubjectAccessReviewSpec");
+const PROVIDER = objectTypes({
+  [REQUEST.name]: {
+    resourceAttributes: objectType("kubernetes.ResourceAttributes"),
+    nonResourceAttributes: objectType("kubernetes.NonResourceAttributes"),
+    user: STRING, groups: TEXTS, extra: mapOf(STRING, TEXTS), uid: STRING,
+  },
+  "kubernetes.ResourceAttributes": {
+    namespace: STRING, verb: STRING, group: STRING, version: STRING, resource: STRING,
+    subresource: STRING, name: STRING,
+    fieldSelector: objectType("kubernetes.FieldSelectorAttributes"),
+    labelSelector: objectType("kubernetes.LabelSelectorAttributes"),
+  },
+  "kubernetes.NonResourceAttributes": { path: STRING, verb: STRING },
+  "kubernetes.FieldSelectorAttributes": SELECTOR,
+  "kubernetes.LabelSelectorAttributes": SELECTOR,
+  "kubernetes.SelectorRequirement": { key: STRING, operator: STRING, values: TEXTS },
+});
+const SCOPE: Environment =
+  KUBERNETES.extend({ variables: { request: REQUEST }, provider: PROVIDER });
+
+/** Compiles a condition about `request`, an access review's spec; `refuse` gets why it cannot. */
+export function compileCondition(text: string, refuse: (why: string) => never): Program {
+  const { program, errors } = SCOPE.compile(text);
+  if (program === undefined) return refuse(`compilation failed: ${errors.message}`);
+  if (program.type !== BOOL) return refuse("must evaluate to bool");
+  return program;
+}
+
+/** Whether all conditions hold; one that does not decides, even if others have errors. */
+export function matches(
+  programs: readonly Program[], spec: SubjectAccessReviewSpec,
+): { matches: boolean; error?: string } {
+  const request = fromJson(shown(spec), REQUEST, PROVIDER);
+  const errors: string[] = [];
+  for (const program of programs) {
+    const outcome = evaluated(program, request);
+    if (outcome === false) return { matches: false };
+    if (outcome !== true) errors.push(outcome);
+  }
+  if (errors.length === 0) return { matches: true };
+  return { matches: false, error: errors.length === 1 ? errors[0]! : `[${errors.join(", ")}]` };
+}
+
+/** The result, or the text of an error. */
+function evaluated(program: Program, request: ReturnType<typeof fromJson>): boolean | string {
+  const failed = (why: string) =>
+    `cel evaluation error: expression '${program.text}' resulted in error: ${why}`;
+  try {
+    const { value } = program.evaluate({ request }, { costMax: EXPRESSION_COST_MAX });
+    return isError(value) ? failed(value.message) : value === true;
+  } catch (thrown) {
+    if (thrown instanceof StepsExceededError) return failed(thrown.message);
+    throw thrown;
+  }
+}
+
+/** The spec with every text of it, empty ones too, as upstream shows it to expressions. */
+function shown(spec: SubjectAccessReviewSpec): object {
+  const { user = "", groups = [], uid = "", extra = {} } = spec;
+  const { resourceAttributes: asked, nonResourceAttributes: page } = spec;
+  const { namespace = "", verb = "", group = "", version = "" } = asked ?? {};
+  const { resource = "", subresource = "", name = "", fieldSelector, labelSelector } = asked ?? {};
+  return {
+    user, groups, uid, extra,
+    ...(asked === undefined ? {} : {
+      resourceAttributes: {
+        namespace, verb, group, version, resource, subresource, name,
+        ...(fieldSelector && { fieldSelector }), ...(labelSelector && { labelSelector }),
+      },
+    }),
+    ...(page === undefined ? {}
+      : { nonResourceAttributes: { verb: page.verb ?? "", path: page.path ?? "" } }),
+  };
+}

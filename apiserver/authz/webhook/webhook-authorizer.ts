@@ -1,0 +1,126 @@
+import { createHash } from "node:crypto";
+import { logger } from "@raft2kube/observe/log.ts";
+import { assert } from "@raft2kube/std/assert.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { AUTHORIZATION_CACHE_ENTRIES_MAX, AUTHORIZATION_CACHED_CHARS_MAX } from "../../limits.ts";
+import type { AuthorizationMetrics } from "../../metrics/access.ts";
+import { RemoteServer } from "../../webhook/remote.ts";
+import { askReview, type ReviewOutcome } from "../../webhook/review.ts";
+import { type Attributes, type AuthorizerPlugin, type Decision, NO_OPINION } from "../attributes.ts";
+import type { AuthorizationWebhook } from "../config.ts";
+import { compileCondition, matches } from "./match-conditions.ts";
+import { specOf } from "./review-of.ts";
+
+const log = logger("apiserver");
+
+interface Parts {
+  readonly clock: Clock;
+  readonly metrics: AuthorizationMetrics;
+}
+
+/**
+ * Asks a webhook by SubjectAccessReviews (upstream's plugin/pkg/authorizer/webhook). Its answers
+ * are known for a while; requests that wait for it are bounded, in all and of each user.
+ */
+export class WebhookAuthorizer implements AuthorizerPlugin {
+  readonly type = "Webhook";
+  readonly name: string;
+  readonly #webhook: AuthorizationWebhook;
+  readonly #parts: Parts;
+  readonly #server: RemoteServer;
+  readonly #conditions: readonly ReturnType<typeof compileCondition>[];
+  readonly #known = new Map<string, { until_ms: number; decision: Decision }>();
+
+  constructor(name: string, webhook: AuthorizationWebhook, parts: Parts) {
+    this.name = name;
+    this.#webhook = webhook;
+    this.#parts = parts;
+    this.#server = new RemoteServer(webhook.access, parts.clock);
+    this.#conditions = webhook.conditions.map((text) => compileCondition(text, (why) =>
+      assert(false, `a condition was read that does not compile: ${why}`) as never));
+  }
+
+  async decide(attributes: Attributes): Promise<Decision> {
+    const spec = specOf(attributes);
+    const skipped = this.#skips(spec);
+    if (skipped !== undefined) return skipped;
+    const text = JSON.stringify(spec);
+    const key = createHash("sha256").update(text).digest("base64");
+    const known = this.#known.get(key);
+    if (known !== undefined && known.until_ms > this.#parts.clock.now()) return known.decision;
+    let outcome: ReviewOutcome = "error";
+    try {
+      const status = await askReview(this.#server, {
+        apiVersion: `authorization.k8s.io/${this.#webhook.version}`, kind: "SubjectAccessReview",
+        spec: this.#webhook.version === "v1" ? spec : inBeta(spec),
+      }, {
+        clock: this.#parts.clock, timeout_ms: this.#webhook.timeout_ms,
+        owner: { name: attributes.user.name },
+        attempted: (now, http, seconds) => {
+          outcome = now;
+          this.#parts.metrics.askedWebhook(this.name, now, http, seconds);
+        },
+      });
+      const decision = decisionIn(status);
+      this.#keep(key, text, decision);
+      return decision;
+    } catch (thrown) {
+      log.warn("a webhook that authorizes gave no answer",
+        { name: this.name, reason: messageOf(thrown) });
+      if (this.#webhook.onFailure === "NoOpinion") {
+        this.#parts.metrics.webhookFailedOpen(this.name, outcome);
+      }
+      return this.#failed(messageOf(thrown));
+    }
+  }
+
+  close(): void {
+    this.#server.close();
+  }
+
+  /** The decision without a call, where conditions exclude one or cannot be evaluated. */
+  #skips(spec: ReturnType<typeof specOf>): Decision | undefined {
+    if (this.#conditions.length === 0) return undefined;
+    const { clock, metrics } = this.#parts;
+    const from_ms = clock.monotonic();
+    const result = matches(this.#conditions, spec);
+    const seconds = (clock.monotonic() - from_ms) / 1_000;
+    metrics.conditionsEvaluated(this.name, seconds,
+      result.error !== undefined ? "error" : result.matches ? "match" : "exclusion");
+    if (result.error !== undefined) return this.#failed(result.error);
+    return result.matches ? undefined : NO_OPINION;
+  }
+
+  #failed(error: string): Decision {
+    const verdict = this.#webhook.onFailure === "Deny" ? "deny" : "no-opinion";
+    return { verdict, reason: "", error };
+  }
+
+  #keep(key: string, text: string, decision: Decision): void {
+    const { authorized_ms, unauthorized_ms } = this.#webhook;
+    const life_ms = decision.verdict === "allow" ? authorized_ms : unauthorized_ms;
+    if (life_ms === 0 || text.length > AUTHORIZATION_CACHED_CHARS_MAX) return;
+    this.#known.delete(key);
+    if (this.#known.size >= AUTHORIZATION_CACHE_ENTRIES_MAX) {
+      this.#known.delete(this.#known.keys().next().value as string);
+    }
+    this.#known.set(key, { until_ms: this.#parts.clock.now() + life_ms, decision });
+  }
+}
+
+/** `v1beta1` names the groups otherwise. */
+function inBeta({ groups, ...spec }: ReturnType<typeof specOf>): object {
+  return groups === undefined ? spec : { ...spec, group: groups };
+}
+
+/** Only a `true` allows; a webhook that both allows and denies denies. */
+function decisionIn(status: Readonly<Record<string, unknown>>): Decision {
+  const reason = typeof status["reason"] === "string" ? status["reason"] : "";
+  const allowed = status["allowed"] === true;
+  if (status["denied"] === true) {
+    const error = "webhook subject access review returned both allow and deny response";
+    return { verdict: "deny", reason, ...(allowed ? { error } : {}) };
+  }
+  return { verdict: allowed ? "allow" : "no-opinion", reason };
+}

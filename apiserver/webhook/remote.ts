@@ -1,0 +1,109 @@
+import { readFile } from "node:fs/promises";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+import { type Owner, Shares } from "@raft2kube/std/shares.ts";
+import { REMOTE_CALLS_MAX, REMOTE_CONNECTIONS_MAX, sharesOf } from "../limits.ts";
+import { Connections } from "./connections.ts";
+import { connectionError, WebhookError } from "./errors.ts";
+import { type CallOptions, exchange, type Outgoing, type WebhookAnswer } from "./exchange.ts";
+
+/** How to reach a server that the configuration names. */
+export interface RemoteAccess {
+  /** An https URL. */
+  readonly url: string;
+  /** PEM; default the roots of the host. */
+  readonly ca?: string;
+  readonly client?: KeyPair;
+  /** The bearer token that it is shown; that of a file is read for each call. */
+  readonly token?: string;
+  readonly tokenFile?: string;
+}
+
+/** Requests to a server, for one owner each. */
+export interface RemoteCall extends CallOptions {
+  readonly bytes_max: number;
+  /** For whom the call is: each owner has a share of the calls under way. */
+  readonly owner?: Owner;
+}
+
+const SHARED: Owner = { name: "", may: "all" };
+
+/**
+ * A server that the configuration names: an issuer of tokens, a webhook that authenticates or
+ * authorizes. Connections, calls under way, answers and times are bounded; redirects are refused.
+ */
+export class RemoteServer {
+  readonly #access: RemoteAccess;
+  readonly #clock: Clock;
+  readonly #connections: Connections;
+  readonly #calls = new Shares(sharesOf(REMOTE_CALLS_MAX));
+
+  constructor(access: RemoteAccess, clock: Clock) {
+    this.#access = access;
+    this.#clock = clock;
+    const options = { client: access.client, connections_max: REMOTE_CONNECTIONS_MAX };
+    this.#connections = new Connections({ resolve: noService }, options);
+  }
+
+  /** Gets the page of an https URL. Throws WebhookError, for a redirect too. */
+  async get(url: string, call: RemoteCall): Promise<WebhookAnswer> {
+    return await this.#send(url, { method: "GET", headers: { accept: "application/json" } }, call);
+  }
+
+  /** Posts JSON to the server's own URL; a query tells it the time that it has. */
+  async post(body: object, query: string, call: RemoteCall): Promise<WebhookAnswer> {
+    const { url, tokenFile } = this.#access;
+    const token = tokenFile === undefined ? this.#access.token
+      : (await readFile(tokenFile, "utf8")).trim();
+    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const headers = {
+      accept: "application/json, */*", "content-type": "application/json", ...authorization,
+    };
+    const bytes = Buffer.from(JSON.stringify(body));
+    return await this.#send(`${url}${query}`, { method: "POST", headers, body: bytes }, call);
+  }
+
+  close(): void {
+    this.#connections.close();
+  }
+
+  async #send(
+    url: string,
+    sent: Pick<Outgoing, "method" | "headers" | "body">,
+    call: RemoteCall,
+  ): Promise<WebhookAnswer> {
+    const { owner = SHARED, bytes_max } = call;
+    const failed = (why: string, cause?: unknown, isTimeout = false) =>
+      new WebhookError(`${sent.method === "GET" ? "Get" : "Post"} ${JSON.stringify(url)}: ${why}`,
+        { cause, ...(isTimeout ? { http: 504 } : {}) });
+    if (!this.#calls.fits(owner)) {
+      const { taken } = this.#calls;
+      throw failed(`too many calls are under way (${taken}, of which this user has its share)`);
+    }
+    const { ca } = this.#access;
+    const caBundle = ca === undefined ? {} : { caBundle: Buffer.from(ca).toString("base64") };
+    const target = { url, ...caBundle };
+    const { pathname, search, host } = new URL(url);
+    const agent = this.#connections.agentOf(target);
+    const leave = this.#calls.take(owner);
+    try {
+      const headers = { host, "user-agent": "kube-apiserver", ...sent.headers };
+      const answer = await exchange(this.#clock, call,
+        { agent, ...sent, headers, path: `${pathname}${search}`, bytes_max },
+        () => this.#connections.addressOf(target),
+        (thrown, ended) => failed(ended ?? reasonOf(thrown), thrown, ended !== undefined));
+      const { location } = answer.headers;
+      if (answer.status < 300 || answer.status >= 400) return answer;
+      throw failed(`redirects to ${JSON.stringify(location ?? "")}, which is not followed`);
+    } finally {
+      leave();
+    }
+  }
+}
+
+const reasonOf = (thrown: unknown): string =>
+  (thrown instanceof WebhookError ? thrown.message : connectionError(thrown));
+
+function noService(): never {
+  throw new WebhookError("a server of the configuration has a URL, not a Service");
+}

@@ -1,0 +1,163 @@
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
+import { fixed } from "@raft2kube/reconcile/followed-file.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Answer, ask, type AskOptions } from "../../../../testing/apiserver/ask.ts";
+import {
+  type FakeServer, sendJson, startFakeServer,
+} from "../../../../testing/apiserver/fake-issuer.ts";
+import { startApiserverOnEtcd } from "../../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
+
+/** Plays both webhooks: `/tokens` and `/access`. */
+let hooks: FakeServer;
+let api: TestApiserver;
+let admin: AskOptions;
+
+const TOKENS = 'file-token,joe,u-1,"dev, ops"\n# a comment\n,nobody,u-2\nplain,ann,\n';
+
+interface Review {
+  kind: string;
+  spec: { token: string; user: string; resourceAttributes?: { resource: string } };
+}
+
+const answer: FakeServer["answer"] = (_, body, response) => {
+  const review = JSON.parse(body) as Review;
+  if (review.kind === "TokenReview") {
+    if (review.spec.token === "hang") return;
+    const authenticated = review.spec.token === "hook-token";
+    const user = { username: "hooked", groups: ["g"], extra: { k: ["v"] } };
+    return sendJson(response, {
+      ...review, status: authenticated ? { authenticated, user } : { error: "unheard of" },
+    });
+  }
+  const { user, resourceAttributes } = review.spec;
+  if (user === "slow") return;
+  const allowed = user === "hooked" && resourceAttributes?.resource === "configmaps";
+  const denied = resourceAttributes?.resource === "secrets";
+  sendJson(response, { ...review, status: { allowed, denied, reason: denied ? "secret" : "" } });
+};
+
+beforeAll(async () => {
+  hooks = await startFakeServer(answer);
+  const access = (path: string) => ({ url: `${hooks.url}${path}`, ca: hooks.ca });
+  api = await startApiserverOnEtcd({
+    authentication: {
+      tokenFile: TOKENS, webhook: { access: access("/tokens"), version: "v1" }, anonymous: false,
+    },
+    authorization: fixed({
+      authorizers: [
+        { type: "Node", name: "node" },
+        { type: "Webhook", name: "hook", webhook: {
+          access: access("/access"), version: "v1", timeout_ms: 3_000, authorized_ms: 60_000,
+          unauthorized_ms: 60_000, onFailure: "NoOpinion", conditions: [],
+        } },
+        { type: "RBAC", name: "rbac" },
+      ],
+    }),
+  });
+  admin = await api.credentials("admin", ["system:masters"]);
+});
+afterAll(async () => {
+  await api?.close();
+  await hooks?.close();
+});
+
+const as = (token: string, path: string, more: AskOptions = {}): Promise<Answer> =>
+  ask(api, path, { ...more, headers: { authorization: `Bearer ${token}` } });
+
+const json = ({ body }: Answer) => JSON.parse(body) as Record<string, any>;
+
+const post = (kind: string, group: string, spec?: object): AskOptions => ({
+  method: "POST", body: { kind, apiVersion: `${group}/v1`, ...(spec && { spec }) },
+});
+
+async function whoAmI(token: string): Promise<object> {
+  const asked = post("SelfSubjectReview", "authentication.k8s.io");
+  const answered = await as(token, "/apis/authentication.k8s.io/v1/selfsubjectreviews", asked);
+  return answered.status === 201 ? json(answered)["status"].userInfo : { status: answered.status };
+}
+
+it("tokens of the file and of the webhook name their users", async () => {
+  expect(await whoAmI("file-token")).toEqual({
+    username: "joe", uid: "u-1", groups: ["dev", "ops", "system:authenticated"],
+  });
+  expect(await whoAmI("plain")).toMatchObject({ username: "ann" });
+  expect(await whoAmI("hook-token")).toEqual({
+    username: "hooked", groups: ["g", "system:authenticated"], extra: { k: ["v"] },
+  });
+  expect(await whoAmI("others")).toEqual({ status: 401 });
+  const asked = hooks.asked.get("/tokens");
+  await Promise.all([whoAmI("hook-token"), whoAmI("others"), whoAmI("file-token")]);
+  expect(hooks.asked.get("/tokens")).toBe(asked);
+});
+
+it("a request without credentials is refused where anonymous ones are", async () => {
+  expect((await ask(api, "/livez")).status).toBe(401);
+  expect((await ask(api, "/api", admin)).status).toBe(200);
+});
+
+it("a TokenReview has the webhook's word", async () => {
+  const review = async (token: string) => json(await ask(api,
+    "/apis/authentication.k8s.io/v1/tokenreviews",
+    { ...admin, ...post("TokenReview", "authentication.k8s.io", { token }) }))["status"];
+  expect(await review("hook-token")).toMatchObject({
+    authenticated: true, user: { username: "hooked" },
+  });
+  expect((await review("others")).error).toContain("unheard of");
+});
+
+it("the webhook's word is the last before RBAC's", async () => {
+  const at = (resource: string) => `/api/v1/namespaces/default/${resource}`;
+  expect((await as("hook-token", at("configmaps"))).status).toBe(200);
+  const secrets = await as("hook-token", at("secrets"));
+  expect(secrets.status).toBe(403);
+  expect(secrets.body).toContain("secret");
+  expect((await as("hook-token", at("pods"))).status).toBe(403);
+  const rules = json(await as("hook-token",
+    "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
+    post("SelfSubjectRulesReview", "authorization.k8s.io", { namespace: "default" })));
+  expect(rules["status"]).toMatchObject({
+    incomplete: true, evaluationError: "webhook authorizer does not support user rule resolution",
+  });
+  const metrics = (await ask(api, "/metrics", admin)).body;
+  const decided = metrics.split("\n")
+    .filter((line) => line.startsWith("apiserver_authorization_decisions_total{"));
+  expect(decided.find((line) => ['name="hook"', 'type="Webhook"', 'decision="denied"']
+    .every((label) => line.includes(label)))).toMatch(/ 1$/);
+  expect(metrics).toMatch(
+    /apiserver_authorization_webhook_evaluations_total{name="hook",result="success"} [1-9]/);
+});
+
+it("webhooks that hang delay no other request, and end with their time", async () => {
+  const clock = systemClock();
+  const slow = await api.credentials("slow");
+  const hung = Array.from({ length: 40 }, () => ask(api, "/api/v1/pods", slow));
+  const hanging = Array.from({ length: 40 }, () => as("hang", "/api/v1/pods").catch(() => undefined));
+  await delay(clock, 0);
+  const from_ms = clock.monotonic();
+  expect((await as("hook-token", "/api/v1/namespaces/default/configmaps")).status).toBe(200);
+  expect((await ask(api, "/api/v1/nodes", admin)).status).toBe(200);
+  expect(clock.monotonic() - from_ms).toBeLessThan(2_000);
+  for (const { status } of await Promise.all(hung)) expect(status).toBe(500);
+  void hanging;
+});
+
+it("a relying party verifies a service account's token by the discovery documents", async () => {
+  const read = async (path: string) => json(await ask(api, path, admin));
+  const document = await read("/.well-known/openid-configuration");
+  expect(document["issuer"]).toBe("https://kubernetes.default.svc");
+  const keys = await read(new URL(document["jwks_uri"] as string).pathname);
+  const accounts = "/api/v1/namespaces/default/serviceaccounts";
+  await ask(api, accounts,
+    { ...admin, method: "POST", body: { kind: "ServiceAccount", apiVersion: "v1",
+      metadata: { name: "robot" } } });
+  const made = json(await ask(api, `${accounts}/robot/token`, {
+    ...admin, ...post("TokenRequest", "authentication.k8s.io", { audiences: ["vault"] }),
+  }));
+  const verified = await jwtVerify(made["status"].token as string,
+    createLocalJWKSet(keys as unknown as JSONWebKeySet),
+    { issuer: document["issuer"] as string, audience: "vault" });
+  expect(verified.payload.sub).toBe("system:serviceaccount:default:robot");
+});
