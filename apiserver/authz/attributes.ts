@@ -29,7 +29,7 @@ export function aboutResource(asked: Pick<Attributes, "user" | "verb"> & Partial
 export interface Decision {
   readonly verdict: "allow" | "deny" | "no-opinion";
   readonly reason: string;
-  /** Why an authorizer could not tell. */
+  /** Why an authorizer could not decide. */
   readonly error?: string;
 }
 

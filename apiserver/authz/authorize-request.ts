@@ -10,7 +10,7 @@ const NARROWED: ReadonlySet<string> = new Set(["list", "watch", "deletecollectio
 /** The attributes of a request, as its URL states them. */
 export function attributesOf(context: Pick<RequestContext, "info" | "user" | "query">): Attributes {
   const { info, user } = context;
-  // Others have none, whatever their URL says (upstream's RequestInfo).
+  // Other requests have none, even if their URL has one (upstream's RequestInfo).
   const isNarrowed = info.resourceRequest && NARROWED.has(info.verb);
   const selectorIn = (name: string) => (isNarrowed ? context.query.get(name) ?? "" : "");
   const fieldSelector = selectorIn("fieldSelector");
@@ -25,7 +25,7 @@ export function attributesOf(context: Pick<RequestContext, "info" | "user" | "qu
 
 /**
  * Throws 403, in upstream's words, unless the chain of authorizers allows the request; 500 where
- * one of them could not tell.
+ * one of them failed.
  */
 export async function authorize(authorizer: Authorizer, context: RequestContext): Promise<void> {
   const attributes = attributesOf(context);

@@ -52,7 +52,7 @@ export class Authorizer {
     return { verdict: "no-opinion", reason, ...(error === undefined ? {} : { error }) };
   }
 
-  /** Puts others in the place of the authorizers; a request in the chain ends with the last ones. */
+  /** Puts others in the place of the authorizers; requests in the chain end with the last ones. */
   replace(plugins: readonly AuthorizerPlugin[]): void {
     const last = this.#plugins;
     this.#plugins = plugins;

@@ -4,7 +4,7 @@ import type { AuthorizerPlugin, Decision } from "./attributes.ts";
 import type { AuthorizationConfig, AuthorizerConfig } from "./config.ts";
 import { WebhookAuthorizer } from "./webhook/webhook-authorizer.ts";
 
-/** What makes the authorizers of a configuration. */
+/** The parts that the authorizers of a configuration are made of. */
 export interface AuthorizerParts {
   readonly node: AuthorizerPlugin;
   readonly rbac: AuthorizerPlugin;

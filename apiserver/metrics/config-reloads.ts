@@ -35,7 +35,8 @@ export function showConfig(
 ): void {
   const apiserver_id_hash = serverIdHash();
   const show = (name: string, help: string, type: "counter" | "gauge", samples: () => Sample[]) =>
-    addMetric(metrics, { name: `apiserver_${kind}_config_controller_${name}`, help, type }, samples);
+    addMetric(metrics,
+      { name: `apiserver_${kind}_config_controller_${name}`, help, type }, samples);
   show("last_config_info", "1 for the configuration that holds.", "gauge", () => {
     const config = text();
     if (config === undefined) return [];

@@ -19,10 +19,10 @@ export interface RemoteAccess {
   readonly tokenFile?: string;
 }
 
-/** Requests to a server, for one owner each. */
+/** Bounds one request to a server. */
 export interface RemoteCall extends CallOptions {
   readonly bytes_max: number;
-  /** For whom the call is: each owner has a share of the calls under way. */
+  /** The user that the call is for: each has a share of the calls under way. */
   readonly owner?: Owner;
 }
 
@@ -50,7 +50,7 @@ export class RemoteServer {
     return await this.#send(url, { method: "GET", headers: { accept: "application/json" } }, call);
   }
 
-  /** Posts JSON to the server's own URL; a query tells it the time that it has. */
+  /** Posts JSON to the server's own URL; `query` shows it the time that it has. */
   async post(body: object, query: string, call: RemoteCall): Promise<WebhookAnswer> {
     const { url, tokenFile } = this.#access;
     const token = tokenFile === undefined ? this.#access.token

@@ -54,7 +54,9 @@ function isTransient(thrown: unknown): boolean {
 }
 
 async function ask(
-  server: RemoteServer, review: Review, { clock, timeout_ms, owner, attempted }: ReviewOptions,
+  server: RemoteServer,
+  review: Review,
+  { clock, timeout_ms, owner, attempted }: ReviewOptions,
 ): Promise<JsonObject> {
   const from_ms = clock.monotonic();
   let outcome: ReviewOutcome = "error";
@@ -66,7 +68,9 @@ async function ask(
       { timeout_ms, owner, bytes_max: REVIEW_BYTES_MAX });
     http = answer.status;
     const text = answer.body.toString("utf8");
-    if (!isSuccess(http)) throw new WebhookError(statusError(http, text.trim()), { http, answered: http });
+    if (!isSuccess(http)) {
+      throw new WebhookError(statusError(http, text.trim()), { http, answered: http });
+    }
     const status = statusIn(text, review);
     outcome = "success";
     return status;

@@ -22,8 +22,9 @@ const log = logger("apiserver");
 
 /** kube-apiserver's flags for who may come in, and what they may do. */
 export const ACCESS_FLAGS = {
-  "--anonymous-auth <bool>": { text: "serve requests without credentials", choices: ["true", "false"] },
-  "--authentication-config <file>": "issuers whose tokens are accepted, YAML; read when it changes",
+  "--anonymous-auth <bool>":
+    { text: "serve requests without credentials", choices: ["true", "false"] },
+  "--authentication-config <file>": "issuers of tokens, YAML; read when it changes",
   "--oidc-issuer-url <url>": "an issuer whose ID tokens are accepted",
   "--oidc-client-id <name>": "the audience of its tokens",
   "--oidc-username-claim <claim>": ["the claim that is the user's name", "sub"],
@@ -179,7 +180,8 @@ async function accessIn(file: string): Promise<RemoteAccess> {
 
 function version(what: string, text: string): "v1" | "v1beta1" {
   if (text === "v1" || text === "v1beta1") return text;
-  throw new CommandError("FLAG", `the version of the ${what} webhook is v1 or v1beta1, not ${text}`);
+  const why = `the version of the ${what} webhook is v1 or v1beta1, not ${text}`;
+  throw new CommandError("FLAG", why);
 }
 
 function milliseconds(flag: string, text: string): number {

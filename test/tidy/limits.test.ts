@@ -16,7 +16,6 @@ const UNRELATED: readonly string[] = [
   "base/observe/limits.ts",
   "cli/backup/limits.ts",
   "csi/lib/limits.ts",
-  "encryption/limits.ts",
   "pod-security/limits.ts",
 ];
 

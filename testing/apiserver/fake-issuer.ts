@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { SignJWT } from "jose";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 
-/** An HTTPS server on loopback that answers as told; it plays issuers and webhooks. */
+/** An HTTPS server on loopback that answers as the test says; it plays issuers and webhooks. */
 export interface FakeServer {
   readonly url: string;
   /** PEM. */

@@ -43,15 +43,13 @@ export interface AnonymousAccess {
   readonly paths?: readonly string[];
 }
 
-/** What an AuthenticationConfiguration says. */
+/** The content of an AuthenticationConfiguration. */
 export interface AuthenticationConfig {
   readonly issuers: readonly JwtIssuer[];
   readonly anonymous?: AnonymousAccess;
 }
 
-export const NO_ISSUERS: AuthenticationConfig = { issuers: [] };
-
-/** What tokens of issuers may be signed with (upstream's allowlist): nothing symmetric. */
+/** Signature algorithms of tokens of issuers (upstream's allowlist): none is symmetric. */
 export const ALGORITHMS: readonly string[] = [
   "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512",
 ];
@@ -92,7 +90,7 @@ function anonymousOf(value: unknown): AnonymousAccess {
     return read.text(`${at}.path`, condition["path"]);
   });
   if (!enabled && paths.length > 0) {
-    read.refuse("anonymous.conditions", "enabled should be set to true when conditions are defined");
+    read.refuse("anonymous.conditions", "enabled must be true when conditions are defined");
   }
   return { enabled, ...(paths.length === 0 ? {} : { paths }) };
 }
@@ -181,7 +179,8 @@ function claimRulesOf(at: string, value: unknown) {
       });
     }
     if (requiredValue !== "") read.refuse(`${here}.requiredValue`, "is for a claim");
-    claimRules.push({ message, expression: expressionAt(`${here}.expression`, expression, "bool") });
+    const compiled = expressionAt(`${here}.expression`, expression, "bool");
+    claimRules.push({ message, expression: compiled });
   });
   unique(at, "claim", requiredClaims.map(({ claim }) => claim));
   unique(at, "expression", claimRules.map(({ expression }) => expression.text));

@@ -28,7 +28,7 @@ const CLAIMS_SCOPE: Environment = KUBERNETES.extend({ variables: { claims: mapOf
 const USER_SCOPE: Environment =
   KUBERNETES.extend({ variables: { user: USER }, provider: USER_FIELDS });
 
-/** What an expression must result in: texts (a string or a list), a text, or a bool. */
+/** The result that an expression must have: texts (a string or a list), a text, or a bool. */
 export type Wanted = "texts" | "text" | "bool";
 
 /** Compiles an expression about `claims`; `refuse` gets why it cannot be used. */

@@ -34,7 +34,8 @@ const textOf = (more: object = {}, of: FakeIssuer = issuer): string => JSON.stri
   }],
 });
 
-const read = (more: object): Promise<AuthenticationConfig> => readAuthenticationConfig(textOf(more));
+const read = (more: object): Promise<AuthenticationConfig> =>
+  readAuthenticationConfig(textOf(more));
 
 /** An authority that knows the issuer's keys, unless it never answers. */
 async function authorityOf(more: object = {}, waits = true): Promise<JwtAuthority> {
@@ -199,7 +200,8 @@ it("a key that is new is fetched once for all tokens, and unknown ones no more o
   const before = issuer.server.asked.get("/keys")!;
   await new Promise((resolve) => clock.after(ISSUER_KEYS_AGAIN_MS, () => resolve(undefined)));
   issuer.keys = [newKey("second")];
-  const tokens = await Promise.all(Array.from({ length: 20 }, (_, i) => issuer.token({ jti: `${i}` })));
+  const tokens = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => issuer.token({ jti: `${i}` })));
   const verdicts = await Promise.all(tokens.map((token) => authority.verify(token)));
   for (const verdict of verdicts) expect(verdict).toMatchObject({ user: { name: "jane" } });
   expect(issuer.server.asked.get("/keys")).toBe(before + 1);
@@ -215,7 +217,8 @@ it("an issuer that hangs, redirects, breaks off or answers without end costs bou
   const serve = issuer.serve.bind(issuer);
   for (const answer of [
     () => undefined,
-    (_: unknown, __: string, response) => void response.writeHead(302, { location: "/keys" }).end(),
+    (_: unknown, __: string, response) =>
+      void response.writeHead(302, { location: "/keys" }).end(),
     (_: unknown, __: string, response) => void response.destroy(),
     (_: unknown, __: string, response) => {
       response.writeHead(200, { "content-type": "application/json" });
@@ -238,7 +241,7 @@ it("an issuer that hangs, redirects, breaks off or answers without end costs bou
   server.answer = (request, _, response) => serve(request, response);
 });
 
-it("a changed file takes effect when its issuers answer; otherwise the last one stays", async () => {
+it("a changed file takes effect when its issuers answer; else the last one stays", async () => {
   const other = await FakeIssuer.start();
   closing.push(() => other.close());
   let text = textOf();
@@ -252,7 +255,8 @@ it("a changed file takes effect when its issuers answer; otherwise the last one 
   const metrics = new JwtMetrics(metricsRegistry());
   const authority = new JwtAuthority(file, { clock, metrics, audiences: ["api"] });
   closing.push(async () => { await file.close(); await authority.close(); });
-  const accepts = async (of: FakeIssuer) => (await refusalOf(authority, await of.token())) === "none";
+  const accepts = async (of: FakeIssuer) =>
+    (await refusalOf(authority, await of.token())) === "none";
   await waitFor("keys", () => accepts(issuer), { clock });
   const look = async () => {
     const before = reads;

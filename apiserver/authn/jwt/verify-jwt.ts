@@ -62,7 +62,8 @@ function checked(
   const { iss, exp, nbf } = claims;
   if (iss !== url) {
     const got = JSON.stringify(iss);
-    return { refused: `oidc: id token issued by a different provider, expected ${url} got ${got}` };
+    const why = "oidc: id token issued by a different provider";
+    return { refused: `${why}, expected ${url} got ${got}` };
   }
   const own = [claims["aud"] ?? []].flat();
   if (!own.some((each) => typeof each === "string" && audiences.includes(each))) {
@@ -92,7 +93,7 @@ function timeOf(seconds: number): string {
   return Number.isNaN(date.getTime()) ? String(seconds) : date.toISOString();
 }
 
-/** The claims in a payload. One that has a claim twice is refused: parsers differ in which holds. */
+/** The claims in a payload. One that has a claim twice is refused: parsers differ about it. */
 function claimsIn(payload: Buffer): { claims: Claims } | { refused: string } {
   try {
     const { value, duplicates } = parseJson(payload, "");

@@ -7,7 +7,9 @@ import { AUTHORIZATION_CACHE_ENTRIES_MAX, AUTHORIZATION_CACHED_CHARS_MAX } from 
 import type { AuthorizationMetrics } from "../../metrics/access.ts";
 import { RemoteServer } from "../../webhook/remote.ts";
 import { askReview, type ReviewOutcome } from "../../webhook/review.ts";
-import { type Attributes, type AuthorizerPlugin, type Decision, NO_OPINION } from "../attributes.ts";
+import {
+  type Attributes, type AuthorizerPlugin, type Decision, NO_OPINION,
+} from "../attributes.ts";
 import type { AuthorizationWebhook } from "../config.ts";
 import { compileCondition, matches } from "./match-conditions.ts";
 import { specOf } from "./review-of.ts";

@@ -137,7 +137,8 @@ it("conditions decide whether it is asked", async () => {
   expect(seen).toHaveLength(1);
   // An error counts only where no condition excludes the webhook.
   const path = "request.nonResourceAttributes.path == '/x'";
-  expect(await verdictOf([path])).toMatchObject({ verdict: "deny", error: expect.any(String) as string });
+  expect(await verdictOf([path]))
+    .toMatchObject({ verdict: "deny", error: expect.any(String) as string });
   expect(await verdictOf([path, "request.user == 'joe'"])).toEqual(
     { verdict: "no-opinion", reason: "" });
   expect(await verdictOf(["request.resourceAttributes.labelSelector.requirements[0].key == 'x'"],
@@ -167,7 +168,7 @@ it("answers are known for their time, and large questions are asked again", asyn
 });
 
 it("a webhook that lies, breaks off or answers garbage is asked no further", async () => {
-  // Pauses between attempts are over at once; the time of an attempt is not.
+  // Pauses between attempts take a millisecond, attempts the time that they have.
   const real = systemClock();
   const clock = { ...real, after: (ms: number, act: () => void) =>
     real.after(ms <= REVIEW_PAUSES.most_ms ? 1 : ms, act) };
@@ -179,11 +180,12 @@ it("a webhook that lies, breaks off or answers garbage is asked no further", asy
     [(_, body, response) => sendJson(response, { ...JSON.parse(body), status: "yes" }), "status"],
     [(_, __, response) => void response.writeHead(302, { location: "/x" }).end(), "redirects"],
     [(_, __, response) => void response.writeHead(403).end("go away"), "go away"],
-    [(_, __, response) => void response.writeHead(200).end(Buffer.alloc(REVIEW_BYTES_MAX + 1, " ")),
-      "more than"],
+    [(_, __, response) =>
+      void response.writeHead(200).end(Buffer.alloc(REVIEW_BYTES_MAX + 1, " ")), "more than"],
   ];
   const deny = await chain([hook()], clock);
-  const open = await chain([hook({ failurePolicy: "NoOpinion" }), { type: "RBAC", name: "r" }], clock);
+  const open = await chain(
+    [hook({ failurePolicy: "NoOpinion" }), { type: "RBAC", name: "r" }], clock);
   for (const [answer, why] of answers) {
     server.answer = answer;
     const decision = await deny.decide(ask());
@@ -200,7 +202,7 @@ it("a webhook that lies, breaks off or answers garbage is asked no further", asy
   expect((await deny.decide(ask({ name: "both" }))).verdict).toBe("deny");
 });
 
-it("a webhook that hangs is given up, and one user's questions leave room for others'", async () => {
+it("a webhook that hangs is given up, and one user's calls leave room for others'", async () => {
   server.answer = () => undefined;
   server.asked.clear();
   const authorizer = await chain([hook({ timeout: "3s" })]);

@@ -13,7 +13,7 @@ export function fieldSelectorText(selector: Selector | undefined): string {
   return requirements.flatMap((each) => fieldCondition(each) ?? []).join(",");
 }
 
-/** The `labelSelector` of a request that a question is about; what is not understood is left out. */
+/** The `labelSelector` of a request that a question is about, as far as it is understood. */
 export function labelSelectorText(selector: Selector | undefined): string {
   const { rawSelector = "", requirements = [] } = selector ?? {};
   if (rawSelector !== "") return parses(parseLabelSelector, rawSelector) ? rawSelector : "";

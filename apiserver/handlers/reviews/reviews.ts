@@ -172,7 +172,8 @@ function rules(server: ApiServer, context: RequestContext, review: Review): obje
   const namespace = review.spec?.namespace ?? "";
   if (namespace === "") throw badRequest("no namespace on request");
   const isRbac = server.authorizer.types.includes("RBAC");
-  const held = !isRbac ? [] : [...server.roles.rulesFor(context.user, namespace)].map(({ rule }) => rule);
+  const rulesHeld = isRbac ? server.roles.rulesFor(context.user, namespace) : [];
+  const held = [...rulesHeld].map(({ rule }) => rule);
   const resourceRules = held
     .filter((rule) => rule.resources?.length)
     .map((rule) => ({

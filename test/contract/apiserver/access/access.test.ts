@@ -134,7 +134,8 @@ it("webhooks that hang delay no other request, and end with their time", async (
   const clock = systemClock();
   const slow = await api.credentials("slow");
   const hung = Array.from({ length: 40 }, () => ask(api, "/api/v1/pods", slow));
-  const hanging = Array.from({ length: 40 }, () => as("hang", "/api/v1/pods").catch(() => undefined));
+  const hanging = Array.from({ length: 40 }, () =>
+    as("hang", "/api/v1/pods").catch(() => undefined));
   await delay(clock, 0);
   const from_ms = clock.monotonic();
   expect((await as("hook-token", "/api/v1/namespaces/default/configmaps")).status).toBe(200);
