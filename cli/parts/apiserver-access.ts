@@ -9,7 +9,6 @@ import {
 import { AUTHORIZATION_TIMEOUT_MS } from "@raft2kube/apiserver/limits.ts";
 import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import type { RemoteAccess } from "@raft2kube/apiserver/webhook/remote.ts";
-import { parseDuration } from "@raft2kube/api/duration.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { type Followed, fixed, FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
@@ -17,6 +16,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { type FlagsOf, type FlagTable, repeated } from "../flags.ts";
 import { CommandError } from "../terminal.ts";
+import { duration_ms } from "./flag-duration.ts";
 
 const log = logger("apiserver");
 
@@ -99,8 +99,8 @@ async function authenticationOf(
     webhook: webhook === undefined ? undefined : {
       access: await accessIn(webhook),
       version: version("token", flags.authenticationTokenWebhookVersion),
-      cache_ms: milliseconds(
-        "--authentication-token-webhook-cache-ttl", flags.authenticationTokenWebhookCacheTtl),
+      cache_ms: duration_ms(
+        "authentication-token-webhook-cache-ttl", flags.authenticationTokenWebhookCacheTtl),
     },
   });
 }
@@ -159,15 +159,15 @@ async function webhookOf(flags: Flags, file: string | undefined): Promise<Author
     const what = "the mode Webhook needs --authorization-webhook-config-file";
     throw new CommandError("FLAG", what);
   }
-  const ttl = "--authorization-webhook-cache";
+  const ttl = "authorization-webhook-cache";
   return {
     access: await accessIn(file),
     version: version("authorization", flags.authorizationWebhookVersion),
     timeout_ms: AUTHORIZATION_TIMEOUT_MS, onFailure: "NoOpinion", conditions: [],
     authorized_ms:
-      milliseconds(`${ttl}-authorized-ttl`, flags.authorizationWebhookCacheAuthorizedTtl),
+      duration_ms(`${ttl}-authorized-ttl`, flags.authorizationWebhookCacheAuthorizedTtl),
     unauthorized_ms:
-      milliseconds(`${ttl}-unauthorized-ttl`, flags.authorizationWebhookCacheUnauthorizedTtl),
+      duration_ms(`${ttl}-unauthorized-ttl`, flags.authorizationWebhookCacheUnauthorizedTtl),
   };
 }
 
@@ -182,12 +182,6 @@ function version(what: string, text: string): "v1" | "v1beta1" {
   if (text === "v1" || text === "v1beta1") return text;
   const why = `the version of the ${what} webhook is v1 or v1beta1, not ${text}`;
   throw new CommandError("FLAG", why);
-}
-
-function milliseconds(flag: string, text: string): number {
-  const nanos = parseDuration(text);
-  if (nanos !== undefined && nanos >= 0n) return Number(nanos / 1_000_000n);
-  throw new CommandError("FLAG", `${flag}: not a duration: ${text}`);
 }
 
 function refuse(one: string, other: string): never {
