@@ -110,8 +110,21 @@ export interface CheckOptions {
   readonly all?: boolean | undefined;
   /** Leaves out every check that is not a scenario: a rule has failed already. */
   readonly scenariosOnly?: boolean | undefined;
+  /** Loads the checks, reports their titles, and runs none. */
+  readonly titlesOnly?: boolean | undefined;
   /** How many checks of a process run concurrently; 1 by default. */
   readonly atOnce?: number | undefined;
+}
+
+const counted = new Map<string, number>();
+
+/** Counts what a lab's part has done in the checks, to compare it with the reference. */
+export function countCost(what: string, count = 1): void {
+  counted.set(what, (counted.get(what) ?? 0) + count);
+}
+
+export function countedCosts(): Readonly<Record<string, number>> {
+  return Object.fromEntries(counted);
 }
 
 /** The command that repeats a random check with a seed, at the reader's part or the mistake. */

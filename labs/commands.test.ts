@@ -32,15 +32,16 @@ it("start, hint, status, next and reset lead through a lab, and lose nothing", {
   await own.lab("start", "2");
   expect(await own.lab("next")).toContain("npm run lab watch 02");
 
-  expect(await own.lab("hint")).toMatch(/^encodeRecord \(question, 1 of 3\)\n\n.+\?\n$/s);
-  expect(await own.lab("hint")).toMatch(/^encodeRecord \(direction, 2 of 3\)/);
-  expect(await own.lab("hint", "--for", "pump")).toMatch(/^pump \(question, 1 of 3\)/);
-  expect(await own.lab("hint")).toMatch(/^encodeRecord \(shape, 3 of 3\)/);
+  expect(await own.lab("hint")).toMatch(/^encodeRecord \(question, 1 of 4\)\n\n.+\?\n$/s);
+  expect(await own.lab("hint")).toMatch(/^encodeRecord \(direction, 2 of 4\)/);
+  expect(await own.lab("hint", "--for", "pump")).toMatch(/^pump \(question, 1 of 4\)/);
+  expect(await own.lab("hint")).toMatch(/^encodeRecord \(parts, 3 of 4\)\n\nThe reference has/);
+  expect(await own.lab("hint")).toMatch(/^encodeRecord \(shape, 4 of 4\)/);
   expect(await own.lab("hint")).toMatch(/^decodeRecord \(question/);
   await expect(own.lab("hint", "--for", "nothing")).rejects.toThrow("one of encodeRecord");
 
   const status = await own.lab("status");
-  expect(status).toContain("5 of 12 hints shown");
+  expect(status).toContain("6 of 16 hints shown");
   expect(status).toMatch(/0 of \d+ labs pass/);
 
   const tree = ownTree("02", own.env);

@@ -32,7 +32,7 @@ import { joiningNodeNames, NFS_NODE, nodeRange, readJoiningNodes, wantedNodes } 
   "../spec/nodes.ts";
 import { allProcesses } from "../spec/processes.ts";
 import type { WantedNode } from "../spec/spec.ts";
-import { OWN_PARTS, runningOwnParts } from "../supervisor/own-parts.ts";
+import { OWN_PARTS, hasOtherParts, runningOwnParts } from "../supervisor/own-parts.ts";
 import { type Progress, quietProgress, terminalProgress } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { nextSteps, timeTaken, type Took } from "./next-steps.ts";
@@ -63,6 +63,7 @@ async function start(flags: StartFlags): Promise<void> {
   if (found) locks.use(await lockNodes(found, clock, progress));
   // Another call may have changed it, or removed it, until the lock was free.
   const existing = found && (await clusterOf(name));
+  if (existing) await endWithOtherParts(existing, progress);
   const edit = await editOf(name, existing, flags);
   const { wanted, runs } = edit;
   let packages_ms: number | undefined;
@@ -152,6 +153,22 @@ async function bringUp(
     readyTimeout_ms: edit.readyTimeout_ms,
     written,
   });
+}
+
+/**
+ * Ends the processes whose program has other parts of a reader's than this one, or other files of
+ * them: this start brings them up again. Throws if a part is not what passed.
+ */
+async function endWithOtherParts(cluster: ClusterConfig, progress: Progress): Promise<void> {
+  const nodes = await wantedNodes(cluster, 1);
+  const other = allProcesses(cluster, nodes).filter(({ of, name }) => {
+    return runningPid(of.runDir, name) !== undefined && hasOtherParts(of.runDir, name);
+  });
+  if (other.length === 0) return;
+  if (OWN_PARTS.length > 0) refuseUnjudged(readState());
+  const whose = OWN_PARTS.length > 0 ? ownPartsText(OWN_PARTS) : "the reference in every part";
+  progress.note(`${other.map(({ title }) => title).join(", ")}: restarted, with ${whose}.`);
+  for (const { of, name } of other) await endProcess(of, name, systemClock());
 }
 
 /** Ends what a supervisor is about to start again, or has just started: this start does it. */

@@ -6,10 +6,17 @@ import type { ClusterConfig } from "../spec/config.ts";
 import { processNames } from "../spec/processes.ts";
 
 declare const R2K_OWN_PARTS: readonly string[] | undefined;
+declare const R2K_OWN_DIGEST: string | undefined;
 
 /** The labs whose part in this program is the reader's; `scripts/build/bundle.ts` defines them. */
 export const OWN_PARTS: readonly string[] =
   typeof R2K_OWN_PARTS === "undefined" ? [] : R2K_OWN_PARTS;
+
+/** What a process records of the parts in its program: the labs, then a digest of the files. */
+function recordOfParts(): string {
+  const digest = typeof R2K_OWN_DIGEST === "undefined" ? "" : R2K_OWN_DIGEST;
+  return OWN_PARTS.length === 0 ? "\n" : `${OWN_PARTS.join(" ")}\n${digest}\n`;
+}
 
 function ownPartsPath(runDir: string, name: string): string {
   return join(runDir, `${name}.own-parts`);
@@ -17,17 +24,27 @@ function ownPartsPath(runDir: string, name: string): string {
 
 /** Records which labs' parts this process runs. */
 export async function writeOwnParts(runDir: string, name: string): Promise<void> {
-  await replaceFile(ownPartsPath(runDir, name), `${OWN_PARTS.join(" ")}\n`);
+  await replaceFile(ownPartsPath(runDir, name), recordOfParts());
+}
+
+/** What a running process has recorded of the parts in its program. */
+function readRecord(runDir: string, name: string): string {
+  try {
+    return readFileSync(ownPartsPath(runDir, name), "utf8");
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return "\n";
+    throw thrown;
+  }
 }
 
 /** The labs whose part in a running process is the reader's. */
 function readOwnParts(runDir: string, name: string): string[] {
-  try {
-    return readFileSync(ownPartsPath(runDir, name), "utf8").split(/\s+/).filter(Boolean);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return [];
-    throw thrown;
-  }
+  return readRecord(runDir, name).split("\n")[0]!.split(" ").filter(Boolean);
+}
+
+/** Whether a process was started with other parts than this program has, or with other files. */
+export function hasOtherParts(runDir: string, name: string): boolean {
+  return readRecord(runDir, name) !== recordOfParts();
 }
 
 /** The labs whose part in any process of a running cluster is the reader's. */

@@ -105,7 +105,8 @@ export class LabContainer implements Disposable {
   /** Runs a command of the runtime: the reader's files over the product's. */
   run(command: string, ...words: string[]): Ended {
     const output = openSync(this.#output, "a");
-    const errors = join(this.folder, "errors");
+    // What `create` has started keeps its file, and writes its own error there.
+    const errors = join(this.folder, `errors-${command}`);
     const error = openSync(errors, "w");
     try {
       const root = join(this.folder, "state");
@@ -168,16 +169,33 @@ export class LabContainer implements Disposable {
     return code === 0 ? (JSON.parse(output) as { status: string; pid: number }) : {};
   }
 
-  /** The container's output, once that has `word` in it, its process has ended, or time is up. */
+  /**
+   * The container's output, once that has `word` in it, its process has ended, or time is up.
+   * Judges that it has not ended before the word, with its own error.
+   */
   async printed(word: string): Promise<string> {
     let text = "";
     const isOver = () => {
-      const hasEnded = !existsSync(`/proc/${this.pid}`);
+      const hasEnded = !runs(this.pid);
       text = readFileSync(this.#output, "utf8");
       return text.includes(word) || hasEnded;
     };
     await untilQuiet(isOver, () => text, OUTPUT_PATIENCE);
+    const error = text.includes(word) ? "" : this.#ownError();
+    judge(error === "", {
+      when: `the container runs, up to its line "${word}"`,
+      expected: "its process executes the program, which prints it",
+      happened: `it ended before: ${error}`,
+      why: "the Pod is in CrashLoopBackOff, with this message as the container's last one",
+    });
     return text;
+  }
+
+  /** What a container's process that has ended said on its standard error. */
+  #ownError(): string {
+    if (runs(this.pid)) return "";
+    const file = join(this.folder, "errors-create");
+    return existsSync(file) ? readFileSync(file, "utf8").trim() : "";
   }
 
   /** Names of the container's open files, as in /proc/PID/fd. */
@@ -198,6 +216,16 @@ function namespaceNames({ linux }: OciSpec): string {
   return `the namespaces ${linux.namespaces.map(({ type }) => type).join(", ")}`;
 }
 
+/** Whether a process runs: one that has ended may wait for its parent, which asks for no end. */
+function runs(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "ESRCH")) return false;
+    throw thrown;
+  }
+}
+
 function killIfAlive(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
@@ -205,7 +233,6 @@ function killIfAlive(pid: number): void {
     if (!isErrno(thrown, "ESRCH")) throw thrown;
   }
 }
-
 
 /** The namespaces of a process, as `pid 4026531836`. */
 export function namespacesOf(pid: number | "self"): Map<string, string> {

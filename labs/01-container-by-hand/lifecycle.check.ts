@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
   accessSync, constants, copyFileSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync,
   writeFileSync,
@@ -239,7 +240,7 @@ function canWrite(file: string): boolean {
 
 check("cgroup: the process is in its group in every hierarchy (as root)", async () => {
   const spec = specOf("echo up; sleep 30");
-  const group = `/r2k-lab01-${process.pid}`;
+  const group = `/r2k-lab01-${randomUUID()}`;
   const devices = [
     { allow: false, access: "rwm" },
     { allow: true, type: "c" as const, major: 1, minor: 3, access: "rw" },

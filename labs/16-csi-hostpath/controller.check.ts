@@ -21,6 +21,11 @@ import { NODE, WRITER, withDriver } from "./driver.ts";
 
 const BLOCK = { block: {}, accessMode: { mode: Mode.SINGLE_NODE_WRITER } };
 
+/** The specification's name of a value. */
+function nameIn(names: Readonly<Record<string, number>>, value: number | undefined): string {
+  return Object.keys(names).find((name) => names[name] === value) ?? `unknown (${value})`;
+}
+
 check("Identity: the name, the services, ready", () =>
   withDriver(async ({ identity }) => {
     const why = "the kubelet and the provisioner ask before anything else, and call only these";
@@ -28,13 +33,14 @@ check("Identity: the name, the services, ready", () =>
     mustEqual(name, "hostpath.csi.r2k.dev", { when: "GetPluginInfo", why });
     const { capabilities } = await identity.getPluginCapabilities({});
     const types = capabilities.map(({ service, volumeExpansion }) => {
-      return service ? `service ${service.type}` : `expansion ${volumeExpansion?.type}`;
+      if (service) return nameIn(Service, service.type);
+      return `expansion ${nameIn(Expansion, volumeExpansion?.type)}`;
     });
     const expected = [
-      `service ${Service.CONTROLLER_SERVICE}`,
-      `service ${Service.GROUP_CONTROLLER_SERVICE}`,
-      `service ${Service.VOLUME_ACCESSIBILITY_CONSTRAINTS}`,
-      `expansion ${Expansion.ONLINE}`,
+      "CONTROLLER_SERVICE",
+      "GROUP_CONTROLLER_SERVICE",
+      "VOLUME_ACCESSIBILITY_CONSTRAINTS",
+      "expansion ONLINE",
     ];
     mustEqual(types.sort(), expected.sort(), { when: "GetPluginCapabilities", why });
     const { ready } = await identity.probe({});

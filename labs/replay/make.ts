@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
@@ -39,7 +40,7 @@ export async function makeReplay(lab: Lab, request: ReplayRequest): Promise<Repl
       remedy: `labs ${recordedLabs()} have recordings: npm run lab replay 3`,
     });
   }
-  const files = replay.files.map((file) => join(LABS_DIR, lab.folder, file));
+  const files = recordedFiles(lab, request.only !== undefined);
   const titles = request.only === undefined ? Object.keys(replay.cases ?? {}) : [request.only];
   const wanted: RecordRequest = { titles, variant: request.seed, about: replay.cases ?? {} };
   const isReference = request.trees.length === 0;
@@ -55,6 +56,14 @@ export async function makeReplay(lab: Lab, request: ReplayRequest): Promise<Repl
     return caseOf(run, own ? reference[i] : undefined, request.again);
   });
   return { lab: lab.number, title: lab.title, source: request.source, cases };
+}
+
+/** The files that the lab names; for a wanted title also all others that have scenarios. */
+function recordedFiles({ folder, checks, replay }: Lab, anyTitle: boolean): string[] {
+  const path = (file: string) => join(LABS_DIR, folder, file);
+  const scenarios = checks.filter((file) => readFileSync(path(file), "utf8").includes("scenario("));
+  const files = new Set([...(replay?.files ?? []), ...(anyTitle ? scenarios : [])]);
+  return [...files].map(path);
 }
 
 function caseOf(run: RecordedRun, reference: RecordedRun | undefined, again: string): ReplayCase {

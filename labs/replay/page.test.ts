@@ -88,6 +88,22 @@ describe("the replay page", { timeout: TIMEOUT_MS }, () => {
     expect(await now()).toBe(at);
   });
 
+  it("draws nothing with a negative width, and begins and ends at the stage's sides", async () => {
+    await browser.open(`${url}#at=0`, { ...DESK, width: 640 });
+    const widths = `[...document.querySelectorAll("rect")].map((e) => Number(e.getAttribute("width")))`;
+    expect((await browser.evaluate<number[]>(widths)).filter((width) => width < 0)).toEqual([]);
+    const edge = (side: string, pick: string) => browser.evaluate<number>(
+      `Math.${pick}(...[...document.querySelectorAll(".timeline .band rect")]
+        .map((e) => e.getBoundingClientRect().${side}))`,
+    );
+    const stage = await browser.evaluate<number>(
+      `document.querySelector(".timeline").getBoundingClientRect().right`,
+    );
+    expect(await edge("left", "min")).toBeLessThan(stage / 2);
+    await browser.evaluate(`dispatchEvent(new KeyboardEvent("keydown", { key: "End" }))`);
+    expect(await edge("right", "max")).toBeGreaterThan(stage - 60);
+  });
+
   it("plays to the end, and stops there", async () => {
     await browser.open(`${url}#at=${replay.cases[0]!.own.end - 60}`, DESK);
     await browser.evaluate(`document.querySelector(".play").click()`);
@@ -176,8 +192,10 @@ describe("the labs' site", { timeout: TIMEOUT_MS }, () => {
   it("has all labs, links that lead to its pages, and fits a phone", async () => {
     const out = join(scratch, "site");
     const labs = readLabs();
-    const pages = await buildSite({ out, labs, replays: false });
-    expect(pages).toHaveLength(labs.length + 1);
+    const passed = { startedAt: "1999", passedAt: "2000", use: "reference" } as const;
+    const state = { formatVersion: 1, labs: { "08": passed } } as const;
+    const pages = await buildSite({ out, labs, state, replays: false });
+    expect(pages).toHaveLength(labs.length + 2);
     for (const page of pages) {
       await browser.open(pathToFileURL(page).href, PHONE);
       const links = await browser.evaluate<string[]>(
@@ -191,6 +209,21 @@ describe("the labs' site", { timeout: TIMEOUT_MS }, () => {
       );
       expect(width, page).toBeLessThanOrEqual(window);
     }
+    const url = (name: string) => pathToFileURL(join(out, name)).href;
+    await browser.open(url("08-controllers.html"), { ...DESK, width: 1_280 });
+    expect(await textOf(".about")).toBe("The cluster, 4 of 15 · 3 h · builds on 07a · ✓ passed");
+    expect(await textOf("nav")).toMatch(/← 07a\s+09 →/);
+    const glossary = `document.querySelector("main a[href='glossary.html']") !== null`;
+    expect(await browser.evaluate(glossary)).toBe(true);
+    await browser.open(url("index.html"), DESK);
+    await browser.evaluate(
+      `search.value = "expectations"; search.dispatchEvent(new Event("input"))`,
+    );
+    expect(await textOf("#found")).toContain("Lab 08");
+    // Pictures are shown whole on an ordinary window.
+    await browser.open(url("01-container-by-hand.html"), { ...DESK, width: 1_280 });
+    const cut = `[...document.querySelectorAll("pre")].filter((e) => e.scrollWidth > e.clientWidth)`;
+    expect(await browser.evaluate(`${cut}.map((e) => e.textContent.slice(0, 60))`)).toEqual([]);
     expect(browser.errors).toEqual([]);
   });
 });

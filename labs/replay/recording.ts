@@ -117,6 +117,8 @@ export interface Replay {
   /** The part that ran: `the reference`, `yours`, `planted: ...`. */
   readonly source: string;
   readonly cases: readonly ReplayCase[];
+  /** Titles of checks that have failed, and that none of the cases shows. */
+  readonly failed?: readonly string[];
 }
 
 /** Events after which a recording ends: a run that never ends must not fill the memory. */

@@ -55,11 +55,19 @@ export class ReplayServer {
     return this.#pages.url;
   }
 
+  /** Says on the page that the judge is at work: what it shows is of the save before. */
+  judging(): void {
+    this.#pages.publishState("judging");
+  }
+
   /** Records the scenario that failed, with its seed; without one, what the lab shows. */
   async judged(request: CheckRequest, outcomes: readonly CheckOutcome[]): Promise<void> {
     try {
-      const replay = await this.#recorded({ ...request, ...failedCase(outcomes) });
-      this.#pages.publish(await replayHtml(replay));
+      const shown = failedCase(outcomes);
+      const replay = await this.#recorded({ ...request, ...shown });
+      const failed = outcomes.filter(({ passed }) => !passed).map(({ title }) => title);
+      const others = failed.filter((title) => title !== shown.only);
+      this.#pages.publish(await replayHtml({ ...replay, failed: others }));
     } catch (thrown) {
       if (!(thrown instanceof LabError)) throw thrown;
       this.#pages.publishNotice(`The run is not recorded: ${thrown.message}`);

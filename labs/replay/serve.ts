@@ -41,6 +41,11 @@ export class PageServer {
     for (const window of this.#windows) window.write("data: changed\n\n");
   }
 
+  /** Tells open windows what goes on; the page stays. */
+  publishState(state: "judging"): void {
+    for (const window of this.#windows) window.write(`data: ${state}\n\n`);
+  }
+
   /** Replaces the page by a line of text. */
   publishNotice(text: string): void {
     this.publish(notice(text));
@@ -71,7 +76,8 @@ export class PageServer {
 /** A page that is loaded again, as a replay is, when there is a newer one. */
 function notice(text: string): string {
   const escaped = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  const reload = 'new EventSource("changes").onmessage = () => location.reload();';
+  const reload = 'new EventSource("changes").onmessage = ' +
+    '({ data }) => data === "changed" && location.reload();';
   const icon = '<link rel="icon" href="data:,">';
   return `<!doctype html><title>Replay</title>${icon}<p>${escaped}</p><script>${reload}</script>\n`;
 }

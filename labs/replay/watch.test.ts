@@ -8,6 +8,7 @@ import { ownTree } from "../runner/own-tree.ts";
 import { ROOT_DIR } from "../runner/paths.ts";
 import { writeReference } from "../runner/workspace.ts";
 import { OwnPart } from "../testing/own-part.ts";
+import { makeReplay } from "./make.ts";
 import type { Replay } from "./recording.ts";
 import { ReplayServer, failedCase } from "./replay-lab.ts";
 
@@ -25,6 +26,14 @@ it("the replay is of the first failure that names its seed", () => {
     seed: 7,
   });
   expect(failedCase([{ title: "x", message: "", passed: true }])).toEqual({});
+});
+
+it("a scenario that the lab's page does not show can be recorded, as its failure says", async () => {
+  const only = "a voter crashes right after its vote";
+  const lab = findLab("3");
+  expect(lab.replay!.files).not.toContain("safety.check.ts");
+  const made = await makeReplay(lab, { trees: [], only, source: "the reference", again: "3" });
+  expect(made.cases.map(({ title }) => title)).toEqual([only]);
 });
 
 it("a check that is no scenario is watched with all cases of the lab", async () => {

@@ -7,6 +7,7 @@ import type { Readable } from "node:stream";
 import type { CheckOptions, ScenarioSize } from "../check.ts";
 import { describeJudgement } from "../judge.ts";
 import type { CheckEvent } from "./run-checks.ts";
+import { type Costs, sumOfCosts } from "./costs.ts";
 import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import type { Lab } from "./manifest.ts";
 import { ownNamespaces } from "./namespaces.ts";
@@ -45,6 +46,9 @@ export interface Verdict {
   readonly leftOut: readonly LeftOut[];
   /** A failure ended the run before every check had run. */
   readonly stopped: boolean;
+  /** The trees of which a file was loaded. */
+  readonly trees: readonly string[];
+  readonly costs: Costs;
 }
 
 /** A check that computes for this long without a sign of life loops. */
@@ -86,13 +90,23 @@ export async function runLabChecks(
   await run.end();
   const outcomes = run.files.flatMap((file) => file.outcomes);
   const leftOut = run.files.flatMap((file) => file.leftOut);
-  if (outcomes.length > 0 || run.stopped) return { outcomes, leftOut, stopped: run.stopped };
+  const used = [...new Set(run.files.flatMap((file) => [...file.trees]))];
+  const costs = sumOfCosts(run.files.flatMap((file) => file.costs));
+  const about = { leftOut, trees: used, costs };
+  if (outcomes.length > 0 || run.stopped) return { outcomes, ...about, stopped: run.stopped };
   const said = run.files.map((file) => file.said).join("");
   const { only } = options;
   const absent = only === undefined ? "no check was found" : `no check has "${only}" in its title`;
   const message = said || (leftOut.length > 0 ? "every check is left out" : absent);
   const none = { title: "the lab has checks", passed: false, message };
-  return { outcomes: [none], leftOut, stopped: false };
+  return { outcomes: [none], ...about, stopped: false };
+}
+
+/** The titles of a lab's checks, which are loaded and not run. */
+export async function checkTitles(lab: Lab): Promise<string[]> {
+  const run = new Run(lab, [], { titlesOnly: true }, () => undefined);
+  await run.end();
+  return run.files.flatMap((file) => file.titles);
 }
 
 class Run {
@@ -191,6 +205,9 @@ class CheckFile {
   /** Titles of all checks that have started. */
   readonly #begun: string[] = [];
   readonly leftOut: LeftOut[] = [];
+  readonly trees = new Set<string>();
+  readonly costs: Costs[] = [];
+  titles: readonly string[] = [];
   #child: ChildProcess | undefined;
   #stopped = false;
   readonly #declaresScenarios: boolean;
@@ -311,7 +328,14 @@ class CheckFile {
   }
 
   #take(event: CheckEvent, ended: OnOutcome): void {
-    if (event.kind === "loaded") this.#scenariosLeft = event.scenarios;
+    if (event.kind === "loaded") {
+      this.#scenariosLeft = event.scenarios;
+      this.titles = event.titles;
+    }
+    if (event.kind === "over") {
+      this.costs.push(event.costs);
+      for (const tree of event.trees) this.trees.add(tree);
+    }
     if (event.kind === "begins") this.#begun.push(event.title);
     if (event.kind === "left-out") this.leftOut.push(event);
     if (event.kind !== "ended") return;

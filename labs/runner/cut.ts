@@ -48,6 +48,62 @@ export function bodiesOf(text: string, lab: string, path: string): string[] {
   return regions.flatMap((region) => functionAround(lines, region) ?? []);
 }
 
+/** The body whose region has this text of the untagged source, or is the next one after it. */
+export function bodyAt(
+  text: string,
+  lab: string,
+  path: string,
+  find: string,
+): string | undefined {
+  const lines = text.split("\n");
+  const regions = regionsOf(text, path).filter((region) => region.lab === lab);
+  const untagged = lines.flatMap((line, at) => (isTag(line) ? [] : [{ line, at }]));
+  const before = untagged.map(({ line }) => line).join("\n").split(find)[0]!;
+  // A text that begins with the end of a line begins on the next one.
+  const first = before.split("\n").length - 1 + (find.startsWith("\n") ? 1 : 0);
+  const at = untagged[first]?.at ?? 0;
+  const region = regions.find(({ end }) => end > at) ?? regions.at(-1);
+  return region && functionAround(lines, region);
+}
+
+/** The reference of a body: the text of its regions; undefined if the source has no such body. */
+export function bodyText(
+  text: string,
+  lab: string,
+  path: string,
+  name: string,
+): string | undefined {
+  const lines = text.split("\n");
+  const regions = regionsOf(text, path).filter((region) => {
+    return region.lab === lab && functionAround(lines, region) === name;
+  });
+  if (regions.length === 0) return undefined;
+  return regions.map(({ begin, end }) => lines.slice(begin + 1, end).join("\n")).join("\n");
+}
+
+const isTag = (line: string) => BEGIN.test(line) || END.test(line);
+
+/** The signature of a function in a source, with the comment above it. */
+export function signatureOf(text: string, name: string): string | undefined {
+  const lines = text.split("\n");
+  const at = lines.findIndex((line) => (FUNCTION.exec(line) ?? METHOD.exec(line))?.[1] === name);
+  if (at < 0) return undefined;
+  let first = at;
+  while (/^\s*(\*|\/\*\*)/.test(lines[first - 1] ?? "")) first--;
+  const length = lines.slice(at).findIndex((line) => /\{$/.test(line));
+  const found = lines.slice(first, at + length + 1);
+  const indent = /^\s*/.exec(found[0]!)![0].length;
+  return found.map((line) => line.slice(indent)).join("\n").replace(/\s*\{$/, "");
+}
+
+/** The line, from 1, of a function in a source. */
+export function lineOf(text: string, name: string): number | undefined {
+  const at = text.split("\n").findIndex((line) => {
+    return (FUNCTION.exec(line) ?? METHOD.exec(line))?.[1] === name;
+  });
+  return at < 0 ? undefined : at + 1;
+}
+
 /** The function or method around a region; undefined for a region that is in none. */
 function functionAround(lines: readonly string[], region: Region): string | undefined {
   const above = lines.slice(0, region.begin).reverse();
@@ -96,6 +152,6 @@ export function cutSkeleton(text: string, lab: string, path: string): string {
 export function withoutTags(text: string): string {
   return text
     .split("\n")
-    .filter((line) => !BEGIN.test(line) && !END.test(line))
+    .filter((line) => !isTag(line))
     .join("\n");
 }

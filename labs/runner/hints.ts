@@ -1,13 +1,14 @@
 import { LabError } from "./lab-error.ts";
+import { referenceOf } from "./bodies.ts";
 import type { Hint, Lab } from "./manifest.ts";
 
 /** Grades of hints, from the one that leaves most to the reader to the one that leaves least. */
-export const GRADES = ["question", "direction", "shape"] as const;
+export const GRADES = ["question", "direction", "parts", "shape"] as const;
 
 /** A hint as it is shown. */
 export interface ShownHint {
   readonly topic: string;
-  /** `question 1 of 3`. */
+  /** `question 1 of 4`. */
   readonly place: string;
   readonly text: string;
   /** How many hints of each topic have been shown with this one. */
@@ -38,7 +39,7 @@ export function nextHint(lab: Lab, shown: HintCounts, topic?: string): ShownHint
   const isAgain = (shown[found.for] ?? 0) >= GRADES.length;
   const place = `${grade}, ${at + 1} of ${GRADES.length}${isAgain ? ", again: the last" : ""}`;
   const counts = { ...shown, [found.for]: at + 1 };
-  return { topic: found.for, place, text: textOf(found, grade), counts };
+  return { topic: found.for, place, text: textOf(lab, found, grade), counts };
 }
 
 /** The hint for a body: of this name, else the first whose name has this in it. */
@@ -46,8 +47,34 @@ export function hintFor(hints: readonly Hint[], topic: string): Hint | undefined
   return hints.find((hint) => hint.for === topic) ?? hints.find((hint) => hint.for.includes(topic));
 }
 
-function textOf(hint: Hint, grade: (typeof GRADES)[number]): string {
-  return hint[grade].trimEnd();
+function textOf(lab: Lab, hint: Hint, grade: (typeof GRADES)[number]): string {
+  if (grade !== "parts") return hint[grade].trimEnd();
+  const bodies = hint.for.match(/\w+/g) ?? [];
+  const parts = bodies.flatMap((body) => {
+    const text = partsOf(referenceOf(lab, body));
+    return text === "" ? [] : [bodies.length > 1 ? `${body}: ${text}` : text];
+  });
+  return parts.length > 0 ? parts.join("\n") : "The reference has no body of this name.";
+}
+
+const STATEMENTS = ["if", "for", "while", "switch", "try", "throw", "return"];
+/** No calls: words before a parenthesis that the language has. */
+const NO_CALLS = /^(if|for|while|switch|catch|return|function|super|await|typeof)$/;
+
+/** What the reference of a body is made of, without the order: its length, statements, calls. */
+function partsOf(reference: string): string {
+  const code = reference.replace(/^\s*\/\/.*$/gm, "");
+  const lines = code.split("\n").filter((line) => line.trim() !== "").length;
+  if (lines === 0) return "";
+  const counted = STATEMENTS.flatMap((word) => {
+    const count = [...code.matchAll(new RegExp(`\\b${word}\\b`, "g"))].length;
+    return count === 0 ? [] : [count === 1 ? word : `${count} ${word}`];
+  });
+  const calls = [...code.matchAll(/([\w.#]*\w)(?:<[\w, ]+>)?\(/g)].map(([, name]) => name!);
+  const named = [...new Set(calls)].filter((name) => !NO_CALLS.test(name));
+  const called = named.length > 0 ? `; it calls ${named.map((name) => `\`${name}\``).join(", ")}` : "";
+  const has = counted.length > 0 ? `, with ${counted.join(", ")}` : "";
+  return `The reference has ${lines} line${lines === 1 ? "" : "s"}${has}${called}.`;
 }
 
 /** How many hints there are, and how many of them were shown. */

@@ -18,7 +18,10 @@ export interface Mutant {
   readonly shownBy?: string;
 }
 
-/** Help with one body, in three grades: each leaves less to the reader than the one before. */
+/**
+ * Help with one body, in grades: each leaves less to the reader than the one before. The grade
+ * between direction and shape, the parts, is read from the reference.
+ */
 export interface Hint {
   /** The body: `encodeRecord`. */
   readonly for: string;
@@ -32,14 +35,31 @@ export interface Hint {
   readonly judgedBy?: readonly string[];
 }
 
+/** The paths in the order in which the first page shows them. */
+export const PATH_NAMES = ["cluster", "store", "small"] as const;
+export type PathName = (typeof PATH_NAMES)[number];
+
 /** One lab, as its `lab.yaml` describes it. */
 export interface Lab {
   readonly number: string;
   /** The folder's name: `02-write-ahead-log`. */
   readonly folder: string;
   readonly title: string;
+  /** The path that it is on, and its place there. */
+  readonly path: PathName;
+  readonly place: number;
+  /** How long a reader takes, who has not seen the reference. */
+  readonly minutes: number;
+  /** Whether the checks need root for all that they judge, or the page does. */
+  readonly root: boolean;
+  /** The labs whose concepts it takes for granted. */
+  readonly after: readonly string[];
+  /** What a reader can do after it: it follows "afterwards you can". */
+  readonly afterwards: string;
   /** The part of the cluster that the reader writes; absent without an exercise. */
   readonly part?: string;
+  /** The file of its steps, judged on a running cluster, in place of an exercise. */
+  readonly walk?: string;
   /** Sources that have regions tagged with the lab's number, relative to the root. */
   readonly files: readonly string[];
   /** Test files that judge the exercise, relative to the lab's folder. */
@@ -97,22 +117,39 @@ function readLab(folder: string): Lab {
   return lab;
 }
 
+/** The long sections of a manifest, each read when it is asked for: to parse them takes longest. */
+const LATE = /^(?=hints:|mutants:)/m;
+
 function parseLab(folder: string): Lab {
   const path = join(LABS_DIR, folder, "lab.yaml");
-  const manifest = parse(readFileSync(path, "utf8")) as Partial<Lab>;
-  if (!manifest.title) throw new LabError("BAD_LAB", `${path} has no title`);
-  const { title, part, contract, files = [], checks = [], hints = [], mutants = [] } = manifest;
-  const { replay, namespaces, show, atOnce } = manifest;
+  const [head = "", ...late] = readFileSync(path, "utf8").split(LATE);
+  const manifest = parse(head) as Partial<Lab>;
+  const { title, minutes, afterwards, place, path: onPath } = manifest;
+  if (!title || !minutes || !afterwards || place === undefined || !isPath(onPath)) {
+    throw new LabError("BAD_LAB", `${path} lacks title, path, place, minutes or afterwards`);
+  }
+  const { root = false, after = [], files = [], checks = [], ...given } = manifest;
   const number = numberOf(folder);
-  const given = {
-    ...(part ? { part } : {}),
-    ...(contract ? { contract } : {}),
-    ...(replay ? { replay } : {}),
-    ...(namespaces ? { namespaces } : {}),
-    ...(atOnce ? { atOnce } : {}),
-    ...(show ? { show } : {}),
+  const known = { title, minutes, afterwards, place, path: onPath, root, after, files, checks };
+  const section = <T>(name: "hints" | "mutants"): readonly T[] => {
+    const text = late.find((each) => each.startsWith(name));
+    return text === undefined ? [] : (parse(text) as Record<string, T[]>)[name]!;
   };
-  return { number, folder, title, ...given, files, checks, hints, mutants };
+  let hints: readonly Hint[] | undefined;
+  let mutants: readonly Mutant[] | undefined;
+  return {
+    number, folder, ...given, ...known,
+    get hints() {
+      return (hints ??= section<Hint>("hints"));
+    },
+    get mutants() {
+      return (mutants ??= section<Mutant>("mutants"));
+    },
+  };
+}
+
+function isPath(name: string | undefined): name is PathName {
+  return PATH_NAMES.some((each) => each === name);
 }
 
 /** Returns the lab's text, in the language of LANG if there is a translation (`README.de.md`). */

@@ -5,12 +5,21 @@ import { resolveOverlaid } from "./own-tree.ts";
 
 const trees = (process.env["R2K_LAB_TREES"] ?? "").split(":").filter(Boolean);
 
+const used = new Set<string>();
+
+/** The trees of which this process has loaded a file. */
+export function usedTrees(): ReadonlySet<string> {
+  return used;
+}
+
 registerHooks({
   resolve(specifier, context, next) {
     const { parentURL } = context;
     const importer = parentURL?.startsWith("file:") ? fileURLToPath(parentURL) : undefined;
     const own = resolveOverlaid(specifier, importer, trees);
     if (own === undefined) return next(specifier, context);
+    const tree = trees.find((folder) => own.startsWith(`${folder}/`));
+    if (tree !== undefined) used.add(tree);
     return { url: pathToFileURL(own).href, shortCircuit: true };
   },
 });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { ROOT_DIR } from "./paths.ts";
 
@@ -25,6 +25,26 @@ export function ownDigest(lab: { readonly number: string; readonly files: readon
     hash.update(`${file}\0`);
     if (existsSync(path)) hash.update(readFileSync(path));
     hash.update("\0");
+  }
+  return hash.digest("hex");
+}
+
+/** When a file that a reader writes for a lab was saved last, in milliseconds; 0 without any. */
+export function lastSaved_ms(lab: { readonly number: string; readonly files: readonly string[] }) {
+  const times = lab.files.map((file) => {
+    return statSync(join(ownTree(lab.number), file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  });
+  return Math.max(0, ...times);
+}
+
+/** A digest of all files of trees, by which a running program's parts are compared with others. */
+export function treesDigest(trees: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const tree of trees) {
+    const files = existsSync(tree) ? readdirSync(tree, { recursive: true, encoding: "utf8" }) : [];
+    for (const file of files.filter((name) => name.endsWith(".ts")).sort()) {
+      hash.update(`${file}\0`).update(readFileSync(join(tree, file))).update("\0");
+    }
   }
   return hash.digest("hex");
 }

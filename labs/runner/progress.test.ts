@@ -3,10 +3,11 @@ import { GRADES, hintTotals, nextHint } from "./hints.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bodiesOf } from "./cut.ts";
-import { readLabs } from "./manifest.ts";
+import { PATH_NAMES, readLabs } from "./manifest.ts";
 import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import { LEGEND, clusterPicture } from "./picture.ts";
-import { nextLab, PATHS, progressBar } from "./progress.ts";
+import { nextLab, progressBar } from "./progress.ts";
+import { pathLines, pathOf, pathTables } from "./paths-of-labs.ts";
 import type { LabProgress, LabState } from "./state.ts";
 
 const labs = readLabs();
@@ -31,15 +32,37 @@ it("next is the first lab of the reader's path that is started, else the first t
   expect(numberOf(stateOf({ "02": {}, "05": {} }))).toBe("02 started");
   expect(numberOf(stateOf({ "01": { passedAt: "x" } }))).toBe("07a");
   // On the path of the cluster its labs come first, in their order.
-  expect(numberOf(stateOf({ "01": { passedAt: "x" }, "07a": { passedAt: "x" } }))).toBe("07b");
+  expect(numberOf(stateOf({ "01": { passedAt: "x" }, "07a": { passedAt: "x" } }))).toBe("08");
   const all = labs.filter(({ files }) => files.length > 0);
   const passed = all.map(({ number }) => [number, { passedAt: "x" }] as const);
   expect(numberOf(stateOf(Object.fromEntries(passed)))).toBeUndefined();
 });
 
-it("every lab that is written is on a path", () => {
-  const known = Object.values(PATHS).flat().sort();
-  expect(known).toEqual(labs.map(({ number }) => number).sort());
+it("each place of a path is taken once, and what a lab builds on comes before it", () => {
+  for (const path of PATH_NAMES) {
+    const on = pathOf(labs, path);
+    expect(on.map(({ place }) => place), path).toEqual(on.map((_, i) => i));
+    for (const [i, { number, after }] of on.entries()) {
+      const later = on.slice(i).map((lab) => lab.number);
+      expect(after.filter((each) => later.includes(each)), number).toEqual([]);
+      const known = labs.map((lab) => lab.number);
+      expect(after.filter((each) => !known.includes(each)), number).toEqual([]);
+    }
+  }
+});
+
+it("the first page, the list and next have the paths of the labs' data", () => {
+  const page = readFileSync(join(LABS_DIR, "README.md"), "utf8");
+  expect(page).toContain(pathTables(labs));
+  const listed = pathLines(labs, stateOf({})).flatMap((line) => /^ {2}(\w+) /.exec(line)?.[1] ?? []);
+  expect(listed).toEqual(PATH_NAMES.flatMap((path) => pathOf(labs, path)).map((lab) => lab.number));
+  let state = stateOf({ "01": { passedAt: "x" } });
+  const order: string[] = [];
+  for (let next = nextLab(labs, state); next; next = nextLab(labs, state)) {
+    order.push(next.lab.number);
+    state = stateOf({ ...state.labs, [next.lab.number]: { passedAt: "x", startedAt: "1999" } });
+  }
+  expect(order).toEqual(listed.filter((number) => !["00", "01"].includes(number)));
 });
 
 it("progress counts the labs that have passed", () => {
@@ -61,7 +84,7 @@ it("the first page has the picture of today", () => {
   expect(page).toContain(`${clusterPicture(labs, stateOf({}))}\n\n ${LEGEND}\n`);
 });
 
-it("each hint is a question, then a direction, then a shape of code", () => {
+it("each hint is a question, then a direction, then parts, then a shape of code", () => {
   const topics = lab.hints.map((hint) => hint.for);
   let counts = {};
   for (const topic of topics) {
@@ -71,7 +94,7 @@ it("each hint is a question, then a direction, then a shape of code", () => {
       counts = hint.counts;
     }
   }
-  expect(hintTotals(lab, counts)).toEqual({ shown: topics.length * 3, of: topics.length * 3 });
+  expect(hintTotals(lab, counts)).toEqual({ shown: topics.length * 4, of: topics.length * 4 });
   expect(nextHint(lab, counts).topic).toBe(topics.at(-1));
 });
 
@@ -80,15 +103,19 @@ it("a hint is asked for by its topic, and an unknown topic names those there are
   expect(nextHint(lab, {}, topic).topic).toBe(topic);
   expect(nextHint(lab, {}, `#${topic}`).topic).toBe(topic);
   const { place } = nextHint(lab, { [topic]: GRADES.length }, topic);
-  expect(place).toBe("shape, 3 of 3, again: the last");
+  expect(place).toBe("shape, 4 of 4, again: the last");
   expect(nextHint(lab, { [topic]: 1 }, topic).place).toContain("direction");
   expect(() => nextHint(lab, {}, "no such")).toThrow(/no hint for "no such"/);
 });
 
-it("every hint of every lab has its three grades, and questions ask", () => {
-  for (const { number, hints } of labs) {
+it("every hint of every lab has its grades, and questions ask", () => {
+  for (const lab of labs) {
+    const { number, hints } = lab;
     for (const hint of hints) {
-      for (const grade of GRADES) expect(hint[grade], `${number} ${hint.for}`).toBeTruthy();
+      for (const shown of GRADES.keys()) {
+        const { text } = nextHint(lab, { [hint.for]: shown }, hint.for);
+        expect(text, `${number} ${hint.for}`).not.toMatch(/^$|no body/);
+      }
       expect(hint.question.trim(), `lab ${number}, ${hint.for}`).toMatch(/\?$/);
     }
     const topics = hints.map((hint) => hint.for);

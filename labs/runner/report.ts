@@ -1,5 +1,7 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { basename, join, relative } from "node:path";
+import { hintOfCheck } from "./bodies.ts";
+import { lineOf } from "./cut.ts";
 import { hintFor } from "./hints.ts";
 import { LabError } from "./lab-error.ts";
 import { type CheckOptions, isSimpler } from "../check.ts";
@@ -76,11 +78,11 @@ export async function checkLab(
 }
 
 /** Runs the checks beside the type check; reports type errors first, then the checks' outcomes. */
-export async function typesFirst(
+export async function typesFirst<V extends Pick<Verdict, "outcomes">>(
   types: Promise<string>,
-  runChecks: (report: OnOutcome) => Promise<Verdict>,
+  runChecks: (report: OnOutcome) => Promise<V>,
   onOutcome: OnOutcome = () => undefined,
-): Promise<Verdict> {
+): Promise<V> {
   let waiting: CheckOutcome[] | undefined = [];
   const checks = runChecks((outcome) => (waiting ? waiting.push(outcome) : onOutcome(outcome)));
   checks.catch(() => undefined); // Awaited below.
@@ -125,6 +127,23 @@ export function describeOutcome({ passed, title }: CheckOutcome): string {
   return `  ${passed ? "✓" : "✗"} ${title}`;
 }
 
+/** Those that fail because a body is not written yet, in one line that names the bodies. */
+export function describeUnwritten({ outcomes }: Pick<Verdict, "outcomes">): string[] {
+  const unwritten = outcomes.filter((outcome) => outcome.unwritten);
+  if (unwritten.length === 0) return [];
+  const bodies = new Set(unwritten.map(({ message }) => UNWRITTEN.exec(message)?.[1] ?? "?"));
+  const checks = unwritten.length === 1 ? "1 check waits" : `${unwritten.length} checks wait`;
+  return [`  ○ ${checks} for what is not written yet: ${[...bodies].join(", ")}`];
+}
+
+const UNWRITTEN = /: ([\w-]+) is not written yet/;
+
+/** Names the other labs whose files the checks have loaded from the reader's folder. */
+function besideText({ number }: Lab, { trees }: Verdict): string {
+  const others = trees.map((tree) => basename(tree)).filter((name) => name !== number);
+  return others.length === 0 ? "" : ` (with your part of lab ${others.join(", ")})`;
+}
+
 /**
  * The result of a run: the first failure, the scenario that shows it with its diagram, and what to
  * do next.
@@ -136,13 +155,14 @@ export function describeEnd(lab: Lab, request: CheckRequest, verdict: Verdict): 
   const isPartial = stopped && request.only === undefined;
   const others = isPartial ? "; the others were not run (all: --all)" : "";
   const rest = leftOut.length > 0 ? `; ${leftOut.length} left out${others}` : others;
-  const count = `${passed} of ${outcomes.length} checks pass${rest}`;
+  const beside = judgesOwn(request) ? besideText(lab, verdict) : "";
+  const count = `${passed} of ${outcomes.length} checks pass${beside}${rest}`;
   // Failures of written parts come before those of parts that are not written yet.
   const shown = simplestScenario(failures);
   const found = failures.find(({ unwritten }) => !unwritten) ?? failures[0];
   const first = found?.scenario && shown ? shown : found;
   if (first) {
-    const stuck = !judgesOwn(request) ? "" : `\n\nStuck? ${hintCommand(lab, first)}`;
+    const stuck = !judgesOwn(request) ? "" : `\n\n${placeText(lab, first)}${hintCommand(lab, first)}`;
     const also = shown === undefined || shown === first || first.unwritten ? "" : described(shown);
     const between = also === "" ? "" : "\n\nIn a cluster it looks like this:\n";
     return `${described(first)}${between}${also}\n\n${count}.${stuck}`;
@@ -170,15 +190,30 @@ export function describeLeftOut({ title, reason }: LeftOut): string {
   return `  - ${title}: left out, ${reason}`;
 }
 
-/** The command for the next hint: that of the unwritten body, or of the one that is judged. */
-function hintCommand({ number, hints }: Lab, failed: CheckOutcome): string {
-  const { message, title, unwritten } = failed;
-  const body = unwritten ? /: (\w+) is not written yet/.exec(message)?.[1] : judgedBody(message);
-  const judged = hints.find(({ judgedBy }) => judgedBy?.some((part) => title.includes(part)));
-  const topic = body === undefined ? judged?.for : hintFor(hints, body) && body;
+/** The topic of the hint for a failure: the body that is not written, or that is judged. */
+export function topicOf(lab: Lab, { message, title, unwritten }: CheckOutcome): string | undefined {
+  const body = unwritten ? UNWRITTEN.exec(message)?.[1] : judgedBody(message);
+  if (body !== undefined && hintFor(lab.hints, body)) return body;
+  return hintOfCheck(lab, title)?.for;
+}
+
+function hintCommand(lab: Lab, failed: CheckOutcome): string {
+  const topic = topicOf(lab, failed)?.match(/\w+/)?.[0];
   return topic === undefined
-    ? `npm run lab hint ${number}`
-    : `npm run lab -- hint ${number} --for ${topic}`;
+    ? `Stuck? npm run lab hint ${lab.number}`
+    : `Stuck? npm run lab -- hint ${lab.number} --for ${topic}`;
+}
+
+/** The place of the judged body in the reader's file, as terminals and editors open it. */
+function placeText(lab: Lab, failed: CheckOutcome): string {
+  const topic = topicOf(lab, failed)?.match(/\w+/)?.[0];
+  if (topic === undefined) return "";
+  for (const file of lab.files) {
+    const path = join(ownTree(lab.number), file);
+    const line = existsSync(path) ? lineOf(readFileSync(path, "utf8"), topic) : undefined;
+    if (line !== undefined) return `Look at ${topic}: ${relative(process.cwd(), path)}:${line}\n`;
+  }
+  return "";
 }
 
 function described({ title, message }: CheckOutcome): string {

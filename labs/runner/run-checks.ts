@@ -11,11 +11,14 @@ import {
   ScenarioFailure,
   type ScenarioSize,
   checkOptions,
+  countedCosts,
   onAlive,
   registeredChecks,
   runBody,
 } from "../check.ts";
 import { idleClock } from "../idle-clock.ts";
+import type { Costs } from "./costs.ts";
+import { usedTrees } from "./overlay.ts";
 import { type Judgement, describeAssertion, describeJudgement, framesOf } from "../judge.ts";
 
 const REPORT_FD = 3;
@@ -30,7 +33,8 @@ const STEP_POLL_MS = 100;
 
 /** A report of a process of checks. */
 export type CheckEvent =
-  | { readonly kind: "loaded"; readonly scenarios: number }
+  | { readonly kind: "loaded"; readonly scenarios: number; readonly titles: readonly string[] }
+  | { readonly kind: "over"; readonly costs: Costs; readonly trees: readonly string[] }
   | { readonly kind: "begins"; readonly title: string }
   | { readonly kind: "alive" }
   | { readonly kind: "left-out"; readonly title: string; readonly reason: string }
@@ -184,9 +188,11 @@ for (const path of process.argv.slice(2)) {
     report({ kind: "ended", title, scenario: false, result: "failed", message });
   }
 }
-const { only = "", all = false, scenariosOnly = false, atOnce = 1 } = checkOptions();
+const { only = "", all = false, scenariosOnly = false, atOnce = 1, ...others } = checkOptions();
 const wanted = registeredChecks().filter(({ title }) => title.includes(only));
-report({ kind: "loaded", scenarios: wanted.filter(({ scenario }) => scenario).length });
+const titles = wanted.map(({ title }) => title);
+report({ kind: "loaded", scenarios: wanted.filter(({ scenario }) => scenario).length, titles });
+if (others.titlesOnly) process.exit();
 let failed = scenariosOnly;
 const waiting = wanted[Symbol.iterator]();
 const work = async () => {
@@ -201,5 +207,8 @@ const work = async () => {
   }
 };
 await Promise.all(Array.from({ length: atOnce }, work));
+const { user, system } = process.cpuUsage();
+const costs = { "processor time": (user + system) / 1_000, ...countedCosts() };
+report({ kind: "over", costs, trees: [...usedTrees()] });
 // A timer or a connection that is left, of a check or of the reader, holds up nothing.
 process.exit();

@@ -3,14 +3,45 @@ import { watch } from "node:fs";
 /** Delay after a change: a save is often several writes. */
 const SETTLE_MS = 50;
 
+/** What the keys of `lab watch` do. */
+export const KEYS = "h hint, a all checks, d diff, n next lab, q quit";
+
+type Act = () => void | Promise<void>;
+
+/** Calls an act for each of its keys; `keys` is false where nothing can be typed. */
+export function onKeys(
+  input: NodeJS.ReadStream,
+  acts: Readonly<Record<string, Act>>,
+): { readonly keys: boolean; readonly close: () => void } {
+  const raw = input.isTTY;
+  if (raw) input.setRawMode(true);
+  let done = Promise.resolve();
+  const onData = (data: Buffer) => {
+    for (const key of data.toString()) {
+      // Ctrl-C reaches a raw terminal as a character.
+      const act = key === "\u0003" ? acts["q"] : acts[key];
+      if (act) done = done.then(act);
+    }
+  };
+  input.on("data", onData);
+  const close = () => {
+    input.off("data", onData);
+    if (raw) input.setRawMode(false);
+    input.pause();
+    input.unref?.();
+  };
+  return { keys: raw, close };
+}
+
 /**
- * Runs `work` now and after every change below `folder`, until the signal. Changes during `work`
- * run it once more.
+ * Runs `work` now, after every change of a source below `folder`, and when it is poked, until the
+ * signal. Changes during `work` run it once more.
  */
 export async function onEveryChange(
   folder: string,
   work: () => Promise<void>,
   signal: AbortSignal,
+  pokes = new EventTarget(),
 ): Promise<void> {
   let changed = true;
   let wake: () => void = () => undefined;
@@ -19,7 +50,11 @@ export async function onEveryChange(
     wake();
   };
   let failure: Error | undefined;
-  const watcher = watch(folder, { recursive: true }, onChange);
+  // The reader's state and the editor's settings, beside the trees, are no sources.
+  const watcher = watch(folder, { recursive: true }, (_, name) => {
+    if (name === null || name.endsWith(".ts")) onChange();
+  });
+  pokes.addEventListener("poke", onChange);
   watcher.on("error", (error) => {
     failure = error;
     onChange();
@@ -36,6 +71,7 @@ export async function onEveryChange(
     }
   } finally {
     signal.removeEventListener("abort", onChange);
+    pokes.removeEventListener("poke", onChange);
     watcher.close();
   }
 }

@@ -18,6 +18,10 @@ export function pageBody(markdown: string, folder: string, links: SiteLinks): st
         const target = targetOf(href, folder, links);
         return target === undefined ? text : `<a href="${target}">${text}</a>`;
       },
+      heading({ tokens, depth, text }) {
+        const inner = this.parser.parseInline(tokens);
+        return `<h${depth} id="${anchorOf(text)}">${inner}</h${depth}>\n`;
+      },
       table({ header, rows }) {
         const cells = (row: typeof header, tag: string) => {
           return row.map(({ tokens }) => `<${tag}>${this.parser.parseInline(tokens)}</${tag}>`);
@@ -33,11 +37,19 @@ export function pageBody(markdown: string, folder: string, links: SiteLinks): st
   return marked.parse(markdown, { async: false });
 }
 
+/** A heading's anchor, as GitHub makes it. */
+export function anchorOf(heading: string): string {
+  return heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").trim().replace(/ /g, "-");
+}
+
 /** Where a link leads on the site; undefined for a file that is not part of it. */
 function targetOf(href: string, folder: string, links: SiteLinks): string | undefined {
   if (/^([a-z]+:|#)/.test(href)) return href;
   const [path = "", anchor] = href.split("#");
   const inside = posix.normalize(posix.join(folder, path));
+  if (links[inside] !== undefined && inside.endsWith(".md")) {
+    return `${links[inside]}${anchor === undefined ? "" : `#${anchor}`}`;
+  }
   const document = /^(?:(.*)\/)?README(\.\w+)?\.md$/.exec(inside);
   const page = document ? links[document[1] ?? ""] : undefined;
   return page && `${page}${anchor === undefined ? "" : `#${anchor}`}`;

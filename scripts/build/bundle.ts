@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { yamlDocuments } from "@raft2kube/apimachinery/yaml.ts";
 import { type Plugin, build } from "esbuild";
 import { ownParts } from "../../labs/runner/own-parts.ts";
+import { treesDigest } from "../../labs/runner/own-tree.ts";
 
 /** Packages with native code, or that find files beside themselves: left where npm put them. */
 export const EXTERNAL = [
@@ -121,7 +122,10 @@ export async function bundle(options: BundleOptions): Promise<void> {
     logLevel: "error",
     banner: { js: REQUIRE },
     // A tree is named after its lab; see `cli/supervisor/own-parts.ts`.
-    define: { R2K_OWN_PARTS: JSON.stringify(trees.map((tree) => basename(tree))) },
+    define: {
+      R2K_OWN_PARTS: JSON.stringify(trees.map((tree) => basename(tree))),
+      R2K_OWN_DIGEST: JSON.stringify(treesDigest(trees)),
+    },
     plugins: [ownParts(trees), sourcePlaces(), leanHttp()],
   });
 }

@@ -48,7 +48,15 @@ function top(selected: number): HTMLElement[] {
     theme,
   );
   const cases = tabs.length > 1 ? html("nav", { class: "cases" }, ...tabs) : html("nav");
-  return [header, cases, ...variants(selected)];
+  return [header, ...otherFailures(), cases, ...variants(selected)];
+}
+
+/** Checks that failed, where the runs below do not show it. */
+function otherFailures(): HTMLElement[] {
+  const { failed = [] } = replay;
+  if (failed.length === 0) return [];
+  const text = `The judge has found a mistake that these runs may not show: ${failed.join("; ")}`;
+  return [html("p", { class: "verdict failed others" }, text)];
 }
 
 /** Buttons for the variants of one title. */
@@ -79,5 +87,8 @@ addEventListener("keydown", (event) => view?.pressed(event));
 
 // `lab watch` serves the page, and says when there is a newer one.
 if (location.protocol !== "file:") {
-  new EventSource("changes").addEventListener("message", () => location.reload());
+  new EventSource("changes").addEventListener("message", ({ data }) => {
+    if (data === "changed") location.reload();
+    else document.body.dataset["state"] = String(data);
+  });
 }

@@ -59,10 +59,10 @@ export class Timeline {
       this.#names.replaceChildren(...this.#drawNames());
     }
     const place = playback.placeOf(at);
-    const present = this.#presentX;
+    const present = this.#presentOf(place);
     this.#draw(place);
     this.#moving.setAttribute("transform", `translate(${present - place} 0)`);
-    const future = { x: present, y: 0, width: width - present, height: this.#rows.height };
+    const future = { x: present, y: 0, width: Math.max(0, width - present), height: this.#rows.height };
     for (const [name, value] of Object.entries(future)) {
       this.#future.setAttribute(name, String(value));
     }
@@ -70,9 +70,15 @@ export class Timeline {
     this.#drawDots(at, place, present);
   }
 
-  get #presentX(): number {
-    const names = this.#isNarrow ? 0 : this.#rows.names;
-    return Math.max(names + 40, this.#width * PRESENT_SHARE);
+  /**
+   * Where the present is, in pixels: in its place, but the recording's beginning is not drawn to
+   * the right of the names, nor its end to the left of the stage's.
+   */
+  #presentOf(place: number): number {
+    const left = (this.#isNarrow ? 0 : this.#rows.names) + 40;
+    const last = this.#width - 20 - this.#options.playback.length;
+    const wanted = Math.max(left, this.#width * PRESENT_SHARE) - place;
+    return place + Math.min(left, Math.max(last, wanted));
   }
 
   #draw(place: number): void {

@@ -18,7 +18,7 @@ export function drawVerdict(
   } else if (source === "the reference") {
     parts.push(html("div", { class: "verdict" }, "The reference's run: every promise held."));
   } else if (!deviation) {
-    const text = `Every promise held, and ${source} did exactly what the reference does.`;
+    const text = `In this run every promise held, and ${source} did what the reference does.`;
     parts.push(html("div", { class: "verdict passed" }, text));
   } else {
     const text =
