@@ -38,7 +38,9 @@ import { clusterOf } from "./cluster-of.ts";
 import { nextSteps, timeTaken, type Took } from "./next-steps.ts";
 import { nfsServerGuest } from "./nfs-demo.ts";
 import { onInterrupt } from "./on-interrupt.ts";
-import { choicesOf, nodeCount, readyTimeout_ms, START_FLAGS, type StartFlags } from "./start-flags.ts";
+import {
+  choicesOf, nodeCount, readyTimeout_ms, START_FLAGS, type StartFlags,
+} from "./start-flags.ts";
 import { ownPartsText } from "./status.ts";
 
 export const command = () =>

@@ -12,7 +12,7 @@ declare const R2K_OWN_DIGEST: string | undefined;
 export const OWN_PARTS: readonly string[] =
   typeof R2K_OWN_PARTS === "undefined" ? [] : R2K_OWN_PARTS;
 
-/** What a process records of the parts in its program: the labs, then a digest of the files. */
+/** Returns the record of this program's parts: the labs, then a digest of the files. */
 function recordOfParts(): string {
   const digest = typeof R2K_OWN_DIGEST === "undefined" ? "" : R2K_OWN_DIGEST;
   return OWN_PARTS.length === 0 ? "\n" : `${OWN_PARTS.join(" ")}\n${digest}\n`;
@@ -27,7 +27,7 @@ export async function writeOwnParts(runDir: string, name: string): Promise<void>
   await replaceFile(ownPartsPath(runDir, name), recordOfParts());
 }
 
-/** What a running process has recorded of the parts in its program. */
+/** Returns the record that a running process has left of its program's parts. */
 function readRecord(runDir: string, name: string): string {
   try {
     return readFileSync(ownPartsPath(runDir, name), "utf8");

@@ -105,7 +105,7 @@ export class LabContainer implements Disposable {
   /** Runs a command of the runtime: the reader's files over the product's. */
   run(command: string, ...words: string[]): Ended {
     const output = openSync(this.#output, "a");
-    // What `create` has started keeps its file, and writes its own error there.
+    // The process that `create` starts keeps this file open, and writes its own error there.
     const errors = join(this.folder, `errors-${command}`);
     const error = openSync(errors, "w");
     try {
@@ -191,7 +191,7 @@ export class LabContainer implements Disposable {
     return text;
   }
 
-  /** What a container's process that has ended said on its standard error. */
+  /** Returns the standard error of a container's process that has ended; empty while it runs. */
   #ownError(): string {
     if (runs(this.pid)) return "";
     const file = join(this.folder, "errors-create");

@@ -1,3 +1,4 @@
+import { countCost } from "../check.ts";
 import { DiskImage } from "../../testing/disk/image.ts";
 import { type Operation, ScheduledDisk } from "../../testing/disk/scheduled-disk.ts";
 import { firstShare } from "../../testing/disk/survival.ts";
@@ -46,6 +47,7 @@ export class CrashDisk extends ScheduledDisk {
   ): void {
     this.#queue.push(() => {
       if (operation === "sync") this.syncs++;
+      countCost(`${operation} of the disk`);
       this.onOperation(operation);
       report(act());
     });

@@ -1,3 +1,4 @@
+import { countCost } from "../check.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
@@ -54,7 +55,10 @@ export class Network {
     const { timeline, open, deliver, lose } = this.#options;
     if (!isAnswer(message)) this.requests++;
     if (message.kind === "append-reply") this.#countRejection(message);
-    this.bytes += sizeOf(message);
+    const size = sizeOf(message);
+    this.bytes += size;
+    countCost("messages");
+    countCost("bytes of messages", size);
     if (!open(message) || this.#loses()) return lose(message);
     timeline.after(this.#arrival_ms(message) - timeline.now_ms, () => {
       if (open(message)) deliver(message);

@@ -41,7 +41,7 @@ export class PageServer {
     for (const window of this.#windows) window.write("data: changed\n\n");
   }
 
-  /** Tells open windows what goes on; the page stays. */
+  /** Reports to open windows what the judge does; the page stays. */
   publishState(state: "judging"): void {
     for (const window of this.#windows) window.write(`data: ${state}\n\n`);
   }

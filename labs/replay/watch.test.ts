@@ -28,7 +28,7 @@ it("the replay is of the first failure that names its seed", () => {
   expect(failedCase([{ title: "x", message: "", passed: true }])).toEqual({});
 });
 
-it("a scenario that the lab's page does not show can be recorded, as its failure says", async () => {
+it("a scenario that the lab's page does not show can be recorded", async () => {
   const only = "a voter crashes right after its vote";
   const lab = findLab("3");
   expect(lab.replay!.files).not.toContain("safety.check.ts");

@@ -7,15 +7,15 @@ import { LabError } from "./lab-error.ts";
 import type { Lab } from "./manifest.ts";
 import { ROOT_DIR } from "./paths.ts";
 
-/** What the checks ask of one body. */
+/** A body, with the requirements that the checks have for it. */
 export interface Ask extends Body {
-  /** Its comment and signature. */
+  /** The comment and the signature. */
   readonly signature: string;
   /** Titles of the checks that judge it first of all. */
   readonly checks: readonly string[];
 }
 
-/** What the checks ask of each body of a lab, or of those whose name has `topic` in it. */
+/** Returns the requirements for each body of a lab, or for those with `topic` in their name. */
 export async function asksOf(lab: Lab, topic = ""): Promise<Ask[]> {
   const titles = await checkTitles(lab);
   const asks = bodiesOfLab(lab).filter(({ name }) => name.includes(topic)).map((body) => ({

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bodiesOf, bodyAt, bodyText } from "./cut.ts";
-import { hintFor } from "./hints.ts";
 import type { Hint, Lab, Mutant } from "./manifest.ts";
 import { ROOT_DIR } from "./paths.ts";
 
@@ -23,6 +22,11 @@ export function bodiesOfLab(lab: Lab): Body[] {
 export function referenceOf(lab: Lab, name: string): string {
   const texts = lab.files.map((file) => bodyText(source(file), lab.number, file, name));
   return texts.find((text) => text !== undefined) ?? "";
+}
+
+/** The hint for a body: of this name, else the first whose name has this in it. */
+export function hintFor(hints: readonly Hint[], topic: string): Hint | undefined {
+  return hints.find((hint) => hint.for === topic) ?? hints.find((hint) => hint.for.includes(topic));
 }
 
 /** The body that a planted mistake is in. */

@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import type { CheckOptions, ScenarioSize } from "../check.ts";
 import { describeJudgement } from "../judge.ts";
 import type { CheckEvent } from "./run-checks.ts";
-import { type Costs, sumOfCosts } from "./costs.ts";
+import { type Costs, sumOfCosts } from "./cost-table.ts";
 import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import type { Lab } from "./manifest.ts";
 import { ownNamespaces } from "./namespaces.ts";

@@ -59,7 +59,7 @@ export function bodyAt(
   const regions = regionsOf(text, path).filter((region) => region.lab === lab);
   const untagged = lines.flatMap((line, at) => (isTag(line) ? [] : [{ line, at }]));
   const before = untagged.map(({ line }) => line).join("\n").split(find)[0]!;
-  // A text that begins with the end of a line begins on the next one.
+  // A text whose first character ends a line is on the next one.
   const first = before.split("\n").length - 1 + (find.startsWith("\n") ? 1 : 0);
   const at = untagged[first]?.at ?? 0;
   const region = regions.find(({ end }) => end > at) ?? regions.at(-1);

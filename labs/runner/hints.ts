@@ -1,5 +1,5 @@
+import { hintFor, referenceOf } from "./bodies.ts";
 import { LabError } from "./lab-error.ts";
-import { referenceOf } from "./bodies.ts";
 import type { Hint, Lab } from "./manifest.ts";
 
 /** Grades of hints, from the one that leaves most to the reader to the one that leaves least. */
@@ -42,11 +42,6 @@ export function nextHint(lab: Lab, shown: HintCounts, topic?: string): ShownHint
   return { topic: found.for, place, text: textOf(lab, found, grade), counts };
 }
 
-/** The hint for a body: of this name, else the first whose name has this in it. */
-export function hintFor(hints: readonly Hint[], topic: string): Hint | undefined {
-  return hints.find((hint) => hint.for === topic) ?? hints.find((hint) => hint.for.includes(topic));
-}
-
 function textOf(lab: Lab, hint: Hint, grade: (typeof GRADES)[number]): string {
   if (grade !== "parts") return hint[grade].trimEnd();
   const bodies = hint.for.match(/\w+/g) ?? [];
@@ -58,10 +53,10 @@ function textOf(lab: Lab, hint: Hint, grade: (typeof GRADES)[number]): string {
 }
 
 const STATEMENTS = ["if", "for", "while", "switch", "try", "throw", "return"];
-/** No calls: words before a parenthesis that the language has. */
+/** Words before a parenthesis that are the language's own, and call nothing. */
 const NO_CALLS = /^(if|for|while|switch|catch|return|function|super|await|typeof)$/;
 
-/** What the reference of a body is made of, without the order: its length, statements, calls. */
+/** Counts the lines and statements of a body's reference, and names its calls. */
 function partsOf(reference: string): string {
   const code = reference.replace(/^\s*\/\/.*$/gm, "");
   const lines = code.split("\n").filter((line) => line.trim() !== "").length;
@@ -72,7 +67,8 @@ function partsOf(reference: string): string {
   });
   const calls = [...code.matchAll(/([\w.#]*\w)(?:<[\w, ]+>)?\(/g)].map(([, name]) => name!);
   const named = [...new Set(calls)].filter((name) => !NO_CALLS.test(name));
-  const called = named.length > 0 ? `; it calls ${named.map((name) => `\`${name}\``).join(", ")}` : "";
+  const quoted = named.map((name) => `\`${name}\``).join(", ");
+  const called = named.length > 0 ? `; it calls ${quoted}` : "";
   const has = counted.length > 0 ? `, with ${counted.join(", ")}` : "";
   return `The reference has ${lines} line${lines === 1 ? "" : "s"}${has}${called}.`;
 }

@@ -54,7 +54,7 @@ export interface Lab {
   readonly root: boolean;
   /** The labs whose concepts it takes for granted. */
   readonly after: readonly string[];
-  /** What a reader can do after it: it follows "afterwards you can". */
+  /** A sentence that follows "afterwards you can". */
   readonly afterwards: string;
   /** The part of the cluster that the reader writes; absent without an exercise. */
   readonly part?: string;

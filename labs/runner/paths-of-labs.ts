@@ -1,7 +1,7 @@
 import { type Lab, PATH_NAMES, type PathName } from "./manifest.ts";
 import type { LabState } from "./state.ts";
 
-/** What the first page says of each path. */
+/** Each path's name, and a sentence about it. */
 export const PATH_TITLES: Readonly<Record<PathName, string>> = {
   cluster: "The cluster: how a Pod comes to run. Lab 00 starts a cluster, which needs root.",
   store: "The store: how a cluster keeps its state through crashes. Neither root nor a cluster.",

@@ -54,7 +54,8 @@ it("each place of a path is taken once, and what a lab builds on comes before it
 it("the first page, the list and next have the paths of the labs' data", () => {
   const page = readFileSync(join(LABS_DIR, "README.md"), "utf8");
   expect(page).toContain(pathTables(labs));
-  const listed = pathLines(labs, stateOf({})).flatMap((line) => /^ {2}(\w+) /.exec(line)?.[1] ?? []);
+  const lines = pathLines(labs, stateOf({}));
+  const listed = lines.flatMap((line) => /^ {2}(\w+) /.exec(line)?.[1] ?? []);
   expect(listed).toEqual(PATH_NAMES.flatMap((path) => pathOf(labs, path)).map((lab) => lab.number));
   let state = stateOf({ "01": { passedAt: "x" } });
   const order: string[] = [];

@@ -6,7 +6,7 @@ import { nextHint } from "./hints.ts";
 import { findLab } from "./manifest.ts";
 import { describeEnd, describeUnwritten, typesFirst } from "./report.ts";
 
-const NONE = { trees: [], costs: {} };
+const NONE = { leftOut: [], stopped: false, trees: [], costs: {} };
 
 const outcome = (title: string): CheckOutcome => ({ title, passed: true, message: "" });
 
@@ -21,7 +21,7 @@ it("type errors are listed and counted, before the outcomes of the checks", asyn
       await types.promise;
       await Promise.resolve();
       report(outcome("late"));
-      return { outcomes: [outcome("early"), outcome("late")], leftOut: [], stopped: false, ...NONE };
+      return { ...NONE, outcomes: [outcome("early"), outcome("late")] };
     },
     ({ title }) => reported.push(title),
   );
@@ -36,7 +36,7 @@ it("shows the failed scenario with the fewest members, then lines, after a rule"
     ({ title, passed: false, message: "", scenario: true, size: { members, lines } });
   const scenarios = [failed("of five", 5, 3), failed("long", 3, 9), failed("short", 3, 8)];
   const shown = (outcomes: CheckOutcome[]) =>
-    [...describeEnd(findLab("3"), {}, { outcomes, leftOut: [], stopped: false, ...NONE })
+    [...describeEnd(findLab("3"), {}, { outcomes, ...NONE })
       .matchAll(/✗ (.*)/g)].map(([, title]) => title);
   expect(shown(scenarios)).toEqual(["short"]);
   const rule = { title: "a rule", passed: false, message: "" };
@@ -48,7 +48,7 @@ it("leads from a body that is not written yet to the hint for it", () => {
   const end = (body: string) => {
     const message = `lab 02: ${body} is not written yet: my/02/store/wal/wal.ts:133`;
     const failed = { title: "close", passed: false, unwritten: true, message };
-    return describeEnd(findLab("2"), {}, { outcomes: [failed], leftOut: [], stopped: false, ...NONE });
+    return describeEnd(findLab("2"), {}, { ...NONE, outcomes: [failed] });
   };
   expect(end("pump")).toContain("Stuck? npm run lab -- hint 02 --for pump");
   expect(end("other")).toContain("Stuck? npm run lab hint 02");
@@ -56,7 +56,7 @@ it("leads from a body that is not written yet to the hint for it", () => {
 
 it("leads from a check that fails to the hint for the body that it judges", () => {
   const failed = { title: "DEL: gives the address back last", passed: false, message: "" };
-  const verdict = { outcomes: [failed], leftOut: [], stopped: false, ...NONE };
+  const verdict = { outcomes: [failed], ...NONE };
   expect(describeEnd(findLab("12"), {}, verdict)).toContain("npm run lab -- hint 12 --for del");
 });
 
@@ -64,23 +64,23 @@ it("leads from a judgement that names a body to the hint for it", () => {
   const judgement = { when: "w", happened: "h", expected: "e", why: "y", body: "planNewSandbox" };
   const message = describeJudgement(judgement);
   const failed = { title: "sync loop: OnFailure", passed: false, message };
-  const verdict = { outcomes: [failed], leftOut: [], stopped: false, ...NONE };
+  const verdict = { outcomes: [failed], ...NONE };
   const end = describeEnd(findLab("11"), {}, verdict);
   expect(end).toContain("npm run lab -- hint 11 --for planNewSandbox");
 });
 
-it("leads from any check to the hint for the body with most of the mistakes that it catches", () => {
+it("leads from a check to the hint for the body with most of the mistakes that it catches", () => {
   const failed = { title: "encodes records", passed: false, message: "" };
   for (const { caughtBy, file } of findLab("2").mutants) {
     const title = `before ${caughtBy} after`;
     expect(hintOfCheck(findLab("2"), title)?.for, `${file}: ${title}`).toBeDefined();
   }
   const [mutant] = findLab("2").mutants;
-  const verdict = { outcomes: [{ ...failed, title: mutant!.caughtBy }], leftOut: [], stopped: false };
-  expect(describeEnd(findLab("2"), {}, { ...verdict, ...NONE })).toMatch(/--for \w+$/);
+  const outcomes = [{ ...failed, title: mutant!.caughtBy }];
+  expect(describeEnd(findLab("2"), {}, { ...NONE, outcomes })).toMatch(/--for \w+$/);
 });
 
-it("names bodies that are not written yet in one line, and other labs whose parts were loaded", () => {
+it("names unwritten bodies in one line, and other labs whose parts were loaded", () => {
   const unwritten = (title: string, body: string): CheckOutcome => ({
     title, passed: false, unwritten: true, message: `lab 02: ${body} is not written yet: x.ts:1`,
   });
@@ -90,7 +90,7 @@ it("names bodies that are not written yet in one line, and other labs whose part
   ]);
   const trees = ["/my/11", "/my/02"];
   const end = (used: string[]) => describeEnd(findLab("11"), {}, {
-    outcomes: [outcome("a")], leftOut: [], stopped: false, ...NONE, trees: used,
+    outcomes: [outcome("a")], ...NONE, trees: used,
   });
   expect(end(trees)).toContain("1 of 1 checks pass (with your part of lab 02): lab 11 is done");
   expect(end(["/my/11"])).toContain("1 of 1 checks pass: lab 11 is done");

@@ -1,8 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { basename, join, relative } from "node:path";
-import { hintOfCheck } from "./bodies.ts";
+import { hintFor, hintOfCheck } from "./bodies.ts";
 import { lineOf } from "./cut.ts";
-import { hintFor } from "./hints.ts";
 import { LabError } from "./lab-error.ts";
 import { type CheckOptions, isSimpler } from "../check.ts";
 import { judgedBody } from "../judge.ts";
@@ -127,7 +126,7 @@ export function describeOutcome({ passed, title }: CheckOutcome): string {
   return `  ${passed ? "✓" : "✗"} ${title}`;
 }
 
-/** Those that fail because a body is not written yet, in one line that names the bodies. */
+/** Counts the checks that fail because a body is not written yet, in a line with the bodies. */
 export function describeUnwritten({ outcomes }: Pick<Verdict, "outcomes">): string[] {
   const unwritten = outcomes.filter((outcome) => outcome.unwritten);
   if (unwritten.length === 0) return [];
@@ -162,7 +161,8 @@ export function describeEnd(lab: Lab, request: CheckRequest, verdict: Verdict): 
   const found = failures.find(({ unwritten }) => !unwritten) ?? failures[0];
   const first = found?.scenario && shown ? shown : found;
   if (first) {
-    const stuck = !judgesOwn(request) ? "" : `\n\n${placeText(lab, first)}${hintCommand(lab, first)}`;
+    const help = () => `\n\n${placeText(lab, first)}${hintCommand(lab, first)}`;
+    const stuck = judgesOwn(request) ? help() : "";
     const also = shown === undefined || shown === first || first.unwritten ? "" : described(shown);
     const between = also === "" ? "" : "\n\nIn a cluster it looks like this:\n";
     return `${described(first)}${between}${also}\n\n${count}.${stuck}`;

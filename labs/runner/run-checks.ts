@@ -17,7 +17,7 @@ import {
   runBody,
 } from "../check.ts";
 import { idleClock } from "../idle-clock.ts";
-import type { Costs } from "./costs.ts";
+import type { Costs } from "./cost-table.ts";
 import { usedTrees } from "./overlay.ts";
 import { type Judgement, describeAssertion, describeJudgement, framesOf } from "../judge.ts";
 

@@ -3,7 +3,7 @@ import { watch } from "node:fs";
 /** Delay after a change: a save is often several writes. */
 const SETTLE_MS = 50;
 
-/** What the keys of `lab watch` do. */
+/** The keys of `lab watch`, in words. */
 export const KEYS = "h hint, a all checks, d diff, n next lab, q quit";
 
 type Act = () => void | Promise<void>;

@@ -18,7 +18,7 @@ export interface SiteOptions {
   /** The folder that gets the pages; what is there already stays, unless it has the same name. */
   readonly out: string;
   readonly labs: readonly Lab[];
-  /** What the reader has started and passed. */
+  /** The reader's progress. */
   readonly state: LabState;
   /** Records each lab's cases with the reference, and adds the pages. */
   readonly replays: boolean;
@@ -65,7 +65,8 @@ export async function buildSite({ out, labs, state, replays }: SiteOptions): Pro
   return written;
 }
 
-const SEARCH = '<input id="search" type="search" placeholder="Search all labs"><ol id="found"></ol>';
+const SEARCH =
+  '<input id="search" type="search" placeholder="Search all labs"><ol id="found"></ol>';
 
 /** The search of the first page, with all sections: it asks no server. */
 async function searchScript(sections: readonly Section[]): Promise<string> {
@@ -132,7 +133,7 @@ interface Page {
   readonly title: string;
   readonly style: string;
   readonly nav: string;
-  /** Above the text. */
+  /** HTML that is shown above the text. */
   readonly about: string;
   readonly body: string;
 }

@@ -184,6 +184,7 @@ async function forwarding(node: string): Promise<string[]> {
 describe("nodes with a reader's overlay and proxy", { timeout: STEP_TIMEOUT_MS }, () => {
   let first: Place;
   let other: Place;
+  let wrongProgram: typeof cluster.host.program;
 
   it("a pod reaches the other node's pod, its Service and its node port", async () => {
     const name = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
@@ -203,7 +204,7 @@ describe("nodes with a reader's overlay and proxy", { timeout: STEP_TIMEOUT_MS }
     mistaken.writeUnjudged(...Object.entries(MISTAKES).map(([number, name]) =>
       findLab(number).mutants.find((mutant) => mutant.name === name)!));
     const right = cluster.host.program;
-    cluster.host.program = await programOf(mistaken);
+    cluster.host.program = wrongProgram = await programOf(mistaken);
     await addNode(WRONG);
     cluster.host.program = right;
     const wrong = await serve("on-wrong", WRONG);
@@ -217,5 +218,18 @@ describe("nodes with a reader's overlay and proxy", { timeout: STEP_TIMEOUT_MS }
     expect(await forwarding(WRONG)).toEqual([]);
     expect([await pings(wrong, other), await pings(other, wrong)]).toEqual([false, false]);
     expect([await pings(other, first), await pings(first, other)]).toEqual([true, true]);
+  });
+
+  it("a start with other parts restarts the processes, and leaves the pods alone", async () => {
+    const path = "{.items[*].status.containerStatuses[0].containerID}";
+    const ids = ["get", "pods", "-o", `jsonpath=${path}`];
+    const before = await cluster.ask(...ids);
+    cluster.host.program = wrongProgram;
+    const { code, stderr } = await cluster.host.r2k(["start", "--name", cluster.name]);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain("restarted, with your part of lab 13, 14");
+    const { stdout } = await cluster.host.r2k(["status", "--name", cluster.name, "-o", "json"]);
+    expect((JSON.parse(stdout) as { ownParts: string[] }).ownParts).toEqual(["13", "14"]);
+    expect(await cluster.ask(...ids)).toBe(before);
   });
 });

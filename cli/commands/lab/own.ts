@@ -74,5 +74,5 @@ export async function use(source: string, part: string, flags: { anyway?: boolea
   }
   say(`From the next start on: ${programsOf(labs)}.`);
   const runsInCluster = labs.some((lab) => lab.part !== "device");
-  if (runsInCluster) say("A cluster that runs: `npm start` restarts its processes with the change.");
+  if (runsInCluster) say("npm start restarts the processes of a running cluster with the change.");
 }

@@ -62,7 +62,8 @@ export class Timeline {
     const present = this.#presentOf(place);
     this.#draw(place);
     this.#moving.setAttribute("transform", `translate(${present - place} 0)`);
-    const future = { x: present, y: 0, width: Math.max(0, width - present), height: this.#rows.height };
+    const left = Math.max(0, width - present);
+    const future = { x: present, y: 0, width: left, height: this.#rows.height };
     for (const [name, value] of Object.entries(future)) {
       this.#future.setAttribute(name, String(value));
     }
