@@ -8,6 +8,7 @@ import { NO_CONFIGURATION } from "./admission/configuration.ts";
 import { admissionPlugins } from "./admission/plugins.ts";
 import { AdmissionPolicies } from "./admission/policies/index.ts";
 import { WebhookConfigurations } from "./admission/webhooks/configurations.ts";
+import { Fairness } from "@raft2kube/fairness/fairness.ts";
 import { Aggregation } from "./aggregation/aggregation.ts";
 import { Authenticator } from "./authn/authenticator.ts";
 import { BootstrapTokens } from "./authn/bootstrap-tokens.ts";
@@ -35,6 +36,8 @@ import type { BootstrapServer } from "./bootstrap/server.ts";
 import { startScraper } from "./handlers/metrics-server/kubelets.ts";
 import type { HttpServer } from "./http/chain.ts";
 import { showConfig } from "./metrics/config-reloads.ts";
+import { READING_IN_FLIGHT_MAX, WRITING_IN_FLIGHT_MAX } from "./limits.ts";
+import { showFlowControl } from "./metrics/flow-control.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { ApiserverOptions } from "./options.ts";
 import { Resources } from "./resource/resources.ts";
@@ -121,6 +124,7 @@ export async function assemble(
         metrics: metrics.podSecurity, webhookMetrics: metrics.webhooks,
         policyMetrics: metrics.policies,
       }, options.admission), metrics.admission, clock),
+      fairness: fairnessOf(options, metrics, clock),
       scraper,
       webhooks,
       aggregation,
@@ -147,6 +151,15 @@ function authorizerOf(
     showConfig(metrics.registry, "authorization", () => followed.text, reloads);
   }
   return authorizer;
+}
+
+/** All requests share the seats: those of `inFlightMax` together. */
+function fairnessOf({ inFlightMax }: ApiserverOptions, metrics: Metrics, clock: Clock): Fairness {
+  const { reading, writing } =
+    inFlightMax ?? { reading: READING_IN_FLIGHT_MAX, writing: WRITING_IN_FLIGHT_MAX };
+  const fairness = new Fairness(reading + writing, clock.monotonic());
+  showFlowControl(metrics.registry, fairness);
+  return fairness;
 }
 
 interface AuthenticatorParts {

@@ -181,12 +181,13 @@ export function timeout(message: string): ApiError {
 }
 
 /** 429: as many requests as this server works on at a time are under way. */
-export function tooMany(): ApiError {
+/** The client is to try again after some seconds. */
+export function tooMany(retry_s = 1): ApiError {
   return new ApiError({
     code: 429,
     reason: "TooManyRequests",
     message: "Too many requests, please try again later.",
-    details: { retryAfterSeconds: 1 },
+    details: { retryAfterSeconds: retry_s },
   });
 }
 

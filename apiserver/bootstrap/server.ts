@@ -1,3 +1,4 @@
+import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import type { PolicyObject } from "../authz/rbac/policy.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { DefinitionsServer } from "../customresources/controller.ts";
@@ -5,6 +6,7 @@ import type { ServiceWriter } from "../registry/services/service-writer.ts";
 
 /** The parts of the server that bootstrap steps use. */
 export interface BootstrapServer extends ServiceWriter, DefinitionsServer {
+  readonly fairness: Fairness;
   /** The roles and bindings that every cluster has. */
   readonly policy: readonly PolicyObject[];
   readonly options: Pick<

@@ -80,6 +80,11 @@ export class WatchCache {
     return this.#groups.watchers;
   }
 
+  /** Counts the watchers that get the events of an object; `name` may not be known yet. */
+  watchersOf(namespace: string, name: string): number {
+    return this.#groups.watchersOf(namespace, name);
+  }
+
   get eventsSent(): number {
     return this.#groups.eventsSent;
   }

@@ -23,6 +23,8 @@ export class WatchGroups {
   readonly #flusher: Flusher;
   readonly #groups = new Map<string, Group>();
   readonly #places = new Map<string, Set<Group>>();
+  /** Watchers by place. */
+  readonly #numbers = new Map<string, number>();
   #watchers = 0;
   /** Events sent to watchers that have left. */
   #sentBefore = 0;
@@ -64,15 +66,31 @@ export class WatchGroups {
       group.channels.set(id, channel);
     }
     channel.join(watcher);
-    this.#watchers++;
+    this.#count(group.place, 1);
     return () => {
-      this.#watchers--;
+      this.#count(group.place, -1);
       this.#sentBefore += watcher.sent;
       channel.leave(watcher);
       if (channel.watchers.size > 0) return;
       group.channels.delete(id);
       if (group.channels.size === 0) this.#dropGroup(group);
     };
+  }
+
+  /** Counts the watchers that get the events of an object, but for those of one node's objects. */
+  watchersOf(namespace: string, name: string): number {
+    const places = new Set([EVERYWHERE, namespacePlace(namespace), objectPlace("", name)]);
+    places.add(objectPlace(namespace, name));
+    let watchers = 0;
+    for (const place of places) watchers += this.#numbers.get(place) ?? 0;
+    return watchers;
+  }
+
+  #count(place: string, by: 1 | -1): void {
+    this.#watchers += by;
+    const number = (this.#numbers.get(place) ?? 0) + by;
+    if (number > 0) this.#numbers.set(place, number);
+    else this.#numbers.delete(place);
   }
 
   #addGroup(selection: Selection): Group {

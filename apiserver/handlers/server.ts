@@ -1,3 +1,4 @@
+import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Authenticator } from "../authn/authenticator.ts";
 import type { TokenIssuer } from "../authn/token-issuer.ts";
@@ -26,6 +27,8 @@ export interface ApiServer extends Writer {
   readonly tokens: TokenIssuer;
   /** The usage of nodes and pods, from the kubelets. */
   readonly scraper: Scraper;
+  /** The levels of priority and fairness. */
+  readonly fairness: Fairness;
   readonly metrics: Pick<Metrics, "health" | "registry" | "server">;
   /** Calls the webhooks of admission and conversion. */
   readonly webhooks: WebhookClient;

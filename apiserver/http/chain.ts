@@ -1,13 +1,15 @@
 import { addMetric } from "@raft2kube/observe/families.ts";
 import { IdleDetector } from "@raft2kube/std/idle.ts";
+import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
 import type { Aggregation } from "../aggregation/aggregation.ts";
 import { respond } from "../handlers/response/respond.ts";
 import { ResponseBudget } from "../handlers/response/response-budget.ts";
 import type { ApiServer } from "../handlers/server.ts";
 import {
-  BODIES_BYTES_MAX, IDLE, READING_IN_FLIGHT_MAX, sharesOf, WRITING_IN_FLIGHT_MAX,
+  BODIES_BYTES_MAX, IDLE, sharesOf,
 } from "../limits.ts";
+import { FlowControlMetrics } from "../metrics/flow-control.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ApiserverOptions } from "../options.ts";
 import {
@@ -18,13 +20,13 @@ import {
   deadline,
   type Filter,
   impersonation,
-  maxInFlight,
+  priorityAndFairness,
   panicRecovery,
   requestMetrics,
   wholeBody,
 } from "./filters.ts";
 import { Handler } from "./handler.ts";
-import { InFlight } from "./in-flight.ts";
+import { FlowControl } from "./flow-control.ts";
 import type { Dispatch } from "./routes.ts";
 
 /** The parts of the server that filters use. */
@@ -32,14 +34,15 @@ export interface HttpServer extends ApiServer {
   readonly options: ApiserverOptions;
   readonly metrics: Metrics;
   readonly aggregation: Aggregation;
+  readonly fairness: Fairness;
 }
 
 /**
  * The filters of every request, the outermost first, in the order of upstream's
- * DefaultBuildHandlerChain (apiserver/pkg/server/config.go), but authorization comes before the
- * bound on requests in flight, and the body between them: no request in flight waits for its
+ * DefaultBuildHandlerChain (apiserver/pkg/server/config.go), but authorization comes before
+ * priority and fairness, and the body between them: no request has seats while it waits for its
  * client. The request info is read before, with the request's context. Audit would follow
- * authentication; priority and fairness would take the place of that bound.
+ * authentication.
  */
 function filters(
   server: HttpServer,
@@ -47,12 +50,14 @@ function filters(
   answers: ResponseBudget,
 ): Filter[] {
   const { authenticator, authorizer, clock, metrics, options, resources } = server;
-  const usual = { reading: READING_IN_FLIGHT_MAX, writing: WRITING_IN_FLIGHT_MAX };
   const bodies = new Shares(sharesOf(BODIES_BYTES_MAX));
   showBytes(metrics, "r2k_bodies_bytes", "Bytes of bodies that are incomplete or worked on.",
     () => bodies.taken);
-  const { current } = metrics.requests;
-  const inFlight = new InFlight(options.inFlightMax ?? usual, current, answers);
+  const control = new FlowControl({
+    fairness: server.fairness, resources, clock, answers,
+    metrics: new FlowControlMetrics(metrics.registry, metrics.requests.current),
+    lasting_max: options.inFlightMax?.lasting,
+  });
   return [
     budgeted(answers, clock),
     requestMetrics(resources, metrics.requests, onSent),
@@ -61,9 +66,9 @@ function filters(
     authentication(authenticator),
     impersonation(authorizer, { metrics: metrics.authorization, clock }),
     authorization(authorizer),
-    aggregation(server.aggregation.proxy, inFlight),
+    aggregation(server.aggregation.proxy, control),
     wholeBody(bodies),
-    maxInFlight(inFlight),
+    priorityAndFairness(control),
   ];
 }
 

@@ -25,7 +25,7 @@ import { readBody } from "../request/body.ts";
 import { headerOf, type Incoming, type RequestContext } from "../request/context.ts";
 import { timeoutOf } from "../request/request-info.ts";
 import type { Resources } from "../resource/resources.ts";
-import type { InFlight } from "./in-flight.ts";
+import type { FlowControl } from "./flow-control.ts";
 
 const log = logger("apiserver");
 /** Verbs of requests whose body is read. */
@@ -50,7 +50,9 @@ export type Filter = (exchange: Exchange, next: () => Promise<void>) => Promise<
 /** Bounds the bytes of answers until they are read, and the time that reading them takes. */
 export function budgeted(answers: ResponseBudget, clock: Clock): Filter {
   return async ({ context }, next) => {
-    context.budget = (bytes) => answers.take(ownerOf(context), bytes, context.signal);
+    // An answer waits for room until others were read: without seats.
+    context.budget = (bytes) =>
+      answers.take(ownerOf(context), bytes, context.signal, () => context.answered?.());
     context.after = (ms, act) => clock.after(ms, act);
     await next();
   };
@@ -151,17 +153,17 @@ export function impersonation(
 }
 
 /**
- * upstream: WithMaxInFlightLimit. Bounds the requests in progress. Throws 429 beyond. One that may
- * not last is in progress until its answer is known.
+ * upstream: WithPriorityAndFairness. Waits until the request may be worked on. Throws 429 if it may
+ * not.
  */
-export function maxInFlight(inFlight: InFlight): Filter {
+export function priorityAndFairness(control: FlowControl): Filter {
   return async ({ context, longRunning }, next) => {
-    const leave = longRunning ? inFlight.admitLongRunning(context) : inFlight.admit(context);
-    if (!longRunning) context.answered = leave;
+    const { worked, ended } = await control.enter(context, longRunning);
+    context.answered = worked;
     try {
       await next();
     } finally {
-      leave();
+      ended();
     }
   };
 }
@@ -170,13 +172,13 @@ export function maxInFlight(inFlight: InFlight): Filter {
  * upstream: kube-aggregator's proxyHandler. Passes requests for the versions of remote APIServices
  * on to their servers; bodies are streamed, and the bounds are those of each server.
  */
-export function aggregation(proxy: AggregationProxy, inFlight: InFlight): Filter {
+export function aggregation(proxy: AggregationProxy, control: FlowControl): Filter {
   return async ({ context, longRunning }, next) => {
     const remote = proxy.remoteOf(context);
     if (remote === undefined) return await next();
     const leave = [proxy.admit(remote, context, longRunning)];
     try {
-      if (longRunning) leave.push(inFlight.admitLongRunning(context));
+      if (longRunning) leave.push(control.admitLongRunning(context));
       const answer = await proxy.serve(remote, context);
       if (answer.type === "bytes") await sendBytes(context, answer);
     } finally {

@@ -3,6 +3,7 @@ import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { openidConfiguration, openidKeys } from "../handlers/openid.ts";
 import type { ApiServer } from "../handlers/server.ts";
+import { dumpFlowControl, FLOW_CONTROL_PATH } from "../handlers/diagnostics/flow-control.ts";
 import { serveZPage, type ZPage } from "../handlers/diagnostics/zpage.ts";
 import type { Discovery } from "../handlers/discovery/serve.ts";
 import { versionInfo } from "../object/version.ts";
@@ -96,7 +97,8 @@ async function servePath(
         contentType: "application/jwk-set+json",
       });
     default:
-      return undefined;
+      return context.info.path.startsWith(FLOW_CONTROL_PATH)
+        ? dumpFlowControl(context, server.fairness, server.clock) : undefined;
   }
 }
 

@@ -47,8 +47,8 @@ export interface Counted {
 export class RequestMetrics {
   readonly #clock: Clock;
   readonly #families: Families;
-  /** Requests under way, set by the bound on requests in flight. */
-  readonly current: { readonly reading: Counter; readonly writing: Counter };
+  /** Requests under way, set by priority and fairness. */
+  readonly current: { readonly readOnly: Counter; readonly mutating: Counter };
   readonly #late: CounterFamily;
   /** Rows by labelled resource, then by verb and the like. */
   readonly #rows = new Map<LabelledResource | undefined, Known<Row>>();
@@ -61,8 +61,8 @@ export class RequestMetrics {
     const current: GaugeFamily = gauge("apiserver_current_inflight_requests",
       "Requests being worked on, by whether they write.");
     this.current = {
-      reading: current.of({ request_kind: "readOnly" }),
-      writing: current.of({ request_kind: "mutating" }),
+      readOnly: current.of({ request_kind: "readOnly" }),
+      mutating: current.of({ request_kind: "mutating" }),
     };
     this.#late = counter("apiserver_request_post_timeout_total",
       "Result of work whose request had timed out.");

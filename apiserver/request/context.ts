@@ -49,7 +49,7 @@ export interface RequestContext {
   budget?: (bytes: number) => Promise<(() => void) | undefined>;
   /** Calls back after a time, by the server's clock. */
   after?: Clock["after"];
-  /** Called when the answer is known and remains to be sent. */
+  /** Called when the answer is known and remains to be sent, or the watch has started. */
   answered?: () => void;
   /** Called with the bytes of an answer that is sent in one piece. */
   sent?: (bytes: number) => void;

@@ -168,7 +168,6 @@ function validate({ metadata, spec, status }: FlowSchema): FieldError[] {
 
 export const flowSchema: Kind<FlowSchema> = defineKind<FlowSchema>("flowcontrol/v1.FlowSchema", {
   generation: "spec",
-  notActedOn: "FlowSchema is stored, but requests are not queued by it yet",
   defaults({ spec }) {
     spec.matchingPrecedence ||= PRECEDENCE_BY_DEFAULT;
   },

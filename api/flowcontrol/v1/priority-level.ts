@@ -139,8 +139,6 @@ const SCHEMA = "flowcontrol/v1.PriorityLevelConfiguration";
 export const priorityLevel: Kind<PriorityLevelConfiguration> =
   defineKind<PriorityLevelConfiguration>(SCHEMA, {
     generation: "spec",
-    notActedOn:
-      "PriorityLevelConfiguration is stored, but requests are not queued by it yet",
     defaults,
     validate: (object) => [
       ...validateSpec(object), ...validateMandatory(object),

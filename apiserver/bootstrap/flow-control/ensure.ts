@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
+import { specOf } from "@raft2kube/fairness/fairness.ts";
+import { FLOWS, LEVELS, MANDATORY } from "@raft2kube/fairness/objects.ts";
 import type { FlowSchema, PriorityLevelConfiguration } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BootstrapServer } from "../server.ts";
@@ -11,7 +13,6 @@ import {
   ensure,
   internalWrite,
 } from "../../registry/internal-write.ts";
-import { type Flow, FLOWS, LEVELS, MANDATORY } from "./objects.ts";
 
 export type Level = PriorityLevelConfiguration & KubeObject;
 export type Schema = FlowSchema & KubeObject;
@@ -41,24 +42,14 @@ export async function ensureFlowControl(server: BootstrapServer): Promise<void> 
   await Promise.all([
     ...Object.entries(LEVELS).map(([name, spec]) =>
       settle<Level>(server, levels, { metadata: metadata(name), spec } as Level)),
-    ...Object.entries(FLOWS).map(([name, flow]) =>
-      settle<Schema>(server, schemas, schemaOf(name, flow))),
+    ...Object.keys(FLOWS).map((name) =>
+      settle<Schema>(server, schemas, { metadata: metadata(name), spec: specOf(name) } as Schema)),
   ]);
   await removeStrangers(server, schemas, Object.keys(FLOWS));
   await removeStrangers(server, levels, Object.keys(LEVELS));
 }
 
 const metadata = (name: string) => ({ name, annotations: { [AUTOUPDATE]: "true" } });
-
-function schemaOf(name: string, { level, precedence, by, rules }: Flow): Schema {
-  const spec: Schema["spec"] = {
-    priorityLevelConfiguration: { name: level },
-    matchingPrecedence: precedence,
-    ...(by === undefined ? {} : { distinguisherMethod: { type: by } }),
-    rules,
-  };
-  return { metadata: metadata(name), spec } as Schema;
-}
 
 async function settle<T extends Level | Schema>(
   server: BootstrapServer,

@@ -45,9 +45,11 @@ export class ResponseBudget {
   /**
    * Counts an answer. Waits for room for a large one, and throws 429 when too many of its owner
    * wait. Returns how to give the room back, undefined when the owner leaves too many small answers
-   * unread.
+   * unread. `waits` is called if there is no room yet.
    */
-  async take(owner: Owner, bytes: number, signal: AbortSignal): Promise<(() => void) | undefined> {
+  async take(
+    owner: Owner, bytes: number, signal: AbortSignal, waits: () => void = () => undefined,
+  ): Promise<(() => void) | undefined> {
     if (bytes <= ANSWER_SMALL_BYTES) {
       const held = bytes + STREAM_BYTES;
       return this.#small.fits(owner, held) ? this.#small.take(owner, held) : undefined;
@@ -71,6 +73,7 @@ export class ResponseBudget {
       signal.addEventListener("abort", leave, { once: true });
       this.#waiting.push(waiting);
       this.#next();
+      if (this.#waiting.includes(waiting)) waits();
     });
   }
 

@@ -38,6 +38,7 @@ export async function streamWatch(context: RequestContext, answer: WatchAnswer):
       watcher.owner = ownerOf(context).name;
       if (signal.aborted) resolve();
       else watcher.attach(reader);
+      context.answered?.();
     });
   } finally {
     clearTimeout(timer);

@@ -62,7 +62,7 @@ function anything(...subjects: Subject[]): PolicyRulesWithSubjects[] {
   return [{ subjects, resourceRules, nonResourceRules: [{ verbs: ALL, nonResourceURLs: ALL }] }];
 }
 
-export interface Flow {
+interface Flow {
   readonly level: string;
   /** The lowest that matches a request is the one. */
   readonly precedence: number;

@@ -1,8 +1,10 @@
 // In a process of its own: its answers fill much memory.
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { connect, type TLSSocket } from "node:tls";
-import { NODE_PARTS, type NodePart, nodeUser } from "@raft2kube/api/node-users.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { Fairness, specOf } from "@raft2kube/fairness/fairness.ts";
+import { FLOWS, LEVELS } from "@raft2kube/fairness/objects.ts";
+import { NODE_PARTS, nodeUser } from "@raft2kube/api/node-users.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
@@ -14,14 +16,16 @@ import {
   SMALL_ANSWERS_BYTES_MAX,
   STREAM_BYTES,
 } from "../limits.ts";
+import { FlowControlMetrics } from "../metrics/flow-control.ts";
 import { RequestMetrics } from "../metrics/requests.ts";
 import type { RequestContext } from "../request/context.ts";
 import { parseRequestInfo } from "../request/request-info.ts";
 import { ask, type AskOptions } from "../../testing/apiserver/ask.ts";
 import { type EtcdServer, startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { ownerOf } from "../authn/owner.ts";
 import { ResponseBudget } from "../handlers/response/response-budget.ts";
-import { InFlight } from "./in-flight.ts";
+import { FlowControl, type Held } from "./flow-control.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };
@@ -48,98 +52,175 @@ const send = (path: string, options: AskOptions = {}) => ask(api, path, { ...adm
 /** A request of a user, as far as its admission goes. */
 const request = (method: string, path: string, name: string, groups: string[] = []) => ({
   info: parseRequestInfo(method, path, new URLSearchParams()),
-  user: { name, groups },
+  query: new URLSearchParams(),
+  user: { name, groups: [...groups, "system:authenticated"] },
+  signal: new AbortController().signal,
+  response: { setHeader: () => undefined },
 }) as unknown as RequestContext;
 const read = (name: string, groups?: string[]) => request("GET", MAPS, name, groups);
 const refused = expect.objectContaining({ http: 429 }) as Error;
 
-describe("requests in flight", () => {
-  const { current } = new RequestMetrics(metricsRegistry(), clock);
-  const full = { reading: 8, writing: 4 };
+describe("requests", () => {
+  const NODE = "system:node:n1";
 
-  it("are bounded for each user, and for the accounts of a namespace together", () => {
-    const inFlight = new InFlight(full, current, new ResponseBudget());
-    const first = inFlight.admit(read("a"));
-    inFlight.admit(read("a"));
-    expect(() => inFlight.admit(read("a"))).toThrow(refused);
-    expect(current.reading.value).toBe(2);
-    inFlight.admit(request("POST", MAPS, "a"))();
-    first();
-    first();
-    expect(current.reading.value).toBe(1);
-    inFlight.admit(read("a"));
-    const groups = ["system:serviceaccounts", "system:serviceaccounts:team"];
-    for (const name of ["b", "c"]) inFlight.admit(read(name, groups));
-    expect(() => inFlight.admit(read("d", groups))).toThrow(refused);
-    inFlight.admit(read("e"));
-  });
-
-  it("leave a reserve to nodes, and to the control plane all that is left", () => {
-    const inFlight = new InFlight(full, current, new ResponseBudget());
-    for (const name of ["a", "a", "b", "b", "c", "c"]) inFlight.admit(read(name));
-    expect(() => inFlight.admit(read("d"))).toThrow(refused);
-    const node = ["system:node:n1", ["system:nodes"]] as const;
-    const leave = inFlight.admit(read(node[0], [...node[1]]));
-    expect(() => inFlight.admit(read(node[0], [...node[1]]))).toThrow(refused);
-    leave();
-    const controllers = "system:kube-controller-manager";
-    for (const _ of [1, 2]) inFlight.admit(read(controllers));
-    expect(() => inFlight.admit(read(controllers))).toThrow(refused);
-    // Without a slot, and so that it can be repaired.
-    const free = [read("admin", ["system:masters"]), request("GET", "/readyz", "d")];
-    for (const each of free) inFlight.admit(each)();
-    expect(current.reading.value).toBe(8);
-  });
-
-  it("of a node's parts have one share, which leaves some of the reserve to other nodes", () => {
-    const inFlight = new InFlight({ reading: 40, writing: 4 }, current, new ResponseBudget());
-    for (let tenant = 0; tenant < 30; tenant++) inFlight.admit(read(`tenant ${tenant}`));
-    const as = (part: NodePart, node: string) => {
-      const { name, group } = nodeUser(part, node);
-      return read(name, [group]);
+  /** A server's admission with `seats`, and upstream's levels. */
+  function controlOf(seats: number, answers = new ResponseBudget()) {
+    const clock = new ManualClock(Date.now());
+    const fairness = new Fairness(seats, clock.monotonic());
+    const objects = {
+      levels: Object.entries(LEVELS).map(([name, spec]) => ({ metadata: { name }, spec })),
+      schemas: Object.keys(FLOWS).map((name) => ({ metadata: { name }, spec: specOf(name) })),
     };
-    for (const part of [...NODE_PARTS, "kubelet"] as const) inFlight.admit(as(part, "n2"));
-    for (const part of NODE_PARTS) expect(() => inFlight.admit(as(part, "n2"))).toThrow(refused);
-    inFlight.admit(as("kubelet", "n1"));
-  });
+    fairness.configure(objects, clock.monotonic());
+    const registry = metricsRegistry();
+    const { current } = new RequestMetrics(registry, clock);
+    const metrics = new FlowControlMetrics(registry, current);
+    const resources = { find: () => undefined };
+    const control = new FlowControl({ fairness, resources, clock, metrics, answers });
+    const enter = (context: RequestContext) => control.enter(context, false);
+    /** Takes all seats of the level of `context`, each by a user of its own. */
+    const fill = async (name: string, groups?: string[]) => {
+      const { level } = fairness.classify(read(name, groups), name);
+      for (let n = level.queueSet.seatsInUse; n < level.current; n++) {
+        await enter(read(`${name}-${n}`, groups));
+      }
+      return level;
+    };
+    return { clock, fairness, current, enter, fill };
+  }
+  const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-  it("of pods in kube-system have a share, unlike those of controllers", () => {
-    const inFlight = new InFlight(full, current, new ResponseBudget());
-    const groups = ["system:serviceaccounts", "system:serviceaccounts:kube-system"];
-    const account = (extra: Record<string, string[]>) => ({
-      ...read(""), user: { name: "system:serviceaccount:kube-system:a", groups, extra },
+  it("of one user wait in its own queues, and another's come before the rest", async () => {
+    const { enter, fill, current } = controlOf(600);
+    const held: Held[] = [];
+    const level = await fill("other");
+    const order: string[] = [];
+    const wait = (name: string) => void enter(read(name)).then((each) => {
+      order.push(name);
+      held.push(each);
     });
-    const ofPod = account({ "authentication.kubernetes.io/pod-name": ["p"] });
-    inFlight.admit(ofPod);
-    expect(() => inFlight.admit(ofPod)).toThrow(refused);
-    for (let free = 7; free > 0; free--) inFlight.admit(account({}));
+    for (let n = 0; n < 20; n++) wait("greedy");
+    wait("modest");
+    await settled();
+    expect(order).toEqual([]);
+    expect(level.queueSet.waiting).toBe(21);
+    // A flow has a hand of 6 queues: the seventh seat at the latest is of another.
+    for (const each of [...level.queueSet.tickets].slice(0, 7)) level.queueSet.finish(each, 0);
+    await settled();
+    expect(order).toHaveLength(7);
+    expect(order).toContain("modest");
+    expect(current.readOnly.value).toBeGreaterThan(0);
+    for (const each of held) for (const _ of [1, 2]) each.ended();
+    expect(current.readOnly.value).toBe(level.queueSet.seatsInUse);
   });
 
-  it("are refused before they read what could not be sent", () => {
-    const inFlight = new InFlight(full, current, { isFull: ({ name }) => name === "a" });
-    expect(() => inFlight.admit(read("a"))).toThrow(refused);
+  it("of the accounts of a namespace are one flow, however many there are", async () => {
+    const { fairness } = controlOf(60);
+    const groups = ["system:serviceaccounts", "system:serviceaccounts:team"];
+    const flows = ["b", "c"].map((name) => {
+      const context = read(`system:serviceaccount:team:${name}`, groups);
+      return fairness.classify(context, ownerOf(context).name);
+    });
+    expect(flows.map(({ distinguisher }) => distinguisher)).toEqual(Array(2).fill(groups[1]));
+  });
+
+  it("leave nodes and the control plane their seats, and administrators are exempt", async () => {
+    const { enter, fill } = controlOf(60);
+    await fill("tenant");
+    await fill("account", ["system:serviceaccounts"]);
+    for (const each of [
+      read(NODE, ["system:nodes"]), read("system:kube-controller-manager"),
+      read("admin", ["system:masters"]), request("GET", "/readyz", "d", ["system:authenticated"]),
+    ]) await enter(each);
+  });
+
+  it("of a node's parts are one flow among those of nodes", async () => {
+    const { enter, fairness, fill } = controlOf(600);
+    await fill("tenant");
+    for (const part of [...NODE_PARTS, "kubelet"] as const) {
+      const { name, group } = nodeUser(part, "n2");
+      await enter(read(name, [group]));
+    }
+    const system = fairness.levels.find(({ name }) => name === "system")!;
+    const flows = [...system.queueSet.tickets].map(({ distinguisher }) => distinguisher);
+    expect(new Set(flows)).toEqual(new Set(["node n2"]));
+    expect(flows).toHaveLength(NODE_PARTS.length + 1);
+  });
+
+  it("are refused before they read what could not be sent", async () => {
+    const full = { isFull: ({ name }: Owner) => name === "a" } as ResponseBudget;
+    const { enter } = controlOf(60, full);
+    await expect(enter(read("a"))).rejects.toEqual(refused);
     for (const each of [read("b"), request("POST", MAPS, "a"), request("GET", "/readyz", "a")]) {
-      inFlight.admit(each)();
+      (await enter(each)).ended();
     }
   });
 
-  it("beyond the bound are answered 429, and say when to try again", async () => {
-    const node = await api.credentials("system:node:n1", ["system:nodes"]);
-    const namespace = "kube-node-lease";
-    const leases = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`;
-    const body = { metadata: { name: "n1", namespace } };
-    const post = () => send(leases, { ...node, method: "POST", body });
+  it("wait for a quarter of their time, and not for a client that has gone", async () => {
+    const { clock, enter, fill } = controlOf(60);
+    const level = await fill("other");
+    const gone = new AbortController();
+    const late = enter({ ...read("a"), deadline_ms: clock.monotonic() + 40_000 });
+    const left = enter({ ...read("a"), signal: gone.signal });
+    const outcomes = Promise.allSettled([late, left]);
+    gone.abort();
+    clock.advance(9_999);
+    await settled();
+    expect(level.queueSet.waiting).toBe(1);
+    clock.advance(1);
+    expect((await outcomes).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    const { refused: why } = level.queueSet.flows.get("global-default")!;
+    expect([...why]).toEqual([["cancelled", 1], ["time-out", 1]]);
+  });
+
+  it("beyond the queues are answered 429, and are told when to try again", async () => {
+    const user = await api.credentials("system:node:n1", ["system:nodes"]);
+    const level = { type: "Limited", limited: {
+      nominalConcurrencyShares: 1, limitResponse: { type: "Reject" } } };
+    const group = "/apis/flowcontrol.apiserver.k8s.io/v1";
+    const rules = [{ subjects: [{ kind: "User", user: { name: "system:node:n1" } }],
+      nonResourceRules: [{ verbs: ["*"], nonResourceURLs: ["*"] }],
+      resourceRules: [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"], namespaces: ["*"] }] }];
+    const spec = { priorityLevelConfiguration: { name: "narrow" }, matchingPrecedence: 7, rules };
+    const make = async (plural: string, name: string, body: object) => {
+      const answer = await send(`${group}/${plural}`, {
+        method: "POST", body: { metadata: { name }, spec: body } });
+      expect(answer.status, answer.body).toBe(201);
+      return (JSON.parse(answer.body) as { metadata: { uid: string } }).metadata.uid;
+    };
+    const uids = [
+      await make("prioritylevelconfigurations", "narrow", level),
+      await make("flowschemas", "narrow", spec),
+    ];
+    const uidsOf = ({ headers }: { headers: Record<string, unknown> }) =>
+      ["prioritylevel", "flowschema"].map((each) => headers[`x-kubernetes-pf-${each}-uid`]);
+    const version = await waitFor("the schema", async () => {
+      const answer = await send("/version", user);
+      return uidsOf(answer)[1] === uids[1] ? answer : undefined;
+    }, patience);
+    expect(uidsOf(version)).toEqual(uids);
     etcd.pause();
     onTestFinished(() => etcd.resume());
+    const metadata = { name: "n1", namespace: "kube-node-lease" };
+    const leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+    const post = () => send(leases, { ...user, method: "POST", body: { metadata } });
     const both = [post(), post()];
     const answer = await Promise.race(both);
     expect([answer.status, answer.headers["retry-after"]]).toEqual([429, "1"]);
     expect(answer.body).toContain("Too many requests, please try again later.");
-    expect((await send("/version", node)).status).toBe(200);
+    expect(uidsOf(answer)).toEqual(uids);
+    const dump = await send("/debug/api_priority_and_fairness/dump_priority_levels");
+    expect(dump.body).toMatch(/^narrow, +0, +false, +false, +0, +1, +[1-9]\d*, +1, +0, +0$/m);
     const byAdmin = send(MAPS, { method: "POST", body: { metadata: { name: "x" } } });
+    const dumped = await send(
+      "/debug/api_priority_and_fairness/dump_requests?includeRequestDetails=1");
+    expect(dumped.body).toMatch(/^narrow, +narrow, +-1, +-1, .* system:node:n1, +create, /m);
     etcd.resume();
     expect((await byAdmin).status).toBe(201);
     expect((await Promise.all(both)).map(({ status }) => status)).toContain(201);
+    const { body: metrics } = await send("/metrics");
+    const labels = 'flow_schema="narrow",priority_level="narrow"';
+    expect(metrics).toContain(`apiserver_flowcontrol_dispatched_requests_total{${labels}}`);
   });
 });
 

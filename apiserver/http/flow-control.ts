@@ -1,0 +1,161 @@
+import { nodeOf } from "@raft2kube/api/node-users.ts";
+import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
+import type { Fairness, Flow } from "@raft2kube/fairness/fairness.ts";
+import { WAIT_PART } from "@raft2kube/fairness/limits.ts";
+import type { Ticket } from "@raft2kube/fairness/queue.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { Shares } from "@raft2kube/std/shares.ts";
+import { NODES_GROUP } from "../authn/identities.ts";
+import { ownerOf } from "../authn/owner.ts";
+import type { ResponseBudget } from "../handlers/response/response-budget.ts";
+import { LASTING_OF_USER_MAX, REQUEST_TIMEOUT_MS } from "../limits.ts";
+import type { FlowControlMetrics, RequestKind } from "../metrics/flow-control.ts";
+import type { RequestContext } from "../request/context.ts";
+import type { Resources } from "../resource/resources.ts";
+import { workOf } from "./work.ts";
+
+const READING: ReadonlySet<string> = new Set(["get", "list", "watch"]);
+
+export interface FlowControlParts {
+  readonly fairness: Fairness;
+  readonly resources: Pick<Resources, "find">;
+  readonly clock: Clock;
+  readonly metrics: FlowControlMetrics;
+  readonly answers: Pick<ResponseBudget, "isFull">;
+  /** Watches, followed logs and streams of one owner at a time. */
+  readonly lasting_max?: number | undefined;
+}
+
+/** The seats and the share of a request; each function may be called several times. */
+export interface Held {
+  /** The request's work is done: its answer is known, or its watch has started. */
+  readonly worked: () => void;
+  /** The request is over. */
+  readonly ended: () => void;
+}
+
+/**
+ * Admits requests to the levels of priority and fairness, where they wait for seats (upstream:
+ * WithPriorityAndFairness). A request holds its seats from the end of its body until its answer is
+ * known, and a watch until it has started; requests that last are bounded for each owner besides.
+ */
+export class FlowControl {
+  readonly #parts: FlowControlParts;
+  readonly #lasting: Shares;
+
+  constructor(parts: FlowControlParts) {
+    this.#parts = parts;
+    const each = parts.lasting_max ?? LASTING_OF_USER_MAX;
+    this.#lasting = new Shares({ all: Number.MAX_SAFE_INTEGER, each, reserved: 0 });
+  }
+
+  /** Waits until a request may be worked on. Throws 429 when it may not. */
+  async enter(context: RequestContext, longRunning: boolean): Promise<Held> {
+    const leave = longRunning ? this.admitLongRunning(context) : () => undefined;
+    const hasSeats = !longRunning || context.info.verb === "watch";
+    if (!hasSeats) return { worked: () => undefined, ended: leave };
+    try {
+      const worked = await this.#seat(context);
+      return { worked, ended: () => [worked, leave].forEach((each) => each()) };
+    } catch (thrown) {
+      leave();
+      throw thrown;
+    }
+  }
+
+  /** Counts a request that may last, for its owner. Throws 429 when the owner has too many. */
+  admitLongRunning(context: RequestContext): () => void {
+    const owner = ownerOf(context);
+    if (!this.#lasting.fits(owner)) throw tooMany();
+    return this.#lasting.take(owner);
+  }
+
+  async #seat(context: RequestContext): Promise<() => void> {
+    const { fairness, answers, clock, metrics } = this.#parts;
+    const { info, user } = context;
+    const owner = ownerOf(context);
+    // All parts of a node are its flow, and have their place among nodes.
+    const groups = nodeOf(user) === undefined ? user.groups : [...user.groups, NODES_GROUP];
+    const flow = fairness.classify({ user: { name: user.name, groups }, info }, owner.name);
+    setHeaders(context, flow);
+    const kind = READING.has(info.verb) ? "readOnly" : "mutating";
+    // An answer that would be refused is not read from the store.
+    if (kind === "readOnly" && info.resourceRequest && answers.isFull(owner)) throw tooMany();
+    const ticket = await this.#wait(context, flow, kind);
+    metrics.executing(kind, 1);
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      metrics.executing(kind, -1);
+      const now_ms = clock.monotonic();
+      metrics.worked(flow, info.verb === "watch", (now_ms - ticket.started_ms) / 1_000);
+      const { queueSet } = flow.level;
+      const extra_ms = queueSet.finish(ticket, now_ms);
+      if (extra_ms > 0) clock.after(extra_ms, () => queueSet.release(ticket, clock.monotonic()));
+    };
+  }
+
+  async #wait(context: RequestContext, flow: Flow, kind: RequestKind): Promise<Ticket> {
+    const { clock, metrics, resources } = this.#parts;
+    const { schema, level, distinguisher } = flow;
+    const { promise, resolve: dispatched } = Promise.withResolvers<void>();
+    const { work, watchers } = workOf(context, resources, level.listSeats_max);
+    const now_ms = clock.monotonic();
+    const arrival =
+      { schema: schema.name, distinguisher, work, dispatched, subject: context };
+    const ticket = level.queueSet.start(arrival, now_ms);
+    if (typeof ticket === "string") throw this.#refused(flow);
+    metrics.arrived(flow, ticket, watchers);
+    if (ticket.state === "waiting") {
+      metrics.waiting(kind, 1);
+      try {
+        await this.#queued(context, flow, ticket, promise, dispatched);
+      } finally {
+        metrics.waiting(kind, -1);
+      }
+    }
+    const execute = (ticket.state as Ticket["state"]) !== "over";
+    metrics.waited(flow, execute, (clock.monotonic() - now_ms) / 1_000);
+    if (!execute) throw this.#refused(flow);
+    return ticket;
+  }
+
+  /** Waits in the queue, for a part of the request's time and as long as its client is there. */
+  async #queued(
+    { deadline_ms, signal }: RequestContext,
+    { level: { queueSet } }: Flow,
+    ticket: Ticket,
+    dispatched: Promise<void>,
+    stop: () => void,
+  ): Promise<void> {
+    const { clock } = this.#parts;
+    const withdraw = (why: "time-out" | "cancelled") => {
+      queueSet.withdraw(ticket, why, clock.monotonic());
+      stop();
+    };
+    const cancelled = () => withdraw("cancelled");
+    const now_ms = clock.monotonic();
+    const left_ms = (deadline_ms ?? now_ms + REQUEST_TIMEOUT_MS) - now_ms;
+    const timer = clock.after(left_ms * WAIT_PART, () => withdraw("time-out"));
+    signal.addEventListener("abort", cancelled, { once: true });
+    try {
+      await dispatched;
+    } finally {
+      timer.cancel();
+      signal.removeEventListener("abort", cancelled);
+    }
+  }
+
+  #refused({ level }: Flow): Error {
+    level.retryAfter.refused(this.#parts.clock.now());
+    return tooMany(level.retryAfter.seconds);
+  }
+}
+
+/** Names the objects by their UIDs, so that no client learns their names. */
+function setHeaders({ response }: RequestContext, { schema, level }: Flow): void {
+  if (response.headersSent) return;
+  response.setHeader("X-Kubernetes-Pf-Flowschema-Uid", schema.uid);
+  response.setHeader("X-Kubernetes-Pf-Prioritylevel-Uid", level.uid);
+}

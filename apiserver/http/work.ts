@@ -1,0 +1,40 @@
+import { ONE_SEAT, type Work, workOfList, workOfWrite } from "@raft2kube/fairness/work.ts";
+import type { RequestContext } from "../request/context.ts";
+import { isTrue } from "../request/request-info.ts";
+import type { Resources } from "../resource/resources.ts";
+
+const WRITES: ReadonlySet<string> = new Set(["create", "update", "patch", "delete"]);
+
+/** The work of a request, and of a write the watchers that get its event. */
+export interface Estimate {
+  readonly work: Work;
+  readonly watchers?: number;
+}
+
+/** Estimates a request's work by what the watch cache knows; without one it is one seat. */
+export function workOf(
+  { info, query }: Pick<RequestContext, "info" | "query">,
+  resources: Pick<Resources, "find">,
+  listSeats_max: number,
+): Estimate {
+  if (!info.resourceRequest) return { work: ONE_SEAT };
+  const { verb, namespace, name } = info;
+  const begins = verb === "list" || (verb === "watch" && isTrue(query.get("sendInitialEvents")));
+  if (!begins && !WRITES.has(verb)) return { work: ONE_SEAT };
+  const cache = resources.find(info.group, info.version, info.resource)?.startedCache;
+  if (cache === undefined) return { work: ONE_SEAT };
+  if (!begins) {
+    const watchers = cache.watchersOf(namespace, name);
+    return { work: workOfWrite(watchers), watchers };
+  }
+  const limit = Number(query.get("limit") ?? 0);
+  const list = {
+    isSingle: name !== "",
+    limit: Number.isSafeInteger(limit) ? limit : 0,
+    isSelected: [query.get("fieldSelector"), query.get("labelSelector")].some(Boolean),
+    fromCache: verb === "watch" || !query.has("continue"),
+    objects: cache.size,
+    bytes: cache.bytes,
+  };
+  return { work: workOfList(list, listSeats_max) };
+}

@@ -1,0 +1,162 @@
+import type { Fairness, Flow } from "@raft2kube/fairness/fairness.ts";
+import type { Level } from "@raft2kube/fairness/level.ts";
+import type { FlowMetrics, Ticket } from "@raft2kube/fairness/queue.ts";
+import {
+  addMetric, type Counter, familiesOf, type Histogram, type HistogramFamily, type Sample,
+} from "@raft2kube/observe/families.ts";
+import type { Registry } from "@raft2kube/observe/metrics.ts";
+
+const QUEUE_BOUNDS = [0, 10, 25, 50, 100, 250, 500, 1000];
+const DURATION_BOUNDS_S = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
+const WATCHER_BOUNDS = [0, 1, 10, 100, 1_000, 10_000];
+const SEAT_BOUNDS = [1, 2, 4, 10];
+
+export type RequestKind = "readOnly" | "mutating";
+
+/** The histograms of one flow schema in its level. */
+interface Row {
+  readonly queued: Histogram;
+  readonly watchers: Histogram;
+  readonly seats: Histogram;
+  readonly waited: Record<"true" | "false", Histogram>;
+  readonly worked: Record<"watch" | "regular", Histogram>;
+}
+
+/** Priority and fairness, under upstream's names (flowcontrol/metrics). */
+export class FlowControlMetrics {
+  readonly #families: Record<keyof Row, HistogramFamily>;
+  readonly #rows = new Map<string, Row>();
+  readonly #executing: Record<RequestKind, Counter>;
+  readonly #waiting: Record<RequestKind, Counter>;
+
+  constructor(registry: Registry, executing: Record<RequestKind, Counter>) {
+    const { histogram, gauge } = familiesOf(registry);
+    const named = (name: string, help: string, bounds: readonly number[]) =>
+      histogram(`apiserver_flowcontrol_${name}`, help, bounds);
+    this.#families = {
+      queued: named("request_queue_length_after_enqueue",
+        "Requests in a queue, as each that enters one finds it.", QUEUE_BOUNDS),
+      watchers: named("watch_count_samples", "Watchers that a write's event goes to.",
+        WATCHER_BOUNDS),
+      seats: named("work_estimated_seats", "Seats that requests were estimated to need.",
+        SEAT_BOUNDS),
+      waited: named("request_wait_duration_seconds", "Time in a queue.", DURATION_BOUNDS_S),
+      worked: named("request_execution_seconds", "Time of work, of a watch until it has started.",
+        DURATION_BOUNDS_S),
+    };
+    this.#executing = executing;
+    const waiting = gauge("apiserver_current_inqueue_requests",
+      "Requests in queues, by whether they write.");
+    this.#waiting = {
+      readOnly: waiting.of({ request_kind: "readOnly" }),
+      mutating: waiting.of({ request_kind: "mutating" }),
+    };
+  }
+
+  executing(kind: RequestKind, by: 1 | -1): void {
+    this.#executing[kind].add(by);
+  }
+
+  waiting(kind: RequestKind, by: 1 | -1): void {
+    this.#waiting[kind].add(by);
+  }
+
+  /** A request has its seats or is in a queue; `watchers` get its event. */
+  arrived(flow: Flow, { queue, state, width }: Ticket, watchers: number | undefined): void {
+    const row = this.#rowOf(flow);
+    row.seats.observe(width);
+    if (watchers !== undefined) row.watchers.observe(watchers);
+    if (queue) row.queued.observe(queue.waiting.size + (state === "waiting" ? 0 : 1));
+  }
+
+  waited(flow: Flow, execute: boolean, seconds: number): void {
+    this.#rowOf(flow).waited[execute ? "true" : "false"].observe(seconds);
+  }
+
+  worked(flow: Flow, isWatch: boolean, seconds: number): void {
+    this.#rowOf(flow).worked[isWatch ? "watch" : "regular"].observe(seconds);
+  }
+
+  #rowOf({ schema, level }: Flow): Row {
+    const key = `${level.name} ${schema.name}`;
+    const known = this.#rows.get(key);
+    if (known !== undefined) return known;
+    const labels = { flow_schema: schema.name, priority_level: level.name };
+    const { queued, watchers, seats, waited, worked } = this.#families;
+    const row = {
+      queued: queued.of(labels), watchers: watchers.of(labels), seats: seats.of(labels),
+      waited: {
+        true: waited.of({ ...labels, execute: "true" }),
+        false: waited.of({ ...labels, execute: "false" }),
+      },
+      worked: {
+        watch: worked.of({ ...labels, type: "watch" }),
+        regular: worked.of({ ...labels, type: "regular" }),
+      },
+    };
+    this.#rows.set(key, row);
+    return row;
+  }
+}
+
+type Declared<T> = readonly [
+  name: string, type: "counter" | "gauge", help: string, value: (of: T) => number,
+];
+
+const OF_LEVELS: readonly Declared<Level>[] = [
+  ["nominal_limit_seats", "gauge", "Configured seats.", ({ seats }) => seats.nominal],
+  ["request_concurrency_limit", "gauge", "The same, by its older name.",
+    ({ seats }) => seats.nominal],
+  ["lower_limit_seats", "gauge", "Seats that are not lent.", ({ seats }) => seats.least],
+  ["upper_limit_seats", "gauge", "Seats with all that may be borrowed.", ({ seats }) => seats.most],
+  ["current_limit_seats", "gauge", "Seats now.", ({ current }) => current],
+  ["demand_seats_high_watermark", "gauge", "Most seats asked for, in the last interval.",
+    ({ demand }) => demand.most],
+  ["demand_seats_average", "gauge", "Average of seats asked for, in the last interval.",
+    ({ demand }) => demand.average],
+  ["demand_seats_stdev", "gauge", "Their standard deviation.", ({ demand }) => demand.deviation],
+  ["demand_seats_smoothed", "gauge", "Seats asked for, smoothed.", ({ demand }) => demand.smoothed],
+  ["current_r", "gauge", "Progress of the queues, in seat seconds.",
+    ({ queueSet }) => queueSet.progress.current],
+  ["dispatch_r", "gauge", "The same at the last dispatch.",
+    ({ queueSet }) => queueSet.progress.dispatch],
+  ["latest_s", "gauge", "Virtual start of the request dispatched last.",
+    ({ queueSet }) => queueSet.progress.latest],
+];
+
+const OF_FLOWS: readonly Declared<FlowMetrics>[] = [
+  ["current_inqueue_requests", "gauge", "Requests in queues.", ({ waiting }) => waiting],
+  ["current_inqueue_seats", "gauge", "Seats that those wait for.",
+    ({ waitingSeats }) => waitingSeats],
+  ["current_executing_requests", "gauge", "Requests worked on.", ({ executing }) => executing],
+  ["current_executing_seats", "gauge", "Seats taken.", ({ executingSeats }) => executingSeats],
+  ["dispatched_requests_total", "counter", "Requests that were worked on.",
+    ({ dispatched }) => dispatched],
+  ["request_dispatch_no_accommodation_total", "counter",
+    "Times that the next request had to wait for its seats.",
+    ({ notAccommodated }) => notAccommodated],
+];
+
+/** Shows what the levels count, when the metrics are read. */
+export function showFlowControl(registry: Registry, fairness: Fairness): void {
+  const add = (name: string, type: "counter" | "gauge", help: string, samples: () => Sample[]) =>
+    addMetric(registry, { name: `apiserver_flowcontrol_${name}`, type, help }, samples);
+  for (const [name, type, help, value] of OF_LEVELS) {
+    add(name, type, help, () => fairness.levels.map((level) =>
+      ({ labels: { priority_level: level.name }, value: value(level) })));
+  }
+  for (const [name, type, help, value] of OF_FLOWS) {
+    add(name, type, help, () => flowsOf(fairness).map(({ labels, flow }) =>
+      ({ labels, value: value(flow) })));
+  }
+  add("rejected_requests_total", "counter", "Requests refused.", () =>
+    flowsOf(fairness).flatMap(({ labels, flow }) => [...flow.refused].map(
+      ([reason, value]) => ({ labels: { ...labels, reason }, value }))));
+  add("seat_fair_frac", "gauge", "Factor of demands by which seats were divided.",
+    () => [{ labels: {}, value: fairness.lentBy }]);
+}
+
+function flowsOf({ levels }: Fairness) {
+  return levels.flatMap(({ name, queueSet }) => [...queueSet.flows].map(([schema, flow]) =>
+    ({ labels: { flow_schema: schema, priority_level: name }, flow })));
+}

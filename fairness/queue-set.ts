@@ -1,0 +1,315 @@
+import { assert } from "@raft2kube/std/assert.ts";
+import { DemandIntegrator } from "./demand.ts";
+import { HANDS_MAX, SERVICE_S } from "./limits.ts";
+import { dealHand } from "./shuffle.ts";
+import { type Arrival, type FlowMetrics, Queue, type Refusal, type Ticket } from "./queue.ts";
+import { seatSeconds, widthOf } from "./work.ts";
+
+/** How a level treats requests for which it has no seats. */
+export type Limiting =
+  | { readonly type: "exempt" }
+  | { readonly type: "reject" }
+  | {
+      readonly type: "queue";
+      readonly queues: number;
+      readonly handSize: number;
+      readonly queueLength_max: number;
+    };
+
+/** The progress of the queues at the last dispatch, in seat seconds. */
+export interface Progress {
+  /** The progress of all queues together. */
+  current: number;
+  dispatch: number;
+  latest: number;
+}
+
+/**
+ * Requests of one level: fair queuing for servers (upstream: fairqueuing/queueset). Virtual time is
+ * the seat seconds that each queue with requests got; the queue whose oldest request would end
+ * first by it is next. Of equals the one that was not served for longest.
+ */
+export class QueueSet {
+  #limiting: Limiting;
+  #seats: number;
+  /** Queues with requests; the one served last is the last. */
+  readonly #queues = new Map<number, Queue>();
+  /** Requests that are worked on. */
+  readonly #executing = new Set<Ticket>();
+  readonly #flows = new Map<string, FlowMetrics>();
+  readonly #hands = new Map<string, readonly number[]>();
+  readonly demand: DemandIntegrator;
+  readonly progress: Progress = { current: 0, dispatch: 0, latest: 0 };
+  #last_ms: number;
+  #dealt = 0;
+  waiting = 0;
+  seatsInUse = 0;
+  seatsWaiting = 0;
+
+  constructor(limiting: Limiting, seats: number, now_ms: number) {
+    this.#limiting = limiting;
+    this.#seats = seats;
+    this.#last_ms = now_ms;
+    this.demand = new DemandIntegrator(now_ms);
+  }
+
+  get isIdle(): boolean {
+    return this.waiting === 0 && this.executing === 0;
+  }
+
+  get executing(): number {
+    return this.#executing.size;
+  }
+
+  /** The requests that are worked on. */
+  get tickets(): Iterable<Ticket> {
+    return this.#executing;
+  }
+
+  /** The queues with requests. */
+  get queues(): Iterable<Queue> {
+    return this.#queues.values();
+  }
+
+  get flows(): ReadonlyMap<string, FlowMetrics> {
+    return this.#flows;
+  }
+
+  /** Changes the bounds; what waits stays in its queue, and starts if there are seats now. */
+  configure(limiting: Limiting, seats: number, now_ms: number): void {
+    this.#advance(now_ms);
+    this.#limiting = limiting;
+    this.#seats = seats;
+    this.#hands.clear();
+    this.#dispatchAll(now_ms);
+  }
+
+  /** Starts a request, or puts it into a queue, or says why it is refused. */
+  start(arrival: Arrival, now_ms: number): Ticket | Refusal {
+    this.#advance(now_ms);
+    const limiting = this.#limiting;
+    if (limiting.type === "queue") return this.#enqueue(arrival, limiting, now_ms);
+    const width = widthOf(arrival.work);
+    if (limiting.type === "reject" && !this.#hasSeats(width)) {
+      return this.#refuse(arrival.schema, "concurrency-limit");
+    }
+    const ticket = this.#ticket(arrival, undefined, now_ms);
+    this.#execute(ticket, now_ms);
+    return ticket;
+  }
+
+  #enqueue(
+    arrival: Arrival, limiting: Extract<Limiting, { type: "queue" }>, now_ms: number,
+  ): Ticket | Refusal {
+    const index = this.#choose(arrival, limiting);
+    const known = this.#queues.get(index);
+    const isFull = (known?.waiting.size ?? 0) >= limiting.queueLength_max;
+    if (isFull && this.seatsInUse >= this.#seats) return this.#refuse(arrival.schema, "queue-full");
+    const queue = known ?? new Queue(index, this.progress.current);
+    this.#queues.set(index, queue);
+    const ticket = this.#ticket(arrival, queue, now_ms);
+    queue.add(ticket);
+    this.#countWaiting(ticket, 1);
+    queue.bound();
+    this.#changed(now_ms);
+    this.#dispatchAll(now_ms);
+    return ticket;
+  }
+
+  /** Returns the queue of the flow's hand with the least work; of equals another each time. */
+  #choose(arrival: Arrival, limiting: { queues: number; handSize: number }): number {
+    const hand = this.#handOf(`${arrival.schema},${arrival.distinguisher}`, limiting);
+    const offset = this.#dealt++ % hand.length;
+    let [best, least] = [hand[offset]!, Infinity];
+    for (let at = 0; at < hand.length; at++) {
+      const index = hand[(offset + at) % hand.length]!;
+      const work = this.#queues.get(index)?.workWaiting ?? 0;
+      if (work < least) [best, least] = [index, work];
+    }
+    return best;
+  }
+
+  #handOf(flow: string, { queues, handSize }: { queues: number; handSize: number }) {
+    const known = this.#hands.get(flow);
+    if (known !== undefined) return known;
+    if (this.#hands.size >= HANDS_MAX) this.#hands.clear();
+    const hand = dealHand(flow, queues, handSize);
+    this.#hands.set(flow, hand);
+    return hand;
+  }
+
+  /** The request's client gave up, or it waited for too long. Does nothing unless it waits. */
+  withdraw(ticket: Ticket, why: "time-out" | "cancelled", now_ms: number): void {
+    if (ticket.state !== "waiting") return;
+    this.#advance(now_ms);
+    ticket.state = "over";
+    this.#refuse(ticket.schema, why);
+    const queue = ticket.queue!;
+    queue.remove(ticket);
+    this.#countWaiting(ticket, -1);
+    queue.bound();
+    this.#dropEmpty(queue);
+    this.#changed(now_ms);
+    // A wide request may have been next, and others fit.
+    this.#dispatchAll(now_ms);
+  }
+
+  /**
+   * The request's answer is known. Returns the time after which to call `release`: 0 if the seats
+   * are given back already.
+   */
+  finish(ticket: Ticket, now_ms: number): number {
+    if (ticket.state !== "executing") return 0;
+    this.#advance(now_ms);
+    this.#executing.delete(ticket);
+    ticket.flow.executing--;
+    ticket.state = "lingering";
+    const { queue, work } = ticket;
+    if (queue !== undefined) {
+      queue.executing--;
+      const took_s = (now_ms - ticket.started_ms) / 1_000;
+      queue.next -= work.seats * (SERVICE_S - took_s);
+      queue.bound();
+      this.#dropEmpty(queue);
+    }
+    if (work.extra_ms > 0) return work.extra_ms;
+    this.release(ticket, now_ms);
+    return 0;
+  }
+
+  /** Gives the seats of a finished request back. */
+  release(ticket: Ticket, now_ms: number): void {
+    if (ticket.state !== "lingering") return;
+    this.#advance(now_ms);
+    ticket.state = "over";
+    this.seatsInUse -= ticket.width;
+    ticket.flow.executingSeats -= ticket.width;
+    if (ticket.queue !== undefined) ticket.queue.seatsInUse -= ticket.width;
+    assert(this.seatsInUse >= 0, "seats are given back once");
+    this.#changed(now_ms);
+    this.#dispatchAll(now_ms);
+  }
+
+  #dispatchAll(now_ms: number): void {
+    while (this.waiting > 0 && this.seatsInUse < this.#seats && this.#dispatch(now_ms));
+  }
+
+  /** Starts the next request of all queues; false while it has to wait for seats. */
+  #dispatch(now_ms: number): boolean {
+    const queue = this.#next();
+    const ticket = queue.oldest!;
+    if (!this.#hasSeats(ticket.width)) {
+      ticket.flow.notAccommodated++;
+      return false;
+    }
+    queue.remove(ticket);
+    this.#countWaiting(ticket, -1);
+    this.#reshape(ticket);
+    this.progress.dispatch = this.progress.current;
+    this.progress.latest = queue.next;
+    queue.next += seatSeconds(ticket.work);
+    queue.executing++;
+    queue.seatsInUse += ticket.width;
+    this.#execute(ticket, now_ms);
+    queue.bound();
+    this.#queues.delete(queue.index);
+    this.#queues.set(queue.index, queue);
+    ticket.dispatched();
+    return true;
+  }
+
+  #next(): Queue {
+    let [next, least]: [Queue | undefined, number] = [undefined, Infinity];
+    for (const queue of this.#queues.values()) {
+      const { oldest } = queue;
+      if (oldest === undefined) continue;
+      const end = queue.next + seatSeconds(oldest.work);
+      if (end < least) [next, least] = [queue, end];
+    }
+    assert(next !== undefined, "a request that waits is in a queue");
+    return next;
+  }
+
+  /** One that is wider than all seats waits until it is alone. */
+  #hasSeats(width: number): boolean {
+    if (width > this.#seats) return this.executing === 0;
+    return this.seatsInUse + width <= this.#seats;
+  }
+
+  /** Final seats that the level does not have are fewer, for longer. */
+  #reshape(ticket: Ticket): void {
+    const { finalSeats, extra_ms } = ticket.work;
+    if (finalSeats <= this.#seats) return;
+    const work = { finalSeats: this.#seats, extra_ms: (extra_ms * finalSeats) / this.#seats };
+    ticket.work = { ...ticket.work, ...work };
+    ticket.width = widthOf(ticket.work);
+  }
+
+  #execute(ticket: Ticket, now_ms: number): void {
+    ticket.state = "executing";
+    ticket.started_ms = now_ms;
+    this.#executing.add(ticket);
+    this.seatsInUse += ticket.width;
+    const { flow } = ticket;
+    flow.executing++;
+    flow.dispatched++;
+    flow.executingSeats += ticket.width;
+    this.#changed(now_ms);
+  }
+
+  #countWaiting(ticket: Ticket, by: 1 | -1): void {
+    this.waiting += by;
+    this.seatsWaiting += by * ticket.width;
+    ticket.flow.waiting += by;
+    ticket.flow.waitingSeats += by * ticket.width;
+  }
+
+  /** A queue without requests is forgotten: one that gets some again starts at the present. */
+  #dropEmpty(queue: Queue): void {
+    if (queue.isEmpty) this.#queues.delete(queue.index);
+  }
+
+  #ticket(arrival: Arrival, queue: Queue | undefined, now_ms: number): Ticket {
+    return {
+      ...arrival,
+      state: "waiting",
+      width: widthOf(arrival.work),
+      queue,
+      flow: this.#flowOf(arrival.schema),
+      arrived_ms: now_ms,
+      arrivedAt: this.progress.current,
+      started_ms: now_ms,
+    };
+  }
+
+  #refuse(schema: string, why: Refusal): Refusal {
+    const { refused } = this.#flowOf(schema);
+    refused.set(why, (refused.get(why) ?? 0) + 1);
+    return why;
+  }
+
+  #flowOf(schema: string): FlowMetrics {
+    const known = this.#flows.get(schema);
+    if (known !== undefined) return known;
+    const counts = {
+      waiting: 0, waitingSeats: 0, executing: 0, executingSeats: 0,
+      dispatched: 0, notAccommodated: 0, refused: new Map<Refusal, number>(),
+    };
+    this.#flows.set(schema, counts);
+    return counts;
+  }
+
+  #changed(now_ms: number): void {
+    this.demand.set(this.seatsInUse + this.seatsWaiting, now_ms);
+  }
+
+  /** Virtual time goes on by what each queue with requests got since. */
+  #advance(now_ms: number): void {
+    const took_s = (now_ms - this.#last_ms) / 1_000;
+    this.#last_ms = now_ms;
+    const busy = this.#queues.size;
+    if (busy === 0) return;
+    const seats = Math.min(this.seatsInUse + this.seatsWaiting, this.#seats);
+    this.progress.current += (took_s * seats) / busy;
+  }
+}
