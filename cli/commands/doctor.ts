@@ -1,15 +1,22 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
-import { checkClusterName, clusterRoots, planCluster, readCluster } from "../spec/config.ts";
-import { nodeRange, readJoiningNodes } from "../spec/nodes.ts";
-import { runChecks } from "../preflight/check.ts";
+import {
+  type ClusterConfig, checkClusterName, clusterRoots, planCluster, readCluster,
+} from "../spec/config.ts";
+import { isStopped, nodeRange, readJoiningNodes } from "../spec/nodes.ts";
+import { type Check, failed, runChecks } from "../preflight/check.ts";
 import { certificateChecks } from "../preflight/certificates.ts";
 import { clusterChecks } from "../preflight/cluster.ts";
 import { ALL_CHECKS, describe } from "../preflight/preflight.ts";
 import { replacedPartChecks } from "../preflight/replaced-parts.ts";
 import { printResult } from "../terminal.ts";
 import { runningPid } from "../observe/processes.ts";
+import { clientAs } from "../pki/client-as.ts";
+import { networkChecks } from "../doctor/network.ts";
+import { objectChecks } from "../doctor/running.ts";
+import { storeChecks } from "../doctor/store.ts";
 
 export function command(): Command {
   return new Command("doctor")
@@ -33,6 +40,7 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
     ...replacedPartChecks(config),
     ...clusterChecks(config, nodes),
     ...certificates.flat(),
+    ...(running ? await runningChecks(config, nodes, now_ms) : []),
   ];
   const results = await runChecks([...ALL_CHECKS, ...ofCluster], {
     dataDir: config.dataDir,
@@ -44,4 +52,25 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
   const json = results.map(({ name: check, finding }) => ({ check, ...finding }));
   printResult(flags.output, json, () => describe(results));
   if (results.some((result) => result.finding.state === "failed")) process.exitCode = 2;
+}
+
+/** The checks of a cluster that runs; an API that does not answer is a failed one. */
+async function runningChecks(
+  config: ClusterConfig,
+  joined: readonly ClusterConfig[],
+  now_ms: number,
+): Promise<Check[]> {
+  const stopped = joined.filter(isStopped).map(({ nodeName }) => nodeName);
+  const running = [config, ...joined.filter((node) => !isStopped(node))];
+  const others = [...storeChecks(config), ...networkChecks(config, running)];
+  const client = await clientAs(config, "admin", systemClock());
+  try {
+    return [...others, ...(await objectChecks(client, stopped, now_ms))];
+  } catch (thrown) {
+    const remedy = `r2k logs control --name ${config.name}`;
+    const silent = { name: "API", ask: async () => failed(messageOf(thrown), remedy) };
+    return [...others, silent];
+  } finally {
+    client.close();
+  }
 }

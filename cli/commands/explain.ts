@@ -9,7 +9,7 @@ import { Command } from "commander";
 import { clientAs } from "../pki/client-as.ts";
 import { CommandError, printable, printResult } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
-import { describeExplanation, explainObject } from "./explain-object.ts";
+import { describeExplanation, explainObject } from "../observe/explain-object.ts";
 
 interface Flags {
   readonly name: string;

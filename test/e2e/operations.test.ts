@@ -23,6 +23,51 @@ it("the runbooks' commands print what stands there", async () => {
   for (const walk of walksOf(readFileSync(PAGE, "utf8"))) await shell.follow(walk);
 }, TIMEOUT_MS);
 
+const GONE = `
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: { name: gone }
+webhooks:
+  - name: gone.example.com
+    clientConfig: { service: { name: gone, namespace: default } }
+    rules:
+      - { apiGroups: [example.com], apiVersions: ["*"], operations: ["*"], resources: ["*"] }
+    sideEffects: None
+    admissionReviewVersions: [v1]
+`;
+
+it("doctor names what is wrong in a running cluster, each with its remedy", async () => {
+  interface Checked { check: string; state: string; remedy?: string }
+  const doctor = async () => {
+    const { stdout } = await cluster.host.r2k(["doctor", "--name", NAME, "-o", "json"]);
+    const found = (JSON.parse(stdout) as Checked[]).filter(({ state }) => state === "failed");
+    expect(found.filter(({ remedy = "" }) => remedy === "")).toEqual([]);
+    return found.map(({ check }) => check).sort();
+  };
+  expect(await doctor()).toEqual([]);
+  const { host } = cluster;
+  const config = readFileSync(join(host.dir, "data", NAME, "cluster.json"), "utf8");
+  const { apiServiceAddress, dnsAddress, nodeName } = JSON.parse(config) as Record<string, string>;
+  const route = (verb: string) => async (address: string) => {
+    const change = `ip route ${verb} blackhole ${address}`;
+    const node = `nsenter --net=${join(host.dir, "run", NAME, "netns/node")} ${change}`;
+    const { code, stderr } = await host.run("sh", ["-ec", `${change}; ${node}`]);
+    expect(code, stderr).toBe(0);
+  };
+  await cluster.apply(GONE);
+  await cluster.ask("run", "bad", "--image=r2k.local/absent:1", "--image-pull-policy=Never");
+  const reason = ["get", "pod", "bad", "-o", "jsonpath={..waiting.reason}"];
+  await cluster.until("a missing image", reason, (text) => text === "ErrImageNeverPull");
+  await Promise.all([apiServiceAddress!, dnsAddress!].map(route("add")));
+  const wrong = await doctor();
+  await Promise.all([apiServiceAddress!, dnsAddress!].map(route("del")));
+  await cluster.ask("delete", "pod/bad", "validatingwebhookconfiguration/gone", "--wait=false");
+  expect(wrong).toEqual([
+    "DNS of the cluster", `Service from node ${nodeName}`, "Service from this host",
+    "address ranges", "pod default/bad", "webhooks of gone",
+  ]);
+}, TIMEOUT_MS);
+
 it(
   "a store that lost its data is noticed, and a new one begins only when asked for",
   async () => {

@@ -135,7 +135,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["guest/", "locks/"],
     ["converge.ts", "process/"],
     ["parts/", "backup/"],
-    ["commands/"],
+    ["commands/", "doctor/"],
     ["command-table.ts", "etcd.ts", "main.ts", "port-proxy.ts"],
   ],
   labs: [

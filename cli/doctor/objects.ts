@@ -1,0 +1,139 @@
+import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { type Finding, failed, ok, warning } from "../preflight/check.ts";
+
+/** A deletion that takes longer waits for something. */
+const DELETION_PATIENCE_MS = 5 * 60_000;
+/** The most that a node's clock may be ahead: certificates are back-dated by this. */
+const CLOCK_TOLERANCE_MS = 5 * 60_000;
+/** Conditions of a Node that say that it lacks something. */
+const PRESSURES = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
+const NAMED_MAX = 5;
+
+interface ObjectMeta {
+  readonly name?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly deletionTimestamp?: string | undefined;
+  readonly finalizers?: readonly string[] | undefined;
+}
+
+/** A webhook of a configuration, as far as it says whom the API server calls. */
+export interface Webhook {
+  readonly name: string;
+  readonly failurePolicy?: string;
+  readonly clientConfig: {
+    readonly service?: { readonly namespace: string; readonly name: string };
+    readonly url?: string;
+  };
+}
+
+export interface WebhookConfiguration {
+  readonly metadata: { readonly name: string };
+  readonly webhooks?: readonly Webhook[];
+}
+
+export interface ApiService {
+  readonly metadata: { readonly name: string };
+  readonly status?: {
+    readonly conditions?: readonly { type: string; status: string; message?: string }[];
+  };
+}
+
+/** Judges a Node by its conditions. Stopped ones are not judged. */
+export function nodeFinding({ metadata, status, spec }: Node): Finding {
+  const conditions = status?.conditions ?? [];
+  const ready = conditions.find(({ type }) => type === "Ready");
+  const logs = `r2k logs node, kubectl describe node ${metadata.name}`;
+  if (ready?.status !== "True") return failed(`not Ready: ${ready?.message ?? "unknown"}`, logs);
+  const pressed = conditions.filter(({ type, status: state }) => {
+    return PRESSURES.includes(type) && state === "True";
+  });
+  if (pressed.length > 0) {
+    return failed(pressed.map(({ type, message }) => `${type}: ${message}`).join("; "), logs);
+  }
+  if (!spec.unschedulable) return ok("Ready");
+  return warning("Ready, but cordoned", `kubectl uncordon ${metadata.name}`);
+}
+
+/** Judges a node's clock by the time that it last wrote into its Lease. */
+export function clockFinding({ spec }: Lease, now_ms: number): Finding {
+  const ahead_ms = Date.parse(spec?.renewTime ?? "") - now_ms;
+  if (!(ahead_ms > CLOCK_TOLERANCE_MS)) return ok("not ahead of this machine's");
+  return failed(`is ${Math.round(ahead_ms / 1_000)} s ahead of this machine's`, "set it: NTP");
+}
+
+/** Judges objects of one kind by deletions that do not end: it names their finalizers. */
+export function deletionFinding(
+  kind: string,
+  objects: readonly { readonly metadata: ObjectMeta }[],
+  now_ms: number,
+): Finding {
+  const stuck = objects.filter(({ metadata: { deletionTimestamp: since } }) => {
+    return since !== undefined && now_ms - Date.parse(since) > DELETION_PATIENCE_MS;
+  });
+  if (stuck.length === 0) return ok("none waits");
+  const names = stuck.slice(0, NAMED_MAX).map(({ metadata }) => {
+    const { namespace, name = "", finalizers = [] } = metadata;
+    const why = finalizers.length > 0 ? ` (finalizers ${finalizers.join(", ")})` : "";
+    return `${namespace === undefined ? "" : `${namespace}/`}${name}${why}`;
+  });
+  const more = stuck.length > NAMED_MAX ? ` and ${stuck.length - NAMED_MAX} more` : "";
+  return warning(
+    `${stuck.length} wait for more than 5 minutes: ${names.join("; ")}${more}`,
+    "start the controller that removes the finalizer; if it is gone for good: " +
+      `kubectl patch ${kind} NAME --type=merge -p '{"metadata":{"finalizers":null}}'`,
+  );
+}
+
+/** Judges a namespace that is being deleted by what its conditions say is left in it. */
+export function namespaceFinding({ metadata, status }: Namespace): Finding {
+  const left = (status?.conditions ?? []).filter((each) => each.status === "True");
+  if (metadata.deletionTimestamp === undefined || left.length === 0) return ok("not held up");
+  return warning(left.map(({ message }) => message).join("; "), "see what the message names");
+}
+
+/** Judges webhooks: those of a Service without a ready endpoint, which refuse what they match. */
+export function webhookFinding(
+  kind: string,
+  { metadata, webhooks = [] }: WebhookConfiguration,
+  slices: readonly EndpointSlice[],
+): Finding {
+  const silent = webhooks.filter(({ clientConfig: { service } }) => {
+    return service !== undefined && !hasReadyEndpoint(service, slices);
+  });
+  if (silent.length === 0) return ok(`${webhooks.length} webhooks`);
+  const [{ clientConfig, failurePolicy }] = silent as [Webhook];
+  const { namespace, name } = clientConfig.service!;
+  const what = `no pod behind ${namespace}/${name} is ready`;
+  if (failurePolicy === "Ignore") return warning(`${what}; it is passed over`, "start its pods");
+  const remedy = `start its pods, or: kubectl delete ${kind} ${metadata.name}`;
+  return failed(`${what}: each request that it matches is refused`, remedy);
+}
+
+function hasReadyEndpoint(
+  service: { readonly namespace: string; readonly name: string },
+  slices: readonly EndpointSlice[],
+): boolean {
+  return slices.some(({ metadata, endpoints }) => {
+    return metadata.namespace === service.namespace
+      && metadata.labels?.["kubernetes.io/service-name"] === service.name
+      && (endpoints ?? []).some(({ conditions }) => conditions?.ready !== false);
+  });
+}
+
+/** Judges an APIService by its condition Available. */
+export function apiServiceFinding({ metadata, status }: ApiService): Finding {
+  const available = status?.conditions?.find(({ type }) => type === "Available");
+  if (available === undefined || available.status === "True") return ok("available");
+  const remedy = `start its server, or: kubectl delete apiservice ${metadata.name}`;
+  return failed(available.message ?? "not available", remedy);
+}
+
+/** Whether a pod does what it is for, so that it needs no explanation. */
+export function isPodWell({ metadata, status }: Pod): boolean {
+  if (metadata.deletionTimestamp !== undefined) return true;
+  if (status?.phase === "Succeeded") return true;
+  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  return status?.phase === "Running" && ready?.status === "True";
+}

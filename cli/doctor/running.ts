@@ -1,0 +1,99 @@
+import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import {
+  ENDPOINT_SLICES, LEASES, NAMESPACES, NODES, PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS,
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { explainObject } from "../observe/explain-object.ts";
+import { type Check, type Finding, failed, ok, warning } from "../preflight/check.ts";
+import {
+  type ApiService, type WebhookConfiguration, apiServiceFinding, clockFinding, deletionFinding,
+  isPodWell, namespaceFinding, nodeFinding, webhookFinding,
+} from "./objects.ts";
+
+/** Pods that are not well and are explained; the others are counted. */
+const EXPLAINED_MAX = 10;
+const WEBHOOK_KINDS = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"];
+
+/**
+ * Checks of what a running cluster's objects say: nodes, their clocks, pods, deletions that do not
+ * end, webhooks and API services that do not answer. `stopped` nodes are not judged.
+ */
+export async function objectChecks(
+  client: KubeClient,
+  stopped: readonly string[],
+  now_ms: number,
+): Promise<Check[]> {
+  const isJudged = ({ metadata: { name = "" } }: Node | Lease) => !stopped.includes(name);
+  const [nodes, leases, pods, namespaces, claims, volumes, slices] = await Promise.all([
+    client.resource<Node>(NODES).listAll(),
+    client.resource<Lease>(LEASES).listAll({ namespace: "kube-node-lease" }),
+    client.resource<Pod>(PODS).listAll(),
+    client.resource<Namespace>(NAMESPACES).listAll(),
+    client.resource<Pod>(PERSISTENT_VOLUME_CLAIMS).listAll(),
+    client.resource<Pod>(PERSISTENT_VOLUMES).listAll(),
+    client.resource<EndpointSlice>(ENDPOINT_SLICES).listAll(),
+  ]);
+  const deletions = { pod: pods, persistentvolumeclaim: claims, persistentvolume: volumes };
+  return [
+    ...nodes.items.filter(isJudged).map((node) =>
+      check(`node ${node.metadata.name}`, nodeFinding(node))),
+    ...leases.items.filter(isJudged).map((lease) =>
+      check(`clock of node ${lease.metadata.name}`, clockFinding(lease, now_ms))),
+    ...namespaces.items.filter(({ metadata }) => metadata.deletionTimestamp).map((each) =>
+      check(`deletion of namespace ${each.metadata.name}`, namespaceFinding(each))),
+    ...Object.entries(deletions).map(([kind, { items }]) =>
+      check(`deletions of ${kind}s`, deletionFinding(kind, items, now_ms))),
+    ...(await webhookChecks(client, slices.items)),
+    ...(await apiServiceChecks(client)),
+    ...(await podChecks(client, pods.items)),
+  ];
+}
+
+const check = (name: string, finding: Finding): Check => {
+  return { name, ask: () => Promise.resolve(finding) };
+};
+
+async function webhookChecks(
+  client: KubeClient,
+  slices: readonly EndpointSlice[],
+): Promise<Check[]> {
+  const checks = WEBHOOK_KINDS.map(async (kind) => {
+    const path = `/apis/admissionregistration.k8s.io/v1/${kind}`;
+    const { items } = await client.request<{ items: WebhookConfiguration[] }>({
+      method: "GET", path,
+    });
+    return items.map((each) =>
+      check(`webhooks of ${each.metadata.name}`, webhookFinding(kind, each, slices)));
+  });
+  return (await Promise.all(checks)).flat();
+}
+
+async function apiServiceChecks(client: KubeClient): Promise<Check[]> {
+  const path = "/apis/apiregistration.k8s.io/v1/apiservices";
+  const { items } = await client.request<{ items: ApiService[] }>({ method: "GET", path });
+  const remote = items.filter(({ status }) => {
+    return status?.conditions?.some(({ type, status: state }) =>
+      type === "Available" && state !== "True");
+  });
+  return remote.map((each) => check(`APIService ${each.metadata.name}`, apiServiceFinding(each)));
+}
+
+/** Pods that are well are counted; of the others each has the reason that r2k explain gives. */
+async function podChecks(client: KubeClient, pods: readonly Pod[]): Promise<Check[]> {
+  const unwell = pods.filter((pod) => !isPodWell(pod));
+  const explained = await Promise.all(unwell.slice(0, EXPLAINED_MAX).map(async ({ metadata }) => {
+    const { namespace = "", name = "" } = metadata;
+    const explanation = await explainObject(client, `pod/${name}`, namespace);
+    const { state, sentence, remedy = "wait" } = explanation;
+    const finding = { well: ok(sentence), waiting: warning(sentence, remedy),
+      wrong: failed(sentence, remedy) }[state];
+    return check(`pod ${namespace}/${name}`, finding);
+  }));
+  const rest = unwell.length - explained.length;
+  const count = `${pods.length - unwell.length} well, ${unwell.length} not`;
+  const all = rest === 0 ? ok(count)
+    : warning(`${count}; ${rest} are not shown`, "kubectl get pods -A");
+  return [check("pods", all), ...explained];
+}
