@@ -12,6 +12,9 @@ export const NODE_ADDONS_DIR = join(ADDONS_DIR, "node");
 /** Manifests that a node with an NFS server brings. */
 export const NFS_ADDONS_DIR = join(ADDONS_DIR, "nfs");
 
+/** The ingress controller. */
+export const INGRESS_ADDONS_DIR = join(ADDONS_DIR, "ingress");
+
 /** Manifests for people to try. */
 export const EXAMPLES_DIR = join(ROOT_DIR, "examples");
 

@@ -42,6 +42,7 @@ export const PARTS: Table = {
   "network-policy": () => import("./parts/network-policy.ts"),
   overlay: () => import("./parts/overlay.ts"),
   dns: () => import("./parts/dns.ts"),
+  ingress: () => import("./parts/ingress.ts"),
   cni: () => import("./parts/cni.ts"),
   "csi-hostpath": () => import("./parts/csi-hostpath.ts"),
   "csi-nfs": () => import("./parts/csi-nfs.ts"),

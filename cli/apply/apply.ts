@@ -3,6 +3,7 @@ import { applyAddOns } from "./add-ons.ts";
 import type { Context } from "./context.ts";
 import { applyDemo } from "./demo.ts";
 import { applyFiles } from "./files.ts";
+import { applyIngress } from "./ingress.ts";
 import { applyGuestMode, applyMode } from "./mode.ts";
 import { applyNetwork } from "./network.ts";
 import { applyNodes } from "./nodes.ts";
@@ -21,6 +22,7 @@ const APPLY: {
   ready: applyReady,
   nodes: applyNodes,
   demo: applyDemo,
+  ingress: applyIngress,
   mode: applyMode,
   "guest-mode": applyGuestMode,
   "stop-node": applyStopNode,

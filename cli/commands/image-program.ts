@@ -1,51 +1,11 @@
 import { createWriteStream } from "node:fs";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { builtinModules } from "node:module";
-import { dirname, join, relative } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { buildArchive } from "@raft2kube/runtime/build/image-builder.ts";
-import { nodeProgramRecipe } from "@raft2kube/runtime/build/node-program.ts";
-import { ETCD_VERSION } from "@raft2kube/store/version.ts";
 import { Command } from "commander";
-import { ROOT_DIR } from "../assets.ts";
-import { CommandError } from "../terminal.ts";
+import { IMAGE_PROGRAMS, type Program, programArchive } from "../apply/program-image.ts";
 
-/** Where the product lies in the image. */
-const PLACE = "/opt/r2k";
-const BUNDLES = ".cache/bundle";
-
-/** A program of the product that an image can be made of. */
-interface Program {
-  readonly bundle: string;
-  /** The program's name in the image. */
-  readonly command: string;
-  /** The image's name by default. */
-  readonly image: string;
-  readonly description: string;
-  /** Whether the arguments of a container are this program's, with no command before them. */
-  readonly isEntrypoint: boolean;
-}
-
-const PROGRAMS: Readonly<Record<string, Program>> = {
-  store: {
-    bundle: "etcd-server.js",
-    command: "etcd",
-    image: `r2k.local/etcd:${ETCD_VERSION}`,
-    description: "Build an image with this store as /usr/local/bin/etcd.",
-    isEntrypoint: false,
-  },
-  "port-proxy": {
-    bundle: "port-proxy.js",
-    command: "port-proxy",
-    image: "r2k.local/port-proxy:1",
-    description: "Build an image that serves a pod's port from a Service: tcp|udp PORT SERVICE.",
-    isEntrypoint: true,
-  },
-};
-
-/** `r2k image store FILE`, `r2k image port-proxy FILE`: programs of the product as images. */
+/** `r2k image store FILE`, `r2k image port-proxy FILE`, ...: programs of the product as images. */
 export function programCommands(): Command[] {
-  return Object.entries(PROGRAMS).map(([name, program]) => {
+  return Object.entries(IMAGE_PROGRAMS).map(([name, program]: [string, Program]) => {
     return new Command(name)
       .argument("<file>", "the OCI archive to write (r2k image load, ctr images import, skopeo)")
       .description(program.description)
@@ -55,90 +15,7 @@ export function programCommands(): Command[] {
 }
 
 async function build(program: Program, file: string, image: string): Promise<void> {
-  const { bundle, command, isEntrypoint } = program;
-  const recipe = await nodeProgramRecipe({
-    image,
-    node: process.execPath,
-    command,
-    isEntrypoint,
-    module: `${PLACE}/${BUNDLES}/${bundle}`,
-    files: productFiles(bundle),
-    env: { R2K_ROOT: PLACE },
-  });
-  await pipeline(await buildArchive(recipe), createWriteStream(file, { mode: 0o644 }));
+  const archive = await programArchive(program, image);
+  await pipeline(archive, createWriteStream(file, { mode: 0o644 }));
   process.stdout.write(`built ${image} into ${file}\n`);
-}
-
-/** A program's bundle, what of the other bundles it loads, and the packages these need. */
-function productFiles(bundle: string): Map<string, string> {
-  const bundles = join(ROOT_DIR, BUNDLES);
-  const files = new Map<string, string>();
-  const packages = new Set<string>();
-  takeBundle(join(bundles, bundle), files, packages);
-  for (const name of packages) takePackage(name, ROOT_DIR, files, new Set());
-  return files;
-}
-
-function takeBundle(path: string, files: Map<string, string>, packages: Set<string>): void {
-  const place = join(PLACE, relative(ROOT_DIR, path));
-  if (files.has(place)) return;
-  if (!existsSync(path)) {
-    const remedy = "run it as ./r2k image, which makes the bundles";
-    throw new CommandError("NO_BUNDLE", `${path} is not there`, { remedy });
-  }
-  files.set(place, path);
-  const text = readFileSync(path, "utf8");
-  // Relative paths: imports, lazy ones, and threads.
-  for (const [, name] of text.matchAll(/["'](\.{1,2}\/[\w@./-]+\.js)["']/g)) {
-    const other = join(dirname(path), name!);
-    if (existsSync(other)) takeBundle(other, files, packages);
-  }
-  for (const [, name] of text.matchAll(/(?:from|import)\s*\(?\s*["']([@\w][\w@/.-]*)["']/g)) {
-    if (!name!.startsWith("node:") && !builtinModules.includes(name!)) packages.add(name!);
-  }
-}
-
-/** Code and data of a package and of those it needs, for this platform. */
-function takePackage(
-  name: string,
-  from: string,
-  files: Map<string, string>,
-  taken: Set<string>,
-): void {
-  const dir = findPackage(name, from);
-  if (dir === undefined || taken.has(dir)) return;
-  taken.add(dir);
-  for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    const inside = relative(dir, path);
-    if (entry.isFile() && isNeeded(inside)) files.set(placeOf(path), path);
-  }
-  const { dependencies, optionalDependencies } = JSON.parse(
-    readFileSync(join(dir, "package.json"), "utf8"),
-  ) as Partial<Record<"dependencies" | "optionalDependencies", Record<string, string>>>;
-  for (const each of Object.keys({ ...dependencies, ...optionalDependencies })) {
-    takePackage(each, dir, files, taken);
-  }
-}
-
-/** The path in the image: all packages lie below the product, wherever npm put them here. */
-function placeOf(path: string): string {
-  return join(PLACE, "node_modules", path.slice(path.indexOf("/node_modules/") + 14));
-}
-
-const PLATFORM = `prebuilds/${process.platform}-${process.arch}/`;
-
-function isNeeded(inside: string): boolean {
-  if (inside.startsWith("prebuilds/")) return inside.startsWith(PLATFORM);
-  if (/^(test|tests|docs|benchmarks|examples|deps|node_modules)\//.test(inside)) return false;
-  return /\.(js|cjs|mjs|json|node)$/.test(inside);
-}
-
-/** A package's folder, found as Node finds it; undefined for one that is optional and not there. */
-function findPackage(name: string, from: string): string | undefined {
-  for (let at = from; ; at = dirname(at)) {
-    const dir = join(at, "node_modules", name);
-    if (existsSync(join(dir, "package.json"))) return dir;
-    if (at === dirname(at)) return undefined;
-  }
 }

@@ -148,7 +148,8 @@ async function bringUp(
     return { wanted: "started", node };
   });
   using interrupt = onInterrupt();
-  await convergeOrUndo({ wanted: "started", cluster, nodes, demo: flags.demo ?? true }, {
+  const { demo = true, ingress = false } = flags;
+  await convergeOrUndo({ wanted: "started", cluster, nodes, demo, ingress }, {
     clock: systemClock(),
     progress,
     signal: interrupt.signal,
@@ -208,7 +209,8 @@ async function changeRunning(
   }
   const nodes = edit.nodes.map((node) => ({ wanted: "running", node }) as const);
   using interrupt = onInterrupt();
-  await converge({ wanted: "kept", cluster, nodes, ...given({ proxyMode }) }, {
+  const { ingress } = flags;
+  await converge({ wanted: "kept", cluster, nodes, ...given({ proxyMode, ingress }) }, {
     clock: systemClock(),
     progress,
     signal: interrupt.signal,

@@ -97,6 +97,7 @@ function after(step: Step, { isWritten, running, nodes }: Observation): Observat
     case "add-ons":
     case "ready":
     case "demo":
+    case "ingress":
     case "mode":
     case "guest-mode":
       return { isWritten, running, nodes };

@@ -15,11 +15,13 @@ export function plan(spec: Spec, seen: Observation): Step[] {
         ...planControlPlane(spec.cluster),
         ...planJoins(spec.cluster, spec.nodes, seen, "nodes joined"),
         ...(spec.demo ? [{ kind: "demo" as const, cluster: spec.cluster }] : []),
+        ...planIngress(spec, spec.demo),
       ];
     case "kept":
       return [
         ...planRemovals(spec.nodes.filter((node) => !isWanted(node)), seen),
         ...planJoins(spec.cluster, spec.nodes.filter(isWanted), seen, "nodes"),
+        ...planIngress(spec, false),
         ...(spec.proxyMode === undefined ? [] : planModes(spec.cluster, spec.proxyMode, seen)),
       ];
     case "stopped":
@@ -45,6 +47,10 @@ function planControlPlane(cluster: ClusterConfig): Step[] {
     processes("node", "node"),
     { kind: "ready", node: cluster },
   ];
+}
+
+function planIngress({ cluster, ingress }: Change, demo: boolean): Step[] {
+  return ingress ? [{ kind: "ingress", cluster, demo }] : [];
 }
 
 function planJoins(

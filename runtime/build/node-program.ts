@@ -22,6 +22,8 @@ export interface NodeProgram {
   module: string;
   /** Files of this machine by their places in the image. */
   files: ReadonlyMap<string, string>;
+  /** Other programs of this machine, whose libraries come with them. */
+  programs?: readonly string[];
   /** Variables that the program finds set. */
   env: Readonly<Record<string, string>>;
 }
@@ -32,8 +34,9 @@ const GROUP = "root:x:0:\nnobody:x:65534:\n";
 
 /** The image of a program: no shell and no other program is in it. */
 export async function nodeProgramRecipe(program: NodeProgram): Promise<ImageRecipe> {
-  const { image, node, command, isEntrypoint, module, files, env } = program;
+  const { image, node, command, isEntrypoint, module, files, programs = [], env } = program;
   const libraries = await librariesOf(node);
+  for (const each of programs) libraries.push(each, ...(await librariesOfProgram(each)));
   const own = libraries.map((path) => [path, path] as const);
   const places = new Map([...own, ...files, [NODE, node]]);
   // No shell to start it by: the kernel reads the first line, Node the rest.
@@ -67,6 +70,12 @@ async function librariesOf(node: string): Promise<string[]> {
   const shared = JSON.parse(stdout) as string[];
   // The kernel's own page has a name and no file.
   return shared.filter((path) => path.startsWith("/"));
+}
+
+/** Returns the libraries that a program would load, its loader among them. */
+async function librariesOfProgram(path: string): Promise<string[]> {
+  const { stdout } = await run("ldd", [path]);
+  return [...stdout.matchAll(/(?:=> |^\s+)(\/\S+)/gm)].map(([, library]) => library!);
 }
 
 /** Every directory above some places, the outer ones first; /tmp is for all. */

@@ -10,6 +10,7 @@ import { ROOT } from "./bundle.ts";
 export function entryPoints(): Record<string, string> {
   const entries: Record<string, string> = {
     main: "cli/main", "etcd-server": "cli/etcd", "port-proxy": "cli/port-proxy",
+    ingress: "cli/ingress",
   };
   for (const path of productSources()) {
     const text = readFileSync(join(ROOT, path), "utf8");
@@ -43,6 +44,7 @@ const PRODUCT = [
   "csi",
   "device",
   "proxy",
+  "ingress",
   "dns",
   "explain",
   "cli",

@@ -54,6 +54,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   runtime: ["std", "proto", "rpc", "observe", "reconcile", "linux", "streaming", "cni"],
   proxy: ["std", "observe", "reconcile", "linux", "api", "client-kube"],
+  ingress: ["std", "observe", "reconcile", "pki", "api", "client-kube"],
   cni: ["std", "observe", "linux"],
   overlay: ["std", "observe", "reconcile", "linux", "api", "client-kube", "cni"],
   "network-policy": ["std", "observe", "reconcile", "linux", "api", "client-kube"],
@@ -136,7 +137,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["converge.ts", "process/"],
     ["parts/", "backup/"],
     ["commands/", "doctor/"],
-    ["command-table.ts", "etcd.ts", "main.ts", "port-proxy.ts"],
+    ["command-table.ts", "etcd.ts", "main.ts", "ingress.ts", "port-proxy.ts"],
   ],
   labs: [
     ["judge.ts", "check.ts", "walk.ts", "must.ts", "quiet.ts", "idle-clock.ts"],

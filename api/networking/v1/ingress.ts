@@ -20,7 +20,6 @@ const CLASS_ANNOTATION = "kubernetes.io/ingress.class";
 const SHOWN = 3;
 const SCOPES = ["Cluster", "Namespace"];
 const CONTROLLER_LENGTH_MAX = 250;
-const NOT_ACTED_ON = "is stored, but no ingress controller comes with this cluster";
 
 /** Another object of the namespace, by group, kind and name. */
 function validateReference(
@@ -125,7 +124,6 @@ function addressCell(ingress: Ingress): string {
 
 export const ingress: Kind<Ingress> = defineKind<Ingress>("networking/v1.Ingress", {
   generation: "spec",
-  notActedOn: `Ingress ${NOT_ACTED_ON}`,
   validate,
   warnings: ({ metadata, spec }, old) =>
     old !== undefined || spec.ingressClassName !== undefined ||
@@ -186,7 +184,6 @@ const CLASS = "networking/v1.IngressClass";
 
 export const ingressClass: Kind<IngressClass> = defineKind<IngressClass>(CLASS, {
   generation: "spec",
-  notActedOn: `IngressClass ${NOT_ACTED_ON}`,
   defaults({ spec }) {
     if (spec.parameters !== undefined) spec.parameters.scope ??= "Cluster";
   },

@@ -38,6 +38,13 @@ export const POD_METRICS: ResourceType = {
   ...grouped("metrics.k8s.io", "PodMetrics", "pods"), version: "v1beta1",
 };
 export const NETWORK_POLICIES = grouped("networking.k8s.io", "NetworkPolicy", "networkpolicies");
+export const INGRESSES = grouped("networking.k8s.io", "Ingress", "ingresses");
+export const INGRESS_CLASSES = grouped(
+  "networking.k8s.io",
+  "IngressClass",
+  "ingressclasses",
+  false,
+);
 export const LEASES = grouped("coordination.k8s.io", "Lease", "leases");
 export const ENDPOINT_SLICES = grouped("discovery.k8s.io", "EndpointSlice", "endpointslices");
 export const SERVICE_CIDRS = grouped("networking.k8s.io", "ServiceCIDR", "servicecidrs", false);

@@ -1,0 +1,50 @@
+import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { DEPLOYMENTS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { join } from "node:path";
+import { EXAMPLES_DIR, INGRESS_ADDONS_DIR } from "../assets.ts";
+import type { StepOf } from "../plan/step.ts";
+import { applyFolder, createMissing } from "./add-ons.ts";
+import { type Context, untilAborted } from "./context.ts";
+import { loadImage, nodesWithImages } from "./load-image.ts";
+import { IMAGE_PROGRAMS, programArchive } from "./program-image.ts";
+
+const READY_TIMEOUT_MS = 90_000;
+const NAME = { namespace: "ingress", name: "ingress" };
+
+/**
+ * Brings the ingress controller: its image into each node that runs, then its objects; and an
+ * Ingress of the demo. Resolves when it serves.
+ */
+export async function applyIngress(
+  { cluster, demo }: StepOf<"ingress">, context: Context,
+): Promise<void> {
+  const { signal, progress } = context;
+  const client = await context.client();
+  const { ingress } = IMAGE_PROGRAMS;
+  await context.step("ingress controller", () => untilAborted(signal, async () => {
+    for (const node of await nodesWithImages(cluster)) {
+      await loadImage(node, await programArchive(ingress), ingress.image);
+    }
+    await applyFolder(client, INGRESS_ADDONS_DIR, cluster);
+    if (demo) await createMissing(client, join(EXAMPLES_DIR, "web-ingress.yaml"), cluster);
+  }));
+  const port = await context.step("ingress is ready", () => readyPort(client, context));
+  if (demo) progress.note(`\nThe demo by its name: http://web.localhost:${port}/`);
+}
+
+/** Waits until the controller is available; resolves with its node port, which localhost has. */
+async function readyPort(client: KubeClient, { clock: wall, signal }: Context): Promise<number> {
+  const options = { clock: machineClock(wall), timeout_ms: READY_TIMEOUT_MS, signal };
+  const deployments = client.resource<Deployment>(DEPLOYMENTS);
+  await waitFor("the ingress controller to be available", async () => {
+    return ((await deployments.get(NAME)).status?.availableReplicas ?? 0) > 0;
+  }, options);
+  const services = client.resource<Service>(SERVICES);
+  return waitFor("the ingress Service to have a node port", async () => {
+    return (await services.get(NAME)).spec.ports?.find(({ name }) => name === "http")?.nodePort;
+  }, options);
+}

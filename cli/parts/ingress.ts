@@ -1,0 +1,64 @@
+import { join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { CONTROLLER, prepareDataPlane, startIngress } from "@raft2kube/ingress/main.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
+import { CommandError } from "../terminal.ts";
+import { runPart } from "./run-part.ts";
+
+const FLAGS = {
+  "--kubeconfig <file>": "how to reach the apiserver; default: as the pod's service account",
+  "--dir <folder>": required("shared with haproxy -W -S DIR/master.sock,mode,600"),
+  "--haproxy <file>": ["the program that checks configurations", "/usr/sbin/haproxy"],
+  "--http-port <port>": ["where haproxy listens for HTTP", "8080"],
+  "--https-port <port>": ["the same for HTTPS", "8443"],
+  "--controller <name>": ["the controller of the IngressClasses that it serves", CONTROLLER],
+  "--service <name>": ["namespace/name of the Service in front", "ingress/ingress"],
+  "--prepare": "write the configuration that haproxy starts with, and end",
+} as const satisfies FlagTable;
+
+type Flags = FlagsOf<typeof FLAGS>;
+
+/** `r2k ingress`: serves Ingresses with a haproxy that shares a folder with it. */
+export const command = () =>
+  commandWith("ingress", "Serve Ingresses with haproxy.", FLAGS, run);
+
+async function run(flags: Flags): Promise<void> {
+  const { dir, haproxy, controller, service } = flags;
+  const http = portOf("--http-port", flags.httpPort);
+  const https = portOf("--https-port", flags.httpsPort);
+  const clock = systemClock();
+  if (flags.prepare) return prepareDataPlane({ dir, haproxy, clock });
+  const { kubeconfig } = flags;
+  const connection = kubeconfig === undefined
+    ? await podConnection() : await kubeConnection(kubeconfig);
+  const client = new KubeClient({ ...connection, clock, userAgent: "r2k-ingress" });
+  const ports = { http, https };
+  await runPart("ingress", () => {
+    return startIngress({ client, dir, haproxy, controller, service, ports, clock });
+  });
+  client.close();
+}
+
+const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/** The connection of a pod's service account, by the files and variables that every pod has. */
+async function podConnection(): Promise<KubeConnection> {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env;
+  if (host === undefined || port === undefined) {
+    throw new CommandError("NO_API", "no --kubeconfig, and this is not a pod", {
+      remedy: "r2k ingress --help",
+    });
+  }
+  const ca = await readFile(join(ACCOUNT, "ca.crt"), "utf8");
+  return { server: `https://${host}:${port}`, ca, token: { file: join(ACCOUNT, "token") } };
+}
+
+function portOf(flag: string, text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= 65_535) return port;
+  throw new CommandError("FLAG", `${flag}: not a port: ${text}`);
+}

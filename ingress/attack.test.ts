@@ -1,0 +1,230 @@
+// A tenant's text never becomes a directive of haproxy, and never stops it for others.
+import { execFileSync } from "node:child_process";
+import { connect } from "node:tls";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CONFIG, render } from "./haproxy/render.ts";
+import type { Pair } from "./plan/certificates.ts";
+import { readPair } from "./plan/certificates.ts";
+import { planIngresses } from "./plan/ingress.ts";
+import type { Condition, Filter, Site } from "./plan/model.ts";
+import {
+  fallbackPair, ingressOf, inputOf, type Objects, pairFor, ruleOf, tlsSecret,
+} from "./testing/objects.ts";
+import {
+  backendOf, type Echoed, type EchoServer, echoServer, OwnDataPlane,
+} from "./testing/own-data-plane.ts";
+
+let plane: OwnDataPlane;
+let server: EchoServer;
+let fallback: Pair;
+
+beforeAll(async () => {
+  fallback = await fallbackPair();
+  plane = await OwnDataPlane.start();
+  server = await echoServer("web");
+});
+
+afterAll(async () => {
+  await plane.close();
+  server.server.close();
+});
+
+/** Applies the plan of Ingresses; the Service `web` of each namespace is the echo server. */
+async function apply(objects: Objects) {
+  const plan = planIngresses(inputOf(objects, fallback));
+  const { sites, certificates } = plan;
+  const backends = plan.backends.map((each) => backendOf(each.name, [server.endpoint], {
+    filters: each.filters, ...(each.timeout_ms ? { timeout_ms: each.timeout_ms } : {}),
+    ...(each.bodyBytesMax === undefined ? {} : { bodyBytesMax: each.bodyBytesMax }),
+  }));
+  const whole = plane.planOf(sites, backends);
+  const tls = { name: "tls", port: plane.tlsPort, certificates, sites };
+  await plane.dataPlane.apply({ ...whole, frontends: [...whole.frontends, tls] });
+  return plan;
+}
+
+const services = { "default/web": [], "evil/web": [] };
+const good = ingressOf({ age: 1 }, [ruleOf("good.test")]);
+
+async function goodIsServed(): Promise<void> {
+  const { status } = await plane.get("good.test", "/");
+  expect(status).toBe(200);
+}
+
+const HOSTILE = [
+  "a\n  http-request deny", "a\r\nbackend x", "%[src]", "%{+Q}o", "%%", "a b", "'", '"', "\\",
+  "\\x0a",
+  "$HOME", "${HOME}", "#", "}", "{ always_true }", "|| TRUE", "-f /etc/passwd", "--", "!", "if",
+  "unless", "", "\u0000", "é", "str(x)", "],lua.x", "a,b", "a)b", "a(b", "`id`",
+];
+
+describe("texts of an Ingress", () => {
+  test("a path is refused or stays a path", async () => {
+    const evil = HOSTILE.map((text, i) => ingressOf(
+      { age: 2, name: `evil${i}`, namespace: "evil" }, [ruleOf(`evil${i}.test`, `/${text}`)]));
+    await apply({ ingresses: [good, ...evil], services });
+    for (const text of HOSTILE) {
+      expect((await plane.get("good.test", `/${encodeURIComponent(text)}`)).status).toBe(200);
+    }
+  });
+
+  test("an annotation is refused or stays a value", async () => {
+    const evil = HOSTILE.map((text, i) => {
+      const annotations = Object.fromEntries(["rewrite-prefix", "timeout", "body-size-max"]
+        .map((name) => [`ingress.r2k.io/${name}`, `/${text}`]));
+      const words = { age: 2, name: `evil${i}`, namespace: "evil", annotations };
+      return ingressOf(words, [ruleOf(`evil${i}.test`)]);
+    });
+    await apply({ ingresses: [good, ...evil], services });
+    await goodIsServed();
+    for (const i of HOSTILE.keys()) {
+      expect((await plane.get(`evil${i}.test`, "/x")).status, HOSTILE[i]).toBe(200);
+    }
+  });
+});
+
+describe("texts of a route", () => {
+  const ascii = HOSTILE.filter((text) => /^[\x20-\x7e]+$/.test(text));
+
+  test("a header's value arrives as it was written", async () => {
+    const backends = ascii.map((value, i) => backendOf(`b${i}`, [server.endpoint], { filters: [
+      { kind: "set", of: "request", name: "x-set", value },
+      { kind: "set", of: "response", name: "x-back", value },
+    ] }));
+    const sites = ascii.map((value, i): Site => {
+      const conditions: Condition[] = [{ on: "header", name: "x-if", value }];
+      return { host: { kind: "exact", host: `h${i}.test` }, paths: [
+        { kind: "prefix", path: "", conditions, backend: `b${i}` },
+      ] };
+    });
+    await plane.apply(sites, backends);
+    for (const [i, text] of ascii.entries()) {
+      const ask = (value: string) => plane.get(`h${i}.test`, "/", { headers: { "x-if": value } });
+      const { status, headers, body } = await ask(text);
+      expect(status, text).toBe(200);
+      expect(headers["x-back"]).toBe(text);
+      expect((JSON.parse(body) as Echoed).headers["x-set"]).toBe(text);
+      expect((await ask(`${text}x`)).status).toBe(404);
+    }
+  });
+
+  test("control characters and names that could be arguments are refused", () => {
+    const configure = (conditions: Condition[], filters: Filter[] = []) => () => {
+      const paths = [{ kind: "prefix", path: "", conditions, backend: "b" }] as const;
+      const site: Site = { host: { kind: "any" }, paths };
+      return render(plane.planOf([site], [backendOf("b", [], { filters })]), "/socket");
+    };
+    const set = (value: string): Filter => ({ kind: "set", of: "request", name: "x", value });
+    for (const text of ["a\nb", "a\rb", "\u0000", "\u007f"]) {
+      expect(configure([], [set(text)]), JSON.stringify(text)).toThrow("control characters");
+    }
+    for (const name of ["a)", "a,b", "a b", "a(b", "a'b"]) {
+      expect(configure([{ on: "header", name, value: "v" }]), name).toThrow("not a usable name");
+    }
+  });
+});
+
+describe("Secrets", () => {
+  test("what haproxy would refuse never reaches it", async () => {
+    const [one, two] = await Promise.all([pairFor(["a.test"]), pairFor(["a.test"])]);
+    const weak = execFileSync("openssl", [
+      ..."req -x509 -newkey rsa:1024 -nodes -keyout - -subj /CN=a.test -days 3".split(" "),
+    ], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    const cases: Record<string, { cert: string; key: string }> = {
+      "no certificate": { cert: "x", key: one.key },
+      "another's key": { cert: one.cert, key: two.key },
+      "no key": { cert: one.cert, key: block("PRIVATE KEY") },
+      "a broken chain": { cert: `${one.cert}${block("CERTIFICATE")}`, key: one.key },
+      "a weak key": { cert: weak, key: weak },
+    };
+    for (const [name, pair] of Object.entries(cases)) {
+      expect(readPair(tlsSecret(pair)), name).toHaveProperty("problem");
+      const evil = ingressOf({ age: 2, namespace: "evil",
+        spec: { tls: [{ hosts: ["evil.test"], secretName: "tls" }] } }, [ruleOf("evil.test")]);
+      const { refusals } = await apply({
+        ingresses: [good, evil], services, secrets: { "evil/tls": tlsSecret(pair) },
+      });
+      expect(refusals.map(({ reason }) => reason), name).toContain("BadCertificate");
+      await goodIsServed();
+    }
+  });
+
+  test("directives around a certificate are not copied", async () => {
+    const { cert, key } = await pairFor(["a.test"]);
+    const pair = readPair(tlsSecret({ cert: `http-request deny\n${cert}\nbackend x`, key }));
+    expect((pair as Pair).pem).not.toMatch(/deny|backend/);
+  });
+
+  test("another's host gets no certificate, an expired one is an event", async () => {
+    const mine = await pairFor(["good.test"]);
+    const theirs = await pairFor(["good.test"], 1, Date.now() - 10 * 86_400_000);
+    const tls = [{ hosts: ["good.test"], secretName: "tls" }];
+    const first = ingressOf({ age: 1, spec: { tls } }, [ruleOf("good.test")]);
+    const evil = ingressOf({ age: 2, namespace: "evil", spec: { tls } }, [ruleOf("evil.test")]);
+    const { refusals } = await apply({
+      ingresses: [first, evil], services,
+      secrets: { "default/tls": tlsSecret(mine), "evil/tls": tlsSecret(theirs) },
+    });
+    expect(refusals.map(({ reason }) => reason).sort())
+      .toEqual(["CertificateOutOfTime", "HostTaken"]);
+    expect(await presented("good.test")).toBe(fingerprint(mine.cert));
+    expect(await presented("unknown.test")).toBe(fingerprint(fallback.pem));
+  });
+});
+
+test("10,000 rules of one tenant are planned, loaded and looked up in time", async () => {
+  const rules = Array.from({ length: 10_000 }, (_, i) => ruleOf(`h${i % 100}.test`, `/p${i}`));
+  const evil = ingressOf({ age: 2, namespace: "evil" }, rules);
+  const start_ms = performance.now();
+  await apply({ ingresses: [good, evil], services });
+  expect(performance.now() - start_ms).toBeLessThan(10_000);
+  await goodIsServed();
+  expect((await plane.get("h99.test", "/p9999/x")).status).toBe(200);
+  expect((await plane.get("h99.test", "/p9998")).status).toBe(404);
+}, 30_000);
+
+test("a namespace's paths have a bound; another's are served", async () => {
+  const rules = Array.from({ length: 12_001 }, (_, i) => ruleOf("evil.test", `/p${i}`));
+  const evil = ingressOf({ namespace: "evil" }, rules);
+  const { refusals } = planIngresses(inputOf({ ingresses: [good, evil], services }, fallback));
+  expect(refusals.map(({ reason }) => reason)).toEqual(["TooMany"]);
+});
+
+test("a body above the annotation's bound, or of unknown length, is refused", async () => {
+  const annotations = { "ingress.r2k.io/body-size-max": "10" };
+  const ingress = ingressOf({ annotations }, [ruleOf("small.test")]);
+  await apply({ ingresses: [ingress], services });
+  const post = (body: string, headers: Record<string, string> = {}) =>
+    plane.get("small.test", "/", { method: "POST", body, headers });
+  expect((await post("0123456789", { "content-length": "10" })).status).toBe(200);
+  expect((await post("0123456789a", { "content-length": "11" })).status).toBe(413);
+  expect((await post("01234", { "transfer-encoding": "chunked" })).status).toBe(411);
+});
+
+test("no line of the configuration holds a tenant's text unescaped", () => {
+  const ingress = ingressOf({ annotations: { "ingress.r2k.io/rewrite-prefix": "/a%5Bb$c'd(e)" } },
+    [ruleOf("a.test", "/x$y'z(%20)")]);
+  const { sites, backends } = planIngresses(inputOf({ ingresses: [ingress], services }, fallback));
+  const { files } = render(plane.planOf(sites, backends), "/socket");
+  const line = files.get(CONFIG)!.split("\n").find((each) => each.includes("set-path /a"));
+  expect(line).toBe(
+    "  http-request set-path /a\\x25\\x255Bb\\x24c\\x27d\\x28e\\x29%[path,bytes(11)]");
+});
+
+const block = (of: string) => `-----BEGIN ${of}-----\nAAAA\n-----END ${of}-----`;
+
+const fingerprint = (pem: string) =>
+  execFileSync("openssl", ["x509", "-noout", "-fingerprint", "-sha256"], {
+    input: pem, encoding: "utf8",
+  }).split("=")[1]!.trim();
+
+function presented(servername: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { host: "127.0.0.1", port: plane.tlsPort, servername };
+    const socket = connect({ ...options, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().fingerprint256);
+      socket.destroy();
+    });
+    socket.on("error", reject);
+  });
+}

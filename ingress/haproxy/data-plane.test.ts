@@ -1,0 +1,167 @@
+import { Agent, get } from "node:http";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { PathRule, Site } from "../plan/model.ts";
+import {
+  backendOf, type Echoed, type EchoServer, echoServer, OwnDataPlane,
+} from "../testing/own-data-plane.ts";
+
+let plane: OwnDataPlane;
+let servers: EchoServer[];
+
+beforeAll(async () => {
+  plane = await OwnDataPlane.start();
+  servers = await Promise.all(["a", "b", "c"].map(echoServer));
+});
+
+afterAll(async () => {
+  await plane.close();
+  for (const { server } of servers) server.close();
+});
+
+const endpoint = (index: number) => servers[index]!.endpoint;
+const exact = (path: string, backend: string): PathRule =>
+  ({ kind: "exact", path, conditions: [], backend });
+const prefix = (path: string, backend: string): PathRule =>
+  ({ kind: "prefix", path, conditions: [], backend });
+
+async function servedBy(host: string, path: string, headers = {}): Promise<string | number> {
+  const { status, headers: { "x-served-by": name } } = await plane.get(host, path, { headers });
+  return status === 200 ? String(name) : status;
+}
+
+describe("hosts and paths", () => {
+  const sites: Site[] = [
+    { host: { kind: "exact", host: "web.test" },
+      paths: [
+        prefix("", "a"), exact("/exact", "b"), prefix("/foo", "c"), prefix("/foo/bar", "b"),
+      ] },
+    { host: { kind: "exact", host: "deep.wild.test" }, paths: [prefix("", "c")] },
+    { host: { kind: "label", suffix: ".wild.test" }, paths: [prefix("", "a")] },
+    { host: { kind: "suffix", suffix: ".many.test" }, paths: [prefix("", "a")] },
+    { host: { kind: "suffix", suffix: ".longer.many.test" }, paths: [prefix("", "b")] },
+    { host: { kind: "any" }, paths: [prefix("/any", "c")] },
+  ];
+
+  beforeAll(async () => {
+    await plane.apply(sites, ["a", "b", "c"].map((name, index) => {
+      return backendOf(name, [endpoint(index)]);
+    }));
+  });
+
+  test.each([
+    ["web.test", "/", "a"],
+    ["WEB.test.", "/?x=/foo", "a"],
+    ["web.test:8080", "/exact", "b"],
+    ["web.test", "/exact/", "a"],
+    ["web.test", "/foo", "c"],
+    ["web.test", "/foo/", "c"],
+    ["web.test", "/foobar", "a"],
+    ["web.test", "/foo/bar", "b"],
+    ["web.test", "/foo/bar/x?y", "b"],
+    ["web.test", "/FOO", "a"],
+    ["one.wild.test", "/", "a"],
+    ["deep.wild.test", "/", "c"],
+    ["two.one.wild.test", "/", 404],
+    ["wild.test", "/", 404],
+    ["one.many.test", "/", "a"],
+    ["two.one.many.test", "/", "a"],
+    ["one.longer.many.test", "/", "b"],
+    ["other.test", "/any/x", "c"],
+    ["other.test", "/", 404],
+  ])("%s%s is served by %s", async (host, path, name) => {
+    expect(await servedBy(host, path)).toBe(name);
+  });
+
+  test("clients do not choose the headers that name them", async () => {
+    const headers = { "x-forwarded-for": "9.9.9.9", "x-forwarded-proto": "https", forwarded: "x" };
+    const { body } = await plane.get("web.test", "/", { headers });
+    const echoed = JSON.parse(body) as Echoed;
+    expect(echoed.headers).toMatchObject({
+      "x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "http", "x-forwarded-host": "web.test",
+    });
+    expect(echoed.headers).not.toHaveProperty("forwarded");
+  });
+});
+
+describe("conditions", () => {
+  test("the first rule that holds decides, then shorter prefixes", async () => {
+    const paths: PathRule[] = [
+      { ...prefix("/foo", "b"), conditions: [{ on: "header", name: "x-v", value: "two } #" }] },
+      { ...prefix("/foo", "c"), conditions: [
+        { on: "query", name: "v", value: "3" }, { on: "method", value: "GET" },
+      ] },
+      prefix("", "a"),
+    ];
+    await plane.apply([{ host: { kind: "any" }, paths }],
+      ["a", "b", "c"].map((name, index) => backendOf(name, [endpoint(index)])));
+    expect(await servedBy("x.test", "/foo", { "x-v": "two } #" })).toBe("b");
+    expect(await servedBy("x.test", "/foo", { "x-v": "two" })).toBe("a");
+    expect(await servedBy("x.test", "/foo?v=3")).toBe("c");
+    expect(await servedBy("x.test", "/foo?v=4")).toBe("a");
+    expect((await plane.get("x.test", "/foo?v=3", { method: "PUT" })).headers["x-served-by"])
+      .toBe("a");
+  });
+});
+
+describe("changes", () => {
+  const site: Site = { host: { kind: "any" }, paths: [prefix("", "web")] };
+
+  test("endpoints come and go without a reload", async () => {
+    await plane.apply([site], [backendOf("web", [endpoint(0)])]);
+    const { reloads } = plane.dataPlane;
+    await plane.apply([site], [backendOf("web", [endpoint(1), endpoint(2)])]);
+    const names = new Set<string | number>();
+    for (let i = 0; i < 8; i++) names.add(await servedBy("x.test", "/"));
+    expect([...names].sort()).toEqual(["b", "c"]);
+    await plane.apply([site], [backendOf("web", [])]);
+    expect(await servedBy("x.test", "/")).toBe(503);
+    expect(plane.dataPlane.reloads).toBe(reloads);
+  });
+
+  test("weights share requests between targets; what is missing answers 500", async () => {
+    const target = (index: number, weight: number) =>
+      ({ weight, endpoints: [endpoint(index)], isHttp2: false });
+    const targets = [target(0, 3), target(1, 1)];
+    await plane.apply([site], [{ name: "web", targets, filters: [] }]);
+    const counts = new Map<string | number, number>();
+    for (let i = 0; i < 40; i++) {
+      const name = await servedBy("x.test", "/");
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    expect(counts.get("a")).toBeGreaterThanOrEqual(28);
+    expect(counts.get("b")).toBeGreaterThanOrEqual(8);
+    const missing = { weight: 1, endpoints: undefined, isHttp2: false };
+    await plane.apply([site], [{ name: "web", targets: [missing], filters: [] }]);
+    expect(await servedBy("x.test", "/")).toBe(500);
+  });
+
+  test("a reload under load drops no request", async () => {
+    await plane.apply([site], [backendOf("web", [endpoint(0)])]);
+    const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+    let isOver = false;
+    let answers = 0;
+    const client = async () => {
+      while (!isOver) {
+        await new Promise<void>((resolve, reject) => {
+          const call = get({ host: "127.0.0.1", port: plane.port, agent }, (response) => {
+            response.resume().on("end", resolve).on("error", reject);
+            if (response.statusCode !== 200) reject(new Error(`HTTP ${response.statusCode}`));
+          });
+          call.on("error", reject);
+        });
+        answers++;
+      }
+    };
+    const clients = Promise.all(Array.from({ length: 8 }, client));
+    const { reloads } = plane.dataPlane;
+    for (let i = 0; i < 5; i++) {
+      const more: Site = { host: { kind: "exact", host: `h${i}.test` }, paths: [] };
+      await plane.apply([site, more], [backendOf("web", [endpoint(i % 3)])]);
+    }
+    isOver = true;
+    await clients;
+    agent.destroy();
+    expect(plane.dataPlane.reloads).toBe(reloads + 5);
+    expect(answers).toBeGreaterThan(50);
+  });
+});

@@ -1,0 +1,157 @@
+import { execFile } from "node:child_process";
+import { mkdir, readdir, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import {
+  CHECK_MS_MAX, RELOAD_MS_MAX, RELOAD_POLL_MS, RUNTIME_COMMANDS_MAX,
+} from "../limits.ts";
+import type { Plan } from "../plan/model.ts";
+import { CONFIG, type Rendered, render } from "./render.ts";
+import type { Server, Servers } from "./servers.ts";
+import { command, currentWorker } from "./socket.ts";
+
+const run = promisify(execFile);
+
+/** The folder that this program and haproxy share has these names. */
+const CURRENT = "current";
+const MASTER = "master.sock";
+const RUNTIME = "runtime.sock";
+/** Matches an answer of the runtime socket to a change that it has made. */
+const CHANGED = /^(|IP changed .*|port changed .*|no need to change .*|nothing changed.*)$/;
+
+export interface DataPlaneOptions {
+  /** Folder that haproxy shares; it reads the file `current/haproxy.cfg` there. */
+  readonly dir: string;
+  /** The program that checks configurations. */
+  readonly haproxy: string;
+  readonly clock: Clock;
+}
+
+/**
+ * Writes configurations for a haproxy that runs in another container, and makes it take them: a
+ * change of endpoints over its runtime socket, any other by a reload, in which the new process
+ * takes the listening sockets over and the former one answers its open requests.
+ */
+export class DataPlane {
+  readonly #options: DataPlaneOptions;
+  #applied: Rendered | undefined;
+  #generation = 0;
+  #reloads = 0;
+
+  constructor(options: DataPlaneOptions) {
+    this.#options = options;
+  }
+
+  /** How many times haproxy was reloaded. */
+  get reloads(): number {
+    return this.#reloads;
+  }
+
+  /** Writes a configuration for a haproxy that is not started yet. */
+  async prepare(plan: Plan): Promise<void> {
+    await this.#place(render(plan, this.#path(RUNTIME)));
+  }
+
+  /** Applies a plan. Throws CodedError `BAD_CONFIGURATION` and keeps the former one. */
+  async apply(plan: Plan): Promise<void> {
+    const former = this.#applied;
+    const wanted = render(plan, this.#path(RUNTIME), former?.servers);
+    if (former?.structure === wanted.structure) {
+      if (former.files.get(CONFIG) === wanted.files.get(CONFIG)) return;
+      await this.#write(join(CURRENT, CONFIG), wanted.files.get(CONFIG)!);
+      if (await this.#change(former, wanted)) {
+        this.#applied = wanted;
+        return;
+      }
+    }
+    await this.#place(wanted);
+    await this.#reload();
+    this.#applied = wanted;
+  }
+
+  /** Writes all files into a folder of their own, checks them, and makes it the current one. */
+  async #place({ files }: Rendered): Promise<void> {
+    const { haproxy, dir } = this.#options;
+    await mkdir(dir, { recursive: true });
+    const present = await readdir(dir);
+    while (present.includes(`g${this.#generation}`)) this.#generation++;
+    const name = `g${this.#generation}`;
+    await mkdir(this.#path(name), { mode: 0o700 });
+    for (const [file, text] of files) {
+      await writeFile(join(this.#path(name), file), text, { mode: 0o600 });
+    }
+    try {
+      const options = { timeout: CHECK_MS_MAX, maxBuffer: 1 << 20 };
+      await run(haproxy, ["-c", "-f", join(this.#path(name), CONFIG)], options);
+    } catch (cause) {
+      await rm(this.#path(name), { recursive: true });
+      const message = `haproxy refuses the configuration: ${messageOf(cause).slice(0, 2_000)}`;
+      throw new CodedError("BAD_CONFIGURATION", message, { cause });
+    }
+    await rm(this.#path("next"), { force: true });
+    await symlink(name, this.#path("next"));
+    const former = await readlink(this.#path(CURRENT)).catch((thrown: unknown) => {
+      if (isErrno(thrown, "ENOENT")) return undefined;
+      throw thrown;
+    });
+    await rename(this.#path("next"), this.#path(CURRENT));
+    const old = present.filter((each) => /^g\d+$/.test(each) && each !== former);
+    for (const each of old) await rm(this.#path(each), { recursive: true });
+  }
+
+  async #reload(): Promise<void> {
+    const master = this.#path(MASTER);
+    const { clock } = this.#options;
+    const before = currentWorker(await command(master, "show proc"));
+    await command(master, "reload");
+    this.#reloads++;
+    await waitFor("haproxy's new process", async () => {
+      const worker = currentWorker(await command(master, "show proc"));
+      if (worker === undefined || worker === before) return undefined;
+      return (await command(this.#path(RUNTIME), "show info")).includes(`Pid: ${worker}\n`);
+    }, { clock, timeout_ms: RELOAD_MS_MAX, interval_ms: RELOAD_POLL_MS });
+  }
+
+  /** Resolves with whether haproxy has made all changes of servers. */
+  async #change(former: Rendered, wanted: Rendered): Promise<boolean> {
+    const commands = [...wanted.servers].flatMap(([backend, servers]) =>
+      changes(backend, former.servers.get(backend) ?? [], servers));
+    for (let at = 0; at < commands.length; at += RUNTIME_COMMANDS_MAX) {
+      const line = commands.slice(at, at + RUNTIME_COMMANDS_MAX).join(";");
+      const answer = await command(this.#path(RUNTIME), line);
+      if (!answer.split("\n").every((each) => CHANGED.test(each.trim()))) return false;
+    }
+    return true;
+  }
+
+  async #write(name: string, text: string): Promise<void> {
+    await writeFile(this.#path(`${name}.new`), text, { mode: 0o600 });
+    await rename(this.#path(`${name}.new`), this.#path(name));
+  }
+
+  #path(name: string): string {
+    return join(this.#options.dir, name);
+  }
+}
+
+function changes(backend: string, former: Servers, wanted: Servers): string[] {
+  return wanted.flatMap((server, index) => {
+    const set = `set server ${backend}/s${index}`;
+    const before = former[index];
+    const { endpoint } = server;
+    if (!endpoint) return before?.endpoint ? [`${set} state maint`] : [];
+    if (before?.endpoint && sameAs(before, server)) return [];
+    const { address, port } = endpoint;
+    return [
+      `${set} addr ${address} port ${port}`, `${set} weight ${server.weight}`, `${set} state ready`,
+    ];
+  });
+}
+
+function sameAs(a: Server, b: Server): boolean {
+  return a.weight === b.weight && a.endpoint?.address === b.endpoint?.address &&
+    a.endpoint?.port === b.endpoint?.port;
+}

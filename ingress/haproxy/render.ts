@@ -1,0 +1,195 @@
+import {
+  ANSWER_MS, CONNECT_MS, CONNECTIONS_MAX, FORMER_MS_MAX, HEAD_BYTES_MAX, REQUEST_MS, TUNNEL_MS,
+} from "../limits.ts";
+import type { Backend, Condition, Frontend, Plan, Site } from "../plan/model.ts";
+import { argument, token, word } from "./quote.ts";
+import { filterLines } from "./filters.ts";
+import { assignServers, type FormerServers, type Server, type Servers } from "./servers.ts";
+import { type Tables, tablesOf } from "./tables.ts";
+
+/** A configuration as files, and the servers in it, whose change needs no reload. */
+export interface Rendered {
+  /** Content by name below the folder. */
+  readonly files: ReadonlyMap<string, string>;
+  readonly servers: ReadonlyMap<string, Servers>;
+  /** The files without the servers' addresses: equal ones need no reload. */
+  readonly structure: string;
+}
+
+export const CONFIG = "haproxy.cfg";
+/** An address that no connection is made to: its server is disabled. */
+const NOWHERE = "127.0.0.1:1";
+
+/** Writes a plan as haproxy's files, whose paths are relative to them. Pure. */
+export function render(plan: Plan, socket: string, former: FormerServers = new Map()): Rendered {
+  const files = new Map<string, string>();
+  const written = new Map<readonly Site[], [name: string, tables: Tables]>();
+  const lines = head(socket);
+  for (const frontend of plan.frontends) {
+    let known = written.get(frontend.sites);
+    if (!known) {
+      known = [token(frontend.name), tablesOf(frontend.sites)];
+      written.set(frontend.sites, known);
+      writeTables(known, files);
+    }
+    lines.push(...frontendLines(frontend, known, files));
+  }
+  const servers = new Map<string, Servers>();
+  const fixed = [...lines];
+  for (const backend of plan.backends.values()) {
+    const assigned = assignServers(backend, former.get(backend.name));
+    servers.set(backend.name, assigned);
+    const own = backendLines(backend);
+    lines.push(...own, ...assigned.map(serverLine));
+    fixed.push(...own, ...assigned.map(({ isHttp2 }) => `server ${isHttp2}`));
+  }
+  const others = [...files].map(([name, text]) => `${name}\n${text}`);
+  files.set(CONFIG, `${lines.join("\n")}\n`);
+  return { files, servers, structure: [...fixed, ...others].join("\n") };
+}
+
+function head(socket: string): string[] {
+  return [
+    "global",
+    "  default-path config",
+    `  stats socket ${word(socket)} mode 600 level admin expose-fd listeners`,
+    `  hard-stop-after ${FORMER_MS_MAX}`,
+    `  maxconn ${CONNECTIONS_MAX}`,
+    `  tune.bufsize ${HEAD_BYTES_MAX}`,
+    "  tune.ssl.default-dh-param 2048",
+    "  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets",
+    "defaults",
+    "  mode http",
+    "  balance roundrobin",
+    "  option dontlognull",
+    "  option redispatch",
+    // A reload must not close a connection on which the next request is just under way.
+    "  option idle-close-on-response",
+    "  retries 2",
+    "  retry-on conn-failure",
+    `  timeout connect ${CONNECT_MS}`,
+    `  timeout client ${ANSWER_MS}`,
+    `  timeout server ${ANSWER_MS}`,
+    `  timeout tunnel ${TUNNEL_MS}`,
+    `  timeout client-fin ${REQUEST_MS}`,
+    `  timeout http-request ${REQUEST_MS}`,
+    `  timeout http-keep-alive ${ANSWER_MS}`,
+    `  timeout queue ${REQUEST_MS}`,
+  ];
+}
+
+function writeTables([name, tables]: [string, Tables], files: Map<string, string>): void {
+  for (const kind of ["hosts", "suffixes", "labels", "exact", "prefix"] as const) {
+    files.set(`${name}.${kind}`, tables[kind].map((line) => `${line}\n`).join(""));
+  }
+}
+
+function frontendLines(
+  frontend: Frontend, [name, tables]: [string, Tables], files: Map<string, string>,
+): string[] {
+  const { port, certificates, isStrict } = frontend;
+  const map = (kind: string) => word(`${name}.${kind}`);
+  let bind = `  bind :${port}`;
+  if (certificates) {
+    const list = `${token(frontend.name)}.certificates`;
+    files.set(list, certificates.map(({ id, hosts }) =>
+      `${token(id)}.pem ${hosts.map(serverName).join(" ")}\n`).join(""));
+    for (const { id, pem } of certificates) files.set(`${token(id)}.pem`, pem);
+    bind += ` ssl crt-list ${word(list)} alpn h2,http/1.1`;
+    if (isStrict) bind += " strict-sni";
+  }
+  const unless = (variable: string) => `if !{ var(txn.${variable}) -m found }`;
+  const host = "var(txn.host)";
+  const [site, backend] = ["http-request set-var(txn.site)", "http-request set-var(txn.backend)"];
+  const keyed = "http-request set-var(txn.key) var(txn.site)";
+  const key = (end: string) => `${keyed},concat(,txn.path${end})`;
+  const missing = "content-type text/plain string no\\ such\\ host\\ or\\ path\\n";
+  return [
+    `frontend ${token(frontend.name)}`,
+    bind,
+    "  http-request set-var(txn.path) path",
+    "  http-request set-var(txn.host) req.hdr(host),field(1,:),rtrim(.),lower",
+    `  ${site} ${host},map_str(${map("hosts")})`,
+    ...(tables.labels.length === 0 ? []
+      : [`  ${site} ${host},regsub(^[^.]+,),map_str(${map("labels")}) ${unless("site")}`]),
+    ...(tables.suffixes.length === 0 ? []
+      : [`  ${site} ${host},map_end(${map("suffixes")}) ${unless("site")}`]),
+    ...(tables.any === undefined ? [] : [`  ${site} str(${tables.any}) ${unless("site")}`]),
+    `  ${key("")}`,
+    `  ${backend} var(txn.key),map_str(${map("exact")})`,
+    `  ${key(",/")}`,
+    `  ${backend} var(txn.key),map_beg(${map("prefix")}) ${unless("backend")}`,
+    ...chainLines(tables),
+    `  http-request return status 404 ${missing} ${unless("backend")} || ` +
+      "{ var(txn.backend) -m beg chain= }",
+    "  http-request del-header forwarded",
+    "  http-request set-header x-forwarded-for %[src]",
+    "  http-request set-header x-forwarded-host %[req.hdr(host)]",
+    `  http-request set-header x-forwarded-proto ${certificates ? "https" : "http"}`,
+    "  use_backend %[var(txn.backend)]",
+  ];
+}
+
+/** A server name in a list of certificates. */
+function serverName(host: string): string {
+  return host.startsWith("*.") ? `*.${token(host.slice(2))}` : token(host);
+}
+
+function chainLines({ chains }: Tables): string[] {
+  const acls = new Map<string, string>();
+  const nameOf = (condition: Condition) => {
+    const test = testOf(condition);
+    const name = acls.get(test) ?? `c${acls.size}`;
+    acls.set(test, name);
+    return name;
+  };
+  const lines = chains.map(({ chain, conditions, backend }) => {
+    const all = conditions.map(nameOf).join(" ");
+    return `  http-request set-var(txn.backend) str(${token(backend)}) ` +
+      `if { var(txn.backend) -m str ${chain} } ${all}`.trimEnd();
+  });
+  return [...[...acls].map(([test, name]) => `  acl ${name} ${test}`), ...lines];
+}
+
+function testOf(condition: Condition): string {
+  const value = word(condition.value);
+  switch (condition.on) {
+    case "method": return `method -m str -- ${value}`;
+    case "header": return `req.fhdr(${argument(condition.name)}) -m str -- ${value}`;
+    case "query": return `url_param(${argument(condition.name)}) -m str -- ${value}`;
+  }
+}
+
+function backendLines(backend: Backend): string[] {
+  const { name, filters, timeout_ms, bodyBytesMax } = backend;
+  const lines = [`backend ${token(name)}`];
+  if (timeout_ms !== undefined) lines.push(`  timeout server ${timeout_ms}`);
+  if (bodyBytesMax !== undefined) {
+    // A body of unknown length could exceed the limit on its way.
+    lines.push(
+      `  http-request deny deny_status 413 if { req.body_size gt ${bodyBytesMax} }`,
+      "  http-request return status 411 if { req.hdr(transfer-encoding) -m found }",
+    );
+  }
+  const failing = failingShare(backend);
+  if (filters.every(({ kind }) => kind !== "redirect") && failing > 0) {
+    const some = failing === 1 ? "" : ` if { rand(1000) lt ${Math.round(failing * 1000)} }`;
+    lines.push(`  http-request return status 500${some}`);
+  }
+  lines.push(...filterLines(filters));
+  return lines;
+}
+
+/** The share of requests whose target is missing, by weight. */
+function failingShare({ targets }: Backend): number {
+  const sum = targets.reduce((all, { weight }) => all + weight, 0);
+  if (sum === 0) return 1;
+  const missing = targets.filter(({ endpoints }) => endpoints === undefined);
+  return missing.reduce((all, { weight }) => all + weight, 0) / sum;
+}
+
+function serverLine({ endpoint, weight, isHttp2 }: Server, index: number): string {
+  const place = endpoint ? `${token(endpoint.address)}:${endpoint.port}` : NOWHERE;
+  const disabled = endpoint ? "" : " disabled";
+  return `  server s${index} ${place} weight ${weight}${isHttp2 ? " proto h2" : ""}${disabled}`;
+}

@@ -1,0 +1,53 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
+/** Delay between a change and the pass that applies it together with later changes. */
+export const SYNC_DELAY_MS = 100;
+/** Interval of passes without a change: certificates expire, and the data plane may have ended. */
+export const SYNC_MS_MAX = 30_000;
+/** Pause after a pass that failed, doubled with each further one. */
+export const RETRY_FIRST_MS = 500;
+export const RETRY_MS_MAX = 30_000;
+
+/** Paths of one namespace's Ingresses and routes: its tenant must not take all memory. */
+export const PATHS_OF_NAMESPACE_MAX = 12_000;
+/** Different backends of a namespace; haproxy reserves memory for each. */
+export const BACKENDS_OF_NAMESPACE_MAX = 1_000;
+/** Certificates of one namespace. */
+export const CERTIFICATES_OF_NAMESPACE_MAX = 1_000;
+/** Endpoints of one backend. */
+export const ENDPOINTS_MAX = 1_000;
+/** Servers that a backend has at least: so many endpoints come without a reload. */
+export const SERVERS_MIN = 4;
+/** haproxy's greatest weight of a server. */
+export const WEIGHT_MAX = 256;
+
+/** haproxy's buffer, in bytes: a request's head that is larger gets a 400. */
+export const HEAD_BYTES_MAX = 16_384;
+export const CONNECTIONS_MAX = 8_192;
+export const CONNECT_MS = 3_000;
+/** A client has this long to send a request's head; a backend to start its answer. */
+export const REQUEST_MS = 10_000;
+export const ANSWER_MS = 60_000;
+/** The longest time that an annotation or a route may ask for. */
+export const ANSWER_MS_MAX = 3_600_000;
+/** A WebSocket without traffic is closed after this time. */
+export const TUNNEL_MS = 3_600_000;
+/** A former process ends the connections that are left after this time. */
+export const FORMER_MS_MAX = 600_000;
+/** The largest body that an annotation may name, in bytes. */
+export const BODY_BYTES_MAX = 2 ** 40;
+
+/** How long haproxy may take to check a configuration, to start and to answer. */
+export const CHECK_MS_MAX = 30_000;
+export const RELOAD_MS_MAX = 20_000;
+export const RELOAD_POLL_MS = 20;
+export const RUNTIME_MS_MAX = 5_000;
+/** Commands in one line to the runtime socket, which has a bound of 16 KiB. */
+export const RUNTIME_COMMANDS_MAX = 50;
+export const RUNTIME_ANSWER_BYTES_MAX = 1 << 20;
+
+assertLimits({
+  "pauses between retries grow": RETRY_FIRST_MS < RETRY_MS_MAX,
+  "a line of commands fits": RUNTIME_COMMANDS_MAX * 200 < 16_384,
+  "the usual time of an answer may be asked for": ANSWER_MS <= ANSWER_MS_MAX,
+});

@@ -1,0 +1,67 @@
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { createSecureContext } from "node:tls";
+import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+
+/** A pair as haproxy reads it, written again from its parsed form. */
+export interface Pair {
+  readonly id: string;
+  readonly pem: string;
+  /** When its first certificate starts and ends, in milliseconds. */
+  readonly from_ms: number;
+  readonly until_ms: number;
+}
+
+const CHAIN_MAX = 10;
+const BYTES_MAX = 64 * 1024;
+const BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
+
+/**
+ * Reads the pair of a Secret of the type kubernetes.io/tls, or returns why it cannot be used.
+ * haproxy refuses its whole configuration for one bad pair, so all that it checks is checked here:
+ * that the key fits, and OpenSSL's security level 2 (RSA of 2048 bits, no SHA-1).
+ */
+export function readPair(secret: Secret): Pair | { readonly problem: string } {
+  const [cert, key] = ["tls.crt", "tls.key"].map((name) => secret.data?.[name]);
+  if (!cert || !key) return { problem: "it has no tls.crt and tls.key" };
+  if (cert.length + key.length > BYTES_MAX) return { problem: "it is too large" };
+  try {
+    return pairOf(decoded(cert), decoded(key));
+  } catch (thrown) {
+    return { problem: messageOf(thrown).slice(0, 200) };
+  }
+}
+
+/** Writes a certificate and a key as haproxy reads them. Throws for what it would refuse. */
+export function pairOf(certText: string, keyText: string): Pair | { readonly problem: string } {
+  const blocks = certText.match(BLOCK) ?? [];
+  if (blocks.length === 0) return { problem: "tls.crt has no certificate" };
+  if (blocks.length > CHAIN_MAX) return { problem: `tls.crt has more than ${CHAIN_MAX}` };
+  const certificates = blocks.map((block) => new X509Certificate(block));
+  const [first] = certificates;
+  const privateKey = createPrivateKey(keyText);
+  if (!first!.checkPrivateKey(privateKey)) return { problem: "its key is another certificate's" };
+  const cert = certificates.map(String).join("");
+  const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  createSecureContext({ cert, key, ciphers: "DEFAULT:@SECLEVEL=2" });
+  const pem = `${cert}${key}`;
+  return {
+    id: createHash("sha256").update(pem).digest("hex").slice(0, 32),
+    pem,
+    from_ms: Date.parse(first!.validFrom),
+    until_ms: Date.parse(first!.validTo),
+  };
+}
+
+function decoded(value: string | Uint8Array): string {
+  const bytes = typeof value === "string" ? Buffer.from(value, "base64") : Buffer.from(value);
+  return bytes.toString("latin1");
+}
+
+/** Why a pair is served with a warning, at a time. */
+export function outOfTime({ from_ms, until_ms }: Pair, now_ms: number): string | undefined {
+  const at = (time_ms: number) => new Date(time_ms).toISOString();
+  if (now_ms > until_ms) return `its certificate expired at ${at(until_ms)}`;
+  if (now_ms < from_ms) return `its certificate starts at ${at(from_ms)}`;
+  return undefined;
+}

@@ -1,0 +1,131 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import {
+  CLASS, fallbackPair, ingressOf, inputOf, type Objects, ruleOf,
+} from "../testing/objects.ts";
+import { HostOwners } from "./owners.ts";
+import { planIngresses } from "./ingress.ts";
+import type { Pair } from "./certificates.ts";
+
+let fallback: Pair;
+
+beforeAll(async () => {
+  fallback = await fallbackPair();
+});
+
+const services = { "default/web": [{ address: "10.0.0.1", port: 8080 }], "other/web": [] };
+const plan = (objects: Objects) => planIngresses(inputOf({ services, ...objects }, fallback));
+const reasons = (objects: Objects) =>
+  plan(objects).refusals.map(({ reason, about }) =>
+    `${reason} ${(about.metadata as { namespace: string }).namespace}`);
+
+describe("classes", () => {
+  const others = { metadata: { name: "others" }, spec: { controller: "example.com/x" } };
+  const isDefault = (of: typeof CLASS, at: number) => ({ ...of, metadata: {
+    ...of.metadata, creationTimestamp: new Date(at).toISOString(),
+    annotations: { "ingressclass.kubernetes.io/is-default-class": "true" },
+  } });
+  const served = (ingressClassName: string | undefined, classes: (typeof CLASS)[]) => {
+    const ingress = ingressOf({}, [ruleOf("a.test")]);
+    delete ingress.spec.ingressClassName;
+    if (ingressClassName !== undefined) ingress.spec.ingressClassName = ingressClassName;
+    return plan({ ingresses: [ingress], classes }).served.length;
+  };
+
+  test("an Ingress of another controller's class, or of none, is not served", () => {
+    expect(served("r2k", [CLASS, others])).toBe(1);
+    expect(served("others", [CLASS, others])).toBe(0);
+    expect(served("nowhere", [CLASS, others])).toBe(0);
+    expect(served(undefined, [CLASS, others])).toBe(0);
+  });
+
+  test("one without a class is served by the newest default class", () => {
+    expect(served(undefined, [isDefault(CLASS, 1), others])).toBe(1);
+    expect(served(undefined, [isDefault(CLASS, 1), isDefault(others, 2)])).toBe(0);
+    expect(served(undefined, [isDefault(CLASS, 2), isDefault(others, 1)])).toBe(1);
+  });
+});
+
+describe("a host belongs to the namespace that was first", () => {
+  test("another's rules of it are refused, by an event of the later one", () => {
+    const first = ingressOf({ age: 1 }, [ruleOf("a.test")]);
+    const later = ingressOf({ age: 2, namespace: "other" }, [ruleOf("a.test", "/admin")]);
+    const { sites, refusals } = plan({ ingresses: [later, first] });
+    expect(sites).toHaveLength(1);
+    expect(sites[0]!.paths.map(({ path, backend }) => [path, backend]))
+      .toEqual([["", "default:web:80"]]);
+    expect(refusals).toHaveLength(1);
+    expect(refusals[0]).toMatchObject({ reason: "HostTaken", about: { metadata: {
+      namespace: "other",
+    } } });
+  });
+
+  test("a wildcard covers the names below it, unless they were there before", () => {
+    const owners = new HostOwners();
+    expect(owners.claim("old.a.test", "other")).toBeUndefined();
+    expect(owners.claim("*.a.test", "default")).toBeUndefined();
+    expect(owners.claim("new.a.test", "other")).toBe("default");
+    expect(owners.claim("new.a.test", "default")).toBeUndefined();
+    expect(owners.claim("old.a.test", "other")).toBeUndefined();
+    expect(owners.claim("deep.new.a.test", "other")).toBeUndefined();
+  });
+
+  test("rules and default backends without a host are the first namespace's", () => {
+    const backend = { service: { name: "web", port: { number: 80 } } };
+    const first = ingressOf({ age: 1, spec: { defaultBackend: backend } });
+    const later = ingressOf({ age: 2, namespace: "other" }, [ruleOf("")]);
+    expect(reasons({ ingresses: [first, later] })).toEqual(["HostTaken other"]);
+  });
+});
+
+test("of two rules of one path the older Ingress has it", () => {
+  const ingresses = [1, 2].map((age) => ingressOf({ age, name: `i${age}` }, [ruleOf("a.test")]));
+  const { sites, refusals } = plan({ ingresses });
+  expect(sites[0]!.paths).toHaveLength(1);
+  expect(refusals.map(({ reason, about }) => [reason, (about.metadata as { name: string }).name]))
+    .toEqual([["PathTaken", "i2"]]);
+});
+
+test("a backend that is missing is an event, and its path stays", () => {
+  const { sites, backends, refusals } = plan({
+    ingresses: [ingressOf({}, [ruleOf("a.test", "/", "nowhere")])],
+  });
+  expect(refusals[0]).toMatchObject({ reason: "BadBackend" });
+  expect(sites[0]!.paths).toHaveLength(1);
+  expect(backends[0]!.targets).toEqual([{ weight: 1, endpoints: [], isHttp2: false }]);
+});
+
+test("a default backend takes what no rule of its Ingress does", () => {
+  const backend = { service: { name: "rest", port: { number: 80 } } };
+  const ingress = ingressOf({ spec: { defaultBackend: backend } }, [ruleOf("a.test", "/web")]);
+  const { sites } = plan({ ingresses: [ingress] });
+  expect(sites[0]!.paths.map(({ path, backend: name }) => `${path} ${name}`))
+    .toEqual(["/web default:web:80", " default:rest:80"]);
+});
+
+test("annotations with our prefix are read, or are events", () => {
+  const annotations = {
+    "ingress.r2k.io/rewrite-prefix": "/new",
+    "ingress.r2k.io/timeout": "90s",
+    "ingress.r2k.io/body-size-max": "1Mi",
+    "ingress.r2k.io/snippet": "use_backend x",
+    "other/annotation": "x",
+  };
+  const { backends, refusals } = plan({
+    ingresses: [ingressOf({ annotations }, [ruleOf("a.test", "/old")])],
+  });
+  expect(backends[0]).toMatchObject({
+    timeout_ms: 90_000, bodyBytesMax: 1_048_576,
+    filters: [{ kind: "prefix", length: 4, value: "/new" }],
+  });
+  expect(refusals.map(({ message }) => message))
+    .toEqual(["ingress.r2k.io/snippet: there is no such annotation"]);
+});
+
+test("endpoints on loopback and link-local addresses are not used", () => {
+  const endpoints = ["127.0.0.1", "169.254.169.254", "10.0.0.9"].map((address) =>
+    ({ address, port: 80 }));
+  const { backends } = plan({
+    ingresses: [ingressOf({}, [ruleOf("a.test")])], services: { "default/web": endpoints },
+  });
+  expect(backends[0]!.targets[0]!.endpoints).toEqual([{ address: "10.0.0.9", port: 80 }]);
+});

@@ -1,0 +1,234 @@
+import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import type {
+  HTTPIngressPath, Ingress, IngressBackend, IngressClass, IngressTLS,
+} from "@raft2kube/api/gen/networking/v1.ts";
+import { createHash } from "node:crypto";
+import {
+  BACKENDS_OF_NAMESPACE_MAX, CERTIFICATES_OF_NAMESPACE_MAX, PATHS_OF_NAMESPACE_MAX,
+} from "../limits.ts";
+import { isPath, type Options, readAnnotations } from "./annotations.ts";
+import { outOfTime, type Pair, readPair } from "./certificates.ts";
+import type {
+  Backend, Certificate, Filter, HostMatch, PathRule, Refusal, Site,
+} from "./model.ts";
+import { byAge, HostOwners } from "./owners.ts";
+import { type Services, targetOf } from "./targets.ts";
+
+/** The objects that the plan reads. */
+export interface IngressInput {
+  readonly ingresses: readonly Ingress[];
+  readonly classes: readonly IngressClass[];
+  readonly services: Services;
+  secret(key: string): Secret | undefined;
+  /** Name of this controller in classes. */
+  readonly controller: string;
+  readonly now_ms: number;
+  /** Certificate for clients that ask for no name that has one. */
+  readonly fallback: Pair;
+}
+
+export interface IngressPlan {
+  readonly sites: readonly Site[];
+  readonly certificates: readonly Certificate[];
+  readonly backends: readonly Backend[];
+  readonly refusals: readonly Refusal[];
+  /** The Ingresses that this controller serves. */
+  readonly served: readonly Ingress[];
+}
+
+const DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class";
+const CLASS_ANNOTATION = "kubernetes.io/ingress.class";
+
+/**
+ * Plans the sites of all Ingresses of this controller's classes, the older ones first: the first
+ * has a host for its namespace, and a path for itself. Pure.
+ */
+export function planIngresses(input: IngressInput): IngressPlan {
+  const served = input.ingresses.filter((ingress) => isServed(ingress, input)).sort(byAge);
+  const plan = new Planner(input);
+  for (const ingress of served) plan.add(ingress);
+  return { ...plan.result(), served };
+}
+
+/** Whether an Ingress has a class of this controller; one without takes the default class. */
+function isServed({ metadata, spec }: Ingress, { classes, controller }: IngressInput): boolean {
+  if (metadata.deletionTimestamp !== undefined) return false;
+  const name = spec.ingressClassName ?? metadata.annotations?.[CLASS_ANNOTATION];
+  const own = classes.filter((each) => each.spec.controller === controller);
+  if (name !== undefined) return own.some((each) => each.metadata.name === name);
+  // Of several default classes the newest counts, as upstream's admission does.
+  const defaults = classes.filter((each) => each.metadata.annotations?.[DEFAULT_CLASS] === "true");
+  const newest = defaults.toSorted((a, b) => byAge(b, a))[0];
+  return newest !== undefined && own.includes(newest);
+}
+
+class Planner {
+  readonly #input: IngressInput;
+  readonly #owners = new HostOwners();
+  readonly #paths = new Map<string, { rules: PathRule[]; keys: Set<string>; rest?: PathRule }>();
+  readonly #backends = new Map<string, Backend>();
+  readonly #certificates = new Map<string, { pair: Pair; hosts: string[] }>();
+  readonly #certified = new Set<string>();
+  readonly #refusals: Refusal[] = [];
+  readonly #counts = new Map<string, number>();
+
+  constructor(input: IngressInput) {
+    this.#input = input;
+  }
+
+  add(ingress: Ingress): void {
+    const { metadata, spec } = ingress;
+    const { options, problems } = readAnnotations(metadata.annotations ?? {});
+    for (const problem of problems) this.#refuse(ingress, "BadAnnotation", problem);
+    const rest = spec.defaultBackend &&
+      this.#backend(ingress, spec.defaultBackend, options, []);
+    const isWhole = spec.rules === undefined || spec.rules.length === 0;
+    if (rest && isWhole) this.#addRest(ingress, "", rest);
+    for (const { host = "", http } of spec.rules ?? []) {
+      if (!this.#claim(ingress, host)) continue;
+      for (const path of http?.paths ?? []) this.#addPath(ingress, host, path, options);
+      if (rest || !http) this.#addRest(ingress, host, rest);
+    }
+    for (const tls of spec.tls ?? []) this.#addCertificate(ingress, tls);
+  }
+
+  result(): Omit<IngressPlan, "served"> {
+    const { fallback } = this.#input;
+    const sites = [...this.#paths].map(([host, { rules, rest }]): Site => {
+      return { host: hostOf(host), paths: rest ? [...rules, rest] : rules };
+    });
+    const certificates = [...this.#certificates.values()].map(({ pair: { id, pem }, hosts }) => {
+      return { id, pem, hosts };
+    });
+    const { id, pem } = fallback;
+    return {
+      sites,
+      certificates: [{ id, pem, hosts: [] }, ...certificates],
+      backends: [...this.#backends.values()],
+      refusals: this.#refusals,
+    };
+  }
+
+  #claim(ingress: Ingress, host: string): boolean {
+    const { namespace = "" } = ingress.metadata;
+    const owner = this.#owners.claim(host, namespace);
+    if (owner === undefined) return true;
+    const which = host === "" ? "rules without a host are" : `host ${host} is`;
+    this.#refuse(ingress, "HostTaken", `${which} another namespace's, which was first`);
+    return false;
+  }
+
+  #addPath(ingress: Ingress, host: string, from: HTTPIngressPath, options: Options): void {
+    const { path = "/", pathType } = from;
+    if (!isPath(path)) {
+      const shown = JSON.stringify(path.slice(0, 64));
+      return this.#refuse(ingress, "BadPath", `${shown} is not a path as clients send it`);
+    }
+    const kind = pathType === "Exact" ? "exact" : "prefix";
+    const plain = kind === "prefix" && path.endsWith("/") ? path.slice(0, -1) : path;
+    const site = this.#siteOf(host);
+    const key = `${kind} ${plain}`;
+    if (site.keys.has(key)) {
+      return this.#refuse(ingress, "PathTaken", `${host}${path} is another rule's already`);
+    }
+    if (!this.#count(ingress, "paths", PATHS_OF_NAMESPACE_MAX)) return;
+    const filters: Filter[] = options.rewrite === undefined ? []
+      : kind === "exact" ? [{ kind: "path", value: options.rewrite }]
+        : [{ kind: "prefix", length: plain.length, value: options.rewrite }];
+    const backend = this.#backend(ingress, from.backend, options, filters);
+    site.keys.add(key);
+    site.rules.push({ kind, path: plain, conditions: [], backend });
+  }
+
+  /** The backend of all paths of a host that no rule names. */
+  #addRest(ingress: Ingress, host: string, backend: string | undefined): void {
+    if (host === "" && !this.#claim(ingress, "")) return;
+    const site = this.#siteOf(host);
+    if (backend === undefined || site.keys.has("prefix ")) return;
+    site.rest ??= { kind: "prefix", path: "", conditions: [], backend };
+  }
+
+  #siteOf(host: string) {
+    const site = this.#paths.get(host) ?? { rules: [], keys: new Set<string>() };
+    this.#paths.set(host, site);
+    return site;
+  }
+
+  /** Returns the name of the backend that a rule names; one that is refused answers with 503. */
+  #backend(
+    ingress: Ingress, from: IngressBackend, options: Options, filters: readonly Filter[],
+  ): string {
+    const { namespace = "" } = ingress.metadata;
+    const { service } = from;
+    const key = `${namespace}/${service?.name ?? ""}`;
+    const port = service?.port?.name ?? service?.port?.number ?? 0;
+    const { timeout_ms, bodyBytesMax } = options;
+    const extras = JSON.stringify([filters, timeout_ms, bodyBytesMax]);
+    const digest = createHash("sha256").update(extras).digest("hex").slice(0, 12);
+    const plain = extras === "[[],null,null]" ? "" : `:${digest}`;
+    const name = `${namespace}:${service?.name ?? ""}:${port}${plain}`;
+    const found = service ? targetOf(this.#input.services, key, port)
+      : { problem: "resource backends are not supported", isMissing: false };
+    if ("problem" in found) this.#refuse(ingress, "BadBackend", found.problem);
+    if (this.#backends.has(name)) return name;
+    if (!this.#count(ingress, "backends", BACKENDS_OF_NAMESPACE_MAX)) return this.#nothing();
+    const target = "problem" in found ? { endpoints: [], isHttp2: false } : found;
+    this.#backends.set(name, {
+      name, targets: [{ weight: 1, ...target }], filters,
+      ...(timeout_ms === undefined ? {} : { timeout_ms }),
+      ...(bodyBytesMax === undefined ? {} : { bodyBytesMax }),
+    });
+    return name;
+  }
+
+  #nothing(): string {
+    const targets = [{ weight: 1, endpoints: [], isHttp2: false }];
+    this.#backends.set("nothing", { name: "nothing", targets, filters: [] });
+    return "nothing";
+  }
+
+  #addCertificate(ingress: Ingress, { hosts = [], secretName = "" }: IngressTLS): void {
+    if (secretName === "") return;
+    const { namespace = "" } = ingress.metadata;
+    const secret = this.#input.secret(`${namespace}/${secretName}`);
+    const pair = secret ? readPair(secret)
+      : { problem: "there is no such Secret of the type kubernetes.io/tls" };
+    const about = `Secret ${secretName}`;
+    if ("problem" in pair) {
+      return this.#refuse(ingress, "BadCertificate", `${about}: ${pair.problem}`);
+    }
+    const late = outOfTime(pair, this.#input.now_ms);
+    if (late) this.#refuse(ingress, "CertificateOutOfTime", `${about}: ${late}`);
+    const named = hosts.length > 0 ? hosts
+      : (ingress.spec.rules ?? []).flatMap(({ host }) => host || []);
+    const free = named.filter((host) => {
+      return this.#claim(ingress, host) && !this.#certified.has(host);
+    });
+    if (free.length === 0) return;
+    if (!this.#count(ingress, "certificates", CERTIFICATES_OF_NAMESPACE_MAX)) return;
+    for (const host of free) this.#certified.add(host);
+    const known = this.#certificates.get(pair.id);
+    this.#certificates.set(pair.id, { pair, hosts: [...(known?.hosts ?? []), ...free] });
+  }
+
+  #count(ingress: Ingress, what: string, most: number): boolean {
+    const key = `${ingress.metadata.namespace} ${what}`;
+    const count = (this.#counts.get(key) ?? 0) + 1;
+    if (count > most) {
+      this.#refuse(ingress, "TooMany", `the namespace has more than ${most} ${what}`);
+      return false;
+    }
+    this.#counts.set(key, count);
+    return true;
+  }
+
+  #refuse({ metadata }: Ingress, reason: string, message: string): void {
+    const about = { apiVersion: "networking.k8s.io/v1", kind: "Ingress", metadata };
+    this.#refusals.push({ about, reason, message });
+  }
+}
+
+function hostOf(host: string): HostMatch {
+  if (host === "") return { kind: "any" };
+  return host.startsWith("*.") ? { kind: "label", suffix: host.slice(1) } : { kind: "exact", host };
+}

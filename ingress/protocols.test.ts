@@ -1,0 +1,109 @@
+// WebSocket, HTTP/2, gRPC and TLS through the data plane.
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createServer as createHttpServer, request } from "node:http";
+import { type ClientHttp2Session, connect as connectHttp2, createServer } from "node:http2";
+import type { Server } from "node:net";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { freePort } from "../testing/free-port.ts";
+import { pairOf, type Pair } from "./plan/certificates.ts";
+import type { Backend, Site } from "./plan/model.ts";
+import { pairFor } from "./testing/objects.ts";
+import { OwnDataPlane } from "./testing/own-data-plane.ts";
+
+let plane: OwnDataPlane;
+let grpc: Server;
+let sockets: Server;
+let cert: string;
+
+beforeAll(async () => {
+  plane = await OwnDataPlane.start();
+  grpc = createServer().on("stream", (stream) => {
+    const head = { ":status": 200, "content-type": "application/grpc" };
+    stream.respond(head, { waitForTrailers: true });
+    stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+    stream.pipe(stream);
+    stream.once("error", () => stream.close());
+  });
+  sockets = createHttpServer().on("upgrade", ({ headers }, socket) => {
+    const key = `${headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`; // RFC 6455
+    const accept = createHash("sha1").update(key).digest("base64");
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n" +
+      `connection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`);
+    socket.pipe(socket);
+  });
+  const ports: number[] = [];
+  for (const server of [grpc, sockets]) {
+    const port = await freePort();
+    server.listen(port, "127.0.0.1");
+    await once(server, "listening");
+    ports.push(port);
+  }
+  const backend = (name: string, port: number, isHttp2: boolean): Backend => ({
+    name, filters: [],
+    targets: [{ weight: 1, isHttp2, endpoints: [{ address: "127.0.0.1", port }] }],
+  });
+  const sites: Site[] = [{ host: { kind: "any" }, paths: [
+    { kind: "exact", path: "/echo.Echo/Say", conditions: [], backend: "grpc" },
+    { kind: "prefix", path: "/ws", conditions: [], backend: "ws" },
+  ] }];
+  const pair = await pairFor(["grpc.test"]);
+  ({ cert } = pair);
+  const { id, pem } = pairOf(pair.cert, pair.key) as Pair;
+  const backends = [backend("grpc", ports[0]!, true), backend("ws", ports[1]!, false)];
+  const whole = plane.planOf(sites, backends);
+  const certificates = [{ id, pem, hosts: ["grpc.test"] }];
+  const tls = { name: "tls", port: plane.tlsPort, certificates, sites, isStrict: true };
+  await plane.dataPlane.apply({ ...whole, frontends: [...whole.frontends, tls] });
+});
+
+afterAll(async () => {
+  await plane.close();
+  for (const server of [grpc, sockets]) server.close();
+});
+
+test("a WebSocket is passed on, both ways", async () => {
+  const headers = {
+    connection: "upgrade", upgrade: "websocket",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "13",
+  };
+  const call = request({ host: "127.0.0.1", port: plane.port, path: "/ws", headers }).end();
+  const [response, socket] = (await once(call, "upgrade")) as
+    [{ statusCode: number }, import("node:net").Socket];
+  expect(response.statusCode).toBe(101);
+  socket.write("hello");
+  expect(String((await once(socket, "data"))[0])).toBe("hello");
+  socket.destroy();
+});
+
+async function say(session: ClientHttp2Session): Promise<{ body: string; status: unknown }> {
+  const stream = session.request({
+    ":method": "POST", ":path": "/echo.Echo/Say", "content-type": "application/grpc",
+    te: "trailers",
+  });
+  let body = "";
+  let status: unknown;
+  stream.on("trailers", (trailers) => (status = trailers["grpc-status"]));
+  stream.setEncoding("utf8").on("data", (text: string) => (body += text));
+  stream.end("message");
+  await once(stream, "end");
+  session.close();
+  return { body, status };
+}
+
+test("a gRPC call over TLS keeps its trailers", async () => {
+  const options = { ca: cert, servername: "grpc.test", lookup: undefined };
+  const session = connectHttp2(`https://127.0.0.1:${plane.tlsPort}`, options);
+  expect(await say(session)).toEqual({ body: "message", status: "0" });
+});
+
+test("a gRPC call without TLS, by prior knowledge of HTTP/2", async () => {
+  const session = connectHttp2(`http://127.0.0.1:${plane.port}`);
+  expect(await say(session)).toEqual({ body: "message", status: "0" });
+});
+
+test("a strict port refuses server names without a certificate", async () => {
+  const options = { rejectUnauthorized: false, servername: "other.test" };
+  const session = connectHttp2(`https://127.0.0.1:${plane.tlsPort}`, options);
+  await expect(once(session, "connect")).rejects.toThrow(/alert|handshake/i);
+});

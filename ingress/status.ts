@@ -1,0 +1,46 @@
+import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Ingress } from "@raft2kube/api/gen/networking/v1.ts";
+import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import type { Refusal } from "./plan/model.ts";
+
+/** The addresses of a load balancer's Service. */
+export function addressesOf(service: Service | undefined): string[] {
+  return (service?.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip || []);
+}
+
+/** Writes the load balancer's addresses into the Ingresses that lack them. */
+export async function writeAddresses(
+  ingresses: readonly Ingress[], addresses: readonly string[], writer: ResourceClient<Ingress>,
+): Promise<void> {
+  for (const ingress of ingresses) {
+    const present = (ingress.status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip);
+    if (present.join() === addresses.join()) continue;
+    const status = { loadBalancer: { ingress: addresses.map((ip) => ({ ip })) } };
+    await ignoreLostRace(writer.updateStatus({ ...ingress, status }));
+  }
+}
+
+/** Emits an Event for each refusal that is new. */
+export class RefusalEvents {
+  readonly #recorder: EventRecorder;
+  #known = new Set<string>();
+
+  constructor(recorder: EventRecorder) {
+    this.#recorder = recorder;
+  }
+
+  report(refusals: readonly Refusal[]): void {
+    const known = new Set<string>();
+    for (const { about, reason, message } of refusals) {
+      const key = `${about.kind} ${keyOf(about)} ${reason} ${message}`;
+      if (!this.#known.has(key) && !known.has(key)) {
+        this.#recorder.record(about, "Warning", reason, message);
+      }
+      known.add(key);
+    }
+    this.#known = known;
+  }
+}
