@@ -49,6 +49,7 @@ export const PARTS: Table = {
   "csi-provisioner": () => import("./parts/csi-provisioner.ts"),
   "csi-attacher": () => import("./parts/csi-attacher.ts"),
   "by-hand": () => import("./parts/by-hand.ts"),
+  "kms-sample": () => import("./parts/kms-sample.ts"),
   "device-sample": () => import("./parts/device-sample.ts"),
   "device-gpu": () => import("./parts/device-gpu.ts"),
 };

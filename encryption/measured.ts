@@ -46,7 +46,7 @@ export function measured(encryption: Encryption, registry: Registry, clock: Cloc
     const name = group === "" ? plural : `${plural}.${group}`;
     return timed(valueEncryption, metrics, name, clock);
   };
-  return encryptionOf(encryptionFor, () => encryption.config);
+  return encryptionOf(encryptionFor, () => encryption.config, () => encryption.plugins);
 }
 
 function timed(
@@ -56,6 +56,9 @@ function timed(
   clock: Clock,
 ): ValueEncryption {
   return {
+    ...(valueEncryption.prepare && {
+      prepare: (stored: readonly Buffer[]) => valueEncryption.prepare?.(stored),
+    }),
     encrypt(key, value) {
       const from_ms = clock.monotonic();
       const encrypted = valueEncryption.encrypt(key, value);

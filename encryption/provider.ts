@@ -1,5 +1,6 @@
 import { type ValueEncryption, EncryptionError } from "./value-encryption.ts";
 import { CIPHERS } from "./ciphers.ts";
+import type { KmsPlugin } from "./kms/plugin.ts";
 
 /** A secret and its name, which prefixes the values that it encrypted. */
 export interface NamedKey {
@@ -10,6 +11,7 @@ export interface NamedKey {
 /** One provider of an EncryptionConfiguration. */
 export type Provider =
   | { readonly type: "identity" }
+  | { readonly type: "kms"; readonly plugin: KmsPlugin }
   | { readonly type: "aescbc" | "aesgcm" | "secretbox"; readonly keys: readonly NamedKey[] };
 
 /** The common prefix of all encrypted values. */
@@ -20,7 +22,9 @@ interface Way {
   /** "" for values that are stored as they are. */
   readonly prefix: Buffer;
   encrypt(key: string, value: Buffer): Buffer;
-  decrypt(key: string, encrypted: Buffer): Buffer;
+  /** `stale`: it would be encrypted otherwise now, even by this way. */
+  decrypt(key: string, encrypted: Buffer): { value: Buffer; stale: boolean };
+  prepare?(encrypted: readonly Buffer[]): Promise<void> | undefined;
 }
 
 /**
@@ -39,10 +43,22 @@ export function valueEncryptionOf(providers: readonly Provider[]): ValueEncrypti
         encrypted ? prefix.length > 0 && startsWith(stored, prefix) : prefix.length === 0,
       );
       if (way === undefined) throw unreadable(key, encrypted ? stored : undefined);
-      const value = way.decrypt(key, stored.subarray(way.prefix.length));
-      return { value, stale: way !== first };
+      const { value, stale } = way.decrypt(key, stored.subarray(way.prefix.length));
+      return { value, stale: stale || way !== first };
     },
+    ...(ways.some(({ prepare }) => prepare) && {
+      prepare: (stored: readonly Buffer[]) => prepareBy(ways, stored),
+    }),
   };
+}
+
+function prepareBy(ways: readonly Way[], stored: readonly Buffer[]): Promise<void> | undefined {
+  const pending = ways.flatMap(({ prefix, prepare }) => {
+    const own = prepare === undefined ? [] : stored.filter((bytes) => startsWith(bytes, prefix));
+    const inner = own.map((bytes) => bytes.subarray(prefix.length));
+    return (own.length === 0 ? undefined : prepare?.(inner)) ?? [];
+  });
+  return pending.length === 0 ? undefined : Promise.all(pending).then(() => undefined);
 }
 
 function startsWith(bytes: Buffer, prefix: Buffer): boolean {
@@ -52,13 +68,23 @@ function startsWith(bytes: Buffer, prefix: Buffer): boolean {
 function waysOf(provider: Provider): Way[] {
   if (provider.type === "identity") {
     const prefix = Buffer.alloc(0);
-    return [{ prefix, encrypt: (_, value) => value, decrypt: (_, value) => value }];
+    const decrypt = (_: string, value: Buffer) => ({ value, stale: false });
+    return [{ prefix, encrypt: (_, value) => value, decrypt }];
+  }
+  if (provider.type === "kms") {
+    const { plugin } = provider;
+    return [{
+      prefix: Buffer.from(`${ANY_PREFIX}kms:v2:${plugin.name}:`),
+      encrypt: (key, value) => plugin.encrypt(key, value),
+      decrypt: (key, encrypted) => plugin.decrypt(key, encrypted),
+      prepare: (encrypted) => plugin.prepare(encrypted),
+    }];
   }
   const cipher = CIPHERS[provider.type]!;
   return provider.keys.map(({ name, secret }) => ({
     prefix: Buffer.from(`${ANY_PREFIX}${provider.type}:v1:${name}:`),
     encrypt: (key, value) => cipher.encrypt(secret, value, key),
-    decrypt: (key, encrypted) => cipher.decrypt(secret, encrypted, key),
+    decrypt: (key, encrypted) => ({ value: cipher.decrypt(secret, encrypted, key), stale: false }),
   }));
 }
 

@@ -18,6 +18,11 @@ export interface ValueEncryption {
    * EncryptionError when no provider can read them.
    */
   decrypt(key: string, stored: Buffer): { value: Buffer; stale: boolean };
+  /**
+   * Gets the keys that `decrypt` needs for these bytes, where that takes time; undefined where it
+   * needs none. Rejects with EncryptionError when they cannot be asked for now.
+   */
+  prepare?(stored: readonly Buffer[]): Promise<void> | undefined;
 }
 
 /** Values stored as they are. */

@@ -270,6 +270,9 @@ export class Feed {
    * together.
    */
   async #applyAll(events: readonly Event[]): Promise<void> {
+    const puts = events.flatMap(({ type, kv }) => (type === Event_EventType.DELETE ? [] : kv ?? []));
+    const preparing = this.#store.rows.prepare(puts);
+    if (preparing !== undefined) await preparing;
     const converted = this.#kind.convert && (await this.#convertedOf(events));
     const slices = new Slices();
     let last = 0;

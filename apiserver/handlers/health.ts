@@ -69,12 +69,24 @@ export class Health {
       { name: "ping", run: () => undefined },
       { name: "log", run: () => undefined },
       { name: "etcd", run: () => this.#reachStore() },
+      ...this.#pluginChecks(),
       ...steps.flatMap((step): HealthCheck[] => {
         const run = () => this.#mustHave(step);
         const hook = { name: `poststarthook/${step}`, run };
         return step === REGISTRATION ? [hook, { name: "autoregister-completion", run }] : [hook];
       }),
     ];
+  }
+
+  /** Of all plugins that encrypt keys; there from the start where the file may name some later. */
+  #pluginChecks(): HealthCheck[] {
+    const { encryption, encryptionReloads } = this.#server.options;
+    if (encryption === undefined) return [];
+    if (encryption.plugins.length === 0 && encryptionReloads === undefined) return [];
+    const run = () => {
+      for (const plugin of encryption.plugins) plugin.check();
+    };
+    return [{ name: "kms-providers", run }];
   }
 
   #readyChecks(alive: readonly HealthCheck[]): HealthCheck[] {

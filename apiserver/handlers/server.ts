@@ -16,7 +16,7 @@ import type { Scraper } from "./metrics-server/scraper.ts";
 export interface ApiServer extends Writer {
   readonly options: Pick<
     ApiserverOptions,
-    "advertiseAddress" | "advertisePort" | "kubeletClient"
+    "advertiseAddress" | "advertisePort" | "kubeletClient" | "encryption" | "encryptionReloads"
   >;
   readonly etcd: EtcdClient;
   readonly resources: Resources;

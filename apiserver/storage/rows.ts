@@ -64,6 +64,7 @@ export class Rows {
     const asked = this.#etcd.range({ key: Buffer.from(key) });
     const answer = await this.#metrics.calls.get.timed(asked);
     const found = answer.kvs[0];
+    if (found !== undefined) await this.prepare([found]);
     return { row: found && this.rowOf(found), revision: revisionOf(answer.header) };
   }
 
@@ -107,17 +108,28 @@ export class Rows {
       success: [write],
       failure: [{ requestRange: { key: Buffer.from(key) } }],
     });
-    return this.#writtenOf(answer);
+    return await this.#writtenOf(answer);
     // lab:07c end
   }
 
-  #writtenOf(answer: TxnResponse): Written {
+  async #writtenOf(answer: TxnResponse): Promise<Written> {
     if (answer.succeeded) return { done: true, revision: revisionOf(answer.header) };
     const found = answer.responses[0]?.responseRange?.kvs[0];
+    if (found !== undefined) await this.prepare([found]);
     return { done: false, current: found && this.rowOf(found) };
   }
 
-  /** A key as the store's answers and watches have it. Throws EncryptionError. */
+  /**
+   * Gets the keys of values, for `rowOf`; undefined where none has to be asked for. Rejects with
+   * EncryptionError when they cannot be.
+   */
+  prepare(kvs: readonly KeyValue[]): Promise<void> | undefined {
+    return this.#encryption.prepare?.(kvs.map(({ value }) => value));
+  }
+
+  /**
+   * A key as the store's answers and watches have it, once it was prepared. Throws EncryptionError.
+   */
   rowOf(kv: KeyValue): Row {
     const key = kv.key.toString("utf8");
     const { value, stale } = this.#encryption.decrypt(key, kv.value);
@@ -130,7 +142,7 @@ export class Rows {
     return { ...page, rows: kvs.map((kv) => this.rowOf(kv)) };
   }
 
-  /** The same before values are opened. */
+  /** The same, prepared and before values are opened. */
   async range(prefix: string, options: PageOptions): Promise<RawPage> {
     const asked = this.#etcd.range({
       key: Buffer.from(options.start ?? prefix),
@@ -140,6 +152,7 @@ export class Rows {
     });
     const answer = await this.#metrics.calls.list.timed(asked);
     this.#metrics.listFetched.add(answer.kvs.length);
+    await this.prepare(answer.kvs);
     return {
       kvs: answer.kvs,
       revision: options.revision || revisionOf(answer.header),

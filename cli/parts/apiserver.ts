@@ -6,7 +6,7 @@ import { type AdmissionFlags, checkSwitches } from "@raft2kube/apiserver/admissi
 import { startApiserver } from "@raft2kube/apiserver/main.ts";
 import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import { readRuntimeConfig } from "@raft2kube/apiserver/resource/runtime-config.ts";
-import { readEncryption } from "@raft2kube/encryption/config.ts";
+import { closePlugins, readEncryption } from "@raft2kube/encryption/config.ts";
 import { EncryptionFile } from "@raft2kube/encryption/reload.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { validateNonSpecialIp } from "@raft2kube/api/validation/addresses.ts";
@@ -242,7 +242,10 @@ async function encryptionOf(flags: Flags): Promise<GivenEncryption> {
     const flag = "--encryption-provider-config";
     throw new CommandError("FLAG", `${flag}-automatic-reload is nothing without ${flag}`);
   }
-  if (!reload) return { option: { encryption: await readEncryption(read(file)) }, close };
+  if (!reload) {
+    const encryption = await readEncryption(read(file), systemClock());
+    return { option: { encryption }, close: () => closePlugins(encryption) };
+  }
   const following = await EncryptionFile.follow(() => readFile(file, "utf8"), systemClock());
   const { encryption, reloads } = following;
   return { option: { encryption, encryptionReloads: reloads }, close: () => following.close() };

@@ -19,7 +19,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   apimachinery: ["std", "observe", "api"],
   "pod-security": ["api", "apimachinery"],
   apiextensions: ["std", "cel", "api", "apimachinery"],
-  encryption: ["std", "observe", "reconcile", "apimachinery"],
+  encryption: ["std", "proto", "observe", "rpc", "reconcile", "api", "apimachinery"],
   fairness: ["std", "api"],
   "client-etcd": ["std", "proto", "rpc", "reconcile"],
   "client-kube": ["std", "proto", "observe", "reconcile", "pki", "api"],

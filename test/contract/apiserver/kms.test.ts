@@ -1,0 +1,106 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { closePlugins, readEncryption } from "@raft2kube/encryption/config.ts";
+import { startSampleKms } from "@raft2kube/encryption/sample/kms-plugin.ts";
+import type { RpcServer } from "@raft2kube/rpc/server.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { ask } from "../../../testing/apiserver/ask.ts";
+import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
+import { startTestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import { startUpstream } from "../../../testing/apiserver/upstream-apiserver.ts";
+
+const BINARY = join(import.meta.dirname, "../../../.peers/bin/kube-apiserver");
+const SECRETS = "/api/v1/namespaces/default/secrets";
+
+let dir: string;
+let config: string;
+let etcd: EtcdServer;
+let plugin: RpcServer;
+const text = () => JSON.stringify({
+  kind: "EncryptionConfiguration", apiVersion: "apiserver.config.k8s.io/v1",
+  resources: [{ resources: ["secrets"], providers: [
+    { kms: { apiVersion: "v2", name: "sample", endpoint: `unix://${join(dir, "kms.sock")}` } },
+  ] }],
+});
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "r2k-kms-"));
+  config = join(dir, "config.yaml");
+  await writeFile(config, text());
+  await writeFile(join(dir, "keys"), `one ${Buffer.alloc(32, 1).toString("base64")}\n`);
+  plugin = await startSampleKms(join(dir, "kms.sock"), join(dir, "keys"));
+  etcd = await startEtcd();
+});
+afterAll(async () => {
+  await etcd?.close();
+  await plugin?.close();
+  await rm(dir, { recursive: true });
+});
+
+const secret = (name: string) => ({ metadata: { name }, data: { k: "dmFsdWU=" } });
+
+/** What etcd has of a Secret. */
+async function stored(name: string): Promise<string> {
+  const key = Buffer.from(`/registry/secrets/default/${name}`);
+  return (await etcd.client.range({ key })).kvs[0]!.value.toString("latin1");
+}
+
+it("a Secret is encrypted by the plugin's key, and health shows the plugin", async () => {
+  const encryption = await readEncryption(text());
+  const api = await startTestApiserver(etcd.client, { encryption });
+  const admin = await api.credentials("admin", ["system:masters"]);
+  expect((await ask(api, SECRETS, { ...admin, method: "POST", body: secret("ours") })).status)
+    .toBe(201);
+  expect(await stored("ours")).toMatch(/^k8s:enc:kms:v2:sample:/);
+  expect((await ask(api, "/healthz/kms-providers", admin)).body).toBe("ok");
+  await api.restart();
+  expect((await ask(api, `${SECRETS}/ours`, admin)).body).toContain("dmFsdWU=");
+  await api.close();
+  await closePlugins(encryption);
+}, 60_000);
+
+it("after a rotation a replace rewrites with the new key", async () => {
+  const line = (name: string, fill: number) =>
+    `${name} ${Buffer.alloc(32, fill).toString("base64")}\n`;
+  await writeFile(join(dir, "keys"), line("key-two", 2) + line("one", 1));
+  const encryption = await readEncryption(text());
+  const api = await startTestApiserver(etcd.client, { encryption });
+  const admin = await api.credentials("admin", ["system:masters"]);
+  const read = await ask(api, `${SECRETS}/ours`, admin);
+  expect(await stored("ours")).not.toContain("key-two");
+  const put = { ...admin, method: "PUT", body: JSON.parse(read.body) as object };
+  expect((await ask(api, `${SECRETS}/ours`, put)).status).toBe(200);
+  expect(await stored("ours")).toContain("key-two");
+  await api.close();
+  await closePlugins(encryption);
+}, 60_000);
+
+it.skipIf(!existsSync(BINARY))("kube-apiserver reads what ours wrote, and ours what it", async () => {
+  const upstream = await startUpstream(BINARY,
+    { "etcd-servers": etcd.url, "encryption-provider-config": config });
+  try {
+    const read = await upstream.send("GET", `${SECRETS}/ours`, "", undefined);
+    expect(read.body).toMatchObject({ data: { k: "dmFsdWU=" } });
+    const made = await upstream.send("POST", SECRETS, "application/json", secret("theirs"));
+    expect(made.status).toBe(201);
+  } finally {
+    await upstream.close();
+  }
+  const encryption = await readEncryption(text());
+  const api = await startTestApiserver(etcd.client, { encryption });
+  const admin = await api.credentials("admin", ["system:masters"]);
+  expect(await stored("theirs")).toMatch(/^k8s:enc:kms:v2:sample:/);
+  for (const query of ["", "?resourceVersion=0"]) {
+    await waitFor("the list", async () => {
+      const { body } = await ask(api, `${SECRETS}${query}`, admin);
+      return (JSON.parse(body) as { items?: unknown[] }).items?.length === 2;
+    }, { clock: systemClock() });
+  }
+  expect((await ask(api, `${SECRETS}/theirs`, admin)).body).toContain("dmFsdWU=");
+  await api.close();
+  await closePlugins(encryption);
+}, 120_000);
