@@ -3,6 +3,7 @@ import { EVALUATION_STEPS_MAX } from "@raft2kube/cel/limits.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { assemble, type Assembled, type Stop } from "./assemble.ts";
+import { publishClientCa } from "./bootstrap/authentication-config.ts";
 import { BOOTSTRAP_STEPS, bootstrap } from "./bootstrap/bootstrap.ts";
 import { sendBookmarks } from "./cache/bookmarks.ts";
 import { flagz } from "./handlers/diagnostics/flagz.ts";
@@ -63,6 +64,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
       listen, tls, clientCa, listener, handshakeErrors: server.metrics.server.handshakeErrors,
     });
     stops.unshift(() => endpoint.close());
+    followTrust(server, endpoint);
     const { addresses } = endpoint;
     log.info("listening", { addresses });
     await run({
@@ -84,6 +86,18 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
     await closeAll(closing, stops);
     throw thrown;
   }
+}
+
+/** Shows renewed certificates and trusts other CAs, without a restart. */
+function followTrust(server: Assembled, endpoint: ApiHttpServer): void {
+  const { requestHeader, trust } = server.options;
+  trust?.onChange(async ({ tls, clientCa, proxyCa }) => {
+    const proxies = requestHeader && { ...requestHeader, clientCa: proxyCa ?? "" };
+    // Aggregated servers learn of a CA before clients of it are let in.
+    await publishClientCa(server, { clientCa, ...(proxies && { requestHeader: proxies }) });
+    endpoint.trust(tls, [clientCa, ...(proxyCa === undefined ? [] : [proxyCa])]);
+    server.authenticator.trust(clientCa, proxyCa);
+  });
 }
 
 /** Starts the background tasks; returns a function that stops them. */

@@ -26,6 +26,15 @@ export interface InFlightMax {
   readonly lasting?: number;
 }
 
+/** The certificates that a server shows, and those that it trusts. */
+export interface ServerTrust {
+  readonly tls: KeyPair;
+  /** CAs whose client certificates are believed, PEM. */
+  readonly clientCa: string;
+  /** CAs of proxies that name users, PEM. */
+  readonly proxyCa?: string;
+}
+
 /** Everything an apiserver is given. PEM texts, not paths: `cli` reads the files. */
 export interface ApiserverOptions {
   /** The store; its creator closes it. */
@@ -35,6 +44,8 @@ export interface ApiserverOptions {
   tls: KeyPair;
   /** Certificates of CAs whose client certificates are believed. */
   clientCa: string;
+  /** `tls`, `clientCa` and the CAs of `requestHeader` as they are renewed. Default: they stay. */
+  trust?: Followed<ServerTrust>;
   serviceAccountKey: SigningKeyTexts & {
     /** The `iss` claim, an https URL. */
     issuer: string;

@@ -38,7 +38,7 @@ const read: ConfigFields = new ConfigFields("EncryptionConfiguration");
 
 /**
  * Reads an EncryptionConfiguration (apiserver.config.k8s.io/v1) in YAML or JSON. Of several entries
- * that name a resource the first holds. Its plugins are asked once before this resolves, good or not.
+ * that name a resource the first holds. Its plugins were asked once when this resolves, good or not.
  * Throws ConfigFileError.
  */
 export async function readEncryption(

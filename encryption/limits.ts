@@ -5,7 +5,7 @@ export const KMS_STATUS_MS = 20_000;
 export const KMS_RETRY_MS = 3_000;
 /** How long values are encrypted after the last good status (upstream's). */
 export const KMS_WRITE_MS = 180_000;
-/** How long a plugin may take for one call, unless the configuration says otherwise (upstream's). */
+/** How long a plugin may take for one call by default (upstream's). */
 export const KMS_TIMEOUT_MS = 3_000;
 /** How long the plugins of a replaced configuration still decrypt. */
 export const KMS_CLOSE_MS = 10_000;

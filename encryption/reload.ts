@@ -26,7 +26,7 @@ export class EncryptionFile {
 
   private constructor(file: FollowedFile<Encryption>, clock: Clock) {
     this.#file = file;
-    // What is under way still decrypts by the plugins of before.
+    // Requests under way still decrypt by the plugins of before.
     file.onChange(() => {
       const before = file.current;
       clock.after(KMS_CLOSE_MS, () => void closePlugins(before));

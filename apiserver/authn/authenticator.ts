@@ -6,7 +6,7 @@ import { headerOf, type Incoming } from "../request/context.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
 import { clientCertificateUser, socketOf } from "./client-certificate.ts";
 import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
-import type { RequestHeaders } from "./request-header.ts";
+import { fingerprintsOf, type RequestHeaders } from "./request-header.ts";
 import type { RemovedNodes } from "./removed-nodes.ts";
 import { type AuthenticationOptions, mayBeAnonymous } from "./options.ts";
 import { ownerOfAddress } from "./owner.ts";
@@ -24,6 +24,8 @@ export class Authenticator {
   readonly #clock: Clock;
   readonly #requestHeaders: RequestHeaders | undefined;
   readonly #options: AuthenticationOptions;
+  /** Fingerprints of the CAs of certificates, once they are others than those of the start. */
+  #roots: ReadonlySet<string> | undefined;
 
   constructor(
     authorities: readonly TokenAuthority[],
@@ -42,6 +44,15 @@ export class Authenticator {
   }
 
   /**
+   * Trusts other CAs from now on. A certificate of a CA that is no more among them is not believed,
+   * on connections that are there already neither.
+   */
+  trust(clientCa: string, proxyCa = ""): void {
+    this.#roots = fingerprintsOf(`${clientCa}\n${proxyCa}`);
+    this.#requestHeaders?.trust(proxyCa, clientCa);
+  }
+
+  /**
    * Throws 401 for invalid credentials. Adds warnings for the user to `warnings`.
    */
   async authenticate(request: Incoming, warnings: string[]): Promise<RequestUser> {
@@ -55,7 +66,7 @@ export class Authenticator {
   }
 
   async #find(request: Incoming, warnings: string[]): Promise<RequestUser> {
-    const shown = clientCertificateUser(request);
+    const shown = this.#trusted(clientCertificateUser(request));
     const { certified, named } = this.#frontProxy(request, shown);
     if (named !== undefined) return authenticated(named);
     if (certified !== undefined && certified !== "unverified") {
@@ -77,6 +88,11 @@ export class Authenticator {
     if ("refused" in known) throw unauthorized();
     warnings.push(...(known.warnings ?? []));
     return authenticated(known.user);
+  }
+
+  #trusted<T extends ReturnType<typeof clientCertificateUser>>(shown: T): T | "unverified" {
+    if (this.#roots === undefined || typeof shown !== "object") return shown;
+    return shown.root !== undefined && this.#roots.has(shown.root) ? shown : "unverified";
   }
 
   /** A proxy's certificate stands for the user in its headers, and for none without them. */

@@ -29,13 +29,18 @@ export function fingerprintsOf(bundle: string): Set<string> {
  */
 export class RequestHeaders {
   readonly #options: RequestHeader;
-  readonly #proxies: ReadonlySet<string>;
-  readonly #clients: ReadonlySet<string>;
+  #proxies: ReadonlySet<string> = new Set();
+  #clients: ReadonlySet<string> = new Set();
 
   /** `clientCa` has the CAs of ordinary clients. */
   constructor(options: RequestHeader, clientCa: string) {
     this.#options = options;
-    this.#proxies = fingerprintsOf(options.clientCa);
+    this.trust(options.clientCa, clientCa);
+  }
+
+  /** Puts others in the place of the CAs of proxies and of ordinary clients. */
+  trust(proxyCa: string, clientCa: string): void {
+    this.#proxies = fingerprintsOf(proxyCa);
     this.#clients = fingerprintsOf(clientCa);
   }
 

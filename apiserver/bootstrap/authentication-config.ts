@@ -9,9 +9,11 @@ const NAMESPACE = "kube-system";
 const NAME = "extension-apiserver-authentication";
 
 /** Where aggregated apiservers read by which CAs clients, and this server as a proxy, are known. */
-export async function publishClientCa(server: BootstrapServer): Promise<void> {
+export async function publishClientCa(
+  server: BootstrapServer, trusted: Trusted = server.options,
+): Promise<void> {
   const resource = server.resources.of("v1", "configmaps");
-  const data = authenticationData(server.options);
+  const data = authenticationData(trusted);
   const wanted: ConfigMap = { metadata: { name: NAME, namespace: NAMESPACE }, data };
   await ensure(server, resource, wanted);
   const found = await resource.store.get<ConfigMap>(NAMESPACE, NAME);
@@ -20,8 +22,10 @@ export async function publishClientCa(server: BootstrapServer): Promise<void> {
     ({ ...map, data: { ...map.data, ...data } }));
 }
 
+type Trusted = Pick<BootstrapServer["options"], "clientCa" | "requestHeader">;
+
 function authenticationData(
-  { clientCa, requestHeader }: BootstrapServer["options"],
+  { clientCa, requestHeader }: Trusted,
 ): Record<string, string> {
   if (requestHeader === undefined) return { "client-ca-file": clientCa };
   const { uidHeaders } = requestHeader;

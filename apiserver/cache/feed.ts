@@ -270,7 +270,8 @@ export class Feed {
    * together.
    */
   async #applyAll(events: readonly Event[]): Promise<void> {
-    const puts = events.flatMap(({ type, kv }) => (type === Event_EventType.DELETE ? [] : kv ?? []));
+    const puts = events.filter(({ type }) => type !== Event_EventType.DELETE)
+      .flatMap(({ kv }) => kv ?? []);
     const preparing = this.#store.rows.prepare(puts);
     if (preparing !== undefined) await preparing;
     const converted = this.#kind.convert && (await this.#convertedOf(events));

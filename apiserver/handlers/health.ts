@@ -78,7 +78,7 @@ export class Health {
     ];
   }
 
-  /** Of all plugins that encrypt keys; there from the start where the file may name some later. */
+  /** Checks the plugins that encrypt keys, where there are some or the file may name some later. */
   #pluginChecks(): HealthCheck[] {
     const { encryption, encryptionReloads } = this.#server.options;
     if (encryption === undefined) return [];

@@ -111,6 +111,13 @@ export class ApiHttpServer {
     });
   }
 
+  /** Shows other certificates, and trusts other CAs, on connections from now on. */
+  trust(tls: KeyPair, clientCa: string[]): void {
+    for (const server of this.#servers) {
+      server.setSecureContext({ ...tls, ca: clientCa, ...TLS_FLOOR });
+    }
+  }
+
   async #listenOn(address: { host: string; port: number }): Promise<void> {
     const { tls, clientCa, listener, timeouts = TIMEOUTS } = this.#init;
     const { connections = CONNECTION_LIMITS } = this.#init;

@@ -21,8 +21,8 @@ type Functions<T> = Extract<T[keyof T], (...given: never[]) => unknown>;
 /** Returns the data of which the thread makes its apiserver; its clock is the system's. */
 export function threadInit(
   {
-    etcd, serves, encryption, encryptionReloads, authentication, authorization, onIdle, clock,
-    random, ...data
+    etcd, serves, encryption, encryptionReloads, authentication, authorization, trust, onIdle,
+    clock, random, ...data
   }: ApiserverOptions,
 ) {
   assert(etcd.connection, "the apiserver's store listens nowhere, so that no thread can reach it");

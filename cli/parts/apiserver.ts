@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 import { readAdmissionConfiguration } from "@raft2kube/apiserver/admission/configuration.ts";
 import { type AdmissionFlags, checkSwitches } from "@raft2kube/apiserver/admission/plugins.ts";
 import { startApiserver } from "@raft2kube/apiserver/main.ts";
-import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
+import type { ApiserverOptions, ServerTrust } from "@raft2kube/apiserver/options.ts";
 import { readRuntimeConfig } from "@raft2kube/apiserver/resource/runtime-config.ts";
 import { closePlugins, readEncryption } from "@raft2kube/encryption/config.ts";
 import { EncryptionFile } from "@raft2kube/encryption/reload.ts";
@@ -14,10 +14,12 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
+import type { FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Command } from "commander";
 import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
+import { followTrust } from "../pki/followed-trust.ts";
 import { CommandError } from "../terminal.ts";
 import { ACCESS_FLAGS, accessOf, type GivenAccess } from "./apiserver-access.ts";
 import { duration_ms } from "./flag-duration.ts";
@@ -83,10 +85,16 @@ async function run(flags: Flags, command: Command): Promise<void> {
   const etcd = await connectWhenReachable(flags);
   let encryption: GivenEncryption | undefined;
   let access: GivenAccess | undefined;
+  let trust: FollowedFile<ServerTrust> | undefined;
   try {
     encryption = await encryptionOf(flags);
     access = await accessOf(flags, [flags.serviceAccountIssuer], systemClock());
+    trust = await followTrust({
+      cert: flags.tlsCertFile, key: flags.tlsPrivateKeyFile, clientCa: flags.clientCaFile,
+      proxyCa: flags.requestheaderClientCaFile,
+    }, systemClock());
     const overrides = {
+      trust,
       admission: await admissionOf(flags),
       flags: flagValues(command),
       ...encryption.option,
@@ -96,6 +104,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
     const options = { etcd, ...optionsOf(flags), ...overrides, onIdle };
     await runPart("apiserver", () => startApiserver(options));
   } finally {
+    await trust?.close();
     await access?.close();
     await encryption?.close();
     await etcd.close();

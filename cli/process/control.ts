@@ -8,6 +8,7 @@ import { given } from "@raft2kube/std/given.ts";
 import type { Command } from "commander";
 import type { ClusterConfig } from "../spec/config.ts";
 import { clientAs } from "../pki/client-as.ts";
+import { followTrust } from "../pki/followed-trust.ts";
 import { frontProxyOptions } from "../pki/front-proxy.ts";
 import { type ClusterFiles, clusterFiles } from "../pki/identities.ts";
 import { isOwnBalanced, loadBalancerPool, nodeRange } from "../spec/nodes.ts";
@@ -57,6 +58,10 @@ async function startApi(
   const tls = await readPair(files, "apiserver");
   const frontProxy = await frontProxyOptions(files);
   const ca = await readFile(files.pair("ca").cert, "utf8");
+  const proxyCa = files.pair("front-proxy-ca").cert;
+  const trust = await parts.start("certificates", () =>
+    followTrust({ ...files.pair("apiserver"), clientCa: files.pair("ca").cert, proxyCa },
+      systemClock()));
   const privateKey = await readFile(join(files.pkiDir, "sa.key"), "utf8");
   const publicKey = await readFile(join(files.pkiDir, "sa.pub"), "utf8");
   await parts.start("apiserver", () =>
@@ -65,6 +70,7 @@ async function startApi(
       listen: ["127.0.0.1", config.hostAddress].map((host) => ({ host, port: config.apiPort })),
       tls,
       clientCa: ca,
+      trust,
       serviceAccountKey: {
         privateKey,
         publicKeys: [publicKey],

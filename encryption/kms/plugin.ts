@@ -128,7 +128,7 @@ export class KmsPlugin {
   }
 
   /**
-   * Has the plugin decrypt the seeds of these values that are not known; undefined if all are.
+   * Decrypts the seeds of these values that are not known; undefined if all are.
    * Rejects with KmsUnavailable when it cannot be asked; a seed that it refuses stays unknown.
    */
   prepare(encrypted: readonly Buffer[]): Promise<void> | undefined {

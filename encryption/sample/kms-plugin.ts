@@ -14,7 +14,7 @@ const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** Reads lines of a key's id and its 32 bytes in base64; the first one encrypts. Throws RpcError. */
+/** Reads lines of a key's id and 32 bytes in base64; the first one encrypts. Throws RpcError. */
 export function readKeys(text: string): Key[] {
   const keys = text.split("\n").filter((line) => line.trim() !== "").map((line) => {
     const [id = "", secret = ""] = line.trim().split(/\s+/);
@@ -28,7 +28,7 @@ export function readKeys(text: string): Key[] {
 
 /**
  * Serves a plugin of KMS v2 on a socket, to try and to learn: its keys lie in a file, which is read
- * for each call, so that a line put in front rotates the key. A real one asks a device or a service.
+ * for each call, so that a line put in front rotates the key. A real one asks a device.
  */
 export async function startSampleKms(path: string, keyFile: string): Promise<RpcServer> {
   const keys = () => readKeys(readFileSync(keyFile, "utf8"));

@@ -43,7 +43,7 @@ afterAll(async () => {
 
 const secret = (name: string) => ({ metadata: { name }, data: { k: "dmFsdWU=" } });
 
-/** What etcd has of a Secret. */
+/** The value of a Secret in etcd. */
 async function stored(name: string): Promise<string> {
   const key = Buffer.from(`/registry/secrets/default/${name}`);
   return (await etcd.client.range({ key })).kvs[0]!.value.toString("latin1");
@@ -79,7 +79,7 @@ it("after a rotation a replace rewrites with the new key", async () => {
   await closePlugins(encryption);
 }, 60_000);
 
-it.skipIf(!existsSync(BINARY))("kube-apiserver reads what ours wrote, and ours what it", async () => {
+it.skipIf(!existsSync(BINARY))("a plugin's Secrets are kube-apiserver's too", async () => {
   const upstream = await startUpstream(BINARY,
     { "etcd-servers": etcd.url, "encryption-provider-config": config });
   try {

@@ -1,0 +1,79 @@
+import { Agent } from "node:https";
+import { connect, type TLSSocket } from "node:tls";
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
+import { FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
+import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect, it } from "vitest";
+import { ask } from "../../testing/apiserver/ask.ts";
+import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
+import type { ServerTrust } from "../options.ts";
+
+const clock = systemClock();
+const now_ms = Date.now();
+const newCa = (commonName: string) => createCa({ commonName, days: 1, now_ms });
+const client = (ca: KeyPair) => issueCertificate(ca, {
+  commonName: "root", organizations: ["system:masters"], days: 1, usages: ["client"],
+}, now_ms);
+const serving = (ca: KeyPair, commonName: string) => issueCertificate(ca, {
+  commonName, days: 1, usages: ["server"], ipAddresses: ["127.0.0.1"],
+}, now_ms);
+
+/** The common name of the certificate that a server shows. */
+async function shownBy(port: number): Promise<string> {
+  const socket: TLSSocket = connect({ host: "127.0.0.1", port, rejectUnauthorized: false });
+  await new Promise((resolve) => socket.once("secureConnect", resolve));
+  const { CN } = socket.getPeerCertificate().subject as unknown as { CN: string };
+  socket.destroy();
+  return CN;
+}
+
+it("a renewed certificate and other client CAs hold without a restart", async () => {
+  const [first, second, issuer] = [await newCa("first"), await newCa("second"), await newCa("s")];
+  let text = "";
+  const say = async (name: string, ...cas: KeyPair[]) => {
+    const trust: ServerTrust =
+      { tls: await serving(issuer, name), clientCa: cas.map(({ cert }) => cert).join("") };
+    text = JSON.stringify(trust);
+  };
+  await say("one", first);
+  const time = new ManualClock();
+  const trust = await FollowedFile.follow({
+    clock: time, what: "it", log: { info: () => undefined, error: () => undefined },
+    read: () => Promise.resolve(text), parse: (each) => JSON.parse(each) as ServerTrust,
+  });
+  const api = await startApiserverOnEtcd({ ...trust.current, trust });
+  api.ca = issuer;
+  const port = Number(new URL(api.server).port);
+  const [old, next] = [await client(first), await client(second)];
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, ...old, ca: issuer.cert });
+  const status = async (who: KeyPair, more: object = {}) =>
+    (await ask(api, "/api/v1/nodes", { ...who, ...more })).status;
+  try {
+    expect(await shownBy(port)).toBe("one");
+    expect([await status(old), await status(next), await status(old, { agent })])
+      .toEqual([200, 401, 200]);
+    await say("two", first, second);
+    await waitFor("the new certificate", async () => {
+      time.advance(FILE_RELOAD_MS);
+      return (await shownBy(port)) === "two";
+    }, { clock });
+    expect([await status(old), await status(next), await status(old, { agent })])
+      .toEqual([200, 200, 200]);
+    const path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication";
+    const { data } = JSON.parse((await ask(api, path, next)).body) as { data: object };
+    expect(data).toEqual({ "client-ca-file": first.cert + second.cert });
+    await say("three", second);
+    await waitFor("the old CA to go", async () => {
+      time.advance(FILE_RELOAD_MS);
+      return (await shownBy(port)) === "three";
+    }, { clock });
+    await waitFor("refusal", async () => (await status(old, { agent })) === 401, { clock });
+    expect([await status(old), await status(next)]).toEqual([401, 200]);
+  } finally {
+    agent.destroy();
+    await api.close();
+    await trust.close();
+  }
+}, 60_000);
