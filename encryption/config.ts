@@ -38,8 +38,8 @@ const read: ConfigFields = new ConfigFields("EncryptionConfiguration");
 
 /**
  * Reads an EncryptionConfiguration (apiserver.config.k8s.io/v1) in YAML or JSON. Of several entries
- * that name a resource the first holds. Its plugins were asked once when this resolves, good or not.
- * Throws ConfigFileError.
+ * that name a resource the first holds. Its plugins were asked once when this resolves. Throws
+ * ConfigFileError.
  */
 export async function readEncryption(
   text: string, clock: Clock = systemClock({ unref: true }),

@@ -87,6 +87,7 @@ export class NodeAuthorizer implements AuthorizerPlugin {
     const { verb, subresource, namespace, name, fieldSelector } = attributes;
     if (subresource !== "" || !READS.includes(verb)) return undefined;
     if (verb === "get" || (name !== "" && verb === "watch")) {
+      if (name === "") return no("No Object name found");
       return this.#graph.reaches(node, "pods", namespace, name) ? ALLOW : unrelated(node);
     }
     if (valueAsked(fieldSelector, "spec.nodeName") === node) return ALLOW;
@@ -118,10 +119,12 @@ function unrelated(node: string): Decision {
 }
 
 function nodes(node: string, attributes: Attributes): Decision | undefined {
-  const { verb, name, subresource, fieldSelector } = attributes;
+  const { verb, name, subresource } = attributes;
   if (!READS.includes(verb) || subresource !== "") return undefined;
-  if (name === node || valueAsked(fieldSelector, "metadata.name") === node) return ALLOW;
-  return no(`node '${node}' cannot read '${name}', only its own Node object`);
+  // The name in the selector of a list is that of the request (parseRequestInfo).
+  if (name === node) return ALLOW;
+  const which = name === "" ? "all nodes" : `'${name}'`;
+  return no(`node '${node}' cannot read ${which}, only its own Node object`);
 }
 
 const NODE_LEASES = "kube-node-lease";

@@ -54,7 +54,9 @@ function validateRequirement(
     const why = "must be specified when `operator` is 'In' or 'NotIn'";
     errors.push(required(`${path}.values`, why));
   }
-  if (!labels) return key === "" ? [...errors, required(`${path}.key`)] : errors;
+  if (!labels) {
+    return key === "" ? [...errors, required(`${path}.key`, "must be specified")] : errors;
+  }
   errors.push(...qualifiedName(key).map((each) => invalid(`${path}.key`, key, each)));
   return [
     ...errors,
