@@ -58,6 +58,8 @@ export interface Lab {
   readonly afterwards: string;
   /** The part of the cluster that the reader writes; absent without an exercise. */
   readonly part?: string;
+  /** Files that `lab start` copies into the reader's folder. */
+  readonly given?: readonly string[];
   /** The file of its steps, judged on a running cluster, in place of an exercise. */
   readonly walk?: string;
   /** Sources that have regions tagged with the lab's number, relative to the root. */

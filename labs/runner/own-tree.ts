@@ -17,8 +17,15 @@ export function ownTree(lab: string, environment: NodeJS.ProcessEnv = process.en
   return join(ownRoot(environment), lab);
 }
 
+/** The files that a reader has of a lab. */
+interface OwnFiles {
+  readonly number: string;
+  readonly files: readonly string[];
+  readonly given?: readonly string[];
+}
+
 /** A digest of the files that a reader wrote for a lab: a pass holds for these alone. */
-export function ownDigest(lab: { readonly number: string; readonly files: readonly string[] }) {
+export function ownDigest(lab: OwnFiles): string {
   const hash = createHash("sha256");
   for (const file of lab.files) {
     const path = join(ownTree(lab.number), file);
@@ -30,8 +37,8 @@ export function ownDigest(lab: { readonly number: string; readonly files: readon
 }
 
 /** When a file that a reader writes for a lab was saved last, in milliseconds; 0 without any. */
-export function lastSaved_ms(lab: { readonly number: string; readonly files: readonly string[] }) {
-  const times = lab.files.map((file) => {
+export function lastSaved_ms(lab: OwnFiles): number {
+  const times = [...lab.files, ...(lab.given ?? [])].map((file) => {
     return statSync(join(ownTree(lab.number), file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   });
   return Math.max(0, ...times);

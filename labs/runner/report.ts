@@ -15,6 +15,7 @@ import {
 import type { Lab, Mutant } from "./manifest.ts";
 import { ownTree } from "./own-tree.ts";
 import { labsInUse } from "./state.ts";
+import { judgeSteps } from "./steps.ts";
 import { typeCheck } from "./type-check.ts";
 import { cacheFolder, writeReference } from "./workspace.ts";
 
@@ -26,6 +27,8 @@ export interface CheckRequest extends CheckOptions {
   readonly reference?: boolean | undefined;
   /** Runs the product's contract suite too. */
   readonly contract?: boolean | undefined;
+  /** Leads to the cluster on which a small lab's steps are judged. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
   /** Checks the product's part with one of the lab's planted mistakes, by its number. */
   readonly planted?: number | undefined;
 }
@@ -64,16 +67,23 @@ export async function checkLab(
     return checkPlanted(lab, plantedMistake(lab, planted), request, onOutcome);
   }
   const tree = ownTree(lab.number);
-  if (!request.reference && !existsSync(tree)) {
-    throw new LabError("NOT_STARTED", `lab ${lab.number} is not started`, {
-      remedy: `npm run lab start ${lab.number}`,
-    });
+  if (lab.walk !== undefined) {
+    requireStarted(lab, tree);
+    return judgeSteps(lab, { folder: tree, env: request.env ?? process.env, only }, onOutcome);
   }
+  if (!request.reference) requireStarted(lab, tree);
   const trees = partsUnderCheck(lab, request).map((number) => ownTree(number));
   const types = request.reference ? Promise.resolve("") : typeCheck(lab, tree);
   return typesFirst(types, (report) => {
     return runLabChecks(lab, trees, { only, runs, seed, all }, report);
   }, onOutcome);
+}
+
+function requireStarted({ number }: Lab, tree: string): void {
+  if (existsSync(tree)) return;
+  throw new LabError("NOT_STARTED", `lab ${number} is not started`, {
+    remedy: `npm run lab start ${number}`,
+  });
 }
 
 /** Runs the checks beside the type check; reports type errors first, then the checks' outcomes. */
@@ -170,6 +180,7 @@ export function describeEnd(lab: Lab, request: CheckRequest, verdict: Verdict): 
   if (request.reference) return `\n${count}: that is the reference.`;
   if (request.planted !== undefined) return `\n${count}: these do not detect the mistake.`;
   if (request.only !== undefined) return `\n${count}; now all: npm run lab check ${lab.number}`;
+  if (lab.walk !== undefined) return `\n${count}: lab ${lab.number} is done.`;
   return (
     `\n${count}: lab ${lab.number} is done. See npm run lab diff ${lab.number}; ` +
     `run it: npm run lab use own ${lab.number}`
@@ -198,6 +209,7 @@ export function topicOf(lab: Lab, { message, title, unwritten }: CheckOutcome): 
 }
 
 function hintCommand(lab: Lab, failed: CheckOutcome): string {
+  if (lab.walk !== undefined) return `Stuck? labs/${lab.folder}/README.md`;
   const topic = topicOf(lab, failed)?.match(/\w+/)?.[0];
   return topic === undefined
     ? `Stuck? npm run lab hint ${lab.number}`

@@ -52,7 +52,7 @@ export async function onEveryChange(
   let failure: Error | undefined;
   // The reader's state and the editor's settings, beside the trees, are no sources.
   const watcher = watch(folder, { recursive: true }, (_, name) => {
-    if (name === null || name.endsWith(".ts")) onChange();
+    if (name === null || /\.(ts|ya?ml|sh)$/.test(name)) onChange();
   });
   pokes.addEventListener("poke", onChange);
   watcher.on("error", (error) => {

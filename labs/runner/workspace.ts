@@ -3,7 +3,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { ROOT_DIR } from "./paths.ts";
+import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import { LabError } from "./lab-error.ts";
 import { cutSkeleton, withoutTags } from "./cut.ts";
 import type { Lab } from "./manifest.ts";
@@ -44,7 +44,11 @@ export function emptyIfAbove(folder: string, filesMax: number): void {
 
 /** Writes a lab's skeletons into a tree. Throws if one of the files exists. */
 export function writeSkeletons(lab: Lab, tree: string): string[] {
-  return lab.files.map((file) => {
+  const cut = lab.files.map((file) => [file, cutSkeleton(reference(file), lab.number, file)]);
+  const given = (lab.given ?? []).map((file) => {
+    return [file, readFileSync(join(LABS_DIR, lab.folder, file), "utf8")];
+  });
+  return [...cut, ...given].map(([file = "", text = ""]) => {
     const target = join(tree, file);
     if (existsSync(target)) {
       throw new LabError("STARTED", `${target} already exists`, {
@@ -52,7 +56,7 @@ export function writeSkeletons(lab: Lab, tree: string): string[] {
       });
     }
     mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, cutSkeleton(reference(file), lab.number, file));
+    writeFileSync(target, text);
     return target;
   });
 }

@@ -13,6 +13,8 @@ import { showLab } from "../../../labs/runner/show.ts";
 import { readState, updateProgress } from "../../../labs/runner/state.ts";
 import { KEYS, onEveryChange, onKeys } from "../../../labs/runner/watch.ts";
 import { type ReplayFlags, ReplayServer, writeReplay } from "../../../labs/replay/replay-lab.ts";
+import { clusterFiles } from "../../pki/identities.ts";
+import { clusterOf } from "../cluster-of.ts";
 import { current, exercise, now, say } from "./current.ts";
 import { hint } from "./look.ts";
 
@@ -33,7 +35,8 @@ async function judgeOne(
   if (request.contract) requireContract(item);
   say(`lab ${item.number}: ${item.title}${whatIsJudged(item, request)}`);
   const passedDigest = judgesOwn(request) ? ownDigest(item) : undefined;
-  const verdict = await checkLab(item, request, (outcome) => {
+  const env = item.walk === undefined ? undefined : await clusterEnv();
+  const verdict = await checkLab(item, { ...request, env }, (outcome) => {
     onOutcome(outcome);
     if (!outcome.unwritten) say(describeOutcome(outcome));
   });
@@ -49,8 +52,16 @@ async function judgeOne(
   const pass = { passedAt: now(), passedDigest, anyway: undefined };
   const change = all ? { lastCheck, ...pass } : { lastCheck };
   await updateProgress(item.number, change, now());
-  if (isNew) for (const line of await costsBeside(item, request, verdict.costs)) say(line);
+  if (!isNew || item.walk !== undefined) return all;
+  for (const line of await costsBeside(item, request, verdict.costs)) say(line);
   return all;
+}
+
+/** Leads kubectl to the reader's cluster: that of KUBECONFIG, else the one called default. */
+async function clusterEnv(): Promise<NodeJS.ProcessEnv> {
+  if (process.env["KUBECONFIG"]) return process.env;
+  const config = await clusterOf("default");
+  return { ...process.env, KUBECONFIG: clusterFiles(config).kubeconfig("admin") };
 }
 
 /** Runs the contract suite if requested; it prints its own failures. */

@@ -6,6 +6,7 @@ import { standingOf } from "../../../labs/runner/parts.ts";
 import { pathLines, timeText } from "../../../labs/runner/paths-of-labs.ts";
 import { LEGEND, clusterPicture } from "../../../labs/runner/picture.ts";
 import { nextLab, progressBar } from "../../../labs/runner/progress.ts";
+import { stepsOf } from "../../../labs/runner/steps.ts";
 import { readState, updateProgress } from "../../../labs/runner/state.ts";
 import { current, now, say } from "./current.ts";
 
@@ -61,6 +62,10 @@ export function planted(number: string | undefined): void {
 
 export async function asks(number: string | undefined, flags: { for?: string }): Promise<void> {
   const item = current(number);
+  if (item.walk !== undefined) {
+    for (const { title } of stepsOf(item)) say(`  - ${title}`);
+    return;
+  }
   for (const ask of await asksOf(item, flags.for)) say(`${describeAsk(ask)}\n`);
   say(`Write it: npm run lab watch ${item.number}`);
 }
