@@ -38,6 +38,7 @@ import type { HttpServer } from "./http/chain.ts";
 import { showConfig } from "./metrics/config-reloads.ts";
 import { READING_IN_FLIGHT_MAX, WRITING_IN_FLIGHT_MAX } from "./limits.ts";
 import { showFlowControl } from "./metrics/flow-control.ts";
+import { showPlugins } from "./metrics/kms.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { ApiserverOptions } from "./options.ts";
 import { Resources } from "./resource/resources.ts";
@@ -82,6 +83,7 @@ export async function assemble(
   const { encryption: given = NO_ENCRYPTION } = options;
   const encryption = measured(given, metrics.registry, clock);
   showConfig(metrics.registry, "encryption", () => given.config, options.encryptionReloads);
+  showPlugins(metrics.registry, given);
   const resources = new Resources(SERVED, etcd, clock, { ...options, encryption });
   metrics.show(resources, etcd);
   const stops: Stop[] = [() => resources.close(), () => metrics.close()];
@@ -146,10 +148,8 @@ function authorizerOf(
   const first = authorizersOf(followed.current, parts);
   const authorizer = new Authorizer(first, parts.metrics, parts.clock);
   followed.onChange((next) => authorizer.replace(authorizersOf(next, parts)));
-  if (followed.text !== "") {
-    const { reloads } = followed;
-    showConfig(metrics.registry, "authorization", () => followed.text, reloads);
-  }
+  const text = () => followed.text || undefined;
+  showConfig(metrics.registry, "authorization", text, followed.reloads);
   return authorizer;
 }
 
@@ -178,10 +178,7 @@ function authenticatorOf(
   const { config, tokenFile, webhook: asked } = options;
   const jwt = config && new JwtAuthority(config, { clock, audiences, metrics: metrics.jwt });
   const webhook = asked && new TokenWebhook(asked, audiences, clock);
-  if (config?.text) {
-    const { reloads } = config;
-    showConfig(metrics.registry, "authentication", () => config.text, reloads);
-  }
+  showConfig(metrics.registry, "authentication", () => config?.text || undefined, config?.reloads);
   const authorities = [
     ...(tokenFile === undefined ? [] : [new TokenFile(tokenFile, audiences)]), verifier,
     ...(bootstrapTokens ? [new BootstrapTokens(bootstrap)] : []), ...(jwt ? [jwt] : []),
