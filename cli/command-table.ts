@@ -16,6 +16,7 @@ export const COMMANDS: Table = {
   logs: () => import("./commands/logs.ts"),
   node: () => import("./commands/node.ts"),
   image: () => import("./commands/image.ts"),
+  "support-bundle": () => import("./commands/support-bundle.ts"),
   backup: () => import("./commands/backup.ts"),
   restore: () => import("./commands/restore.ts"),
   lab: () => import("./commands/lab.ts"),

@@ -6,7 +6,7 @@ import {
   type ClusterConfig, checkClusterName, clusterRoots, planCluster, readCluster,
 } from "../spec/config.ts";
 import { isStopped, nodeRange, readJoiningNodes } from "../spec/nodes.ts";
-import { type Check, failed, runChecks } from "../preflight/check.ts";
+import { type Check, type CheckResult, failed, runChecks } from "../preflight/check.ts";
 import { certificateChecks } from "../preflight/certificates.ts";
 import { clusterChecks } from "../preflight/cluster.ts";
 import { ALL_CHECKS, describe } from "../preflight/preflight.ts";
@@ -27,8 +27,15 @@ export function command(): Command {
 }
 
 async function doctor(flags: { name: string; output?: string }): Promise<void> {
+  const results = await examine(checkClusterName(flags.name));
+  const json = results.map(({ name: check, finding }) => ({ check, ...finding }));
+  printResult(flags.output, json, () => describe(results));
+  if (results.some((result) => result.finding.state === "failed")) process.exitCode = 2;
+}
+
+/** Asks everything that can be asked of this machine and of the cluster of this name. */
+export async function examine(name: string): Promise<CheckResult[]> {
   const roots = clusterRoots(process.env);
-  const name = checkClusterName(flags.name);
   const config = (await readCluster(name, roots)) ?? (await planCluster(name, roots));
   const running = runningPid(config.runDir, "control") !== undefined;
   const nodes = await readJoiningNodes(config);
@@ -42,16 +49,13 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
     ...certificates.flat(),
     ...(running ? await runningChecks(config, nodes, now_ms) : []),
   ];
-  const results = await runChecks([...ALL_CHECKS, ...ofCluster], {
+  return runChecks([...ALL_CHECKS, ...ofCluster], {
     dataDir: config.dataDir,
     runDir: config.runDir,
     apiPort: running ? undefined : config.apiPort,
     ranges: [config.serviceCidr, config.podCidr, nodeRange(config)],
     ...given({ proxyMode: config.proxyMode }),
   });
-  const json = results.map(({ name: check, finding }) => ({ check, ...finding }));
-  printResult(flags.output, json, () => describe(results));
-  if (results.some((result) => result.finding.state === "failed")) process.exitCode = 2;
 }
 
 /** The checks of a cluster that runs; an API that does not answer is a failed one. */

@@ -81,7 +81,7 @@ export function command(): Command {
     });
 }
 
-async function readStatus(config: ClusterConfig): Promise<Status> {
+export async function readStatus(config: ClusterConfig): Promise<Status> {
   const joined = await readJoiningNodes(config);
   const stopped = joined.filter(isStopped).map((node) => node.nodeName);
   const processes = processStatuses(config, joined);

@@ -40,13 +40,15 @@ it("a clock may be ahead by what certificates are back-dated, and no further", (
 
 it("a deletion that takes more than five minutes is named with its finalizers", () => {
   const object = (minutes: number, name: string) => ({
+    kind: "pods",
     metadata: { namespace: "a", name, deletionTimestamp: minutesAgo(minutes), finalizers: ["x/y"] },
   });
-  expect(deletionFinding("pod", [object(4, "young"), { metadata: {} }], NOW_MS).state).toBe("ok");
+  const young = [object(4, "young"), { kind: "pods", metadata: {} }];
+  expect(deletionFinding(young, NOW_MS).state).toBe("ok");
   const many = Array.from({ length: 7 }, (_, i) => object(6, `p${i}`));
-  const finding = deletionFinding("pod", many, NOW_MS);
+  const finding = deletionFinding(many, NOW_MS);
   expect(finding.state).toBe("warning");
-  expect(finding.detail).toMatch(/^7 wait .*a\/p0 \(finalizers x\/y\).*p4 \(.*\) and 2 more$/);
+  expect(finding.detail).toMatch(/^7 wait .*pods a\/p0 \(finalizers x\/y\).*p4 \(.*\) and 2 more$/);
 });
 
 it("a namespace that is held up says by what", () => {

@@ -63,26 +63,28 @@ export function clockFinding({ spec }: Lease, now_ms: number): Finding {
   return failed(`is ${Math.round(ahead_ms / 1_000)} s ahead of this machine's`, "set it: NTP");
 }
 
-/** Judges objects of one kind by deletions that do not end: it names their finalizers. */
-export function deletionFinding(
-  kind: string,
-  objects: readonly { readonly metadata: ObjectMeta }[],
-  now_ms: number,
-): Finding {
+/** An object and its kind as kubectl names it: `pods`, `deployments.apps`. */
+export interface DeletedObject {
+  readonly kind: string;
+  readonly metadata: ObjectMeta;
+}
+
+/** Judges deletions that do not end: the finding names the finalizers that hold them up. */
+export function deletionFinding(objects: readonly DeletedObject[], now_ms: number): Finding {
   const stuck = objects.filter(({ metadata: { deletionTimestamp: since } }) => {
     return since !== undefined && now_ms - Date.parse(since) > DELETION_PATIENCE_MS;
   });
   if (stuck.length === 0) return ok("none waits");
-  const names = stuck.slice(0, NAMED_MAX).map(({ metadata }) => {
+  const names = stuck.slice(0, NAMED_MAX).map(({ kind, metadata }) => {
     const { namespace, name = "", finalizers = [] } = metadata;
     const why = finalizers.length > 0 ? ` (finalizers ${finalizers.join(", ")})` : "";
-    return `${namespace === undefined ? "" : `${namespace}/`}${name}${why}`;
+    return `${kind} ${namespace === undefined ? "" : `${namespace}/`}${name}${why}`;
   });
   const more = stuck.length > NAMED_MAX ? ` and ${stuck.length - NAMED_MAX} more` : "";
   return warning(
     `${stuck.length} wait for more than 5 minutes: ${names.join("; ")}${more}`,
     "start the controller that removes the finalizer; if it is gone for good: " +
-      `kubectl patch ${kind} NAME --type=merge -p '{"metadata":{"finalizers":null}}'`,
+      `kubectl patch ${stuck[0]!.kind} NAME --type=merge -p '{"metadata":{"finalizers":null}}'`,
   );
 }
 

@@ -1,15 +1,18 @@
 import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { canDo, discover } from "@raft2kube/client-kube/rest/discovery.ts";
+import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import {
-  ENDPOINT_SLICES, LEASES, NAMESPACES, NODES, PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS,
+  ENDPOINT_SLICES, LEASES, NAMESPACES, NODES, PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { explainObject } from "../observe/explain-object.ts";
 import { type Check, type Finding, failed, ok, warning } from "../preflight/check.ts";
 import {
-  type ApiService, type WebhookConfiguration, apiServiceFinding, clockFinding, deletionFinding,
-  isPodWell, namespaceFinding, nodeFinding, webhookFinding,
+  type ApiService, type DeletedObject, type WebhookConfiguration, apiServiceFinding, clockFinding,
+  deletionFinding, isPodWell, namespaceFinding, nodeFinding, webhookFinding,
 } from "./objects.ts";
 
 /** Pods that are not well and are explained; the others are counted. */
@@ -26,16 +29,13 @@ export async function objectChecks(
   now_ms: number,
 ): Promise<Check[]> {
   const isJudged = ({ metadata: { name = "" } }: Node | Lease) => !stopped.includes(name);
-  const [nodes, leases, pods, namespaces, claims, volumes, slices] = await Promise.all([
+  const [nodes, leases, pods, namespaces, slices] = await Promise.all([
     client.resource<Node>(NODES).listAll(),
     client.resource<Lease>(LEASES).listAll({ namespace: "kube-node-lease" }),
     client.resource<Pod>(PODS).listAll(),
     client.resource<Namespace>(NAMESPACES).listAll(),
-    client.resource<Pod>(PERSISTENT_VOLUME_CLAIMS).listAll(),
-    client.resource<Pod>(PERSISTENT_VOLUMES).listAll(),
     client.resource<EndpointSlice>(ENDPOINT_SLICES).listAll(),
   ]);
-  const deletions = { pod: pods, persistentvolumeclaim: claims, persistentvolume: volumes };
   return [
     ...nodes.items.filter(isJudged).map((node) =>
       check(`node ${node.metadata.name}`, nodeFinding(node))),
@@ -43,12 +43,22 @@ export async function objectChecks(
       check(`clock of node ${lease.metadata.name}`, clockFinding(lease, now_ms))),
     ...namespaces.items.filter(({ metadata }) => metadata.deletionTimestamp).map((each) =>
       check(`deletion of namespace ${each.metadata.name}`, namespaceFinding(each))),
-    ...Object.entries(deletions).map(([kind, { items }]) =>
-      check(`deletions of ${kind}s`, deletionFinding(kind, items, now_ms))),
+    check("deletions", deletionFinding(await deletedObjects(client), now_ms)),
     ...(await webhookChecks(client, slices.items)),
     ...(await apiServiceChecks(client)),
     ...(await podChecks(client, pods.items)),
   ];
+}
+
+/** The objects of any kind that are being deleted. */
+async function deletedObjects(client: KubeClient): Promise<DeletedObject[]> {
+  const resources = (await discover(client)).filter((each) => canDo(each, "list", "delete"));
+  const lists = resources.map(async (resource) => {
+    const { items } = await client.resource<KubeObject>(resource).listAll({ metadataOnly: true });
+    const deleted = items.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
+    return deleted.map(({ metadata }) => ({ kind: groupResourceOf(resource), metadata }));
+  });
+  return (await Promise.all(lists)).flat();
 }
 
 const check = (name: string, finding: Finding): Check => {

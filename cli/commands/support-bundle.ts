@@ -1,0 +1,61 @@
+import { createWriteStream } from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
+import { writeTar } from "@raft2kube/runtime/image/tar/write.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { Command } from "commander";
+import { collectSupport } from "../doctor/support-bundle.ts";
+import { runningPid } from "../observe/processes.ts";
+import { clientAs } from "../pki/client-as.ts";
+import { readJoiningNodes } from "../spec/nodes.ts";
+import { CommandError } from "../terminal.ts";
+import { API_LEVEL, VERSION } from "../version.ts";
+import { clusterOf } from "./cluster-of.ts";
+import { examine } from "./doctor.ts";
+import { readStatus } from "./status.ts";
+
+interface Flags {
+  readonly name: string;
+  readonly list?: boolean;
+}
+
+/** `r2k support-bundle FILE`: what another person needs to see what is wrong. */
+export function command(): Command {
+  return new Command("support-bundle")
+    .argument("[file]", "the archive to make, such as support.tar.gz")
+    .description("Pack logs, versions, findings and objects, without Secrets; list them first.")
+    .option("--name <name>", "the cluster's name", "default")
+    .option("--list", "list only")
+    .action(bundle);
+}
+
+async function bundle(file: string | undefined, flags: Flags): Promise<void> {
+  if (file === undefined && !flags.list) {
+    throw new CommandError("ARGUMENT", "no file is named", { remedy: "name one, or --list" });
+  }
+  const config = await clusterOf(flags.name);
+  const isUp = runningPid(config.runDir, "control") !== undefined;
+  const client = isUp ? await clientAs(config, "admin", systemClock()) : undefined;
+  const joined = await readJoiningNodes(config);
+  try {
+    const state = {
+      version: { r2k: VERSION, kubernetes: API_LEVEL, node: process.version },
+      cluster: config, nodes: joined,
+      status: await readStatus(config), doctor: await examine(config.name),
+    };
+    const entries = await collectSupport(state, config, joined, client);
+    for (const { name, content = "" } of entries) {
+      process.stdout.write(`${String(content.length).padStart(9)} ${name}\n`);
+    }
+    if (file === undefined || flags.list) return;
+    const target = createWriteStream(file, { flags: "wx", mode: 0o600 });
+    await pipeline(writeTar(entries), createGzip(), target).catch((cause: unknown) => {
+      if (!isErrno(cause, "EEXIST")) throw cause;
+      throw new CommandError("FILE_EXISTS", `${file} exists`, { remedy: "name another file" });
+    });
+    process.stdout.write(`wrote ${file}; read it before you pass it on\n`);
+  } finally {
+    client?.close();
+  }
+}

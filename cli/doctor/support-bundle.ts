@@ -1,0 +1,90 @@
+import { open } from "node:fs/promises";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { type DiscoveredResource, canDo, discover } from "@raft2kube/client-kube/rest/discovery.ts";
+import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import type { TarInput } from "@raft2kube/runtime/image/tar/write.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { isStopped } from "../spec/nodes.ts";
+import { processLog } from "../spec/paths.ts";
+import { allProcesses } from "../spec/processes.ts";
+
+/** The end of each log: days of a quiet cluster. */
+const LOG_TAIL_BYTES = 2 * 1024 * 1024;
+/** The most objects of a kind; the index counts them. */
+const OBJECTS_MAX = 500;
+/** Kinds whose objects hold credentials. */
+const CREDENTIALS = new Set(["secrets", "certificatesigningrequests.certificates.k8s.io"]);
+/** An annotation of kubectl with a copy of the object, which may be one of an earlier time. */
+const COPY_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration";
+
+/**
+ * Collects what helps another person to see what is wrong: `state`, the ends of the logs of a
+ * cluster's processes, and the objects of each kind but Secrets and signing requests. A log or a
+ * list that cannot be read is replaced by the reason. `client` is undefined without a running API.
+ */
+export async function collectSupport(
+  state: Readonly<Record<string, unknown>>,
+  config: ClusterConfig,
+  joined: readonly ClusterConfig[],
+  client: KubeClient | undefined,
+): Promise<TarInput[]> {
+  const texts = Object.entries(state).map(([name, value]) => json(`${name}.json`, value));
+  const processes = allProcesses(config, joined.filter((node) => !isStopped(node)));
+  const logs = processes.map(async ({ title, name, of }) => {
+    const content = await tail(processLog(of, name));
+    return { name: `logs/${title.replaceAll(" ", "-")}.log`, content };
+  });
+  return [...texts, ...(await Promise.all(logs)), ...(client ? await objects(client) : [])];
+}
+
+const json = (name: string, value: unknown): TarInput => {
+  return { name, content: `${JSON.stringify(value, undefined, 1)}\n` };
+};
+
+async function tail(path: string): Promise<Buffer> {
+  try {
+    await using file = await open(path);
+    const { size } = await file.stat();
+    const length = Math.min(size, LOG_TAIL_BYTES);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
+    return buffer.subarray(0, bytesRead);
+  } catch (thrown) {
+    if (!isErrno(thrown)) throw thrown;
+    return Buffer.from(`${messageOf(thrown)}\n`);
+  }
+}
+
+async function objects(client: KubeClient): Promise<TarInput[]> {
+  const files: TarInput[] = [];
+  const index: Record<string, string> = {};
+  for (const resource of await discover(client)) {
+    const name = groupResourceOf(resource);
+    if (!canDo(resource, "list")) continue;
+    if (CREDENTIALS.has(name)) index[name] = "left out";
+    else {
+      const { said, items } = await listOf(client, resource);
+      index[name] = said;
+      if (items.length > 0) files.push(json(`objects/${name}.json`, items));
+    }
+  }
+  return [json("objects/index.json", index), ...files];
+}
+
+async function listOf(client: KubeClient, resource: DiscoveredResource) {
+  try {
+    const page = await client.resource<KubeObject>(resource).list({ limit: OBJECTS_MAX });
+    const { items, metadata } = page;
+    const said = `${items.length}${metadata?.continue ? ", and more" : ""}`;
+    return { said, items: items.map(withoutCopies) };
+  } catch (thrown) {
+    return { said: messageOf(thrown), items: [] };
+  }
+}
+
+function withoutCopies(object: KubeObject): KubeObject {
+  const { managedFields: _, annotations = {}, ...metadata } = object.metadata;
+  const { [COPY_ANNOTATION]: __, ...others } = annotations as Record<string, string>;
+  return { ...object, metadata: { ...metadata, annotations: others } };
+}
