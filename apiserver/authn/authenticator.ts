@@ -4,6 +4,7 @@ import type { Owner } from "@raft2kube/std/shares.ts";
 import { unauthorized } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type Incoming } from "../request/context.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
+import { TOKEN_BYTES_MAX } from "../limits.ts";
 import { clientCertificateUser, socketOf } from "./client-certificate.ts";
 import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
 import { fingerprintsOf, type RequestHeaders } from "./request-header.ts";
@@ -114,6 +115,8 @@ export class Authenticator {
   ): Promise<VerifiedToken | RefusedToken> {
     // Upstream asks twice: for its own token to itself, and for all others.
     const refused = [INVALID];
+    // No authority looks into one that is longer than any of theirs.
+    if (token.length > TOKEN_BYTES_MAX) return { refused: INVALID };
     for (const authority of this.#authorities) {
       const verdict = await authority.verify(token, audiences, asking);
       if (verdict === undefined) continue;

@@ -59,12 +59,30 @@ export async function accessOf(
   flags: Flags, own: readonly string[], clock: Clock,
 ): Promise<GivenAccess> {
   const files: { close(): Promise<void> }[] = [];
-  const follow = async <T>(what: string, path: string, parse: (text: string) => Promise<T>) => {
+  const follow: Follow = async (what, path, parse) => {
     const read = () => readFile(path, "utf8");
     const file = await FollowedFile.follow({ clock, log, what, read, parse });
     files.push(file);
     return file;
   };
+  const close = async () => {
+    for (const file of files) await file.close();
+  };
+  try {
+    return { options: await optionsOf(flags, own, follow), close };
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}
+
+type Follow = <T>(
+  what: string, path: string, parse: (text: string) => Promise<T>,
+) => Promise<Followed<T>>;
+
+async function optionsOf(
+  flags: Flags, own: readonly string[], follow: Follow,
+): Promise<GivenAccess["options"]> {
   const { authenticationConfig, authorizationConfig } = flags;
   const authentication = await authenticationOf(flags, authenticationConfig === undefined
     ? undefined : await follow("the authentication configuration", authenticationConfig,
@@ -72,12 +90,7 @@ export async function accessOf(
   const authorization: Followed<AuthorizationConfig> = authorizationConfig === undefined
     ? fixed(await modesOf(flags)) : await follow("the authorization configuration",
       authorizationConfig, (text) => readAuthorizationConfig(text, accessIn));
-  return {
-    options: { authentication, authorization },
-    async close() {
-      for (const file of files) await file.close();
-    },
-  };
+  return { authentication, authorization };
 }
 
 async function authenticationOf(

@@ -1,4 +1,5 @@
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
+import { TOKEN_BYTES_MAX } from "@raft2kube/apiserver/limits.ts";
 import { fixed } from "@raft2kube/reconcile/followed-file.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
@@ -106,6 +107,9 @@ it("a TokenReview has the webhook's word", async () => {
     authenticated: true, user: { username: "hooked" },
   });
   expect((await review("others")).error).toContain("unheard of");
+  const asked = hooks.asked.get("/tokens");
+  expect((await review("x".repeat(TOKEN_BYTES_MAX + 1))).error).toBe("invalid bearer token");
+  expect(hooks.asked.get("/tokens")).toBe(asked);
 });
 
 it("the webhook's word is the last before RBAC's", async () => {
