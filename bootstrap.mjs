@@ -117,6 +117,7 @@ function programOf(command) {
     "storage-faults": "test/e2e/storage-faults/main.ts",
     conformance: "test/conformance/main.ts",
     "etcd-tests": "test/etcd-tests/main.ts",
+    "gateway-tests": "test/gateway-conformance/main.ts",
     compat: "test/compat/main.ts",
   };
   return programs[command];

@@ -15,6 +15,9 @@ export const NFS_ADDONS_DIR = join(ADDONS_DIR, "nfs");
 /** The ingress controller. */
 export const INGRESS_ADDONS_DIR = join(ADDONS_DIR, "ingress");
 
+/** The CRDs of the Gateway API, and what they need beside the ingress controller. */
+export const GATEWAY_ADDONS_DIR = join(ADDONS_DIR, "gateway");
+
 /** Manifests for people to try. */
 export const EXAMPLES_DIR = join(ROOT_DIR, "examples");
 

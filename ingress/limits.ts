@@ -12,8 +12,13 @@ export const RETRY_MS_MAX = 30_000;
 export const PATHS_OF_NAMESPACE_MAX = 12_000;
 /** Different backends of a namespace; haproxy reserves memory for each. */
 export const BACKENDS_OF_NAMESPACE_MAX = 1_000;
+/** Rules of a Gateway's port that compare headers, parameters or methods, by every request. */
+export const CONDITION_LINES_MAX = 2_000;
 /** Certificates of one namespace. */
 export const CERTIFICATES_OF_NAMESPACE_MAX = 1_000;
+/** Ports of the data plane for the ports of Gateways. */
+export const GATEWAY_PORT_FIRST = 20_000;
+export const GATEWAY_PORTS_MAX = 1_000;
 /** Endpoints of one backend. */
 export const ENDPOINTS_MAX = 1_000;
 /** Servers that a backend has at least: so many endpoints come without a reload. */

@@ -10,6 +10,8 @@ import type { Logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { GatewayPart } from "./gateway/part.ts";
+import type { GatewayPlan } from "./gateway/plan.ts";
 import type { DataPlane } from "./haproxy/data-plane.ts";
 import { RETRY_FIRST_MS, RETRY_MS_MAX, SYNC_DELAY_MS, SYNC_MS_MAX } from "./limits.ts";
 import type { Pair } from "./plan/certificates.ts";
@@ -42,6 +44,8 @@ export class IngressLoop {
   readonly #services;
   readonly #slices;
   readonly #secrets;
+  readonly #cluster;
+  readonly #gateways: GatewayPart;
   readonly #first = Promise.withResolvers<void>();
 
   constructor(options: IngressLoopOptions) {
@@ -56,6 +60,16 @@ export class IngressLoop {
     this.#slices.index(SERVICE_LABEL, ({ metadata: { namespace, labels = {} } }) => {
       return [`${namespace}/${labels[SERVICE_LABEL]}`];
     });
+    this.#cluster = {
+      services: {
+        service: (key: string) => this.#services.store.get(key),
+        slices: (key: string) => this.#slices.store.by(SERVICE_LABEL, key),
+      },
+      secret: (key: string) => this.#secrets.store.get(key),
+    };
+    const namespace = options.service.split("/")[0]!;
+    const changed = () => this.#passes.request();
+    this.#gateways = new GatewayPart({ ...this.#cluster, informers, namespace, clock, changed });
     this.#passes = new Runner({
       clock,
       min_ms: SYNC_DELAY_MS,
@@ -97,30 +111,33 @@ export class IngressLoop {
     const plan = planIngresses({
       ingresses: this.#ingresses.store.list(),
       classes: this.#classes.store.list(),
-      services: {
-        service: (key) => this.#services.store.get(key),
-        slices: (key) => this.#slices.store.by(SERVICE_LABEL, key),
-      },
-      secret: (key) => this.#secrets.store.get(key),
+      ...this.#cluster,
       controller,
       now_ms: clock.now(),
       fallback,
     });
-    await dataPlane.apply(this.#whole(plan));
+    await this.#gateways.look();
+    const gateways = await this.#gateways.plan();
+    await dataPlane.apply(this.#whole(plan, gateways));
     this.#first.resolve();
     this.#events.report(plan.refusals);
     const addresses = addressesOf(this.#services.store.get(service));
     await writeAddresses(plan.served, addresses, informers.client.resource<Ingress>(INGRESSES));
+    if (gateways) await this.#gateways.report(gateways);
   }
 
-  #whole({ sites, certificates, backends }: IngressPlan): Plan {
+  #whole({ sites, certificates, backends }: IngressPlan, gateways?: GatewayPlan): Plan {
     const { http, https } = this.#options.ports;
     return {
       frontends: [
         { name: "ingress", port: http, certificates: undefined, sites },
         { name: "ingress-tls", port: https, certificates, sites },
+        ...(gateways?.frontends ?? []),
       ],
-      backends: new Map(backends.map((backend) => [backend.name, backend])),
+      backends: new Map([
+        ...backends.map((backend) => [backend.name, backend] as const),
+        ...(gateways?.backends ?? []),
+      ]),
     };
   }
 }

@@ -5,7 +5,8 @@ import { DEPLOYMENTS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts"
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { join } from "node:path";
-import { EXAMPLES_DIR, INGRESS_ADDONS_DIR } from "../assets.ts";
+import { EXAMPLES_DIR, GATEWAY_ADDONS_DIR, INGRESS_ADDONS_DIR } from "../assets.ts";
+import type { ClusterConfig } from "../spec/config.ts";
 import type { StepOf } from "../plan/step.ts";
 import { applyFolder, createMissing } from "./add-ons.ts";
 import { type Context, untilAborted } from "./context.ts";
@@ -20,7 +21,7 @@ const NAME = { namespace: "ingress", name: "ingress" };
  * Ingress of the demo. Resolves when it serves.
  */
 export async function applyIngress(
-  { cluster, demo }: StepOf<"ingress">, context: Context,
+  { cluster, demo, api }: StepOf<"ingress">, context: Context,
 ): Promise<void> {
   const { signal, progress } = context;
   const client = await context.client();
@@ -30,10 +31,21 @@ export async function applyIngress(
       await loadImage(node, await programArchive(ingress), ingress.image);
     }
     await applyFolder(client, INGRESS_ADDONS_DIR, cluster);
+    if (api === "gateway") await applyGateway(client, cluster, context);
     if (demo) await createMissing(client, join(EXAMPLES_DIR, "web-ingress.yaml"), cluster);
   }));
   const port = await context.step("ingress is ready", () => readyPort(client, context));
   if (demo) progress.note(`\nThe demo by its name: http://web.localhost:${port}/`);
+}
+
+/** Applies the CRDs and objects of them, for which the API needs a moment. */
+async function applyGateway(
+  client: KubeClient, cluster: ClusterConfig, { clock, signal }: Context,
+): Promise<void> {
+  await waitFor("the Gateway API", async () => {
+    await applyFolder(client, GATEWAY_ADDONS_DIR, cluster);
+    return true;
+  }, { clock: machineClock(clock), signal, interval_ms: 200 });
 }
 
 /** Waits until the controller is available; resolves with its node port, which localhost has. */

@@ -148,8 +148,9 @@ async function bringUp(
     return { wanted: "started", node };
   });
   using interrupt = onInterrupt();
-  const { demo = true, ingress = false } = flags;
-  await convergeOrUndo({ wanted: "started", cluster, nodes, demo, ingress }, {
+  const { demo = true } = flags;
+  const ingress = ingressOf(flags);
+  await convergeOrUndo({ wanted: "started", cluster, nodes, demo, ...given({ ingress }) }, {
     clock: systemClock(),
     progress,
     signal: interrupt.signal,
@@ -172,6 +173,10 @@ async function endWithOtherParts(cluster: ClusterConfig, progress: Progress): Pr
   const whose = OWN_PARTS.length > 0 ? ownPartsText(OWN_PARTS) : "the reference in every part";
   progress.note(`${other.map(({ title }) => title).join(", ")}: restarted, with ${whose}.`);
   for (const { of, name } of other) await endProcess(of, name, systemClock());
+}
+
+function ingressOf({ ingress, gateway }: StartFlags): "ingress" | "gateway" | undefined {
+  return gateway ? "gateway" : ingress ? "ingress" : undefined;
 }
 
 /** Ends what a supervisor is about to start again, or has just started: this start does it. */
@@ -209,7 +214,7 @@ async function changeRunning(
   }
   const nodes = edit.nodes.map((node) => ({ wanted: "running", node }) as const);
   using interrupt = onInterrupt();
-  const { ingress } = flags;
+  const ingress = ingressOf(flags);
   await converge({ wanted: "kept", cluster, nodes, ...given({ proxyMode, ingress }) }, {
     clock: systemClock(),
     progress,

@@ -50,7 +50,7 @@ function planControlPlane(cluster: ClusterConfig): Step[] {
 }
 
 function planIngress({ cluster, ingress }: Change, demo: boolean): Step[] {
-  return ingress ? [{ kind: "ingress", cluster, demo }] : [];
+  return ingress ? [{ kind: "ingress", cluster, demo, api: ingress }] : [];
 }
 
 function planJoins(

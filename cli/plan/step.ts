@@ -18,7 +18,7 @@ interface Steps {
   ready: { readonly node: ClusterConfig };
   nodes: OfCluster & { readonly title: string; readonly nodes: readonly ClusterConfig[] };
   demo: OfCluster;
-  ingress: OfCluster & { readonly demo: boolean };
+  ingress: OfCluster & { readonly demo: boolean; readonly api: "ingress" | "gateway" };
   mode: OfMode;
   "guest-mode": OfMode;
   "stop-node": Unwanted;

@@ -28,8 +28,8 @@ export type Spec =
       readonly cluster: ClusterConfig;
       readonly nodes: readonly WantedNode[];
       readonly demo: boolean;
-      /** Whether the ingress controller is brought. */
-      readonly ingress?: boolean;
+      /** Brings the ingress controller, or with it the Gateway API. */
+      readonly ingress?: "ingress" | "gateway";
     }
   | {
       readonly wanted: "kept";
@@ -37,8 +37,8 @@ export type Spec =
       readonly nodes: readonly (WantedNode | UnwantedNode)[];
       /** The kind of Service rules of all nodes that run, but for guests. */
       readonly proxyMode?: ModeName;
-      /** Whether the ingress controller is brought. */
-      readonly ingress?: boolean;
+      /** Brings the ingress controller, or with it the Gateway API. */
+      readonly ingress?: "ingress" | "gateway";
     }
   | {
       readonly wanted: "stopped";

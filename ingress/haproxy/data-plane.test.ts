@@ -165,3 +165,22 @@ describe("changes", () => {
     expect(answers).toBeGreaterThan(50);
   });
 });
+
+describe("rewriting", () => {
+  test.each([
+    ["/old", "/new", "/old", "/new"],
+    ["/old", "/new", "/old/x?y=/old", "/new/x?y=/old"],
+    ["/old", "/new/", "/old/x", "/new/x"],
+    ["/old", "/", "/old", "/"],
+    ["/old", "/", "/old/x", "/x"],
+    ["/old", "/", "/old/", "/"],
+    ["", "/new", "/x", "/new/x"],
+    ["", "/", "/x", "/x"],
+  ])("the prefix %j by %j makes %s %s", async (path, value, asked, sent) => {
+    const rewrite = { kind: "prefix", length: path.length, value } as const;
+    await plane.apply([{ host: { kind: "any" }, paths: [prefix(path, "web")] }],
+      [backendOf("web", [endpoint(0)], { filters: [rewrite] })]);
+    const { body } = await plane.get("x.test", asked);
+    expect((JSON.parse(body) as Echoed).url).toBe(sent);
+  });
+});

@@ -17,10 +17,7 @@ export function filterLines(filters: readonly Filter[]): string[] {
         return [`  http-request set-header host ${format(filter.value)}`];
       case "path":
       case "prefix":
-        return [
-          `  http-request set-path ${pathFormat(filter)}`,
-          "  http-request set-path / if { path -m len 0 }",
-        ];
+        return [`  http-request set-path ${pathFormat(filter)}`];
       case "redirect":
         return redirectLines(filter);
     }
@@ -31,6 +28,8 @@ export function filterLines(filters: readonly Filter[]): string[] {
 function pathFormat(filter: PathFilter): string {
   if (filter.kind === "path") return format(filter.value);
   const value = filter.value.endsWith("/") ? filter.value.slice(0, -1) : filter.value;
+  // Without a value the path's slash is written here: the rest may be empty, and a path is not.
+  if (value === "") return `/%[path,bytes(${filter.length + 1})]`;
   return `${format(value)}%[path,bytes(${filter.length})]`;
 }
 

@@ -43,10 +43,11 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "device-plugin-python": () => installPython(bin, "grpc"),
   conformance: buildConformance,
   "etcd-tests": buildEtcdTests,
+  "gateway-conformance": buildGatewayTests,
 };
 
 /** Only for long runs, and with `--all`. The first takes 11 minutes on two processors. */
-const ONLY_BY_NAME: readonly string[] = ["conformance", "etcd-tests"];
+const ONLY_BY_NAME: readonly string[] = ["conformance", "etcd-tests", "gateway-conformance"];
 const ALL = "--all";
 
 /** Builds every command of a Go module beside this file, or one of them. */
@@ -69,6 +70,17 @@ function buildConformance(): void {
   runGo("conformance", ["test", "-c", ...flags, ...e2e], { CGO_ENABLED: "0" });
   runGo("conformance", ["build", ...flags, "-o", `${to}/`, "tool"], { CGO_ENABLED: "0" });
   runGo("etcd", ["build", "-ldflags=-s -w", "-o", `${to}/etcd`, "./etcd"], { CGO_ENABLED: "0" });
+}
+
+/** Builds the Gateway API's conformance suite, and the server that its manifests name. */
+function buildGatewayTests(): void {
+  const to = join(bin, "../gateway-conformance");
+  const flags = ["-mod=mod", "-ldflags=-s -w"];
+  const suite = "sigs.k8s.io/gateway-api/conformance";
+  const env = { CGO_ENABLED: "0" };
+  const name = "gateway-conformance";
+  runGo(name, ["test", "-c", "-vet=off", ...flags, "-o", `${to}/conformance.test`, suite], env);
+  runGo(name, ["build", ...flags, "-o", `${to}/echo-basic`, `${suite}/echo-basic`], env);
 }
 
 /** Builds etcd's own tests that run its programs: `common.test` and `e2e.test`. */

@@ -1,0 +1,193 @@
+import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import { describe, expect, test } from "vitest";
+import { tablesOf } from "../haproxy/tables.ts";
+import { pairFor, tlsSecret } from "../testing/objects.ts";
+import { intersect } from "./hosts.ts";
+import { type GatewayInput, planGateways } from "./plan.ts";
+import { planServices } from "./services.ts";
+import { gatewayStatus, routeStatus } from "./status.ts";
+import { type Gateway, GROUP, type Listener, type ReferenceGrant, type Route } from "./types.ts";
+
+const NOW = "2026-01-01T00:00:00Z";
+
+function gatewayOf(listeners: Listener[], namespace = "infra"): Gateway {
+  return {
+    metadata: { name: "gate", namespace, generation: 3 },
+    spec: { gatewayClassName: "r2k", listeners },
+  };
+}
+
+function routeOf(words: Partial<Route["spec"]> = {}, name = "route", namespace = "infra"): Route {
+  const backendRefs = [{ name: "web", port: 80 }];
+  return {
+    kind: "HTTPRoute",
+    metadata: { name, namespace, creationTimestamp: NOW },
+    spec: {
+      parentRefs: [{ name: "gate", namespace: "infra" }], rules: [{ backendRefs }], ...words,
+    },
+  };
+}
+
+interface World {
+  readonly gateways: Gateway[];
+  readonly routes?: Route[];
+  readonly grants?: ReferenceGrant[];
+  readonly secrets?: Record<string, Secret>;
+}
+
+function plan({ gateways, routes = [], grants = [], secrets = {} }: World) {
+  const input: GatewayInput = {
+    gateways, routes, grants,
+    secret: (key) => secrets[key],
+    namespace: (name) => ({ metadata: { name, labels: { team: name } }, spec: {} }),
+    portOf: (_, port) => 20_000 + port,
+    services: {
+      slices: () => [],
+      service: (key) => key.endsWith("/web")
+        ? { metadata: {}, spec: { ports: [{ port: 80 }] } } : undefined,
+    },
+  };
+  return planGateways(input);
+}
+
+const HTTP: Listener = { name: "http", port: 80, protocol: "HTTP" };
+const reasonOf = (world: World) => plan(world).parents.map(({ findings }) =>
+  findings.map(({ type, reason }) => `${type} ${reason}`).join() || "Accepted");
+
+describe("hosts", () => {
+  test.each([
+    [undefined, undefined, undefined],
+    ["a.test", undefined, "a.test"],
+    [undefined, "a.test", "a.test"],
+    ["a.test", "a.test", "a.test"],
+    ["*.test", "b.a.test", "b.a.test"],
+    ["*.a.test", "*.test", "*.a.test"],
+    ["a.test", "*.test", "a.test"],
+    ["*.test", "test", null],
+    ["a.test", "b.test", null],
+    ["*.a.test", "*.b.test", null],
+  ])("a listener's %s and a route's %s are %s", (listener, route, both) => {
+    expect(intersect(listener, route)).toBe(both);
+  });
+});
+
+describe("attachment", () => {
+  test("a listener allows routes of its namespace, of all, or of those it selects", () => {
+    const from = (how: string, selector?: object) => [gatewayOf([{
+      ...HTTP, allowedRoutes: { namespaces: { from: how, ...(selector ? { selector } : {}) } },
+    }])];
+    const others = [routeOf({}, "route", "other")];
+    expect(reasonOf({ gateways: [gatewayOf([HTTP])], routes: others }))
+      .toEqual(["Accepted NotAllowedByListeners,ResolvedRefs BackendNotFound"].map(
+        (text) => text.split(",")[0]));
+    expect(reasonOf({ gateways: from("All"), routes: others })).toEqual(["Accepted"]);
+    const selects = (team: string) => from("Selector", { matchLabels: { team } });
+    expect(reasonOf({ gateways: selects("other"), routes: others })).toEqual(["Accepted"]);
+    expect(reasonOf({ gateways: selects("x"), routes: others }))
+      .toEqual(["Accepted NotAllowedByListeners"]);
+  });
+
+  test("a route names a section, a port and hosts that a listener has", () => {
+    const gateways = [gatewayOf([{ ...HTTP, hostname: "*.a.test" }])];
+    const parent = (more: object) => [{ name: "gate", ...more }];
+    const reasons = reasonOf({ gateways, routes: [
+      routeOf({ parentRefs: parent({ sectionName: "http" }) }, "a"),
+      routeOf({ parentRefs: parent({ sectionName: "x" }) }, "b"),
+      routeOf({ parentRefs: parent({ port: 81 }) }, "c"),
+      routeOf({ hostnames: ["b.test"] }, "d"),
+    ] });
+    expect(reasons).toEqual([
+      "Accepted", "Accepted NoMatchingParent", "Accepted NoMatchingParent",
+      "Accepted NoMatchingListenerHostname",
+    ]);
+  });
+
+  test("a value that is not served is refused by name", () => {
+    const rules = [{ matches: [{ path: { type: "RegularExpression", value: "/a.*" } }] }];
+    expect(reasonOf({ gateways: [gatewayOf([HTTP])], routes: [routeOf({ rules })] }))
+      .toEqual(["Accepted UnsupportedValue"]);
+  });
+});
+
+describe("references to other namespaces", () => {
+  const tls = (namespace: string) => ({ certificateRefs: [{ name: "tls", namespace }] });
+  const https: Listener = { name: "https", port: 443, protocol: "HTTPS", tls: tls("secret") };
+  const grant = (kind: string, to: string, namespace: string): ReferenceGrant => ({
+    metadata: { name: "grant", namespace },
+    spec: { from: [{ group: GROUP, kind, namespace: "infra" }], to: [{ group: "", kind: to }] },
+  });
+
+  test("a Gateway reads another namespace's Secret only by a ReferenceGrant", async () => {
+    const secrets = { "secret/tls": tlsSecret(await pairFor(["a.test"])) };
+    const gateways = [gatewayOf([https])];
+    const without = plan({ gateways, secrets });
+    expect(without.frontends).toEqual([]);
+    expect(without.gateways[0]!.listeners[0]!.findings)
+      .toContainEqual(expect.objectContaining({ reason: "RefNotPermitted" }));
+    for (const wrong of [
+      grant("HTTPRoute", "Secret", "secret"), grant("Gateway", "Service", "secret"),
+      grant("Gateway", "Secret", "infra"),
+    ]) {
+      expect(plan({ gateways, secrets, grants: [wrong] }).frontends).toEqual([]);
+    }
+    const allowed = plan({ gateways, secrets, grants: [grant("Gateway", "Secret", "secret")] });
+    expect(allowed.frontends[0]!.certificates).toHaveLength(1);
+  });
+
+  test("a route sends to another namespace's Service only by a ReferenceGrant", () => {
+    const rules = [{ backendRefs: [{ name: "web", namespace: "other", port: 80 }] }];
+    const world = { gateways: [gatewayOf([HTTP])], routes: [routeOf({ rules })] };
+    expect(reasonOf(world)).toEqual(["ResolvedRefs RefNotPermitted"]);
+    expect([...plan(world).backends.values()][0]!.targets[0]!.endpoints).toBeUndefined();
+    expect(reasonOf({ ...world, grants: [grant("HTTPRoute", "Service", "other")] }))
+      .toEqual(["Accepted"]);
+  });
+});
+
+test("rules of a path: with a method first, then more headers, then the older route", () => {
+  const rule = (name: string, more: object) => ({
+    matches: [{ path: { value: "/p" }, ...more }], backendRefs: [{ name, port: 80 }],
+  });
+  const header = (name: string) => ({ name, value: "1" });
+  const routes = [
+    routeOf({ rules: [rule("a", {})] }, "a"),
+    routeOf({ rules: [rule("b", { headers: [header("x")] })] }, "b"),
+    routeOf({ rules: [rule("c", { headers: [header("x"), header("y")] })] }, "c"),
+    routeOf({ rules: [rule("d", { method: "GET" })] }, "d"),
+  ];
+  const [frontend] = plan({ gateways: [gatewayOf([HTTP])], routes }).frontends;
+  const counts = tablesOf(frontend!.sites).chains.map(({ conditions }) =>
+    conditions.map(({ on }) => on).join());
+  expect(counts).toEqual(["method", "header,header", "header", ""]);
+});
+
+test("a Gateway's Service keeps the data plane's ports, and goes with it", () => {
+  const gateways = [gatewayOf([HTTP, { ...HTTP, name: "other", port: 8080 }])];
+  const first = planServices(gateways, [], "ingress");
+  expect(first.created[0]!.spec.ports!.map(({ port, targetPort }) => [port, targetPort]))
+    .toEqual([[80, 20_000], [8080, 20_001]]);
+  const fewer = planServices([gatewayOf([{ ...HTTP, port: 8080 }])], first.created, "ingress");
+  expect(fewer.updated[0]!.spec.ports!.map(({ port, targetPort }) => [port, targetPort]))
+    .toEqual([[8080, 20_001]]);
+  expect(planServices([], first.created, "ingress").deleted).toHaveLength(1);
+});
+
+describe("status", () => {
+  test("a Gateway is programmed when it has an address", () => {
+    const [planned] = plan({ gateways: [gatewayOf([HTTP])], routes: [routeOf()] }).gateways;
+    const reasons = (addresses: string[]) => gatewayStatus(planned!, addresses, NOW).conditions!
+      .map(({ type, status, reason }) => `${type} ${status} ${reason}`);
+    expect(reasons([])).toEqual(["Accepted True Accepted", "Programmed False AddressNotAssigned"]);
+    expect(reasons(["10.0.0.1"])).toEqual(["Accepted True Accepted", "Programmed True Programmed"]);
+    expect(gatewayStatus(planned!, [], NOW).listeners![0]).toMatchObject({ attachedRoutes: 1 });
+  });
+
+  test("other controllers' parts of a route's status stay", () => {
+    const other = { parentRef: { name: "x" }, controllerName: "other/controller", conditions: [] };
+    const route = { ...routeOf(), status: { parents: [other] } };
+    const { parents } = plan({ gateways: [gatewayOf([HTTP])], routes: [route] });
+    const status = routeStatus(route, parents, "r2k.io/gateway", NOW);
+    expect(status.parents!.map(({ controllerName }) => controllerName))
+      .toEqual(["other/controller", "r2k.io/gateway"]);
+  });
+});

@@ -1,0 +1,115 @@
+import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import { type Pair, readPair } from "../plan/certificates.ts";
+import { type Gateway, GROUP, type Listener, type Reference, type ReferenceGrant } from "./types.ts";
+
+/** A condition before it has a time: what is not true has a reason. */
+export interface Finding {
+  readonly type: string;
+  readonly isTrue: boolean;
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface PlannedListener {
+  readonly listener: Listener;
+  readonly kinds: readonly string[];
+  readonly pair: Pair | undefined;
+  readonly findings: readonly Finding[];
+  /** Whether routes are served by it. */
+  readonly isProgrammed: boolean;
+}
+
+export interface ListenerInput {
+  readonly grants: readonly ReferenceGrant[];
+  secret(key: string): Secret | undefined;
+}
+
+const ROUTE_KINDS = ["HTTPRoute", "GRPCRoute"];
+
+export const finding = (
+  type: string, reason: string, message = "", isTrue = false,
+): Finding => ({ type, isTrue, reason, message });
+
+const holds = (type: string, reason = type): Finding => finding(type, reason, "", true);
+
+/** Plans a Gateway's listeners: of two with one port and host neither is served. Pure. */
+export function planListeners(gateway: Gateway, input: ListenerInput): PlannedListener[] {
+  const { listeners } = gateway.spec;
+  return listeners.map((listener): PlannedListener => {
+    const { kinds, invalid } = kindsOf(listener);
+    const certificate = certificateOf(gateway, listener, input);
+    const isSupported = ["HTTP", "HTTPS"].includes(listener.protocol);
+    const conflict = conflictOf(listener, listeners);
+    const unresolved = invalid
+      ? finding("ResolvedRefs", "InvalidRouteKinds", "a kind is not served")
+      : "problem" in certificate ? certificate.problem : undefined;
+    const isProgrammed = isSupported && !conflict && !("problem" in certificate) &&
+      kinds.length > 0;
+    return {
+      listener, kinds, isProgrammed,
+      pair: "problem" in certificate ? undefined : certificate.pair,
+      findings: [
+        isSupported ? holds("Accepted")
+          : finding("Accepted", "UnsupportedProtocol", `${listener.protocol} is not served`),
+        unresolved ?? holds("ResolvedRefs"),
+        isProgrammed ? holds("Programmed") : finding("Programmed", "Invalid"),
+        conflict ? finding("Conflicted", conflict, "another listener has its port and host", true)
+          : finding("Conflicted", "NoConflicts"),
+      ],
+    };
+  });
+}
+
+function kindsOf({ allowedRoutes }: Listener): { kinds: string[]; invalid: boolean } {
+  const asked = allowedRoutes?.kinds ?? [];
+  if (asked.length === 0) return { kinds: [...ROUTE_KINDS], invalid: false };
+  const kinds = asked.filter(({ group = GROUP, kind }) =>
+    group === GROUP && ROUTE_KINDS.includes(kind)).map(({ kind }) => kind);
+  return { kinds, invalid: kinds.length < asked.length };
+}
+
+function conflictOf(listener: Listener, all: readonly Listener[]): string | undefined {
+  const others = all.filter((each) => each !== listener && each.port === listener.port);
+  if (others.some(({ protocol }) => protocol !== listener.protocol)) return "ProtocolConflict";
+  const same = others.some(({ hostname = "" }) => hostname === (listener.hostname ?? ""));
+  return same ? "HostnameConflict" : undefined;
+}
+
+function certificateOf(
+  gateway: Gateway, { protocol, tls }: Listener, { grants, secret }: ListenerInput,
+): { pair: Pair | undefined } | { problem: Finding } {
+  if (protocol !== "HTTPS") return { pair: undefined };
+  const refuse = (reason: string, message: string) =>
+    ({ problem: finding("ResolvedRefs", reason, message) });
+  if (tls?.mode === "Passthrough") return refuse("InvalidCertificateRef", "mode is not served");
+  const [reference] = tls?.certificateRefs ?? [];
+  if (!reference) return refuse("InvalidCertificateRef", "it has no certificateRefs");
+  const { group = "", kind = "Secret", name } = reference;
+  if (group !== "" || kind !== "Secret") {
+    return refuse("InvalidCertificateRef", "it is not a Secret");
+  }
+  const own = gateway.metadata.namespace ?? "";
+  const { namespace = own } = reference;
+  const from = { kind: "Gateway", namespace: own };
+  if (!isGranted(grants, from, { ...reference, kind, group, namespace })) {
+    return refuse("RefNotPermitted", "no ReferenceGrant allows the Secret");
+  }
+  const found = secret(`${namespace}/${name}`);
+  const pair = found ? readPair(found) : { problem: "there is no such Secret of TLS" };
+  if ("problem" in pair) return refuse("InvalidCertificateRef", pair.problem);
+  return { pair };
+}
+
+/** Whether an object may refer to another: within its namespace, or by a grant of the other's. */
+export function isGranted(
+  grants: readonly ReferenceGrant[],
+  from: { readonly kind: string; readonly namespace: string },
+  to: Reference & { readonly namespace: string },
+): boolean {
+  if (from.namespace === to.namespace) return true;
+  return grants.some(({ metadata, spec }) => metadata.namespace === to.namespace &&
+    spec.from.some(({ group, kind, namespace }) =>
+      group === GROUP && kind === from.kind && namespace === from.namespace) &&
+    spec.to.some(({ group, kind, name }) =>
+      group === (to.group ?? "") && kind === to.kind && (name ?? to.name) === to.name));
+}

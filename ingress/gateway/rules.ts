@@ -1,0 +1,190 @@
+import { createHash } from "node:crypto";
+import { isPath } from "../plan/annotations.ts";
+import type { Backend, Condition, Filter, PathRule, Target } from "../plan/model.ts";
+import { type Services, targetOf } from "../plan/targets.ts";
+import { finding, type Finding, isGranted } from "./listeners.ts";
+import type {
+  BackendReference, HeaderModifier, NamedValue, PathModifier, ReferenceGrant, Route, RouteFilter,
+  RouteMatch, RouteRule,
+} from "./types.ts";
+
+/** A route's rules as paths and backends, before they are placed at hosts. */
+export interface PlannedRules {
+  readonly paths: readonly PathRule[];
+  readonly backends: readonly Backend[];
+  /** Conditions that are false: Accepted or ResolvedRefs. */
+  readonly findings: readonly Finding[];
+}
+
+export interface RuleInput {
+  readonly services: Services;
+  readonly grants: readonly ReferenceGrant[];
+  /** The port of the listener, for redirects that name none. */
+  readonly listener: { readonly port: number; readonly protocol: string };
+}
+
+/** Plans a route's rules; a value that is not served makes the whole route refused. Pure. */
+export function planRules(route: Route, input: RuleInput): PlannedRules {
+  const findings: Finding[] = [];
+  const paths: PathRule[] = [];
+  const backends: Backend[] = [];
+  for (const rule of route.spec.rules ?? []) {
+    const targets = (rule.backendRefs ?? []).map((reference): Target => {
+      const found = resolve(route, reference, input);
+      if ("problem" in found) findings.push(found.problem);
+      const target = "problem" in found ? { endpoints: undefined, isHttp2: false } : found;
+      return { weight: reference.weight ?? 1, ...target };
+    });
+    for (const match of rule.matches ?? [{}]) {
+      const place = placeOf(match);
+      const filters = place && filtersOf(rule, place, input);
+      if (!place || !filters) {
+        findings.push(finding("Accepted", "UnsupportedValue", "a match or a filter is not served"));
+        continue;
+      }
+      const backend = backendOf(route, { targets, filters }, rule);
+      backends.push(backend);
+      paths.push({ ...place, backend: backend.name });
+    }
+  }
+  return { paths, backends, findings };
+}
+
+type Place = Pick<PathRule, "kind" | "path" | "conditions">;
+
+/** Where a match holds; undefined: it has something that is not served. */
+function placeOf({ path, method, headers = [], queryParams = [] }: RouteMatch): Place | undefined {
+  const where = typeof method === "object" ? grpcPath(method) : httpPath(path);
+  if (!where || ![...headers, ...queryParams].every(isExact)) return undefined;
+  const conditions: Condition[] = [];
+  if (typeof method === "string") conditions.push({ on: "method", value: method });
+  for (const { name, value } of headers) {
+    conditions.push({ on: "header", name: name.toLowerCase(), value });
+  }
+  for (const { name, value } of queryParams) conditions.push({ on: "query", name, value });
+  return { ...where, conditions };
+}
+
+/** Names are arguments of haproxy's fetches, values its words: others are refused. */
+const isExact = ({ type = "Exact", name, value }: NamedValue) =>
+  type === "Exact" && /^[\w.-]{1,256}$/.test(name) && /^[\x20-\x7e]*$/.test(value);
+
+function httpPath({ type = "PathPrefix", value = "/" }: NonNullable<RouteMatch["path"]> = {}) {
+  if (!isPath(value)) return undefined;
+  if (type === "Exact") return { kind: "exact", path: value } as const;
+  if (type !== "PathPrefix") return undefined;
+  return { kind: "prefix", path: value.endsWith("/") ? value.slice(0, -1) : value } as const;
+}
+
+function grpcPath(method: Exclude<RouteMatch["method"], string | undefined>) {
+  const { type = "Exact", service, method: name } = method;
+  if (type !== "Exact" || service === undefined) return undefined;
+  const path = name === undefined ? `/${service}` : `/${service}/${name}`;
+  if (!isPath(path)) return undefined;
+  return { kind: name === undefined ? "prefix" : "exact", path } as const;
+}
+
+function resolve(
+  route: Route, reference: BackendReference, { services, grants }: RuleInput,
+): Omit<Target, "weight"> | { problem: Finding } {
+  const refuse = (reason: string, message: string) =>
+    ({ problem: finding("ResolvedRefs", reason, message) });
+  const own = route.metadata.namespace ?? "";
+  const { group = "", kind = "Service", namespace = own, name, port = 0 } = reference;
+  if (group !== "" || kind !== "Service") return refuse("InvalidKind", `${kind} is not a Service`);
+  const from = { kind: route.kind, namespace: own };
+  if (!isGranted(grants, from, { group, kind, namespace, name })) {
+    return refuse("RefNotPermitted", `no ReferenceGrant allows ${namespace}/${name}`);
+  }
+  const found = targetOf(services, `${namespace}/${name}`, port);
+  if ("problem" in found) {
+    return refuse(found.isMissing ? "BackendNotFound" : "UnsupportedProtocol", found.problem);
+  }
+  return { ...found, isHttp2: found.isHttp2 || route.kind === "GRPCRoute" };
+}
+
+function filtersOf(rule: RouteRule, place: Place, input: RuleInput): Filter[] | undefined {
+  if ((rule.backendRefs ?? []).some(({ filters = [] }) => filters.length > 0)) return undefined;
+  const all: Filter[] = [];
+  for (const filter of rule.filters ?? []) {
+    const some = filterOf(filter, place, input);
+    if (!some) return undefined;
+    all.push(...some);
+  }
+  return all;
+}
+
+function filterOf(filter: RouteFilter, place: Place, input: RuleInput): Filter[] | undefined {
+  switch (filter.type) {
+    case "RequestHeaderModifier":
+      return modified("request", filter.requestHeaderModifier);
+    case "ResponseHeaderModifier":
+      return modified("response", filter.responseHeaderModifier);
+    case "URLRewrite": {
+      const { hostname, path } = filter.urlRewrite ?? {};
+      const changed = pathFilter(path, place);
+      if (path && !changed) return undefined;
+      return [
+        ...(hostname === undefined ? [] : [{ kind: "host", value: hostname } as const]),
+        ...(changed ? [changed] : []),
+      ];
+    }
+    case "RequestRedirect": {
+      const { scheme, hostname, port, path, statusCode = 302 } = filter.requestRedirect ?? {};
+      const { listener } = input;
+      const own = listener.protocol === "HTTPS" ? "https" : "http";
+      const changed = pathFilter(path, place);
+      if (path && !changed) return undefined;
+      const usual = (scheme ?? own) === "https" ? 443 : 80;
+      const wanted = port ?? (scheme === undefined ? listener.port : usual);
+      return [{
+        kind: "redirect", scheme: scheme ?? own, host: hostname, code: statusCode,
+        port: wanted === usual ? undefined : wanted, path: changed,
+      }];
+    }
+    default:
+      return undefined;
+  }
+}
+
+function modified(of: "request" | "response", modifier: HeaderModifier = {}): Filter[] | undefined {
+  const { set = [], add = [], remove = [] } = modifier;
+  const values = [...set, ...add].map(({ value }) => value);
+  if (!values.every((value) => /^[\x20-\x7e]*$/.test(value))) return undefined;
+  return [
+    ...set.map((one): Filter => ({ kind: "set", of, ...one })),
+    ...add.map((one): Filter => ({ kind: "add", of, ...one })),
+    ...remove.map((name): Filter => ({ kind: "remove", of, name })),
+  ];
+}
+
+function pathFilter(modifier: PathModifier | undefined, { kind, path }: Place) {
+  const { replaceFullPath, replacePrefixMatch } = modifier ?? {};
+  if (replaceFullPath !== undefined && isPath(replaceFullPath)) {
+    return { kind: "path", value: replaceFullPath } as const;
+  }
+  if (replacePrefixMatch === undefined || kind !== "prefix") return undefined;
+  if (replacePrefixMatch !== "" && !isPath(replacePrefixMatch)) return undefined;
+  return { kind: "prefix", length: path.length, value: replacePrefixMatch } as const;
+}
+
+/** The backend of a rule's requests; equal ones have the same name. */
+function backendOf(
+  { metadata }: Route, content: Pick<Backend, "targets" | "filters">, rule: RouteRule,
+): Backend {
+  const timeout_ms = durationOf(rule.timeouts?.request ?? rule.timeouts?.backendRequest);
+  const references = JSON.stringify([rule.backendRefs, content.filters, timeout_ms]);
+  const digest = createHash("sha256").update(references).digest("hex").slice(0, 16);
+  const name = `gateway:${metadata.namespace}:${digest}`;
+  return { name, ...content, ...(timeout_ms ? { timeout_ms } : {}) };
+}
+
+/** Reads a duration of the Gateway API (GEP-2257), such as `1h30m`; undefined for none and zero. */
+function durationOf(text = ""): number | undefined {
+  const units: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
+  let sum_ms = 0;
+  for (const [, count, unit] of text.matchAll(/(\d+)(ms|h|m|s)/g)) {
+    sum_ms += Number(count) * units[unit!]!;
+  }
+  return sum_ms === 0 ? undefined : sum_ms;
+}
