@@ -10,6 +10,7 @@ import { AdmissionPolicies } from "./admission/policies/index.ts";
 import { WebhookConfigurations } from "./admission/webhooks/configurations.ts";
 import { Fairness } from "@raft2kube/fairness/fairness.ts";
 import { Aggregation } from "./aggregation/aggregation.ts";
+import { auditOf } from "./audit/options.ts";
 import { Authenticator } from "./authn/authenticator.ts";
 import { BootstrapTokens } from "./authn/bootstrap-tokens.ts";
 import { JwtAuthority } from "./authn/jwt/jwt-authority.ts";
@@ -39,6 +40,7 @@ import { showConfig } from "./metrics/config-reloads.ts";
 import { READING_IN_FLIGHT_MAX, WRITING_IN_FLIGHT_MAX } from "./limits.ts";
 import { showFlowControl } from "./metrics/flow-control.ts";
 import { showPlugins } from "./metrics/kms.ts";
+import { AuditMetrics } from "./metrics/audit.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { ApiserverOptions } from "./options.ts";
 import { Resources } from "./resource/resources.ts";
@@ -115,6 +117,8 @@ export async function assemble(
       verifier, removedNodes, metrics, bootstrap: { audiences, resources, clock },
     });
     stops.unshift(stop);
+    const audit = auditOf(options.audit, new AuditMetrics(metrics.registry), clock);
+    stops.push(() => audit?.close());
     const server: Assembled = {
       steps_max,
       ...{ options, clock, random, etcd, resources, customResources, policy, roles },
@@ -126,6 +130,7 @@ export async function assemble(
         metrics: metrics.podSecurity, webhookMetrics: metrics.webhooks,
         policyMetrics: metrics.policies,
       }, options.admission), metrics.admission, clock),
+      audit,
       fairness: fairnessOf(options, metrics, clock),
       scraper,
       webhooks,

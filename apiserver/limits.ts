@@ -381,6 +381,17 @@ export const POLICY_STATUS_MS = 1_000;
 export const EXPRESSION_MESSAGE_BYTES_MAX = 5 * 1_024;
 export const AUDIT_ANNOTATION_BYTES_MAX = 10 * 1_024;
 
+/** Bytes of an audit event in the log; longer ones lose their bodies (upstream's, of webhooks). */
+export const AUDIT_LOG_EVENT_BYTES_MAX = 4 * BODY_BYTES_MAX;
+/** Bytes of a list in an audit event; of a longer one only the head is written. */
+export const AUDIT_LIST_BYTES_MAX = 1024 * 1024;
+/** Bytes of audit events that wait for one backend. */
+export const AUDIT_BUFFER_BYTES_MAX = 64 * 1024 * 1024;
+/** Attempts to write one batch of audit events (upstream's). */
+export const AUDIT_ATTEMPTS_MAX = 6;
+/** How long an audit webhook may take, and the bytes that are read of its answer. */
+export const AUDIT_WEBHOOK_TIMEOUT_MS = 30_000;
+export const AUDIT_WEBHOOK_ANSWER_BYTES_MAX = 64 * 1024;
 /** Audit annotations of one request: some for each webhook and policy that it concerns. */
 export const AUDIT_ANNOTATIONS_MAX = 256;
 

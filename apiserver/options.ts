@@ -4,6 +4,7 @@ import type { SigningKeyTexts } from "./authn/signing-keys.ts";
 import type { AuthenticationOptions } from "./authn/options.ts";
 import type { AuthorizationConfig } from "./authz/config.ts";
 import type { Followed } from "@raft2kube/reconcile/followed-file.ts";
+import type { AuditOptions } from "./audit/options.ts";
 import type { AdmissionFlags } from "./admission/plugins.ts";
 import type { RequestHeader } from "./authn/request-header.ts";
 import type { ServiceResolver } from "./webhook/services.ts";
@@ -85,6 +86,8 @@ export interface ApiserverOptions {
   encryption?: Encryption;
   /** How it goes to read that again, where it is. */
   encryptionReloads?: Reloads;
+  /** The audit log. Default none. */
+  audit?: AuditOptions | undefined;
   /** Requests worked on at a time. Default upstream's 400 and 200. */
   inFlightMax?: InFlightMax;
   /** Much was answered, and then little for a second: a moment to give memory back. */

@@ -4,7 +4,7 @@ import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import type { Spent } from "@raft2kube/cel/state.ts";
 import type { Resource } from "../resource/resource.ts";
-import { AuditAnnotations } from "./annotations.ts";
+import { AuditAnnotations } from "../request/annotations.ts";
 import { Reinvocation } from "./reinvocation.ts";
 
 /** The parts of a write besides its object that admission reads. */
@@ -22,10 +22,12 @@ interface AdmissionOptions {
   signal?: AbortSignal | undefined;
   /** The time, by the clock's `monotonic`, at which the request ends. */
   deadline_ms?: number | undefined;
+  /** Annotations for the audit log. */
+  annotations?: AuditAnnotations | undefined;
 }
 
 /** A write on its way into the store, as admission plugins see it. */
-export interface AdmissionRequest extends AdmissionOptions {
+export interface AdmissionRequest extends Omit<AdmissionOptions, "annotations"> {
   operation: "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
   resource: Resource;
   namespace: string;
@@ -55,7 +57,7 @@ export function admissionRequest(
     user, dryRun, subresource, warnings, options, isInternal, signal, deadline_ms,
     spent: { steps: 0 },
     reinvocation: new Reinvocation(),
-    annotations: new AuditAnnotations(),
+    annotations: given.annotations ?? new AuditAnnotations(),
   };
 }
 

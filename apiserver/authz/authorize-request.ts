@@ -30,7 +30,10 @@ export function attributesOf(context: Pick<RequestContext, "info" | "user" | "qu
 export async function authorize(authorizer: Authorizer, context: RequestContext): Promise<void> {
   const attributes = attributesOf(context);
   const decision = await authorizer.timed(attributes);
-  if (decision.verdict === "allow") return;
+  const isAllowed = decision.verdict === "allow";
+  context.audit?.annotations.add("authorization.k8s.io/decision", isAllowed ? "allow" : "forbid");
+  context.audit?.annotations.add("authorization.k8s.io/reason", decision.reason);
+  if (isAllowed) return;
   if (decision.error !== undefined) throw internal(decision.error);
   throw refusal(attributes, decision.reason);
 }

@@ -33,6 +33,16 @@ export function checkPatchType({ request, info }: RequestContext, kind: Kind): v
 
 const SUBJECT = { group: "meta.k8s.io", name: "PatchOptions" };
 
+/** A patch as the audit log has it: text where it is no JSON. */
+function shownOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) return text;
+    throw thrown;
+  }
+}
+
 /** The patch in a request's body. Throws 422 on an apply without a manager, or others by force. */
 export async function readPatchBody(
   context: RequestContext,
@@ -43,6 +53,7 @@ export async function readPatchBody(
 ): Promise<Patch> {
   const { query, request, info } = context;
   const body = await readBody(context);
+  context.audit?.received(() => shownOf(body.toString("utf8")));
   const { type } = parseMediaType(headerOf(request, "content-type"));
   if (type !== PATCH_TYPES.apply) {
     if (!query.has("force")) return readPatch(type, kind, body, options);

@@ -8,8 +8,8 @@ import { headerOf, type RequestContext } from "../request/context.ts";
 /** The options of a writing request. */
 export function writeOptionsOf(context: RequestContext): WriteOptions {
   const userAgent = headerOf(context.request, "user-agent");
-  const { query, user, warnings, info, signal, deadline_ms } = context;
-  return readWriteOptions(query, { user, warnings, info, signal, deadline_ms, userAgent });
+  const { query, user, warnings, info, signal, deadline_ms, audit } = context;
+  return readWriteOptions(query, { user, warnings, info, signal, deadline_ms, userAgent, audit });
 }
 
 /** The object in a request's body. Throws 400 on another one, 415 on a body of another type. */
@@ -21,7 +21,9 @@ export async function readObject<T extends KubeObject = KubeObject>(
   const body = await readBody(context);
   const { kind, otherVersions = [], schema } = form;
   const options = { kind, otherVersions, schema, fieldValidation, warnings };
-  return await decodeBody<T>(bodyTypeOf(context.request), body, options);
+  const object = await decodeBody<T>(bodyTypeOf(context.request), body, options);
+  context.audit?.received(() => object);
+  return object;
 }
 
 /** Throws 400 when an object is not the one that the URL names. */

@@ -2,6 +2,7 @@ import { addMetric } from "@raft2kube/observe/families.ts";
 import { IdleDetector } from "@raft2kube/std/idle.ts";
 import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
+import type { Audit } from "../audit/audit.ts";
 import type { Aggregation } from "../aggregation/aggregation.ts";
 import { respond } from "../handlers/response/respond.ts";
 import { ResponseBudget } from "../handlers/response/response-budget.ts";
@@ -14,6 +15,8 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { ApiserverOptions } from "../options.ts";
 import {
   aggregation,
+  auditEnd,
+  auditReceived,
   authentication,
   authorization,
   budgeted,
@@ -35,14 +38,15 @@ export interface HttpServer extends ApiServer {
   readonly metrics: Metrics;
   readonly aggregation: Aggregation;
   readonly fairness: Fairness;
+  /** The audit log, if there is a policy. */
+  readonly audit: Audit | undefined;
 }
 
 /**
  * The filters of every request, the outermost first, in the order of upstream's
  * DefaultBuildHandlerChain (apiserver/pkg/server/config.go), but authorization comes before
  * priority and fairness, and the body between them: no request has seats while it waits for its
- * client. The request info is read before, with the request's context. Audit would follow
- * authentication.
+ * client. The request info is read before, with the request's context.
  */
 function filters(
   server: HttpServer,
@@ -61,9 +65,11 @@ function filters(
   return [
     budgeted(answers, clock),
     requestMetrics(resources, metrics.requests, onSent),
+    auditEnd(server.audit, clock),
     panicRecovery,
     deadline(clock, metrics.requests),
     authentication(authenticator),
+    auditReceived(server.audit),
     impersonation(authorizer, { metrics: metrics.authorization, clock }),
     authorization(authorizer),
     aggregation(server.aggregation.proxy, control),
@@ -82,6 +88,7 @@ export function handlerChain(server: HttpServer, dispatch: Dispatch): Handler {
     () => budget.bytes);
   return new Handler(filters(server, (bytes) => idle.note(bytes), budget), async (context) => {
     const answer = await dispatch(context);
+    context.audit?.answered(answer);
     await respond(context, answer, () => clock.now());
   });
 }

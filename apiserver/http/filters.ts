@@ -5,6 +5,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Shares } from "@raft2kube/std/shares.ts";
 import type { AggregationProxy } from "../aggregation/proxy.ts";
+import type { Audit, RequestRecord } from "../audit/audit.ts";
 import type { Authenticator } from "../authn/authenticator.ts";
 import { ownerOf } from "../authn/owner.ts";
 import { authorize } from "../authz/authorize-request.ts";
@@ -16,7 +17,7 @@ import { sendBytes } from "../handlers/response/send.ts";
 import { isServed } from "../handlers/subresources/dispatch.ts";
 import type { AuthorizationMetrics } from "../metrics/access.ts";
 import type { Counted, RequestMetrics } from "../metrics/requests.ts";
-import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { ApiError, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import {
   internal, serviceUnavailable, timeout, tooMany,
 } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -40,6 +41,13 @@ export interface Exchange {
   readonly longRunning: boolean;
   /** The request's labels in metrics, set by the filter of metrics. */
   counted?: Counted;
+  /** When it came, set by the filters of audit. */
+  received_ms?: number;
+  /** Whether its user is known, and the record of it if there is one. */
+  isKnown?: boolean;
+  record?: RequestRecord | undefined;
+  /** The failure that the client got. */
+  failure?: Status;
   /** Aborts `context.signal`, so that work for the request stops. */
   abandon(): void;
 }
@@ -54,6 +62,51 @@ export function budgeted(answers: ResponseBudget, clock: Clock): Filter {
     context.budget = (bytes) =>
       answers.take(ownerOf(context), bytes, context.signal, () => context.answered?.());
     context.after = (ms, act) => clock.after(ms, act);
+    await next();
+  };
+}
+
+/**
+ * Writes the audit events of a request that has no user, as its credentials are not valid, and the
+ * last event of each.
+ */
+export function auditEnd(audit: Audit | undefined, clock: Clock): Filter {
+  return async (exchange, next) => {
+    if (audit === undefined) return await next();
+    const { context } = exchange;
+    const received_ms = clock.now();
+    exchange.received_ms = received_ms;
+    await next();
+    const { statusCode } = context.response;
+    const isKnown = exchange.isKnown === true;
+    const record = isKnown ? exchange.record : audit.begin(context, received_ms);
+    if (record === undefined) return;
+    if (!isKnown && exchange.failure) record.failed(exchange.failure);
+    // As upstream: a request that is not let in has this stage alone.
+    if (!isKnown) return await audit.write(record, "ResponseStarted", statusCode);
+    await record.onStarted?.();
+    await audit.write(record, "ResponseComplete", statusCode);
+  };
+}
+
+/**
+ * upstream: WithAudit. Writes that a request was received. Throws 500 if that is not written and
+ * must be.
+ */
+export function auditReceived(audit: Audit | undefined): Filter {
+  return async (exchange, next) => {
+    if (audit === undefined) return await next();
+    const { context, longRunning, received_ms = 0 } = exchange;
+    exchange.isKnown = true;
+    const record = audit.begin(context, received_ms);
+    exchange.record = record;
+    context.audit = record;
+    if (record !== undefined) {
+      await audit.write(record, "RequestReceived");
+      const { response } = context;
+      const started = () => audit.write(record, "ResponseStarted", response.statusCode);
+      if (longRunning) record.onStarted = started;
+    }
     await next();
   };
 }
@@ -91,13 +144,16 @@ export function requestMetrics(
  * upstream: WithPanicRecovery. Answers what was thrown with a `Status`; an answer that has started
  * is cut.
  */
-export const panicRecovery: Filter = async ({ context, counted, abandon }, next) => {
+export const panicRecovery: Filter = async (exchange, next) => {
+  const { context, abandon } = exchange;
   try {
     await next();
   } catch (thrown) {
     const error = asApiError(thrown, context);
+    exchange.failure = error.status;
+    context.audit?.failed(error.status);
     if (context.response.headersSent || context.signal.aborted) {
-      counted?.aborted();
+      exchange.counted?.aborted();
       cut(context.request);
     } else await respondStatus(context, error.status);
     abandon();

@@ -80,7 +80,7 @@ export class PodSecurityMetrics {
 
   evaluated(
     subject: PodSecuritySubject,
-    mode: "enforce" | "warn",
+    mode: "audit" | "enforce" | "warn",
     policy: { readonly level: string; readonly version: string },
     allowed: boolean,
   ): void {

@@ -22,7 +22,7 @@ type Functions<T> = Extract<T[keyof T], (...given: never[]) => unknown>;
 export function threadInit(
   {
     etcd, serves, encryption, encryptionReloads, authentication, authorization, trust, onIdle,
-    clock, random, ...data
+    clock, random, audit, ...data
   }: ApiserverOptions,
 ) {
   assert(etcd.connection, "the apiserver's store listens nowhere, so that no thread can reach it");

@@ -9,6 +9,7 @@ import {
 import type { FieldValidation } from "@raft2kube/apimachinery/decode/decode.ts";
 import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
+import type { AuditAnnotations } from "../request/annotations.ts";
 import type { RequestContext } from "../request/context.ts";
 import { FIELD_MANAGER_BYTES_MAX } from "../limits.ts";
 import type { Writer } from "./writer.ts";
@@ -30,6 +31,8 @@ export interface WriteOptions {
   signal?: AbortSignal | undefined;
   /** The end of the request's time, by the clock's `monotonic`. */
   deadline_ms?: number | undefined;
+  /** Annotations for the audit log. */
+  annotations?: AuditAnnotations | undefined;
 }
 
 /** The structure that a verb's options are named by in complaints. */
@@ -44,7 +47,9 @@ const OPTIONS: Readonly<Record<string, string>> = {
 /** The options in a query. Throws 422 on a value that does not exist. */
 export function readWriteOptions(
   query: URLSearchParams,
-  request: Pick<RequestContext, "user" | "info" | "warnings" | "signal" | "deadline_ms"> & {
+  request: Pick<
+    RequestContext, "user" | "info" | "warnings" | "signal" | "deadline_ms" | "audit"
+  > & {
     readonly userAgent: string;
   },
 ): WriteOptions {
@@ -62,6 +67,7 @@ export function readWriteOptions(
     options: optionsIn(query),
     signal,
     deadline_ms,
+    annotations: request.audit?.annotations,
   };
 }
 

@@ -2,8 +2,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
+import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
+import type { AuditAnnotations } from "./annotations.ts";
+import type { Answer } from "./answer.ts";
 import type { Negotiated } from "./negotiate.ts";
 import type { RequestInfo } from "./request-info.ts";
 
@@ -15,6 +18,18 @@ export type Incoming = IncomingMessage | Http2ServerRequest;
  * overloads do not unite with HTTP/1's in the type system, so both go under the one name.
  */
 export type Outgoing = ServerResponse;
+
+/** The record of a request for the audit log, which steps on its way fill. */
+export interface RequestAudit {
+  readonly annotations: AuditAnnotations;
+  /** Takes the object of the request's body, before anything changes it; asks for it if need be. */
+  received(object: () => unknown): void;
+  answered(answer: Answer): void;
+  /** The head of an answer that lasts was sent. */
+  started(): void;
+  /** The request failed with this answer. */
+  failed(status: Status): void;
+}
 
 /** One request on its way through filters and handlers; each fills what it is there for. */
 export interface RequestContext {
@@ -53,6 +68,8 @@ export interface RequestContext {
   answered?: () => void;
   /** Called with the bytes of an answer that is sent in one piece. */
   sent?: (bytes: number) => void;
+  /** The request's record for the audit log, if there is one. */
+  audit?: RequestAudit | undefined;
   /** The form of the answer, once it is settled that there is one. */
   negotiated?: Negotiated;
   /** Texts for `Warning:` headers. */

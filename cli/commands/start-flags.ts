@@ -38,6 +38,7 @@ export const START_FLAGS = {
     { text: "how nodes reach others' pods (new clusters)", choices: OVERLAY_BACKENDS },
   "--node-cidr-mask-size <bits>": "a node's part of the pod range (new; default 24)",
   "--node-monitor-grace-period <duration>": "silence of a node that is lost (40s)",
+  "--audit-policy-file <file>": "write an audit log by this policy (new or stopped clusters)",
   "--nodes <count>": "have at least so many nodes: node-2, node-3, ... join",
   "--nfs-demo": "have an NFS server, and nodes that mount it (new or stopped clusters)",
   "--ingress": "bring the ingress controller (also of a running cluster)",
@@ -63,6 +64,7 @@ export function choicesOf(flags: StartFlags): NewClusterChoices {
       return wholeNumber("--node-cidr-mask-size", text, MASK_BITS_MIN, MASK_BITS_MAX);
     }),
     nodeMonitorGracePeriod_ms: parsed(flags.nodeMonitorGracePeriod, gracePeriod_ms),
+    auditPolicyFile: parsed(flags.auditPolicyFile, (file) => resolve(file)),
   });
 }
 

@@ -18,6 +18,7 @@ import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { overlayHere } from "../preflight/overlay.ts";
 import { ALL_CHECKS, describe, preflight } from "../preflight/preflight.ts";
 import { installMissing, PROGRAMS } from "../preflight/programs.ts";
+import { checkAuditPolicy } from "../process/audit.ts";
 import { proxyModeCheck } from "../preflight/proxy-mode.ts";
 import { replacedPartChecks } from "../preflight/replaced-parts.ts";
 import {
@@ -103,8 +104,9 @@ async function editOf(
   const choices = choicesOf(flags);
   const planned = existing ?? (await planNew(name, choices));
   const { proxyMode, byHand } = flags;
-  const { apiPort, nodeMonitorGracePeriod_ms } = choices;
-  const changes = given({ proxyMode, byHand, apiPort, nodeMonitorGracePeriod_ms });
+  const { apiPort, nodeMonitorGracePeriod_ms, auditPolicyFile } = choices;
+  await checkAuditPolicy(auditPolicyFile);
+  const changes = given({ proxyMode, byHand, apiPort, nodeMonitorGracePeriod_ms, auditPolicyFile });
   const config = { ...planned, ...changes };
   const seen = await observe(config);
   const isComplete = existing !== undefined && isWhole(seen, existing);

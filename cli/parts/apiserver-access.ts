@@ -184,7 +184,8 @@ async function webhookOf(flags: Flags, file: string | undefined): Promise<Author
   };
 }
 
-async function accessIn(file: string): Promise<RemoteAccess> {
+/** Reads how a kubeconfig reaches its server. */
+export async function accessIn(file: string): Promise<RemoteAccess> {
   const { server: url, ca, cert, key, token, tokenFile } = await readKubeconfig(file);
   httpsUrl(`the server of ${file}`, url);
   const client = cert === undefined || key === undefined ? undefined : { cert, key };

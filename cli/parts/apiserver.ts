@@ -22,6 +22,7 @@ import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-server
 import { followTrust } from "../pki/followed-trust.ts";
 import { CommandError } from "../terminal.ts";
 import { ACCESS_FLAGS, accessOf, type GivenAccess } from "./apiserver-access.ts";
+import { AUDIT_FLAGS, auditOptionsOf } from "./apiserver-audit.ts";
 import { duration_ms } from "./flag-duration.ts";
 import { flagValues } from "./flag-values.ts";
 import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
@@ -69,6 +70,7 @@ const FLAGS = {
   "--encryption-provider-config-automatic-reload": "read that file again when it changes",
   "--runtime-config <switches>": ["versions and resources served: apps/v1=false,...", ""],
   ...ACCESS_FLAGS,
+  ...AUDIT_FLAGS,
   "--max-requests-inflight <n>": ["reads at a time, 0 for any number", "400"],
   "--max-mutating-requests-inflight <n>": ["writes at a time, 0 for any number", "200"],
   "--shutdown-delay-duration <duration>": ["how long it serves on SIGTERM, not ready", "0s"],
@@ -96,6 +98,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
     const overrides = {
       trust,
       admission: await admissionOf(flags),
+      audit: await auditOptionsOf(flags),
       flags: flagValues(command),
       ...encryption.option,
       ...access.options,

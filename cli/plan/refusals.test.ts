@@ -40,6 +40,7 @@ test("what the start of a new cluster has chosen does not change", () => {
 test.each([
   [{ apiPort: 7443 }, "--api-port 7443 cannot change its port"],
   [{ byHand: true }, "the runtimes that pods may choose cannot change (--by-hand)"],
+  [{ auditPolicyFile: "/tmp/policy.yaml" }, "--audit-policy-file cannot change"],
   [{ nodeMonitorGracePeriod_ms: 5000 }, "--node-monitor-grace-period cannot change"],
 ])("%j waits until the cluster is stopped", (changes, why) => {
   const wanted = { ...existing, ...changes };

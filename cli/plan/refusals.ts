@@ -57,6 +57,10 @@ const REFUSALS: readonly Refusal[] = [
     },
     () => "--node-monitor-grace-period cannot change",
   ),
+  whileRunning(
+    ({ wanted, existing }) => wanted.auditPolicyFile !== existing.auditPolicyFile,
+    () => "--audit-policy-file cannot change",
+  ),
   {
     code: "RUNNING",
     // A start leaves the nodes that run as they are.

@@ -14,6 +14,7 @@ import { type ClusterFiles, clusterFiles } from "../pki/identities.ts";
 import { isOwnBalanced, loadBalancerPool, nodeRange } from "../spec/nodes.ts";
 import { storeDir, storeSocket } from "../spec/store.ts";
 import { hostDevice, hostRepair } from "../apply/network.ts";
+import { auditOf } from "./audit.ts";
 import { type NodeRoutes, startNodeRoutes } from "./node-routes.ts";
 import { processCommand } from "./running.ts";
 import type { Parts } from "./started-parts.ts";
@@ -64,6 +65,7 @@ async function startApi(
       systemClock()));
   const privateKey = await readFile(join(files.pkiDir, "sa.key"), "utf8");
   const publicKey = await readFile(join(files.pkiDir, "sa.pub"), "utf8");
+  const audit = await auditOf(config);
   await parts.start("apiserver", () =>
     startApiserver({
       etcd,
@@ -81,6 +83,7 @@ async function startApi(
       advertisePort: config.apiPort,
       kubeletClient: { ...kubeletClient, ca },
       ...frontProxy,
+      audit,
       // Off by default, as upstream; nodes join by them, as in a cluster that kubeadm makes.
       bootstrapTokens: true,
       // Off by default, as upstream; here the right to write Services must not redirect traffic.

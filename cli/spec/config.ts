@@ -51,6 +51,8 @@ export interface ClusterConfig {
   readonly overlay?: OverlayBackend;
   /** How long a node may be silent until it is NotReady. Default 40 s. */
   readonly nodeMonitorGracePeriod_ms?: number;
+  /** Absolute path of the audit policy. Default: there is no audit log. */
+  readonly auditPolicyFile?: string;
   /**
    * Configuration of a node beside the first, which joins over the network (`spec/nodes.ts`).
    */
@@ -151,7 +153,7 @@ export function ownAddresses(): string[] {
 export type NewClusterChoices = Partial<Pick<
   ClusterConfig,
   | "etcdServers" | "etcdFiles" | "storeMembers" | "apiPort" | "cniBinDir" | "nodeCidrMaskSize"
-  | "nodeMonitorGracePeriod_ms" | "overlay"
+  | "nodeMonitorGracePeriod_ms" | "overlay" | "auditPolicyFile"
 >>;
 
 /**

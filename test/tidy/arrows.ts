@@ -115,6 +115,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["resource/"],
     ["request/", "encoding/"],
     ["authn/", "authz/", "webhook/"],
+    ["audit/"],
     ["admission/"],
     ["options.ts", "registry/"],
     ["customresources/"],

@@ -18,6 +18,8 @@ import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 import { namespaceLookup } from "../matching/namespace.ts";
 
+/** The start of the audit annotations' keys. */
+const PREFIX = "pod-security.kubernetes.io";
 /** Subresources of pods that do not change what runs. */
 const IGNORED_PARTS = new Set([
   "exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status",
@@ -64,19 +66,23 @@ export function podSecurity(context: AdmissionContext): AdmissionPlugin {
         const { metadata, spec } = object as KubeObject & { spec: PodSpec };
         if (isExemptClass(spec)) return metrics.exempted(subject);
         const judge = judgeOf(metrics, subject, metadata, spec);
-        return check(request, judge, policy.enforce, policy.warn);
+        const { annotations } = request;
+        annotations.add(`${PREFIX}/enforce-policy`, textOf(policy.enforce));
+        return check(request, judge, policy.enforce, policy);
       }
       const template = templateOf!(object);
       if (template?.spec === undefined) return;
       if (isExemptClass(template.spec)) return metrics.exempted(subject);
       const judge = judgeOf(metrics, subject, template.metadata ?? {}, template.spec);
-      check(request, judge, undefined, policy.warn);
+      check(request, judge, undefined, policy);
     },
   };
 }
 
 /** Returns the violations of a level by a pod or a pod template. */
-type Judge = (mode: "enforce" | "warn", level: LevelVersion) => ReturnType<typeof violations>;
+type Judge = (
+  mode: "audit" | "enforce" | "warn", level: LevelVersion,
+) => ReturnType<typeof violations>;
 
 function judgeOf(
   metrics: PodSecurityMetrics,
@@ -95,8 +101,13 @@ function check(
   request: AdmissionRequest,
   judge: Judge,
   enforce: LevelVersion | undefined,
-  warn: LevelVersion,
+  { audit, warn }: { readonly audit: LevelVersion; readonly warn: LevelVersion },
 ): void {
+  const audited = judge("audit", audit);
+  if (audited.length > 0) {
+    const text = `would violate PodSecurity "${textOf(audit)}": ${detailOf(audited)}`;
+    request.annotations.add(`${PREFIX}/audit-violations`, text);
+  }
   const refused = enforce ? judge("enforce", enforce) : [];
   if (enforce && refused.length > 0) {
     const what = `violates PodSecurity "${textOf(enforce)}": ${detailOf(refused)}`;

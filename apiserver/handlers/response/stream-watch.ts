@@ -14,7 +14,7 @@ type WatchAnswer = Extract<Answer, { type: "watch" }>;
  * (`cache/watcher.ts`).
  */
 export async function streamWatch(context: RequestContext, answer: WatchAnswer): Promise<void> {
-  const { signal } = context;
+  const { signal, audit } = context;
   const { watcher } = answer;
   const close = () => watcher.close();
   const resume = () => watcher.resume();
@@ -24,6 +24,7 @@ export async function streamWatch(context: RequestContext, answer: WatchAnswer):
     const opened = await openSink(context, watcher.contentType);
     if (opened === undefined) return;
     sink = opened;
+    audit?.started();
     await new Promise<void>((resolve) => {
       const reader: WatchReader = {
         write: (bytes) => opened.write(bytes),

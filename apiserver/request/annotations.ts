@@ -31,6 +31,11 @@ export class AuditAnnotations {
     if (count > 0) log.warn("audit annotations were left out", { of, count, reason });
   }
 
+  /** All of them; undefined if there are none. */
+  get all(): Readonly<Record<string, string>> | undefined {
+    return this.#values.size === 0 ? undefined : Object.fromEntries(this.#values);
+  }
+
   get(key: string): string | undefined {
     return this.#values.get(key);
   }

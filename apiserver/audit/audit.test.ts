@@ -1,0 +1,197 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { ask, type AskOptions } from "../../testing/apiserver/ask.ts";
+import { type FakeServer, sendJson, startFakeServer } from "../../testing/apiserver/fake-issuer.ts";
+import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import type { AuditEvent } from "./event.ts";
+import type { AuditOptions } from "./options.ts";
+import { readAuditPolicy } from "./policy.ts";
+
+const POLICY = `
+apiVersion: audit.k8s.io/v1
+kind: Policy
+rules:
+- level: None
+  nonResourceURLs: ["/healthz*", "/metrics", "/readyz"]
+- level: Metadata
+  resources: [{ resources: [secrets] }]
+  omitStages: [RequestReceived]
+- level: RequestResponse
+  resources: [{ resources: [configmaps, pods, namespaces] }]
+  omitManagedFields: true
+- level: Metadata
+`;
+const MAPS = "/api/v1/namespaces/default/configmaps";
+const BATCH =
+  { buffer_max: 10_000, batch_max: 50, batch_bytes_max: 1e6, wait_ms: 20, retry_ms: 10 };
+const LOG = { bytes_max: 1e8, backups_max: 0, age_max_days: 0, batch: BATCH };
+const patience = { clock: systemClock(), timeout_ms: 20_000 };
+
+let folder: string;
+let webhook: FakeServer;
+const posted: AuditEvent[] = [];
+let api: TestApiserver;
+let admin: KeyPair;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "audit-"));
+  webhook = await startFakeServer((_request, body, response) => {
+    posted.push(...(JSON.parse(body) as { items: AuditEvent[] }).items);
+    sendJson(response, {});
+  });
+  const audit: AuditOptions = {
+    policy: await readAuditPolicy(POLICY),
+    log: { ...LOG, path: join(folder, "audit.log"), mode: "blocking" },
+    webhook: {
+      access: { url: webhook.url, ca: webhook.ca }, mode: "batch", batch: BATCH,
+      event_bytes_max: 4_000,
+    },
+  };
+  api = await startApiserverOnEtcd({ audit });
+  admin = await api.credentials("admin", ["system:masters"]);
+});
+afterAll(async () => {
+  await api.close();
+  await webhook.close();
+  await rm(folder, { recursive: true });
+});
+
+const send = (path: string, options: AskOptions = {}) => ask(api, path, { ...admin, ...options });
+
+async function logged(): Promise<AuditEvent[]> {
+  const text = await readFile(join(folder, "audit.log"), "utf8");
+  return text.trimEnd().split("\n").map((line) => JSON.parse(line) as AuditEvent);
+}
+
+/** The events of one request, which names itself, once its last one is there. */
+async function eventsOf(id: string, last = "ResponseComplete"): Promise<AuditEvent[]> {
+  return await waitFor("the events", async () => {
+    const events = (await logged()).filter(({ auditID }) => auditID === id);
+    return events.some(({ stage }) => stage === last) ? events : undefined;
+  }, patience);
+}
+
+it("a request has an event of each stage, with its objects where the policy says so", async () => {
+  const type = { "content-type": "application/json" };
+  const headers = { "audit-id": "create", "user-agent": "me/1", ...type };
+  const body = { metadata: { name: "a" }, data: { k: "v" } };
+  expect((await send(MAPS, { method: "POST", headers, body: JSON.stringify(body) })).status)
+    .toBe(201);
+  const [received, complete] = await eventsOf("create");
+  expect(received).toMatchObject({ stage: "RequestReceived", level: "RequestResponse" });
+  expect(received!.requestObject).toBeUndefined();
+  expect(complete).toMatchObject({
+    kind: "Event", apiVersion: "audit.k8s.io/v1", stage: "ResponseComplete", verb: "create",
+    requestURI: MAPS, userAgent: "me/1", sourceIPs: ["127.0.0.1"],
+    user: { username: "admin", groups: ["system:masters", "system:authenticated"] },
+    objectRef: { resource: "configmaps", namespace: "default", apiVersion: "v1" },
+    responseStatus: { metadata: {}, code: 201 },
+    requestObject: { metadata: { name: "a" }, data: { k: "v" } },
+    responseObject: { kind: "ConfigMap", data: { k: "v" } },
+    annotations: { "authorization.k8s.io/decision": "allow", "authorization.k8s.io/reason": "" },
+  });
+  const { metadata } = complete!.responseObject as { metadata: Record<string, unknown> };
+  expect(metadata).toHaveProperty("uid");
+  expect(metadata).not.toHaveProperty("managedFields");
+});
+
+it("a Secret's values are in no event at the level Metadata", async () => {
+  const stringData = { password: "hunter2" };
+  const headers = { "audit-id": "secret", "content-type": "application/json" };
+  const body = JSON.stringify({ metadata: { name: "s" }, stringData });
+  const secrets = MAPS.replace("configmaps", "secrets");
+  expect((await send(secrets, { method: "POST", headers, body })).status).toBe(201);
+  expect((await eventsOf("secret")).map(({ stage }) => stage)).toEqual(["ResponseComplete"]);
+  expect(await readFile(join(folder, "audit.log"), "utf8")).not.toContain("hunter2");
+});
+
+it("refusals say who was refused, what for, and by whom another was impersonated", async () => {
+  const user = await api.credentials("nobody");
+  await ask(api, `${MAPS}/a`, { ...user, method: "DELETE", headers: { "audit-id": "refused" } });
+  const refused = (await eventsOf("refused")).at(-1);
+  expect(refused).toMatchObject({
+    user: { username: "nobody" }, verb: "delete", objectRef: { name: "a" },
+    responseStatus: { status: "Failure", reason: "Forbidden", code: 403 },
+    annotations: { "authorization.k8s.io/decision": "forbid" },
+  });
+  await send(MAPS, { headers: { "audit-id": "as", "impersonate-user": "other" } });
+  expect((await eventsOf("as")).at(-1)).toMatchObject({
+    user: { username: "admin" },
+    impersonatedUser: { username: "other", groups: ["system:authenticated"] },
+  });
+  const token = { authorization: "Bearer none", "audit-id": "unknown" };
+  await ask(api, MAPS, { headers: token });
+  const [unknown] = await eventsOf("unknown", "ResponseStarted");
+  expect(unknown).toMatchObject({
+    responseStatus: { status: "Failure", reason: "Unauthorized", code: 401 },
+  });
+});
+
+it("a watch has an event when it has started, and one at its end", async () => {
+  const headers = { "audit-id": "watch" };
+  await send(`${MAPS}?watch=1&timeoutSeconds=1`, { headers });
+  expect((await eventsOf("watch")).map(({ stage }) => stage))
+    .toEqual(["RequestReceived", "ResponseStarted", "ResponseComplete"]);
+});
+
+it("what PodSecurity found of a pod is annotated", async () => {
+  const labels = { "pod-security.kubernetes.io/audit": "restricted" };
+  const namespace = { metadata: { name: "held", labels } };
+  expect((await send("/api/v1/namespaces", { method: "POST", body: namespace })).status).toBe(201);
+  const pod = { metadata: { name: "p" },
+    spec: { serviceAccountName: "default", automountServiceAccountToken: false,
+      containers: [{ name: "c", image: "i" }] } };
+  await send("/api/v1/namespaces/held/serviceaccounts",
+    { method: "POST", body: { metadata: { name: "default" } } });
+  const headers = { "audit-id": "pod", "content-type": "application/json" };
+  const made = await send("/api/v1/namespaces/held/pods",
+    { method: "POST", headers, body: JSON.stringify(pod) });
+  expect(made.status, made.body).toBe(201);
+  const { annotations } = (await eventsOf("pod")).at(-1)!;
+  expect(annotations).toMatchObject({
+    "pod-security.kubernetes.io/enforce-policy": "privileged:latest",
+    "pod-security.kubernetes.io/audit-violations":
+      expect.stringMatching(/^would violate PodSecurity "restricted:latest": /) as string,
+  });
+});
+
+it("a webhook gets the same events, long ones without their bodies", async () => {
+  const data = { k: "x".repeat(5_000) };
+  const headers = { "audit-id": "long", "content-type": "application/json" };
+  const body = JSON.stringify({ metadata: { name: "long" }, data });
+  await send(MAPS, { method: "POST", headers, body });
+  const event = await waitFor("the event", () => Promise.resolve(posted.find((each) =>
+    each.auditID === "long" && each.stage === "ResponseComplete")), patience);
+  expect(event.annotations).toMatchObject({ "audit.k8s.io/truncated": "true" });
+  expect(event).not.toHaveProperty("requestObject");
+  expect((await eventsOf("long")).at(-1)).toHaveProperty("requestObject");
+});
+
+it("requests that the policy leaves out are not written", async () => {
+  await send("/healthz", { headers: { "audit-id": "health" } });
+  await send("/version", { headers: { "audit-id": "version" } });
+  await eventsOf("version");
+  expect((await logged()).filter(({ auditID }) => auditID === "health")).toEqual([]);
+});
+
+it.each(["blocking", "blocking-strict"] as const)("with a full disk, %s", async (mode) => {
+  const policy = await readAuditPolicy(POLICY);
+  const full = await startApiserverOnEtcd({
+    audit: { policy, log: { ...LOG, path: "/dev/full", mode } },
+  });
+  onTestFinished(() => full.close());
+  const user = await full.credentials("admin", ["system:masters"]);
+  const answer = await ask(full, MAPS, user);
+  const { body } = await ask(full, "/metrics", user);
+  expect(Number(/apiserver_audit_error_total\{plugin="log"\} (\d+)/.exec(body)![1]))
+    .toBeGreaterThan(0);
+  expect(answer.status).toBe(mode === "blocking" ? 200 : 500);
+  const rejected = Number(/^apiserver_audit_requests_rejected_total (\d+)/m.exec(body)![1]);
+  expect(rejected > 0).toBe(mode === "blocking-strict");
+});

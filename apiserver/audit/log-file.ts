@@ -1,0 +1,107 @@
+import { type FileHandle, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { basename, dirname, extname, join } from "node:path";
+import { type Clock, MS_PER_DAY } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import type { Sink } from "./sink.ts";
+
+export interface LogFileOptions {
+  /** `-` for the standard output. */
+  readonly path: string;
+  /** Bytes of one file. */
+  readonly bytes_max: number;
+  /** Files kept besides the one written to; 0 for all. */
+  readonly backups_max: number;
+  /** Days for which they are kept; 0 for any number. */
+  readonly age_max_days: number;
+}
+
+/** A file of one event a line, put aside under the time when it is full. */
+export class LogFile implements Sink {
+  readonly name = "log";
+  readonly #options: LogFileOptions;
+  readonly #clock: Clock;
+  #file: { readonly handle: FileHandle; bytes: number } | undefined;
+
+  constructor(options: LogFileOptions, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  async write(events: readonly string[]): Promise<void> {
+    const lines = Buffer.from(`${events.join("\n")}\n`);
+    const { path, bytes_max } = this.#options;
+    if (path === "-") return await toStdout(lines);
+    let file = (this.#file ??= await this.#open());
+    if (file.bytes > 0 && file.bytes + lines.length > bytes_max) {
+      await this.#rotate();
+      file = this.#file = await this.#open();
+    }
+    const from = file.bytes;
+    try {
+      await file.handle.writeFile(lines);
+      file.bytes += lines.length;
+    } catch (thrown) {
+      // A disk that is full took a part of a line: the next write starts a line again.
+      await file.handle.truncate(from).catch(() => this.#drop());
+      throw thrown;
+    }
+  }
+
+  async #open() {
+    const handle = await open(this.#options.path, "a", 0o600);
+    return { handle, bytes: (await handle.stat()).size };
+  }
+
+  async #drop(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.handle.close();
+  }
+
+  async #rotate(): Promise<void> {
+    await this.#drop();
+    const { path } = this.#options;
+    const time = new Date(this.#clock.now()).toISOString().replace(/:/g, "-").replace("Z", "");
+    await rename(path, `${this.#stem}-${time}${extname(path)}`);
+    await this.#removeOld();
+  }
+
+  get #stem(): string {
+    const { path } = this.#options;
+    return path.slice(0, path.length - extname(path).length);
+  }
+
+  async #removeOld(): Promise<void> {
+    const { path, backups_max, age_max_days } = this.#options;
+    const [folder, start] = [dirname(path), `${basename(this.#stem)}-`];
+    const names = (await readdir(folder)).filter((name) =>
+      name.startsWith(start) && name.endsWith(extname(path)) && TIME.test(name)).sort().reverse();
+    const oldest_ms = this.#clock.now() - age_max_days * MS_PER_DAY;
+    for (const [at, name] of names.entries()) {
+      const file = join(folder, name);
+      const isOld = age_max_days > 0 && (await stat(file)).mtimeMs < oldest_ms;
+      if (isOld || (backups_max > 0 && at >= backups_max)) await unlinkAny(file);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#drop();
+  }
+}
+
+/** The time in the name of a file that was put aside. */
+const TIME = /-\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}\.\d{3}/;
+
+async function unlinkAny(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+  }
+}
+
+function toStdout(bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
+}
