@@ -4,7 +4,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { fixed, FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
 import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { FakeIssuer, newKey } from "../../../testing/apiserver/fake-issuer.ts";
 import { ISSUER_KEYS_AGAIN_MS, TOKEN_BYTES_MAX } from "../../limits.ts";
@@ -239,6 +239,26 @@ it("an issuer that hangs, redirects, breaks off or answers without end costs bou
     server.asked.clear();
   }
   server.answer = (request, _, response) => serve(request, response);
+});
+
+it("an issuer whose documents are another's is not believed", async () => {
+  const { server } = issuer;
+  const serve = server.answer;
+  server.answer = (request, body, response) => {
+    if (request.url === "/keys") return serve(request, body, response);
+    response.writeHead(200).end(JSON.stringify({
+      issuer: "https://other.example", jwks_uri: `${issuer.url}/keys`,
+    }));
+  };
+  const authority = await authorityOf({}, false);
+  const wellKnown = "/.well-known/openid-configuration";
+  await waitFor("its documents", () => server.asked.has(wellKnown), { clock });
+  const token = await issuer.token();
+  for (let i = 0; i < 20; i++) {
+    expect(await refusalOf(authority, token)).toContain("not initialized");
+    await delay(clock, 10);
+  }
+  expect(server.asked.get("/keys")).toBeUndefined();
 });
 
 it("a changed file takes effect when its issuers answer; else the last one stays", async () => {
