@@ -10,8 +10,8 @@ import { findProgram } from "../preflight/programs.ts";
 import { CommandError } from "../terminal.ts";
 
 /** Where the product lies in the image. */
-const PLACE = "/opt/r2k";
-const BUNDLES = ".cache/bundle";
+export const PLACE = "/opt/r2k";
+export const BUNDLES = ".cache/bundle";
 
 /** A program of the product that an image can be made of. */
 export interface Program {
@@ -76,7 +76,7 @@ async function found(name: string): Promise<string> {
 }
 
 /** A program's bundle, what of the other bundles it loads, and the packages these need. */
-function productFiles(bundle: string): Map<string, string> {
+export function productFiles(bundle: string): Map<string, string> {
   const bundles = join(ROOT_DIR, BUNDLES);
   const files = new Map<string, string>();
   const packages = new Set<string>();

@@ -6,6 +6,7 @@ import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
 import { CommandError, printable, printResult } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { programCommands } from "./image-program.ts";
+import { releaseCommand } from "./image-release.ts";
 
 export function command(): Command {
   const image = new Command("image").description("Images of a cluster's nodes.");
@@ -17,6 +18,7 @@ export function command(): Command {
     .option("-o, --output <format>", "json")
     .action(load);
   for (const program of programCommands()) image.addCommand(program);
+  image.addCommand(releaseCommand());
   return image;
 }
 

@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { writeLayout } from "../image/archive.ts";
 import type { ImageConfig, ImageDefaults } from "../image/config.ts";
-import { hostPlatform, MediaType, type ImageManifest } from "../image/manifest.ts";
+import { type Descriptor, hostPlatform, MediaType, type ImageManifest } from "../image/manifest.ts";
 import { digestOf } from "../image/blobs.ts";
 import type { ImageStore } from "../image/store.ts";
 import { writeTar, type TarInput } from "../image/tar/write.ts";
@@ -30,14 +30,25 @@ interface MadeImage {
   blobs: Map<string, Buffer>;
 }
 
-async function makeImage(recipe: ImageRecipe): Promise<MadeImage> {
-  const blobs = new Map<string, Buffer>();
-  const addBlob = (content: Buffer) => {
-    const digest = digestOf(content);
-    blobs.set(digest, content);
-    return { digest, size: content.length };
+interface MadeLayer {
+  readonly content: Buffer;
+  readonly digest: string;
+}
+
+async function makeLayer(entries: TarInput[]): Promise<MadeLayer> {
+  const content = await layerOf(entries);
+  return { content, digest: digestOf(content) };
+}
+
+async function makeImage(recipe: ImageRecipe, made?: MadeLayer): Promise<MadeImage> {
+  const { content, digest } = made ?? (await makeLayer(recipe.entries));
+  const blobs = new Map([[digest, content]]);
+  const addBlob = (blob: Buffer) => {
+    const named = digestOf(blob);
+    blobs.set(named, blob);
+    return { digest: named, size: blob.length };
   };
-  const layer = addBlob(await layerOf(recipe.entries));
+  const layer = { digest, size: content.length };
   const config: ImageConfig = {
     ...hostPlatform(),
     created: EPOCH.toISOString(),
@@ -67,12 +78,24 @@ export function buildImage(store: ImageStore, recipe: ImageRecipe): Promise<stri
   });
 }
 
-/** Builds an image as the tar of an OCI image layout, which every runtime can load. */
-export async function buildArchive(recipe: ImageRecipe): Promise<Readable> {
-  const { manifestDigest, blobs } = await makeImage(recipe);
-  const size = blobs.get(manifestDigest)!.length;
-  const manifest = { mediaType: MediaType.ociManifest, digest: manifestDigest, size };
-  return writeLayout(recipe.name, manifest, blobs);
+/**
+ * Builds images as the tar of an OCI image layout, which every runtime can load. All have the layer
+ * of the first, made once.
+ */
+export async function buildArchive(
+  first: ImageRecipe,
+  others: readonly Omit<ImageRecipe, "entries">[] = [],
+): Promise<Readable> {
+  const layer = await makeLayer(first.entries);
+  const all = new Map<string, Buffer>();
+  const named = new Map<string, Descriptor>();
+  for (const image of [first, ...others]) {
+    const { manifestDigest: digest, blobs } = await makeImage({ ...first, ...image }, layer);
+    for (const [each, content] of blobs) all.set(each, content);
+    const size = blobs.get(digest)!.length;
+    named.set(image.name, { mediaType: MediaType.ociManifest, digest, size });
+  }
+  return writeLayout(named, all);
 }
 
 /** The hash of a recipe's content: whether an image must be built again. */

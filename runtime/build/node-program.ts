@@ -16,6 +16,8 @@ export interface NodeProgram {
   node: string;
   /** The program's name in the image, in /usr/local/bin. */
   command: string;
+  /** Further names in /usr/local/bin, each with the words that it puts before its arguments. */
+  others?: ReadonlyMap<string, readonly string[]>;
   /** Whether the program is the image's entrypoint, which gets a container's arguments. */
   isEntrypoint: boolean;
   /** The module to load, as a place in the image. */
@@ -35,17 +37,23 @@ const GROUP = "root:x:0:\nnobody:x:65534:\n";
 /** The image of a program: no shell and no other program is in it. */
 export async function nodeProgramRecipe(program: NodeProgram): Promise<ImageRecipe> {
   const { image, node, command, isEntrypoint, module, files, programs = [], env } = program;
+  const commands = [[command, []] as const, ...(program.others ?? [])];
   const libraries = await librariesOf(node);
   for (const each of programs) libraries.push(each, ...(await librariesOfProgram(each)));
   const own = libraries.map((path) => [path, path] as const);
   const places = new Map([...own, ...files, [NODE, node]]);
   // No shell to start it by: the kernel reads the first line, Node the rest.
-  const launcher = `#!${NODE} --disable-warning=ExperimentalWarning\nimport(${quote(module)});\n`;
+  const launcher = (words: readonly string[]) => {
+    const put = words.length > 0 ? `process.argv.splice(2, 0, ...${JSON.stringify(words)});\n` : "";
+    return `#!${NODE} --disable-warning=ExperimentalWarning\n${put}import(${quote(module)});\n`;
+  };
   const entries: TarInput[] = [
     ...directoriesOf([...places.keys(), "/etc/passwd", "/root/", "/tmp/"]),
     { name: "etc/passwd", mode: 0o644, content: PASSWD },
     { name: "etc/group", mode: 0o644, content: GROUP },
-    { name: `usr/local/bin/${command}`, mode: 0o755, content: launcher },
+    ...commands.map(([name, words]) => {
+      return { name: `usr/local/bin/${name}`, mode: 0o755, content: launcher(words) };
+    }),
   ];
   for (const [place, path] of [...places].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const executable = ((await stat(path)).mode & 0o111) !== 0;

@@ -116,17 +116,18 @@ export async function saveArchive(store: ImageStore, name: string): Promise<Read
   for (const digest of digests) blobs.set(digest, await store.blobs.read(digest, LAYER_BYTES));
   const mediaType = manifest.mediaType ?? MediaType.ociManifest;
   const size = manifestBytes.length;
-  return writeLayout(name, { mediaType, digest: manifestDigest, size }, blobs);
+  return writeLayout(new Map([[name, { mediaType, digest: manifestDigest, size }]]), blobs);
 }
 
-/** The tar of an OCI image layout that holds one image, all of it in memory. */
+/** The tar of an OCI image layout that holds the named images, all of it in memory. */
 export function writeLayout(
-  name: string,
-  manifest: Descriptor,
+  images: ReadonlyMap<string, Descriptor>,
   blobs: ReadonlyMap<string, Buffer>,
 ): Readable {
-  const annotations = Object.fromEntries(NAME_ANNOTATIONS.map((key) => [key, name]));
-  const index = { schemaVersion: 2, manifests: [{ ...manifest, annotations }] };
+  const manifests = [...images].map(([name, manifest]) => {
+    return { ...manifest, annotations: Object.fromEntries(NAME_ANNOTATIONS.map((key) => [key, name])) };
+  });
+  const index = { schemaVersion: 2, manifests };
   const entries: TarInput[] = [
     { name: "oci-layout", content: JSON.stringify({ imageLayoutVersion: "1.0.0" }) },
     { name: "index.json", content: JSON.stringify(index) },

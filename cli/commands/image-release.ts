@@ -1,0 +1,62 @@
+import { createWriteStream } from "node:fs";
+import { readdir, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { buildArchive } from "@raft2kube/runtime/build/image-builder.ts";
+import { nodeProgramRecipe } from "@raft2kube/runtime/build/node-program.ts";
+import { Command } from "commander";
+import { ROOT_DIR } from "../assets.ts";
+import { IMAGE_REPOSITORY, RELEASE_IMAGES, type ReleaseImage } from "../machine/release-images.ts";
+import { BUNDLES, PLACE, productFiles } from "./image-program.ts";
+
+/** Files that the bundles read at run time, by folder. */
+const DATA = ["api/facts", "openapi/texts"];
+/** What `base/linux/netfilter` loads by its name. */
+const LIBRARIES = ["libnftables.so.1"];
+
+/** `r2k image build-release FILE`: the components' images, of which each is the product itself. */
+export function releaseCommand(): Command {
+  return new Command("build-release")
+    .argument("<file>", "the OCI archive to write")
+    .description("Build the images of a cluster of machines: kube-apiserver, etcd, ...")
+    .option("--image-repository <name>", "the images' registry", IMAGE_REPOSITORY)
+    .action(async (file: string, flags: { imageRepository: string }) => {
+      const names = await buildRelease(file, flags.imageRepository);
+      process.stdout.write(`${names.map((name) => `built ${name}`).join("\n")}\n`);
+    });
+}
+
+/** Writes the archive of all images, the same for the same product; resolves with their names. */
+export async function buildRelease(file: string, repository: string): Promise<string[]> {
+  const images: readonly ReleaseImage[] = Object.values(RELEASE_IMAGES);
+  const recipe = await nodeProgramRecipe({
+    image: `${repository}/${images[0]!.name}`,
+    node: process.execPath,
+    command: "r2k",
+    others: new Map(images.map(({ program, words }) => [program, words])),
+    isEntrypoint: true,
+    libraries: LIBRARIES,
+    module: `${PLACE}/${BUNDLES}/main.js`,
+    files: new Map([...productFiles("main.js"), ...(await dataFiles())]),
+    env: { R2K_ROOT: PLACE, MALLOC_ARENA_MAX: "1" },
+  });
+  const named = images.map(({ name, program }) => {
+    const config = { ...recipe.config, Entrypoint: [`/usr/local/bin/${program}`] };
+    return { name: `${repository}/${name}`, config };
+  });
+  const archive = await buildArchive({ ...recipe, ...named[0]! }, named.slice(1));
+  // Complete or not there at all.
+  await pipeline(archive, createWriteStream(`${file}.new`, { mode: 0o644 }));
+  await rename(`${file}.new`, file);
+  return named.map(({ name }) => name);
+}
+
+async function dataFiles(): Promise<(readonly [string, string])[]> {
+  const found = await Promise.all(DATA.map(async (folder) => {
+    const names = await readdir(join(ROOT_DIR, folder));
+    return names.map((name) => {
+      return [join(PLACE, folder, name), join(ROOT_DIR, folder, name)] as const;
+    });
+  }));
+  return found.flat();
+}

@@ -1,0 +1,65 @@
+import { API_LEVEL } from "../version.ts";
+
+/** Tags of the images that have versions of their own, as kubeadm of this level writes them. */
+const ETCD_TAG = "3.6.6-0";
+const COREDNS_TAG = "v1.13.1";
+
+/** Where kubeadm takes images from. */
+export const IMAGE_REPOSITORY = "registry.k8s.io";
+
+/** An image of a component: the product, under upstream's name. */
+export interface ReleaseImage {
+  /** Below the repository, with its tag. */
+  readonly name: string;
+  /** The program's name in /usr/local/bin. */
+  readonly program: string;
+  /** What `r2k` is given before the program's own arguments. */
+  readonly words: readonly string[];
+}
+
+/** The components of a cluster of machines; all images have the same layer. */
+export const RELEASE_IMAGES = {
+  "kube-apiserver": {
+    name: `kube-apiserver:${API_LEVEL}`,
+    program: "kube-apiserver",
+    // The default of upstream's; that of `r2k apiserver`, for a part by hand, is loopback.
+    words: ["apiserver", "--bind-address=0.0.0.0"],
+  },
+  "kube-controller-manager": {
+    name: `kube-controller-manager:${API_LEVEL}`,
+    program: "kube-controller-manager",
+    words: ["controllers"],
+  },
+  "kube-scheduler": {
+    name: `kube-scheduler:${API_LEVEL}`,
+    program: "kube-scheduler",
+    words: ["scheduler", "--secure-port=10259"],
+  },
+  "kube-proxy": {
+    name: `kube-proxy:${API_LEVEL}`,
+    program: "kube-proxy",
+    words: ["proxy"],
+  },
+  coredns: {
+    name: `coredns/coredns:${COREDNS_TAG}`,
+    program: "coredns",
+    words: ["coredns"],
+  },
+  etcd: {
+    name: `etcd:${ETCD_TAG}`,
+    program: "etcd",
+    words: ["store"],
+  },
+} as const satisfies Readonly<Record<string, ReleaseImage>>;
+
+export type Component = keyof typeof RELEASE_IMAGES;
+
+/** The image of a component. */
+export function imageOf(component: Component, repository = IMAGE_REPOSITORY): string {
+  return `${repository}/${RELEASE_IMAGES[component].name}`;
+}
+
+/** The images of all components, in the order in which kubeadm lists them. */
+export function allImages(repository = IMAGE_REPOSITORY): string[] {
+  return (Object.keys(RELEASE_IMAGES) as Component[]).map((name) => imageOf(name, repository));
+}
