@@ -60,7 +60,7 @@ export interface ApiserverOptions {
   advertiseAddress: string;
   advertisePort?: number;
   /** How kubelets are spoken to for logs, exec and port-forward. */
-  kubeletClient: KeyPair & { ca: string };
+  kubeletClient: KeyPair & { ca?: string };
   /** How aggregated API servers know this server. Default: without a certificate. */
   proxyClient?: KeyPair;
   /** The proxies that may name the user of a request in its headers. Default none. */

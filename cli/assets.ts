@@ -26,3 +26,9 @@ export const SUPERVISOR_SCRIPT = join(ROOT_DIR, "cli/supervisor/supervise.sh");
 
 /** Bundled CNI plugins, one executable file each. */
 export const PLUGINS_DIR = join(ROOT_DIR, ".cache/cni");
+
+/** Manifests of the control plane's static pods. */
+export const STATIC_PODS_DIR = join(ROOT_DIR, "cli/machine/static-pods");
+
+/** Manifests that `init` applies. */
+export const MACHINE_ADDONS_DIR = join(ROOT_DIR, "cli/machine/addons");

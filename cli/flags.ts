@@ -42,6 +42,14 @@ export const repeated = (text: string) => ({ text, isRepeated: true }) as const;
 export const trueUnlessFalse = (text: string) =>
   ({ text, choices: ["true", "false"], otherwise: "true" }) as const;
 
+/** A flag that is false unless it is given, alone or as true, as Go's are. */
+export const falseUnlessTrue = (text: string) =>
+  ({ text, choices: ["false", "true"], otherwise: "false" }) as const;
+
+/** A flag of which only these values are supported; the first one holds where it is not given. */
+export const only = <const C extends readonly [string, ...string[]]>(text: string, ...choices: C) =>
+  ({ text, choices, otherwise: choices[0] }) as const;
+
 /** Makes a command with these flags. */
 export function commandWith<const T extends FlagTable>(
   name: string,
@@ -62,6 +70,6 @@ function optionOf(form: string, flag: Flag): Option {
   if ("isRepeated" in flag) {
     return option.default([]).argParser((value, all: string[]) => [...all, value]);
   }
-  if (form.endsWith("]")) option.preset(flag.otherwise);
+  if (form.endsWith("]")) option.preset("true");
   return option.choices(flag.choices).default(flag.otherwise);
 }

@@ -62,10 +62,10 @@ async function exists(client: KubeClient, path: string): Promise<boolean> {
 }
 
 /** Applies each document of a file. */
-async function applyFile(
+export async function applyFile(
   client: KubeClient,
   path: string,
-  config: ClusterConfig,
+  config: object,
 ): Promise<void> {
   for (const manifest of readManifests(await readFile(path, "utf8"), path, config)) {
     await applyManifest(client, manifest);
@@ -76,9 +76,10 @@ async function applyFile(
  * Parses the objects of a manifest; `${name}` is replaced by the cluster's value of that name.
  * Throws CommandError naming the file if it is not YAML or an object has no kind or name.
  */
-export function readManifests(text: string, path: string, config: ClusterConfig): Manifest[] {
+export function readManifests(text: string, path: string, config: object): Manifest[] {
+  const values = config as Readonly<Record<string, unknown>>;
   const filled = text.replace(/\$\{(\w+)\}/g, (whole, key: string) => {
-    const value = config[key as keyof ClusterConfig];
+    const value = values[key];
     return value === undefined ? whole : String(value);
   });
   return parseAllDocuments(filled).map((document) => {
@@ -94,7 +95,7 @@ export function readManifests(text: string, path: string, config: ClusterConfig)
  * Merges the manifest into the object; where there is none, creates it. In this order, since
  * creating a Service again fails for its address, not for its name.
  */
-async function applyManifest(client: KubeClient, manifest: Manifest): Promise<void> {
+export async function applyManifest(client: KubeClient, manifest: Manifest): Promise<void> {
   const collection = await collectionPath(client, manifest);
   try {
     await client.request({

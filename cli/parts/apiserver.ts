@@ -16,6 +16,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import type { FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Command } from "commander";
 import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
@@ -25,7 +26,9 @@ import { ACCESS_FLAGS, accessOf, type GivenAccess } from "./apiserver-access.ts"
 import { AUDIT_FLAGS, auditOptionsOf } from "./apiserver-audit.ts";
 import { duration_ms } from "./flag-duration.ts";
 import { flagValues } from "./flag-values.ts";
-import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
+import {
+  type FlagsOf, type FlagTable, commandWith, falseUnlessTrue, only, required,
+} from "../flags.ts";
 import { runPart } from "./run-part.ts";
 
 const log = logger("apiserver");
@@ -34,7 +37,7 @@ const log = logger("apiserver");
 const ETCD_TIMEOUT_MS = 20_000;
 const ETCD_RETRY_MS = 1_000;
 
-const FLAGS = {
+export const FLAGS = {
   "--etcd-servers <urls>": required("the store's addresses, comma-separated"),
   "--etcd-cafile <file>": "the CA of the store's certificate, PEM",
   "--etcd-certfile <file>": "client certificate for the store, PEM",
@@ -53,7 +56,9 @@ const FLAGS = {
   "--service-node-port-range <from-to>": ["node ports of Services", "30000-32767"],
   "--kubelet-client-certificate <file>": required("client certificate for kubelets, PEM"),
   "--kubelet-client-key <file>": required("its key, PEM"),
-  "--kubelet-certificate-authority <file>": required("the CA of kubelets, PEM"),
+  "--kubelet-certificate-authority <file>": "the CA of kubelets, PEM; unverified without",
+  "--kubelet-preferred-address-types <types>":
+    only("the order of a node's addresses", "InternalIP,ExternalIP,Hostname"),
   "--proxy-client-cert-file <file>": "client certificate for aggregated API servers, PEM",
   "--proxy-client-key-file <file>": "its key, PEM",
   "--requestheader-client-ca-file <file>": "CAs of proxies that name users in headers, PEM",
@@ -62,7 +67,10 @@ const FLAGS = {
   "--requestheader-uid-headers <names>": ["headers of the user's uid", ""],
   "--requestheader-group-headers <names>": ["headers of the user's groups", ""],
   "--requestheader-extra-headers-prefix <starts>": ["starts of headers of extra", ""],
-  "--enable-bootstrap-token-auth": "accept bootstrap tokens (Secrets of kube-system)",
+  "--enable-bootstrap-token-auth [boolean]":
+    falseUnlessTrue("accept bootstrap tokens (Secrets of kube-system)"),
+  "--authorization-mode <modes>": only("who decides; no others", "Node,RBAC", "RBAC,Node"),
+  "--allow-privileged [boolean]": only("privileged containers are always allowed", "true"),
   "--enable-admission-plugins <names>": "run these too, comma-separated",
   "--disable-admission-plugins <names>": "do not run these, comma-separated",
   "--admission-control-config-file <file>": "configuration of admission plugins, YAML",
@@ -165,7 +173,7 @@ function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
     serviceCidr: flags.serviceClusterIpRange,
     nodePortRange: portRange(flags.serviceNodePortRange),
     advertiseAddress: advertised(flags.advertiseAddress),
-    bootstrapTokens: flags.enableBootstrapTokenAuth ?? false,
+    bootstrapTokens: flags.enableBootstrapTokenAuth === "true",
     policyStatuses: true,
     advertisePort: port,
     inFlightMax: {
@@ -180,7 +188,7 @@ function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
     kubeletClient: {
       cert: read(flags.kubeletClientCertificate),
       key: read(flags.kubeletClientKey),
-      ca: read(flags.kubeletCertificateAuthority),
+      ...given({ ca: flags.kubeletCertificateAuthority && read(flags.kubeletCertificateAuthority) }),
     },
     ...frontProxyOf(flags),
   };

@@ -2,12 +2,21 @@ import { readFile } from "node:fs/promises";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { type FlagsOf, type FlagTable, commandWith, required, trueUnlessFalse } from "../flags.ts";
+import { type FlagsOf, type FlagTable, commandWith, only, required, trueUnlessFalse } from "../flags.ts";
 import { duration_ms } from "./flag-duration.ts";
+import { overlaps } from "../spec/ranges.ts";
+import { requireOneKubeconfig } from "./one-kubeconfig.ts";
 import { runPart } from "./run-part.ts";
 
-const FLAGS = {
+export const FLAGS = {
   "--kubeconfig <file>": required("how to reach the apiserver, and as whom"),
+  "--authentication-kubeconfig <file>": "as whom tokens are reviewed: the same as --kubeconfig",
+  "--authorization-kubeconfig <file>": "as whom access is reviewed: the same as --kubeconfig",
+  "--cluster-name <name>": ["accepted: names objects of clouds, of which there are none", ""],
+  "--requestheader-client-ca-file <file>":
+    "accepted: users in headers of a front proxy are never believed",
+  "--allocate-node-cidrs [boolean]": only("nodes always get a part of --cluster-cidr", "true"),
+  "--service-cluster-ip-range <cidr>": "addresses of Services; not within --cluster-cidr",
   "--cluster-cidr <cidr>": ["range of pod addresses", "10.244.0.0/16"],
   "--node-cidr-mask-size <bits>": ["size of one node's part of it", "24"],
   "--root-ca-file <file>": required("CA that workloads verify the apiserver with"),
@@ -50,6 +59,8 @@ async function run(flags: Flags): Promise<void> {
 }
 
 async function optionsOf(flags: Flags): Promise<ControllersOptions> {
+  requireOneKubeconfig(flags);
+  requireApart(flags);
   const unused = flags.legacyServiceAccountTokenCleanUpPeriod;
   const options: ControllersOptions = {
     connection: await kubeConnection(flags.kubeconfig),
@@ -77,6 +88,13 @@ async function optionsOf(flags: Flags): Promise<ControllersOptions> {
     };
   }
   return options;
+}
+
+/** Nodes' parts of a range that Services have too would give one address to both. */
+function requireApart({ clusterCidr, serviceClusterIpRange: services }: Flags): void {
+  if (services === undefined || !overlaps(clusterCidr, services)) return;
+  const text = `--service-cluster-ip-range ${services} overlaps --cluster-cidr ${clusterCidr}`;
+  throw new CodedError("BadFlag", text);
 }
 
 async function serveOptions(flags: Flags): Promise<ControllersOptions["serve"]> {

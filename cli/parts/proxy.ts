@@ -5,11 +5,13 @@ import { given } from "@raft2kube/std/given.ts";
 import { hostname } from "node:os";
 import { startGivingBack } from "../process/give-back.ts";
 import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
+import { readProxyConfig } from "../machine/config/proxy-config.ts";
 import { runWithClient } from "./run-part.ts";
 
 const FLAGS = {
+  "--config <file>": "a KubeProxyConfiguration; flags that are given come before it",
   "--kubeconfig <file>": "how to reach the apiserver, and as whom",
-  "--hostname-override <name>": ["the node's name", hostname().toLowerCase()],
+  "--hostname-override <name>": "the node's name, instead of this host's",
   "--cluster-cidr <range>": "the pods' range; others are masqueraded to Services",
   "--nodeport-addresses <ranges>": "comma-separated ranges that serve node ports",
   "--proxy-mode <mode>": { text: "kind of rules", choices: MODE_NAMES },
@@ -24,9 +26,15 @@ type Flags = FlagsOf<typeof FLAGS>;
 export const command = () =>
   commandWith("proxy", "Run the service proxy (kube-proxy).", FLAGS, run);
 
-async function run(flags: Flags): Promise<void> {
-  if (flags.cleanup) return cleanup();
-  const { clusterCidr, hostnameOverride: nodeName, proxyMode: mode, ipvsScheduler } = flags;
+async function run(given: Flags): Promise<void> {
+  if (given.cleanup) return cleanup();
+  const file = given.config === undefined ? {} : await readProxyConfig(given.config);
+  await runWith({ ...file, ...given });
+}
+
+async function runWith(flags: Flags): Promise<void> {
+  const { clusterCidr, proxyMode: mode, ipvsScheduler } = flags;
+  const nodeName = flags.hostnameOverride ?? hostname().toLowerCase();
   // Connections of userspace mode wait for a collection: garbage counts as alive there.
   const alive = mode === "userspace" ? undefined : new AliveBytes();
   await runWithClient("proxy", flags.kubeconfig, async (client, clock) => {

@@ -1,10 +1,20 @@
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
+import { Registry } from "@raft2kube/observe/metrics.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { startScheduler } from "@raft2kube/scheduler/main.ts";
 import { type FlagsOf, type FlagTable, commandWith, required, trueUnlessFalse } from "../flags.ts";
+import { CommandError } from "../terminal.ts";
+import { requireOneKubeconfig } from "./one-kubeconfig.ts";
 import { runPart } from "./run-part.ts";
 
-const FLAGS = {
+export const FLAGS = {
   "--kubeconfig <file>": required("how to reach the apiserver, and as whom"),
+  "--authentication-kubeconfig <file>": "as whom tokens are reviewed: the same as --kubeconfig",
+  "--authorization-kubeconfig <file>": "as whom access is reviewed: the same as --kubeconfig",
+  "--bind-address <address>": ["where to serve health and metrics", "127.0.0.1"],
+  "--secure-port <port>": ["of health and metrics over HTTPS; 0 serves none", "0"],
   "--leader-elect [boolean]": trueUnlessFalse("work only while holding the lease"),
 } as const satisfies FlagTable;
 
@@ -14,9 +24,35 @@ type Flags = FlagsOf<typeof FLAGS>;
 export const command = () =>
   commandWith("scheduler", "Run the scheduler (kube-scheduler).", FLAGS, run);
 
-async function run({ kubeconfig, leaderElect }: Flags): Promise<void> {
+async function run(flags: Flags): Promise<void> {
+  requireOneKubeconfig(flags);
+  const { kubeconfig, leaderElect, bindAddress: host, securePort } = flags;
+  const port = Number(securePort);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new CommandError("FLAG", `--secure-port: "${securePort}" is no port`);
+  }
   const connection = await kubeConnection(kubeconfig);
-  await runPart("scheduler", () => {
-    return startScheduler({ connection, leaderElect: leaderElect === "true" });
+  await runPart("scheduler", async () => {
+    const served = port === 0 ? undefined : await startServing({ host, port }, connection);
+    const running = await startScheduler({ connection, leaderElect: leaderElect === "true" });
+    return {
+      async close() {
+        await running.close();
+        await served?.close();
+      },
+    };
   });
+}
+
+/** Serves the pages that probes ask for. */
+async function startServing(where: { host: string; port: number }, connection: KubeConnection) {
+  const { serveWherePossible } = await import("@raft2kube/controllers/serving/server.ts");
+  const client = new KubeClient({ ...connection, clock: systemClock(), userAgent: "r2k-scheduler" });
+  const served = await serveWherePossible(where, client, new Registry(), () => new Map());
+  return {
+    async close() {
+      await served?.close();
+      client.close();
+    },
+  };
 }

@@ -90,7 +90,9 @@ async function ensureKubeconfig(
 }
 
 /** The key that signs service account tokens: EC P-256 as PKCS #8, its public half beside it. */
-async function ensureServiceAccountKey(files: ClusterFiles): Promise<void> {
+export async function ensureServiceAccountKey(
+  files: Pick<ClusterFiles, "pkiDir">,
+): Promise<void> {
   const paths = { public: join(files.pkiDir, "sa.pub"), private: join(files.pkiDir, "sa.key") };
   const key = await readIfPresent(paths.private);
   if (key !== undefined) {

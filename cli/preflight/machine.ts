@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { availableParallelism, hostname } from "node:os";
 import { dirname } from "node:path";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
-import ipaddr from "ipaddr.js";
+import { overlaps } from "../spec/ranges.ts";
 import { cgroups } from "./cgroups.ts";
 import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 import { tryCommand } from "./command.ts";
@@ -126,13 +126,6 @@ function overlapFinding(ranges: readonly string[], table: readonly Route[]): Fin
     }
   }
   return ok(`${ranges.join(", ")} are free`);
-}
-
-function overlaps(a: string, b: string): boolean {
-  const [first, second] = [a, b].map((text) => {
-    return ipaddr.parseCIDR(text.includes("/") ? text : `${text}/32`);
-  }) as [[ipaddr.IPv4, number], [ipaddr.IPv4, number]];
-  return first[0].match(second[0], Math.min(first[1], second[1]));
 }
 
 export const machineChecks: readonly Check[] = [

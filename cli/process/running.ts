@@ -14,7 +14,7 @@ import { reportRestart } from "./report-restart.ts";
 import { Parts } from "./started-parts.ts";
 import { writeOwnParts } from "../supervisor/own-parts.ts";
 import type { ProcessName } from "../spec/processes.ts";
-import { announce, writeOwnPid } from "../supervisor/supervise.ts";
+import { announce, type ProcessSpec, writeOwnPid } from "../supervisor/supervise.ts";
 import { readRestarts } from "../observe/processes.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 
@@ -42,16 +42,37 @@ export function processCommand(
     });
 }
 
-async function run(
+function run(
   name: ProcessName,
   config: ClusterConfig,
   start: (config: ClusterConfig, parts: Parts) => Promise<void>,
 ): Promise<void> {
-  const log = logger("process");
-  const parts = new Parts();
   const { runDir } = config;
   const clock = systemClock({ unref: true });
-  const supervisor = new Supervisor({ name, runDir, logPath: processLog(config, name), clock });
+  return runProcess({ name, runDir, logPath: processLog(config, name) }, async (parts) => {
+    await start(config, parts);
+    return async () => {
+      await writeOwnParts(runDir, name);
+      const restarts = readRestarts(runDir, name);
+      if (restarts === undefined) return;
+      const report = async () => reportRestart(name, config, restarts, clock);
+      await parts.start("report of the restart", report);
+    };
+  });
+}
+
+/**
+ * Runs a supervised process until it is asked to end. `start` starts its parts, and resolves with
+ * what is left to do once it is ready.
+ */
+export async function runProcess(
+  { name, runDir, logPath }: Pick<ProcessSpec, "name" | "runDir" | "logPath">,
+  start: (parts: Parts) => Promise<() => Promise<void>>,
+): Promise<void> {
+  const log = logger("process");
+  const parts = new Parts();
+  const clock = systemClock({ unref: true });
+  const supervisor = new Supervisor({ name, runDir, logPath, clock });
   let closing: Promise<void> | undefined;
   const close = () => {
     // A process that is stopped on request is not restarted.
@@ -62,21 +83,17 @@ async function run(
   process.on("unhandledRejection", (reason) => die(log, reason));
   process.on("uncaughtException", (error) => die(log, error));
   try {
-    await start(config, parts);
+    const then = await start(parts);
     if (closing !== undefined) return;
-    await writeOwnParts(runDir, name);
     await writeOwnPid(runDir, name);
     await supervisor.start();
     boundHeapGrowth();
     log.info(`${name} is ready`);
     announce({ state: "ready" });
     // The control process has several times a node's heap, and is held too long by it.
-    const collect = name === "node" ? () => collectCode() : undefined;
+    const collect = ["node", "machine"].includes(name) ? () => collectCode() : undefined;
     await parts.start("giving memory back", async () => startGivingBack(clock, collect));
-    const restarts = readRestarts(runDir, name);
-    if (restarts === undefined) return;
-    const report = async () => reportRestart(name, config, restarts, clock);
-    await parts.start("report of the restart", report);
+    await then();
   } catch (thrown) {
     const error = asError(thrown);
     log.error(`${name} did not start`, { err: error });

@@ -12,7 +12,8 @@ import { startTimeOf } from "../observe/process-table.ts";
 import { putAside } from "./log-file.ts";
 
 export interface ProcessSpec {
-  readonly name: ProcessName;
+  /** A process of a cluster, or the node agent of a machine. */
+  readonly name: ProcessName | "machine";
   readonly configPath: string;
   readonly runDir: string;
   readonly logPath: string;

@@ -66,7 +66,7 @@ async function obtain(
 }
 
 /** Creates a request and waits until it is approved and signed; the key stays on this machine. */
-async function signed(
+export async function signed(
   client: KubeClient,
   { signerName, usages, subject }: IdentityRequest,
 ): Promise<KeyPair> {

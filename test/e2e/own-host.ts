@@ -61,8 +61,12 @@ export class OwnHost {
   /** The product: another build of it takes this one's place. */
   program: readonly [string, ...string[]] = ["env", `R2K_ROOT=${ROOT}`, ...BUNDLED];
 
-  private constructor(dir: string, pid: number, holder?: ChildProcess) {
+  /** Whether process ids and the host's name are its own too. */
+  readonly #ownsAll: boolean;
+
+  private constructor(dir: string, pid: number, holder?: ChildProcess, ownsAll = false) {
     this.dir = dir;
+    this.#ownsAll = ownsAll;
     this.pid = pid;
     this.#holder = holder;
   }
@@ -87,8 +91,15 @@ export class OwnHost {
     return new OwnHost(dir, pid);
   }
 
+  /** A machine that another process made: its process ids and its name are its own too. */
+  static machineAt({ dir, pid }: { readonly dir: string; readonly pid: number }): OwnHost {
+    return new OwnHost(dir, pid, undefined, true);
+  }
+
   /** Variables that move a cluster's folders into this host's. */
   get env(): Record<string, string> {
+    // A machine has the folders themselves to itself.
+    if (this.#ownsAll) return { HOME: join(this.dir, "home") };
     return {
       R2K_DATA: join(this.dir, "data"),
       R2K_RUN: join(this.dir, "run"),
@@ -112,7 +123,8 @@ export class OwnHost {
 
   /** The command line that runs a program in the host. */
   enter(program: string, args: readonly string[]): [string, ...string[]] {
-    const target = ["--target", String(this.pid), "--net", "--mount"];
+    const own = this.#ownsAll ? ["--pid", "--uts"] : [];
+    const target = ["--target", String(this.pid), "--net", "--mount", ...own];
     return ["nsenter", ...target, program, ...args];
   }
 

@@ -119,7 +119,8 @@ export function kubeletAgent(server: KubeletClient, careless = false): Agent {
   let agent = known.get(careless);
   if (agent === undefined) {
     const { cert, key, ca } = server.options.kubeletClient;
-    const made = new Agent({ cert, key, ca, keepAlive: false, rejectUnauthorized: !careless });
+    const rejectUnauthorized = ca !== undefined && !careless;
+    const made = new Agent({ cert, key, ca, keepAlive: false, rejectUnauthorized });
     server.closing.addEventListener("abort", () => made.destroy(), { once: true });
     known.set(careless, made);
     agent = made;

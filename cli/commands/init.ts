@@ -1,0 +1,87 @@
+import { Command } from "commander";
+import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
+import { type KubeadmConfig, readKubeadmConfig } from "../machine/config/kubeadm.ts";
+import { dryRun, findPhase, INIT_PHASES, selectPhases } from "../machine/init.ts";
+import { checkExtraArgs } from "../machine/static-pods.ts";
+import { parseToken } from "../machine/tokens.ts";
+import { machineContext } from "./machine-context.ts";
+
+const FLAGS = {
+  "--config <file>": "kubeadm's configuration, v1beta4",
+  "--apiserver-advertise-address <ip>": "this machine's address; default: of its default route",
+  "--apiserver-bind-port <port>": "the API server's port (default 6443)",
+  "--apiserver-cert-extra-sans <names>": "further names and addresses of the API server",
+  "--control-plane-endpoint <host:port>": "by which machines reach all API servers",
+  "--image-repository <name>": "the images' registry",
+  "--node-name <name>": "this machine's name in the cluster",
+  "--pod-network-cidr <cidr>": "addresses of pods",
+  "--service-cidr <cidr>": "addresses of Services",
+  "--service-dns-domain <name>": "the cluster's domain",
+  "--token <token>": "the token by which machines join",
+  "--token-ttl <duration>": "how long it is valid; 0 for ever",
+  "--ignore-preflight-errors <names>": "checks whose failures are warnings; all for every one",
+  "--skip-phases <names>": "phases to leave out, comma-separated",
+  "--dry-run": "print what would be done",
+} as const satisfies FlagTable;
+
+type Flags = FlagsOf<typeof FLAGS>;
+
+/** `r2k init`: makes this machine a control plane, in kubeadm's phases. */
+export function command(): Command {
+  const init = commandWith("init", "Make this machine the first control plane.", FLAGS, run);
+  const phase = new Command("phase").description("Run one phase of init.");
+  for (const { name, text } of INIT_PHASES) {
+    phase.addCommand(commandWith(name, text, FLAGS, (given) => runPhase(name, given)));
+  }
+  return init.enablePositionalOptions().addCommand(phase);
+}
+
+/** The file's configuration, with what flags change. */
+async function configOf(flags: Flags): Promise<KubeadmConfig> {
+  const config = await readKubeadmConfig(flags.config);
+  const { cluster, init } = config;
+  const set = <T extends object>(values: T) => {
+    return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+  };
+  const networking = {
+    ...cluster.networking,
+    ...set({
+      podSubnet: flags.podNetworkCidr, serviceSubnet: flags.serviceCidr,
+      dnsDomain: flags.serviceDnsDomain,
+    }),
+  } as typeof cluster.networking;
+  const sans = flags.apiserverCertExtraSans?.split(",");
+  if (flags.token !== undefined) parseToken(flags.token);
+  return {
+    ...config,
+    cluster: {
+      ...cluster,
+      networking,
+      apiServer: { ...cluster.apiServer, ...set({ certSANs: sans ?? cluster.apiServer.certSANs }) },
+      ...set({
+        imageRepository: flags.imageRepository, controlPlaneEndpoint: flags.controlPlaneEndpoint,
+      }),
+    } as typeof cluster,
+    init: flags.token === undefined && flags.tokenTtl === undefined ? init
+      : { ...init, bootstrapTokens: [set({ token: flags.token, ttl: flags.tokenTtl })] as never },
+  };
+}
+
+async function run(flags: Flags): Promise<void> {
+  const config = await configOf(flags);
+  checkExtraArgs(config.cluster);
+  const skipped = [...(flags.skipPhases?.split(",") ?? []), ...config.init.skipPhases];
+  const phases = selectPhases(skipped);
+  const context = machineContext(config, flags, "init");
+  if (flags.dryRun) return dryRun(context, phases);
+  context.progress.note(`[init] Using Kubernetes version: ${config.cluster.kubernetesVersion}`);
+  for (const phase of phases) {
+    context.signal.throwIfAborted();
+    await phase.run(context);
+  }
+}
+
+async function runPhase(name: string, flags: Flags): Promise<void> {
+  const context = machineContext(await configOf(flags), flags, "init");
+  await findPhase(name).run(context);
+}

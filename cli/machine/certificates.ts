@@ -1,0 +1,178 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import {
+  type CertificateRequest, createCa, issueCertificate, type KeyPair,
+} from "@raft2kube/pki/certificate.ts";
+import { parseCertificate } from "../pki/certificates.ts";
+import { ensureServiceAccountKey } from "../pki/pki.ts";
+import { CommandError } from "../terminal.ts";
+import { addressOf, type ClusterSection } from "./config/kubeadm.ts";
+
+const CA_DAYS = 3650;
+export const CERTIFICATE_DAYS = 365;
+
+/** A machine as its certificates name it. */
+export interface MachineNames {
+  readonly nodeName: string;
+  readonly address: string;
+}
+
+/** The certificate authorities, by kubeadm's names. */
+export const AUTHORITIES = ["ca", "etcd/ca", "front-proxy-ca"] as const;
+export type Authority = (typeof AUTHORITIES)[number];
+const AUTHORITY_NAMES: Readonly<Record<Authority, string>> = {
+  ca: "kubernetes", "etcd/ca": "etcd-ca", "front-proxy-ca": "front-proxy-ca",
+};
+
+/** A certificate below one of them. */
+export interface Leaf {
+  readonly name: string;
+  readonly authority: Authority;
+  readonly request: Omit<CertificateRequest, "days">;
+}
+
+/** The certificates of a control plane machine, in the order in which kubeadm makes them. */
+export function leavesOf(cluster: ClusterSection, { nodeName, address }: MachineNames): Leaf[] {
+  const { dnsDomain, serviceSubnet } = cluster.networking;
+  const service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"];
+  const endpoint = cluster.controlPlaneEndpoint?.replace(/:\d+$/, "");
+  const extra = [...(cluster.apiServer.certSANs ?? []), ...(endpoint ? [endpoint] : [])];
+  const isIp = (name: string) => /^[\d.]+$|:/.test(name);
+  const local = { dnsNames: [nodeName, "localhost"], ipAddresses: [address, "127.0.0.1", "::1"] };
+  const both = ["server", "client"] as const;
+  const client = ["client"] as const;
+  return [
+    { name: "apiserver", authority: "ca", request: {
+      commonName: "kube-apiserver",
+      dnsNames: [
+        nodeName, ...service, `kubernetes.default.svc.${dnsDomain}`, "localhost",
+        ...extra.filter((name) => !isIp(name)),
+      ],
+      ipAddresses: [addressOf(serviceSubnet, 1), address, "127.0.0.1", ...extra.filter(isIp)],
+      usages: ["server"],
+    } },
+    { name: "apiserver-kubelet-client", authority: "ca", request: {
+      commonName: "kube-apiserver-kubelet-client",
+      organizations: ["kubeadm:cluster-admins"],
+      usages: client,
+    } },
+    { name: "front-proxy-client", authority: "front-proxy-ca", request: {
+      commonName: "front-proxy-client", usages: client,
+    } },
+    { name: "etcd/server", authority: "etcd/ca", request: {
+      commonName: nodeName, ...local, usages: both,
+    } },
+    { name: "etcd/peer", authority: "etcd/ca", request: {
+      commonName: nodeName, ...local, usages: both,
+    } },
+    { name: "etcd/healthcheck-client", authority: "etcd/ca", request: {
+      commonName: "kube-etcd-healthcheck-client", usages: client,
+    } },
+    { name: "apiserver-etcd-client", authority: "etcd/ca", request: {
+      commonName: "kube-apiserver-etcd-client", usages: client,
+    } },
+  ];
+}
+
+/** A CA; its key may be elsewhere. */
+export interface CaPair {
+  readonly cert: string;
+  readonly key: string | undefined;
+}
+
+export const pathsOf = (dir: string, name: string) =>
+  ({ cert: join(dir, `${name}.crt`), key: join(dir, `${name}.key`) });
+
+/**
+ * Reads a CA, or makes it where there is neither half. A certificate without its key is used as it
+ * is: an external CA. Throws CommandError `CA` for a key alone, or of another certificate.
+ */
+export async function ensureAuthority(
+  dir: string, name: Authority, now_ms: number,
+): Promise<CaPair> {
+  const paths = pathsOf(dir, name);
+  const [cert, key] = [await readIfPresent(paths.cert), await readIfPresent(paths.key)];
+  if (cert !== undefined) {
+    const parsed = parseCertificate(paths.cert, cert);
+    if (key !== undefined && !parsed.checkPrivateKey(createPrivateKey(key))) {
+      throw new CommandError("CA", `${paths.key} is not the key of ${paths.cert}`, {
+        remedy: "put the right one back; nothing was overwritten",
+      });
+    }
+    return { cert, key };
+  }
+  if (key !== undefined) {
+    throw new CommandError("CA", `${paths.cert} is missing, but ${paths.key} exists`, {
+      remedy: `put it back, or remove ${paths.key} for a new CA`,
+    });
+  }
+  const made = await createCa({ commonName: AUTHORITY_NAMES[name], days: CA_DAYS, now_ms });
+  await writePair(paths, made);
+  return made;
+}
+
+/**
+ * Makes a certificate where there is none. One that is there is used if its CA issued it for the
+ * names that it needs; else CommandError `CERTIFICATE` names what is wrong with it.
+ */
+export async function ensureLeaf(
+  dir: string, leaf: Leaf, ca: CaPair, now_ms: number,
+): Promise<"made" | "used"> {
+  const paths = pathsOf(dir, leaf.name);
+  const [cert, key] = [await readIfPresent(paths.cert), await readIfPresent(paths.key)];
+  if (cert !== undefined && key !== undefined) {
+    const fault = faultOf(parseCertificate(paths.cert, cert), leaf, ca, now_ms);
+    if (fault === undefined) return "used";
+    throw new CommandError("CERTIFICATE", `${paths.cert} ${fault}`, {
+      remedy: `remove it and ${paths.key}: they are made again; or put the right ones there`,
+    });
+  }
+  if (cert !== undefined || key !== undefined) {
+    const [missing, other] = cert === undefined ? [paths.cert, paths.key] : [paths.key, paths.cert];
+    throw new CommandError("CERTIFICATE", `${missing} is missing, but ${other} exists`, {
+      remedy: `put it back, or remove ${other} too: both are made again`,
+    });
+  }
+  await writePair(paths, await issueBy(dir, leaf.authority, ca, leaf.request, now_ms));
+  return "made";
+}
+
+/** Issues a certificate. Throws CommandError `EXTERNAL_CA` where the CA's key is not here. */
+export async function issueBy(
+  dir: string, authority: Authority, { cert, key }: CaPair,
+  request: Omit<CertificateRequest, "days">, now_ms: number,
+): Promise<KeyPair> {
+  if (key !== undefined) {
+    return issueCertificate({ cert, key }, { ...request, days: CERTIFICATE_DAYS }, now_ms);
+  }
+  const what = `the certificate of ${request.commonName} is missing, and so is the CA's key`;
+  throw new CommandError("EXTERNAL_CA", `${what} ${pathsOf(dir, authority).key}`, {
+    remedy: "have the external CA issue it, and put it with its key into its place",
+  });
+}
+
+function faultOf(cert: X509Certificate, leaf: Leaf, ca: CaPair, now_ms: number): string | undefined {
+  const issuer = new X509Certificate(ca.cert);
+  if (!cert.checkIssued(issuer) || !cert.verify(issuer.publicKey)) {
+    return `was not issued by this cluster's CA (${leaf.authority}.crt)`;
+  }
+  if (cert.validToDate.getTime() <= now_ms) return `expired on ${cert.validTo}`;
+  const { dnsNames = [], ipAddresses = [] } = leaf.request;
+  const missing = [
+    ...dnsNames.filter((name) => cert.checkHost(name) === undefined),
+    ...ipAddresses.filter((ip) => cert.checkIP(ip) === undefined),
+  ];
+  return missing.length === 0 ? undefined : `is not valid for ${missing.join(", ")}`;
+}
+
+async function writePair(paths: { cert: string; key: string }, pair: KeyPair): Promise<void> {
+  await mkdir(dirname(paths.key), { recursive: true, mode: 0o755 });
+  await replaceFile(paths.key, pair.key, { mode: 0o600 });
+  await replaceFile(paths.cert, pair.cert, { mode: 0o644 });
+}
+
+/** Makes the key of service account tokens where there is none. */
+export const ensureTokenKey = (dir: string) => ensureServiceAccountKey({ pkiDir: dir });

@@ -1,0 +1,225 @@
+import { readFile } from "node:fs/promises";
+import type { Taint } from "@raft2kube/api/gen/core/v1.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import ipaddr from "ipaddr.js";
+import { parseAllDocuments, stringify } from "yaml";
+import { overlaps } from "../../spec/ranges.ts";
+import { CommandError } from "../../terminal.ts";
+import { API_LEVEL } from "../../version.ts";
+import { CERTIFICATES_DIR, ETCD_DATA_DIR } from "../layout.ts";
+import { IMAGE_REPOSITORY } from "../release-images.ts";
+import { type Fields, refuseOthers, requireValid } from "./fields.ts";
+import { checkKubeletConfig } from "./kubelet-config.ts";
+import { requireOwnRuntime } from "./node-flags.ts";
+
+export const KUBEADM_VERSION = "kubeadm.k8s.io/v1beta4";
+
+export interface Arg {
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface ExtraVolume {
+  readonly name: string;
+  readonly hostPath: string;
+  readonly mountPath: string;
+  readonly readOnly?: boolean;
+  readonly pathType?: string;
+}
+
+/** What a control plane component's manifest is changed by. */
+export interface ComponentConfig {
+  readonly extraArgs?: readonly Arg[];
+  readonly extraVolumes?: readonly ExtraVolume[];
+}
+
+/** kubeadm's ClusterConfiguration, with defaults. */
+export interface ClusterSection {
+  readonly clusterName: string;
+  readonly kubernetesVersion: string;
+  readonly controlPlaneEndpoint?: string;
+  readonly certificatesDir: string;
+  readonly imageRepository: string;
+  readonly networking: {
+    readonly dnsDomain: string; readonly podSubnet: string; readonly serviceSubnet: string;
+  };
+  readonly apiServer: ComponentConfig & { readonly certSANs?: readonly string[] };
+  readonly controllerManager: ComponentConfig;
+  readonly scheduler: ComponentConfig;
+  readonly etcd: { readonly local: { readonly dataDir: string; readonly extraArgs?: readonly Arg[] } };
+}
+
+export interface NodeRegistration {
+  readonly name?: string;
+  readonly criSocket?: string;
+  readonly taints?: readonly Taint[];
+  readonly kubeletExtraArgs?: readonly Arg[];
+  readonly ignorePreflightErrors?: readonly string[];
+}
+
+export interface InitSection {
+  readonly localAPIEndpoint: { readonly advertiseAddress?: string; readonly bindPort: number };
+  readonly nodeRegistration: NodeRegistration;
+  readonly bootstrapTokens: readonly { readonly token?: string; readonly ttl?: string }[];
+  readonly skipPhases: readonly string[];
+}
+
+export interface JoinSection {
+  readonly discovery: {
+    readonly bootstrapToken?: {
+      readonly token: string; readonly apiServerEndpoint: string;
+      readonly caCertHashes?: readonly string[]; readonly unsafeSkipCAVerification?: boolean;
+    };
+    readonly file?: { readonly kubeConfigPath: string };
+    readonly tlsBootstrapToken?: string;
+  };
+  readonly nodeRegistration: NodeRegistration;
+}
+
+/** All that one file can say, each with its defaults. */
+export interface KubeadmConfig {
+  readonly cluster: ClusterSection;
+  readonly init: InitSection;
+  readonly join: JoinSection;
+  readonly kubelet: Fields;
+  readonly proxy: Fields;
+}
+
+const COMPONENT = ["extraArgs", "extraVolumes"];
+const NODE = [
+  "name", "criSocket", "taints", "kubeletExtraArgs", "ignorePreflightErrors", "imagePullPolicy",
+];
+const under = (path: string, names: readonly string[]) => names.map((name) => `${path}.${name}`);
+
+/** The fields of each kind that are supported. */
+const KNOWN: Readonly<Record<string, readonly string[]>> = {
+  ClusterConfiguration: [
+    "clusterName", "kubernetesVersion", "controlPlaneEndpoint", "certificatesDir",
+    "imageRepository", ...under("networking", ["dnsDomain", "podSubnet", "serviceSubnet"]),
+    ...under("apiServer", [...COMPONENT, "certSANs"]), ...under("controllerManager", COMPONENT),
+    ...under("scheduler", COMPONENT), ...under("etcd.local", ["dataDir", "extraArgs"]),
+  ],
+  InitConfiguration: [
+    ...under("localAPIEndpoint", ["advertiseAddress", "bindPort"]),
+    ...under("nodeRegistration", NODE), "bootstrapTokens", "skipPhases",
+  ],
+  JoinConfiguration: [
+    ...under("discovery.bootstrapToken", [
+      "token", "apiServerEndpoint", "caCertHashes", "unsafeSkipCAVerification",
+    ]),
+    "discovery.file.kubeConfigPath", "discovery.tlsBootstrapToken",
+    ...under("nodeRegistration", NODE),
+  ],
+};
+
+const DEFAULT_CLUSTER: ClusterSection = {
+  clusterName: "kubernetes",
+  kubernetesVersion: API_LEVEL,
+  certificatesDir: CERTIFICATES_DIR,
+  imageRepository: IMAGE_REPOSITORY,
+  // kubeadm has no default for pods, as it leaves their network to others.
+  networking: { dnsDomain: "cluster.local", podSubnet: "10.244.0.0/16", serviceSubnet: "10.96.0.0/12" },
+  apiServer: {},
+  controllerManager: {},
+  scheduler: {},
+  etcd: { local: { dataDir: ETCD_DATA_DIR } },
+};
+const DEFAULT_INIT: InitSection = {
+  localAPIEndpoint: { bindPort: 6443 }, nodeRegistration: {}, bootstrapTokens: [], skipPhases: [],
+};
+
+/** Reads a file of kubeadm's; without one the defaults. */
+export async function readKubeadmConfig(path: string | undefined): Promise<KubeadmConfig> {
+  return parseKubeadmConfig(path === undefined ? "" : await readFile(path, "utf8"), path ?? "");
+}
+
+/** Parses the documents of a file. Throws CommandError `CONFIG` that names each fault. */
+export function parseKubeadmConfig(text: string, path: string): KubeadmConfig {
+  const found = new Map<string, Fields>();
+  for (const document of parseAllDocuments(text)) {
+    const [fault] = document.errors;
+    if (fault) requireValid(path, [messageOf(fault)]);
+    const value = document.toJS() as Fields | null;
+    if (value === null) continue;
+    const kind = String(value["kind"]);
+    requireVersion(path, kind, String(value["apiVersion"]));
+    const { apiVersion: _, kind: __, ...fields } = value;
+    const known = KNOWN[kind];
+    if (known) refuseOthers(`${path}: ${kind}`, fields, known);
+    found.set(kind, known ? fields : value);
+  }
+  const kubelet = found.get("KubeletConfiguration") ?? {};
+  checkKubeletConfig(`${path}: KubeletConfiguration`, kubelet);
+  const of = <T>(kind: string, defaults: T) => merge(defaults, found.get(kind) ?? {}) as T;
+  const config = {
+    cluster: of("ClusterConfiguration", DEFAULT_CLUSTER),
+    init: of("InitConfiguration", DEFAULT_INIT),
+    join: of<JoinSection>("JoinConfiguration", { discovery: {}, nodeRegistration: {} }),
+    kubelet,
+    proxy: found.get("KubeProxyConfiguration") ?? {},
+  };
+  requireValid(path || "the configuration", faultsOf(config));
+  for (const { nodeRegistration: { criSocket } } of [config.init, config.join]) {
+    if (criSocket !== undefined) requireOwnRuntime(criSocket);
+  }
+  return config;
+}
+
+const VERSIONS: Readonly<Record<string, string>> = {
+  ClusterConfiguration: KUBEADM_VERSION,
+  InitConfiguration: KUBEADM_VERSION,
+  JoinConfiguration: KUBEADM_VERSION,
+  KubeletConfiguration: "kubelet.config.k8s.io/v1beta1",
+  KubeProxyConfiguration: "kubeproxy.config.k8s.io/v1alpha1",
+};
+
+function requireVersion(path: string, kind: string, version: string): void {
+  const wanted = VERSIONS[kind];
+  if (wanted === version) return;
+  const is = `${path}: ${kind} of ${version} is not supported`;
+  const isOld = version.startsWith("kubeadm.k8s.io/") && kind !== "undefined";
+  throw new CommandError("CONFIG", is, {
+    remedy: isOld ? `write it as ${KUBEADM_VERSION}: r2k config migrate --old-config ${path}`
+      : `documents are ${Object.keys(VERSIONS).join(", ")}`,
+  });
+}
+
+function merge(defaults: unknown, value: unknown): unknown {
+  if (value === undefined || value === null || value === "") return defaults;
+  if (typeof defaults !== "object" || typeof value !== "object" || Array.isArray(value)) return value;
+  const result: Record<string, unknown> = { ...defaults };
+  for (const [name, inner] of Object.entries(value)) {
+    const merged = merge((defaults as Fields | null)?.[name], inner);
+    if (merged !== undefined) result[name] = merged;
+  }
+  return result;
+}
+
+function faultsOf({ cluster }: KubeadmConfig): string[] {
+  const { podSubnet, serviceSubnet, dnsDomain } = cluster.networking;
+  const faults = Object.entries({ podSubnet, serviceSubnet }).flatMap(([name, range]) => {
+    return ipaddr.IPv4.isValidCIDR(range) ? [] : [`networking.${name}: not an IPv4 range: ${range}`];
+  });
+  if (faults.length === 0 && overlaps(podSubnet, serviceSubnet)) {
+    faults.push(`networking.podSubnet ${podSubnet} overlaps serviceSubnet ${serviceSubnet}`);
+  }
+  if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(dnsDomain)) {
+    faults.push(`networking.dnsDomain: not a domain: ${dnsDomain}`);
+  }
+  if (cluster.kubernetesVersion !== API_LEVEL && cluster.kubernetesVersion !== API_LEVEL.slice(1)) {
+    faults.push(`kubernetesVersion ${cluster.kubernetesVersion}: this r2k is ${API_LEVEL} only`);
+  }
+  return faults;
+}
+
+/** The ClusterConfiguration as a document, as kubeadm keeps it in `kubeadm-config`. */
+export function clusterDocument(cluster: ClusterSection): string {
+  return stringify({ apiVersion: KUBEADM_VERSION, kind: "ClusterConfiguration", ...cluster });
+}
+
+/** The address of a range: 1 is `kubernetes.default`, 10 is kubeadm's for DNS. */
+export function addressOf(range: string, number: number): string {
+  const [first] = ipaddr.IPv4.parseCIDR(range);
+  const value = first.toByteArray().reduce((sum, byte) => sum * 256 + byte, 0) + number;
+  return [24, 16, 8, 0].map((bits) => (value >>> bits) & 255).join(".");
+}

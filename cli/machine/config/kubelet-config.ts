@@ -1,0 +1,102 @@
+import { readFile } from "node:fs/promises";
+import { parseEvictionHard } from "@raft2kube/kubelet/flags.ts";
+import type { KubeletOptions } from "@raft2kube/kubelet/options.ts";
+import { parseDuration } from "@raft2kube/api/duration.ts";
+import { given } from "@raft2kube/std/given.ts";
+import { parse } from "yaml";
+import { CERTIFICATES_DIR, KUBELET_CONFIG, MANIFESTS_DIR } from "../layout.ts";
+import { at, type Fields, refuseOthers, requireValid } from "./fields.ts";
+
+/** The KubeletConfiguration fields that the kubelet of a machine heeds. */
+export interface KubeletConfig {
+  readonly staticPodPath?: string;
+  readonly clusterDNS?: string[];
+  readonly clusterDomain?: string;
+  readonly cgroupRoot?: string;
+  readonly address?: string;
+  readonly port?: number;
+  readonly maxPods?: number;
+  readonly podPidsLimit?: number;
+  readonly resolvConf?: string;
+  readonly seccompDefault?: boolean;
+  readonly nodeLeaseDurationSeconds?: number;
+  readonly evictionHard?: Readonly<Record<string, string>>;
+  readonly imageGCHighThresholdPercent?: number;
+  readonly imageGCLowThresholdPercent?: number;
+  readonly kubeReserved?: Readonly<Record<string, string>>;
+  readonly authentication?: { readonly x509?: { readonly clientCAFile?: string } };
+}
+
+const KNOWN = [
+  "apiVersion", "kind", "staticPodPath", "clusterDNS", "clusterDomain", "cgroupRoot", "address",
+  "port", "maxPods", "podPidsLimit", "resolvConf", "seccompDefault", "nodeLeaseDurationSeconds",
+  "evictionHard", "imageGCHighThresholdPercent", "imageGCLowThresholdPercent", "kubeReserved",
+  "authentication.x509.clientCAFile", "cgroupDriver", "authentication.webhook.enabled",
+  "authentication.webhook.cacheTTL", "authorization.mode", "rotateCertificates",
+];
+
+/** Fields of which one value is supported, with the reason. */
+const ONLY: Readonly<Record<string, readonly [value: unknown, why: string]>> = {
+  cgroupDriver: ["cgroupfs", "the runtime makes groups itself, without systemd"],
+  "authorization.mode": ["Webhook", "the API decides who may call the kubelet"],
+  rotateCertificates: [true, "the kubelet always renews its client certificate"],
+};
+
+/** Checks a KubeletConfiguration. Throws CommandError `CONFIG` with every fault. */
+export function checkKubeletConfig(what: string, value: Fields): KubeletConfig {
+  refuseOthers(what, value, KNOWN);
+  requireValid(what, Object.entries(ONLY).flatMap(([path, [only, why]]) => {
+    const found = at(value, path);
+    return found === undefined || found === only ? [] : [`${path} ${String(found)}: ${why}`];
+  }));
+  return value as KubeletConfig;
+}
+
+/** The configuration that kubeadm makes for a cluster's kubelets. */
+export function defaultKubeletConfig(dns: string, domain: string): KubeletConfig & Fields {
+  return {
+    apiVersion: "kubelet.config.k8s.io/v1beta1",
+    kind: "KubeletConfiguration",
+    authentication: { x509: { clientCAFile: `${CERTIFICATES_DIR}/ca.crt` } },
+    authorization: { mode: "Webhook" },
+    clusterDNS: [dns],
+    clusterDomain: domain,
+    rotateCertificates: true,
+    staticPodPath: MANIFESTS_DIR,
+  };
+}
+
+/** Reads the file of a machine's kubelet. */
+export async function readKubeletConfig(path = KUBELET_CONFIG): Promise<KubeletConfig> {
+  return checkKubeletConfig(path, parse(await readFile(path, "utf8")) as Fields);
+}
+
+/** The kubelet's options of its configuration. */
+export function kubeletOptions(config: KubeletConfig) {
+  const { evictionHard, imageGCHighThresholdPercent: high, kubeReserved } = config;
+  const thresholds = Object.entries(evictionHard ?? {}).map((pair) => pair.join("<")).join(",");
+  const options = {
+    staticPodDir: config.staticPodPath,
+    clusterDns: config.clusterDNS ?? [],
+    clusterDomain: config.clusterDomain ?? "cluster.local",
+    cgroupRoot: config.cgroupRoot ?? "/kubepods",
+    resolvConf: config.resolvConf,
+    maxPods: config.maxPods,
+    podPidsLimit: config.podPidsLimit,
+    seccompDefault: config.seccompDefault,
+    nodeLease_s: config.nodeLeaseDurationSeconds,
+    reserved: kubeReserved,
+    evictionHard: thresholds === "" ? undefined : parseEvictionHard(thresholds),
+    imageGc: high === undefined ? undefined : {
+      highPercent: high, lowPercent: config.imageGCLowThresholdPercent ?? high - 5,
+    },
+  };
+  return given(options) as Partial<KubeletOptions> &
+    Pick<KubeletOptions, "clusterDns" | "clusterDomain" | "cgroupRoot">;
+}
+
+/** Reads a Go duration; undefined if it is none. */
+export function duration_ms(text: string): number | undefined {
+  const parsed_ns = parseDuration(text);
+  return parsed_ns === undefined ? undefined : Number(parsed_ns / 1_000_000n);
+}

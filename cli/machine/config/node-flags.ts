@@ -1,0 +1,60 @@
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { CommandError } from "../../terminal.ts";
+import { KUBELET_FLAGS, NODE_AGENT } from "../layout.ts";
+
+/** The kubelet's flags that differ from machine to machine, as kubeadm writes them. */
+export interface NodeFlags {
+  readonly hostnameOverride?: string;
+  readonly nodeIp?: string;
+  readonly nodeLabels: Record<string, string>;
+  readonly registerWithTaints: readonly string[];
+}
+
+const VARIABLE = "KUBELET_KUBEADM_ARGS";
+/** `kubeletExtraArgs` that are supported. */
+export const NODE_FLAGS = [
+  "hostname-override", "node-ip", "node-labels", "register-with-taints",
+  "container-runtime-endpoint",
+];
+
+/** The text of `kubeadm-flags.env`. */
+export function nodeFlagsText(flags: ReadonlyMap<string, string>): string {
+  const words = [...flags].map(([name, value]) => `--${name}=${value}`);
+  return `${VARIABLE}="${words.join(" ")}"\n`;
+}
+
+/** Reads the flags of this machine's kubelet; none where there is no file. */
+export async function readNodeFlags(): Promise<NodeFlags> {
+  return parseNodeFlags((await readIfPresent(KUBELET_FLAGS)) ?? "");
+}
+
+/** Throws CommandError `FLAG` for a flag that is not supported. */
+export function parseNodeFlags(text: string): NodeFlags {
+  const words = new RegExp(`^${VARIABLE}="?([^"\\n]*)"?$`, "m").exec(text)?.[1] ?? "";
+  const flags = new Map(words.split(/\s+/).filter(Boolean).map((word) => {
+    const [, name = word, value = ""] = /^--([a-z-]+)=(.*)$/.exec(word) ?? [];
+    if (NODE_FLAGS.includes(name)) return [name, value] as const;
+    throw new CommandError("FLAG", `${KUBELET_FLAGS}: the flag ${word} is not supported`);
+  }));
+  const endpoint = flags.get("container-runtime-endpoint");
+  if (endpoint !== undefined) requireOwnRuntime(endpoint);
+  const list = (name: string) => flags.get(name)?.split(",").filter(Boolean) ?? [];
+  const [hostnameOverride, nodeIp] = [flags.get("hostname-override"), flags.get("node-ip")];
+  return {
+    ...(hostnameOverride === undefined ? {} : { hostnameOverride }),
+    ...(nodeIp === undefined ? {} : { nodeIp }),
+    nodeLabels: Object.fromEntries(list("node-labels").map((pair) => {
+      const [name = "", value = ""] = pair.split("=", 2);
+      return [name, value];
+    })),
+    registerWithTaints: list("register-with-taints"),
+  };
+}
+
+/** Throws CommandError `CRI` for the socket of another runtime: the node agent has its own. */
+export function requireOwnRuntime(endpoint: string): void {
+  const own = `unix://${NODE_AGENT.criSocket}`;
+  if (endpoint === own) return;
+  const text = `criSocket ${endpoint}: a machine's runtime is the product's own`;
+  throw new CommandError("CRI", text, { remedy: `leave it out, or give ${own}` });
+}

@@ -1,0 +1,47 @@
+import { readFile } from "node:fs/promises";
+import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
+import { parse } from "yaml";
+import { at, type Fields, refuseOthers, requireValid } from "./fields.ts";
+
+/** The flags of `r2k proxy` that a KubeProxyConfiguration has too. */
+export interface ProxyConfig {
+  readonly kubeconfig?: string;
+  readonly clusterCidr?: string;
+  readonly proxyMode?: ModeName;
+  readonly hostnameOverride?: string;
+  readonly nodeportAddresses?: string;
+  readonly ipvsScheduler?: string;
+  readonly ipvsStrictArp?: true;
+}
+
+const KNOWN = [
+  "apiVersion", "kind", "bindAddress", "clientConnection.kubeconfig", "clusterCIDR", "mode",
+  "hostnameOverride", "nodePortAddresses", "ipvs.scheduler", "ipvs.strictARP",
+];
+
+/** Checks a KubeProxyConfiguration. Throws CommandError `CONFIG` with every fault. */
+export function checkProxyConfig(what: string, value: Fields): ProxyConfig {
+  refuseOthers(what, value, KNOWN);
+  const text = (path: string) => (at(value, path) as string | undefined) || undefined;
+  const mode = text("mode");
+  const isMode = mode === undefined || MODE_NAMES.some((name) => name === mode);
+  const address = text("bindAddress");
+  requireValid(what, [
+    ...(isMode ? [] : [`mode ${mode}: one of ${MODE_NAMES.join(", ")}`]),
+    ...(address === undefined || address === "0.0.0.0" ? [] : [`bindAddress ${address}: 0.0.0.0 only`]),
+  ]);
+  const found = {
+    kubeconfig: text("clientConnection.kubeconfig"),
+    clusterCidr: text("clusterCIDR"),
+    proxyMode: mode,
+    hostnameOverride: text("hostnameOverride"),
+    nodeportAddresses: (at(value, "nodePortAddresses") as string[] | null | undefined)?.join(","),
+    ipvsScheduler: text("ipvs.scheduler"),
+    ipvsStrictArp: at(value, "ipvs.strictARP") === true ? true : undefined,
+  };
+  return Object.fromEntries(Object.entries(found).filter(([, each]) => each)) as ProxyConfig;
+}
+
+export async function readProxyConfig(path: string): Promise<ProxyConfig> {
+  return checkProxyConfig(path, parse(await readFile(path, "utf8")) as Fields);
+}

@@ -1,0 +1,63 @@
+import { CommandError } from "../terminal.ts";
+import type { MachineContext } from "./context.ts";
+import {
+  addonPhase, bootstrapToken, markControlPlane, showJoinCommand, uploadConfig, waitControlPlane,
+} from "./phases/cluster.ts";
+import {
+  certsPhase, controlPlanePhase, etcdPhase, kubeconfigPhase, kubeletStartPhase, manifestOf,
+} from "./phases/files.ts";
+import { kubeletFinalize } from "./phases/finalize.ts";
+import { checksOf, runPreflight } from "./preflight.ts";
+import { CONTROL_PLANE } from "./static-pods.ts";
+
+/** A phase of `init`: run again, it goes on from what is there. */
+export interface Phase {
+  readonly name: string;
+  readonly text: string;
+  run(context: MachineContext): Promise<void>;
+}
+
+/** The phases in kubeadm's order. */
+export const INIT_PHASES: readonly Phase[] = [
+  {
+    name: "preflight", text: "Run pre-flight checks",
+    async run(context) {
+      context.progress.note("[preflight] Running pre-flight checks");
+      await runPreflight(context, checksOf(context, "init"));
+    },
+  },
+  { name: "certs", text: "Certificate generation", run: certsPhase },
+  { name: "kubeconfig", text: "Generate all kubeconfig files", run: kubeconfigPhase },
+  { name: "etcd", text: "Generate the static Pod manifest of etcd", run: etcdPhase },
+  { name: "control-plane", text: "Generate the static Pod manifests", run: controlPlanePhase },
+  { name: "kubelet-start", text: "Write kubelet settings and start it", run: kubeletStartPhase },
+  { name: "wait-control-plane", text: "Wait for the control plane", run: waitControlPlane },
+  { name: "upload-config", text: "Upload the configuration to ConfigMaps", run: uploadConfig },
+  { name: "mark-control-plane", text: "Mark a node as a control-plane", run: markControlPlane },
+  { name: "bootstrap-token", text: "Make a token by which nodes join", run: bootstrapToken },
+  { name: "kubelet-finalize", text: "Let the kubelet renew its certificate", run: kubeletFinalize },
+  { name: "addon", text: "Install kube-proxy and CoreDNS", run: addonPhase },
+  { name: "show-join-command", text: "Show the join command", run: showJoinCommand },
+];
+
+/** Selects phases. Throws CommandError `PHASE` for a name that is none. */
+export function selectPhases(skipped: readonly string[], all = INIT_PHASES): Phase[] {
+  for (const name of skipped) findPhase(name, all);
+  return all.filter(({ name }) => !skipped.includes(name));
+}
+
+export function findPhase(name: string, all = INIT_PHASES): Phase {
+  const found = all.find((phase) => phase.name === name);
+  if (found) return found;
+  throw new CommandError("PHASE", `there is no phase "${name}"`, {
+    remedy: `phases are ${all.map((phase) => phase.name).join(", ")}`,
+  });
+}
+
+/** Prints what `init` would do: the phases and the manifests; writes nothing. */
+export async function dryRun(context: MachineContext, phases: readonly Phase[]): Promise<void> {
+  for (const { name, text } of phases) process.stdout.write(`[dryrun] would run ${name}: ${text}\n`);
+  for (const pod of ["etcd", ...CONTROL_PLANE] as const) {
+    process.stdout.write(`---\n${await manifestOf(context, pod)}`);
+  }
+}

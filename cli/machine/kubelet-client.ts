@@ -1,0 +1,57 @@
+import { X509Certificate } from "node:crypto";
+import { requestFor } from "@raft2kube/kubelet/bootstrap/identities.ts";
+import { signed } from "@raft2kube/kubelet/bootstrap/join.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { BOOTSTRAP_KUBECONFIG, KUBELET_CLIENT_PEM, KUBELET_KUBECONFIG } from "./layout.ts";
+import { kubeconfigText } from "./kubeconfig-text.ts";
+
+/** A certificate is renewed when less than this share of its time is left, as upstream's are. */
+const RENEW_SHARE = 0.25;
+
+/** What a kubelet needs of its client certificate. */
+export type ClientState = "missing" | "due" | "valid";
+
+/** Reads the state of the kubelet's client certificate; one that has ended counts as missing. */
+export async function clientState(now_ms: number): Promise<ClientState> {
+  if ((await readIfPresent(KUBELET_KUBECONFIG)) === undefined) return "missing";
+  const { cert } = await readKubeconfig(KUBELET_KUBECONFIG);
+  if (cert === undefined) return "missing";
+  const { validFromDate, validToDate } = new X509Certificate(cert);
+  const [from_ms, to_ms] = [validFromDate.getTime(), validToDate.getTime()];
+  if (to_ms <= now_ms) return "missing";
+  return now_ms > to_ms - (to_ms - from_ms) * RENEW_SHARE ? "due" : "valid";
+}
+
+/**
+ * Gets a client certificate for the kubelet: with the token of its bootstrap kubeconfig, or by the
+ * certificate that it has. Writes `kubelet-client-current.pem`, then the kubeconfig that names it.
+ */
+export async function obtainClient(
+  node: { readonly nodeName: string; readonly nodeAddress: string },
+  clock: Clock,
+): Promise<void> {
+  const state = await clientState(clock.now());
+  const as = state === "missing" ? BOOTSTRAP_KUBECONFIG : KUBELET_KUBECONFIG;
+  const { server, ca } = await readKubeconfig(as);
+  if (ca === undefined) throw new CodedError("NO_CA", `${as} has no certificate authority`);
+  const client = new KubeClient({ ...(await kubeConnection(as)), clock, userAgent: "kubelet" });
+  try {
+    const { cert, key } = await signed(client, requestFor("kubelet", node));
+    await mkdir(dirname(KUBELET_CLIENT_PEM), { recursive: true, mode: 0o700 });
+    await replaceFile(KUBELET_CLIENT_PEM, `${cert}${key}`, { mode: 0o600 });
+    const text = kubeconfigText("kubernetes", `system:node:${node.nodeName}`, {
+      server, ca, certFile: KUBELET_CLIENT_PEM, keyFile: KUBELET_CLIENT_PEM,
+    });
+    await replaceFile(KUBELET_KUBECONFIG, text, { mode: 0o600 });
+  } finally {
+    client.close();
+  }
+}

@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import { clusterRoots } from "../spec/config.ts";
+
+/** Where `init` and `join` write on a machine: kubeadm's places. */
+export const KUBERNETES_DIR = "/etc/kubernetes";
+export const MANIFESTS_DIR = join(KUBERNETES_DIR, "manifests");
+export const CERTIFICATES_DIR = join(KUBERNETES_DIR, "pki");
+export const KUBELET_DIR = "/var/lib/kubelet";
+export const ETCD_DATA_DIR = "/var/lib/etcd";
+export const KUBELET_CONFIG = join(KUBELET_DIR, "config.yaml");
+export const KUBELET_FLAGS = join(KUBELET_DIR, "kubeadm-flags.env");
+export const KUBELET_KUBECONFIG = join(KUBERNETES_DIR, "kubelet.conf");
+export const BOOTSTRAP_KUBECONFIG = join(KUBERNETES_DIR, "bootstrap-kubelet.conf");
+/** Certificate and key of the kubelet's client, which it renews itself. */
+export const KUBELET_CLIENT_PEM = join(KUBELET_DIR, "pki", "kubelet-client-current.pem");
+
+/** Places of the node agent of a machine: ours, as containerd has its own. */
+export const NODE_AGENT = ((roots) => {
+  const dataDir = join(roots.data, ".machine");
+  const runDir = join(roots.run, ".machine");
+  return {
+    dataDir,
+    runDir,
+    logPath: join(dataDir, "logs", "machine.log"),
+    runtimeRoot: join(dataDir, "runtime"),
+    runtimeState: join(runDir, "runtime"),
+    criSocket: join(runDir, "cri.sock"),
+    /** Archives in it are loaded at the start. */
+    imagesDir: join(dataDir, "images"),
+    /** The network of all pods in flannel's form; without it another network plugin is expected. */
+    netConf: join(dataDir, "net-conf.json"),
+    subnetFile: join(runDir, "subnet.env"),
+    cniConfDir: "/etc/cni/net.d",
+    cniBinDir: "/opt/cni/bin",
+    cniAddresses: join(dataDir, "cni", "networks"),
+  };
+})(clusterRoots(process.env));
+
+/** A kubeconfig by its user. */
+export const kubeconfigPath = (user: string) => join(KUBERNETES_DIR, `${user}.conf`);
+
+/** The manifest of a component's static pod. */
+export const manifestPath = (component: string) => join(MANIFESTS_DIR, `${component}.yaml`);

@@ -1,0 +1,237 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import { isConflict } from "@raft2kube/client-kube/errors.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { stringify } from "yaml";
+import { ADDONS_DIR, MACHINE_ADDONS_DIR } from "../../assets.ts";
+import { applyFile, applyManifest } from "../../apply/add-ons.ts";
+import type { Manifest } from "../../apply/last-applied.ts";
+import { CommandError } from "../../terminal.ts";
+import { addressOf, clusterDocument } from "../config/kubeadm.ts";
+import { pathsOf } from "../certificates.ts";
+import { checkProxyConfig } from "../config/proxy-config.ts";
+import { adminClient, endpointOf, type MachineContext } from "../context.ts";
+import { CERTIFICATES_DIR } from "../layout.ts";
+import { imageOf } from "../release-images.ts";
+import { caHash, createToken, listTokens, newToken, TOKEN_TTL } from "../tokens.ts";
+import { kubeletConfigOf } from "./files.ts";
+
+/** How long the control plane, and the machine's Node, may take. */
+const CONTROL_PLANE_TIMEOUT_MS = 240_000;
+const INTERVAL_MS = 250;
+const LABEL = "node-role.kubernetes.io/control-plane";
+const EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers";
+
+/** Runs `work` with the client of an administrator. */
+async function asAdmin<T>(
+  context: MachineContext, work: (client: KubeClient) => Promise<T>,
+): Promise<T> {
+  const client = await adminClient(context);
+  try {
+    return await work(client);
+  } finally {
+    client.close();
+  }
+}
+
+export async function waitControlPlane(context: MachineContext): Promise<void> {
+  const { clock, progress, signal } = context;
+  progress.note("[wait-control-plane] Waiting for the kubelet to boot up the control plane as " +
+    "static Pods from directory \"/etc/kubernetes/manifests\"");
+  await asAdmin(context, async (client) => {
+    let last = "";
+    const isReady = async () => {
+      signal.throwIfAborted();
+      try {
+        await client.request({ method: "GET", path: "/api/v1/namespaces/kube-system" });
+        return true;
+      } catch (thrown) {
+        last = messageOf(thrown);
+        return undefined;
+      }
+    };
+    try {
+      const limits = { timeout_ms: CONTROL_PLANE_TIMEOUT_MS, interval_ms: INTERVAL_MS };
+      await waitFor("the control plane", isReady, { clock, ...limits });
+    } catch (cause) {
+      throw new CommandError("CONTROL_PLANE", `the API does not answer: ${last}`, {
+        remedy: "see /var/log/pods/kube-system_* and the node agent's log; then run init again " +
+          "with --skip-phases=preflight, or r2k reset",
+        cause,
+      });
+    }
+  });
+}
+
+/** Stores the configuration, which `join` and `upgrade` read. */
+export async function uploadConfig(context: MachineContext): Promise<void> {
+  const { config, progress } = context;
+  progress.note("[upload-config] Storing the configuration used in ConfigMap \"kubeadm-config\" " +
+    "in the \"kube-system\" Namespace");
+  await asAdmin(context, async (client) => {
+    // RBAC is an administrator's to give; super-admin has it from the start.
+    await applyFile(client, join(MACHINE_ADDONS_DIR, "05-access.yaml"), {});
+    const kubelet = stringify(kubeletConfigOf(context));
+    await applyConfigMap(client, "kubeadm-config", {
+      ClusterConfiguration: clusterDocument(config.cluster),
+    });
+    await applyConfigMap(client, "kubelet-config", { kubelet });
+  });
+}
+
+function applyConfigMap(
+  client: KubeClient, name: string, data: Record<string, string>, namespace = "kube-system",
+): Promise<void> {
+  const manifest = { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace }, data };
+  return applyManifest(client, manifest as Manifest);
+}
+
+export async function markControlPlane(context: MachineContext): Promise<void> {
+  const { clock, nodeName: name, progress, config } = context;
+  const taints = config.init.nodeRegistration.taints ?? [{ key: LABEL, effect: "NoSchedule" }];
+  progress.note(`[mark-control-plane] Marking the node ${name} as control-plane by adding the ` +
+    `labels: [${LABEL} ${EXCLUDE}] and taints: [${taints.map((taint) => taint.key).join(" ")}]`);
+  await asAdmin(context, async (client) => {
+    const nodes = client.resource<Node>(NODES);
+    const mark = async () => {
+      const found = (await nodes.listAll({})).items.find(({ metadata }) => metadata.name === name);
+      if (found === undefined) return undefined;
+      const labels = { ...found.metadata.labels, [LABEL]: "", [EXCLUDE]: "" };
+      const others = (found.spec?.taints ?? []).filter(({ key }) => {
+        return !taints.some((taint) => taint.key === key);
+      });
+      const spec = { ...found.spec, taints: [...others, ...taints] };
+      try {
+        return await nodes.update({ ...found, metadata: { ...found.metadata, labels }, spec });
+      } catch (thrown) {
+        if (isConflict(thrown)) return undefined;
+        throw thrown;
+      }
+    };
+    const limits = { timeout_ms: CONTROL_PLANE_TIMEOUT_MS, interval_ms: INTERVAL_MS };
+    await waitFor(`the Node ${name}`, mark, { clock, ...limits });
+  });
+}
+
+/** Lets machines join: a token, what it may do, and where the cluster is found. */
+export async function bootstrapToken(context: MachineContext): Promise<void> {
+  const { config: { cluster, init }, progress } = context;
+  const ca = await readFile(pathsOf(cluster.certificatesDir, "ca").cert, "utf8");
+  await asAdmin(context, async (client) => {
+    for (const file of ["05-join.yaml"]) await applyFile(client, join(ADDONS_DIR, file), {});
+    const wanted = init.bootstrapTokens.length > 0 ? init.bootstrapTokens : [{}];
+    const known = await listTokens(client);
+    for (const { token: given, ttl = TOKEN_TTL } of wanted) {
+      if (given === undefined && known.length > 0) continue;
+      if (known.some(({ token }) => token === given)) continue;
+      const token = given ?? newToken();
+      const description = "The default bootstrap token generated by 'r2k init'.";
+      await createToken(client, { token, ttl, description });
+      progress.note(`[bootstrap-token] Using token: ${token}`);
+    }
+    const kubeconfig = stringify({
+      apiVersion: "v1",
+      clusters: [{
+        cluster: {
+          "certificate-authority-data": Buffer.from(ca).toString("base64"),
+          server: `https://${endpointOf(context)}`,
+        },
+        name: "",
+      }],
+      contexts: [],
+      "current-context": "",
+      kind: "Config",
+      users: [],
+    });
+    await applyConfigMap(client, "cluster-info", { kubeconfig }, "kube-public");
+    progress.note("[bootstrap-token] Creating the \"cluster-info\" ConfigMap in the " +
+      "\"kube-public\" namespace");
+  });
+}
+
+/** Applies the proxy, DNS and what the pods' network may read. */
+export async function addonPhase(context: MachineContext): Promise<void> {
+  const { config: { cluster, proxy }, progress } = context;
+  const { dnsDomain, serviceSubnet, podSubnet } = cluster.networking;
+  const proxyConfig = {
+    apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
+    kind: "KubeProxyConfiguration",
+    clusterCIDR: podSubnet,
+    ...proxy,
+    clientConnection: { kubeconfig: "/var/lib/kube-proxy/kubeconfig.conf" },
+  };
+  checkProxyConfig("KubeProxyConfiguration", proxyConfig);
+  const values = {
+    proxyImage: imageOf("kube-proxy", cluster.imageRepository),
+    corednsImage: imageOf("coredns", cluster.imageRepository),
+    dnsAddress: addressOf(serviceSubnet, 10),
+    dnsDomain,
+  };
+  await asAdmin(context, async (client) => {
+    for (const file of ["06-overlay.yaml", "07-network-policy.yaml"]) {
+      await applyFile(client, join(ADDONS_DIR, file), {});
+    }
+    await applyConfigMap(client, "kube-proxy", {
+      "config.conf": stringify(proxyConfig), "kubeconfig.conf": proxyKubeconfig(context),
+    });
+    await applyFile(client, join(MACHINE_ADDONS_DIR, "coredns.yaml"), values);
+    progress.note("[addons] Applied essential addon: CoreDNS");
+    await applyFile(client, join(MACHINE_ADDONS_DIR, "kube-proxy.yaml"), values);
+    progress.note("[addons] Applied essential addon: kube-proxy");
+  });
+}
+
+function proxyKubeconfig(context: MachineContext): string {
+  const account = "/var/run/secrets/kubernetes.io/serviceaccount";
+  const name = "default";
+  return stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{
+      cluster: { "certificate-authority": `${account}/ca.crt`, server: `https://${endpointOf(context)}` },
+      name,
+    }],
+    contexts: [{ context: { cluster: name, namespace: name, user: name }, name }],
+    "current-context": name,
+    users: [{ name, user: { tokenFile: `${account}/token` } }],
+  });
+}
+
+/** The command by which machines join. */
+export async function joinCommand(client: KubeClient, endpoint: string, dir = CERTIFICATES_DIR) {
+  const ca = await readFile(pathsOf(dir, "ca").cert, "utf8");
+  const token = (await listTokens(client)).find(({ usages }) => usages.includes("signing"))?.token;
+  return joinLine(endpoint, token ?? "TOKEN", ca);
+}
+
+export function joinLine(endpoint: string, token: string, ca: string): string {
+  return `r2k join ${endpoint} --token ${token} --discovery-token-ca-cert-hash ${caHash(ca)}`;
+}
+
+export async function showJoinCommand(context: MachineContext): Promise<void> {
+  const { certificatesDir } = context.config.cluster;
+  const line = await asAdmin(context, (client) => {
+    return joinCommand(client, endpointOf(context), certificatesDir);
+  });
+  process.stdout.write(`
+Your Kubernetes control-plane has initialized successfully!
+
+To start using your cluster, you need to run the following as a regular user:
+
+  mkdir -p $HOME/.kube
+  sudo cp -i /etc/kubernetes/admin.conf $HOME/.kube/config
+  sudo chown $(id -u):$(id -g) $HOME/.kube/config
+
+Alternatively, if you are the root user, you can run:
+
+  export KUBECONFIG=/etc/kubernetes/admin.conf
+
+Then you can join any number of worker nodes by running the following on each as root:
+
+${line}
+`);
+}

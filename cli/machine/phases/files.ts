@@ -1,0 +1,178 @@
+import { existsSync } from "node:fs";
+import { mkdir, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import { stringify } from "yaml";
+import { installPlugins } from "../../apply/plugins.ts";
+import { runningPid } from "../../observe/processes.ts";
+import { startProcess } from "../../supervisor/supervise.ts";
+import { CommandError } from "../../terminal.ts";
+import {
+  AUTHORITIES, ensureAuthority, ensureLeaf, ensureTokenKey, issueBy, leavesOf, pathsOf,
+} from "../certificates.ts";
+import { addressOf, type ClusterSection, type NodeRegistration } from "../config/kubeadm.ts";
+import { defaultKubeletConfig } from "../config/kubelet-config.ts";
+import { nodeFlagsText, parseNodeFlags } from "../config/node-flags.ts";
+import { endpointOf, type MachineContext } from "../context.ts";
+import { kubeconfigText } from "../kubeconfig-text.ts";
+import {
+  KUBELET_CONFIG, KUBELET_DIR, KUBELET_FLAGS, kubeconfigPath, manifestPath, MANIFESTS_DIR,
+  NODE_AGENT,
+} from "../layout.ts";
+import { checkExtraArgs, CONTROL_PLANE, type StaticPod, staticPodText } from "../static-pods.ts";
+
+const CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane:NoSchedule";
+
+/** Makes the certificates that are not there; what is there is used. */
+export async function certsPhase(context: MachineContext): Promise<void> {
+  const { config: { cluster }, clock, progress } = context;
+  const dir = cluster.certificatesDir;
+  const now_ms = clock.now();
+  const leaves = leavesOf(cluster, context);
+  for (const authority of AUTHORITIES) {
+    const ca = await ensureAuthority(dir, authority, now_ms);
+    for (const leaf of leaves.filter((each) => each.authority === authority)) {
+      const done = await ensureLeaf(dir, leaf, ca, now_ms);
+      const text = done === "made" ? "Generating" : "Using existing";
+      progress.note(`[certs] ${text} "${leaf.name}" certificate and key`);
+    }
+  }
+  await ensureTokenKey(dir);
+}
+
+/** The users of kubeconfigs, each with the server that it reaches. */
+function usersOf(context: MachineContext) {
+  const { address, bindPort, nodeName } = context;
+  const local = `https://${address}:${bindPort}`;
+  const shared = `https://${endpointOf(context)}`;
+  return [
+    { file: "admin", user: "kubernetes-admin", groups: ["kubeadm:cluster-admins"], server: shared },
+    { file: "super-admin", user: "kubernetes-super-admin", groups: ["system:masters"], server: local },
+    { file: "kubelet", user: `system:node:${nodeName}`, groups: ["system:nodes"], server: local },
+    { file: "controller-manager", user: "system:kube-controller-manager", groups: [], server: local },
+    { file: "scheduler", user: "system:kube-scheduler", groups: [], server: local },
+  ];
+}
+
+/** Makes the kubeconfigs that are not there; one of another cluster is refused. */
+export async function kubeconfigPhase(context: MachineContext): Promise<void> {
+  const { config: { cluster }, clock, progress } = context;
+  const dir = cluster.certificatesDir;
+  const ca = await ensureAuthority(dir, "ca", clock.now());
+  for (const { file, user, groups, server } of usersOf(context)) {
+    const path = kubeconfigPath(file);
+    if ((await readIfPresent(path)) !== undefined) {
+      await requireSameCluster(path, ca.cert);
+      progress.note(`[kubeconfig] Using existing kubeconfig file: "${path}"`);
+      continue;
+    }
+    const request = { commonName: user, organizations: groups, usages: ["client" as const] };
+    const pair = await issueBy(dir, "ca", ca, request, clock.now());
+    const text = kubeconfigText(cluster.clusterName, user, { server, ca: ca.cert, ...pair });
+    await replaceFile(path, text, { mode: 0o600 });
+    progress.note(`[kubeconfig] Writing "${file}.conf" kubeconfig file`);
+  }
+}
+
+async function requireSameCluster(path: string, ca: string): Promise<void> {
+  const { ca: found } = await readKubeconfig(path);
+  if (found?.trim() === ca.trim()) return;
+  throw new CommandError("KUBECONFIG", `${path} has the CA of another cluster`, {
+    remedy: "remove it, and it is made again; or put that cluster's pki/ca.crt and ca.key back",
+  });
+}
+
+/** Writes the manifests of static pods, complete or not at all. */
+export async function writeManifests(
+  context: MachineContext, pods: readonly StaticPod[],
+): Promise<void> {
+  const { config: { cluster }, progress } = context;
+  for (const pod of pods) {
+    await mkdir(MANIFESTS_DIR, { recursive: true, mode: 0o700 });
+    await replaceFile(manifestPath(pod), await manifestOf(context, pod), { mode: 0o600 });
+    progress.note(`[${pod === "etcd" ? "etcd" : "control-plane"}] Creating static Pod manifest ` +
+      `for "${pod}"`);
+  }
+  if (pods.includes("etcd")) {
+    await mkdir(cluster.etcd.local.dataDir, { recursive: true, mode: 0o700 });
+  }
+}
+
+/** The text of a static pod's manifest for this machine. */
+export async function manifestOf(context: MachineContext, pod: StaticPod): Promise<string> {
+  const { config: { cluster }, nodeName, address, bindPort } = context;
+  checkExtraArgs(cluster);
+  const paths = pathsOf(cluster.certificatesDir, "ca");
+  // An external CA has a certificate and no key here.
+  const signs = !existsSync(paths.cert) || existsSync(paths.key);
+  return staticPodText(pod, { cluster, nodeName, address, bindPort, signs });
+}
+
+export const controlPlanePhase = (context: MachineContext) => writeManifests(context, CONTROL_PLANE);
+export const etcdPhase = (context: MachineContext) => writeManifests(context, ["etcd"]);
+
+/** The KubeletConfiguration of a cluster. */
+export function kubeletConfigOf({ config }: Pick<MachineContext, "config">): object {
+  const { serviceSubnet, dnsDomain } = config.cluster.networking;
+  return { ...defaultKubeletConfig(addressOf(serviceSubnet, 10), dnsDomain), ...config.kubelet };
+}
+
+/** The taints that a machine registers with. */
+function taintsOf({ taints }: NodeRegistration, isControlPlane: boolean): string[] {
+  if (taints === undefined) return isControlPlane ? [CONTROL_PLANE_TAINT] : [];
+  return taints.map(({ key, value, effect }) => `${key}${value ? `=${value}` : ""}:${effect}`);
+}
+
+/** Writes the kubelet's settings of this machine, and starts the node agent. */
+export async function kubeletStart(
+  context: MachineContext,
+  node: { registration: NodeRegistration; kubelet: object; isControlPlane: boolean },
+): Promise<void> {
+  const { address, nodeName, config: { cluster }, signal, progress } = context;
+  await mkdir(KUBELET_DIR, { recursive: true, mode: 0o755 });
+  const taints = taintsOf(node.registration, node.isControlPlane);
+  const flags = new Map([
+    ["container-runtime-endpoint", `unix://${NODE_AGENT.criSocket}`],
+    ["hostname-override", nodeName],
+    ["node-ip", address],
+    ...(taints.length > 0 ? [["register-with-taints", taints.join(",")] as const] : []),
+    ...(node.registration.kubeletExtraArgs ?? []).map(({ name, value }) => [name, value] as const),
+  ]);
+  const text = nodeFlagsText(flags);
+  parseNodeFlags(text);
+  await replaceFile(KUBELET_FLAGS, text);
+  await replaceFile(KUBELET_CONFIG, stringify(node.kubelet));
+  await prepareNetwork(cluster);
+  await placeImages(context);
+  progress.note("[kubelet-start] Starting the kubelet");
+  if (runningPid(NODE_AGENT.runDir, "machine") !== undefined) return;
+  const { runDir, logPath } = NODE_AGENT;
+  const logs = `tail ${logPath}`;
+  await mkdir(runDir, { recursive: true });
+  await startProcess({ name: "machine", configPath: KUBELET_CONFIG, runDir, logPath, logs }, signal);
+}
+
+/** Pods' network is the product's overlay; a net-conf.json that is taken away leaves it to others. */
+async function prepareNetwork(cluster: ClusterSection): Promise<void> {
+  const { podSubnet: Network } = cluster.networking;
+  await mkdir(NODE_AGENT.dataDir, { recursive: true, mode: 0o700 });
+  await replaceFile(NODE_AGENT.netConf, JSON.stringify({ Network, Backend: { Type: "vxlan" } }));
+  await installPlugins(NODE_AGENT.cniBinDir);
+}
+
+async function placeImages(context: MachineContext): Promise<void> {
+  const archive = await context.releaseImages(context.config.cluster.imageRepository);
+  const place = join(NODE_AGENT.imagesDir, "release.tar");
+  await mkdir(NODE_AGENT.imagesDir, { recursive: true });
+  await rm(place, { force: true });
+  await symlink(archive, place);
+}
+
+export function kubeletStartPhase(context: MachineContext): Promise<void> {
+  const registration = context.config.init.nodeRegistration;
+  return kubeletStart(context, {
+    registration, kubelet: kubeletConfigOf(context), isControlPlane: true,
+  });
+}

@@ -1,0 +1,136 @@
+import { readdir, readFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { availableParallelism } from "node:os";
+import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
+import { cgroups } from "../preflight/cgroups.ts";
+import { findProgram } from "../preflight/programs.ts";
+import { existsSync } from "node:fs";
+import { CommandError } from "../terminal.ts";
+import type { MachineContext } from "./context.ts";
+import { BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG, manifestPath, NODE_AGENT } from "./layout.ts";
+
+/** A check by kubeadm's name; resolves with what is wrong. */
+export interface MachineCheck {
+  readonly name: string;
+  readonly isWarning?: true;
+  ask(): Promise<string | undefined>;
+}
+
+const CPUS_MIN = 2;
+const MEMORY_MIB_MIN = 1700;
+
+const port = (number: number): MachineCheck => ({
+  name: `Port-${number}`,
+  ask: () => new Promise((resolve) => {
+    const server = createServer();
+    server.on("error", (error) => resolve(`Port ${number} is in use: ${messageOf(error)}`));
+    server.listen(number, () => server.close(() => resolve(undefined)));
+  }),
+});
+
+const program = (name: string): MachineCheck => ({
+  name: `FileExisting-${name}`,
+  ask: async () => ((await findProgram(name)) === undefined ? `${name} not found in system path`
+    : undefined),
+});
+
+const absent = (path: string, name = path.replaceAll("/", "-")): MachineCheck => ({
+  name: `FileAvailable-${name}`,
+  ask: async () => (existsSync(path) ? `${path} already exists` : undefined),
+});
+
+const empty = (path: string): MachineCheck => ({
+  name: `DirAvailable-${path.replaceAll("/", "-")}`,
+  async ask() {
+    try {
+      return (await readdir(path)).length === 0 ? undefined : `${path} is not empty`;
+    } catch (thrown) {
+      if (codeOf(thrown) === "ENOENT") return undefined;
+      throw thrown;
+    }
+  },
+});
+
+const content = (path: string, wanted: string): MachineCheck => ({
+  name: `FileContent-${path.replaceAll("/", "-")}`,
+  async ask() {
+    const found = (await readFile(path, "utf8")).trim();
+    return found === wanted ? undefined : `${path} contents are not set to ${wanted}`;
+  },
+});
+
+const COMMON: readonly MachineCheck[] = [
+  {
+    name: "IsPrivilegedUser",
+    ask: async () => (process.getuid?.() === 0 ? undefined : "user is not running as root"),
+  },
+  content("/proc/sys/net/ipv4/ip_forward", "1"),
+  ...["crun", "conmon", "catatonit", "nft", "ip", "mount"].map(program),
+  {
+    name: "SystemVerification",
+    async ask() {
+      const finding = await cgroups.ask({ dataDir: "/", runDir: "/", apiPort: undefined, ranges: [] });
+      return finding.state === "failed" ? `${finding.detail}; ${finding.remedy}` : undefined;
+    },
+  },
+  port(10_250),
+];
+
+/** The checks of `init`, or of a machine that joins. */
+export function checksOf(context: MachineContext, as: "init" | "join"): MachineCheck[] {
+  const { nodeName, config, bindPort } = context;
+  const hostnameCheck: MachineCheck = {
+    name: "Hostname",
+    ask: async () => (/^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/.test(nodeName) ? undefined
+      : `"${nodeName}" is no RFC 1123 name; --node-name gives another`),
+  };
+  if (as === "join") {
+    return [
+      ...COMMON, hostnameCheck,
+      absent(KUBELET_KUBECONFIG), absent(BOOTSTRAP_KUBECONFIG),
+    ];
+  }
+  return [
+    {
+      name: "NumCPU",
+      ask: async () => (availableParallelism() >= CPUS_MIN ? undefined
+        : `the number of available CPUs ${availableParallelism()} is less than ${CPUS_MIN}`),
+    },
+    {
+      name: "Mem",
+      async ask() {
+        const text = await readFile("/proc/meminfo", "utf8");
+        const mib = Math.floor(Number(/^MemTotal:\s*(\d+)/m.exec(text)?.[1] ?? 0) / 1024);
+        return mib >= MEMORY_MIB_MIN ? undefined : `${mib} MB are less than ${MEMORY_MIB_MIN} MB`;
+      },
+    },
+    ...COMMON, hostnameCheck,
+    ...[bindPort, 10_259, 10_257, 2379, 2380].map(port),
+    ...["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"]
+      .map((pod) => absent(manifestPath(pod))),
+    empty(config.cluster.etcd.local.dataDir),
+    absent(NODE_AGENT.netConf, "net-conf.json"),
+  ];
+}
+
+/** Asks all checks. Throws CommandError `PREFLIGHT` with each that failed, by its name. */
+export async function runPreflight(context: MachineContext, checks: MachineCheck[]): Promise<void> {
+  const { ignored, progress } = context;
+  const results = await Promise.all(checks.map(async (check) => {
+    return { check, fault: await check.ask().catch(messageOf) };
+  }));
+  const failed: string[] = [];
+  for (const { check: { name, isWarning }, fault } of results) {
+    if (fault === undefined) continue;
+    const isIgnored = isWarning || ignored.has("all") || ignored.has(name.toLowerCase());
+    if (isIgnored) progress.note(`\t[WARNING ${name}]: ${fault}`);
+    else failed.push(`\t[ERROR ${name}]: ${fault}`);
+  }
+  if (failed.length === 0) return;
+  const text = `[preflight] Some fatal errors occurred:\n${failed.join("\n")}`;
+  throw new CommandError("PREFLIGHT", text, {
+    remedy: "change what each line names; after an init or join that did not end: r2k reset; " +
+      "--ignore-preflight-errors=NAME,... goes on in spite of a check",
+    exitCode: 2,
+  });
+}

@@ -1,0 +1,103 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { STATIC_PODS_DIR } from "../assets.ts";
+import { FLAGS as APISERVER_FLAGS } from "../parts/apiserver.ts";
+import { FLAGS as CONTROLLERS_FLAGS } from "../parts/controllers.ts";
+import { FLAGS as SCHEDULER_FLAGS } from "../parts/scheduler.ts";
+import { FLAGS as STORE_FLAGS } from "../store/flag-table.ts";
+import { CommandError } from "../terminal.ts";
+import type { Arg, ClusterSection, ComponentConfig } from "./config/kubeadm.ts";
+import { imageOf } from "./release-images.ts";
+
+/** The static pods of a control plane machine. */
+export const CONTROL_PLANE = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] as const;
+export type StaticPod = (typeof CONTROL_PLANE)[number] | "etcd";
+
+/** What the manifests of a machine are filled with. */
+export interface ManifestValues {
+  readonly cluster: ClusterSection;
+  readonly nodeName: string;
+  readonly address: string;
+  readonly bindPort: number;
+  /** Whether the CA's key is here, by which requests of nodes are signed. */
+  readonly signs: boolean;
+}
+
+const names = (table: object) =>
+  Object.keys(table).map((form) => form.replace(/^(-\w, )?--/, "").split(" ")[0]!);
+
+/** The flags that each component's program has. */
+const FLAGS_OF: Readonly<Record<StaticPod, readonly string[]>> = {
+  "kube-apiserver": names(APISERVER_FLAGS),
+  "kube-controller-manager": names(CONTROLLERS_FLAGS),
+  "kube-scheduler": names(SCHEDULER_FLAGS),
+  etcd: [...STORE_FLAGS.keys()],
+};
+
+function changesOf(pod: StaticPod, cluster: ClusterSection): ComponentConfig {
+  const sections = {
+    "kube-apiserver": cluster.apiServer,
+    "kube-controller-manager": cluster.controllerManager,
+    "kube-scheduler": cluster.scheduler,
+    etcd: cluster.etcd.local,
+  };
+  return sections[pod];
+}
+
+/** Throws CommandError `FLAG` naming every flag that a component does not have. */
+export function checkExtraArgs(cluster: ClusterSection): void {
+  const unknown = (Object.keys(FLAGS_OF) as StaticPod[]).flatMap((pod) => {
+    const args = changesOf(pod, cluster).extraArgs ?? [];
+    return args.filter(({ name }) => !FLAGS_OF[pod].includes(name))
+      .map(({ name }) => `${pod} has no flag --${name}`);
+  });
+  if (unknown.length === 0) return;
+  throw new CommandError("FLAG", `extraArgs: ${unknown.join("; ")}`, {
+    remedy: "r2k apiserver --help, controllers, scheduler and store --help list the flags",
+  });
+}
+
+interface Manifest {
+  spec: {
+    containers: [{ command: string[]; volumeMounts: object[] }];
+    volumes: object[];
+  };
+}
+
+/** The manifest of a component's static pod as text. */
+export async function staticPodText(pod: StaticPod, values: ManifestValues): Promise<string> {
+  const { cluster, signs } = values;
+  const pki = cluster.certificatesDir;
+  const filling: Record<string, unknown> = {
+    ...values, ...cluster, ...cluster.networking, pki,
+    image: imageOf(pod, cluster.imageRepository),
+    etcdDataDir: cluster.etcd.local.dataDir,
+    signingCert: signs ? `${pki}/ca.crt` : "",
+    signingKey: signs ? `${pki}/ca.key` : "",
+  };
+  const template = await readFile(join(STATIC_PODS_DIR, `${pod}.yaml`), "utf8");
+  const filled = template.replace(/\$\{(\w+)\}/g, (_, name: string) => String(filling[name]));
+  const manifest = parse(filled) as Manifest;
+  change(manifest, changesOf(pod, cluster));
+  return stringify(manifest, { lineWidth: 0 });
+}
+
+function change(manifest: Manifest, { extraArgs = [], extraVolumes = [] }: ComponentConfig): void {
+  const [container] = manifest.spec.containers;
+  container.command = withArgs(container.command, extraArgs);
+  for (const { name, hostPath: path, mountPath, readOnly, pathType: type } of extraVolumes) {
+    container.volumeMounts.push({ name, mountPath, ...(readOnly ? { readOnly } : {}) });
+    manifest.spec.volumes.push({ name, hostPath: { path, ...(type ? { type } : {}) } });
+  }
+}
+
+/** A command with arguments that replace those of their name; the rest follow in order of name. */
+export function withArgs(command: readonly string[], args: readonly Arg[]): string[] {
+  const nameOf = (word: string) => word.replace(/^--/, "").split("=")[0]!;
+  const [program = "", ...flags] = command;
+  const replaced = new Set(args.map(({ name }) => name));
+  const kept = flags.filter((flag) => !replaced.has(nameOf(flag)));
+  const all = [...kept, ...args.map(({ name, value }) => `--${name}=${value}`)];
+  return [program, ...all.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : nameOf(a) > nameOf(b) ? 1 : 0))];
+}

@@ -1,0 +1,96 @@
+import { createHash, randomInt, X509Certificate } from "node:crypto";
+import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import { parseDuration } from "@raft2kube/api/duration.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
+import { CommandError } from "../terminal.ts";
+
+const NAMESPACE = "kube-system";
+const LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789";
+const GROUP = "system:bootstrappers:kubeadm:default-node-token";
+export const TOKEN_TTL = "24h0m0s";
+const TOKEN = /^([a-z0-9]{6})\.([a-z0-9]{16})$/;
+
+/** The halves of a token. Throws CommandError `TOKEN` if it is none. */
+export function parseToken(text: string): { id: string; secret: string } {
+  const [, id, secret] = TOKEN.exec(text) ?? [];
+  if (id !== undefined && secret !== undefined) return { id, secret };
+  throw new CommandError("TOKEN", "the bootstrap token is not of the form abcdef.0123456789abcdef", {
+    remedy: "r2k token create --print-join-command",
+  });
+}
+
+export function newToken(): string {
+  const letters = (count: number) =>
+    Array.from({ length: count }, () => LETTERS[randomInt(LETTERS.length)]).join("");
+  return `${letters(6)}.${letters(16)}`;
+}
+
+/** The hash of a CA's public key, as `--discovery-token-ca-cert-hash` takes it (RFC 7469). */
+export function caHash(cert: string): string {
+  const key = new X509Certificate(cert).publicKey.export({ type: "spki", format: "der" });
+  return `sha256:${createHash("sha256").update(key).digest("hex")}`;
+}
+
+/** A bootstrap token as it is listed. */
+export interface ListedToken {
+  readonly token: string;
+  readonly expires: string;
+  readonly usages: string;
+  readonly description: string;
+  readonly groups: string;
+}
+
+export interface NewToken {
+  readonly token: string;
+  readonly ttl: string;
+  readonly description?: string;
+}
+
+/** Creates a token for joining. A ttl of 0 has no end. */
+export async function createToken(
+  client: KubeClient, { token, ttl, description }: NewToken,
+): Promise<void> {
+  const { id, secret } = parseToken(token);
+  const ttl_ns = parseDuration(ttl === "0" ? "0s" : ttl);
+  if (ttl_ns === undefined) throw new CommandError("FLAG", `--ttl: not a duration: ${ttl}`);
+  const end_ms = client.clock.now() + Number(ttl_ns / 1_000_000n);
+  await client.resource<Secret>(SECRETS).create({
+    metadata: { namespace: NAMESPACE, name: `bootstrap-token-${id}` },
+    type: "bootstrap.kubernetes.io/token",
+    stringData: {
+      "token-id": id,
+      "token-secret": secret,
+      ...(ttl_ns === 0n ? {} : { expiration: new Date(end_ms).toISOString() }),
+      ...(description === undefined ? {} : { description }),
+      "usage-bootstrap-authentication": "true",
+      "usage-bootstrap-signing": "true",
+      "auth-extra-groups": GROUP,
+    },
+  });
+}
+
+/** The tokens of a cluster, those that have ended and wait for their controller included. */
+export async function listTokens(client: KubeClient): Promise<ListedToken[]> {
+  const { items } = await client.resource<Secret>(SECRETS).listAll({ namespace: NAMESPACE });
+  return items.filter(({ type }) => type === "bootstrap.kubernetes.io/token").map(({ data = {} }) => {
+    const text = (name: string) => Buffer.from(data[name] ?? "", "base64").toString("utf8");
+    const usages = Object.keys(data).filter((name) => name.startsWith("usage-bootstrap-"))
+      .filter((name) => text(name) === "true").map((name) => name.slice("usage-bootstrap-".length));
+    return {
+      token: `${text("token-id")}.${text("token-secret")}`,
+      expires: text("expiration") || "<never>",
+      usages: usages.sort().join(","),
+      description: text("description"),
+      groups: text("auth-extra-groups"),
+    };
+  });
+}
+
+/** Deletes a token by its id, or by itself. */
+export async function deleteToken(client: KubeClient, given: string): Promise<string> {
+  const id = /^[a-z0-9]{6}$/.test(given) ? given : parseToken(given).id;
+  const name = { namespace: NAMESPACE, name: `bootstrap-token-${id}` };
+  await client.resource<Secret>(SECRETS).delete(name);
+  return id;
+}

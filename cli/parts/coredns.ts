@@ -1,0 +1,122 @@
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { isIP } from "node:net";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { startDns } from "@raft2kube/dns/main.ts";
+import { nameserversOf } from "@raft2kube/dns/forward/upstreams.ts";
+import { exposition } from "@raft2kube/observe/exposition.ts";
+import { Registry } from "@raft2kube/observe/metrics.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { given } from "@raft2kube/std/given.ts";
+import { Command } from "commander";
+import type { Closable } from "../process/started-parts.ts";
+import { CommandError } from "../terminal.ts";
+import { type Corefile, parseCorefile } from "./corefile.ts";
+import { runPart } from "./run-part.ts";
+
+const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
+/** How often the Corefile is compared, as coredns' plugin reload. */
+const RELOAD_MS = 30_000;
+
+/** `r2k coredns -conf FILE`: cluster DNS in a pod, with coredns' command line. */
+export function command(): Command {
+  return new Command("coredns")
+    .description("Run the cluster's DNS server in a pod (coredns -conf FILE).")
+    .argument("[words...]")
+    .allowUnknownOption()
+    .action((words: string[]) => run(words));
+}
+
+async function run([flag, file, ...rest]: string[]): Promise<void> {
+  if (flag !== "-conf" || file === undefined || rest.length > 0) {
+    throw new CommandError("FLAG", "coredns: the flags are not -conf FILE");
+  }
+  const text = await readFile(file, "utf8");
+  const clock = systemClock();
+  await runPart("coredns", () => start(parseCorefile(text), { file, text }, clock));
+}
+
+async function start(
+  corefile: Corefile, source: { file: string; text: string }, clock: Clock,
+): Promise<Closable> {
+  const client = await podClient(clock);
+  const { clusterDomain, port } = corefile;
+  const upstreams = await upstreamsOf(corefile.forward);
+  const choices = given({ upstreams, ttl_s: corefile.ttl_s });
+  const dns = await startDns({ client, address: "0.0.0.0", port, clusterDomain, clock, ...choices });
+  let isReady = false;
+  void dns.ready.then(() => (isReady = true));
+  const registry = new Registry();
+  const pages = [
+    servePage(corefile.healthPort, "/health", async () => ({ status: 200, body: "OK" })),
+    servePage(corefile.readyPort, "/ready", async () => {
+      return isReady ? { status: 200, body: "OK" } : { status: 503, body: "kubernetes" };
+    }),
+    servePage(corefile.metricsPort, "/metrics", async () => {
+      return { status: 200, ...(await exposition(registry)) };
+    }),
+  ];
+  const reload = startReload(source, clock);
+  return {
+    async close() {
+      reload.close();
+      for (const page of pages) page?.close();
+      await dns.close();
+      client.close();
+    },
+  };
+}
+
+/** Reaches the API as the pod's service account. */
+async function podClient(clock: Clock): Promise<KubeClient> {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env;
+  if (host === undefined || port === undefined) {
+    throw new CommandError("NO_API", "coredns: KUBERNETES_SERVICE_HOST is not set", {
+      remedy: "run it in a pod; r2k dns --kubeconfig runs without one",
+    });
+  }
+  const ca = await readFile(`${ACCOUNT}/ca.crt`, "utf8");
+  const token = { file: `${ACCOUNT}/token` };
+  return new KubeClient({ server: `https://${host}:${port}`, ca, token, clock, userAgent: "coredns" });
+}
+
+async function upstreamsOf(names: readonly string[]) {
+  if (names.length === 0) return [];
+  const found = await Promise.all(names.map(async (name) => {
+    if (name.startsWith("/")) return nameserversOf(await readFile(name, "utf8"));
+    const [, address = "", port = "53"] = /^(?:dns:\/\/)?([\d.]+)(?::(\d+))?$/.exec(name) ?? [];
+    if (isIP(address) !== 0) return [`${address}:${port}`];
+    throw new CommandError("COREFILE", `Corefile: forward to ${name} is not supported`);
+  }));
+  return found.flat().map((text) => {
+    const [address = "", port = "53"] = text.split(":");
+    return { address, port: Number(port) };
+  });
+}
+
+function servePage(
+  port: number | undefined, path: string, answer: () => Promise<{ status: number; body: string }>,
+): { close(): void } | undefined {
+  if (port === undefined) return undefined;
+  const server = createServer((request, response) => {
+    const answered = request.url === path ? answer() : Promise.resolve({ status: 404, body: "" });
+    void answered.then(({ status, body }) => response.writeHead(status).end(body));
+  });
+  server.listen(port);
+  return server;
+}
+
+/** Ends the process when the Corefile has changed and is well: the kubelet starts it again. */
+function startReload({ file, text }: { file: string; text: string }, clock: Clock) {
+  const look = async () => {
+    const now = await readFile(file, "utf8");
+    if (now === text) return;
+    parseCorefile(now);
+    process.kill(process.pid, "SIGTERM");
+  };
+  let timer = clock.after(RELOAD_MS, function again() {
+    look().catch((thrown: unknown) => process.stderr.write(`coredns: ${String(thrown)}\n`));
+    timer = clock.after(RELOAD_MS, again);
+  });
+  return { close: () => timer.cancel() };
+}

@@ -1,0 +1,244 @@
+import { spawn } from "node:child_process";
+import { createReadStream, existsSync } from "node:fs";
+import { mkdir, readdir, readFile, stat } from "node:fs/promises";
+import { hostname, networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { nodeInvoke } from "@raft2kube/cni/main.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { parseTaint } from "@raft2kube/kubelet/flags.ts";
+import { startKubelet } from "@raft2kube/kubelet/main.ts";
+import type { KubeletServerOptions } from "@raft2kube/kubelet/options.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { startNetworkPolicies } from "@raft2kube/network-policy/main.ts";
+import { configureLog, logger } from "@raft2kube/observe/log.ts";
+import { startOverlay } from "@raft2kube/overlay/main.ts";
+import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
+import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
+import { startRuntime } from "@raft2kube/runtime/main.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
+import { Command } from "commander";
+import { type KubeletConfig, kubeletOptions, readKubeletConfig } from "../machine/config/kubelet-config.ts";
+import { type NodeFlags, readNodeFlags } from "../machine/config/node-flags.ts";
+import { clientState, obtainClient } from "../machine/kubelet-client.ts";
+import { KUBELET_CONFIG, KUBELET_DIR, KUBELET_KUBECONFIG, NODE_AGENT } from "../machine/layout.ts";
+import { readServing } from "../machine/kubelet-serving.ts";
+import { findProgram } from "../preflight/programs.ts";
+import { boundLog } from "../supervisor/log-file.ts";
+import { writeNodeNetwork } from "./node-network.ts";
+import { runProcess, UMASK } from "./running.ts";
+import type { Closable, Parts } from "./started-parts.ts";
+
+const KUBELET_PORT = 10_250;
+/** How often the kubelet's certificate is looked at. */
+const RENEWAL_MS = 3_600_000;
+
+/** `r2k machine`: what a machine of a cluster runs beside its pods; `init` and `join` start it. */
+export function command(): Command {
+  return new Command("machine")
+    .description("The node agent of a machine: runtime, network, kubelet; started by init, join.")
+    .requiredOption("--config <file>", "the KubeletConfiguration", KUBELET_CONFIG)
+    .option("--obtain-certificate", "only get the kubelet's client certificate, and end")
+    .action(async (flags: { config: string; obtainCertificate?: true }) => {
+      process.umask(UMASK);
+      const node = await nodeOf();
+      if (flags.obtainCertificate) return obtainClient(node, systemClock());
+      configureLog({});
+      const { runDir, logPath } = NODE_AGENT;
+      boundLog(logPath, systemClock({ unref: true }));
+      await runProcess({ name: "machine", runDir, logPath }, async (parts) => {
+        await start(await readKubeletConfig(flags.config), node, parts);
+        return async () => {};
+      });
+    });
+}
+
+interface MachineNode extends NodeFlags {
+  readonly nodeName: string;
+  readonly nodeAddress: string;
+}
+
+async function nodeOf(): Promise<MachineNode> {
+  const flags = await readNodeFlags();
+  const nodeName = flags.hostnameOverride ?? hostname().toLowerCase();
+  if (flags.nodeIp !== undefined) return { ...flags, nodeName, nodeAddress: flags.nodeIp };
+  throw new CodedError("NO_NODE_IP", "the kubelet's flags have no --node-ip", {
+    remedy: "r2k init phase kubelet-start, or r2k join, writes them",
+  });
+}
+
+async function start(config: KubeletConfig, node: MachineNode, parts: Parts): Promise<void> {
+  const clock = systemClock();
+  const { runDir, criSocket, cniConfDir } = NODE_AGENT;
+  for (const dir of [runDir, cniConfDir]) await mkdir(dir, { recursive: true });
+  await requireClient(clock);
+  const options = kubeletOptions(config);
+  const runtime = await parts.start("runtime", () => startMachineRuntime(options.cgroupRoot, clock));
+  await loadImages(runtime.images);
+  const connect = async (userAgent: string) =>
+    new KubeClient({ ...(await kubeConnection(KUBELET_KUBECONFIG)), clock, userAgent });
+  if (existsSync(NODE_AGENT.netConf)) {
+    await parts.start("overlay", async () => startNetwork(await connect("r2k-overlay"), node, clock));
+  }
+  const policies = await parts.start("network policy", async () => {
+    return startNetworkPolicies({ client: await connect("r2k-policy"), nodeName: node.nodeName, clock });
+  });
+  await parts.start("renewal", async () => startRenewal(clock));
+  await parts.start("kubelet", async () => startKubelet({
+    ...options,
+    nodeName: node.nodeName,
+    nodeAddresses: [node.nodeAddress],
+    client: await connect("kubelet"),
+    runtimeEndpoint: `unix://${criSocket}`,
+    rootDir: KUBELET_DIR,
+    podLogsDir: "/var/log/pods",
+    containerLogsDir: "/var/log/containers",
+    nodeLabels: node.nodeLabels,
+    registerWithTaints: node.registerWithTaints.map(parseTaint),
+    ...given({ server: await serverOf(config, node, clock) }),
+    admitNetwork: (pod, address) => policies.admit(pod, address),
+    clock,
+  }));
+}
+
+/** The kubelet's own API, with a certificate that it made itself, as upstream's. */
+async function serverOf(
+  config: KubeletConfig, node: MachineNode, clock: Clock,
+): Promise<KubeletServerOptions | undefined> {
+  const ca = config.authentication?.x509?.clientCAFile;
+  if (ca === undefined) return undefined;
+  return {
+    listen: { host: config.address ?? "0.0.0.0", port: config.port ?? KUBELET_PORT },
+    ...(await readServing(node, clock.now())),
+    clientCa: await readFile(ca, "utf8"),
+  };
+}
+
+async function startMachineRuntime(cgroupRoot: string, clock: Clock) {
+  return startRuntime({
+    socket: NODE_AGENT.criSocket,
+    stateDir: NODE_AGENT.runtimeState,
+    rootDir: NODE_AGENT.runtimeRoot,
+    cniConfDir: NODE_AGENT.cniConfDir,
+    cniBinDirs: [NODE_AGENT.cniBinDir],
+    cniInvoke: nodeInvoke(),
+    cgroupParent: `${cgroupRoot}/sandboxes`,
+    ociRuntime: { path: await program("crun"), kind: "crun" },
+    conmon: await program("conmon"),
+    pausePath: await program("catatonit"),
+    clock,
+  });
+}
+
+/** Loads the archives of the machine's folder; one that was loaded as it is is passed over. */
+async function loadImages(images: ImageStore): Promise<void> {
+  const { imagesDir, runtimeRoot } = NODE_AGENT;
+  for (const name of await filesIn(imagesDir)) {
+    if (!name.endsWith(".tar")) continue;
+    const { size, mtimeMs } = await stat(join(imagesDir, name));
+    const marker = join(runtimeRoot, `${name}.loaded`);
+    const state = `${size} ${mtimeMs}\n`;
+    if ((await readIfPresent(marker)) === state) continue;
+    await loadArchive(images, createReadStream(join(imagesDir, name)));
+    await replaceFile(marker, state);
+  }
+}
+
+async function filesIn(dir: string): Promise<string[]> {
+  try {
+    return (await readdir(dir)).sort();
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return [];
+    throw thrown;
+  }
+}
+
+/** Connects this machine's pods with those of others; `client` is closed with it. */
+async function startNetwork(
+  client: KubeClient, node: MachineNode, clock: Clock,
+): Promise<Closable> {
+  const { netConf, subnetFile, cniConfDir, cniAddresses } = NODE_AGENT;
+  const overlay = await startOverlay({
+    client,
+    nodeName: node.nodeName,
+    netConf: { file: netConf },
+    subnetFile,
+    iface: deviceOf(node.nodeAddress),
+    publicIp: node.nodeAddress,
+    ipMasq: true,
+    onSubnet: async ({ subnets: [subnet = ""], mtu }) => {
+      // The gateway's address in its range; the plugin wants the range.
+      const range = subnet.replace(/\.\d+\//, ".0/");
+      await writeNodeNetwork({ cniConfDir, cniAddresses }, range, mtu);
+    },
+    clock,
+  });
+  return {
+    async close() {
+      await overlay.close();
+      client.close();
+    },
+  };
+}
+
+/** The link with an address of this machine. */
+function deviceOf(address: string): string {
+  const found = Object.entries(networkInterfaces()).find(([, all]) => {
+    return all?.some((one) => one.address === address);
+  });
+  if (found) return found[0];
+  throw new CodedError("NO_ADDRESS", `no interface of this machine has the address ${address}`, {
+    remedy: "give the address back to an interface, or r2k reset and init or join again",
+  });
+}
+
+/** Gets the client certificate if there is none; another process does, which keeps no memory. */
+async function requireClient(clock: Clock): Promise<void> {
+  if ((await clientState(clock.now())) !== "missing") return;
+  const failure = await obtainInChild();
+  if (failure === undefined) return;
+  throw new CodedError("NOT_JOINED", `no client certificate for the kubelet: ${failure}`, {
+    remedy: "a token that is valid: r2k token create --print-join-command, then r2k reset and join",
+  });
+}
+
+/** Runs this program to get the certificate; resolves with its message when it fails. */
+async function obtainInChild(): Promise<string | undefined> {
+  const args = [process.argv[1]!, "machine", "--config", KUBELET_CONFIG, "--obtain-certificate"];
+  const child = spawn(process.execPath, [...process.execArgv, ...args], {
+    stdio: ["ignore", "inherit", "pipe"],
+  });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  return code === 0 ? undefined : said.trim();
+}
+
+/** Renews the certificate in time; the process is then started again, with the new one. */
+function startRenewal(clock: Clock): Closable {
+  const log = logger("kubelet-certificate");
+  const look = async () => {
+    if ((await clientState(clock.now())) === "valid") return;
+    const failure = await obtainInChild();
+    if (failure !== undefined) return void log.warn("not renewed", { failure });
+    log.info("renewed: the node agent starts again with it; pods go on");
+    process.exit(0);
+  };
+  let timer = clock.after(RENEWAL_MS, function again() {
+    look().catch((err: unknown) => log.error("not renewed", { err }));
+    timer = clock.after(RENEWAL_MS, again);
+  });
+  return { close: async () => timer.cancel() };
+}
+
+async function program(name: string): Promise<string> {
+  const path = await findProgram(name);
+  if (path !== undefined) return path;
+  throw new CodedError("NO_PROGRAM", `${name} is not installed`, { remedy: `install ${name}` });
+}

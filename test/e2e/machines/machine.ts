@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LEAVE_MOUNTS, OwnHost } from "../own-host.ts";
+
+/** Folders that each machine has to itself, empty at first; containers' roots can lie in them. */
+const OWN_FOLDERS = ["/var/lib", "/var/log", "/run", "/opt/cni"];
+
+/** Machines on a link of their own: namespaces net, mount, pid and uts each, with own folders. */
+export class Machines {
+  readonly dir = mkdtempSync(join(tmpdir(), "r2k-machines-"));
+  readonly #all: Machine[] = [];
+  readonly #switch: OwnHost;
+
+  private constructor(host: OwnHost) {
+    this.#switch = host;
+  }
+
+  /** The switch is a bridge in namespaces of its own. */
+  static async create(): Promise<Machines> {
+    const host = await OwnHost.create();
+    await must(host, "ip link add lan type bridge && ip link set lan up");
+    return new Machines(host);
+  }
+
+  /** Adds a machine `10.77.0.N/24` of this name. */
+  async add(name: string): Promise<Machine> {
+    const number = this.#all.length + 1;
+    const machine = await Machine.start(name, `10.77.0.${number + 10}`, join(this.dir, name));
+    this.#all.push(machine);
+    await must(this.#switch, `ip link add port${number} type veth peer name eth0 netns ${machine.pid}
+      ip link set port${number} master lan up`);
+    await must(machine.host, `ip link set lo up
+      ip address add ${machine.address}/24 dev eth0
+      ip link set eth0 up
+      ip route add default via 10.77.0.1
+      sysctl -qw net.ipv4.ip_forward=1`);
+    return machine;
+  }
+
+  async close(): Promise<void> {
+    for (const machine of this.#all) await machine.close();
+    await this.#switch.close();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** Runs a script; throws with what it wrote when it fails. */
+export async function must(host: OwnHost, script: string): Promise<string> {
+  const { code, stdout, stderr } = await host.run("sh", ["-ec", script]);
+  if (code !== 0) throw new Error(`${script}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+export class Machine {
+  readonly name: string;
+  readonly address: string;
+  readonly pid: number;
+  readonly host: OwnHost;
+  readonly #holder: ChildProcess;
+
+  private constructor(name: string, address: string, place: { dir: string; pid: number }, holder: ChildProcess) {
+    this.name = name;
+    this.address = address;
+    this.pid = place.pid;
+    this.host = OwnHost.machineAt(place);
+    this.#holder = holder;
+  }
+
+  static async start(name: string, address: string, dir: string): Promise<Machine> {
+    for (const part of ["data", "run", "home"]) mkdirSync(join(dir, part), { recursive: true });
+    const mounts = OWN_FOLDERS.map((path) => {
+      const own = join(dir, path.replaceAll("/", "-"));
+      mkdirSync(own, { recursive: true });
+      return `mkdir -p ${path}; mount --bind ${own} ${path}`;
+    });
+    for (const part of ["upper", "work"]) mkdirSync(join(dir, "etc", part), { recursive: true });
+    const etc = `lowerdir=/etc,upperdir=${dir}/etc/upper,workdir=${dir}/etc/work`;
+    const script = `mount --make-rprivate /; ${LEAVE_MOUNTS}
+      ${mounts.join("\n")}
+      mount -t overlay overlay -o ${etc} /etc
+      rm -rf /etc/cni /etc/kubernetes
+      hostname ${name}; echo ready; cat > /dev/null`;
+    const kinds = ["--net", "--mount", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child"];
+    const holder = spawn("unshare", [...kinds, "sh", "-ec", script], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const ready = await Promise.race([once(holder.stdout!, "data"), once(holder, "exit")]);
+    if (String(ready[0]).trim() !== "ready") throw new Error("a machine cannot be made here");
+    const { readFileSync } = await import("node:fs");
+    const children = `/proc/${holder.pid}/task/${holder.pid}/children`;
+    const pid = Number(readFileSync(children, "utf8").trim().split(" ")[0]);
+    return new Machine(name, address, { dir, pid }, holder);
+  }
+
+  /** Ends all of its processes, and with them its namespaces. */
+  async close(): Promise<void> {
+    const ended = once(this.#holder, "exit");
+    this.#holder.stdin?.end();
+    await ended;
+  }
+}
