@@ -6,6 +6,7 @@ import { type ClusterPlace, configPath } from "../spec/config.ts";
 import { guestDisk } from "../spec/paths.ts";
 import type { ProcessName } from "../spec/processes.ts";
 import { runningPid, supervisorPid } from "../observe/processes.ts";
+import { KUBELET_CONFIG } from "../machine/layout.ts";
 import { dismissSupervisor, forgetRestarts } from "../supervisor/supervisor.ts";
 import { alive, processTable, startTimeOf } from "../observe/process-table.ts";
 
@@ -21,7 +22,7 @@ const GUEST_TERMINATE_TIMEOUT_MS = GUEST_STOP_MS + TERMINATE_TIMEOUT_MS;
  */
 export async function endProcess(
   config: ClusterPlace,
-  name: ProcessName,
+  name: ProcessName | "machine",
   clock: Clock,
 ): Promise<void> {
   const supervisor = supervisorPid(config.runDir, name);
@@ -37,8 +38,9 @@ export async function endProcess(
 }
 
 /** Processes with this one's command line; a supervisor has it too. */
-function startingPids(config: ClusterPlace, name: ProcessName): number[] {
-  const command = ` ${name} --config ${configPath(config.dataDir)}`;
+function startingPids(config: ClusterPlace, name: ProcessName | "machine"): number[] {
+  const path = name === "machine" ? KUBELET_CONFIG : configPath(config.dataDir);
+  const command = ` ${name} --config ${path}`;
   return processTable()
     .filter((entry) => entry.command.endsWith(command) && entry.pid !== process.pid)
     .map((entry) => entry.pid);

@@ -198,7 +198,8 @@ function belongingPids(folders: readonly string[], kept: readonly string[]): num
     .map((entry) => entry.pid);
 }
 
-function unmountBelow(folders: readonly string[], kept: readonly string[] = []): void {
+/** Unmounts all at and below folders, but for what is kept. */
+export function unmountBelow(folders: readonly string[], kept: readonly string[] = []): void {
   for (let pass = 0; pass < UNMOUNT_PASSES_MAX; pass++) {
     const below = readMountInfo()
       .map((info) => info.mountPoint)

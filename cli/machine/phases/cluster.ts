@@ -75,6 +75,10 @@ export async function uploadConfig(context: MachineContext): Promise<void> {
   await asAdmin(context, async (client) => {
     // RBAC is an administrator's to give; super-admin has it from the start.
     await applyFile(client, join(MACHINE_ADDONS_DIR, "05-access.yaml"), {});
+    // Nodes wait for these to connect their pods.
+    for (const file of ["06-overlay.yaml", "07-network-policy.yaml"]) {
+      await applyFile(client, join(ADDONS_DIR, file), {});
+    }
     const kubelet = stringify(kubeletConfigOf(context));
     await applyConfigMap(client, "kubeadm-config", {
       ClusterConfiguration: clusterDocument(config.cluster),
@@ -122,7 +126,7 @@ export async function bootstrapToken(context: MachineContext): Promise<void> {
   const { config: { cluster, init }, progress } = context;
   const ca = await readFile(pathsOf(cluster.certificatesDir, "ca").cert, "utf8");
   await asAdmin(context, async (client) => {
-    for (const file of ["05-join.yaml"]) await applyFile(client, join(ADDONS_DIR, file), {});
+    await applyFile(client, join(ADDONS_DIR, "05-join.yaml"), {});
     const wanted = init.bootstrapTokens.length > 0 ? init.bootstrapTokens : [{}];
     const known = await listTokens(client);
     for (const { token: given, ttl = TOKEN_TTL } of wanted) {
@@ -153,7 +157,7 @@ export async function bootstrapToken(context: MachineContext): Promise<void> {
   });
 }
 
-/** Applies the proxy, DNS and what the pods' network may read. */
+/** Applies the proxy and DNS. */
 export async function addonPhase(context: MachineContext): Promise<void> {
   const { config: { cluster, proxy }, progress } = context;
   const { dnsDomain, serviceSubnet, podSubnet } = cluster.networking;
@@ -172,9 +176,6 @@ export async function addonPhase(context: MachineContext): Promise<void> {
     dnsDomain,
   };
   await asAdmin(context, async (client) => {
-    for (const file of ["06-overlay.yaml", "07-network-policy.yaml"]) {
-      await applyFile(client, join(ADDONS_DIR, file), {});
-    }
     await applyConfigMap(client, "kube-proxy", {
       "config.conf": stringify(proxyConfig), "kubeconfig.conf": proxyKubeconfig(context),
     });

@@ -1,0 +1,64 @@
+import type { Command } from "commander";
+import { type FlagsOf, type FlagTable, commandWith, repeated } from "../flags.ts";
+import { readKubeadmConfig } from "../machine/config/kubeadm.ts";
+import { joinMachine } from "../machine/join.ts";
+import { CommandError } from "../terminal.ts";
+import { machineContext } from "./machine-context.ts";
+
+const FLAGS = {
+  "--config <file>": "kubeadm's configuration, v1beta4",
+  "--token <token>": "the token for discovery and for joining",
+  "--discovery-token <token>": "that for discovery alone",
+  "--tls-bootstrap-token <token>": "that for joining alone",
+  "--discovery-token-ca-cert-hash <hash>": repeated("the hash of the cluster's CA: sha256:..."),
+  "--discovery-token-unsafe-skip-ca-verification": "join whatever cluster the token has signed",
+  "--discovery-file <kubeconfig>": "the cluster's server and CA, in place of a token's discovery",
+  "--node-name <name>": "this machine's name in the cluster",
+  "--apiserver-advertise-address <ip>": "this machine's address; default: of its default route",
+  "--ignore-preflight-errors <names>": "checks whose failures are warnings; all for every one",
+} as const satisfies FlagTable;
+
+type Flags = FlagsOf<typeof FLAGS>;
+
+/** `r2k join HOST:PORT`: joins this machine to a cluster. */
+export function command(): Command {
+  const join = commandWith("join", "Join this machine to a cluster.", FLAGS, async () => {});
+  return join.argument("[host:port]", "an API server of the cluster")
+    .action((endpoint: string | undefined, flags: Flags) => run(endpoint, flags));
+}
+
+async function run(endpoint: string | undefined, flags: Flags): Promise<void> {
+  const read = await readKubeadmConfig(flags.config);
+  const config = { ...read, join: { ...read.join, discovery: discoveryOf(endpoint, flags, read.join) } };
+  const context = machineContext(config, flags, "join");
+  await joinMachine(context);
+  process.stdout.write(`
+This node has joined the cluster:
+* Certificate signing request was sent to apiserver and a response was received.
+* The Kubelet was informed of the new secure connection details.
+
+Run 'kubectl get nodes' on the control-plane to see this node join the cluster.
+`);
+}
+
+function discoveryOf(
+  endpoint: string | undefined, flags: Flags,
+  { discovery }: Awaited<ReturnType<typeof readKubeadmConfig>>["join"],
+): typeof discovery {
+  const token = flags.discoveryToken ?? flags.token;
+  const join = flags.tlsBootstrapToken ?? flags.token;
+  const own = join === undefined ? {} : { tlsBootstrapToken: join };
+  if (flags.discoveryFile !== undefined) {
+    return { file: { kubeConfigPath: flags.discoveryFile }, ...own };
+  }
+  if (token === undefined) return { ...discovery, ...own };
+  if (endpoint === undefined) {
+    throw new CommandError("FLAG", "no API server is given", { remedy: "r2k join HOST:PORT ..." });
+  }
+  const unsafeSkipCAVerification = flags.discoveryTokenUnsafeSkipCaVerification ?? false;
+  const caCertHashes = flags.discoveryTokenCaCertHash;
+  return {
+    bootstrapToken: { token, apiServerEndpoint: endpoint, caCertHashes, unsafeSkipCAVerification },
+    ...own,
+  };
+}

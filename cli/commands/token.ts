@@ -1,0 +1,85 @@
+import { Command } from "commander";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { kubeconfigPath } from "../machine/layout.ts";
+import { joinLine } from "../machine/phases/cluster.ts";
+import {
+  createToken, deleteToken, type ListedToken, listTokens, newToken, TOKEN_TTL,
+} from "../machine/tokens.ts";
+import { CommandError, printable, printResult } from "../terminal.ts";
+
+interface Flags {
+  readonly kubeconfig: string;
+}
+
+/** `r2k token`: bootstrap tokens, with kubeadm's words. */
+export function command(): Command {
+  const token = new Command("token").description("Tokens by which machines join the cluster.");
+  const add = (name: string, text: string) => {
+    const path = kubeconfigPath("admin");
+    return token.command(name).description(text).option("--kubeconfig <file>", "as whom", path);
+  };
+  add("create", "Create a token.").argument("[token]")
+    .option("--ttl <duration>", "how long it is valid; 0 for ever", TOKEN_TTL)
+    .option("--description <text>", "what it is for")
+    .option("--print-join-command", "print the command by which a machine joins with it")
+    .action(create);
+  add("list", "List the tokens.").option("-o, --output <format>", "json").action(list);
+  add("delete", "Delete tokens, by themselves or their ids.").argument("<tokens...>")
+    .action((tokens: string[], flags: Flags) => withClient(flags, async (client) => {
+      for (const each of tokens) {
+        process.stdout.write(`bootstrap token "${await deleteToken(client, each)}" deleted\n`);
+      }
+    }));
+  token.command("generate").description("Print a new token; nothing is created.")
+    .action(() => void process.stdout.write(`${newToken()}\n`));
+  return token;
+}
+
+interface CreateFlags extends Flags {
+  readonly ttl: string;
+  readonly description?: string;
+  readonly printJoinCommand?: true;
+}
+
+async function create(given: string | undefined, flags: CreateFlags): Promise<void> {
+  const { ttl, description, printJoinCommand, kubeconfig } = flags;
+  const token = given ?? newToken();
+  await withClient(flags, (client) => createToken(client, {
+    token, ttl, ...(description === undefined ? {} : { description }),
+  }));
+  if (!printJoinCommand) return void process.stdout.write(`${token}\n`);
+  const { server, ca } = await readKubeconfig(kubeconfig);
+  if (ca === undefined) throw new CommandError("NO_CA", `${kubeconfig} has no CA`);
+  process.stdout.write(`${joinLine(new URL(server).host, token, ca)}\n`);
+}
+
+function list(flags: Flags & { output?: string }): Promise<void> {
+  return withClient(flags, async (client) => {
+    printResult(flags.output, await listTokens(client), (tokens) => printable(table(tokens)));
+  });
+}
+
+function table(tokens: readonly ListedToken[]): string {
+  const heads = ["TOKEN", "EXPIRES", "USAGES", "DESCRIPTION", "EXTRA GROUPS"];
+  const rows = [heads, ...tokens.map((token) => {
+    return [token.token, token.expires, token.usages, token.description, token.groups];
+  })];
+  const widths = heads.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)));
+  return rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at]!)).join("  ").trimEnd())
+    .join("\n");
+}
+
+async function withClient(
+  { kubeconfig }: Flags, work: (client: KubeClient) => Promise<void>,
+): Promise<void> {
+  const connection = await kubeConnection(kubeconfig);
+  const client = new KubeClient({ ...connection, clock: systemClock(), userAgent: "r2k-token" });
+  try {
+    await work(client);
+  } finally {
+    client.close();
+  }
+}

@@ -1,0 +1,114 @@
+import { request } from "node:https";
+import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
+import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
+import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { parse } from "yaml";
+import { CommandError } from "../terminal.ts";
+import type { JoinSection } from "./config/kubeadm.ts";
+import { caHash, parseToken } from "./tokens.ts";
+
+const TIMEOUT_MS = 10_000;
+const ANSWER_BYTES_MAX = 1 << 20;
+const PATH = "/api/v1/namespaces/kube-public/configmaps/cluster-info";
+
+/** How a machine reaches a cluster that it has found, and that it trusts. */
+export interface Discovered {
+  readonly server: string;
+  readonly ca: string;
+  /** By which it joins. */
+  readonly token: string;
+}
+
+function refused(text: string, remedy: string): CommandError {
+  return new CommandError("DISCOVERY", `discovery: ${text}`, { remedy });
+}
+
+const NEW_TOKEN = "on a control plane machine: r2k token create --print-join-command";
+
+/**
+ * Finds the cluster: by the file, or at its API server, which is believed when the token has signed
+ * `cluster-info` and the CA in it has one of the hashes. Throws CommandError `DISCOVERY`.
+ */
+export async function discover({ discovery }: JoinSection): Promise<Discovered> {
+  const { bootstrapToken, file, tlsBootstrapToken } = discovery;
+  if (file !== undefined) return fromFile(file.kubeConfigPath, tlsBootstrapToken);
+  if (bootstrapToken === undefined) throw refused("neither a token nor a file is given", NEW_TOKEN);
+  const { token, apiServerEndpoint, caCertHashes = [], unsafeSkipCAVerification } = bootstrapToken;
+  parseToken(token);
+  if (caCertHashes.length === 0 && !unsafeSkipCAVerification) {
+    throw refused("no hash of the cluster's CA is given",
+      "--discovery-token-ca-cert-hash sha256:..., or --discovery-token-unsafe-skip-ca-verification");
+  }
+  const [host = "", port = "6443"] = apiServerEndpoint.replace(/^https:\/\//, "").split(":");
+  const info = await clusterInfo(host, port, undefined);
+  const found = checkInfo(info, token, caCertHashes);
+  // Once more, over a connection that the CA vouches for: no one in between has made it up.
+  const again = await clusterInfo(host, port, found.ca);
+  if (again.data?.["kubeconfig"] === info.data?.["kubeconfig"]) {
+    return { ...found, token: tlsBootstrapToken ?? token };
+  }
+  throw refused("cluster-info is another one over a verified connection", NEW_TOKEN);
+}
+
+/** Checks the signature and the hash of a `cluster-info`. */
+export function checkInfo(
+  { data = {} }: ConfigMap, token: string, hashes: readonly string[],
+): { server: string; ca: string } {
+  const { id, secret } = parseToken(token);
+  const { kubeconfig = "", [`jws-kubeconfig-${id}`]: signature } = data;
+  if (signature === undefined) {
+    throw refused(`the token with the id ${id} is not known to the cluster, or has ended`, NEW_TOKEN);
+  }
+  if (signature !== detachedSignature(kubeconfig, { id, secret })) {
+    throw refused("the token's secret is wrong: it has not signed cluster-info", NEW_TOKEN);
+  }
+  const { clusters: [first] = [] } = parse(kubeconfig) as {
+    clusters?: { cluster: { server: string; "certificate-authority-data": string } }[];
+  };
+  const ca = Buffer.from(first?.cluster["certificate-authority-data"] ?? "", "base64").toString();
+  const server = first?.cluster.server ?? "";
+  if (!URL.canParse(server) || ca === "") throw refused("cluster-info names no server", NEW_TOKEN);
+  if (hashes.length > 0 && !hashes.includes(caHash(ca))) {
+    throw refused(`the cluster's CA has the hash ${caHash(ca)}, not ${hashes.join(" or ")}`,
+      "compare it on a control plane machine; another cluster, or someone in between, has answered");
+  }
+  return { server, ca };
+}
+
+async function fromFile(path: string, token: string | undefined): Promise<Discovered> {
+  const { server, ca, token: own } = await readKubeconfig(path);
+  const joins = token ?? own;
+  if (ca === undefined) throw refused(`${path} has no certificate authority`, "take another file");
+  if (joins !== undefined) return { server, ca, token: joins };
+  throw refused(`${path} has no token`, "--tls-bootstrap-token TOKEN");
+}
+
+/** Reads `cluster-info`; without a CA from whoever answers. */
+function clusterInfo(host: string, port: string, ca: string | undefined): Promise<ConfigMap> {
+  const verify = ca === undefined ? { rejectUnauthorized: false } : { ca };
+  return new Promise((resolve, reject) => {
+    const fail = (text: string) => {
+      reject(refused(`${host}:${port}: ${text}`, "see that the API server runs and can be reached"));
+    };
+    const options = { host, port, path: PATH, timeout: TIMEOUT_MS, ...verify };
+    const call = request(options, (response) => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (text: string) => {
+        body += text;
+        if (body.length > ANSWER_BYTES_MAX) call.destroy(new Error("the answer is too long"));
+      });
+      response.on("end", () => {
+        if (response.statusCode !== 200) return fail(`cluster-info: HTTP ${response.statusCode}`);
+        try {
+          resolve(JSON.parse(body) as ConfigMap);
+        } catch (thrown) {
+          fail(messageOf(thrown));
+        }
+      });
+    });
+    call.on("timeout", () => call.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)));
+    call.on("error", (error) => fail(messageOf(error)));
+    call.end();
+  });
+}

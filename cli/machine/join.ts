@@ -1,0 +1,100 @@
+import { mkdir, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { ConfigMap, Node } from "@raft2kube/api/gen/core/v1.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { CONFIG_MAPS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { parse } from "yaml";
+import { CommandError } from "../terminal.ts";
+import { pathsOf } from "./certificates.ts";
+import { parseKubeadmConfig } from "./config/kubeadm.ts";
+import { checkKubeletConfig } from "./config/kubelet-config.ts";
+import type { Fields } from "./config/fields.ts";
+import type { MachineContext } from "./context.ts";
+import { type Discovered, discover } from "./discovery.ts";
+import { kubeconfigText } from "./kubeconfig-text.ts";
+import { BOOTSTRAP_KUBECONFIG } from "./layout.ts";
+import { kubeletStart } from "./phases/files.ts";
+import { checksOf, runPreflight } from "./preflight.ts";
+
+/**
+ * Joins this machine to a cluster as a worker. Nothing is written before the cluster is found and
+ * trusted; a bootstrap kubeconfig goes when the kubelet has its certificate, or could not get it.
+ */
+export async function joinMachine(context: MachineContext): Promise<void> {
+  const { progress, config, nodeName, clock } = context;
+  progress.note("[preflight] Running pre-flight checks");
+  await runPreflight(context, checksOf(context, "join"));
+  const found = await discover(config.join);
+  await requireSameCa(config.cluster.certificatesDir, found.ca);
+  const { server, ca, token } = found;
+  const client = new KubeClient({ server, ca, token, clock, userAgent: "r2k-join" });
+  try {
+    progress.note("[preflight] Reading configuration from the \"kubeadm-config\" ConfigMap in " +
+      "namespace \"kube-system\"...");
+    const { cluster } = parseKubeadmConfig(await dataOf(client, "kubeadm-config",
+      "ClusterConfiguration"), "kubeadm-config");
+    const kubelet = parse(await dataOf(client, "kubelet-config", "kubelet")) as Fields;
+    await requireFreeName(client, nodeName);
+    const own = { ...kubelet, ...config.kubelet };
+    checkKubeletConfig("kubelet-config", own);
+    await writeBootstrap(found, cluster.certificatesDir);
+    try {
+      await kubeletStart({ ...context, config: { ...config, cluster } }, {
+        registration: config.join.nodeRegistration, kubelet: own, isControlPlane: false,
+      });
+    } finally {
+      await rm(BOOTSTRAP_KUBECONFIG, { force: true });
+    }
+  } finally {
+    client.close();
+  }
+}
+
+/** A machine has one cluster: a CA that is there is never overwritten by another's. */
+async function requireSameCa(dir: string, ca: string): Promise<void> {
+  const path = pathsOf(dir, "ca").cert;
+  const own = await readIfPresent(path);
+  if (own === undefined || own.trim() === ca.trim()) return;
+  throw new CommandError("OTHER_CLUSTER", `${path} is the CA of another cluster`, {
+    remedy: "if this machine is to leave that cluster: r2k reset; then join again",
+  });
+}
+
+async function dataOf(client: KubeClient, name: string, key: string): Promise<string> {
+  const maps = client.resource<ConfigMap>(CONFIG_MAPS);
+  try {
+    const { data = {} } = await maps.get({ namespace: "kube-system", name });
+    const text = data[key];
+    if (text !== undefined) return text;
+  } catch (cause) {
+    throw new CommandError("CONFIG", `the ConfigMap ${name}: ${messageOf(cause)}`, {
+      remedy: "the token may have ended: r2k token create --print-join-command", cause,
+    });
+  }
+  throw new CommandError("CONFIG", `the ConfigMap ${name} has no ${key}`, {
+    remedy: "on a control plane machine: r2k init phase upload-config",
+  });
+}
+
+async function requireFreeName(client: KubeClient, name: string): Promise<void> {
+  const node = await undefinedIfNotFound(client.resource<Node>(NODES).get({ name }));
+  const ready = node?.status?.conditions?.find(({ type }) => type === "Ready");
+  if (ready?.status !== "True") return;
+  const text = `a Node with name "${name}" and status "Ready" already exists in the cluster`;
+  throw new CommandError("NODE", text, {
+    remedy: `give this machine another name (--node-name), or kubectl delete node ${name}`,
+  });
+}
+
+async function writeBootstrap({ server, ca, token }: Discovered, dir: string): Promise<void> {
+  const paths = pathsOf(dir, "ca");
+  await mkdir(dirname(paths.cert), { recursive: true, mode: 0o755 });
+  await replaceFile(paths.cert, ca, { mode: 0o644 });
+  const text = kubeconfigText("kubernetes", "tls-bootstrap-token-user", { server, ca, token });
+  await replaceFile(BOOTSTRAP_KUBECONFIG, text, { mode: 0o600 });
+}
+
