@@ -41,7 +41,8 @@ async function main(args: readonly string[]): Promise<void> {
   const root = program();
   const [name = "help"] = args;
   // A process of a cluster is `control --config FILE` or `node --config FILE`.
-  const table = args[1] === "--config" && Object.hasOwn(PARTS, name) ? PARTS : { ...PARTS, ...COMMANDS };
+  const isProcess = args[1] === "--config" && Object.hasOwn(PARTS, name);
+  const table = isProcess ? PARTS : { ...PARTS, ...COMMANDS };
   const load = (Object.hasOwn(table, name) ? table[name] : undefined) ?? member(name);
   if (load) root.addCommand((await load()).command(), { hidden: true });
   else if (name === "help") root.help();

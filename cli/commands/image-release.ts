@@ -6,13 +6,15 @@ import { buildArchive } from "@raft2kube/runtime/build/image-builder.ts";
 import { nodeProgramRecipe } from "@raft2kube/runtime/build/node-program.ts";
 import { Command } from "commander";
 import { ROOT_DIR } from "../assets.ts";
+import { findProgram } from "../preflight/programs.ts";
+import { CommandError } from "../terminal.ts";
 import { IMAGE_REPOSITORY, RELEASE_IMAGES, type ReleaseImage } from "../machine/release-images.ts";
-import { BUNDLES, PLACE, productFiles } from "./image-program.ts";
+import { BUNDLES, PLACE, productFiles } from "../apply/program-image.ts";
 
 /** Files that the bundles read at run time, by folder. */
 const DATA = ["api/facts", "openapi/texts"];
-/** What `base/linux/netfilter` loads by its name. */
-const LIBRARIES = ["libnftables.so.1"];
+/** A program whose library `base/linux/netfilter` loads by its name. */
+const NFT = "nft";
 
 /** `r2k image build-release FILE`: the components' images, of which each is the product itself. */
 export function releaseCommand(): Command {
@@ -35,7 +37,7 @@ export async function buildRelease(file: string, repository: string): Promise<st
     command: "r2k",
     others: new Map(images.map(({ program, words }) => [program, words])),
     isEntrypoint: true,
-    libraries: LIBRARIES,
+    programs: [await nftProgram()],
     module: `${PLACE}/${BUNDLES}/main.js`,
     files: new Map([...productFiles("main.js"), ...(await dataFiles())]),
     env: { R2K_ROOT: PLACE, MALLOC_ARENA_MAX: "1" },
@@ -49,6 +51,14 @@ export async function buildRelease(file: string, repository: string): Promise<st
   await pipeline(archive, createWriteStream(`${file}.new`, { mode: 0o644 }));
   await rename(`${file}.new`, file);
   return named.map(({ name }) => name);
+}
+
+async function nftProgram(): Promise<string> {
+  const path = await findProgram(NFT);
+  if (path !== undefined) return path;
+  throw new CommandError("NO_PROGRAM", `${NFT} is not installed`, {
+    remedy: "apt-get install nftables",
+  });
 }
 
 async function dataFiles(): Promise<(readonly [string, string])[]> {

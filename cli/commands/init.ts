@@ -41,7 +41,8 @@ async function configOf(flags: Flags): Promise<KubeadmConfig> {
   const config = await readKubeadmConfig(flags.config);
   const { cluster, init } = config;
   const set = <T extends object>(values: T) => {
-    return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+    const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+    return Object.fromEntries(entries) as T;
   };
   const networking = {
     ...cluster.networking,

@@ -29,7 +29,8 @@ export function command(): Command {
 
 async function run(endpoint: string | undefined, flags: Flags): Promise<void> {
   const read = await readKubeadmConfig(flags.config);
-  const config = { ...read, join: { ...read.join, discovery: discoveryOf(endpoint, flags, read.join) } };
+  const discovery = discoveryOf(endpoint, flags, read.join);
+  const config = { ...read, join: { ...read.join, discovery } };
   const context = machineContext(config, flags, "join");
   await joinMachine(context);
   process.stdout.write(`

@@ -6,7 +6,7 @@ import { ROOT_DIR } from "../assets.ts";
 import type { KubeadmConfig } from "../machine/config/kubeadm.ts";
 import { type MachineContext, nodeNameOf, ownAddress } from "../machine/context.ts";
 import { quietProgress, terminalProgress } from "../terminal.ts";
-import { BUNDLES } from "./image-program.ts";
+import { BUNDLES } from "../apply/program-image.ts";
 import { buildRelease } from "./image-release.ts";
 
 /** Flags that `init` and `join` share. */

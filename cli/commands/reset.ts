@@ -14,7 +14,7 @@ export const command = (): Command =>
 
 async function run({ force }: FlagsOf<typeof FLAGS>): Promise<void> {
   if (!force) {
-    const text = "reset removes this machine's pods, certificates and, on a control plane, its data";
+    const text = "reset removes this machine's pods, certificates and the data of its etcd";
     throw new CommandError("FORCE", text, { remedy: "r2k reset --force does so" });
   }
   const clock = systemClock();

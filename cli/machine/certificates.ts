@@ -154,7 +154,9 @@ export async function issueBy(
   });
 }
 
-function faultOf(cert: X509Certificate, leaf: Leaf, ca: CaPair, now_ms: number): string | undefined {
+function faultOf(
+  cert: X509Certificate, leaf: Leaf, ca: CaPair, now_ms: number,
+): string | undefined {
   const issuer = new X509Certificate(ca.cert);
   if (!cert.checkIssued(issuer) || !cert.verify(issuer.publicKey)) {
     return `was not issued by this cluster's CA (${leaf.authority}.crt)`;

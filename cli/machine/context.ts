@@ -8,7 +8,7 @@ import type { KubeadmConfig } from "./config/kubeadm.ts";
 import type { MachineNames } from "./certificates.ts";
 import { kubeconfigPath } from "./layout.ts";
 
-/** What phases of `init` and `join` act by. */
+/** The machine and the settings that phases of `init` and `join` act on. */
 export interface MachineContext extends MachineNames {
   readonly config: KubeadmConfig;
   readonly bindPort: number;

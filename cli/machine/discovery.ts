@@ -12,7 +12,7 @@ const TIMEOUT_MS = 10_000;
 const ANSWER_BYTES_MAX = 1 << 20;
 const PATH = "/api/v1/namespaces/kube-public/configmaps/cluster-info";
 
-/** How a machine reaches a cluster that it has found, and that it trusts. */
+/** The server and CA of a cluster that was found and is trusted. */
 export interface Discovered {
   readonly server: string;
   readonly ca: string;
@@ -38,7 +38,8 @@ export async function discover({ discovery }: JoinSection): Promise<Discovered> 
   parseToken(token);
   if (caCertHashes.length === 0 && !unsafeSkipCAVerification) {
     throw refused("no hash of the cluster's CA is given",
-      "--discovery-token-ca-cert-hash sha256:..., or --discovery-token-unsafe-skip-ca-verification");
+      "--discovery-token-ca-cert-hash sha256:..., or " +
+        "--discovery-token-unsafe-skip-ca-verification");
   }
   const [host = "", port = "6443"] = apiServerEndpoint.replace(/^https:\/\//, "").split(":");
   const info = await clusterInfo(host, port, undefined);
@@ -58,7 +59,8 @@ export function checkInfo(
   const { id, secret } = parseToken(token);
   const { kubeconfig = "", [`jws-kubeconfig-${id}`]: signature } = data;
   if (signature === undefined) {
-    throw refused(`the token with the id ${id} is not known to the cluster, or has ended`, NEW_TOKEN);
+    const text = `the token with the id ${id} is not known to the cluster, or has ended`;
+    throw refused(text, NEW_TOKEN);
   }
   if (signature !== detachedSignature(kubeconfig, { id, secret })) {
     throw refused("the token's secret is wrong: it has not signed cluster-info", NEW_TOKEN);
@@ -71,7 +73,7 @@ export function checkInfo(
   if (!URL.canParse(server) || ca === "") throw refused("cluster-info names no server", NEW_TOKEN);
   if (hashes.length > 0 && !hashes.includes(caHash(ca))) {
     throw refused(`the cluster's CA has the hash ${caHash(ca)}, not ${hashes.join(" or ")}`,
-      "compare it on a control plane machine; another cluster, or someone in between, has answered");
+      "compare it on a control plane machine: another cluster, or one in between, has answered");
   }
   return { server, ca };
 }
@@ -84,19 +86,22 @@ async function fromFile(path: string, token: string | undefined): Promise<Discov
   throw refused(`${path} has no token`, "--tls-bootstrap-token TOKEN");
 }
 
-/** Reads `cluster-info`; without a CA from whoever answers. */
+/** Reads `cluster-info`; without a CA it trusts any server that answers. */
 function clusterInfo(host: string, port: string, ca: string | undefined): Promise<ConfigMap> {
   const verify = ca === undefined ? { rejectUnauthorized: false } : { ca };
   return new Promise((resolve, reject) => {
     const fail = (text: string) => {
-      reject(refused(`${host}:${port}: ${text}`, "see that the API server runs and can be reached"));
+      const remedy = "see that the API server runs and can be reached from here";
+      reject(refused(`${host}:${port}: ${text}`, remedy));
     };
     const options = { host, port, path: PATH, timeout: TIMEOUT_MS, ...verify };
     const call = request(options, (response) => {
       let body = "";
       response.setEncoding("utf8").on("data", (text: string) => {
         body += text;
-        if (body.length > ANSWER_BYTES_MAX) call.destroy(new Error("the answer is too long"));
+        if (body.length <= ANSWER_BYTES_MAX) return;
+        fail("the answer is too long");
+        call.destroy();
       });
       response.on("end", () => {
         if (response.statusCode !== 200) return fail(`cluster-info: HTTP ${response.statusCode}`);
@@ -107,7 +112,10 @@ function clusterInfo(host: string, port: string, ca: string | undefined): Promis
         }
       });
     });
-    call.on("timeout", () => call.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)));
+    call.on("timeout", () => {
+      fail(`no answer in ${TIMEOUT_MS} ms`);
+      call.destroy();
+    });
     call.on("error", (error) => fail(messageOf(error)));
     call.end();
   });

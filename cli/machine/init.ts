@@ -56,7 +56,8 @@ export function findPhase(name: string, all = INIT_PHASES): Phase {
 
 /** Prints what `init` would do: the phases and the manifests; writes nothing. */
 export async function dryRun(context: MachineContext, phases: readonly Phase[]): Promise<void> {
-  for (const { name, text } of phases) process.stdout.write(`[dryrun] would run ${name}: ${text}\n`);
+  const lines = phases.map(({ name, text }) => `[dryrun] would run ${name}: ${text}\n`);
+  process.stdout.write(lines.join(""));
   for (const pod of ["etcd", ...CONTROL_PLANE] as const) {
     process.stdout.write(`---\n${await manifestOf(context, pod)}`);
   }

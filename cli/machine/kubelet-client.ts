@@ -16,7 +16,7 @@ import { kubeconfigText } from "./kubeconfig-text.ts";
 /** A certificate is renewed when less than this share of its time is left, as upstream's are. */
 const RENEW_SHARE = 0.25;
 
-/** What a kubelet needs of its client certificate. */
+/** The state of a kubelet's client certificate. */
 export type ClientState = "missing" | "due" | "valid";
 
 /** Reads the state of the kubelet's client certificate; one that has ended counts as missing. */

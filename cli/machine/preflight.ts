@@ -69,7 +69,8 @@ const COMMON: readonly MachineCheck[] = [
   {
     name: "SystemVerification",
     async ask() {
-      const finding = await cgroups.ask({ dataDir: "/", runDir: "/", apiPort: undefined, ranges: [] });
+      const place = { dataDir: "/", runDir: "/", apiPort: undefined, ranges: [] };
+      const finding = await cgroups.ask(place);
       return finding.state === "failed" ? `${finding.detail}; ${finding.remedy}` : undefined;
     },
   },

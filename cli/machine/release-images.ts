@@ -4,16 +4,16 @@ import { API_LEVEL } from "../version.ts";
 const ETCD_TAG = "3.6.6-0";
 const COREDNS_TAG = "v1.13.1";
 
-/** Where kubeadm takes images from. */
+/** The registry that kubeadm takes images from. */
 export const IMAGE_REPOSITORY = "registry.k8s.io";
 
-/** An image of a component: the product, under upstream's name. */
+/** The name and the program of a component's image. */
 export interface ReleaseImage {
   /** Below the repository, with its tag. */
   readonly name: string;
   /** The program's name in /usr/local/bin. */
   readonly program: string;
-  /** What `r2k` is given before the program's own arguments. */
+  /** Words that `r2k` gets before the program's own arguments. */
   readonly words: readonly string[];
 }
 

@@ -37,6 +37,7 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   await removePolicies();
   await removeOverlay({ subnetFile });
   for (const link of LINKS) await tryCommand("ip", "link", "delete", link);
+  await removeTables();
   note("[reset] Deleting the stateful directories and files");
   const files = [...KUBECONFIGS.map(kubeconfigPath), join(cniConfDir, "10-r2k.conflist")];
   const folders = [
@@ -45,8 +46,16 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   ];
   for (const path of [...files, ...folders]) await rm(path, { recursive: true, force: true });
   // Folders that are others' too stay while something is in them.
-  for (const path of [KUBERNETES_DIR, cniConfDir, dirname(cniConfDir), dirname(dataDir), dirname(runDir)]) {
-    await removeIfEmpty(path);
+  const above = [cniConfDir, dataDir, runDir].map(dirname);
+  const shared = ["/run/crun", KUBERNETES_DIR, cniConfDir, ...above];
+  for (const path of shared) await removeIfEmpty(path);
+}
+
+/** Removes what rules of the product are left: those of pods whose plugins were not called. */
+async function removeTables(): Promise<void> {
+  const { output } = await tryCommand("nft", "list", "tables");
+  for (const [, family = "", name = ""] of output.matchAll(/^table (\w+) (r2k-[\w-]+)$/gm)) {
+    await tryCommand("nft", "delete", "table", family, name);
   }
 }
 

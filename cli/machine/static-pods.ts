@@ -11,10 +11,12 @@ import type { Arg, ClusterSection, ComponentConfig } from "./config/kubeadm.ts";
 import { imageOf } from "./release-images.ts";
 
 /** The static pods of a control plane machine. */
-export const CONTROL_PLANE = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] as const;
+export const CONTROL_PLANE = [
+  "kube-apiserver", "kube-controller-manager", "kube-scheduler",
+] as const;
 export type StaticPod = (typeof CONTROL_PLANE)[number] | "etcd";
 
-/** What the manifests of a machine are filled with. */
+/** Values that the manifests of a machine are filled with. */
 export interface ManifestValues {
   readonly cluster: ClusterSection;
   readonly nodeName: string;
@@ -99,5 +101,5 @@ export function withArgs(command: readonly string[], args: readonly Arg[]): stri
   const replaced = new Set(args.map(({ name }) => name));
   const kept = flags.filter((flag) => !replaced.has(nameOf(flag)));
   const all = [...kept, ...args.map(({ name, value }) => `--${name}=${value}`)];
-  return [program, ...all.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : nameOf(a) > nameOf(b) ? 1 : 0))];
+  return [program, ...all.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))];
 }

@@ -15,7 +15,8 @@ const TOKEN = /^([a-z0-9]{6})\.([a-z0-9]{16})$/;
 export function parseToken(text: string): { id: string; secret: string } {
   const [, id, secret] = TOKEN.exec(text) ?? [];
   if (id !== undefined && secret !== undefined) return { id, secret };
-  throw new CommandError("TOKEN", "the bootstrap token is not of the form abcdef.0123456789abcdef", {
+  const form = "abcdef.0123456789abcdef";
+  throw new CommandError("TOKEN", `the bootstrap token is not of the form ${form}`, {
     remedy: "r2k token create --print-join-command",
   });
 }
@@ -73,7 +74,8 @@ export async function createToken(
 /** The tokens of a cluster, those that have ended and wait for their controller included. */
 export async function listTokens(client: KubeClient): Promise<ListedToken[]> {
   const { items } = await client.resource<Secret>(SECRETS).listAll({ namespace: NAMESPACE });
-  return items.filter(({ type }) => type === "bootstrap.kubernetes.io/token").map(({ data = {} }) => {
+  const tokens = items.filter(({ type }) => type === "bootstrap.kubernetes.io/token");
+  return tokens.map(({ data = {} }) => {
     const text = (name: string) => Buffer.from(data[name] ?? "", "base64").toString("utf8");
     const usages = Object.keys(data).filter((name) => name.startsWith("usage-bootstrap-"))
       .filter((name) => text(name) === "true").map((name) => name.slice("usage-bootstrap-".length));

@@ -16,7 +16,6 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import type { FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { given } from "@raft2kube/std/given.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Command } from "commander";
 import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
@@ -188,10 +187,14 @@ function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
     kubeletClient: {
       cert: read(flags.kubeletClientCertificate),
       key: read(flags.kubeletClientKey),
-      ...given({ ca: flags.kubeletCertificateAuthority && read(flags.kubeletCertificateAuthority) }),
+      ...kubeletCaOf(flags),
     },
     ...frontProxyOf(flags),
   };
+}
+
+function kubeletCaOf({ kubeletCertificateAuthority: file }: Flags): { ca?: string } {
+  return file === undefined ? {} : { ca: read(file) };
 }
 
 function frontProxyOf(flags: Flags): Pick<ApiserverOptions, "proxyClient" | "requestHeader"> {

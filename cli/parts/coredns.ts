@@ -7,6 +7,7 @@ import { nameserversOf } from "@raft2kube/dns/forward/upstreams.ts";
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import { Registry } from "@raft2kube/observe/metrics.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
 import type { Closable } from "../process/started-parts.ts";
@@ -43,7 +44,8 @@ async function start(
   const { clusterDomain, port } = corefile;
   const upstreams = await upstreamsOf(corefile.forward);
   const choices = given({ upstreams, ttl_s: corefile.ttl_s });
-  const dns = await startDns({ client, address: "0.0.0.0", port, clusterDomain, clock, ...choices });
+  const address = "0.0.0.0";
+  const dns = await startDns({ client, address, port, clusterDomain, clock, ...choices });
   let isReady = false;
   void dns.ready.then(() => (isReady = true));
   const registry = new Registry();
@@ -77,7 +79,8 @@ async function podClient(clock: Clock): Promise<KubeClient> {
   }
   const ca = await readFile(`${ACCOUNT}/ca.crt`, "utf8");
   const token = { file: `${ACCOUNT}/token` };
-  return new KubeClient({ server: `https://${host}:${port}`, ca, token, clock, userAgent: "coredns" });
+  const server = `https://${host}:${port}`;
+  return new KubeClient({ server, ca, token, clock, userAgent: "coredns" });
 }
 
 async function upstreamsOf(names: readonly string[]) {
@@ -101,6 +104,10 @@ function servePage(
   const server = createServer((request, response) => {
     const answered = request.url === path ? answer() : Promise.resolve({ status: 404, body: "" });
     void answered.then(({ status, body }) => response.writeHead(status).end(body));
+  });
+  server.on("error", (error) => {
+    process.stderr.write(`coredns: ${path}: ${messageOf(error)}\n`);
+    process.exit(1);
   });
   server.listen(port);
   return server;

@@ -1,6 +1,6 @@
 import { CommandError } from "../terminal.ts";
 
-/** What a Corefile of the cluster's DNS asks for. */
+/** The settings in a Corefile of the cluster's DNS. */
 export interface Corefile {
   readonly port: number;
   readonly clusterDomain: string;

@@ -47,7 +47,8 @@ async function run(flags: Flags): Promise<void> {
 /** Serves the pages that probes ask for. */
 async function startServing(where: { host: string; port: number }, connection: KubeConnection) {
   const { serveWherePossible } = await import("@raft2kube/controllers/serving/server.ts");
-  const client = new KubeClient({ ...connection, clock: systemClock(), userAgent: "r2k-scheduler" });
+  const clock = systemClock();
+  const client = new KubeClient({ ...connection, clock, userAgent: "r2k-scheduler" });
   const served = await serveWherePossible(where, client, new Registry(), () => new Map());
   return {
     async close() {

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
-import { createReadStream, existsSync } from "node:fs";
-import { mkdir, readdir, readFile, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, open, readdir, readFile, stat } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { nodeInvoke } from "@raft2kube/cni/main.ts";
@@ -18,10 +18,12 @@ import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { startRuntime } from "@raft2kube/runtime/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
-import { type KubeletConfig, kubeletOptions, readKubeletConfig } from "../machine/config/kubelet-config.ts";
+import {
+  type KubeletConfig, kubeletOptions, readKubeletConfig,
+} from "../machine/config/kubelet-config.ts";
 import { type NodeFlags, readNodeFlags } from "../machine/config/node-flags.ts";
 import { clientState, obtainClient } from "../machine/kubelet-client.ts";
 import { KUBELET_CONFIG, KUBELET_DIR, KUBELET_KUBECONFIG, NODE_AGENT } from "../machine/layout.ts";
@@ -76,15 +78,18 @@ async function start(config: KubeletConfig, node: MachineNode, parts: Parts): Pr
   for (const dir of [runDir, cniConfDir]) await mkdir(dir, { recursive: true });
   await requireClient(clock);
   const options = kubeletOptions(config);
-  const runtime = await parts.start("runtime", () => startMachineRuntime(options.cgroupRoot, clock));
+  const { cgroupRoot } = options;
+  const runtime = await parts.start("runtime", () => startMachineRuntime(cgroupRoot, clock));
   await loadImages(runtime.images);
   const connect = async (userAgent: string) =>
     new KubeClient({ ...(await kubeConnection(KUBELET_KUBECONFIG)), clock, userAgent });
   if (existsSync(NODE_AGENT.netConf)) {
-    await parts.start("overlay", async () => startNetwork(await connect("r2k-overlay"), node, clock));
+    const client = await connect("r2k-overlay");
+    await parts.start("overlay", () => startNetwork(client, node, clock));
   }
   const policies = await parts.start("network policy", async () => {
-    return startNetworkPolicies({ client: await connect("r2k-policy"), nodeName: node.nodeName, clock });
+    const client = await connect("r2k-policy");
+    return startNetworkPolicies({ client, nodeName: node.nodeName, clock });
   });
   await parts.start("renewal", async () => startRenewal(clock));
   await parts.start("kubelet", async () => startKubelet({
@@ -142,7 +147,8 @@ async function loadImages(images: ImageStore): Promise<void> {
     const marker = join(runtimeRoot, `${name}.loaded`);
     const state = `${size} ${mtimeMs}\n`;
     if ((await readIfPresent(marker)) === state) continue;
-    await loadArchive(images, createReadStream(join(imagesDir, name)));
+    const source = (await open(join(imagesDir, name))).createReadStream();
+    await loadArchive(images, source);
     await replaceFile(marker, state);
   }
 }
@@ -212,11 +218,9 @@ async function obtainInChild(): Promise<string | undefined> {
     stdio: ["ignore", "inherit", "pipe"],
   });
   let said = "";
+  child.on("error", (error) => (said += messageOf(error)));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
-  });
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
   return code === 0 ? undefined : said.trim();
 }
 

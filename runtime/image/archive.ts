@@ -125,7 +125,8 @@ export function writeLayout(
   blobs: ReadonlyMap<string, Buffer>,
 ): Readable {
   const manifests = [...images].map(([name, manifest]) => {
-    return { ...manifest, annotations: Object.fromEntries(NAME_ANNOTATIONS.map((key) => [key, name])) };
+    const annotations = Object.fromEntries(NAME_ANNOTATIONS.map((key) => [key, name]));
+    return { ...manifest, annotations };
   });
   const index = { schemaVersion: 2, manifests };
   const entries: TarInput[] = [

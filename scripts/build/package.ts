@@ -7,9 +7,9 @@ import { LIBRARIES, packageExports, writeTypes } from "./libraries.ts";
 
 /** Files of the product that the bundle reads when it runs. */
 const ASSETS = [
-  "api/facts", "openapi/texts", "apiserver/authz/rbac/policy.yaml", "cli/addons", "cli/machine/addons",
-  "cli/machine/static-pods", "cli/help.txt",
-  "cli/supervisor", "examples", "README.md", "LICENSE",
+  "api/facts", "openapi/texts", "apiserver/authz/rbac/policy.yaml", "cli/addons",
+  "cli/machine/addons", "cli/machine/static-pods", "cli/help.txt", "cli/supervisor", "examples",
+  "README.md", "LICENSE",
 ];
 
 /** Where bundles lie in the package. */

@@ -5,7 +5,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 export const isObject = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** What Go's encoders write for a field that is not set. */
+/** Returns whether Go's encoders write this value for a field that is not set. */
 function isUnset(value: unknown): boolean {
   if (isObject(value)) return Object.values(value).every(isUnset);
   if (Array.isArray(value)) return value.length === 0;
@@ -22,7 +22,7 @@ export function unknownFields(value: Fields, known: readonly string[], above = "
   });
 }
 
-/** Throws CommandError `CONFIG` naming what is wrong with a document, all of it at once. */
+/** Throws CommandError `CONFIG` naming every fault of a document. */
 export function requireValid(what: string, wrong: readonly string[]): void {
   if (wrong.length === 0) return;
   const remedy = "take the line away, or see r2k config print for what is supported";
@@ -37,5 +37,6 @@ export function refuseOthers(what: string, value: Fields, known: readonly string
 
 /** The value at a dotted path. */
 export function at(value: Fields, path: string): unknown {
-  return path.split(".").reduce<unknown>((of, name) => (isObject(of) ? of[name] : undefined), value);
+  const names = path.split(".");
+  return names.reduce<unknown>((of, name) => (isObject(of) ? of[name] : undefined), value);
 }

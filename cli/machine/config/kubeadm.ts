@@ -27,7 +27,7 @@ export interface ExtraVolume {
   readonly pathType?: string;
 }
 
-/** What a control plane component's manifest is changed by. */
+/** Changes of a control plane component's manifest. */
 export interface ComponentConfig {
   readonly extraArgs?: readonly Arg[];
   readonly extraVolumes?: readonly ExtraVolume[];
@@ -46,7 +46,9 @@ export interface ClusterSection {
   readonly apiServer: ComponentConfig & { readonly certSANs?: readonly string[] };
   readonly controllerManager: ComponentConfig;
   readonly scheduler: ComponentConfig;
-  readonly etcd: { readonly local: { readonly dataDir: string; readonly extraArgs?: readonly Arg[] } };
+  readonly etcd: {
+    readonly local: { readonly dataDir: string; readonly extraArgs?: readonly Arg[] };
+  };
 }
 
 export interface NodeRegistration {
@@ -76,7 +78,7 @@ export interface JoinSection {
   readonly nodeRegistration: NodeRegistration;
 }
 
-/** All that one file can say, each with its defaults. */
+/** The documents of a configuration file, with their defaults. */
 export interface KubeadmConfig {
   readonly cluster: ClusterSection;
   readonly init: InitSection;
@@ -118,7 +120,9 @@ const DEFAULT_CLUSTER: ClusterSection = {
   certificatesDir: CERTIFICATES_DIR,
   imageRepository: IMAGE_REPOSITORY,
   // kubeadm has no default for pods, as it leaves their network to others.
-  networking: { dnsDomain: "cluster.local", podSubnet: "10.244.0.0/16", serviceSubnet: "10.96.0.0/12" },
+  networking: {
+    dnsDomain: "cluster.local", podSubnet: "10.244.0.0/16", serviceSubnet: "10.96.0.0/12",
+  },
   apiServer: {},
   controllerManager: {},
   scheduler: {},
@@ -179,14 +183,15 @@ function requireVersion(path: string, kind: string, version: string): void {
   const is = `${path}: ${kind} of ${version} is not supported`;
   const isOld = version.startsWith("kubeadm.k8s.io/") && kind !== "undefined";
   throw new CommandError("CONFIG", is, {
-    remedy: isOld ? `write it as ${KUBEADM_VERSION}: r2k config migrate --old-config ${path}`
+    remedy: isOld ? `write it as ${KUBEADM_VERSION}; kubeadm config migrate does so`
       : `documents are ${Object.keys(VERSIONS).join(", ")}`,
   });
 }
 
 function merge(defaults: unknown, value: unknown): unknown {
   if (value === undefined || value === null || value === "") return defaults;
-  if (typeof defaults !== "object" || typeof value !== "object" || Array.isArray(value)) return value;
+  if (typeof defaults !== "object" || typeof value !== "object") return value;
+  if (Array.isArray(value)) return value;
   const result: Record<string, unknown> = { ...defaults };
   for (const [name, inner] of Object.entries(value)) {
     const merged = merge((defaults as Fields | null)?.[name], inner);
@@ -198,7 +203,8 @@ function merge(defaults: unknown, value: unknown): unknown {
 function faultsOf({ cluster }: KubeadmConfig): string[] {
   const { podSubnet, serviceSubnet, dnsDomain } = cluster.networking;
   const faults = Object.entries({ podSubnet, serviceSubnet }).flatMap(([name, range]) => {
-    return ipaddr.IPv4.isValidCIDR(range) ? [] : [`networking.${name}: not an IPv4 range: ${range}`];
+    const fault = `networking.${name}: not an IPv4 range: ${range}`;
+    return ipaddr.IPv4.isValidCIDR(range) ? [] : [fault];
   });
   if (faults.length === 0 && overlaps(podSubnet, serviceSubnet)) {
     faults.push(`networking.podSubnet ${podSubnet} overlaps serviceSubnet ${serviceSubnet}`);

@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { parseEvictionHard } from "@raft2kube/kubelet/flags.ts";
 import type { KubeletOptions } from "@raft2kube/kubelet/options.ts";
-import { parseDuration } from "@raft2kube/api/duration.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { parse } from "yaml";
 import { CERTIFICATES_DIR, KUBELET_CONFIG, MANIFESTS_DIR } from "../layout.ts";
@@ -93,10 +92,4 @@ export function kubeletOptions(config: KubeletConfig) {
   };
   return given(options) as Partial<KubeletOptions> &
     Pick<KubeletOptions, "clusterDns" | "clusterDomain" | "cgroupRoot">;
-}
-
-/** Reads a Go duration; undefined if it is none. */
-export function duration_ms(text: string): number | undefined {
-  const parsed_ns = parseDuration(text);
-  return parsed_ns === undefined ? undefined : Number(parsed_ns / 1_000_000n);
 }

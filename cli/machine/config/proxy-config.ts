@@ -28,7 +28,7 @@ export function checkProxyConfig(what: string, value: Fields): ProxyConfig {
   const address = text("bindAddress");
   requireValid(what, [
     ...(isMode ? [] : [`mode ${mode}: one of ${MODE_NAMES.join(", ")}`]),
-    ...(address === undefined || address === "0.0.0.0" ? [] : [`bindAddress ${address}: 0.0.0.0 only`]),
+    ...([undefined, "0.0.0.0"].includes(address) ? [] : [`bindAddress ${address}: 0.0.0.0 only`]),
   ]);
   const found = {
     kubeconfig: text("clientConnection.kubeconfig"),

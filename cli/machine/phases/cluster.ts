@@ -193,7 +193,9 @@ function proxyKubeconfig(context: MachineContext): string {
     apiVersion: "v1",
     kind: "Config",
     clusters: [{
-      cluster: { "certificate-authority": `${account}/ca.crt`, server: `https://${endpointOf(context)}` },
+      cluster: {
+        "certificate-authority": `${account}/ca.crt`, server: `https://${endpointOf(context)}`,
+      },
       name,
     }],
     contexts: [{ context: { cluster: name, namespace: name, user: name }, name }],

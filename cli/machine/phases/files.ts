@@ -47,12 +47,14 @@ function usersOf(context: MachineContext) {
   const { address, bindPort, nodeName } = context;
   const local = `https://${address}:${bindPort}`;
   const shared = `https://${endpointOf(context)}`;
+  const user = (file: string, name: string, groups: readonly string[], server = local) =>
+    ({ file, user: name, groups, server });
   return [
-    { file: "admin", user: "kubernetes-admin", groups: ["kubeadm:cluster-admins"], server: shared },
-    { file: "super-admin", user: "kubernetes-super-admin", groups: ["system:masters"], server: local },
-    { file: "kubelet", user: `system:node:${nodeName}`, groups: ["system:nodes"], server: local },
-    { file: "controller-manager", user: "system:kube-controller-manager", groups: [], server: local },
-    { file: "scheduler", user: "system:kube-scheduler", groups: [], server: local },
+    user("admin", "kubernetes-admin", ["kubeadm:cluster-admins"], shared),
+    user("super-admin", "kubernetes-super-admin", ["system:masters"]),
+    user("kubelet", `system:node:${nodeName}`, ["system:nodes"]),
+    user("controller-manager", "system:kube-controller-manager", []),
+    user("scheduler", "system:kube-scheduler", []),
   ];
 }
 
@@ -110,7 +112,8 @@ export async function manifestOf(context: MachineContext, pod: StaticPod): Promi
   return staticPodText(pod, { cluster, nodeName, address, bindPort, signs });
 }
 
-export const controlPlanePhase = (context: MachineContext) => writeManifests(context, CONTROL_PLANE);
+export const controlPlanePhase = (context: MachineContext) =>
+  writeManifests(context, CONTROL_PLANE);
 export const etcdPhase = (context: MachineContext) => writeManifests(context, ["etcd"]);
 
 /** The KubeletConfiguration of a cluster. */
@@ -151,10 +154,11 @@ export async function kubeletStart(
   const { runDir, logPath } = NODE_AGENT;
   const logs = `tail ${logPath}`;
   await mkdir(runDir, { recursive: true });
-  await startProcess({ name: "machine", configPath: KUBELET_CONFIG, runDir, logPath, logs }, signal);
+  const agent = { name: "machine", configPath: KUBELET_CONFIG, runDir, logPath, logs } as const;
+  await startProcess(agent, signal);
 }
 
-/** Pods' network is the product's overlay; a net-conf.json that is taken away leaves it to others. */
+/** Makes the product's overlay the pods' network; without its file another one is expected. */
 async function prepareNetwork(cluster: ClusterSection): Promise<void> {
   const { podSubnet: Network } = cluster.networking;
   await mkdir(NODE_AGENT.dataDir, { recursive: true, mode: 0o700 });

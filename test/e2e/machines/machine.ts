@@ -30,7 +30,8 @@ export class Machines {
     const number = this.#all.length + 1;
     const machine = await Machine.start(name, `10.77.0.${number + 10}`, join(this.dir, name));
     this.#all.push(machine);
-    await must(this.#switch, `ip link add port${number} type veth peer name eth0 netns ${machine.pid}
+    const port = `ip link add port${number} type veth`;
+    await must(this.#switch, `${port} peer name eth0 netns ${machine.pid}
       ip link set port${number} master lan up`);
     await must(machine.host, `ip link set lo up
       ip address add ${machine.address}/24 dev eth0
@@ -61,7 +62,9 @@ export class Machine {
   readonly host: OwnHost;
   readonly #holder: ChildProcess;
 
-  private constructor(name: string, address: string, place: { dir: string; pid: number }, holder: ChildProcess) {
+  private constructor(
+    name: string, address: string, place: { dir: string; pid: number }, holder: ChildProcess,
+  ) {
     this.name = name;
     this.address = address;
     this.pid = place.pid;

@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import { parseKubeadmConfig } from "./kubeadm.ts";
+
+const parse = (text: string) => parseKubeadmConfig(text, "file.yaml");
+const document = (kind: string, rest: string, version = "kubeadm.k8s.io/v1beta4") =>
+  `apiVersion: ${version}\nkind: ${kind}\n${rest}\n`;
+
+test("no file has kubeadm's defaults", () => {
+  const { cluster, init } = parse("");
+  expect(cluster).toMatchObject({
+    clusterName: "kubernetes",
+    imageRepository: "registry.k8s.io",
+    networking: { dnsDomain: "cluster.local", serviceSubnet: "10.96.0.0/12" },
+    etcd: { local: { dataDir: "/var/lib/etcd" } },
+  });
+  expect(init.localAPIEndpoint.bindPort).toBe(6443);
+});
+
+test("documents of one file are merged with the defaults", () => {
+  const { cluster, init, kubelet } = parse([
+    document("ClusterConfiguration", "networking: { podSubnet: 10.1.0.0/16 }"),
+    document("InitConfiguration", "localAPIEndpoint: { advertiseAddress: 10.0.0.1 }"),
+    document("KubeletConfiguration", "maxPods: 20", "kubelet.config.k8s.io/v1beta1"),
+  ].join("---\n"));
+  expect(cluster.networking).toEqual({
+    dnsDomain: "cluster.local", podSubnet: "10.1.0.0/16", serviceSubnet: "10.96.0.0/12",
+  });
+  expect(init.localAPIEndpoint).toEqual({ advertiseAddress: "10.0.0.1", bindPort: 6443 });
+  expect(kubelet["maxPods"]).toBe(20);
+});
+
+test.each([
+  ["a field", "ClusterConfiguration", "etcd: { external: { endpoints: [a] } }",
+    "the field etcd.external is not supported"],
+  ["a component's field", "ClusterConfiguration", "apiServer: { extraEnvs: [{ name: a }] }",
+    "the field apiServer.extraEnvs is not supported"],
+  ["a range", "ClusterConfiguration", "networking: { podSubnet: none }", "not an IPv4 range: none"],
+  ["overlapping ranges", "ClusterConfiguration", "networking: { podSubnet: 10.96.1.0/24 }",
+    "overlaps serviceSubnet"],
+  ["a version", "ClusterConfiguration", "kubernetesVersion: v1.20.0", "this r2k is v1.36.0 only"],
+  ["another runtime", "InitConfiguration",
+    "nodeRegistration: { criSocket: unix:///var/run/dockershim.sock }", "the product's own"],
+  ["a kind", "UpgradeConfiguration", "", "UpgradeConfiguration of .* is not supported"],
+])("%s that is not supported is refused by its name", (_, kind, text, says) => {
+  expect(() => parse(document(kind, text))).toThrow(new RegExp(says));
+});
+
+test("an older version is refused with its remedy", () => {
+  const old = document("ClusterConfiguration", "", "kubeadm.k8s.io/v1beta3");
+  expect(() => parse(old)).toThrow(expect.objectContaining({
+    remedy: expect.stringContaining("kubeadm.k8s.io/v1beta4") as string,
+  }) as Error);
+});
+
+test("a kubelet's cgroup driver of systemd is refused, and fields that are not set are not", () => {
+  const kubelet = (text: string) =>
+    document("KubeletConfiguration", text, "kubelet.config.k8s.io/v1beta1");
+  expect(() => parse(kubelet("cgroupDriver: systemd"))).toThrow(/cgroupDriver systemd/);
+  expect(() => parse(kubelet("memorySwap: {}\nstreamingConnectionIdleTimeout: 0s"))).not.toThrow();
+});

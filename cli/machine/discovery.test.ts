@@ -1,0 +1,40 @@
+import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
+import { createCa } from "@raft2kube/pki/certificate.ts";
+import { beforeAll, expect, test } from "vitest";
+import { stringify } from "yaml";
+import { checkInfo } from "./discovery.ts";
+import { caHash } from "./tokens.ts";
+
+const token = "abcdef.0123456789abcdef";
+const server = "https://10.0.0.1:6443";
+let ca: string;
+let kubeconfig: string;
+
+beforeAll(async () => {
+  ca = (await createCa({ commonName: "kubernetes", days: 1, now_ms: Date.now() })).cert;
+  const data = Buffer.from(ca).toString("base64");
+  const cluster = { server, "certificate-authority-data": data };
+  kubeconfig = stringify({ clusters: [{ name: "", cluster }] });
+});
+
+const info = (secret: string, id = "abcdef", content = kubeconfig) => ({
+  metadata: {},
+  data: { kubeconfig, [`jws-kubeconfig-${id}`]: detachedSignature(content, { id, secret }) },
+});
+
+test("what the token has signed, with a CA of the hash, is believed", () => {
+  const found = checkInfo(info("0123456789abcdef"), token, ["sha256:00", caHash(ca)]);
+  expect(found).toEqual({ server, ca });
+});
+
+test.each([
+  ["a token that is not known", () => info("0123456789abcdef", "zzzzzz"), /not known .* has ended/],
+  ["a wrong secret", () => info("0000000000000000"), /secret is wrong/],
+  ["changed content", () => info("0123456789abcdef", "abcdef", "other"), /secret is wrong/],
+])("%s is refused", (_, make, says) => {
+  expect(() => checkInfo(make(), token, [caHash(ca)])).toThrow(says);
+});
+
+test("another CA than that of the hash is refused, with the hash that it has", () => {
+  expect(() => checkInfo(info("0123456789abcdef"), token, ["sha256:00"])).toThrow(caHash(ca));
+});

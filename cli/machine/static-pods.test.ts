@@ -1,0 +1,58 @@
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { parseKubeadmConfig } from "./config/kubeadm.ts";
+import { checkExtraArgs, CONTROL_PLANE, staticPodText, withArgs } from "./static-pods.ts";
+
+const clusterOf = (text: string) => parseKubeadmConfig(
+  `apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n${text}\n`, "file").cluster;
+const machine = { nodeName: "cp-1", address: "10.0.0.1", bindPort: 6443, signs: true };
+
+interface Pod {
+  metadata: { labels: { component: string } };
+  spec: { containers: [{ image: string; command: string[]; volumeMounts: { name: string }[] }] };
+}
+
+const podOf = async (name: "etcd" | (typeof CONTROL_PLANE)[number], text = "") =>
+  parse(await staticPodText(name, { cluster: clusterOf(text), ...machine })) as Pod;
+
+test.each(["etcd", ...CONTROL_PLANE] as const)("the manifest of %s is filled in", async (name) => {
+  const pod = await podOf(name);
+  expect(JSON.stringify(pod)).not.toContain("${");
+  expect(pod.metadata.labels.component).toBe(name);
+  const [{ image, command }] = pod.spec.containers;
+  expect(image).toMatch(new RegExp(`^registry.k8s.io/${name}:`));
+  expect(command[0]).toBe(name);
+  // The flags that kubeadm writes are flags of the program.
+  const args = command.slice(1).map((word) => {
+    const [, key = "", value = ""] = /^--([^=]+)=(.*)$/.exec(word) ?? [];
+    return { name: key, value };
+  });
+  const section = { etcd: "etcd: { local: ", "kube-apiserver": "apiServer: ",
+    "kube-controller-manager": "controllerManager: ", "kube-scheduler": "scheduler: " }[name];
+  const end = name === "etcd" ? " } }" : " }";
+  const text = `${section}{ extraArgs: ${JSON.stringify(args)}${end}`;
+  expect(() => checkExtraArgs(clusterOf(text))).not.toThrow();
+});
+
+test("extraArgs replace flags of their name and add others, extraVolumes are mounted", async () => {
+  const [{ command, volumeMounts }] = (await podOf("kube-apiserver", `
+apiServer:
+  extraArgs:
+    - { name: enable-admission-plugins, value: "NodeRestriction,AlwaysPullImages" }
+    - { name: max-requests-inflight, value: "10" }
+  extraVolumes: [{ name: audit, hostPath: /var/log/a, mountPath: /var/log/a }]`)).spec.containers;
+  const plugins = command.filter((word) => word.startsWith("--enable-admission-plugins="));
+  expect(plugins).toEqual(["--enable-admission-plugins=NodeRestriction,AlwaysPullImages"]);
+  expect(command).toContain("--max-requests-inflight=10");
+  expect(volumeMounts.map(({ name }) => name)).toContain("audit");
+});
+
+test("a flag that a component does not have is refused before anything is written", () => {
+  const cluster = clusterOf("scheduler: { extraArgs: [{ name: profiling, value: \"true\" }] }");
+  expect(() => checkExtraArgs(cluster)).toThrow("kube-scheduler has no flag --profiling");
+});
+
+test("the order of arguments is that of their names", () => {
+  const args = withArgs(["p", "--b=1", "--a=1"], [{ name: "aa", value: "2" }]);
+  expect(args).toEqual(["p", "--a=1", "--aa=2", "--b=1"]);
+});

@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { parseCorefile } from "./corefile.ts";
+
+const KUBEADM = `
+.:53 {
+    errors
+    health {
+       lameduck 5s
+    }
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+       pods insecure
+       fallthrough in-addr.arpa ip6.arpa
+       ttl 30
+    }
+    prometheus :9153
+    forward . /etc/resolv.conf {
+       max_concurrent 1000
+    }
+    cache 30
+    loop
+    reload
+    loadbalance
+}`;
+
+test("the Corefile that kubeadm writes is read", () => {
+  expect(parseCorefile(KUBEADM)).toEqual({
+    port: 53, clusterDomain: "cluster.local", forward: ["/etc/resolv.conf"], ttl_s: 30,
+    healthPort: 8080, readyPort: 8181, metricsPort: 9153,
+  });
+});
+
+test.each([
+  ["a plugin", "loop", "rewrite name a b", "the plugin rewrite"],
+  ["an option", "pods insecure", "namespaces a", "kubernetes: the option namespaces"],
+  ["a mode of pods", "pods insecure", "pods verified", "kubernetes: pods verified"],
+  ["a domain that is forwarded", "forward . ", "forward example.org ", "forward example.org"],
+  ["a second block", "loadbalance\n}", "}\nother:53 {\n}", "more than one block"],
+  ["a block of another zone", ".:53", "example.org:53", "the block"],
+  ["a block without its end", "loadbalance\n}", "loadbalance", "a } is missing"],
+])("%s that is not supported is refused by its name", (_, from, to, says) => {
+  const text = KUBEADM.replace(from, to);
+  expect(text).not.toBe(KUBEADM);
+  expect(() => parseCorefile(text)).toThrow(says);
+});
