@@ -12,11 +12,11 @@ const TIMEOUT_MS = 10_000;
 const ANSWER_BYTES_MAX = 1 << 20;
 const PATH = "/api/v1/namespaces/kube-public/configmaps/cluster-info";
 
-/** The server and CA of a cluster that was found and is trusted. */
+/** Names the server and the CA of a cluster that is trusted. */
 export interface Discovered {
   readonly server: string;
   readonly ca: string;
-  /** By which it joins. */
+  /** The token to join with. */
   readonly token: string;
 }
 

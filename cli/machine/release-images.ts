@@ -9,7 +9,7 @@ export const IMAGE_REPOSITORY = "registry.k8s.io";
 
 /** The name and the program of a component's image. */
 export interface ReleaseImage {
-  /** Below the repository, with its tag. */
+  /** The name below the repository, with the tag. */
   readonly name: string;
   /** The program's name in /usr/local/bin. */
   readonly program: string;
