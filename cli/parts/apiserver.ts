@@ -68,7 +68,6 @@ export const FLAGS = {
   "--requestheader-extra-headers-prefix <starts>": ["starts of headers of extra", ""],
   "--enable-bootstrap-token-auth [boolean]":
     falseUnlessTrue("accept bootstrap tokens (Secrets of kube-system)"),
-  "--authorization-mode <modes>": only("who decides; no others", "Node,RBAC", "RBAC,Node"),
   "--allow-privileged [boolean]": only("privileged containers are always allowed", "true"),
   "--enable-admission-plugins <names>": "run these too, comma-separated",
   "--disable-admission-plugins <names>": "do not run these, comma-separated",
