@@ -16,6 +16,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   storage: async () => (await import("./storage.ts")).storage,
   pod: async () => (await import("./pod.ts")).pod,
   overlay: async () => (await import("./overlay.ts")).overlay,
+  network: async () => (await import("./network.ts")).network,
   proxy: async () => (await import("./proxy.ts")).proxy,
   soak: async () => (await import("./soak.ts")).soak,
   labs: async () => (await import("./labs.ts")).labs,

@@ -144,6 +144,23 @@ describe("references to other namespaces", () => {
   });
 });
 
+test("a namespace's routes have a bound; the newest exceed it, another's are served", () => {
+  const rules = Array.from({ length: 16 }, (_, i) => ({
+    matches: [{ path: { value: `/p${i}` } }], backendRefs: [{ name: "web", port: 80 }],
+  }));
+  const at = (second: number) => new Date(Date.parse(NOW) + second * 1_000).toISOString();
+  const routes = Array.from({ length: 64 }, (_, i) => {
+    const route = routeOf({ rules }, `r${i}`);
+    return { ...route, metadata: { ...route.metadata, creationTimestamp: at(i) } };
+  });
+  const other = routeOf({}, "other", "other");
+  other.metadata.creationTimestamp = at(100);
+  const all = { ...HTTP, allowedRoutes: { namespaces: { from: "All" } } };
+  const reasons = reasonOf({ gateways: [gatewayOf([all])], routes: [...routes, other] });
+  expect(reasons.slice(0, 62)).toEqual(Array.from({ length: 62 }, () => "Accepted"));
+  expect(reasons.slice(62)).toEqual(["Accepted TooMany", "Accepted TooMany", "Accepted"]);
+});
+
 test("rules of a path: with a method first, then more headers, then the older route", () => {
   const rule = (name: string, more: object) => ({
     matches: [{ path: { value: "/p" }, ...more }], backendRefs: [{ name, port: 80 }],

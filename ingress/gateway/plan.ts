@@ -1,6 +1,8 @@
 import type { Namespace } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
-import { CONDITION_LINES_MAX } from "../limits.ts";
+import {
+  BACKENDS_OF_NAMESPACE_MAX, CONDITION_LINES_MAX, PATHS_OF_NAMESPACE_MAX,
+} from "../limits.ts";
 import type {
   Backend, Certificate, Frontend, HostMatch, PathRule, Plan, Site,
 } from "../plan/model.ts";
@@ -55,6 +57,7 @@ interface Port {
 /** Plans Gateways and their routes, the older routes first. Pure. */
 export function planGateways(input: GatewayInput): GatewayPlan {
   const backends = new Map<string, Backend>();
+  const used = new Map<string, number>();
   const parents: PlannedParent[] = [];
   const attached = new Map<PlannedListener, number>();
   const planned = input.gateways.map((gateway) => {
@@ -75,6 +78,10 @@ export function planGateways(input: GatewayInput): GatewayPlan {
         more.push(...rules.findings);
         const isRefused = rules.findings.some(({ type }) => type === "Accepted");
         if (!port || isRefused || !listener.isProgrammed) continue;
+        if (!take(route, rules, used)) {
+          more.push(finding("Accepted", "TooMany", "its namespace has too many paths or backends"));
+          continue;
+        }
         for (const backend of rules.backends) backends.set(backend.name, backend);
         for (const host of hosts) place(port, host, rules.paths, index);
       }
@@ -95,6 +102,20 @@ export function planGateways(input: GatewayInput): GatewayPlan {
     })),
     parents,
   };
+}
+
+/** Counts a route's paths and backends as its namespace's; false: they are too many. */
+function take(
+  { metadata }: Route, rules: ReturnType<typeof planRules>, used: Map<string, number>,
+): boolean {
+  const counts = [
+    [`${metadata.namespace} paths`, rules.paths.length, PATHS_OF_NAMESPACE_MAX],
+    [`${metadata.namespace} backends`, rules.backends.length, BACKENDS_OF_NAMESPACE_MAX],
+  ] as const;
+  const sums = counts.map(([key, more, most]) => [key, (used.get(key) ?? 0) + more, most] as const);
+  if (sums.some(([, sum, most]) => sum > most)) return false;
+  for (const [key, sum] of sums) used.set(key, sum);
+  return true;
 }
 
 function isParent(parent: ParentReference, route: Route, { metadata }: Gateway): boolean {

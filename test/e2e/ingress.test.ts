@@ -27,6 +27,28 @@ spec:
   ports: [{ port: 80, targetPort: 8080 }]
 `;
 
+const GATEWAY = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: gate }
+spec:
+  gatewayClassName: r2k
+  listeners: [{ name: http, port: 80, protocol: HTTP, hostname: "*.test" }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: gate }
+spec:
+  parentRefs: [{ name: gate }]
+  hostnames: [gate.test]
+  rules:
+    - matches: [{ path: { type: PathPrefix, value: /gate } }]
+      filters:
+        - type: URLRewrite
+          urlRewrite: { path: { type: ReplacePrefixMatch, replacePrefixMatch: / } }
+      backendRefs: [{ name: web, port: 80 }]
+`;
+
 const ingressOf = (namespace: string, name: string, more = "") => `
 apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -42,7 +64,7 @@ spec:
 
 beforeAll(async () => {
   cluster = await sharedCluster("ingress-test");
-  const started = await cluster.host.r2k(["start", "--name", cluster.name, "--ingress"]);
+  const started = await cluster.host.r2k(["start", "--name", cluster.name, "--gateway"]);
   expect(started.code, started.stderr).toBe(0);
   await cluster.apply(WEB);
   await cluster.apply(ingressOf("ingress-test", "web", "ingressClassName: r2k"));
@@ -55,7 +77,10 @@ afterAll(async () => {
   await cluster.ask("delete", "namespace", "ingress", "ingress-other", "--ignore-not-found");
   for (const [kind, name] of [
     ["ingressclass", "r2k"], ["clusterrole", "system:r2k:ingress"],
-    ["clusterrolebinding", "system:r2k:ingress"],
+    ["clusterrolebinding", "system:r2k:ingress"], ["clusterrole", "system:r2k:gateway"],
+    ["clusterrolebinding", "system:r2k:gateway"],
+    ...["gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants"].map(
+      (each) => ["crd", `${each}.gateway.networking.k8s.io`] as const),
   ] as const) await cluster.ask("delete", kind, name);
   await cluster.leave();
 }, TIMEOUT_MS);
@@ -65,7 +90,7 @@ async function curl(url: string, ...flags: string[]): Promise<string> {
   return stdout;
 }
 
-describe("the ingress controller of r2k start --ingress", { timeout: TIMEOUT_MS }, () => {
+describe("the ingress controller of r2k start --gateway", { timeout: TIMEOUT_MS }, () => {
   it("serves an Ingress at the address of its status, and by localhost's node port", async () => {
     await cluster.ask("rollout", "status", "deployment", "web", "--timeout=60s");
     await cluster.until("an endpoint behind the Ingress", ["get", "endpointslices", "-o",
@@ -85,6 +110,22 @@ describe("the ingress controller of r2k start --ingress", { timeout: TIMEOUT_MS 
     const events = ["get", "events", "-n", "ingress-other", "-o", "jsonpath={.items[*].reason}"];
     await cluster.until("an event", events, (text) => text.includes("HostTaken"));
     expect(await curl(`http://${address}/`, "-H", "Host: web.test")).toMatch(/^pod web-/);
+  });
+
+  it("gives a Gateway an address of its own, at which its routes answer", async () => {
+    await cluster.apply(GATEWAY);
+    const fields = ["get", "gateway", "gate", "-o", "jsonpath={.status.addresses[0].value}"];
+    const own = await cluster.until("the Gateway's address", fields, (text) => text !== "");
+    expect(own).not.toBe(address);
+    await expect.poll(() => curl(`http://${own}/gate`, "-H", "Host: gate.test"), {
+      timeout: 20_000,
+    }).toMatch(/^pod web-/);
+    expect(await curl(`http://${own}/`, "-H", "Host: web.test")).toBe("no such host or path\n");
+    expect(await curl(`http://${address}/gate`, "-H", "Host: gate.test"))
+      .toBe("no such host or path\n");
+    await cluster.ask("delete", "gateway", "gate");
+    const services = ["get", "services", "-n", "ingress", "-o", "name"];
+    await cluster.until("its Service to go", services, (text) => text === "service/ingress");
   });
 
   it("has the rights that it needs and no others; haproxy has no token", async () => {
