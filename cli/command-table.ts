@@ -18,6 +18,7 @@ export const COMMANDS: Table = {
   init: () => import("./commands/init.ts"),
   join: () => import("./commands/join.ts"),
   token: () => import("./commands/token.ts"),
+  certs: () => import("./commands/certs.ts"),
   config: () => import("./commands/config.ts"),
   reset: () => import("./commands/reset.ts"),
   image: () => import("./commands/image.ts"),

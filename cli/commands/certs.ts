@@ -1,0 +1,48 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { Command } from "commander";
+import { CERTIFICATES_DIR } from "../machine/layout.ts";
+import { keptLeaves, renewLeaf } from "../machine/renewal.ts";
+import { CommandError } from "../terminal.ts";
+
+/** `r2k certs`: certificates of a control plane machine, with kubeadm's words. */
+export function command(): Command {
+  const certs = new Command("certs").description("Certificates of a control plane machine.");
+  certs.command("check-expiration").description("Print when they end.")
+    .option("--cert-dir <dir>", "where they are", CERTIFICATES_DIR)
+    .action(check);
+  certs.command("renew").description("Issue them again, for the same names and keys.")
+    .argument("<name>", "one by its name, or all")
+    .option("--cert-dir <dir>", "where they are", CERTIFICATES_DIR)
+    .action(renew);
+  return certs;
+}
+
+interface Flags {
+  readonly certDir: string;
+}
+
+async function check({ certDir }: Flags): Promise<void> {
+  const line = (name: string, end: string, ca: string) => `${name.padEnd(28)}${end.padEnd(28)}${ca}`;
+  const rows = (await keptLeaves(certDir)).map(({ name, cert, authority }) => {
+    return line(name, cert.validToDate.toISOString(), authority.replace("/", "-"));
+  });
+  const head = line("CERTIFICATE", "EXPIRES", "CERTIFICATE AUTHORITY");
+  process.stdout.write(`${[head, ...rows].join("\n")}\n`);
+}
+
+async function renew(wanted: string, { certDir }: Flags): Promise<void> {
+  const kept = await keptLeaves(certDir);
+  const chosen = kept.filter(({ name }) => wanted === "all" || name === wanted);
+  if (chosen.length === 0) {
+    throw new CommandError("CERTIFICATE", `there is no certificate "${wanted}" on this machine`, {
+      remedy: `all, or one of ${kept.map(({ name }) => name).join(", ")}`,
+    });
+  }
+  const now_ms = systemClock().now();
+  for (const leaf of chosen) {
+    await renewLeaf(certDir, leaf, now_ms);
+    process.stdout.write(`certificate ${leaf.name} renewed\n`);
+  }
+  process.stdout.write("Done renewing certificates. You must restart the kube-apiserver, " +
+    "kube-controller-manager, kube-scheduler and etcd, so that they can use the new certificates.\n");
+}

@@ -1,0 +1,69 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { AUTHORITIES, ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
+import { parseKubeadmConfig } from "./config/kubeadm.ts";
+import { keptLeaves, renewLeaf } from "./renewal.ts";
+
+const MADE_MS = Date.UTC(2026, 0, 1);
+const LATER_MS = Date.UTC(2026, 5, 1);
+const machine = { nodeName: "cp-1", address: "10.0.0.1" };
+const leaves = leavesOf(parseKubeadmConfig("", "").cluster, machine);
+let dir: string;
+
+async function ensureAll(now_ms: number): Promise<string[]> {
+  const done: string[] = [];
+  for (const authority of AUTHORITIES) {
+    const ca = await ensureAuthority(dir, authority, now_ms);
+    for (const leaf of leaves.filter((each) => each.authority === authority)) {
+      done.push(await ensureLeaf(dir, leaf, ca, now_ms));
+    }
+  }
+  return done;
+}
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "r2k-certs-"));
+  expect(new Set(await ensureAll(MADE_MS))).toEqual(new Set(["made"]));
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+test("certificates that are there are used, and no key changes", async () => {
+  const key = readFileSync(pathsOf(dir, "apiserver").key, "utf8");
+  expect(new Set(await ensureAll(LATER_MS))).toEqual(new Set(["used"]));
+  expect(readFileSync(pathsOf(dir, "apiserver").key, "utf8")).toBe(key);
+});
+
+test("a renewed certificate has the same names and key, and a later end", async () => {
+  const none = () => join(dir, "none");
+  const kept = await keptLeaves(dir, none);
+  expect(kept).toHaveLength(leaves.length);
+  for (const leaf of kept) await renewLeaf(dir, leaf, LATER_MS);
+  for (const [index, { cert }] of (await keptLeaves(dir, none)).entries()) {
+    const before = kept[index]!.cert;
+    expect(cert.subjectAltName).toBe(before.subjectAltName);
+    expect(cert.publicKey.equals(before.publicKey)).toBe(true);
+    expect(cert.validToDate.getTime() - before.validToDate.getTime()).toBe(LATER_MS - MADE_MS);
+  }
+});
+
+test("an external CA's certificates are used; one that is missing is named", async () => {
+  rmSync(pathsOf(dir, "ca").key);
+  const ca = await ensureAuthority(dir, "ca", LATER_MS);
+  const [apiserver] = leaves;
+  expect(await ensureLeaf(dir, apiserver!, ca, LATER_MS)).toBe("used");
+  for (const path of Object.values(pathsOf(dir, "apiserver"))) rmSync(path);
+  await expect(ensureLeaf(dir, apiserver!, ca, LATER_MS)).rejects.toMatchObject({
+    code: "EXTERNAL_CA", message: expect.stringContaining("kube-apiserver") as string,
+  });
+});
+
+test("a certificate of another CA, or for other names, is refused and kept", async () => {
+  const leaf = leaves.find(({ name }) => name === "etcd/server")!;
+  const ca = await ensureAuthority(dir, "etcd/ca", LATER_MS);
+  const moved = { ...leaf, request: { ...leaf.request, ipAddresses: ["10.9.9.9"] } };
+  await expect(ensureLeaf(dir, moved, ca, LATER_MS)).rejects.toThrow("is not valid for 10.9.9.9");
+  const other = await ensureAuthority(dir, "front-proxy-ca", LATER_MS);
+  await expect(ensureLeaf(dir, leaf, other, LATER_MS)).rejects.toThrow("was not issued by");
+});

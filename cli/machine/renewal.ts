@@ -1,0 +1,64 @@
+import { X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { renewCertificate } from "@raft2kube/pki/certificate.ts";
+import { withClientCertificate } from "@raft2kube/pki/kubeconfig.ts";
+import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import { parseCertificate } from "../pki/certificates.ts";
+import { CommandError } from "../terminal.ts";
+import { type Authority, CERTIFICATE_DAYS, leavesOf, pathsOf } from "./certificates.ts";
+import { parseKubeadmConfig } from "./config/kubeadm.ts";
+import { kubeconfigPath } from "./layout.ts";
+
+/** A certificate of a control plane machine, by kubeadm's name of it. */
+export interface KeptLeaf {
+  readonly name: string;
+  readonly authority: Authority;
+  readonly path: string;
+  readonly isKubeconfig: boolean;
+  readonly cert: X509Certificate;
+}
+
+const KUBECONFIGS = ["admin", "super-admin", "controller-manager", "scheduler"];
+
+/** Reads the certificates that are on this machine; the kubelet renews its own. */
+export async function keptLeaves(
+  dir: string, kubeconfigOf: (user: string) => string = kubeconfigPath,
+): Promise<KeptLeaf[]> {
+  const { cluster } = parseKubeadmConfig("", "");
+  const kept: KeptLeaf[] = [];
+  for (const { name: file, authority } of leavesOf(cluster, { nodeName: "", address: "" })) {
+    const path = pathsOf(dir, file).cert;
+    const text = await readIfPresent(path);
+    if (text === undefined) continue;
+    const name = file.replace("/", "-");
+    kept.push({ name, authority, path, isKubeconfig: false, cert: parseCertificate(path, text) });
+  }
+  for (const user of KUBECONFIGS) {
+    const path = kubeconfigOf(user);
+    if ((await readIfPresent(path)) === undefined) continue;
+    const { cert } = await readKubeconfig(path);
+    if (cert === undefined) continue;
+    const parsed = parseCertificate(path, cert);
+    kept.push({ name: `${user}.conf`, authority: "ca", path, isKubeconfig: true, cert: parsed });
+  }
+  return kept;
+}
+
+/** Issues a certificate again, for the same names and key. The CA's key has to be here. */
+export async function renewLeaf(dir: string, leaf: KeptLeaf, now_ms: number): Promise<void> {
+  const paths = pathsOf(dir, leaf.authority);
+  const key = await readIfPresent(paths.key);
+  if (key === undefined) {
+    throw new CommandError("EXTERNAL_CA", `${leaf.name}: the CA's key ${paths.key} is not here`, {
+      remedy: "have the external CA issue the certificate again",
+    });
+  }
+  const ca = { cert: await readFile(paths.cert, "utf8"), key };
+  const options = { days: CERTIFICATE_DAYS, now_ms };
+  const renewed = await renewCertificate(ca, String(leaf.cert), options);
+  if (!leaf.isKubeconfig) return replaceFile(leaf.path, renewed, { mode: 0o644 });
+  const text = withClientCertificate(await readFile(leaf.path, "utf8"), renewed);
+  await replaceFile(leaf.path, text, { mode: 0o600 });
+}
