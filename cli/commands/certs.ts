@@ -22,7 +22,7 @@ interface Flags {
 }
 
 async function check({ certDir }: Flags): Promise<void> {
-  const line = (name: string, end: string, ca: string) => `${name.padEnd(28)}${end.padEnd(28)}${ca}`;
+  const line = (...cells: string[]) => cells.map((cell) => cell.padEnd(28)).join("").trimEnd();
   const rows = (await keptLeaves(certDir)).map(({ name, cert, authority }) => {
     return line(name, cert.validToDate.toISOString(), authority.replace("/", "-"));
   });
@@ -44,5 +44,6 @@ async function renew(wanted: string, { certDir }: Flags): Promise<void> {
     process.stdout.write(`certificate ${leaf.name} renewed\n`);
   }
   process.stdout.write("Done renewing certificates. You must restart the kube-apiserver, " +
-    "kube-controller-manager, kube-scheduler and etcd, so that they can use the new certificates.\n");
+    "kube-controller-manager, kube-scheduler and etcd, so that they can use the new " +
+    "certificates.\n");
 }
