@@ -20,6 +20,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   proxy: async () => (await import("./proxy.ts")).proxy,
   soak: async () => (await import("./soak.ts")).soak,
   labs: async () => (await import("./labs.ts")).labs,
+  fairness: async () => (await import("./fairness.ts")).fairness,
   compare: async () => (await import("./compare.ts")).compare,
 };
 
