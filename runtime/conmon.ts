@@ -20,6 +20,8 @@ export interface ConmonRequest {
   stdin: boolean;
   /** Keep the process's input open after the first client that attached has gone. */
   leaveStdinOpen: boolean;
+  /** Called when the container has ended and its exit file is written. */
+  exitCommand?: readonly string[];
 }
 
 /** Report of conmon: the pid, or -1 and the reason. */
@@ -45,7 +47,13 @@ function argumentsOf(oci: OciRuntime, request: ConmonRequest): string[] {
     ...(request.terminal ? ["--terminal"] : []),
     ...(request.stdin ? ["--stdin"] : []),
     ...(request.leaveStdinOpen ? ["--leave-stdin-open"] : []),
+    ...exitArguments(request.exitCommand),
   ];
+}
+
+function exitArguments([program, ...args]: readonly string[] = []): string[] {
+  if (program === undefined) return [];
+  return ["--exit-command", program, ...args.flatMap((arg) => ["--exit-command-arg", arg])];
 }
 
 /**

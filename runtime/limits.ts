@@ -4,6 +4,8 @@ import { assertLimits } from "@raft2kube/std/assert.ts";
 
 /** An image manifest or index: the distribution spec asks registries to accept 4 MiB. */
 export const MANIFEST_BYTES = 4 << 20;
+/** How long a process waits for another that changes the images. */
+export const STORE_LOCK_TIMEOUT_MS = 60_000;
 /** An image's configuration. */
 export const IMAGE_CONFIG_BYTES = 4 << 20;
 /** One layer as it travels, and all that it unpacks to. */

@@ -3,12 +3,13 @@ import path from "node:path";
 import type { Invoke } from "@raft2kube/cni/lib/types.ts";
 import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
-import { tryLock, type FileLock } from "@raft2kube/linux/file/flock.ts";
+import { waitForLock, type FileLock } from "@raft2kube/linux/file/flock.ts";
 import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { WaitTimeoutError } from "@raft2kube/std/wait.ts";
 import { DiskUsages } from "./container/disk-usage.ts";
 import { ExecCounts } from "./container/exec-counts.ts";
 import { ExecOutputs } from "./container/exec-output.ts";
@@ -19,18 +20,19 @@ import { runtimeService } from "./cri/runtime-service.ts";
 import { RuntimeError } from "./errors.ts";
 import { EventHub } from "./events.ts";
 import type { RegistryEndpoints } from "./image/registry.ts";
-import { ImageStore } from "./image/store.ts";
+import { ImageStore, type KeptContent } from "./image/store.ts";
 import { ownCapabilities } from "./oci/capabilities.ts";
 import { giveBackHybridControllers, takeHybridControllers } from "./oci/hybrid-cgroups.ts";
 import { hideCgroups, showCgroups } from "./oci/hidden-cgroups.ts";
 import { OciHandlers } from "./oci/handlers.ts";
 import type { OciProgram } from "./oci/program.ts";
 import { OciRuntime } from "./oci/runtime.ts";
+import { layersOfOthers, OtherRecords } from "./other-records.ts";
 import { type RuntimePaths, runtimePaths } from "./paths.ts";
 import { reconcile } from "./reconcile.ts";
 import { startRepair } from "./repair.ts";
 import { RecordTable } from "./record-table.ts";
-import { PodNetwork } from "./sandbox/network.ts";
+import { PodNetwork, type SandboxNetwork } from "./sandbox/network.ts";
 import { SANDBOX_STATE, type SandboxRecord } from "./sandbox/record.ts";
 import { removePodSandbox } from "./sandbox/stop.ts";
 import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
@@ -52,6 +54,16 @@ export interface RuntimeOptions {
   cgroupParent: string;
   /** Cgroups, by default the machine's. */
   cgroups?: CgroupMode;
+  /** The folder of images, if several runtimes share it; by default in `rootDir`. */
+  imagesDir?: string;
+  /** Root folders of other runtimes that stand on the same images. */
+  otherRoots?: readonly string[];
+  /** What else is kept of the images' folder. */
+  keptContent?: () => Promise<KeptContent>;
+  /** Networks of sandboxes; by default the first file of `cniConfDir`. */
+  network?: SandboxNetwork;
+  /** How long to wait for another runtime that uses the folder; by default 0. */
+  lockTimeout_ms?: number;
   ociRuntime: OciProgram;
   /**
    * The command of our own OCI runtime (`by-hand/`), and whether new pods may choose it by the
@@ -69,6 +81,9 @@ export interface RuntimeOptions {
   execOutput_bytes?: number;
   clock: Clock;
 }
+
+/** The operations' ports, while no other process uses the runtime's folders. */
+export type OpenRuntime = ReturnType<typeof buildRuntime>;
 
 /** A runtime that serves. */
 export interface RuntimeHandle {
@@ -89,7 +104,11 @@ function buildRuntime(options: RuntimeOptions) {
   const containers = new RecordTable<ContainerRecord>(
     "container", CONTAINER_STATE, (id) => paths.container(id).record);
   const log = logger("runtime");
-  const layersInUse = () => containers.values().flatMap(({ image }) => image.diffIds);
+  const layersInUse = async () => [
+    ...containers.values().flatMap(({ image }) => image.diffIds),
+    ...(await layersOfOthers(options.otherRoots ?? [])),
+  ];
+  const imagesDir = options.imagesDir ?? paths.images;
   return {
     clock,
     log,
@@ -102,13 +121,9 @@ function buildRuntime(options: RuntimeOptions) {
     ownCapabilities: ownCapabilities(),
     ids: readMappedIds(),
     registries: options.registries ?? {},
-    images: new ImageStore(paths.images, layersInUse),
-    network: new PodNetwork({
-      confDir: options.cniConfDir,
-      binDirs: options.cniBinDirs,
-      cacheDir: paths.cniCache,
-      ...(options.cniInvoke ? { invoke: options.cniInvoke } : {}),
-    }),
+    images: new ImageStore(imagesDir, layersInUse, options.keptContent),
+    network: options.network ?? podNetwork(options, paths),
+    others: new OtherRecords(options.otherRoots ?? []),
     sandboxes,
     containers,
     turns: new KeyedTurns(),
@@ -119,6 +134,15 @@ function buildRuntime(options: RuntimeOptions) {
     execOutputs: new ExecOutputs(options.execOutput_bytes),
     streaming: new StreamingServer(clock, (err) => log.warn("a stream broke", { err })),
   };
+}
+
+function podNetwork(options: RuntimeOptions, paths: RuntimePaths): SandboxNetwork {
+  return new PodNetwork({
+    confDir: options.cniConfDir,
+    binDirs: options.cniBinDirs,
+    cacheDir: paths.cniCache,
+    ...(options.cniInvoke ? { invoke: options.cniInvoke } : {}),
+  });
 }
 
 /** Our own OCI runtime is started as one file, by conmon too; `open` writes it. */
@@ -139,13 +163,16 @@ async function writeOwnOciRuntime(file: string, command: readonly string[]): Pro
 }
 
 /** Only one runtime may use a folder: two would each take the other's containers for leftovers. */
-function lockOrThrow(root: string): FileLock {
+async function lockOrThrow(root: string, timeout_ms: number): Promise<FileLock> {
   const file = path.join(root, "lock");
-  const lock = tryLock(file);
-  if (lock) return lock;
-  throw new RuntimeError("failed-precondition", `another runtime uses ${root}`, {
-    remedy: `find it by: fuser ${file}`,
-  });
+  try {
+    return await waitForLock(file, { mode: "exclusive", timeout_ms });
+  } catch (error) {
+    if (!(error instanceof WaitTimeoutError)) throw error;
+    throw new RuntimeError("failed-precondition", `another runtime uses ${root}`, {
+      remedy: `find it by: fuser ${file}`,
+    });
+  }
 }
 
 /** Takes what the runtime needs, each thing with its release put on `held`. */
@@ -154,13 +181,13 @@ async function open(
   options: RuntimeOptions,
   resources: AsyncDisposableStack,
 ): Promise<void> {
-  const { paths, exits, streaming } = runtime;
+  const { paths, exits } = runtime;
   // No user of the machine is to reach the set-id programs of a container (CVE-2021-41103).
   for (const folder of [paths.root, paths.state]) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     setDirectoryMode(folder, 0o700);
   }
-  resources.use(lockOrThrow(paths.root));
+  resources.use(await lockOrThrow(paths.root, options.lockTimeout_ms ?? 0));
   if (options.byHand) await writeOwnOciRuntime(paths.byHand, options.byHand.command);
   if (options.cgroups === "none") {
     runtime.log.warn("no cgroups: containers have no limits and no statistics");
@@ -175,6 +202,15 @@ async function open(
   resources.defer(() => exits.close());
   await runtime.images.open();
   await reconcile(runtime);
+}
+
+/** Serves what is open. */
+async function listen(
+  runtime: ReturnType<typeof buildRuntime>,
+  options: RuntimeOptions,
+  resources: AsyncDisposableStack,
+): Promise<void> {
+  const { exits, streaming } = runtime;
   const repair = startRepair(runtime, exits);
   resources.defer(() => repair.close());
   await streaming.open();
@@ -190,6 +226,25 @@ async function open(
 }
 
 /**
+ * Opens a runtime's folders for operations of this process, without serving. Containers are found
+ * as at a start. To be closed soon: no other process has them meanwhile.
+ */
+export async function openRuntime(
+  options: Omit<RuntimeOptions, "socket">,
+): Promise<{ runtime: OpenRuntime; close(): Promise<void> }> {
+  const complete = { ...options, socket: "" };
+  const runtime = buildRuntime(complete);
+  const resources = new AsyncDisposableStack();
+  try {
+    await open(runtime, complete, resources);
+  } catch (error) {
+    await resources.disposeAsync();
+    throw error;
+  }
+  return { runtime, close: () => resources.disposeAsync() };
+}
+
+/**
  * Serves CRI v1. Containers that an earlier run left are found again before the socket opens.
  * Rejects when the machine lacks something, naming it; nothing is held then.
  */
@@ -198,6 +253,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<RuntimeHand
   const resources = new AsyncDisposableStack();
   try {
     await open(runtime, options, resources);
+    await listen(runtime, options, resources);
   } catch (error) {
     await resources.disposeAsync();
     throw error;

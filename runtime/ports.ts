@@ -12,9 +12,10 @@ import type { RegistryEndpoints } from "./image/registry.ts";
 import type { ImageStore } from "./image/store.ts";
 import type { OciHandlers } from "./oci/handlers.ts";
 import type { OciRuntime } from "./oci/runtime.ts";
+import type { OtherRecords } from "./other-records.ts";
 import type { RuntimePaths } from "./paths.ts";
 import type { RecordTable } from "./record-table.ts";
-import type { PodNetwork } from "./sandbox/network.ts";
+import type { SandboxNetwork } from "./sandbox/network.ts";
 import type { SandboxRecord } from "./sandbox/record.ts";
 import type { StreamingServer } from "./streaming/server.ts";
 
@@ -61,7 +62,12 @@ export interface Images {
 }
 
 export interface Network {
-  readonly network: PodNetwork;
+  readonly network: SandboxNetwork;
+}
+
+/** Sandboxes and containers of other runtimes on the same images, which can only be listed. */
+export interface Others {
+  readonly others: OtherRecords;
 }
 
 export interface Events {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
@@ -19,13 +20,25 @@ export async function writeState(file: string, kind: StateKind, state: object): 
  * JSON at all, is failed-precondition: it is never guessed at, and never overwritten unread.
  */
 export async function readState<T>(file: string, kind: StateKind): Promise<T | undefined> {
-  let text: string;
   try {
-    text = await readFile(file, "utf8");
+    return parseState<T>(file, kind, await readFile(file, "utf8"));
   } catch (error) {
     if (isErrno(error, "ENOENT", "ENOTDIR")) return undefined;
     throw error;
   }
+}
+
+/** The same as `readState`, for small files that are read again when they have changed. */
+export function readStateSync<T>(file: string, kind: StateKind): T | undefined {
+  try {
+    return parseState<T>(file, kind, readFileSync(file, "utf8"));
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw error;
+  }
+}
+
+function parseState<T>(file: string, kind: StateKind, text: string): T | undefined {
   let found: Partial<StateKind> & { state?: T };
   try {
     found = JSON.parse(text) as typeof found;

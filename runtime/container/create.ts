@@ -1,18 +1,26 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import type { ContainerConfig, CreateContainerRequest } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
 import { homeOf, mappedUser, resolveUser } from "../oci/user.ts";
 import { newId } from "../record-table.ts";
 import type { Events, Images, ProcessPorts, Programs, Records } from "../ports.ts";
 import type { SandboxRecord } from "../sandbox/record.ts";
-import type { ContainerRecord } from "./record.ts";
+import type { ContainerRecord, OciExtras } from "./record.ts";
 import { mountImageVolumes, unmountImageVolumes } from "./image-volumes.ts";
 import { mountRootfs, removeContainerFiles, unmountRootfs } from "./rootfs.ts";
 import { criSignalName, signalNumber } from "./signals.ts";
 import { containerSpec } from "./spec.ts";
 
 type CreatePorts = ProcessPorts & Images & Events;
+
+/** What CRI's call has no words for. */
+interface ByHand {
+  /** The container's id, chosen by the caller. */
+  id?: string;
+  extras?: OciExtras;
+}
 
 const DEFAULT_STOP_SIGNAL = "SIGTERM";
 
@@ -58,7 +66,8 @@ async function requireRecursiveReadOnly(
 async function build(
   runtime: ProcessPorts & Images,
   id: string,
-  request: CreateContainerRequest,
+  request: Pick<CreateContainerRequest, "podSandboxId" | "config">,
+  extras?: OciExtras,
 ): Promise<ContainerRecord> {
   const sandbox = requireReady(runtime, request.podSandboxId);
   const asked = request.config!;
@@ -75,7 +84,9 @@ async function build(
   const parent = sandbox.config.linux?.cgroupParent || runtime.cgroupParent;
   const cgroup = `${parent}/${id}`;
   const home = homeOf(paths.rootfs, user.uid);
-  const spec = containerSpec(runtime, { id, sandbox, config, image, user, home, cgroup });
+  const spec = containerSpec(runtime, {
+    id, sandbox, config, image, user, home, cgroup, ...(extras && { extras }),
+  });
   await writeFile(paths.config, JSON.stringify(spec), { mode: 0o600 });
   const stopSignal = config.stopSignal
     ? criSignalName(config.stopSignal)
@@ -100,6 +111,7 @@ async function build(
     user,
     stopSignal,
     ...(resources && { resources }),
+    ...(extras && { extras }),
   };
 }
 
@@ -111,24 +123,28 @@ async function build(
 export async function createContainer(
   runtime: CreatePorts,
   request: CreateContainerRequest,
+  by: ByHand = {},
 ): Promise<string> {
   if (!request.config?.metadata?.name) {
     throw new RuntimeError("invalid-argument", "the container has no metadata");
   }
-  return await runtime.turns.run(request.podSandboxId, () => createNow(runtime, request));
+  return await runtime.turns.run(request.podSandboxId, () => createNow(runtime, request, by));
 }
 
 /**
  * Creates a container of a new name: its files and then its record. A failure removes the files, of
  * which any may be missing. Reports `created`; returns the id.
  */
-async function createNow(runtime: CreatePorts, request: CreateContainerRequest): Promise<string> {
+async function createNow(
+  runtime: CreatePorts,
+  request: CreateContainerRequest,
+  { id = newId(), extras }: ByHand,
+): Promise<string> {
   // lab:10 begin createNow
   requireNew(runtime, request);
-  const id = newId();
   const paths = runtime.paths.container(id);
   try {
-    await runtime.containers.put(await build(runtime, id, request));
+    await runtime.containers.put(await build(runtime, id, request, extras));
   } catch (error) {
     unmountRootfs(paths);
     await unmountImageVolumes(paths);
@@ -138,4 +154,30 @@ async function createNow(runtime: CreatePorts, request: CreateContainerRequest):
   runtime.events.containerEvent("created", id, request.podSandboxId);
   return id;
   // lab:10 end
+}
+
+/**
+ * Makes an ended container ready for another start, on what it wrote before. Its sandbox must be
+ * ready, and its image present.
+ */
+export async function renewContainer(
+  runtime: ProcessPorts & Images,
+  id: string,
+): Promise<ContainerRecord> {
+  return await runtime.turns.run(id, async () => {
+    const record = runtime.containers.get(id);
+    if (record.phase.state === "running" || record.phase.state === "starting") {
+      throw new RuntimeError("failed-precondition", `container ${id} is ${record.phase.state}`);
+    }
+    const paths = runtime.paths.container(id);
+    unmountRootfs(paths);
+    await unmountImageVolumes(paths);
+    await removePath(paths.run);
+    await rm(paths.exitFile, { force: true });
+    const { config, createdAt_ms, sandboxId: podSandboxId, extras } = record;
+    const fresh = await build(runtime, id, { podSandboxId, config }, extras);
+    const renewed: ContainerRecord = { ...fresh, createdAt_ms };
+    await runtime.containers.put(renewed);
+    return renewed;
+  });
 }

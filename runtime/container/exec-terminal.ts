@@ -8,7 +8,7 @@ import type { TerminalSize } from "@raft2kube/streaming/resize.ts";
 import { RuntimeError } from "../errors.ts";
 import { CONSOLE_INTERVAL_MS } from "../limits.ts";
 import { ociOf, type Base, type Execs, type Programs, type Records } from "../ports.ts";
-import { startExec, type Exec } from "./exec.ts";
+import { startExec, type Exec, type ExecRequest } from "./exec.ts";
 
 /** A command with a terminal. */
 export interface TerminalExec {
@@ -48,6 +48,7 @@ async function startWithConsoleSocket(
   id: string,
   cmd: string[],
   size?: TerminalSize,
+  process?: ExecRequest["process"],
 ): Promise<TerminalExec> {
   const name = `tty-${randomBytes(4).toString("hex")}`;
   const consoleSocket = listenForTerminal(path.join(runtime.paths.state, name));
@@ -56,6 +57,7 @@ async function startWithConsoleSocket(
       cmd,
       tty: true,
       size,
+      ...(process && { process }),
       consoleSocket: consoleSocket.path,
       stdio: ["ignore", "ignore", "ignore"],
     });
@@ -75,12 +77,14 @@ async function startOnOwnTerminal(
   id: string,
   cmd: string[],
   size?: TerminalSize,
+  process?: ExecRequest["process"],
 ): Promise<TerminalExec> {
   const { terminal, slave } = openTerminal();
   try {
     if (size) terminal.resize(size);
     const stdio = [slave, slave, slave];
-    const exec = await startExec(runtime, id, { cmd, tty: true, size, stdio });
+    const more = process && { process };
+    const exec = await startExec(runtime, id, { cmd, tty: true, size, stdio, ...more });
     const resize = (to: TerminalSize) => {
       terminal.resize(to);
       exec.child.kill("SIGWINCH");
@@ -100,8 +104,9 @@ export function startTerminalExec(
   id: string,
   cmd: string[],
   size?: TerminalSize,
+  process?: ExecRequest["process"],
 ): Promise<TerminalExec> {
   const { kind } = ociOf(runtime, runtime.containers.get(id)).program;
   const start = kind === "runc" ? startOnOwnTerminal : startWithConsoleSocket;
-  return start(runtime, id, cmd, size);
+  return start(runtime, id, cmd, size, process);
 }

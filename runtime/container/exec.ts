@@ -19,6 +19,8 @@ export interface ExecRequest {
   /** Where the OCI runtime sends the terminal's descriptor. Needed with `tty`. */
   consoleSocket?: string;
   stdio: StdioOptions;
+  /** What is other than the container's own process has. */
+  process?: Partial<Pick<OciProcess, "cwd" | "env" | "user" | "capabilities">>;
 }
 
 /** A running command. */
@@ -98,10 +100,11 @@ async function start(
   }
   if (request.cmd.length === 0) throw new RuntimeError("invalid-argument", "exec has no command");
   const { process } = await readSpec(runtime, id);
-  const terminal: OciProcess = { ...process, args: request.cmd, terminal: request.tty };
+  const changed = { ...process, ...request.process };
+  const terminal: OciProcess = { ...changed, args: request.cmd, terminal: request.tty };
   if (request.size) terminal.consoleSize = request.size;
-  if (request.tty && !process.env.some((pair) => pair.startsWith("TERM="))) {
-    terminal.env = [...process.env, "TERM=xterm"];
+  if (request.tty && !changed.env.some((pair) => pair.startsWith("TERM="))) {
+    terminal.env = [...changed.env, "TERM=xterm"];
   }
   const base = `${runtime.paths.container(id).run}/exec-${randomBytes(6).toString("hex")}`;
   const files = { process: `${base}.json`, pid: `${base}.pid`, log: `${base}.log` };

@@ -1,5 +1,5 @@
 import type { ContainerConfig, LinuxContainerResources } from "@raft2kube/proto/gen/cri.ts";
-import type { OciUser } from "../oci/spec.ts";
+import type { OciMount, OciRlimit, OciUser } from "../oci/spec.ts";
 import type { ProcessIdentity } from "../process-identity.ts";
 import type { StateKind } from "../state-file.ts";
 
@@ -22,6 +22,17 @@ export type ContainerPhase =
   | { state: "running"; startedAt_ms: number; process: ProcessIdentity }
   | { state: "exited"; startedAt_ms: number; exit: ContainerExit };
 
+/** What a container made by hand can have, for which CRI has no words. */
+export interface OciExtras {
+  rlimits?: OciRlimit[];
+  /** Processes at most. */
+  pids?: number;
+  /** Bytes of memory and swap; -1 is no limit. */
+  memorySwap_bytes?: number;
+  /** More mounts: memory, the init's program. Those of the same place replace others. */
+  mounts?: OciMount[];
+}
+
 /** A container as it is kept on disk. */
 export interface ContainerRecord {
   id: string;
@@ -38,6 +49,7 @@ export interface ContainerRecord {
   /** Signal by name or number, from CRI or the image. */
   stopSignal: string;
   resources?: LinuxContainerResources;
+  extras?: OciExtras;
 }
 
 export const CONTAINER_STATE: StateKind = { schema: "r2k-container", version: 1 };

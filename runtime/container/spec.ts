@@ -19,6 +19,7 @@ import type { OciLinux, OciMount, OciProcess, OciSpec, OciUser } from "../oci/sp
 import type { Base, Machine, Records } from "../ports.ts";
 import { hostnameOf } from "../sandbox/files.ts";
 import type { SandboxRecord } from "../sandbox/record.ts";
+import type { OciExtras } from "./record.ts";
 import { commandLine, environment } from "./command-line.ts";
 import { containerNamespaces } from "./namespaces.ts";
 
@@ -32,6 +33,7 @@ export interface SpecInput {
   /** The user's directory by the image's /etc/passwd; empty when that has none. */
   home: string;
   cgroup: string;
+  extras?: OciExtras;
 }
 
 function refuseUnsupported(config: ContainerConfig): void {
@@ -66,6 +68,7 @@ function processOf(runtime: Machine, input: SpecInput): OciProcess {
     }),
     noNewPrivileges: context?.noNewPrivs ?? false,
     oomScoreAdj: clampOomScore(oomScoreAdj, runtime.ownCapabilities),
+    ...(input.extras?.rlimits && { rlimits: input.extras.rlimits }),
   };
 }
 
@@ -85,7 +88,8 @@ function mountsOf(runtime: Base & Machine, input: SpecInput): OciMount[] {
       { readonly: context?.readonlyRootfs ?? false },
     ),
   ];
-  return combineMounts(base, volumeMounts(config.mounts));
+  const volumes = combineMounts(base, volumeMounts(config.mounts));
+  return combineMounts(volumes, input.extras?.mounts ?? []);
 }
 
 function linuxOf(runtime: Records & Machine, input: SpecInput, process: OciProcess): OciLinux {
@@ -98,6 +102,9 @@ function linuxOf(runtime: Records & Machine, input: SpecInput, process: OciProce
     deviceRules: rules,
     fresh: true,
   });
+  if (input.extras?.pids !== undefined && runtime.cgroups.version !== "none") {
+    limits.pids = { limit: input.extras.pids };
+  }
   const seccomp = seccompFor(context?.seccomp, {
     privileged,
     capabilities: process.capabilities.bounding,

@@ -17,9 +17,17 @@ import type { ContainerRecord } from "./record.ts";
 /** Exit code of a container that could not be started, as other runtimes report it. */
 const START_ERROR_CODE = 128;
 
+export interface StartOptions {
+  /** A program that conmon calls when the container has ended, with its arguments. */
+  exitCommand?: readonly string[];
+  /** Called when the process is there, and waits: who attaches now misses none of its output. */
+  created?: () => Promise<void>;
+}
+
 async function launch(
   runtime: Base & Records & Programs,
   record: ContainerRecord,
+  { exitCommand, created }: StartOptions,
 ): Promise<{ process: ProcessIdentity; startedAt_ms: number }> {
   const { id, config } = record;
   const request = {
@@ -30,12 +38,14 @@ async function launch(
     terminal: config.tty,
     stdin: config.stdin,
     leaveStdinOpen: config.stdin && !config.stdinOnce,
+    ...(exitCommand && { exitCommand }),
   };
   const oci = ociOf(runtime, record);
   const pid = await createUnderConmon(runtime.conmonPath, oci, request, runtime);
   // It waits for `start`, so the pid is still its own.
   const process = identify(pid);
   if (!process) throw new RuntimeError("internal", "the process ended before it was started");
+  await created?.();
   // Before it runs: it may end before the call returns, and never ends before it started.
   const startedAt_ms = runtime.clock.now();
   await oci.start(id);
@@ -51,6 +61,7 @@ async function launch(
 export async function startContainer(
   runtime: ProcessPorts & Events & Ends,
   id: string,
+  options: StartOptions = {},
 ): Promise<void> {
   // lab:10 begin startContainer
   await runtime.turns.run(id, async () => {
@@ -62,7 +73,7 @@ export async function startContainer(
     const starting: ContainerRecord = { ...record, phase: { state: "starting" } };
     await runtime.containers.put(starting);
     try {
-      const phase = { state: "running", ...(await launch(runtime, record)) } as const;
+      const phase = { state: "running", ...(await launch(runtime, record, options)) } as const;
       await runtime.containers.put({ ...record, phase });
     } catch (error) {
       await fail(runtime, record, messageOf(error));

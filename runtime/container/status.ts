@@ -75,8 +75,15 @@ export function listContainers(
   runtime: Records,
   filter: Partial<ContainerFilter> = {},
 ): ContainerRecord[] {
-  return runtime.containers
-    .values()
+  return selectContainers(runtime.containers.values(), filter);
+}
+
+/** Returns those of some containers that pass a filter, oldest first. */
+export function selectContainers(
+  records: readonly ContainerRecord[],
+  filter: Partial<ContainerFilter> = {},
+): ContainerRecord[] {
+  return records
     .filter(
       (record) =>
         (!filter.id || record.id === filter.id) &&

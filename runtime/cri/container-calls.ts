@@ -1,14 +1,14 @@
-import type { RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
+import type { ContainerFilter, RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { createContainer } from "../container/create.ts";
 import { reopenLog } from "../container/control.ts";
 import { removeContainer } from "../container/remove.ts";
 import { startContainer } from "../container/start.ts";
-import { containerLine, containerStatus, listContainers } from "../container/status.ts";
+import { containerLine, containerStatus, selectContainers } from "../container/status.ts";
 import { stopContainer } from "../container/stop.ts";
 import { updateResources } from "../container/update.ts";
 import { isAlive } from "../process-identity.ts";
-import type { DiskUse, Ends, Events, Images, ProcessPorts, Records } from "../ports.ts";
+import type { DiskUse, Ends, Events, Images, Others, ProcessPorts, Records } from "../ports.ts";
 
 /** Checks running containers whose process has ended: their conmon may have been killed. */
 function checkEnded(runtime: Records & Ends): void {
@@ -19,8 +19,13 @@ function checkEnded(runtime: Records & Ends): void {
 
 /** CRI's calls about containers. */
 export function containerCalls(
-  runtime: ProcessPorts & Images & Events & Ends & DiskUse,
+  runtime: ProcessPorts & Images & Events & Ends & DiskUse & Others,
 ): Handlers<RuntimeServiceMethods> {
+  const list = async (filter: ContainerFilter | undefined) => {
+    checkEnded(runtime);
+    const all = [...runtime.containers.values(), ...(await runtime.others.containers())];
+    return { containers: selectContainers(all, filter).map(containerLine) };
+  };
   return {
     createContainer: async (request) => ({ containerId: await createContainer(runtime, request) }),
     async startContainer({ containerId }) {
@@ -35,16 +40,14 @@ export function containerCalls(
       await removeContainer(runtime, containerId);
       return {};
     },
-    async listContainers({ filter }) {
-      checkEnded(runtime);
-      return { containers: listContainers(runtime, filter).map(containerLine) };
-    },
+    listContainers: ({ filter }) => list(filter),
     async *streamContainers({ filter }) {
-      checkEnded(runtime);
-      yield { containers: listContainers(runtime, filter).map(containerLine) };
+      yield await list(filter);
     },
     async containerStatus({ containerId, verbose }) {
-      const record = runtime.containers.get(containerId);
+      const others = runtime.containers.find(containerId) ? [] : await runtime.others.containers();
+      const other = others.find(({ id }) => id === containerId);
+      const record = other ?? runtime.containers.get(containerId);
       return {
         status: containerStatus(record),
         info: verbose ? { info: JSON.stringify(record) } : {},

@@ -7,6 +7,7 @@ import type {
   Execs,
   Images,
   Network,
+  Others,
   ProcessPorts,
   Streams,
 } from "../ports.ts";
@@ -23,7 +24,7 @@ import { statusCalls } from "./status-calls.ts";
  * UpdatePodSandboxResources, and the metrics of ListPodSandboxMetrics.
  */
 export function runtimeService(
-  runtime: ProcessPorts & Images & Network & Events & Ends & Execs & Streams & DiskUse,
+  runtime: ProcessPorts & Images & Network & Events & Ends & Execs & Streams & DiskUse & Others,
 ): Handlers<RuntimeServiceMethods> {
   return withRpcErrors({
     ...statusCalls(runtime),

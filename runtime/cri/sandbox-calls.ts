@@ -1,16 +1,20 @@
-import type { RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
+import type { PodSandboxFilter, RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { containerStatus } from "../container/status.ts";
-import type { DiskUse, Ends, Events, Network, ProcessPorts } from "../ports.ts";
+import type { DiskUse, Ends, Events, Network, Others, ProcessPorts } from "../ports.ts";
 import { runSandbox } from "../sandbox/run.ts";
-import { listSandboxes, sandboxLine, sandboxStatus } from "../sandbox/status.ts";
+import { sandboxLine, sandboxStatus, selectSandboxes } from "../sandbox/status.ts";
 import { removePodSandbox, stopPodSandbox } from "../sandbox/stop.ts";
 import { nanoseconds } from "../time.ts";
 
 /** CRI's calls about sandboxes. */
 export function sandboxCalls(
-  runtime: ProcessPorts & Network & Events & Ends & DiskUse,
+  runtime: ProcessPorts & Network & Events & Ends & DiskUse & Others,
 ): Handlers<RuntimeServiceMethods> {
+  const list = async (filter: PodSandboxFilter | undefined) => {
+    const all = [...runtime.sandboxes.values(), ...(await runtime.others.sandboxes())];
+    return selectSandboxes(all, filter).map(sandboxLine);
+  };
   return {
     runPodSandbox: async (request) => ({ podSandboxId: await runSandbox(runtime, request) }),
     async stopPodSandbox({ podSandboxId }) {
@@ -34,10 +38,10 @@ export function sandboxCalls(
       };
     },
     async listPodSandbox({ filter }) {
-      return { items: listSandboxes(runtime, filter).map(sandboxLine) };
+      return { items: await list(filter) };
     },
     async *streamPodSandboxes({ filter }) {
-      yield { podSandboxes: listSandboxes(runtime, filter).map(sandboxLine) };
+      yield { podSandboxes: await list(filter) };
     },
   };
 }

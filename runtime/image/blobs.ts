@@ -1,5 +1,5 @@
 import { createHash, randomBytes, type Hash } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream, createWriteStream, readFileSync, statSync } from "node:fs";
 import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
@@ -89,6 +89,16 @@ export class BlobStore {
       throw new RuntimeError("resource-exhausted", `blob ${digest} has ${size} bytes`);
     }
     return readFile(this.file(digest));
+  }
+
+  /** The same as `read`, synchronously. */
+  readSync(digest: string, limit_bytes: number): Buffer {
+    const size = statSync(this.file(digest), { throwIfNoEntry: false })?.size;
+    if (size === undefined) throw new RuntimeError("not-found", `blob ${digest} is not here`);
+    if (size > limit_bytes) {
+      throw new RuntimeError("resource-exhausted", `blob ${digest} has ${size} bytes`);
+    }
+    return readFileSync(this.file(digest));
   }
 
   /** A blob as a stream. */

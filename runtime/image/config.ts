@@ -1,4 +1,4 @@
-import { Fields, malformed, parseJson } from "./json.ts";
+import { Fields, isRecord, malformed, parseJson } from "./json.ts";
 import { DIGEST } from "./reference.ts";
 
 /** An image's configuration, the fields that we use (OCI image spec, config.md). */
@@ -6,9 +6,29 @@ export interface ImageConfig {
   architecture: string;
   os: string;
   created?: string;
+  author?: string;
   config?: ImageDefaults;
   rootfs: { type: "layers"; diff_ids: string[] };
-  history?: { created_by?: string; empty_layer?: boolean }[];
+  history?: HistoryEntry[];
+}
+
+/** One step by which an image was made. */
+export interface HistoryEntry {
+  created?: string;
+  created_by?: string;
+  author?: string;
+  comment?: string;
+  empty_layer?: boolean;
+}
+
+/** How a container's health is tested (docker's extension); times in nanoseconds. */
+export interface HealthCheck {
+  Test?: string[];
+  Interval?: number;
+  Timeout?: number;
+  StartPeriod?: number;
+  StartInterval?: number;
+  Retries?: number;
 }
 
 /** The image's defaults for a container. */
@@ -20,8 +40,12 @@ export interface ImageDefaults {
   WorkingDir?: string;
   StopSignal?: string;
   Labels?: Record<string, string>;
-  /** Fields kept for tools, without effect here. */
   ExposedPorts?: Record<string, unknown>;
+  Volumes?: Record<string, unknown>;
+  /** Fields of docker's, for builds and containers made by hand. */
+  Healthcheck?: HealthCheck;
+  OnBuild?: string[];
+  Shell?: string[];
 }
 
 /** Users and groups above are no ids to an OCI runtime, nor to the kubelet. */
@@ -57,7 +81,52 @@ function decodeDefaults(fields: Fields): ImageDefaults {
     ...(WorkingDir !== undefined && { WorkingDir }),
     ...(StopSignal !== undefined && { StopSignal }),
     ...(Labels && { Labels }),
+    ...decodeExtensions(fields),
   };
+}
+
+function decodeExtensions(fields: Fields): ImageDefaults {
+  const [ExposedPorts, Volumes] = [keysOf(fields, "ExposedPorts"), keysOf(fields, "Volumes")];
+  const [OnBuild, Shell] = [fields.texts("OnBuild"), fields.texts("Shell")];
+  const health = fields.fields("Healthcheck");
+  return {
+    ...(ExposedPorts && { ExposedPorts }),
+    ...(Volumes && { Volumes }),
+    ...(OnBuild && { OnBuild }),
+    ...(Shell && { Shell }),
+    ...(health && { Healthcheck: decodeHealth(health) }),
+  };
+}
+
+/** A set, as Go writes it: an object whose values are empty. */
+function keysOf(fields: Fields, name: string): Record<string, unknown> | undefined {
+  const value = fields.raw(name);
+  if (value === undefined) return undefined;
+  if (!isRecord(value)) throw malformed(`the config's ${name} is not an object`);
+  return Object.fromEntries(Object.keys(value).map((key) => [key, {}]));
+}
+
+function decodeHealth(fields: Fields): HealthCheck {
+  const Test = fields.texts("Test");
+  const numbers = ["Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"] as const;
+  const found = numbers.flatMap((name) => {
+    const value = fields.raw(name);
+    if (value === undefined) return [];
+    if (typeof value !== "number") throw malformed(`the config's Healthcheck.${name} is no number`);
+    return [[name, value] as const];
+  });
+  return { ...(Test && { Test }), ...Object.fromEntries(found) };
+}
+
+function decodeHistory(value: unknown): HistoryEntry {
+  const fields = new Fields(value, "an entry of the config's history");
+  const names = ["created", "created_by", "author", "comment"] as const;
+  const texts = names.flatMap((name) => {
+    const text = fields.text(name);
+    return text === undefined ? [] : [[name, text] as const];
+  });
+  const empty = fields.raw("empty_layer") === true;
+  return { ...Object.fromEntries(texts), ...(empty && { empty_layer: true }) };
 }
 
 /** An image's configuration, with one diff id per layer of its manifest. */
@@ -69,12 +138,17 @@ export function parseImageConfig(bytes: Buffer, layers: number): ImageConfig {
     throw malformed(`${layers} layers and ${diffIds.length} diff_ids`);
   }
   const defaults = fields.fields("config");
-  const created = fields.text("created");
+  const [created, author] = [fields.text("created"), fields.text("author")];
+  const steps = fields.raw("history");
+  // Of no use to a container: one that is malformed refuses no image.
+  const history = Array.isArray(steps) && steps.every(isRecord) && steps.map(decodeHistory);
   return {
     architecture: fields.text("architecture") ?? "",
     os: fields.text("os") ?? "",
     ...(created !== undefined && { created }),
+    ...(author !== undefined && { author }),
     ...(defaults && { config: decodeDefaults(defaults) }),
     rootfs: { type: "layers", diff_ids: diffIds },
+    ...(history && { history }),
   };
 }

@@ -83,6 +83,24 @@ export class LayerStore {
     });
   }
 
+  /**
+   * Takes a folder that holds what the layer's tar unpacks to, as the layer, unless it is here. The
+   * folder must be on the same file system; it is gone afterwards.
+   */
+  async adopt(diffId: string, folder: string, size: { bytes: number; entries: number }) {
+    await this.#turns.run(diffId, async () => {
+      if (await this.usage(diffId)) return;
+      const name = nameOf(diffId);
+      await this.open();
+      using layers = Directory.open(this.#directory);
+      using from = Directory.open(path.dirname(folder));
+      await removeTree(layers, name);
+      from.rename(path.basename(folder), layers, name);
+      const { bytes: size_bytes, entries } = size;
+      await this.#save({ diffId, blobs: [diffId], size_bytes, entries });
+    });
+  }
+
   /** Removes every layer but those to keep, and the remains of interrupted work. */
   async retain(diffIds: ReadonlySet<string>): Promise<void> {
     const kept = new Set([...diffIds].map(nameOf));
@@ -118,6 +136,8 @@ export class LayerStore {
           entries: unpacked.ownersLost,
         });
       }
+      // Another process may have brought it meanwhile, and run containers on it.
+      if (await this.usage(diffId)) return await this.#remove(incoming);
       await removeTree(layers, name);
       layers.rename(incoming, layers, name);
       const { size_bytes, entries } = unpacked;

@@ -4,30 +4,22 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
-import { readState, writeState, type StateKind } from "../state-file.ts";
 import { BlobStore } from "./blobs.ts";
 import { decompress } from "./compression.ts";
 import { DiskReserve } from "./disk-reserve.ts";
+import { IndexFile, type Target } from "./index-file.ts";
 import { LayerStore } from "./layers.ts";
 import { parseImageConfig, type ImageConfig } from "./config.ts";
 import { parseManifest, type ImageManifest } from "./manifest.ts";
 import { formatReference, parseReference, repositoryOf } from "./reference.ts";
 
 const log = logger("runtime");
-const INDEX_STATE: StateKind = { schema: "r2k-images", version: 1 };
-
-/**
- * The target of an image name: the content it named at its registry, and the manifest for this
- * machine.
- */
-interface Target {
-  /** The digest that the name resolved to: an index or a manifest. */
-  target: string;
-  manifest: string;
-}
-
-interface IndexState {
-  references: Record<string, Target>;
+/** Content that is kept without a name. */
+export interface KeptContent {
+  /** Diff ids. */
+  layers: Iterable<string>;
+  /** Digests. */
+  blobs: Iterable<string>;
 }
 
 /** An image that is here: unpacked and ready to run. */
@@ -55,30 +47,38 @@ export interface NamedImage extends StoredImage {
 export class ImageStore {
   readonly blobs: BlobStore;
   readonly layers: LayerStore;
-  readonly #indexFile: string;
+  readonly #index: IndexFile;
   readonly #turns = new KeyedTurns();
-  readonly #layersInUse: () => Iterable<string>;
+  readonly #layersInUse: () => Iterable<string> | Promise<Iterable<string>>;
+  readonly #kept: () => KeptContent | Promise<KeptContent>;
   #references = new Map<string, Target>();
   #images = new Map<string, StoredImage>();
   #arriving = 0;
   #collectDue = false;
 
-  /** `layersInUse` gives the diff ids that containers stand on: they outlive their image. */
-  constructor(directory: string, layersInUse: () => Iterable<string>) {
+  /**
+   * `layersInUse` gives the diff ids that containers stand on: they outlive their image. `kept` is
+   * what a cache of builds keeps.
+   */
+  constructor(
+    directory: string,
+    layersInUse: () => Iterable<string> | Promise<Iterable<string>>,
+    kept: () => KeptContent | Promise<KeptContent> = () => ({ layers: [], blobs: [] }),
+  ) {
     const reserve = new DiskReserve(directory);
     this.blobs = new BlobStore(path.join(directory, "blobs"), reserve);
     this.layers = new LayerStore(path.join(directory, "layers"), reserve);
-    this.#indexFile = path.join(directory, "images.json");
+    this.#index = new IndexFile(directory);
     this.#layersInUse = layersInUse;
+    this.#kept = kept;
   }
 
   /** Reads what is on disk and clears what interrupted work left. Once, before all else. */
   async open(): Promise<void> {
-    const state = await readState<IndexState>(this.#indexFile, INDEX_STATE);
-    this.#references = new Map(Object.entries(state?.references ?? {}));
-    for (const [name, { manifest }] of this.#references) await this.#load(name, manifest);
-    await this.blobs.removeTemporary();
+    this.#refresh();
     await this.layers.open();
+    using alone = this.#index.tryCollect();
+    if (alone) await this.blobs.removeTemporary();
     // With the next pull: which layers containers stand on is not known yet.
     this.#collectDue = true;
   }
@@ -90,6 +90,7 @@ export class ImageStore {
    */
   async receive<T>(work: () => Promise<T>): Promise<T> {
     this.#arriving++;
+    const lock = await this.#index.lockContent();
     try {
       return await work();
     } catch (error) {
@@ -97,6 +98,7 @@ export class ImageStore {
       throw error;
     } finally {
       this.#arriving--;
+      lock[Symbol.dispose]();
       if (this.#collectDue) await this.#turns.run("index", () => this.#collect());
     }
   }
@@ -107,18 +109,17 @@ export class ImageStore {
    */
   async add(name: string, manifestDigest: string, target = manifestDigest): Promise<StoredImage> {
     const reference = formatReference(parseReference(name));
-    const image = await this.#readImage(manifestDigest);
+    const image = this.#readImage(manifestDigest);
     const { layers } = image.manifest;
     for (const [index, layer] of layers.entries()) {
       const diffId = image.config.rootfs.diff_ids[index]!;
       const open = () => decompress(this.blobs.open(layer.digest), layer.mediaType);
       await this.layers.add(diffId, layer.digest, open);
     }
-    await this.#turns.run("index", async () => {
+    await this.#change(() => {
       this.#references.set(reference, { target, manifest: manifestDigest });
       // Only now: what is listed can be run.
       this.#images.set(manifestDigest, image);
-      await this.#save();
     });
     return image;
   }
@@ -137,21 +138,35 @@ export class ImageStore {
   }
 
   list(): NamedImage[] {
+    this.#refresh();
     return [...this.#images.values()].map((image) => this.#named(image));
   }
 
   /** Removes an image with all its names, and the content that no other image needs. */
   async remove(nameOrId: string): Promise<void> {
-    await this.#turns.run("index", async () => {
+    await this.#change(() => {
       const image = this.#findStored(nameOrId);
       if (!image) return;
       for (const [name, { manifest }] of this.#references) {
         if (this.#images.get(manifest)?.id === image.id) this.#references.delete(name);
       }
       for (const [digest, { id }] of this.#images) if (id === image.id) this.#images.delete(digest);
-      await this.#save();
-      await this.#collect();
     });
+    await this.collect();
+  }
+
+  /** Removes one name; the image goes with its last. Returns whether the name was there. */
+  async untag(name: string): Promise<boolean> {
+    const reference = formatReference(parseReference(name));
+    let found = false;
+    await this.#change(() => void (found = this.#references.delete(reference)));
+    await this.collect();
+    return found;
+  }
+
+  /** Removes content that nothing needs, now or when no more content arrives. */
+  async collect(): Promise<void> {
+    await this.#turns.run("index", () => this.#collect());
   }
 
   /** Returns the disk usage of all images, from the recorded sizes: no tree is walked. */
@@ -175,7 +190,33 @@ export class ImageStore {
     return image.config.rootfs.diff_ids.map((diffId) => this.layers.folder(diffId)).reverse();
   }
 
+  /** Changes the names; other processes and calls wait. */
+  async #change(change: () => void): Promise<void> {
+    await this.#turns.run("index", async () => {
+      using _ = await this.#index.lockNames();
+      this.#refresh();
+      change();
+      await this.#index.write(this.#references);
+      this.#dropUnnamed();
+    });
+  }
+
+  /** Reads the names again if another process has changed them. */
+  #refresh(): void {
+    const changed = this.#index.readChanged();
+    if (changed === undefined) return;
+    this.#references = changed;
+    for (const [name, { manifest }] of this.#references) this.#load(name, manifest);
+    this.#dropUnnamed();
+  }
+
+  #dropUnnamed(): void {
+    const used = new Set([...this.#references.values()].map(({ manifest }) => manifest));
+    for (const digest of this.#images.keys()) if (!used.has(digest)) this.#images.delete(digest);
+  }
+
   #findStored(nameOrId: string): StoredImage | undefined {
+    this.#refresh();
     for (const image of this.#images.values()) {
       if (image.id === nameOrId || image.id === `sha256:${nameOrId}`) return image;
     }
@@ -208,9 +249,10 @@ export class ImageStore {
   }
 
   /** Skips an image on disk that cannot be used. */
-  async #load(name: string, manifest: string): Promise<void> {
+  #load(name: string, manifest: string): void {
+    if (this.#images.has(manifest)) return;
     try {
-      this.#images.set(manifest, await this.#readImage(manifest));
+      this.#images.set(manifest, this.#readImage(manifest));
     } catch (error) {
       if (!(error instanceof RuntimeError)) throw error;
       this.#references.delete(name);
@@ -218,14 +260,14 @@ export class ImageStore {
     }
   }
 
-  async #readImage(manifestDigest: string): Promise<StoredImage> {
-    const bytes = await this.blobs.read(manifestDigest, MANIFEST_BYTES);
+  #readImage(manifestDigest: string): StoredImage {
+    const bytes = this.blobs.readSync(manifestDigest, MANIFEST_BYTES);
     const parsed = parseManifest(bytes);
     if (parsed.kind !== "manifest") {
       throw new RuntimeError("invalid-argument", `${manifestDigest} is an index, not an image`);
     }
     const { manifest } = parsed;
-    const configBytes = await this.blobs.read(manifest.config.digest, IMAGE_CONFIG_BYTES);
+    const configBytes = this.blobs.readSync(manifest.config.digest, IMAGE_CONFIG_BYTES);
     const config = parseImageConfig(configBytes, manifest.layers.length);
     const layersSize = manifest.layers.reduce((sum, layer) => sum + layer.size, 0);
     return {
@@ -237,19 +279,17 @@ export class ImageStore {
     };
   }
 
-  async #save(): Promise<void> {
-    const references = Object.fromEntries([...this.#references].sort());
-    await writeState(this.#indexFile, INDEX_STATE, { references } satisfies IndexState);
-    const used = new Set([...this.#references.values()].map(({ manifest }) => manifest));
-    for (const digest of this.#images.keys()) if (!used.has(digest)) this.#images.delete(digest);
-  }
-
   /** Removes blobs and layers that no image and no container needs. */
   async #collect(): Promise<void> {
     this.#collectDue = this.#arriving > 0;
     if (this.#collectDue) return;
-    const blobs = new Set<string>();
-    const layers = new Set<string>(this.#layersInUse());
+    using alone = this.#index.tryCollect();
+    this.#collectDue = alone === undefined;
+    if (alone === undefined) return;
+    this.#refresh();
+    const kept = await this.#kept();
+    const blobs = new Set<string>(kept.blobs);
+    const layers = new Set<string>([...(await this.#layersInUse()), ...kept.layers]);
     for (const { target } of this.#references.values()) blobs.add(target);
     for (const { manifestDigest, manifest, config } of this.#images.values()) {
       blobs.add(manifestDigest).add(manifest.config.digest);

@@ -18,6 +18,14 @@ export interface OciProcess {
   capabilities: OciCapabilities;
   noNewPrivileges: boolean;
   oomScoreAdj?: number;
+  rlimits?: OciRlimit[];
+}
+
+export interface OciRlimit {
+  /** `RLIMIT_NOFILE`. */
+  type: string;
+  soft: number;
+  hard: number;
 }
 
 export interface OciUser {

@@ -21,12 +21,25 @@ export interface PodNetworkOptions {
   cacheDir: string;
   /** How plugins are called; by default each as a process. */
   invoke?: Invoke;
+  /** The network of a sandbox, undefined for none; by default that of `confDir`. */
+  networkOf?: (record: SandboxRecord) => NetworkList | undefined;
+}
+
+/** What attaches sandboxes. */
+export interface SandboxNetwork {
+  attach(record: SandboxRecord, netns: string): Promise<Attached>;
+  /** Again, or after the namespace is gone, is no error. */
+  detach(record: SandboxRecord): Promise<void>;
+  /** Releases attachments of sandboxes that no longer exist. */
+  collect(sandboxes: Iterable<SandboxRecord>): Promise<void>;
+  condition(): Promise<NetworkCondition>;
 }
 
 /** A sandbox's end of the network. */
 export interface Attached {
   ips: string[];
-  network: NetworkList;
+  /** Absent without a network. */
+  network?: NetworkList;
 }
 
 /** Whether pods can get a network now, in the words of CRI's NetworkReady condition. */
@@ -104,14 +117,16 @@ function attachmentOf(record: SandboxRecord, netns: string): Attachment {
 }
 
 /** The pods' network: one CNI network, from the first file of a folder that is read each time. */
-export class PodNetwork {
+export class PodNetwork implements SandboxNetwork {
   readonly #cni: Cni;
   readonly #confDir: string;
+  readonly #networkOf: (record: SandboxRecord) => NetworkList | undefined;
 
   constructor(options: PodNetworkOptions) {
     const { binDirs: pluginDirs, cacheDir, invoke } = options;
     this.#cni = createCni({ pluginDirs, cacheDir, ...(invoke ? { invoke } : {}) });
     this.#confDir = options.confDir;
+    this.#networkOf = options.networkOf ?? (() => this.#load());
   }
 
   #load(): NetworkList {
@@ -125,11 +140,12 @@ export class PodNetwork {
    * and the network's configuration as of now, by which it is detached later.
    */
   async attach(record: SandboxRecord, netns: string): Promise<Attached> {
-    const network = this.#load();
+    const network = this.#networkOf(record);
     inNetns(netns, () => {
       using route = openRoute();
       setLink(route, getLink(route, "lo"), { up: true });
     });
+    if (network === undefined) return { ips: [] };
     const attachment = attachmentOf(record, netns);
     const bandwidth = bandwidthOf(record.config.annotations);
     const capabilityArgs = { ...attachment.capabilityArgs, ...(bandwidth && { bandwidth }) };

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { isMapped, type MappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { RuntimeError } from "../errors.ts";
 import { cgroupOf, clampOomScore } from "../oci/resources.ts";
+import { MASKED_PATHS, READONLY_PATHS } from "../oci/confinement.ts";
 import { seccompFor } from "../oci/seccomp.ts";
 import type { OciNamespace, OciSpec, OciUser } from "../oci/spec.ts";
 import { sysctlsFor } from "../oci/sysctls.ts";
@@ -17,21 +18,6 @@ const PAUSE_CPU_SHARES = 2;
 /** An id that no other process has; in a user namespace that does not map it, root's. */
 const PAUSE_ID = 65_535;
 const PAUSE = "/pause";
-/**
- * A container that shares the pod's processes reaches this process's root by `/proc/1/root`, so its
- * procfs is confined as that of containers is: through one that is not, a container's root could
- * write core_pattern and sysrq-trigger of the machine. As containerd has them, and what User-Mode
- * Linux has of its own: a write to its /proc/sysemu ends the kernel of a guest.
- */
-const MASKED_PATHS = [
-  "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
-  "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
-  "/proc/exitcode", "/proc/mconsole", "/proc/sysemu",
-];
-const READONLY_PATHS = [
-  "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
-];
-
 function namespacesOf(record: SandboxRecord): OciNamespace[] {
   const { config } = record;
   return [

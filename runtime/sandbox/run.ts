@@ -4,6 +4,7 @@ import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { refuseHostPid } from "../container/namespaces.ts";
 import { RuntimeError } from "../errors.ts";
+import { isAlive } from "../process-identity.ts";
 import { newId } from "../record-table.ts";
 import type {
   Base,
@@ -139,4 +140,22 @@ async function takeDown(runtime: RunPorts, record: SandboxRecord, why: unknown):
     const fields = { sandbox: record.id, err: error, why: messageOf(why) };
     runtime.log.error("a sandbox that failed to start could not be taken down", fields);
   }
+}
+
+/** Brings up a sandbox again whose container is to be started again. One that runs stays. */
+export async function resumeSandbox(runtime: RunPorts, id: string): Promise<void> {
+  await runtime.turns.run(id, async () => {
+    const record = runtime.sandboxes.get(id);
+    if (record.state === "ready" && record.pause && isAlive(record.pause)) return;
+    await stopSandbox(runtime, record);
+    const { pause: _, network: __, ...rest } = record;
+    const stopped: SandboxRecord = { ...rest, ips: [], state: "notready" };
+    await runtime.sandboxes.put(stopped);
+    try {
+      await runtime.sandboxes.put(await bringUp(runtime, stopped));
+    } catch (error) {
+      await stopSandbox(runtime, stopped);
+      throw error;
+    }
+  });
 }

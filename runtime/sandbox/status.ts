@@ -55,8 +55,15 @@ export function listSandboxes(
   runtime: Records,
   filter: Partial<PodSandboxFilter> = {},
 ): SandboxRecord[] {
-  return runtime.sandboxes
-    .values()
+  return selectSandboxes(runtime.sandboxes.values(), filter);
+}
+
+/** Returns those of some sandboxes that pass a filter, the oldest first. */
+export function selectSandboxes(
+  records: readonly SandboxRecord[],
+  filter: Partial<PodSandboxFilter> = {},
+): SandboxRecord[] {
+  return records
     .filter(
       (record) =>
         (!filter.id || record.id === filter.id) &&

@@ -2,10 +2,15 @@ import {
   closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, statSync,
 } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { check, libc } from "../syscall/libc.ts";
 
+const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
+/** How often a lock is tried that another process holds. */
+const RETRY_MS = 5;
 /** A lock's line in /proc/PID/fdinfo, proc(5). */
 const LOCKED = /^lock:.*FLOCK +ADVISORY +WRITE /m;
 
@@ -14,12 +19,24 @@ export interface FileLock extends Disposable {
   readonly path: string;
 }
 
+/** `shared` locks exclude an exclusive one alone. */
+export type LockMode = "exclusive" | "shared";
+
 /**
- * Takes the exclusive flock(2) of a file, creating the file; undefined if another process holds it,
- * or has removed the file meanwhile.
+ * Takes the flock(2) of a file, by default exclusively, creating the file; undefined if another process
+ * holds it, or has removed the file meanwhile.
  */
-export function tryLock(path: string): FileLock | undefined {
-  return lockOf(path, openSync(path, "a", 0o600));
+export function tryLock(path: string, mode: LockMode = "exclusive"): FileLock | undefined {
+  return lockOf(path, openSync(path, "a", 0o600), mode);
+}
+
+/** Takes a lock as `tryLock` does, waiting for it; rejects with WaitTimeoutError. */
+export function waitForLock(
+  path: string,
+  { mode, timeout_ms }: { mode: LockMode; timeout_ms: number },
+): Promise<FileLock> {
+  const options = { clock: systemClock(), timeout_ms, interval_ms: RETRY_MS };
+  return waitFor(`the lock ${path}`, async () => tryLock(path, mode), options);
 }
 
 /**
@@ -65,9 +82,9 @@ function unlessGone<T>(read: () => T): T | undefined {
   }
 }
 
-function lockOf(path: string, fd: number): FileLock | undefined {
+function lockOf(path: string, fd: number, mode: LockMode = "exclusive"): FileLock | undefined {
   try {
-    check("flock", libc.flock(fd, LOCK_EX | LOCK_NB), path);
+    check("flock", libc.flock(fd, (mode === "shared" ? LOCK_SH : LOCK_EX) | LOCK_NB), path);
     const [locked, found] = [fstatSync(fd), statSync(path, { throwIfNoEntry: false })];
     if (locked.ino === found?.ino && locked.dev === found.dev) {
       return { path, [Symbol.dispose]: () => closeSync(fd) };

@@ -1,0 +1,70 @@
+import type { OpenRuntime } from "@raft2kube/runtime/main.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { type Hand, type HandContainer, handOf, withHand } from "./hand.ts";
+
+/** The containers made by hand, by their names and the beginnings of their ids. */
+export class Containers {
+  readonly #runtime: OpenRuntime;
+
+  constructor(runtime: OpenRuntime) {
+    this.#runtime = runtime;
+  }
+
+  /** All of them, the newest first. */
+  all(): HandContainer[] {
+    const records = this.#runtime.containers.values();
+    return records.map(handOf).sort((a, b) => b.record.createdAt_ms - a.record.createdAt_ms);
+  }
+
+  find(nameOrId: string): HandContainer | undefined {
+    const all = this.all();
+    const name = nameOrId.replace(/^\//, "");
+    const exact = all.find(({ record, hand }) => record.id === nameOrId || hand.name === name);
+    if (exact) return exact;
+    if (!/^[0-9a-f]+$/.test(nameOrId)) return undefined;
+    const [found, ...more] = all.filter(({ record }) => record.id.startsWith(nameOrId));
+    if (more.length === 0) return found;
+    const count = more.length + 1;
+    throw new RuntimeError("invalid-argument", `${count} containers' ids begin with ${nameOrId}`);
+  }
+
+  /** Throws not-found. */
+  get(nameOrId: string): HandContainer {
+    const found = this.find(nameOrId);
+    if (found) return found;
+    throw new RuntimeError("not-found", `no such container: ${nameOrId}`, {
+      remedy: "r2k container ps -a lists those made by hand; kubectl has those of pods",
+    });
+  }
+
+  /** A container that runs; failed-precondition for another. */
+  running(nameOrId: string): HandContainer {
+    const found = this.get(nameOrId);
+    if (found.record.phase.state === "running") return found;
+    throw new RuntimeError("failed-precondition", `container ${nameOrId} is not running`);
+  }
+
+  /** Changes a container's settings. */
+  async change({ record }: HandContainer, change: Partial<Hand>): Promise<HandContainer> {
+    const now = handOf(this.#runtime.containers.get(record.id));
+    const hand = { ...now.hand, ...change };
+    const changed = withHand(now.record, hand);
+    await this.#runtime.containers.put(changed);
+    return { record: changed, hand };
+  }
+
+  /** Reads a container's record again. */
+  again({ record }: HandContainer): HandContainer {
+    return handOf(this.#runtime.containers.get(record.id));
+  }
+
+  /** Throws already-exists for a name that another container has. */
+  requireFree(name: string): void {
+    const other = this.all().find(({ hand }) => hand.name === name);
+    if (!other) return;
+    const id = other.record.id.slice(0, 12);
+    throw new RuntimeError("already-exists", `the name ${name} is taken by container ${id}`, {
+      remedy: `r2k container rm ${name}, or take another --name`,
+    });
+  }
+}

@@ -1,0 +1,70 @@
+import path from "node:path";
+import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
+import { openRuntime, type OpenRuntime } from "@raft2kube/runtime/main.ts";
+import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
+import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
+import { keptByCache } from "../build/cache.ts";
+import { ENGINE_LOCK_TIMEOUT_MS } from "../limits.ts";
+import { NETWORK_ANNOTATION } from "./sandbox.ts";
+import { Containers } from "./containers.ts";
+import type { Host } from "./host.ts";
+import { Networks } from "./networks.ts";
+import { settle } from "./settle.ts";
+import { Volumes } from "./volumes.ts";
+
+/** The containers, images, volumes and networks, while no other command changes them. */
+export interface Engine {
+  readonly host: Host;
+  readonly runtime: OpenRuntime;
+  readonly containers: Containers;
+  readonly networks: Networks;
+  readonly volumes: Volumes;
+}
+
+/**
+ * Runs `work` while no other command changes containers. Long waits belong outside: others wait
+ * meanwhile. Containers that have ended since are settled first.
+ */
+export async function withEngine<T>(host: Host, work: (engine: Engine) => Promise<T>): Promise<T> {
+  const networks = new Networks(host);
+  const { runtime, close } = await openRuntime({
+    rootDir: host.root,
+    stateDir: host.state,
+    imagesDir: host.imagesDir,
+    otherRoots: [host.nodeRoot],
+    keptContent: () => keptByCache(host.imagesDir),
+    cniConfDir: "",
+    cniBinDirs: [],
+    network: networkOf(host, networks),
+    lockTimeout_ms: ENGINE_LOCK_TIMEOUT_MS,
+    cgroupParent: host.cgroupParent,
+    ociRuntime: { path: host.crun, kind: "crun" },
+    conmon: host.conmon,
+    pausePath: host.init,
+    registries: host.registries,
+    clock: host.clock,
+  });
+  try {
+    await networks.load();
+    const volumes = new Volumes(path.join(host.root, "volumes"), host.clock);
+    const containers = new Containers(runtime);
+    const engine: Engine = { host, runtime, containers, networks, volumes };
+    await settle(engine);
+    return await work(engine);
+  } finally {
+    await close();
+  }
+}
+
+function networkOf(host: Host, networks: Networks): PodNetwork {
+  const find = ({ config }: SandboxRecord): NetworkList | undefined => {
+    return networks.listOf(config.annotations[NETWORK_ANNOTATION] ?? "none");
+  };
+  return new PodNetwork({
+    confDir: path.join(host.state, "no-networks"),
+    binDirs: [],
+    cacheDir: path.join(host.state, "cni"),
+    invoke: host.cniInvoke,
+    networkOf: find,
+  });
+}

@@ -1,0 +1,78 @@
+import type { HealthCheck } from "@raft2kube/runtime/image/config.ts";
+import type { ContainerRecord } from "@raft2kube/runtime/container/record.ts";
+
+/** The annotation in which a container's record has what docker's words say of it. */
+const ANNOTATION = "r2k.io/container";
+
+/** A port of the host that leads to one of the container. */
+export interface PublishedPort {
+  hostIp: string;
+  hostPort: number;
+  containerPort: number;
+  protocol: "tcp" | "udp" | "sctp";
+}
+
+/** A place in a container that is not its own layer. */
+export interface HandMount {
+  type: "bind" | "volume" | "tmpfs";
+  /** The volume's name. */
+  name?: string;
+  source: string;
+  destination: string;
+  isReadOnly: boolean;
+  /** A volume that `rm -v` removes. */
+  isAnonymous?: boolean;
+  /** Whether an empty volume gets the image's content. */
+  copies?: boolean;
+}
+
+export type RestartPolicy =
+  | { name: "no" | "always" | "unless-stopped" }
+  | { name: "on-failure"; times?: number };
+
+/** A container's settings that CRI has no place for. */
+export interface Hand {
+  name: string;
+  /** The image as it was named. */
+  image: string;
+  /** `bridge`, `none`, `host`, `container:ID`, or a network's name. */
+  network: string;
+  hostname: string;
+  addedHosts: string[];
+  ports: PublishedPort[];
+  mounts: HandMount[];
+  restart: RestartPolicy;
+  restarts: number;
+  removesItself: boolean;
+  /** Set by stop and kill: not to be started again. */
+  isStopped?: boolean;
+  stopTimeout_s: number;
+  health?: HealthCheck;
+  hasInit: boolean;
+  /** Name of the folder of its log. */
+  log: string;
+}
+
+/** A container that was made by hand. */
+export interface HandContainer {
+  readonly record: ContainerRecord;
+  readonly hand: Hand;
+}
+
+export function annotationOf(hand: Hand): Record<string, string> {
+  return { [ANNOTATION]: JSON.stringify(hand) };
+}
+
+/** What the record says; it was written by this program alone. */
+export function handOf(record: ContainerRecord): HandContainer {
+  const text = record.config.annotations[ANNOTATION];
+  if (text === undefined) throw new Error(`container ${record.id} was not made by hand`);
+  return { record, hand: JSON.parse(text) as Hand };
+}
+
+/** A container's record with other settings. */
+export function withHand(record: ContainerRecord, hand: Hand): ContainerRecord {
+  const annotations = { ...record.config.annotations, ...annotationOf(hand) };
+  const metadata = { ...record.config.metadata!, name: hand.name };
+  return { ...record, config: { ...record.config, metadata, annotations } };
+}

@@ -1,0 +1,29 @@
+import type { Invoke } from "@raft2kube/cni/lib/types.ts";
+import type { RegistryEndpoints } from "@raft2kube/runtime/image/registry.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+
+/** Where containers made by hand are, and the programs that make them. */
+export interface Host {
+  /** Records, what containers wrote, volumes, networks, logs: kept. */
+  readonly root: string;
+  /** Mounts, pids and sockets: gone with the machine's run. Short, as sockets are in it. */
+  readonly state: string;
+  /** The images, which are those of a cluster's first node. */
+  readonly imagesDir: string;
+  /** The root folder of that node's runtime, whose containers stand on the same images. */
+  readonly nodeRoot: string;
+  readonly cgroupParent: string;
+  readonly crun: string;
+  readonly conmon: string;
+  /** catatonit: a sandbox's first process, and the init of `--init`. */
+  readonly init: string;
+  readonly cniInvoke: Invoke;
+  /** The command that runs `r2k container`, for conmon. */
+  readonly self: readonly string[];
+  readonly registries: RegistryEndpoints;
+  readonly clock: Clock;
+  readonly version: string;
+}
+
+/** A host that is looked up when a command needs it: help needs none. */
+export type FindHost = () => Promise<Host>;

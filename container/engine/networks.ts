@@ -1,0 +1,167 @@
+import { createHash } from "node:crypto";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import path from "node:path";
+import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
+import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
+import { deleteLink, findLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { readState, type StateKind, writeState } from "@raft2kube/runtime/state-file.ts";
+import { NETWORKS } from "../limits.ts";
+import type { Host } from "./host.ts";
+import { requireName } from "./names.ts";
+
+const NETWORK_STATE: StateKind = { schema: "r2k-network", version: 1 };
+/** The network of containers that name none; people's own are 10.188.N.0/24. */
+export const DEFAULT_NETWORK = "bridge";
+const DEFAULT_SUBNET = "10.187.0.0/16";
+const DEFAULT_GATEWAY = "10.187.0.1";
+const SUBNET = /^(\d{1,3}(?:\.\d{1,3}){2})\.0\/(1[6-9]|2[0-8])$/;
+
+/** A bridge of containers made by hand, on the host. */
+export interface Network {
+  name: string;
+  bridge: string;
+  subnet: string;
+  gateway: string;
+  /** Without a way out of the bridge. */
+  isInternal: boolean;
+  isDefault: boolean;
+  createdAt_ms: number;
+  labels: Record<string, string>;
+}
+
+/** The networks: the default one, and those that people made. */
+export class Networks {
+  readonly #host: Host;
+  readonly #directory: string;
+  #own: Network[] = [];
+
+  constructor(host: Host) {
+    this.#host = host;
+    this.#directory = path.join(host.root, "networks");
+  }
+
+  async load(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const names = (await readdir(this.#directory)).filter((name) => /^[^.].*\.json$/.test(name));
+    const files = names.sort().map((name) => path.join(this.#directory, name));
+    const all = await Promise.all(files.map((file) => readState<Network>(file, NETWORK_STATE)));
+    this.#own = all.filter((network) => network !== undefined);
+  }
+
+  all(): Network[] {
+    return [this.#default(), ...this.#own];
+  }
+
+  find(name: string): Network | undefined {
+    return this.all().find((network) => network.name === name);
+  }
+
+  /** Throws not-found. */
+  get(name: string): Network {
+    const found = this.find(name);
+    if (found) return found;
+    throw new RuntimeError("not-found", `no such network: ${name}`, {
+      remedy: `r2k container network create ${name}`,
+    });
+  }
+
+  /** The CNI network of a name; undefined for none, the host's, and another container's. */
+  listOf(name: string): NetworkList | undefined {
+    if (name === "none" || name === "host" || name.startsWith("container:")) return undefined;
+    const network = this.get(name);
+    return parseConflist(JSON.stringify(conflist(network, this.#host)), name);
+  }
+
+  async create(
+    name: string,
+    wish: { subnet?: string; gateway?: string; isInternal: boolean; labels: Record<string, string> },
+  ): Promise<Network> {
+    requireName("network", name);
+    if (["none", "host", "default"].includes(name) || this.find(name)) {
+      throw new RuntimeError("already-exists", `there is a network ${name}`);
+    }
+    const subnet = wish.subnet ?? this.#freeSubnet();
+    const prefix = SUBNET.exec(subnet)?.[1];
+    if (prefix === undefined) {
+      throw new RuntimeError("invalid-argument", `${subnet} is no range of IPv4 such as 10.5.1.0/24`);
+    }
+    const taken = this.all().find((network) => network.subnet === subnet);
+    if (taken) throw new RuntimeError("already-exists", `network ${taken.name} has ${subnet}`);
+    const network: Network = {
+      name,
+      bridge: bridgeOf(this.#host, name),
+      subnet,
+      gateway: wish.gateway ?? `${prefix}.1`,
+      isInternal: wish.isInternal,
+      isDefault: false,
+      createdAt_ms: this.#host.clock.now(),
+      labels: wish.labels,
+    };
+    await writeState(path.join(this.#directory, `${name}.json`), NETWORK_STATE, network);
+    this.#own.push(network);
+    return network;
+  }
+
+  /** Removes a network that no container has, and its bridge. */
+  async remove(name: string): Promise<void> {
+    const { isDefault, bridge } = this.get(name);
+    if (isDefault) throw new RuntimeError("invalid-argument", `network ${name} is always there`);
+    await rm(path.join(this.#directory, `${name}.json`), { force: true });
+    this.#own = this.#own.filter((network) => network.name !== name);
+    using route = openRoute();
+    const link = findLink(route, bridge);
+    if (link) deleteLink(route, bridge);
+  }
+
+  #default(): Network {
+    return {
+      name: DEFAULT_NETWORK,
+      bridge: bridgeOf(this.#host, ""),
+      subnet: DEFAULT_SUBNET,
+      gateway: DEFAULT_GATEWAY,
+      isInternal: false,
+      isDefault: true,
+      createdAt_ms: 0,
+      labels: {},
+    };
+  }
+
+  #freeSubnet(): string {
+    const taken = new Set(this.all().map(({ subnet }) => subnet));
+    for (let index = 0; index < NETWORKS; index++) {
+      const subnet = `10.188.${index}.0/24`;
+      if (!taken.has(subnet)) return subnet;
+    }
+    throw new RuntimeError("resource-exhausted", `there are ${NETWORKS} networks`, {
+      remedy: "remove some: r2k container network prune",
+    });
+  }
+}
+
+/** A link's name has 15 bytes at most; two clusters' networks of one name differ. */
+function bridgeOf({ root }: Host, name: string): string {
+  const mark = createHash("sha256").update(`${root} ${name}`).digest("hex").slice(0, 10);
+  return `r2k-${mark}`;
+}
+
+function conflist(network: Network, host: Host): object {
+  const { name, bridge, subnet, gateway, isInternal } = network;
+  const ranges = [[{ subnet, gateway }]];
+  const routes = isInternal ? [] : [{ dst: "0.0.0.0/0" }];
+  return {
+    cniVersion: "1.0.0",
+    name: `hand-${name}`,
+    plugins: [
+      {
+        type: "bridge",
+        bridge,
+        isGateway: !isInternal,
+        ipMasq: !isInternal,
+        hairpinMode: true,
+        ipam: { type: "host-local", dataDir: path.join(host.state, "ipam"), ranges, routes },
+      },
+      { type: "portmap", capabilities: { portMappings: true }, snat: true },
+    ],
+  };
+}

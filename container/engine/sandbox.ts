@@ -1,0 +1,98 @@
+import { appendFile } from "node:fs/promises";
+import { NamespaceMode, PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
+import { Protocol, SecurityProfile_ProfileType } from "@raft2kube/proto/gen/cri.ts";
+import { runSandbox } from "@raft2kube/runtime/sandbox/run.ts";
+import type { Engine } from "./engine.ts";
+import type { Hand, PublishedPort } from "./hand.ts";
+
+/** The annotation of a sandbox that names its network. */
+export const NETWORK_ANNOTATION = "r2k.io/network";
+/** The namespace of sandboxes that belong to no pod. */
+const NAMESPACE = "by-hand";
+
+const PROTOCOLS = { tcp: Protocol.TCP, udp: Protocol.UDP, sctp: Protocol.SCTP } as const;
+
+/** Settings of a sandbox that its container's flags give. */
+export interface SandboxWish {
+  hand: Hand;
+  id: string;
+  logDirectory: string;
+  dns: { servers: string[]; searches: string[]; options: string[] };
+  sysctls: Record<string, string>;
+  isPrivileged: boolean;
+  ipc: "own" | "host";
+  pid: "own" | "host";
+}
+
+function portMapping({ hostIp, hostPort, containerPort, protocol }: PublishedPort) {
+  return { hostIp, hostPort, containerPort, protocol: PROTOCOLS[protocol] };
+}
+
+/** The sandbox of one container, in CRI's words. */
+export function sandboxConfig(wish: SandboxWish): PodSandboxConfig {
+  const { hand, id, dns } = wish;
+  const mode = (isHost: boolean) => (isHost ? NamespaceMode.NODE : NamespaceMode.POD);
+  return PodSandboxConfig.fromPartial({
+    metadata: { name: hand.name, namespace: NAMESPACE, uid: id, attempt: 0 },
+    hostname: hand.network === "host" ? "" : hand.hostname,
+    logDirectory: wish.logDirectory,
+    dnsConfig: dns,
+    portMappings: hand.ports.map(portMapping),
+    annotations: { [NETWORK_ANNOTATION]: hand.network },
+    linux: {
+      sysctls: wish.sysctls,
+      securityContext: {
+        privileged: wish.isPrivileged,
+        seccomp: { profileType: SecurityProfile_ProfileType.RuntimeDefault, localhostRef: "" },
+        namespaceOptions: {
+          network: mode(hand.network === "host"),
+          ipc: mode(wish.ipc === "host"),
+          pid: wish.pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
+        },
+      },
+    },
+  });
+}
+
+/** Runs the sandbox of a container. Returns its id. */
+export async function startSandbox(engine: Engine, wish: SandboxWish): Promise<string> {
+  return await runSandbox(engine.runtime, { config: sandboxConfig(wish), runtimeHandler: "" });
+}
+
+/** Writes the names by which a container finds itself, others of its network, and added hosts. */
+export async function writeHosts(engine: Engine, sandboxId: string, hand: Hand): Promise<void> {
+  const { ips } = engine.runtime.sandboxes.get(sandboxId);
+  const own = ips.map((ip) => `${ip}\t${hand.hostname}`);
+  const [gateway = ""] = [engine.networks.find(hand.network)?.gateway];
+  const added = hand.addedHosts.map((pair) => {
+    const colon = pair.indexOf(":");
+    const [name, address] = [pair.slice(0, colon), pair.slice(colon + 1)];
+    return `${address === "host-gateway" ? gateway : address}\t${name}`;
+  });
+  const { hosts } = engine.runtime.paths.sandbox(sandboxId);
+  await appendFile(hosts, [...own, ...added, ...peersOf(engine, hand), ""].join("\n"));
+}
+
+/** Containers of the same network, if people made it: on the default one there are no names. */
+function peersOf({ containers, runtime, networks }: Engine, hand: Hand): string[] {
+  if (networks.find(hand.network)?.isDefault !== false) return [];
+  return containers.all()
+    .filter(({ hand: other }) => other.network === hand.network && other.name !== hand.name)
+    .flatMap(({ record, hand: other }) => {
+      const { ips = [] } = runtime.sandboxes.find(record.sandboxId) ?? {};
+      return ips.map((ip) => `${ip}\t${other.name}`);
+    });
+}
+
+/** Tells the containers of a network of a new one. */
+export async function tellPeers(engine: Engine, sandboxId: string, hand: Hand): Promise<void> {
+  const { containers, runtime, networks } = engine;
+  if (networks.find(hand.network)?.isDefault !== false) return;
+  const { ips } = runtime.sandboxes.get(sandboxId);
+  const lines = ips.map((ip) => `${ip}\t${hand.name}\n`).join("");
+  for (const { record, hand: other } of containers.all()) {
+    const isPeer = other.network === hand.network && record.sandboxId !== sandboxId;
+    if (!isPeer || record.phase.state !== "running") continue;
+    await appendFile(runtime.paths.sandbox(record.sandboxId).hosts, lines);
+  }
+}

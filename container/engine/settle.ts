@@ -1,0 +1,55 @@
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { removePodSandbox, stopPodSandbox } from "@raft2kube/runtime/sandbox/stop.ts";
+import { removeContainer } from "@raft2kube/runtime/container/remove.ts";
+import { unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
+import type { Engine } from "./engine.ts";
+import type { HandContainer } from "./hand.ts";
+
+/**
+ * Releases what ended containers still have: their network, mounts and namespaces; those of `--rm`
+ * go altogether. Sandboxes without a container are what an interrupted command left.
+ */
+export async function settle(engine: Engine): Promise<void> {
+  const { runtime, containers } = engine;
+  for (const container of containers.all()) {
+    if (container.record.phase.state === "exited") await release(engine, container);
+  }
+  const used = new Set(containers.all().map(({ record }) => record.sandboxId));
+  for (const { id } of runtime.sandboxes.values()) {
+    if (!used.has(id)) await removePodSandbox(runtime, id);
+  }
+}
+
+/** Releases an ended container, or removes it if it removes itself. Again is no error. */
+export async function release(engine: Engine, container: HandContainer): Promise<void> {
+  const { runtime, containers } = engine;
+  const { record, hand } = container;
+  if (hand.removesItself) return removeHand(engine, container, { volumes: true });
+  const sandbox = runtime.sandboxes.find(record.sandboxId);
+  const isShared = containers.all().some((other) => {
+    const { id, sandboxId, phase } = other.record;
+    return id !== record.id && sandboxId === record.sandboxId && phase.state !== "exited";
+  });
+  unmountRootfs(runtime.paths.container(record.id));
+  if (sandbox?.state === "ready" && !isShared) await stopPodSandbox(runtime, record.sandboxId);
+}
+
+/** Removes a container with its log, its sandbox, and with `volumes` its anonymous volumes. */
+export async function removeHand(
+  engine: Engine,
+  { record, hand }: HandContainer,
+  options: { volumes: boolean },
+): Promise<void> {
+  const { runtime, containers, volumes, host } = engine;
+  await removeContainer(runtime, record.id);
+  const isShared = containers.all().some((other) => other.record.sandboxId === record.sandboxId);
+  if (!isShared) await removePodSandbox(runtime, record.sandboxId);
+  await rm(path.join(host.root, "logs", hand.log), { recursive: true, force: true });
+  if (!options.volumes) return;
+  const others = containers.all().flatMap((other) => other.hand.mounts);
+  for (const { name, isAnonymous } of hand.mounts) {
+    if (name === undefined || !isAnonymous) continue;
+    if (!others.some((mount) => mount.name === name)) await volumes.remove(name);
+  }
+}

@@ -1,0 +1,36 @@
+/** Every bound of containers made by hand, named. Sizes are bytes, times milliseconds. */
+
+/** How long a command waits for others that change containers. */
+export const ENGINE_LOCK_TIMEOUT_MS = 120_000;
+/** Time between the stop signal and SIGKILL, in seconds, as docker's. */
+export const STOP_TIMEOUT_S = 10;
+/** How often an ended container is looked for, beside the events of the kernel. */
+export const WAIT_INTERVAL_MS = 20;
+/** Pauses before a container is started again: the first, and the longest. */
+export const RESTART_DELAY_MS = 100;
+export const RESTART_DELAY_MAX_MS = 60_000;
+/** A container that ran this long is started again without a longer pause. */
+export const RESTART_STABLE_MS = 10_000;
+/** Networks that people make, each with 256 addresses. */
+export const NETWORKS = 200;
+/** Records of health checks that are kept, and the output of each. */
+export const HEALTH_LOGS = 5;
+export const HEALTH_OUTPUT_BYTES = 4_096;
+/** A Dockerfile, an environment or ignore file, an instruction's values after expansion. */
+export const DOCKERFILE_BYTES = 1 << 20;
+export const INSTRUCTIONS = 2_000;
+export const EXPANDED_BYTES = 1 << 20;
+/** Files of a build context, and how deep they may be. */
+export const CONTEXT_FILES = 500_000;
+/** A URL's content that ADD takes. */
+export const ADD_URL_BYTES = 2 * 2 ** 30;
+/** How long one build step may run. */
+export const RUN_TIMEOUT_MS = 4 * 3_600_000;
+/** Stages that are built at the same time. */
+export const STAGES_AT_ONCE = 2;
+/** Processes of one build step. */
+export const RUN_PIDS = 4_096;
+/** Bytes of a file that `cp -` and `load` read ahead. */
+export const TEMPLATE_CHARACTERS = 64 << 10;
+/** Bytes of one piece of an upload, when a registry takes them in pieces. */
+export const UPLOAD_CHUNK_BYTES = 16 << 20;

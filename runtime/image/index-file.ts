@@ -1,0 +1,76 @@
+import { mkdirSync, statSync } from "node:fs";
+import path from "node:path";
+import { type FileLock, tryLock, waitForLock } from "@raft2kube/linux/file/flock.ts";
+import { STORE_LOCK_TIMEOUT_MS } from "../limits.ts";
+import { readStateSync, writeState, type StateKind } from "../state-file.ts";
+
+const INDEX_STATE: StateKind = { schema: "r2k-images", version: 1 };
+
+/**
+ * The target of an image name: the content it named at its registry, and the manifest for this
+ * machine.
+ */
+export interface Target {
+  /** The digest that the name resolved to: an index or a manifest. */
+  target: string;
+  manifest: string;
+}
+
+interface IndexState {
+  references: Record<string, Target>;
+}
+
+/**
+ * The file with the names of a store's images, which several processes share: a node's runtime, and
+ * commands that people enter. Changes exclude each other, and content is collected only while no
+ * process stores any.
+ */
+export class IndexFile {
+  readonly #file: string;
+  readonly #directory: string;
+  #seen: string | undefined = "";
+
+  constructor(directory: string) {
+    this.#directory = directory;
+    this.#file = path.join(directory, "images.json");
+  }
+
+  /** The names, if another process or nobody has written them since the last call. */
+  readChanged(): Map<string, Target> | undefined {
+    const stats = statSync(this.#file, { bigint: true, throwIfNoEntry: false });
+    const seen = stats && `${stats.ino} ${stats.mtimeNs} ${stats.size}`;
+    if (seen === this.#seen) return undefined;
+    this.#seen = seen;
+    const state = readStateSync<IndexState>(this.#file, INDEX_STATE);
+    return new Map(Object.entries(state?.references ?? {}));
+  }
+
+  async write(references: ReadonlyMap<string, Target>): Promise<void> {
+    const sorted = Object.fromEntries([...references].sort());
+    await writeState(this.#file, INDEX_STATE, { references: sorted } satisfies IndexState);
+  }
+
+  /** Excludes other processes' changes of names. */
+  lockNames(): Promise<FileLock> {
+    return this.#wait("names.lock", "exclusive");
+  }
+
+  /** Keeps all processes from collecting garbage, since content without a name looks unused. */
+  lockContent(): Promise<FileLock> {
+    return this.#wait("content.lock", "shared");
+  }
+
+  /** Excludes all work with content; undefined while there is some. */
+  tryCollect(): FileLock | undefined {
+    return tryLock(this.#lockFile("content.lock"));
+  }
+
+  #wait(name: string, mode: "exclusive" | "shared"): Promise<FileLock> {
+    return waitForLock(this.#lockFile(name), { mode, timeout_ms: STORE_LOCK_TIMEOUT_MS });
+  }
+
+  #lockFile(name: string): string {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    return path.join(this.#directory, name);
+  }
+}
