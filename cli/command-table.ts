@@ -25,6 +25,7 @@ export const COMMANDS: Table = {
   "support-bundle": () => import("./commands/support-bundle.ts"),
   backup: () => import("./commands/backup.ts"),
   restore: () => import("./commands/restore.ts"),
+  container: () => import("./commands/container.ts"),
   lab: () => import("./commands/lab.ts"),
   shell: () => import("./commands/shell.ts"),
   completion: async () => {

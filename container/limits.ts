@@ -26,11 +26,7 @@ export const CONTEXT_FILES = 500_000;
 export const ADD_URL_BYTES = 2 * 2 ** 30;
 /** How long one build step may run. */
 export const RUN_TIMEOUT_MS = 4 * 3_600_000;
-/** Stages that are built at the same time. */
-export const STAGES_AT_ONCE = 2;
 /** Processes of one build step. */
 export const RUN_PIDS = 4_096;
-/** Bytes of a file that `cp -` and `load` read ahead. */
+/** A template of `--format`. */
 export const TEMPLATE_CHARACTERS = 64 << 10;
-/** Bytes of one piece of an upload, when a registry takes them in pieces. */
-export const UPLOAD_CHUNK_BYTES = 16 << 20;

@@ -62,7 +62,7 @@ function networkOf(host: Host, networks: Networks): PodNetwork {
   };
   return new PodNetwork({
     confDir: path.join(host.state, "no-networks"),
-    binDirs: [],
+    binDirs: [host.cniBinDir],
     cacheDir: path.join(host.state, "cni"),
     invoke: host.cniInvoke,
     networkOf: find,

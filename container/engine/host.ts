@@ -17,6 +17,8 @@ export interface Host {
   readonly conmon: string;
   /** catatonit: a sandbox's first process, and the init of `--init`. */
   readonly init: string;
+  /** The folder of our CNI plugins. */
+  readonly cniBinDir: string;
   readonly cniInvoke: Invoke;
   /** The command that runs `r2k container`, for conmon. */
   readonly self: readonly string[];

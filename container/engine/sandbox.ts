@@ -24,20 +24,25 @@ export interface SandboxWish {
   pid: "own" | "host";
 }
 
-function portMapping({ hostIp, hostPort, containerPort, protocol }: PublishedPort) {
-  return { hostIp, hostPort, containerPort, protocol: PROTOCOLS[protocol] };
+/** A port of all addresses is one of the loopback too, which portmap serves by its address alone. */
+function portMappings({ hostIp, hostPort, containerPort, protocol }: PublishedPort) {
+  const isAll = hostIp === "" || hostIp === "0.0.0.0";
+  const addresses = isAll ? ["", "127.0.0.1"] : [hostIp];
+  return addresses.map((address) => {
+    return { hostIp: address, hostPort, containerPort, protocol: PROTOCOLS[protocol] };
+  });
 }
 
 /** The sandbox of one container, in CRI's words. */
 export function sandboxConfig(wish: SandboxWish): PodSandboxConfig {
   const { hand, id, dns } = wish;
   const mode = (isHost: boolean) => (isHost ? NamespaceMode.NODE : NamespaceMode.POD);
-  return PodSandboxConfig.fromPartial({
+  return PodSandboxConfig.decode(PodSandboxConfig.encode({
     metadata: { name: hand.name, namespace: NAMESPACE, uid: id, attempt: 0 },
     hostname: hand.network === "host" ? "" : hand.hostname,
     logDirectory: wish.logDirectory,
     dnsConfig: dns,
-    portMappings: hand.ports.map(portMapping),
+    portMappings: hand.ports.flatMap(portMappings),
     annotations: { [NETWORK_ANNOTATION]: hand.network },
     linux: {
       sysctls: wish.sysctls,
@@ -51,7 +56,7 @@ export function sandboxConfig(wish: SandboxWish): PodSandboxConfig {
         },
       },
     },
-  });
+  }));
 }
 
 /** Runs the sandbox of a container. Returns its id. */

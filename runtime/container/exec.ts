@@ -29,6 +29,8 @@ export interface Exec {
   child: ChildProcess;
   /** The exit code; rejects with the OCI runtime's words when the command could not be started. */
   exited: Promise<number>;
+  /** The command's pid; undefined until it has started. */
+  pid(): Promise<number | undefined>;
   /** SIGKILL to the command. */
   kill(): Promise<void>;
   /** Removes the files of this exec; after its end. */
@@ -120,6 +122,7 @@ async function start(
   return {
     child,
     exited,
+    pid: () => readPid(files.pid),
     async kill() {
       const pid = await readPid(files.pid);
       const target = pid === undefined ? undefined : identify(pid);

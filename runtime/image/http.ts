@@ -24,6 +24,10 @@ export interface HttpAnswer {
 
 export interface GetOptions {
   headers: Readonly<Record<string, string>>;
+  /** By default GET. */
+  method?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
+  /** What is sent; not again to another server. */
+  content?: Uint8Array;
   clock: Clock;
   /** Name of the server, for messages. */
   name: string;
@@ -34,17 +38,19 @@ const unavailable = (message: string, cause?: unknown) =>
   new RuntimeError("unavailable", message, cause === undefined ? {} : { cause });
 
 /**
- * One GET on a connection of its own. Resolves when the headers are here. Any fault of the other
+ * One request on a connection of its own. Resolves when the headers are here. Any fault of the other
  * side ends in a RuntimeError of this call or of the body: every event of the socket has its
  * listener before it can come.
  */
-function send(url: URL, { headers, clock, name, signal }: GetOptions): Promise<IncomingMessage> {
+function send(url: URL, options: GetOptions): Promise<IncomingMessage> {
+  const { headers, clock, name, signal, method = "GET", content } = options;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const failed = (why: string, cause?: unknown) =>
     reject(unavailable(`${name}: cannot reach ${url.origin}: ${why}`, cause));
   const call = url.protocol === "https:" ? requestHttps : requestHttp;
   const request = call(url, {
-    headers: { ...headers },
+    method,
+    headers: { ...headers, ...(content && { "Content-Length": String(content.length) }) },
     agent: false,
     maxHeaderSize: REGISTRY_HEADER_BYTES,
     ...(signal && { signal }),
@@ -65,7 +71,7 @@ function send(url: URL, { headers, clock, name, signal }: GetOptions): Promise<I
     response.on("error", () => undefined);
     resolve(response);
   });
-  request.end();
+  request.end(content);
   return promise;
 }
 
@@ -87,6 +93,19 @@ function headersFor(headers: GetOptions["headers"], from: URL, to: URL): GetOpti
   if (from.origin === to.origin) return headers;
   const { Authorization: _, ...others } = headers;
   return others;
+}
+
+/** One request to this server alone: no redirection is followed. */
+export async function ask(where: string, options: GetOptions): Promise<HttpAnswer> {
+  if (!URL.canParse(where)) throw unavailable(`${options.name}: ${where} is no URL`);
+  const response = await send(new URL(where), options);
+  return {
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    redirected: false,
+    body: bodyOf(response, options),
+    cancel: () => void response.destroy(),
+  };
 }
 
 /** GET with redirections followed, REGISTRY_REDIRECTS at most. */

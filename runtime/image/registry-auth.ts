@@ -65,7 +65,8 @@ async function fetchToken(
     throw denied(`token server ${url.origin}: a registry over TLS names one without`);
   }
   if (service) url.searchParams.set("service", service);
-  url.searchParams.set("scope", parameters["scope"] || scope);
+  const wanted = parameters["scope"] || scope;
+  if (wanted) url.searchParams.set("scope", wanted);
   const basic = basicCredentials(auth);
   const headers: Record<string, string> = basic ? { Authorization: `Basic ${basic}` } : {};
   const name = `token server ${url.origin}`;

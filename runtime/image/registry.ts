@@ -31,7 +31,8 @@ const ACCEPT = [
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$/;
 
-function endpointOf(domain: string, endpoints: RegistryEndpoints): string {
+/** The URL of a registry's server. */
+export function endpointOf(domain: string, endpoints: RegistryEndpoints): string {
   const named = own(endpoints, domain);
   if (named) return named.replace(/\/+$/, "");
   if (LOOPBACK.test(domain)) return `http://${domain}`;
@@ -148,4 +149,22 @@ function jsonOrNothing(text: string): unknown {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** Throws permission-denied if a registry refuses these credentials. */
+export async function checkLogin(domain: string, options: RegistryOptions): Promise<void> {
+  const { auth, clock } = options;
+  const registry = endpointOf(domain, options.endpoints);
+  const url = `${registry}/v2/`;
+  const first = await get(url, { headers: {}, clock, name: domain });
+  first.cancel();
+  if (first.status !== 401) return;
+  const challenge = parseChallenge(first.headers["www-authenticate"]);
+  const Authorization = challenge &&
+    (await answerChallenge(challenge, auth, { scope: "", registry, clock }));
+  const headers: Record<string, string> = Authorization ? { Authorization } : {};
+  const second = await get(url, { headers, clock, name: domain });
+  second.cancel();
+  if (second.status === 200) return;
+  throw new RuntimeError("permission-denied", `${domain}: ${second.status}: login refused`);
 }

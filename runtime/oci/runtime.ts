@@ -60,6 +60,16 @@ export class OciRuntime {
     await this.#run("start", id, [id]);
   }
 
+  /** Freezes all processes of a container. */
+  async pause(id: string): Promise<void> {
+    await this.#run("pause", id, [id]);
+  }
+
+  /** Lets a frozen container's processes go on. */
+  async resume(id: string): Promise<void> {
+    await this.#run("resume", id, [id]);
+  }
+
   /**
    * Removes a container, its cgroup included. With `force` it is killed; one unknown is no error.
    */

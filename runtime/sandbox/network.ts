@@ -120,12 +120,14 @@ function attachmentOf(record: SandboxRecord, netns: string): Attachment {
 export class PodNetwork implements SandboxNetwork {
   readonly #cni: Cni;
   readonly #confDir: string;
+  readonly #hasNetworks: boolean;
   readonly #networkOf: (record: SandboxRecord) => NetworkList | undefined;
 
   constructor(options: PodNetworkOptions) {
     const { binDirs: pluginDirs, cacheDir, invoke } = options;
     this.#cni = createCni({ pluginDirs, cacheDir, ...(invoke ? { invoke } : {}) });
     this.#confDir = options.confDir;
+    this.#hasNetworks = options.networkOf !== undefined;
     this.#networkOf = options.networkOf ?? (() => this.#load());
   }
 
@@ -161,7 +163,8 @@ export class PodNetwork implements SandboxNetwork {
   /** Detaches a sandbox; again, or after its namespace is gone, is no error. */
   async detach(record: SandboxRecord): Promise<void> {
     if (record.netns === undefined) return;
-    const network = record.network ?? loadNetwork(this.#confDir);
+    const now = () => (this.#hasNetworks ? undefined : loadNetwork(this.#confDir));
+    const network = record.network ?? now();
     // Without a network nothing can be taken down, nor could anything have been set up by it.
     if (!network) return;
     const netns = isNetns(record.netns) ? record.netns : "";
@@ -170,6 +173,8 @@ export class PodNetwork implements SandboxNetwork {
 
   /** Releases attachments of sandboxes that no longer exist. */
   async collect(sandboxes: Iterable<SandboxRecord>): Promise<void> {
+    // Sandboxes with networks of their own are detached one by one.
+    if (this.#hasNetworks) return;
     const network = loadNetwork(this.#confDir);
     if (!network) return;
     const valid = [...sandboxes]

@@ -6,6 +6,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { SystemCallError } from "../syscall/libc.ts";
 import { ELOOP } from "../syscall/numbers.ts";
+import type { FileName } from "./calls.ts";
 import { Directory } from "./directory.ts";
 import type { Handle } from "./handle.ts";
 
@@ -111,7 +112,7 @@ function* copyContent(
   source: Handle,
   stats: Stats,
   to: Directory,
-  name: Buffer,
+  name: FileName,
   chunk: Buffer,
 ): Generator<void, void> {
   const target = to.open(name, CREATE, { mode: 0o600 });
@@ -126,6 +127,17 @@ function* copyContent(
   } finally {
     closeSync(target);
   }
+}
+
+/** Copies a regular file's content to a name that must be free; its mode is 600. */
+export function copyFileContent(
+  source: Handle,
+  stats: Stats,
+  to: Directory,
+  name: FileName,
+): void {
+  const steps = copyContent(source, stats, to, name, Buffer.alloc(Math.min(stats.size + 1, CHUNK_BYTES)));
+  while (!steps.next().done);
 }
 
 const CANNOT_SHARE = ["ENOTSUP", "EOPNOTSUPP", "EXDEV", "EINVAL", "ENOSYS", "ENOTTY"];

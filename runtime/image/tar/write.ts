@@ -17,6 +17,12 @@ export interface TarInput {
   content?: string | Uint8Array;
 }
 
+/** An entry whose names need not be UTF-8. */
+export type TarFields = Omit<TarInput, "name" | "linkname" | "content"> & {
+  name: string | Uint8Array;
+  linkname?: string | Uint8Array;
+};
+
 const FLAGS: Record<TarType, string> = {
   file: "0",
   link: "1",
@@ -27,21 +33,23 @@ const FLAGS: Record<TarType, string> = {
   fifo: "6",
 };
 const OCTAL_SIZE_MAX = 8 ** 11 - 1;
+/** An id that fits into a header block. */
+const ID_MAX = 8 ** 7 - 1;
 
 /** A header block; fields that are too long for it are cut, as a pax header says them whole. */
-function header(entry: TarInput, flag: string, size: number): Buffer {
+function header(entry: TarFields, flag: string, size: number): Buffer {
   const block = Buffer.alloc(BLOCK_BYTES);
   const octal = (value: number, at: number, digits: number) =>
     block.write(value.toString(8).padStart(digits, "0"), at, "latin1");
   const mode = entry.mode ?? (entry.type === "directory" ? 0o755 : 0o644);
-  block.write(entry.name, 0, 100);
+  block.set(Buffer.from(entry.name).subarray(0, 100), 0);
   octal(mode & 0o7777, 100, 7);
-  octal(entry.uid ?? 0, 108, 7);
-  octal(entry.gid ?? 0, 116, 7);
+  octal(Math.min(entry.uid ?? 0, ID_MAX), 108, 7);
+  octal(Math.min(entry.gid ?? 0, ID_MAX), 116, 7);
   octal(size, 124, 11);
   octal(Math.floor((entry.mtime?.getTime() ?? 0) / 1_000), 136, 11);
   block.write(flag, 156, "latin1");
-  block.write(entry.linkname ?? "", 157, 100);
+  block.set(Buffer.from(entry.linkname ?? "").subarray(0, 100), 157);
   block.write("ustar\0" + "00", 257, "latin1");
   octal(entry.devmajor ?? 0, 329, 7);
   octal(entry.devminor ?? 0, 337, 7);
@@ -60,10 +68,12 @@ function record(key: string, value: Uint8Array | string): Buffer {
 }
 
 /** Values that do not fit into a header block. */
-function extension({ name, linkname = "", attributes = {} }: TarInput): Buffer {
+function extension({ name, linkname = "", uid = 0, gid = 0, attributes = {} }: TarFields): Buffer {
   const records: Buffer[] = [];
-  if (Buffer.byteLength(name) > 100) records.push(record("path", name));
-  if (Buffer.byteLength(linkname) > 100) records.push(record("linkpath", linkname));
+  if (Buffer.from(name).length > 100) records.push(record("path", name));
+  if (Buffer.from(linkname).length > 100) records.push(record("linkpath", linkname));
+  if (uid > ID_MAX) records.push(record("uid", String(uid)));
+  if (gid > ID_MAX) records.push(record("gid", String(gid)));
   for (const [key, value] of Object.entries(attributes)) {
     records.push(record(`SCHILY.xattr.${key}`, value));
   }
@@ -76,15 +86,28 @@ function* blocks(content: Uint8Array): Generator<Uint8Array> {
   if (rest > 0) yield Buffer.alloc(BLOCK_BYTES - rest);
 }
 
-function* entryOf(entry: TarInput): Generator<Uint8Array> {
-  const content = Buffer.from(entry.content ?? "");
-  if (content.length > OCTAL_SIZE_MAX) throw new RangeError(`${entry.name}: over 8 GiB`);
+/** The headers of an entry whose content of `size` bytes follows, and `paddingOf` it. */
+export function* headersOf(entry: TarFields, size: number): Generator<Uint8Array> {
+  if (size > OCTAL_SIZE_MAX) throw new RangeError(`${String(entry.name)}: over 8 GiB`);
   const more = extension(entry);
   if (more.length > 0) {
     yield header({ name: "PaxHeaders" }, "x", more.length);
     yield* blocks(more);
   }
-  yield header(entry, FLAGS[entry.type ?? "file"], content.length);
+  yield header(entry, FLAGS[entry.type ?? "file"], size);
+}
+
+/** What follows content of `size` bytes up to the next block. */
+export function paddingOf(size: number): Buffer {
+  return Buffer.alloc((BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES);
+}
+
+/** The end of an archive. */
+export const tarEnd = () => Buffer.alloc(2 * BLOCK_BYTES);
+
+function* entryOf(entry: TarInput): Generator<Uint8Array> {
+  const content = Buffer.from(entry.content ?? "");
+  yield* headersOf(entry, content.length);
   yield* blocks(content);
 }
 

@@ -1,0 +1,73 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { nodeInvoke } from "@raft2kube/cni/main.ts";
+import { runContainerCommand } from "@raft2kube/container/command.ts";
+import type { Host } from "@raft2kube/container/engine/host.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { Command } from "commander";
+import { PLUGINS_DIR } from "../assets.ts";
+import { findProgram } from "../preflight/programs.ts";
+import { checkClusterName, clusterRoots } from "../spec/config.ts";
+import { CommandError } from "../terminal.ts";
+import { VERSION } from "../version.ts";
+
+const DEFAULT_CLUSTER = "default";
+
+/** `r2k container WORDS`: the words that follow are docker's. */
+export function command(): Command {
+  return new Command("container").description("Containers and images by hand, in docker's words.")
+    .argument("[words...]").helpOption(false).allowUnknownOption().passThroughOptions()
+    .option("--cluster <name>", "the cluster whose images it shares", DEFAULT_CLUSTER)
+    .action((words: string[], { cluster }: { cluster: string }) =>
+      runContainerCommand(words, () => hostOf(cluster)));
+}
+
+async function program(name: string): Promise<string> {
+  const found = await findProgram(name);
+  if (found) return found;
+  throw new CommandError("NO_PROGRAM", `${name} is not installed`, { remedy: `apt install ${name}` });
+}
+
+/** A registry at another place than its name says: `R2K_REGISTRY=docker.io=http://mirror:5000`. */
+function registriesOf(text = ""): Record<string, string> {
+  return Object.fromEntries(text.split(",").filter(Boolean).map((pair) => {
+    const [, domain, url] = /^([^=]+)=(https?:\/\/.+)$/.exec(pair) ?? [];
+    if (domain && url) return [domain, url];
+    throw new CommandError("FLAG", `R2K_REGISTRY: not DOMAIN=http(s)://...: ${pair}`);
+  }));
+}
+
+/** The images are those of the cluster's first node, whether it runs or not. */
+async function hostOf(cluster: string): Promise<Host> {
+  if (process.getuid?.() !== 0) {
+    const remedy = "sudo r2k container ...";
+    throw new CommandError("NOT_ROOT", "r2k container needs root", { remedy });
+  }
+  const roots = clusterRoots(process.env);
+  const name = checkClusterName(cluster);
+  const nodeRoot = join(roots.data, name, "runtime");
+  const self = [process.execPath, ...process.execArgv, process.argv[1]!];
+  const others = cluster === DEFAULT_CLUSTER ? [] : ["--cluster", cluster];
+  return {
+    root: join(roots.data, name, "hand"),
+    state: join(roots.run, name, "hand"),
+    imagesDir: join(nodeRoot, "images"),
+    nodeRoot,
+    cgroupParent: cgroupOf(roots.run, name),
+    crun: await program("crun"),
+    conmon: await program("conmon"),
+    init: await program("catatonit"),
+    cniBinDir: PLUGINS_DIR,
+    cniInvoke: nodeInvoke(),
+    self: [...self, "container", ...others],
+    registries: registriesOf(process.env["R2K_REGISTRY"]),
+    clock: systemClock(),
+    version: VERSION,
+  };
+}
+
+/** Groups are the machine's: those of other folders differ. */
+function cgroupOf(run: string, name: string): string {
+  const mark = createHash("sha256").update(`${run} ${name}`).digest("hex").slice(0, 8);
+  return `/r2k/hand-${mark}`;
+}

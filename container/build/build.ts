@@ -1,0 +1,181 @@
+import { readFileSync, realpathSync } from "node:fs";
+import path from "node:path";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
+import { pullImage } from "@raft2kube/runtime/image/pull.ts";
+import { parseReference } from "@raft2kube/runtime/image/reference.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { DOCKERFILE_BYTES } from "../limits.ts";
+import { authFor } from "../registry/auth-file.ts";
+import type { Builder } from "./builder.ts";
+import { ignoredBy } from "./ignore.ts";
+import { type Draft, draftOf, emptyDraft, storeImage } from "./image.ts";
+import { applyInstruction } from "./instruction.ts";
+import { badLine, parseDockerfile, parseInstruction } from "./parse.ts";
+import { Progress, type ProgressKind } from "./progress.ts";
+import type { Source } from "./source.ts";
+import { type BuildOptions, keyOf, type StageState } from "./stage.ts";
+import { findStage, type Plan, planStages, type Stage } from "./stages.ts";
+
+export interface BuildWish {
+  /** A folder. */
+  context: string;
+  /** The Dockerfile's text. */
+  dockerfile: string;
+  names: readonly string[];
+  target?: string;
+  progress: ProgressKind;
+  pull: boolean;
+}
+
+/** What the steps of a build take from. */
+export interface BuildSources {
+  context: Source;
+  /** The files of a stage or an image, as COPY --from and RUN --mount name it. */
+  draftNamed(name: string, before: number): Promise<{ draft: Draft; key: string }>;
+}
+
+/** The context of a build: a folder, less what its .dockerignore names. */
+export function contextOf(folder: string): Source {
+  const root = realpathSync(folder);
+  using directory = Directory.open(root);
+  let text = "";
+  try {
+    const limits = { links: "inside", limit_bytes: DOCKERFILE_BYTES } as const;
+    text = directory.readFile(".dockerignore", limits).toString("utf8");
+  } catch (error) {
+    if (!isErrno(error, "ENOENT")) throw error;
+  }
+  return { root, isIgnored: ignoredBy(text), keepsOwners: false };
+}
+
+/** Reads a Dockerfile: of the context by default. */
+export function readDockerfile(context: string, file: string | undefined): string {
+  const where = file ?? path.join(context, "Dockerfile");
+  const text = readFileSync(where);
+  if (text.length > DOCKERFILE_BYTES) {
+    throw new RuntimeError("resource-exhausted", `${where} has over ${DOCKERFILE_BYTES} bytes`);
+  }
+  return text.toString("utf8");
+}
+
+/** Builds the stage that is wanted, with those that it needs, and names its image. */
+export async function buildImage(
+  builder: Builder,
+  wish: BuildWish,
+  options: BuildOptions,
+): Promise<NamedImage> {
+  const instructions = parseDockerfile(wish.dockerfile);
+  const plan = planStages(instructions, {
+    buildArgs: options.buildArgs, ...(wish.target !== undefined && { target: wish.target }),
+  });
+  const progress = new Progress(wish.progress);
+  const context = contextOf(wish.context);
+  const build = new Build(builder, wish, options, plan, progress, context);
+  const { draft } = await build.stage(plan.target);
+  const created = new Date(options.epoch_ms ?? builder.host.clock.now()).toISOString();
+  const Labels = { ...draft.defaults.Labels, ...options.labels };
+  const defaults = { ...draft.defaults, ...(Object.keys(Labels).length > 0 && { Labels }) };
+  return storeImage(builder.images, { ...draft, defaults }, { names: wish.names, created });
+}
+
+/** One run of a plan: each stage once, those that do not need each other at the same time. */
+class Build implements BuildSources {
+  readonly context: Source;
+  readonly #builder: Builder;
+  readonly #wish: BuildWish;
+  readonly #options: BuildOptions;
+  readonly #plan: Plan;
+  readonly #progress: Progress;
+  readonly #stages = new Map<number, Promise<StageState>>();
+
+  constructor(
+    builder: Builder,
+    wish: BuildWish,
+    options: BuildOptions,
+    plan: Plan,
+    progress: Progress,
+    context: Source,
+  ) {
+    this.#builder = builder;
+    this.#wish = wish;
+    this.#options = options;
+    this.#plan = plan;
+    this.#progress = progress;
+    this.context = context;
+  }
+
+  stage(index: number): Promise<StageState> {
+    const found = this.#stages.get(index);
+    if (found) return found;
+    const building = this.#build(this.#plan.stages[index]!);
+    // Another stage may fail before anyone waits for this one.
+    building.catch(() => undefined);
+    this.#stages.set(index, building);
+    return building;
+  }
+
+  async draftNamed(name: string, before: number): Promise<{ draft: Draft; key: string }> {
+    const index = findStage(this.#plan.stages, name, before);
+    if (index !== undefined) return this.stage(index);
+    const image = await this.#image(name);
+    return { draft: draftOf(image), key: image.id };
+  }
+
+  async #build(stage: Stage): Promise<StageState> {
+    const base = await this.#base(stage);
+    this.#startNeeded(stage);
+    const { OnBuild = [], ...defaults } = base.draft.defaults;
+    let state: StageState = {
+      ...base, wasCached: true, args: new Map(), draft: { ...base.draft, defaults },
+    };
+    const inherited = OnBuild.map((text) => parseInstruction(text, stage.from.line, stage.from.escape));
+    const all = [...inherited, ...stage.instructions];
+    const name = stage.name ?? `stage-${stage.index}`;
+    for (const [at, instruction] of all.entries()) {
+      this.#builder.signal.throwIfAborted();
+      const title = `[${name} ${at + 2}/${all.length + 1}] ${instruction.name} ${instruction.text}`;
+      state = await applyInstruction({
+        builder: this.#builder, options: this.#options, sources: this, state, instruction, stage,
+        globals: this.#plan.globals, progress: this.#progress.step(title),
+      });
+    }
+    return state;
+  }
+
+  /** Starts the stages that this one takes files from, which need not wait for each other. */
+  #startNeeded({ instructions, index }: Stage): void {
+    for (const { name, flags } of instructions) {
+      const from = name === "COPY" ? flags.get("from")?.at(-1) : undefined;
+      const needed = from === undefined ? undefined : findStage(this.#plan.stages, from, index);
+      if (needed !== undefined) void this.stage(needed);
+    }
+  }
+
+  async #base(stage: Stage): Promise<{ draft: Draft; key: string }> {
+    if (typeof stage.base !== "string") return this.stage(stage.base.stage);
+    if (stage.base === "scratch") return { draft: emptyDraft(), key: keyOf("scratch") };
+    const step = this.#progress.step(`[${stage.name ?? `stage-${stage.index}`} 1] FROM ${stage.base}`);
+    const image = await this.#image(stage.base).catch((error: unknown) => {
+      step.done("ERROR");
+      throw error;
+    });
+    step.done("DONE");
+    if (image.config.os && image.config.os !== "linux") {
+      throw badLine(stage.from.line, `image ${stage.base} is of ${image.config.os}`);
+    }
+    return { draft: draftOf(image), key: keyOf("image", image.id) };
+  }
+
+  async #image(name: string): Promise<NamedImage> {
+    const { images, host } = this.#builder;
+    const found = images.find(name);
+    if (found && !this.#wish.pull) return found;
+    const auth = await authFor(parseReference(name).domain);
+    await pullImage(images, name, {
+      endpoints: host.registries, clock: host.clock, signal: this.#builder.signal, ...(auth && { auth }),
+    });
+    return images.get(name);
+  }
+}

@@ -1,0 +1,145 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { type FileLock, tryLock } from "@raft2kube/linux/file/flock.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
+import { ImageStore } from "@raft2kube/runtime/image/store.ts";
+import { ownCapabilities } from "@raft2kube/runtime/oci/capabilities.ts";
+import { giveBackHybridControllers, takeHybridControllers } from "@raft2kube/runtime/oci/hybrid-cgroups.ts";
+import { layersOfOthers } from "@raft2kube/runtime/other-records.ts";
+import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
+import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
+import { sandboxConfig } from "../engine/sandbox.ts";
+import type { Hand } from "../engine/hand.ts";
+import type { Host } from "../engine/host.ts";
+import { Networks } from "../engine/networks.ts";
+import { BuildCache, keptByCache } from "./cache.ts";
+
+/** What one build works with: folders of its own, images, and the machine. */
+export class Builder {
+  readonly host: Host;
+  readonly images: ImageStore;
+  readonly cache: BuildCache;
+  /** The folder of this build's steps, on the disk of the images. */
+  readonly work: string;
+  /** The folder of bundles. */
+  readonly state: string;
+  readonly signal: AbortSignal;
+  readonly machine = {
+    cgroups: cgroupsOf("machine"), ownCapabilities: ownCapabilities(), ids: readMappedIds(),
+  };
+  readonly #networks: Networks;
+
+  constructor(host: Host, id: string, signal: AbortSignal) {
+    this.host = host;
+    this.signal = signal;
+    this.work = path.join(host.imagesDir, "builds", id);
+    this.state = path.join(host.state, "builds", id);
+    this.#networks = new Networks(host);
+    this.cache = new BuildCache(host.imagesDir);
+    const inUse = () => layersOfOthers([host.nodeRoot, host.root]);
+    this.images = new ImageStore(host.imagesDir, inUse, () => keptByCache(host.imagesDir));
+  }
+
+  async open(): Promise<void> {
+    for (const folder of [this.work, this.state]) await mkdir(folder, { recursive: true, mode: 0o700 });
+    takeHybridControllers(path.join(this.state, "cgroup-v1"));
+    await this.#networks.load();
+    await this.images.open();
+  }
+
+  async close(): Promise<void> {
+    giveBackHybridControllers(path.join(this.state, "cgroup-v1"));
+    await removeBuild(this.work);
+    await removeBuild(this.state);
+  }
+
+  /** The name servers of a step: none without a network. */
+  async resolvConf(network: string): Promise<string> {
+    return network === "none" ? "" : await readFile("/etc/resolv.conf", "utf8");
+  }
+
+  async attach(id: string, netns: string, network: string): Promise<void> {
+    await this.#podNetwork(network).attach(this.#record(id, netns, network), netns);
+  }
+
+  async detach(id: string, netns: string, network: string): Promise<void> {
+    const list = this.#networks.listOf(network);
+    await this.#podNetwork(network)
+      .detach({ ...this.#record(id, netns, network), ...(list && { network: list }) });
+  }
+
+  #podNetwork(network: string): PodNetwork {
+    const { state, cniBinDir, cniInvoke } = this.host;
+    return new PodNetwork({
+      confDir: state, binDirs: [cniBinDir], cacheDir: path.join(state, "cni"), invoke: cniInvoke,
+      networkOf: () => this.#networks.listOf(network),
+    });
+  }
+
+  /** A step's end of a network, which has no sandbox. */
+  #record(id: string, netns: string, network: string): SandboxRecord {
+    const hand: Hand = {
+      name: id, image: "", network, hostname: "build", addedHosts: [], ports: [], mounts: [],
+      restart: { name: "no" }, restarts: 0, removesItself: true, stopTimeout_s: 0, hasInit: false,
+      log: "",
+    };
+    const dns = { servers: [], searches: [], options: [] };
+    const config = sandboxConfig({
+      hand, id, logDirectory: "", sysctls: {}, dns, isPrivileged: false, ipc: "own", pid: "own",
+    });
+    return {
+      id, config, runtimeHandler: "", createdAt_ms: 0, state: "ready", netns, ips: [], cgroup: "",
+    };
+  }
+}
+
+/** Unmounts what is beneath a build's folder, and removes it. */
+async function removeBuild(folder: string): Promise<void> {
+  const points = readMountInfo().map(({ mountPoint }) => mountPoint);
+  for (const point of points.filter((each) => each.startsWith(`${folder}/`)).reverse()) {
+    unmount(point, { detach: true });
+  }
+  await removePath(folder);
+}
+
+/** Removes what builds left that were killed: those whose lock nobody holds. */
+async function removeLeftovers(host: Host): Promise<void> {
+  const folder = path.join(host.imagesDir, "builds");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(folder)) {
+    if (!name.endsWith(".lock")) continue;
+    const file = path.join(folder, name);
+    using lock: FileLock | undefined = tryLock(file);
+    if (lock === undefined) continue;
+    const id = name.slice(0, -".lock".length);
+    await removeBuild(path.join(folder, id));
+    await removeBuild(path.join(host.state, "builds", id));
+    await removePath(file);
+  }
+}
+
+/** Runs a build in folders of its own. A killed build's are removed by the next one. */
+export async function withBuilder<T>(
+  host: Host,
+  signal: AbortSignal,
+  work: (builder: Builder) => Promise<T>,
+): Promise<T> {
+  await removeLeftovers(host);
+  const id = randomBytes(4).toString("hex");
+  const file = path.join(host.imagesDir, "builds", `${id}.lock`);
+  using _ = tryLock(file);
+  const builder = new Builder(host, id, signal);
+  try {
+    await builder.open();
+    // Layers without an image are not collected meanwhile.
+    return await builder.images.receive(() => work(builder));
+  } finally {
+    await builder.close();
+    await removePath(file);
+  }
+}

@@ -1,0 +1,67 @@
+import { readdir, rm } from "node:fs/promises";
+import path from "node:path";
+import type { KeptContent } from "@raft2kube/runtime/image/store.ts";
+import { readState, type StateKind, writeState } from "@raft2kube/runtime/state-file.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+
+const CACHE_STATE: StateKind = { schema: "r2k-build-cache", version: 1 };
+
+/** What a build step made: its layer, if it changed any file. */
+export interface CachedStep {
+  layer?: { diffId: string; size: number; entries: number };
+  created: string;
+  /** What the step was, for people. */
+  step: string;
+}
+
+const folderOf = (imagesDir: string) => path.join(imagesDir, "build-cache");
+
+async function keys(imagesDir: string): Promise<string[]> {
+  try {
+    const names = await readdir(folderOf(imagesDir));
+    return names.flatMap((name) => /^([0-9a-f]{64})\.json$/.exec(name)?.[1] ?? []);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return [];
+    throw error;
+  }
+}
+
+/** The results of build steps by the hash of all that they depend on. */
+export class BuildCache {
+  readonly #imagesDir: string;
+
+  constructor(imagesDir: string) {
+    this.#imagesDir = imagesDir;
+  }
+
+  async find(key: string): Promise<CachedStep | undefined> {
+    return await readState<CachedStep>(this.#fileOf(key), CACHE_STATE);
+  }
+
+  async put(key: string, step: CachedStep): Promise<void> {
+    await writeState(this.#fileOf(key), CACHE_STATE, step);
+  }
+
+  /** Forgets all steps; their layers go with the next collection. Returns how many there were. */
+  async clear(): Promise<number> {
+    const count = (await keys(this.#imagesDir)).length;
+    await rm(folderOf(this.#imagesDir), { recursive: true, force: true });
+    return count;
+  }
+
+  async list(): Promise<CachedStep[]> {
+    const all = (await keys(this.#imagesDir)).map((key) => this.find(key));
+    return (await Promise.all(all)).filter((step) => step !== undefined);
+  }
+
+  #fileOf(key: string): string {
+    return path.join(folderOf(this.#imagesDir), `${key}.json`);
+  }
+}
+
+/** The content that cached steps keep in the store of images. */
+export async function keptByCache(imagesDir: string): Promise<KeptContent> {
+  const layers = (await new BuildCache(imagesDir).list()).flatMap(({ layer }) => layer?.diffId ?? []);
+  // A step's layer lies in the store as the plain tar, whose digest is the diff id.
+  return { layers, blobs: layers };
+}

@@ -1,0 +1,143 @@
+import { writeSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { openFile } from "@raft2kube/linux/beneath/open-file.ts";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { DiskReserve } from "@raft2kube/runtime/image/disk-reserve.ts";
+import { unpackLayer } from "@raft2kube/runtime/image/unpack.ts";
+import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { copyContent, copyEntry, type CopyOptions, writeFileAt } from "../files/copy.ts";
+import { decompressed } from "../verbs/load.ts";
+import { badLine, type HereDocument, type Instruction } from "./parse.ts";
+import { type Source } from "./source.ts";
+
+/** One COPY or ADD, with all that it takes. */
+export interface CopyStep {
+  instruction: Instruction;
+  source: Source;
+  places: readonly string[];
+  heredocs: readonly HereDocument[];
+  /** Content of URLs, by the name of their files. */
+  downloads: ReadonlyMap<string, Buffer>;
+  /** Absolute, with a slash at its end where it was given so. */
+  destination: string;
+  unpacks: boolean;
+}
+
+/** The owner of `--chown`, whose names are the image's; the group is the user's by default. */
+function ownerOf(rootfs: string, text: string | undefined): { uid: number; gid: number } | undefined {
+  if (text === undefined) return undefined;
+  const isNumber = /^\d+$/.test(text);
+  const { uid, gid } = resolveUser(rootfs, isNumber ? `${text}:${text}` : text);
+  return { uid, gid };
+}
+
+function modeOf({ flags, line }: Instruction): number | undefined {
+  const text = flags.get("chmod")?.at(-1);
+  if (text === undefined) return undefined;
+  if (/^[0-7]{3,5}$/.test(text)) return Number.parseInt(text, 8);
+  throw badLine(line, `--chmod=${text}: only octal modes are supported`);
+}
+
+/** Copies into the root of a step. */
+export async function copyInto(rootfs: string, step: CopyStep, now_ms: number, work: string) {
+  const { instruction, source, places, destination, heredocs, downloads } = step;
+  const owner = ownerOf(rootfs, instruction.flags.get("chown")?.at(-1));
+  const mode = modeOf(instruction);
+  const options: CopyOptions = {
+    now_ms,
+    keepsOwners: source.keepsOwners,
+    leaveOut: source.isIgnored,
+    ...(owner && { owner }),
+    ...(mode !== undefined && { mode }),
+  };
+  const count = places.length + heredocs.length + downloads.size;
+  if (count > 1 && !destination.endsWith("/")) {
+    throw badLine(instruction.line, `${instruction.name} of several files needs a folder: end it with /`);
+  }
+  using target = Directory.open(rootfs);
+  using root = Directory.open(source.root);
+  for (const place of places) await copyPlace(root, place, target, step, options, work);
+  const file = { ...(owner ?? { uid: 0, gid: 0 }), mtime_ms: now_ms };
+  const write = async (name: string, content: Buffer, fileMode: number) => {
+    const at = targetOf(target, destination, name);
+    using parent = target.makeDirectories(at.folder, 0o755, { links: "inside" });
+    const put = async (fd: number) => void writeSync(fd, content);
+    await writeFileAt(parent, at.name, put, { ...file, mode: mode ?? fileMode });
+  };
+  for (const { name, content } of heredocs) await write(name, Buffer.from(content), 0o644);
+  for (const [name, content] of downloads) await write(name, content, 0o600);
+}
+
+/** Where a file goes: into the destination if that is a folder, else under its name. */
+function targetOf(target: Directory, destination: string, name: string) {
+  const inside = destination.replace(/^\/+/, "").replace(/\/+$/, "");
+  using found = target.find(inside || ".", { links: "inside" });
+  const isFolder = destination.endsWith("/") || found?.stats().isDirectory() === true;
+  if (isFolder) return { folder: inside || ".", name };
+  return { folder: path.posix.dirname(inside), name: path.posix.basename(inside) };
+}
+
+async function copyPlace(
+  root: Directory,
+  place: string,
+  target: Directory,
+  step: CopyStep,
+  options: CopyOptions,
+  work: string,
+): Promise<void> {
+  const { destination } = step;
+  const inside = destination.replace(/^\/+/, "").replace(/\/+$/, "") || ".";
+  using handle = root.handle(place || ".", { links: "inside" });
+  if (handle.stats().isDirectory()) {
+    using content = root.directory(place || ".", { links: "inside" });
+    using into = target.makeDirectories(inside, 0o755, { links: "inside" });
+    return copyContent(content, into, options, place);
+  }
+  if (step.unpacks && (await unpackArchive(root, place, target, inside, options, work))) return;
+  const at = targetOf(target, destination, path.posix.basename(place));
+  using parent = target.makeDirectories(at.folder, 0o755, { links: "inside" });
+  using from = root.directory(path.posix.dirname(place), { links: "inside" });
+  await copyEntry({ parent: from, name: path.posix.basename(place), handle }, { parent, name: at.name }, options);
+}
+
+const MAGIC_BYTES = 265;
+const REFUSED = [["fd377a585a00", "xz"], ["425a68", "bzip2"]] as const;
+
+/** Unpacks a tar in a folder; false for what is none. Nothing in it can leave the folder. */
+async function unpackArchive(
+  root: Directory,
+  place: string,
+  target: Directory,
+  inside: string,
+  options: CopyOptions,
+  work: string,
+): Promise<boolean> {
+  await using file = await openFile(root, place, { links: "inside" });
+  if (file === undefined) return false;
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(MAGIC_BYTES), 0, MAGIC_BYTES, 0);
+  const magic = buffer.toString("hex", 0, 6);
+  const refused = REFUSED.find(([start]) => magic.startsWith(start))?.[1];
+  if (refused !== undefined && /\.(tar\.|t)(xz|bz2)$/.test(place)) {
+    throw new RuntimeError("unimplemented", `ADD ${place}: archives of ${refused} are not supported`, {
+      remedy: "use gzip, zstd, or no compression",
+    });
+  }
+  const isTar = bytesRead === MAGIC_BYTES && buffer.toString("latin1", 257, 262) === "ustar";
+  const isCompressed = (magic.startsWith("1f8b") || magic.startsWith("28b52ffd")) &&
+    /\.(tar|tgz|tar\.gz|tar\.zst|tzst)$/.test(place);
+  if (!isTar && !isCompressed) return false;
+  const fresh = path.join(work, "archive");
+  await removePath(fresh);
+  await mkdir(fresh, { mode: 0o755 });
+  using unpacked = Directory.open(fresh);
+  const tar = await decompressed(file.createReadStream({ start: 0, autoClose: false }));
+  await unpackLayer(tar as AsyncIterable<Buffer>, unpacked, new DiskReserve(work));
+  using into = target.makeDirectories(inside, 0o755, { links: "inside" });
+  const { owner: _, mode: __, leaveOut: ___, ...rest } = options;
+  await copyContent(unpacked, into, { ...rest, ...(options.owner && { owner: options.owner }), keepsOwners: true });
+  await removePath(fresh);
+  return true;
+}

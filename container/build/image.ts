@@ -1,0 +1,85 @@
+import type { HistoryEntry, ImageConfig, ImageDefaults } from "@raft2kube/runtime/image/config.ts";
+import { hostPlatform, type Descriptor, type ImageManifest } from "@raft2kube/runtime/image/manifest.ts";
+import { MediaType } from "@raft2kube/runtime/image/manifest.ts";
+import type { ImageStore, NamedImage } from "@raft2kube/runtime/image/store.ts";
+import { untaggedName } from "../engine/image-names.ts";
+import type { MadeLayer } from "./layer.ts";
+
+/** An image that is being made: its layers as they lie in the store, and its configuration. */
+export interface Draft {
+  layers: Descriptor[];
+  diffIds: string[];
+  defaults: ImageDefaults;
+  history: HistoryEntry[];
+  author?: string;
+  platform: { os: string; architecture: string };
+}
+
+export function emptyDraft(): Draft {
+  return { layers: [], diffIds: [], defaults: {}, history: [], platform: hostPlatform() };
+}
+
+/** A draft that stands on an image. */
+export function draftOf({ manifest, config }: NamedImage): Draft {
+  const { os, architecture, author } = config;
+  return {
+    layers: manifest.layers.map(({ mediaType, digest, size }) => {
+      return { mediaType: ociType(mediaType), digest, size };
+    }),
+    diffIds: config.rootfs.diff_ids,
+    defaults: config.config ?? {},
+    history: config.history ?? [],
+    ...(author !== undefined && { author }),
+    platform: { os, architecture },
+  };
+}
+
+/** docker's names of layers in the image spec's words. */
+function ociType(mediaType: string): string {
+  const compression = /[.+](gzip|zstd)$/.exec(mediaType)?.[1];
+  return compression ? `${MediaType.ociLayer}+${compression}` : MediaType.ociLayer;
+}
+
+/** A draft with one more step. */
+export function withStep(draft: Draft, layer: MadeLayer | undefined, step: HistoryEntry): Draft {
+  if (layer === undefined) {
+    return { ...draft, history: [...draft.history, { ...step, empty_layer: true }] };
+  }
+  const { diffId: digest, size } = layer;
+  return {
+    ...draft,
+    layers: [...draft.layers, { mediaType: MediaType.ociLayer, digest, size }],
+    diffIds: [...draft.diffIds, digest],
+    history: [...draft.history, step],
+  };
+}
+
+/** Stores the image and names it; without names it has none but its id. Within `receive`. */
+export async function storeImage(
+  images: ImageStore,
+  draft: Draft,
+  { names, created }: { names: readonly string[]; created: string },
+): Promise<NamedImage> {
+  const { defaults, history, author, platform, diffIds } = draft;
+  const config: ImageConfig = {
+    ...platform,
+    created,
+    ...(author !== undefined && { author }),
+    config: defaults,
+    rootfs: { type: "layers", diff_ids: diffIds },
+    history,
+  };
+  const put = async (mediaType: string, value: object): Promise<Descriptor> => {
+    const bytes = Buffer.from(JSON.stringify(value));
+    return { mediaType, digest: await images.blobs.put(bytes), size: bytes.length };
+  };
+  const manifest: ImageManifest = {
+    schemaVersion: 2,
+    mediaType: MediaType.ociManifest,
+    config: await put(MediaType.ociConfig, config),
+    layers: draft.layers,
+  };
+  const { digest } = await put(MediaType.ociManifest, manifest);
+  for (const name of names.length > 0 ? names : [untaggedName(digest)]) await images.add(name, digest);
+  return images.get(manifest.config.digest);
+}

@@ -1,0 +1,213 @@
+import path from "node:path";
+import { digestOf } from "@raft2kube/runtime/image/blobs.ts";
+import { get, readBounded } from "@raft2kube/runtime/image/http.ts";
+import { ADD_URL_BYTES } from "../limits.ts";
+import type { Builder } from "./builder.ts";
+import type { BuildSources } from "./build.ts";
+import { copyInto } from "./copy-step.ts";
+import { expand, expandWords, type Variables } from "./expand.ts";
+import { withStep } from "./image.ts";
+import { changeDefaults, DEFAULT_SHELL, environmentOf } from "./metadata.ts";
+import { badLine, type HereDocument, type Instruction } from "./parse.ts";
+import type { Step } from "./progress.ts";
+import { runInside } from "./run-step.ts";
+import { mountsOf, withMounts } from "./run-mounts.ts";
+import { hashOf, placesOf, type Source } from "./source.ts";
+import { type BuildOptions, keyOf, layerStep, type StageState, withReadOnly } from "./stage.ts";
+import { argumentsOf, PROXY_ARGUMENTS, type Stage } from "./stages.ts";
+
+/** One instruction with all that it stands in. */
+export interface Doing {
+  builder: Builder;
+  options: BuildOptions;
+  sources: BuildSources;
+  state: StageState;
+  instruction: Instruction;
+  stage: Stage;
+  globals: ReadonlyMap<string, string>;
+  progress: Step;
+}
+
+/** Arguments and environment, which come last, as variables. */
+function variablesOf({ state }: Doing): Map<string, string> {
+  return new Map([...state.args, ...environmentOf(state.draft.defaults)]);
+}
+
+/** Carries out one instruction. Returns the stage after it. */
+export async function applyInstruction(doing: Doing): Promise<StageState> {
+  const { instruction, state, progress, options } = doing;
+  const { name, text } = instruction;
+  if (name === "ARG") return setArguments(doing);
+  if (name === "RUN") return run(doing);
+  if (name === "COPY" || name === "ADD") return copy(doing);
+  const variables = variablesOf(doing);
+  const defaults = changeDefaults(state.draft.defaults, instruction, variables);
+  if (defaults === undefined) throw badLine(instruction.line, `${name} is not supported`);
+  const key = keyOf(state.key, name, defaults);
+  const author = name === "MAINTAINER" ? { author: text } : {};
+  const changed = { ...state, draft: { ...state.draft, ...author, defaults } };
+  if (name === "WORKDIR") return makeWorkingDirectory(doing, changed, key);
+  const created = new Date(options.epoch_ms ?? doing.builder.host.clock.now()).toISOString();
+  const entry = { created, created_by: `${name} ${text}`, comment: "r2k container build" };
+  if (options.explain) progress.note("made: a setting, no layer");
+  progress.done(state.wasCached ? "CACHED" : "DONE");
+  return { ...changed, key, draft: withStep(changed.draft, undefined, entry) };
+}
+
+function setArguments({ state, instruction, globals, options, progress }: Doing): StageState {
+  const variables = new Map([...globals, ...state.args, ...environmentOf(state.draft.defaults)]);
+  const args = new Map(state.args);
+  for (const [name, value] of argumentsOf(instruction, variables, options.buildArgs)) {
+    const known = value ?? globals.get(name);
+    if (known !== undefined) args.set(name, known);
+  }
+  progress.done("DONE");
+  return { ...state, args };
+}
+
+function makeWorkingDirectory(doing: Doing, changed: StageState, key: string): Promise<StageState> {
+  const { builder, options, progress, instruction } = doing;
+  const place = changed.draft.defaults.WorkingDir ?? "/";
+  return layerStep(builder, options, changed, {
+    key, progress, isRun: false, history: `WORKDIR ${instruction.text}`,
+    make: async (rootfs) => {
+      const { Directory } = await import("@raft2kube/linux/beneath/directory.ts");
+      using root = Directory.open(rootfs);
+      const inside = place.replace(/^\/+/, "") || ".";
+      root.makeDirectories(inside, 0o755, { links: "inside" })[Symbol.dispose]();
+    },
+  });
+}
+
+/** The command of RUN, whose here-documents the shell reads. */
+function commandOf({ instruction, state }: Doing): string[] {
+  const { json, text, heredocs, line } = instruction;
+  if (json) return json;
+  const shell = state.draft.defaults.Shell ?? DEFAULT_SHELL;
+  if (heredocs.length === 0) return [...shell, text];
+  const [only] = heredocs;
+  if (/^<<-?["']?[A-Za-z0-9_.-]+["']?$/.test(text)) {
+    if (only!.content.startsWith("#!")) {
+      throw badLine(line, "RUN <<EOF with #! is not supported: name the interpreter");
+    }
+    return [...shell, only!.content];
+  }
+  const documents = heredocs.map(({ name, content }) => `${content}${name}\n`).join("");
+  return [...shell, `${text}\n${documents}`];
+}
+
+async function run(doing: Doing): Promise<StageState> {
+  const { builder, options, state, instruction, progress, sources, stage } = doing;
+  const variables = variablesOf(doing);
+  const network = networkOf(doing);
+  const args = commandOf(doing);
+  const mounts = mountsOf(instruction, variables);
+  const hidden = Object.entries(options.buildArgs).filter(([name]) => PROXY_ARGUMENTS.has(name));
+  const from = await Promise.all(mounts.map(async ({ type, from: name }) =>
+    type === "bind" && name !== undefined ? (await sources.draftNamed(name, stage.index)).key : ""));
+  const contents = await Promise.all(mounts.map(({ type, from: name, source }) =>
+    type === "bind" && name === undefined
+      ? hashOf(sources.context, placesOf(sources.context, source)) : ""));
+  const environment = [...state.args, ...environmentOf(state.draft.defaults)];
+  const { User, WorkingDir } = state.draft.defaults;
+  const key = keyOf(
+    state.key, "RUN", args, environment, User, WorkingDir, mounts, from, contents, options.epoch_ms);
+  const history = `RUN ${args.join(" ")}`;
+  return layerStep(builder, options, state, {
+    key, history, progress, isRun: true,
+    make: (rootfs) => withMounts(doing, mounts, (ociMounts) => runInside(builder, rootfs, {
+      args, mounts: ociMounts, network, defaults: state.draft.defaults,
+      env: new Map([...hidden, ...variables]),
+    }, (chunk) => progress.output(chunk))),
+  });
+}
+
+/** A step reaches no network but what the command line names; `--network=none` is for one step. */
+function networkOf({ instruction, options }: Doing): string {
+  const own = instruction.flags.get("network")?.at(-1);
+  if (own === undefined || own === "default") return options.network;
+  if (own === "none" || own === options.network) return own;
+  throw badLine(instruction.line, `--network=${own} is not allowed: build --network ${own} allows it`);
+}
+
+/** The words of COPY: sources, and the destination last. */
+function wordsOf({ instruction }: Doing, variables: Variables): string[] {
+  const { json, text, escape, line, name } = instruction;
+  const all = json?.map((word) => expand(word, variables, escape)) ?? expandWords(text, variables, escape);
+  const words = all.filter((word) => json !== undefined || !/^<<-?/.test(word));
+  if (words.length === 0 || (words.length < 2 && instruction.heredocs.length === 0)) {
+    throw badLine(line, `${name} takes sources and a destination`);
+  }
+  return words;
+}
+
+async function copy(doing: Doing): Promise<StageState> {
+  const { instruction, sources, stage, builder } = doing;
+  const { flags, name, line } = instruction;
+  const from = flags.get("from")?.at(-1);
+  if (from === undefined) return copyFrom(doing, sources.context);
+  if (name === "ADD") throw badLine(line, "ADD --from is not supported");
+  const { draft } = await sources.draftNamed(expand(from, doing.globals), stage.index);
+  return withReadOnly(builder, draft, (root) =>
+    copyFrom(doing, { root, isIgnored: () => false, keepsOwners: true }));
+}
+
+async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
+  const { builder, options, state, instruction, progress } = doing;
+  const variables = variablesOf(doing);
+  const words = wordsOf(doing, variables);
+  const given = words.at(-1)!;
+  const place = path.posix.resolve(state.draft.defaults.WorkingDir || "/", given);
+  const isFolder = /\/$|(^|\/)\.$/.test(given);
+  const destination = isFolder && place !== "/" ? `${place}/` : place;
+  const isUrl = (word: string) => /^(https?|ftp|git):\/\/|^git@/.test(word);
+  const urls = words.slice(0, -1).filter((word) => instruction.name === "ADD" && isUrl(word));
+  const patterns = words.slice(0, -1).filter((word) => !urls.includes(word));
+  const places = patterns.flatMap((pattern) => placesOf(source, pattern));
+  const downloads = await download(doing, urls);
+  const heredocs = instruction.heredocs.map((each): HereDocument => {
+    const content = each.isExpanded ? expandDocument(each.content, variables) : each.content;
+    return { ...each, content };
+  });
+  const files = await hashOf(source, places);
+  const key = keyOf(
+    state.key, instruction.name, destination, [...instruction.flags].filter(([flag]) => flag !== "from"),
+    places.map((each) => path.posix.basename(each)), files, heredocs, urls, options.epoch_ms);
+  const now_ms = options.epoch_ms ?? builder.host.clock.now();
+  const unpacks = instruction.name === "ADD";
+  return layerStep(builder, options, state, {
+    key, progress, isRun: false, history: `${instruction.name} ${instruction.text}`,
+    make: (rootfs) => copyInto(rootfs, {
+      instruction, source, places, heredocs, downloads, destination, unpacks,
+    }, now_ms, builder.work),
+  });
+}
+
+/** Variables of a here-document; quotes are text in it. */
+function expandDocument(content: string, variables: Variables): string {
+  const quoted = content.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\\\\$", "\\$");
+  return expand(`"${quoted}"`, variables);
+}
+
+/** Fetches what ADD names by URL: what it gets must have the checksum of the Dockerfile. */
+async function download({ instruction, builder }: Doing, urls: readonly string[]) {
+  const found = new Map<string, Buffer>();
+  for (const url of urls) {
+    const checksum = instruction.flags.get("checksum")?.at(-1);
+    const { line } = instruction;
+    if (!/^https?:/.test(url)) throw badLine(line, `ADD ${url}: only http and https are supported`);
+    if (!/^sha256:[0-9a-f]{64}$/.test(checksum ?? "")) {
+      throw badLine(line, `ADD ${url} needs --checksum=sha256:..., so that it is what was meant`);
+    }
+    const { clock } = builder.host;
+    const answer = await get(url, { headers: {}, clock, name: url, signal: builder.signal });
+    if (answer.status !== 200) {
+      answer.cancel();
+      throw badLine(line, `ADD ${url}: ${answer.status}`);
+    }
+    const content = await readBounded(answer.body, ADD_URL_BYTES, url);
+    if (digestOf(content) !== checksum) throw badLine(line, `ADD ${url} has ${digestOf(content)}`);
+    found.set(path.posix.basename(new URL(url).pathname) || "index", content);
+  }
+  return found;
+}

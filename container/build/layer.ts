@@ -1,0 +1,38 @@
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { LAYER_UNPACKED_BYTES } from "@raft2kube/runtime/limits.ts";
+import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
+import { tarOfTree } from "@raft2kube/runtime/image/tar/tree.ts";
+import { isManaged } from "./managed.ts";
+
+/** A layer in the store: its blob is the plain tar, so that the blob's digest is the diff id. */
+export interface MadeLayer {
+  diffId: string;
+  size: number;
+  entries: number;
+}
+
+/** Two blocks of zeros: a tar of nothing. */
+const EMPTY_TAR_BYTES = 1024;
+
+/**
+ * Stores what an upper directory of overlayfs holds as a layer's tar; undefined when it holds
+ * nothing. Call it within `receive`.
+ */
+export async function storeLayer(
+  images: ImageStore,
+  upper: string,
+  { latest_ms, keepsManaged = false }: { latest_ms?: number; keepsManaged?: boolean } = {},
+): Promise<MadeLayer | undefined> {
+  using root = Directory.open(upper);
+  let entries = 0;
+  const count = (place: string) => {
+    entries++;
+    return !keepsManaged && isManaged(place);
+  };
+  const latest = latest_ms === undefined ? {} : { latest_ms };
+  const tar = tarOfTree(root, { ...latest, isLayer: true, leaveOut: count });
+  const source = tar as AsyncIterable<Buffer>;
+  const limit_bytes = LAYER_UNPACKED_BYTES;
+  const { digest, size } = await images.blobs.receive(source, { limit_bytes });
+  return size <= EMPTY_TAR_BYTES ? undefined : { diffId: digest, size, entries };
+}

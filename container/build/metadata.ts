@@ -1,0 +1,111 @@
+import path from "node:path";
+import { signalNumber } from "@raft2kube/runtime/container/signals.ts";
+import type { HealthCheck, ImageDefaults } from "@raft2kube/runtime/image/config.ts";
+import { durationOf, integerOf } from "../run/values.ts";
+import { expand, expandPairs, expandWords, type Variables } from "./expand.ts";
+import { badLine, type Instruction, parseInstruction } from "./parse.ts";
+
+export const DEFAULT_SHELL = ["/bin/sh", "-c"];
+const NS_PER_MS = 1e6;
+
+/** The command of an instruction in either form; the shell form is run by the image's shell. */
+export function commandOf({ json, text }: Instruction, defaults: ImageDefaults): string[] {
+  return json ?? [...(defaults.Shell ?? DEFAULT_SHELL), text];
+}
+
+/** The environment as variables. */
+export function environmentOf({ Env = [] }: ImageDefaults): Map<string, string> {
+  return new Map(Env.map((pair) => {
+    const equals = pair.indexOf("=");
+    return [pair.slice(0, equals), pair.slice(equals + 1)] as const;
+  }));
+}
+
+function setEnv(defaults: ImageDefaults, pairs: readonly [string, string][]): ImageDefaults {
+  const all = environmentOf(defaults);
+  for (const [name, value] of pairs) all.set(name, value);
+  return { ...defaults, Env: [...all].map(([name, value]) => `${name}=${value}`) };
+}
+
+function healthOf(instruction: Instruction): HealthCheck {
+  const { text, flags, line, escape } = instruction;
+  const [word = ""] = text.split(/\s/, 1);
+  if (word.toUpperCase() === "NONE") return { Test: ["NONE"] };
+  if (word.toUpperCase() !== "CMD") throw badLine(line, "HEALTHCHECK is followed by CMD or NONE");
+  const { json, text: command } = parseInstruction(text, line, escape);
+  const time = (flag: string) => {
+    const value = flags.get(flag)?.at(-1);
+    return value === undefined ? undefined : durationOf(`--${flag}`, value) * NS_PER_MS;
+  };
+  const retries = flags.get("retries")?.at(-1);
+  const settings = {
+    Interval: time("interval"), Timeout: time("timeout"), StartPeriod: time("start-period"),
+    StartInterval: time("start-interval"),
+    Retries: retries === undefined ? undefined : integerOf("--retries", retries, 1),
+  };
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+  return { Test: json ? ["CMD", ...json] : ["CMD-SHELL", command], ...Object.fromEntries(given) };
+}
+
+function portOf(word: string, line: number): string {
+  if (/^\d{1,5}(-\d{1,5})?(\/(tcp|udp|sctp))?$/.test(word)) {
+    return word.includes("/") ? word : `${word}/tcp`;
+  }
+  throw badLine(line, `${JSON.stringify(word)} is no port`);
+}
+
+const keys = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, {}]));
+
+/**
+ * The settings of an image after an instruction that changes no file; undefined for one that may.
+ * `variables` are those that are expanded in it.
+ */
+export function changeDefaults(
+  defaults: ImageDefaults,
+  instruction: Instruction,
+  variables: Variables = environmentOf(defaults),
+): ImageDefaults | undefined {
+  const { name, text, json, line, escape } = instruction;
+  const words = () => json ?? expandWords(text, variables, escape);
+  switch (name) {
+    case "ENV": return setEnv(defaults, expandPairs(text, variables, escape));
+    case "LABEL": {
+      const Labels = { ...defaults.Labels, ...Object.fromEntries(expandPairs(text, variables, escape)) };
+      return { ...defaults, Labels };
+    }
+    case "MAINTAINER": return defaults;
+    case "CMD": return { ...defaults, Cmd: commandOf(instruction, defaults) };
+    case "ENTRYPOINT": {
+      const { Cmd: _, ...rest } = defaults;
+      return { ...rest, Entrypoint: commandOf(instruction, defaults) };
+    }
+    case "EXPOSE": {
+      const ports = words().map((word) => portOf(word, line));
+      return { ...defaults, ExposedPorts: { ...defaults.ExposedPorts, ...keys(ports) } };
+    }
+    case "VOLUME": return { ...defaults, Volumes: { ...defaults.Volumes, ...keys(words()) } };
+    case "USER": return { ...defaults, User: expand(text, variables, escape) };
+    case "WORKDIR": {
+      const given = expand(text, variables, escape);
+      return { ...defaults, WorkingDir: path.posix.resolve(defaults.WorkingDir || "/", given) };
+    }
+    case "STOPSIGNAL": {
+      const StopSignal = expand(text, variables, escape);
+      signalNumber(StopSignal);
+      return { ...defaults, StopSignal };
+    }
+    case "SHELL":
+      if (json === undefined) throw badLine(line, "SHELL takes a JSON list");
+      return { ...defaults, Shell: json };
+    case "HEALTHCHECK": return { ...defaults, Healthcheck: healthOf(instruction) };
+    case "ONBUILD": {
+      const [word = ""] = text.toUpperCase().split(/\s/, 1);
+      if (["ONBUILD", "FROM", "MAINTAINER"].includes(word)) {
+        throw badLine(line, `ONBUILD ${word} is not allowed`);
+      }
+      parseInstruction(text, line, escape);
+      return { ...defaults, OnBuild: [...(defaults.OnBuild ?? []), text] };
+    }
+    default: return undefined;
+  }
+}

@@ -1,0 +1,166 @@
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { DOCKERFILE_BYTES, INSTRUCTIONS } from "../limits.ts";
+
+/** Text between `<<NAME` and NAME, as a file of COPY or a script of RUN. */
+export interface HereDocument {
+  name: string;
+  content: string;
+  /** Whether variables in it are expanded: the name was not quoted. */
+  isExpanded: boolean;
+}
+
+/** One instruction of a Dockerfile. */
+export interface Instruction {
+  /** In capitals. */
+  name: string;
+  /** `--NAME=VALUE` before the arguments, by name. */
+  flags: ReadonlyMap<string, readonly string[]>;
+  /** What follows, in one line. */
+  text: string;
+  /** The strings of the exec form: a JSON list. */
+  json?: string[];
+  heredocs: readonly HereDocument[];
+  line: number;
+  escape: "\\" | "`";
+}
+
+const NAMES = new Set([
+  "FROM", "RUN", "CMD", "LABEL", "MAINTAINER", "EXPOSE", "ENV", "ADD", "COPY", "ENTRYPOINT", "VOLUME",
+  "USER", "WORKDIR", "ARG", "ONBUILD", "STOPSIGNAL", "HEALTHCHECK", "SHELL",
+]);
+/** Flags by instruction; any other is refused. */
+const FLAGS: Readonly<Record<string, readonly string[]>> = {
+  FROM: ["platform"],
+  RUN: ["mount", "network"],
+  COPY: ["from", "chown", "chmod", "link"],
+  ADD: ["chown", "chmod", "link", "checksum"],
+  HEALTHCHECK: ["interval", "timeout", "start-period", "start-interval", "retries"],
+};
+const HEREDOC = /<<-?(?:(["'])([A-Za-z0-9_.-]+)\1|([A-Za-z0-9_.-]+))/g;
+
+/** The Dockerfile is malformed, at a line. */
+export function badLine(line: number, why: string): RuntimeError {
+  return new RuntimeError("invalid-argument", `Dockerfile line ${line}: ${why}`);
+}
+
+/** Parser directives: comments `# NAME=VALUE` before all else (Dockerfile reference). */
+function escapeOf(lines: readonly string[]): "\\" | "`" {
+  for (const line of lines) {
+    const [, name = "", value = ""] = /^#\s*([a-zA-Z]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+    if (name === "") return "\\";
+    if (name.toLowerCase() !== "escape") continue;
+    if (value === "\\" || value === "`") return value;
+    throw badLine(1, `escape=${value} is neither \\ nor \``);
+  }
+  return "\\";
+}
+
+/** Reads the flags that stand before an instruction's arguments. */
+function takeFlags(name: string, line: number, given: string) {
+  const flags = new Map<string, string[]>();
+  let text = given;
+  for (;;) {
+    const [whole, flag = "", value = "true"] = /^--([a-z-]+)(?:=("[^"]*"|\S*))?(?:\s+|$)/.exec(text) ?? [];
+    if (whole === undefined) return { flags, text };
+    if (!FLAGS[name]?.includes(flag)) {
+      throw badLine(line, `${name} --${flag} is not supported`);
+    }
+    flags.set(flag, [...(flags.get(flag) ?? []), value.replace(/^"(.*)"$/, "$1")]);
+    text = text.slice(whole.length);
+  }
+}
+
+function jsonOf(text: string): string[] | undefined {
+  if (!text.startsWith("[")) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    const isList = Array.isArray(value) && value.every((word) => typeof word === "string");
+    return isList ? (value as string[]) : undefined;
+  } catch (error) {
+    // Then it is the shell form.
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** Lines of a file, taken one by one. */
+class Lines {
+  readonly #lines: readonly string[];
+  at = 0;
+
+  constructor(lines: readonly string[]) {
+    this.#lines = lines;
+  }
+
+  next(): string | undefined {
+    return this.#lines[this.at++];
+  }
+
+  /** The logical line: continued by the escape at its end; comments and empty lines are skipped. */
+  logical(escape: string): string | undefined {
+    let whole: string | undefined;
+    for (let line = this.next(); line !== undefined; line = this.next()) {
+      if (/^\s*(#|$)/.test(line)) continue;
+      const rest = line.replace(/\s+$/, "");
+      whole = (whole ?? "") + (whole === undefined ? rest.trimStart() : rest);
+      if (!whole.endsWith(escape)) return whole;
+      whole = whole.slice(0, -1);
+    }
+    return whole;
+  }
+
+  heredoc(name: string, isIndented: boolean, line: number): string {
+    const content: string[] = [];
+    for (let next = this.next(); next !== undefined; next = this.next()) {
+      const text = isIndented ? next.replace(/^\t+/, "") : next;
+      if (text === name) return content.map((each) => `${each}\n`).join("");
+      content.push(text);
+    }
+    throw badLine(line, `<<${name} has no end`);
+  }
+}
+
+function heredocsOf(lines: Lines, text: string, line: number): HereDocument[] {
+  return [...text.matchAll(HEREDOC)].map(([whole, quote, quoted, plain]) => {
+    const name = quoted ?? plain!;
+    const content = lines.heredoc(name, whole.startsWith("<<-"), line);
+    return { name, content, isExpanded: quote === undefined };
+  });
+}
+
+/** Reads a Dockerfile. What is malformed or unknown throws invalid-argument with its line. */
+export function parseDockerfile(source: string): Instruction[] {
+  if (Buffer.byteLength(source) > DOCKERFILE_BYTES) {
+    throw new RuntimeError("resource-exhausted", `a Dockerfile of over ${DOCKERFILE_BYTES} bytes`);
+  }
+  const all = source.replace(/^\uFEFF/, "").split(/\r?\n/);
+  const escape = escapeOf(all);
+  const lines = new Lines(all);
+  const instructions: Instruction[] = [];
+  for (;;) {
+    const before = lines.at;
+    const logical = lines.logical(escape);
+    if (logical === undefined) return instructions;
+    const line = all.findIndex((text, at) => at >= before && !/^\s*(#|$)/.test(text)) + 1;
+    if (instructions.length === INSTRUCTIONS) throw badLine(line, `over ${INSTRUCTIONS} instructions`);
+    instructions.push(parseInstruction(logical, line, escape, lines));
+  }
+}
+
+/** Reads one instruction, as ONBUILD has them too. */
+export function parseInstruction(
+  logical: string,
+  line: number,
+  escape: Instruction["escape"],
+  lines = new Lines([]),
+): Instruction {
+  const [, word = "", rest = ""] = /^(\S+)\s*(.*)$/s.exec(logical) ?? [];
+  const name = word.toUpperCase();
+  if (!NAMES.has(name)) throw badLine(line, `unknown instruction ${JSON.stringify(word.slice(0, 40))}`);
+  const { flags, text } = takeFlags(name, line, rest.trim());
+  if (text === "") throw badLine(line, `${name} has no arguments`);
+  const takesHeredocs = name === "RUN" || name === "COPY" || name === "ADD";
+  const heredocs = takesHeredocs ? heredocsOf(lines, text, line) : [];
+  const json = jsonOf(text);
+  return { name, flags, text, ...(json && { json }), heredocs, line, escape };
+}

@@ -1,0 +1,148 @@
+import { spawn } from "node:child_process";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { createNetns, deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { runCommand } from "@raft2kube/runtime/command.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
+import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
+import { MASKED_PATHS, READONLY_PATHS } from "@raft2kube/runtime/oci/confinement.ts";
+import { devicesFor } from "@raft2kube/runtime/oci/devices.ts";
+import { combineMounts, kernelMounts, TERMINAL_GROUP } from "@raft2kube/runtime/oci/mounts.ts";
+import { clampOomScore } from "@raft2kube/runtime/oci/resources.ts";
+import { defaultProfile } from "@raft2kube/runtime/oci/seccomp.ts";
+import type { OciMount, OciNamespace, OciSpec } from "@raft2kube/runtime/oci/spec.ts";
+import { homeOf, resolveUser } from "@raft2kube/runtime/oci/user.ts";
+import { isMapped } from "@raft2kube/linux/namespace/user-namespace.ts";
+import { RUN_PIDS, RUN_TIMEOUT_MS } from "../limits.ts";
+import type { Builder } from "./builder.ts";
+
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** A command to run in the root of a step. */
+export interface RunStep {
+  args: readonly string[];
+  env: ReadonlyMap<string, string>;
+  defaults: ImageDefaults;
+  mounts: readonly OciMount[];
+  /** `none`, `host`, or a network of containers. */
+  network: string;
+}
+
+const bind = (destination: string, source: string): OciMount => {
+  return { destination, source, type: "bind", options: ["rbind", "rprivate", "rw"] };
+};
+
+function environmentOf(step: RunStep, home: string): string[] {
+  const all = new Map([["PATH", DEFAULT_PATH], ["HOME", home || "/"], ...step.env]);
+  return [...all].map(([name, value]) => `${name}=${value}`);
+}
+
+function specOf(
+  builder: Builder,
+  rootfs: string,
+  step: RunStep,
+  place: { files: string; netns: string | undefined; cgroup: string },
+): OciSpec {
+  const { defaults } = step;
+  const { machine } = builder;
+  const user = resolveUser(rootfs, defaults.User ?? "");
+  const capabilities = capabilitySets({}, {
+    privileged: false, root: user.uid === 0, own: machine.ownCapabilities,
+  });
+  const hasCgroups = machine.cgroups.version !== "none";
+  const terminalGroup = isMapped(machine.ids.groups, TERMINAL_GROUP);
+  const base = [
+    ...kernelMounts({ privileged: false, cgroups: hasCgroups, terminalGroup }),
+    bind("/etc/resolv.conf", path.join(place.files, "resolv.conf")),
+    bind("/etc/hosts", path.join(place.files, "hosts")),
+  ];
+  const kinds = ["mount", "uts", "ipc", "pid"] as const;
+  const namespaces: OciNamespace[] = kinds.map((type) => ({ type }));
+  if (machine.cgroups.version === 2) namespaces.push({ type: "cgroup" });
+  if (step.network !== "host") {
+    namespaces.push({ type: "network", ...(place.netns !== undefined && { path: place.netns }) });
+  }
+  return {
+    ociVersion: "1.0.2",
+    process: {
+      terminal: false,
+      user,
+      args: [...step.args],
+      env: environmentOf(step, homeOf(rootfs, user.uid)),
+      cwd: defaults.WorkingDir || "/",
+      capabilities,
+      noNewPrivileges: false,
+      oomScoreAdj: clampOomScore(0, machine.ownCapabilities),
+    },
+    root: { path: rootfs, readonly: false },
+    hostname: "build",
+    mounts: combineMounts(base, [...step.mounts]),
+    linux: {
+      namespaces,
+      ...(hasCgroups && { cgroupsPath: place.cgroup }),
+      resources: hasCgroups
+        ? { devices: devicesFor([], { privileged: false }).rules, pids: { limit: RUN_PIDS } } : {},
+      seccomp: defaultProfile(capabilities.bounding),
+      maskedPaths: MASKED_PATHS,
+      readonlyPaths: READONLY_PATHS,
+    },
+  };
+}
+
+/** Runs a command in a root that is mounted. Throws when it fails, or takes too long. */
+export async function runInside(
+  builder: Builder,
+  rootfs: string,
+  step: RunStep,
+  output: (chunk: Buffer) => void,
+): Promise<void> {
+  const { host } = builder;
+  const id = `build-${path.basename(path.dirname(rootfs))}`;
+  const bundle = path.join(builder.state, id);
+  const files = path.join(bundle, "files");
+  await mkdir(files, { recursive: true, mode: 0o711 });
+  await writeFile(path.join(files, "hosts"), "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tbuild\n");
+  await writeFile(path.join(files, "resolv.conf"), await builder.resolvConf(step.network));
+  const isAttached = step.network !== "none" && step.network !== "host";
+  const netns = isAttached ? path.join(bundle, "netns") : undefined;
+  const cgroup = `${host.cgroupParent}/${id}`;
+  const oci = ["--root", path.join(builder.state, "oci")];
+  try {
+    if (netns !== undefined) {
+      createNetns(netns);
+      await builder.attach(id, netns, step.network);
+    }
+    const spec = specOf(builder, rootfs, step, { files, netns, cgroup });
+    await writeFile(path.join(bundle, "config.json"), JSON.stringify(spec), { mode: 0o600 });
+    await finish(builder, [...oci, "run", "--bundle", bundle, id], output);
+  } finally {
+    await runCommand(host.crun, [...oci, "delete", "--force", id]);
+    await builder.machine.cgroups.remove(cgroup, { clock: host.clock });
+    if (netns !== undefined) {
+      await builder.detach(id, netns, step.network);
+      deleteNetns(netns);
+    }
+    await rm(bundle, { recursive: true, force: true });
+  }
+}
+
+function finish(
+  { host, signal }: Builder,
+  args: readonly string[],
+  output: (chunk: Buffer) => void,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const child = spawn(host.crun, args, { stdio: ["ignore", "pipe", "pipe"], signal });
+  child.stdout.on("data", output);
+  child.stderr.on("data", output);
+  const timeout = host.clock.after(RUN_TIMEOUT_MS, () => child.kill("SIGKILL"));
+  child.on("error", reject);
+  child.on("close", (code, killed) => {
+    timeout.cancel();
+    if (code === 0) return resolve();
+    const how = killed ? `was ended by ${killed}` : `ended with exit code ${code}`;
+    reject(new RuntimeError("failed-precondition", `the command ${how}`));
+  });
+  return promise;
+}

@@ -1,0 +1,193 @@
+import { createHash } from "node:crypto";
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { mountRootfs, unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
+import { runtimePaths } from "@raft2kube/runtime/paths.ts";
+import type { HistoryEntry } from "@raft2kube/runtime/image/config.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Builder } from "./builder.ts";
+import type { CachedStep } from "./cache.ts";
+import { type Draft, withStep } from "./image.ts";
+import { storeLayer } from "./layer.ts";
+import { removeMountPoints } from "./mount-points.ts";
+import type { Step } from "./progress.ts";
+
+/** Settings of a whole build. */
+export interface BuildOptions {
+  buildArgs: Readonly<Record<string, string>>;
+  labels: Readonly<Record<string, string>>;
+  noCache: boolean;
+  network: string;
+  explain: boolean;
+  /** SOURCE_DATE_EPOCH: no time of the image is later. */
+  epoch_ms: number | undefined;
+}
+
+/** How far a stage is: what it would be as an image, and what all of it depends on. */
+export interface StageState {
+  draft: Draft;
+  /** Hash of the base and of all steps. */
+  key: string;
+  /** Whether the last step was found in the cache. */
+  wasCached: boolean;
+  args: Map<string, string>;
+}
+
+export function keyOf(...parts: readonly unknown[]): string {
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+}
+
+/** Mounts a draft's layers under a folder to write to, and unmounts them after `work`. */
+export async function withRootfs<T>(
+  builder: Builder,
+  draft: Draft,
+  work: (rootfs: string, upper: string) => Promise<T>,
+): Promise<T> {
+  const id = randomBytes(6).toString("hex");
+  const paths = runtimePaths(path.join(builder.work, id), path.join(builder.state, id)).container(id);
+  const empty = path.join(builder.work, "empty");
+  await mkdir(empty, { recursive: true, mode: 0o755 });
+  const lower = draft.diffIds.map((diffId) => builder.images.layers.folder(diffId)).reverse();
+  await mountRootfs(paths, lower.length > 0 ? lower : [empty]);
+  try {
+    return await work(paths.rootfs, paths.upper);
+  } finally {
+    unmountRootfs(paths);
+  }
+}
+
+/** Makes a tree read-only for other steps; undone after `work`. */
+export async function withReadOnly<T>(
+  builder: Builder,
+  draft: Draft,
+  work: (root: string) => Promise<T>,
+): Promise<T> {
+  const root = path.join(builder.state, `from-${randomBytes(6).toString("hex")}`);
+  await mkdir(root, { recursive: true, mode: 0o755 });
+  const lower = draft.diffIds.map((diffId) => builder.images.layers.folder(diffId)).reverse();
+  const empty = path.join(builder.work, "empty");
+  await mkdir(empty, { recursive: true, mode: 0o755 });
+  // An overlay without an upper directory has two lower ones at least.
+  const data = `lowerdir=${[...lower, empty, ...(lower.length === 0 ? [builder.work] : [])].join(":")}`;
+  mount({ source: "overlay", target: root, type: "overlay", data });
+  try {
+    return await work(root);
+  } finally {
+    unmount(root, { detach: true });
+  }
+}
+
+/**
+ * A step that may change files: found in the cache by its key, or made by `make` and kept there.
+ * Returns the stage with its layer.
+ */
+export async function layerStep(
+  builder: Builder,
+  options: BuildOptions,
+  state: StageState,
+  step: {
+    key: string;
+    history: string;
+    progress: Step;
+    /** Whether the root has mounts of a runtime while it is made. */
+    isRun: boolean;
+    make: (rootfs: string) => Promise<void>;
+  },
+): Promise<StageState> {
+  const { key, history, progress } = step;
+  const cached = options.noCache ? undefined : await usable(builder, key);
+  if (cached) {
+    explain(options, progress, state, cached, "the same as an earlier build's");
+    progress.done("CACHED");
+    return next(state, key, cached, history, true);
+  }
+  try {
+    const made = await make(builder, options, state, step);
+    await builder.cache.put(key, made);
+    const why = options.noCache ? "--no-cache"
+      : state.wasCached ? "its text, arguments or files are new" : "the step before it was made again";
+    explain(options, progress, state, made, `not from the cache: ${why}`);
+    progress.done("DONE");
+    return next(state, key, made, history, false);
+  } catch (error) {
+    progress.done("ERROR");
+    throw error;
+  }
+}
+
+/** A cached step whose layer is still here. */
+async function usable(builder: Builder, key: string): Promise<CachedStep | undefined> {
+  const found = await builder.cache.find(key);
+  if (found?.layer === undefined) return found;
+  const { diffId } = found.layer;
+  const [layer, blob] = [await builder.images.layers.usage(diffId), await builder.images.blobs.size(diffId)];
+  return layer && blob !== undefined ? found : undefined;
+}
+
+async function make(
+  builder: Builder,
+  options: BuildOptions,
+  state: StageState,
+  { isRun, make: fill, history }: Parameters<typeof layerStep>[3],
+): Promise<CachedStep> {
+  const { images, host } = builder;
+  const { epoch_ms } = options;
+  const created = new Date(epoch_ms ?? host.clock.now()).toISOString();
+  return await withRootfs(builder, state.draft, async (rootfs, upper) => {
+    await fill(rootfs);
+    if (!unmount(rootfs, { detach: true })) {
+      throw new RuntimeError("internal", "a build step's root was not mounted");
+    }
+    if (isRun) await removeMountPoints(upper, state.draft.diffIds.map((id) => images.layers.folder(id)));
+    const layer = await storeLayer(images, upper, {
+      ...(epoch_ms !== undefined && { latest_ms: epoch_ms }), keepsManaged: !isRun,
+    });
+    if (layer === undefined) return { created, step: history };
+    const { diffId, size, entries } = layer;
+    // Times that were changed in the tar alone: what is unpacked must be the tar's content.
+    if (epoch_ms === undefined) await images.layers.adopt(diffId, upper, { bytes: size, entries });
+    else {
+      const open = () => images.blobs.open(diffId) as AsyncIterable<Buffer>;
+      await images.layers.add(diffId, diffId, open);
+    }
+    return { created, step: history, layer };
+  });
+}
+
+function next(
+  state: StageState,
+  key: string,
+  { layer, created }: CachedStep,
+  created_by: string,
+  wasCached: boolean,
+): StageState {
+  const entry: HistoryEntry = { created, created_by, comment: "r2k container build" };
+  return { ...state, key, wasCached, draft: withStep(state.draft, layer, entry) };
+}
+
+function explain(
+  options: BuildOptions,
+  progress: Step,
+  _: StageState,
+  { layer }: CachedStep,
+  why: string,
+): void {
+  if (!options.explain) return;
+  const made = layer === undefined ? "no layer: nothing changed"
+    : `layer ${layer.diffId}, ${layer.entries} entries, ${layer.size} bytes`;
+  progress.note(`made: ${made}`);
+  progress.note(`cache: ${why}`);
+}
+
+/** Whether a place is in a root, for messages. */
+export function requireDirectory(root: string, what: string): void {
+  try {
+    Directory.open(root)[Symbol.dispose]();
+  } catch (cause) {
+    throw new RuntimeError("not-found", `${what}: ${messageOf(cause)}`, { cause });
+  }
+}

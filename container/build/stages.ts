@@ -1,0 +1,102 @@
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { expand, expandPairs } from "./expand.ts";
+import { badLine, type Instruction } from "./parse.ts";
+
+/** A part of a Dockerfile from FROM to the next. */
+export interface Stage {
+  index: number;
+  name: string | undefined;
+  /** The image, or the stage that it stands on. */
+  base: string | { stage: number };
+  from: Instruction;
+  instructions: readonly Instruction[];
+}
+
+export interface Plan {
+  stages: readonly Stage[];
+  /** The stage whose image is wanted. */
+  target: number;
+  /** Arguments before the first FROM, with the values of the command line. */
+  globals: ReadonlyMap<string, string>;
+}
+
+/** Names of arguments that are there without ARG (Dockerfile reference, predefined). */
+export const PROXY_ARGUMENTS = new Set(
+  ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"]
+    .flatMap((name) => [name, name.toUpperCase()]));
+
+/** Go's name of this machine's processor, as images have it. */
+export const ARCHITECTURE = { x64: "amd64", arm64: "arm64" }[process.arch as string] ?? process.arch;
+
+const PLATFORM = {
+  TARGETPLATFORM: `linux/${ARCHITECTURE}`, TARGETOS: "linux", TARGETARCH: ARCHITECTURE,
+  TARGETVARIANT: "", BUILDPLATFORM: `linux/${ARCHITECTURE}`, BUILDOS: "linux",
+  BUILDARCH: ARCHITECTURE, BUILDVARIANT: "",
+} as const;
+
+/** The stage of a name or number among those before `limit`. */
+export function findStage(stages: readonly Stage[], wanted: string, limit: number): number | undefined {
+  const name = wanted.toLowerCase();
+  const byName = stages.slice(0, limit).findLast((stage) => stage.name === name);
+  if (byName) return byName.index;
+  return /^\d+$/.test(wanted) && Number(wanted) < limit ? Number(wanted) : undefined;
+}
+
+function requirePlatform({ flags, line }: Instruction, variables: ReadonlyMap<string, string>): void {
+  const given = flags.get("platform")?.at(-1);
+  if (given === undefined) return;
+  const platform = expand(given, variables);
+  if (platform === `linux/${ARCHITECTURE}` || platform === "linux") return;
+  throw badLine(line, `--platform=${platform}: only this machine's, linux/${ARCHITECTURE}, is built`);
+}
+
+/** Divides a Dockerfile into stages, and finds the one that is wanted. */
+export function planStages(
+  instructions: readonly Instruction[],
+  { target, buildArgs }: { target?: string; buildArgs: Readonly<Record<string, string>> },
+): Plan {
+  const globals = new Map<string, string>(Object.entries(PLATFORM));
+  const stages: (Stage & { instructions: Instruction[] })[] = [];
+  for (const instruction of instructions) {
+    const { name, text, line, escape } = instruction;
+    const current = stages.at(-1);
+    if (name === "FROM") {
+      requirePlatform(instruction, globals);
+      const [, image = "", as] = /^(\S+)(?:\s+as\s+(\S+))?$/i.exec(text) ?? [];
+      if (image === "") throw badLine(line, "FROM takes IMAGE [AS NAME]");
+      if (as !== undefined && !/^[a-z][a-z0-9-_.]*$/i.test(as)) {
+        throw badLine(line, `${JSON.stringify(as)} is no name of a stage`);
+      }
+      const wanted = expand(image, globals, escape);
+      if (wanted === "") throw badLine(line, `FROM ${image}: no image: is an ARG not set?`);
+      const named = stages.findLast((stage) => stage.name === wanted.toLowerCase());
+      const base = named ? { stage: named.index } : wanted;
+      const index = stages.length;
+      stages.push({ index, name: as?.toLowerCase(), base, from: instruction, instructions: [] });
+    } else if (current) current.instructions.push(instruction);
+    else if (name === "ARG") {
+      for (const [key, value] of argumentsOf(instruction, globals, buildArgs)) {
+        if (value !== undefined) globals.set(key, value);
+      }
+    } else throw badLine(line, `${name} comes before the first FROM`);
+  }
+  if (stages.length === 0) throw new RuntimeError("invalid-argument", "the Dockerfile has no FROM");
+  const found = target === undefined ? stages.length - 1 : findStage(stages, target, stages.length);
+  if (found === undefined) throw new RuntimeError("not-found", `--target: there is no stage ${target}`);
+  return { stages, target: found, globals };
+}
+
+/** The names and values of an ARG: the command line's value before the default. */
+export function argumentsOf(
+  { text, escape }: Instruction,
+  variables: ReadonlyMap<string, string>,
+  buildArgs: Readonly<Record<string, string>>,
+): [name: string, value: string | undefined][] {
+  return text.split(/\s+(?=[A-Za-z_]\w*(?:=|\s|$))/).map((each) => {
+    const [name = ""] = each.split("=", 1);
+    const given = Object.hasOwn(buildArgs, name) ? buildArgs[name] : undefined;
+    if (!each.includes("=")) return [name, given];
+    const [[, value] = ["", ""]] = expandPairs(each, variables, escape);
+    return [name, given ?? value];
+  });
+}

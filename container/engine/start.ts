@@ -1,0 +1,38 @@
+import { renewContainer } from "@raft2kube/runtime/container/create.ts";
+import { startContainer, type StartOptions } from "@raft2kube/runtime/container/start.ts";
+import { resumeSandbox } from "@raft2kube/runtime/sandbox/run.ts";
+import type { Engine } from "./engine.ts";
+import type { HandContainer } from "./hand.ts";
+import { tellPeers, writeHosts } from "./sandbox.ts";
+import { startHealth } from "./health.ts";
+
+/**
+ * Starts a container that was created or has ended; one that runs stays. With `isWatched` the caller
+ * releases it when it has ended; without, conmon calls for that.
+ */
+export async function startHand(
+  engine: Engine,
+  container: HandContainer,
+  { created, isWatched = false }: Pick<StartOptions, "created"> & { isWatched?: boolean } = {},
+): Promise<HandContainer> {
+  const { runtime, containers, host } = engine;
+  const { record, hand } = containers.again(container);
+  if (record.phase.state === "running") return { record, hand };
+  const { id, sandboxId } = record;
+  const joins = hand.network.startsWith("container:");
+  if (record.phase.state !== "created") {
+    if (!joins) {
+      await resumeSandbox(runtime, sandboxId);
+      await writeHosts(engine, sandboxId, hand);
+      await tellPeers(engine, sandboxId, hand);
+    }
+    await renewContainer(runtime, id);
+  }
+  await containers.change({ record, hand }, { isStopped: false });
+  const exitCommand = [...host.self, "on-end", id];
+  const watch = isWatched && hand.restart.name === "no" ? {} : { exitCommand };
+  await startContainer(runtime, id, { ...(created && { created }), ...watch });
+  const started = containers.again({ record, hand });
+  startHealth(host, started);
+  return started;
+}

@@ -1,0 +1,116 @@
+import { closeSync, constants, fchmodSync, type Stats } from "node:fs";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
+import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { copyFileContent } from "@raft2kube/linux/beneath/copy-tree.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
+
+const FORMAT = 0o170000;
+const NEW_DIRECTORY = 0o755;
+
+/** What copies get in place of their sources' own. */
+export interface CopyOptions {
+  owner?: { uid: number; gid: number };
+  /** Permissions of files, and of directories that are made. */
+  mode?: number;
+  /** Whether a place beneath the source is left out. */
+  leaveOut?: (place: string) => boolean;
+  /** Keeps owners where `owner` is not given; else copies belong to root. */
+  keepsOwners?: boolean;
+  /** The time of directories that are made on the way. */
+  now_ms: number;
+}
+
+/** Copies a file, directory, link or device; an existing directory is merged into. */
+export async function copyEntry(
+  from: { parent: Directory; name: string | Buffer; handle: Handle },
+  to: { parent: Directory; name: string | Buffer },
+  options: CopyOptions,
+  place = "",
+  slices = new Slices(),
+): Promise<void> {
+  const { handle } = from;
+  const stats = handle.stats();
+  if (slices.due) await slices.pause();
+  if (stats.isSocket()) return;
+  if (stats.isDirectory()) {
+    using inner = from.parent.directory(from.name);
+    using made = await directoryAt(to.parent, to.name);
+    await copyContent(inner, made, options, place, slices);
+    describe(made, handle, stats, options);
+    return;
+  }
+  await removeTree(to.parent, to.name);
+  if (stats.isSymbolicLink()) to.parent.makeSymlink(to.name, handle.readLink());
+  else if (stats.isFile()) copyFileContent(handle, stats, to.parent, to.name);
+  else to.parent.makeNode(to.name, stats.mode & FORMAT, stats.rdev);
+  using made = to.parent.handle(to.name);
+  describe(made, handle, stats, options);
+}
+
+/** Copies all that a directory holds. */
+export async function copyContent(
+  from: Directory,
+  to: Directory,
+  options: CopyOptions,
+  place = "",
+  slices = new Slices(),
+): Promise<void> {
+  for (const name of [...from.names()].sort(Buffer.compare)) {
+    const inner = place === "" ? name.toString() : `${place}/${name.toString()}`;
+    if (options.leaveOut?.(inner)) continue;
+    using handle = from.find(name);
+    if (handle === undefined) continue;
+    await copyEntry({ parent: from, name, handle }, { parent: to, name }, options, inner, slices);
+  }
+}
+
+/** A directory of that name; another file of it is replaced, a link to a directory too. */
+async function directoryAt(parent: Directory, name: string | Buffer): Promise<Directory> {
+  try {
+    return parent.directory(name);
+  } catch (error) {
+    if (!isErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) throw error;
+  }
+  await removeTree(parent, name);
+  parent.makeDirectory(name, NEW_DIRECTORY);
+  return parent.directory(name);
+}
+
+function describe(made: Handle, source: Handle, stats: Stats, options: CopyOptions): void {
+  const own = options.keepsOwners ? { uid: stats.uid, gid: stats.gid } : { uid: 0, gid: 0 };
+  const { uid, gid } = options.owner ?? own;
+  made.chown(uid, gid);
+  if (!stats.isSymbolicLink()) {
+    made.chmod(options.mode ?? (stats.mode & 0o7777));
+    for (const [name, value] of source.attributes()) {
+      if (name === "security.capability" || name.startsWith("user.")) {
+        if (!name.startsWith("user.overlay.")) made.setAttribute(name, value);
+      }
+    }
+  }
+  made.setTimes(stats.mtimeMs, stats.mtimeMs);
+}
+
+/** Writes a file of these bytes, in place of what has its name. */
+export async function writeFileAt(
+  parent: Directory,
+  name: string,
+  write: (fd: number) => Promise<void>,
+  options: { uid: number; gid: number; mode: number; mtime_ms: number },
+): Promise<void> {
+  await removeTree(parent, name);
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const fd = parent.open(name, flags, { mode: 0o600 });
+  try {
+    await write(fd);
+    fchmodSync(fd, options.mode);
+  } finally {
+    closeSync(fd);
+  }
+  using made = parent.handle(name);
+  made.chown(options.uid, options.gid);
+  made.chmod(options.mode);
+  made.setTimes(options.mtime_ms, options.mtime_ms);
+}

@@ -1,0 +1,49 @@
+import { statSync } from "node:fs";
+import path from "node:path";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { mountRootfs, unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
+import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { HandContainer } from "../engine/hand.ts";
+
+/** A place in a container: the tree that it is in, and its path there. */
+export interface Place {
+  root: string;
+  inside: string;
+}
+
+/** Runs `work` while a container's root is mounted, whether it runs or not. */
+export async function withRoot<T>(
+  { runtime }: Engine,
+  { record }: HandContainer,
+  work: (rootfs: string) => Promise<T>,
+): Promise<T> {
+  const paths = runtime.paths.container(record.id);
+  if (isMountPoint(paths.rootfs)) return await work(paths.rootfs);
+  await mountRootfs(paths, record.image.diffIds.map((id) => runtime.images.layers.folder(id)).reverse());
+  try {
+    return await work(paths.rootfs);
+  } finally {
+    unmountRootfs(paths);
+  }
+}
+
+/** Where a container's path is: in its root, or in what is mounted over it. */
+export function placeIn(rootfs: string, { hand }: HandContainer, given: string): Place {
+  const full = path.posix.normalize(`/${given}`);
+  const mounted = hand.mounts
+    .filter(({ destination, type }) => type !== "tmpfs" &&
+      (full === destination || full.startsWith(`${destination}/`)))
+    .sort((a, b) => b.destination.length - a.destination.length)[0];
+  if (mounted === undefined) return { root: rootfs, inside: full.slice(1) || "." };
+  const rest = full.slice(mounted.destination.length + 1);
+  if (statSync(mounted.source).isFile()) {
+    return { root: path.dirname(mounted.source), inside: path.basename(mounted.source) };
+  }
+  return { root: mounted.source, inside: rest || "." };
+}
+
+/** Opens the root of a place, which is trusted; links beneath it do not lead out. */
+export function openRoot({ root }: Place): Directory {
+  return Directory.open(root);
+}

@@ -1,0 +1,47 @@
+import { printable } from "./printable.ts";
+import { template } from "./template.ts";
+
+/** A list's line: every field, as docker names them. */
+export type Line = Readonly<Record<string, string>>;
+
+export interface ListFlags {
+  format?: string;
+  quiet?: boolean;
+  /** Fields in whole. */
+  trunc?: boolean;
+}
+
+/** Prints a list: a table of `columns` (heading by field), or by `--format`, or the ids alone. */
+export function printList(
+  lines: readonly Line[],
+  columns: Readonly<Record<string, string>>,
+  { format, quiet }: ListFlags,
+  id = "ID",
+): void {
+  if (quiet) return print(lines.map((line) => line[id] ?? ""));
+  if (format === "json") return print(lines.map((line) => JSON.stringify(line)));
+  if (format !== undefined && format !== "table" && !format.startsWith("table ")) {
+    return print(lines.map(template(format)));
+  }
+  if (format?.startsWith("table ")) {
+    const show = template(format.slice("table ".length));
+    const all: Record<string, string> = Object.fromEntries(
+      Object.keys(lines[0] ?? columns).map((name) => [name, columns[name] ?? name.toUpperCase()]));
+    return print(aligned([all, ...lines].map((line) => show(line).split("\t"))));
+  }
+  const cells = lines.map((line) => Object.keys(columns).map((name) => line[name] ?? ""));
+  print(aligned([Object.values(columns), ...cells]));
+}
+
+/** Columns of the width that their longest cell needs. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, cell.length)));
+  }
+  return rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at]!)).join("   ").trimEnd());
+}
+
+export function print(lines: readonly string[]): void {
+  for (const line of lines) process.stdout.write(`${printable(line)}\n`);
+}

@@ -1,0 +1,9 @@
+/**
+ * Text that others wrote, without the control characters by which it could write to the terminal
+ * elsewhere, or act there. Line feeds and tabs stay.
+ */
+export function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+}

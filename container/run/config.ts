@@ -1,0 +1,206 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { ContainerConfig, MountPropagation } from "@raft2kube/proto/gen/cri.ts";
+import { NamespaceMode, SecurityProfile_ProfileType as Profile } from "@raft2kube/proto/gen/cri.ts";
+import type { OciExtras } from "@raft2kube/runtime/container/record.ts";
+import type { HealthCheck, ImageDefaults } from "@raft2kube/runtime/image/config.ts";
+import { MASKED_PATHS, READONLY_PATHS } from "@raft2kube/runtime/oci/confinement.ts";
+import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
+import type { Hand, HandMount, RestartPolicy } from "../engine/hand.ts";
+import { annotationOf } from "../engine/hand.ts";
+import type { RunFlags } from "./flags.ts";
+import { badFlag, bytesOf, durationOf, integerOf, pairsOf } from "./values.ts";
+
+const CPU_PERIOD_US = 100_000;
+const INIT_PLACE = "/sbin/docker-init";
+const NS_PER_MS = 1e6;
+
+/** Variables of `--env-file` and `-e`, the later ones last. */
+function environmentOf({ env, envFile }: RunFlags): Record<string, string> {
+  const fromHere = (name: string) => process.env[name];
+  const lines = envFile.flatMap((file) => readFileSync(file, "utf8").split("\n"))
+    .map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
+  return { ...pairsOf("--env-file", lines, fromHere), ...pairsOf("-e", env, fromHere) };
+}
+
+export function restartOf(text: string): RestartPolicy {
+  const [name = "", times] = text.split(":");
+  if (name === "on-failure") {
+    return times === undefined ? { name } : { name, times: integerOf("--restart", times, 1) };
+  }
+  if (times === undefined && (name === "no" || name === "always" || name === "unless-stopped")) {
+    return { name };
+  }
+  throw badFlag("--restart", text, "not no, always, unless-stopped or on-failure[:N]");
+}
+
+/** The health check of flags over the image's; undefined for none. */
+export function healthOf(flags: RunFlags, image: ImageDefaults): HealthCheck | undefined {
+  if (!flags.healthcheck) return undefined;
+  const time = (flag: string, text: string | undefined) =>
+    text === undefined ? undefined : durationOf(flag, text) * NS_PER_MS;
+  const changed = {
+    Test: flags.healthCmd === undefined ? undefined : ["CMD-SHELL", flags.healthCmd],
+    Interval: time("--health-interval", flags.healthInterval),
+    Timeout: time("--health-timeout", flags.healthTimeout),
+    StartPeriod: time("--health-start-period", flags.healthStartPeriod),
+    Retries: flags.healthRetries && integerOf("--health-retries", flags.healthRetries, 1),
+  };
+  const set = Object.entries(changed).filter(([, value]) => value !== undefined);
+  const check: HealthCheck = { ...image.Healthcheck, ...Object.fromEntries(set) };
+  return check.Test === undefined || check.Test[0] === "NONE" ? undefined : check;
+}
+
+function limitsOf(flags: RunFlags) {
+  const cpus = flags.cpus === undefined ? undefined : Number(flags.cpus);
+  if (cpus !== undefined && !(cpus > 0)) throw badFlag("--cpus", flags.cpus!, "no number");
+  const memory = flags.memory === undefined ? 0 : bytesOf("-m", flags.memory);
+  const swap = flags.memorySwap === undefined ? 0
+    : flags.memorySwap === "-1" ? -1 : bytesOf("--memory-swap", flags.memorySwap);
+  return {
+    cpuPeriod: cpus === undefined ? 0 : CPU_PERIOD_US,
+    cpuQuota: cpus === undefined ? 0 : Math.round(cpus * CPU_PERIOD_US),
+    cpuShares: flags.cpuShares === undefined ? 0 : integerOf("--cpu-shares", flags.cpuShares, 2),
+    cpusetCpus: flags.cpusetCpus ?? "",
+    memoryLimitInBytes: memory,
+    memorySwapLimitInBytes: swap,
+  };
+}
+
+interface SeccompProfile {
+  profileType: Profile;
+  localhostRef: string;
+}
+
+function seccompOf(flags: RunFlags): SeccompProfile {
+  let profile: SeccompProfile = { profileType: Profile.RuntimeDefault, localhostRef: "" };
+  for (const option of flags.securityOpt) {
+    const [name, value = ""] = option.split(/[=:](.*)/s);
+    if (name === "no-new-privileges") continue;
+    if (name !== "seccomp") throw badFlag("--security-opt", option, "is not supported");
+    profile = value === "unconfined" ? { profileType: Profile.Unconfined, localhostRef: "" }
+      : { profileType: Profile.Localhost, localhostRef: path.resolve(value) };
+  }
+  return profile;
+}
+
+function deviceOf(flag: string) {
+  const [hostPath = "", second = hostPath, third] = flag.split(":");
+  const isMode = /^[rwm]+$/.test(second);
+  return {
+    hostPath,
+    containerPath: isMode ? hostPath : second,
+    permissions: isMode ? second : (third ?? "rwm"),
+  };
+}
+
+/** The user part of `-u`, in CRI's three fields; a name's group is looked up in the image. */
+function userOf(text: string | undefined) {
+  if (text === undefined) return {};
+  const [user = "", group] = text.split(":");
+  const runAsGroup = group !== undefined && /^\d+$/.test(group)
+    ? { runAsGroup: { value: Number(group) } } : {};
+  if (group !== undefined && !("runAsGroup" in runAsGroup)) {
+    throw badFlag("-u", text, "a group is given by its id");
+  }
+  const runAs = /^\d+$/.test(user) ? { runAsUser: { value: Number(user) } } : { runAsUsername: user };
+  return { ...runAs, ...runAsGroup };
+}
+
+/** The container's command: `--entrypoint` replaces the image's, and its arguments. */
+function commandOf(flags: RunFlags, args: readonly string[], image: ImageDefaults): string[] {
+  const { entrypoint } = flags;
+  if (entrypoint !== undefined) return [...(entrypoint === "" ? [] : [entrypoint]), ...args];
+  return [...(image.Entrypoint ?? []), ...(args.length > 0 ? args : (image.Cmd ?? []))];
+}
+
+/** A container's configuration in CRI's words. */
+export function containerConfig(
+  flags: RunFlags,
+  wish: { hand: Hand; imageId: string; image: ImageDefaults; args: readonly string[] },
+): ContainerConfig {
+  const { hand, imageId, image, args } = wish;
+  const command = commandOf(flags, args, image);
+  const env = environmentOf(flags);
+  const isPrivileged = flags.privileged ?? false;
+  return ContainerConfig.decode(ContainerConfig.encode({
+    metadata: { name: hand.name, attempt: 0 },
+    image: { image: imageId, userSpecifiedImage: hand.image },
+    command: hand.hasInit ? [INIT_PLACE, "--", ...command] : command,
+    workingDir: flags.workdir ?? "",
+    envs: Object.entries(env).map(([key, value]) => ({ key, value })),
+    mounts: hand.mounts.filter(({ type }) => type !== "tmpfs").map(criMount),
+    devices: flags.device.map(deviceOf),
+    labels: { ...image.Labels, ...pairsOf("-l", flags.label) },
+    annotations: annotationOf(hand),
+    logPath: "container.log",
+    stdin: flags.interactive ?? false,
+    stdinOnce: flags.interactive ?? false,
+    tty: flags.tty ?? false,
+    linux: {
+      resources: limitsOf(flags),
+      securityContext: {
+        privileged: isPrivileged,
+        capabilities: { addCapabilities: flags.capAdd, dropCapabilities: flags.capDrop },
+        namespaceOptions: {
+          network: hand.network === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
+          pid: flags.pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
+          ipc: flags.ipc === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
+        },
+        ...userOf(flags.user),
+        supplementalGroups: flags.groupAdd.map((group) => integerOf("--group-add", group)),
+        readonlyRootfs: flags.readOnly ?? false,
+        noNewPrivs: flags.securityOpt.some((option) => option.startsWith("no-new-privileges")),
+        maskedPaths: MASKED_PATHS,
+        readonlyPaths: READONLY_PATHS,
+        seccomp: seccompOf(flags),
+      },
+    },
+  }));
+}
+
+function criMount({ source, destination, isReadOnly }: HandMount) {
+  return {
+    containerPath: destination,
+    hostPath: source,
+    readonly: isReadOnly,
+    propagation: MountPropagation.PROPAGATION_PRIVATE,
+  };
+}
+
+function memoryMount(destination: string, options: string): OciMount {
+  const given = options.split(",").filter(Boolean);
+  const standard = ["nosuid", "nodev", "noexec"].filter((word) => !given.includes(word.slice(2)));
+  const kept = given.filter((word) => !["suid", "dev", "exec"].includes(word));
+  return { destination, type: "tmpfs", source: "tmpfs", options: [...standard, ...kept] };
+}
+
+function rlimitOf(flag: string) {
+  const [, name = "", first = "", second = first] =
+    /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(flag) ?? [];
+  if (name === "") throw badFlag("--ulimit", flag, "not NAME=SOFT[:HARD]");
+  const value = (text: string) => (text === "-1" ? Number.MAX_SAFE_INTEGER : Number(text));
+  return { type: `RLIMIT_${name.toUpperCase()}`, soft: value(first), hard: value(second) };
+}
+
+/** What flags ask for that CRI has no words for. */
+export function extrasOf(
+  flags: RunFlags,
+  { init, tmpfs }: { init?: string; tmpfs: readonly { destination: string; options?: string }[] },
+): OciExtras {
+  const mounts = tmpfs.map(({ destination, options }) => memoryMount(destination, options ?? ""));
+  if (flags.shmSize !== undefined) {
+    const size = bytesOf("--shm-size", flags.shmSize);
+    mounts.push(memoryMount("/dev/shm", `mode=1777,size=${size}`));
+  }
+  if (init !== undefined) {
+    const options = ["rbind", "rprivate", "ro"];
+    mounts.push({ destination: INIT_PLACE, type: "bind", source: init, options });
+  }
+  const pids = flags.pidsLimit === undefined ? -1 : integerOf("--pids-limit", flags.pidsLimit, -1);
+  return {
+    ...(flags.ulimit.length > 0 && { rlimits: flags.ulimit.map(rlimitOf) }),
+    ...(pids > 0 && { pids }),
+    ...(mounts.length > 0 && { mounts }),
+  };
+}

@@ -1,0 +1,175 @@
+import { randomInt } from "node:crypto";
+import path from "node:path";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { createContainer } from "@raft2kube/runtime/container/create.ts";
+import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
+import { newId } from "@raft2kube/runtime/record-table.ts";
+import { removePodSandbox } from "@raft2kube/runtime/sandbox/stop.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Hand, HandContainer, HandMount, PublishedPort } from "../engine/hand.ts";
+import { requireName, randomName } from "../engine/names.ts";
+import { type SandboxWish, startSandbox, tellPeers, writeHosts } from "../engine/sandbox.ts";
+import { STOP_TIMEOUT_S } from "../limits.ts";
+import { containerConfig, extrasOf, healthOf, restartOf } from "./config.ts";
+import type { RunFlags } from "./flags.ts";
+import { type MountWish, mountOf, tmpfsOf, volumeOf } from "./mounts.ts";
+import { portsOf } from "./ports.ts";
+import { badFlag, integerOf, pairsOf } from "./values.ts";
+
+const SHORT = 12;
+/** Ports that are chosen where none is given. */
+const [FREE_PORT_MIN, FREE_PORT_MAX] = [32_768, 60_999];
+
+/** Mounts by place: those of flags replace those of other containers, these the image's volumes. */
+function mountWishes(engine: Engine, flags: RunFlags, image: ImageDefaults): MountWish[] {
+  const byPlace = new Map<string, MountWish>();
+  const take = (wish: MountWish) => byPlace.set(wish.destination, wish);
+  for (const place of Object.keys(image.Volumes ?? {})) take(volumeOf(place));
+  for (const from of flags.volumesFrom) {
+    const [name = "", mode] = from.split(":");
+    const { mounts } = engine.containers.get(name).hand;
+    for (const mount of mounts) take({ ...mount, isReadOnly: mode === "ro" || mount.isReadOnly });
+  }
+  for (const flag of flags.volume) take(volumeOf(flag));
+  for (const flag of flags.mount) take(mountOf(flag));
+  for (const flag of flags.tmpfs) take(tmpfsOf(flag));
+  return [...byPlace.values()];
+}
+
+async function realMount({ volumes }: Engine, wish: MountWish): Promise<HandMount> {
+  const { options: _, ...mount } = wish;
+  if (mount.type !== "volume") return { ...mount, source: mount.source ?? "tmpfs" };
+  const { name } = await volumes.ensure(mount.name);
+  return { ...mount, name, source: volumes.dataOf(name) };
+}
+
+function exposedPorts(image: ImageDefaults): PublishedPort[] {
+  return Object.keys(image.ExposedPorts ?? {}).flatMap(portsOf);
+}
+
+/** Gives each port without a number of the host one that no container made by hand has. */
+function choosePorts(engine: Engine, ports: PublishedPort[]): PublishedPort[] {
+  const taken = new Set(engine.containers.all().flatMap(({ hand }) =>
+    hand.ports.map(({ hostPort }) => hostPort)));
+  return ports.map((port) => {
+    if (port.hostPort !== 0) return port;
+    let hostPort: number;
+    do hostPort = randomInt(FREE_PORT_MIN, FREE_PORT_MAX + 1); while (taken.has(hostPort));
+    taken.add(hostPort);
+    return { ...port, hostPort };
+  });
+}
+
+function networkOf(engine: Engine, { network }: RunFlags): string {
+  const [, other] = /^container:(.+)$/.exec(network) ?? [];
+  if (other !== undefined) return `container:${engine.containers.get(other).record.id}`;
+  const name = network === "default" ? "bridge" : network;
+  if (name !== "none" && name !== "host") engine.networks.get(name);
+  return name;
+}
+
+function requireModes({ pid, ipc }: RunFlags): void {
+  if (pid !== undefined && pid !== "host") throw badFlag("--pid", pid, "only host is supported");
+  if (ipc !== undefined && ipc !== "host") throw badFlag("--ipc", ipc, "only host is supported");
+}
+
+/** The settings of a container to be made. */
+function handOf(
+  engine: Engine,
+  flags: RunFlags,
+  { id, image, defaults }: { id: string; image: string; defaults: ImageDefaults },
+): Hand {
+  const { containers } = engine;
+  const name = flags.name ?? randomName((taken) => containers.find(taken) !== undefined);
+  containers.requireFree(requireName("container", name));
+  const network = networkOf(engine, flags);
+  const asked = [...flags.publish.flatMap(portsOf), ...(flags.publishAll ? exposedPorts(defaults) : [])];
+  if (asked.length > 0 && /^(none|host|container:)/.test(network)) {
+    throw badFlag("-p", flags.publish[0] ?? "-P", `network ${network} has no ports to publish`);
+  }
+  const health = healthOf(flags, defaults);
+  const restart = restartOf(flags.restart);
+  if (flags.rm && restart.name !== "no") throw badFlag("--restart", flags.restart, "excludes --rm");
+  return {
+    name,
+    image,
+    network,
+    hostname: flags.hostname ?? id.slice(0, SHORT),
+    addedHosts: flags.addHost,
+    ports: choosePorts(engine, asked),
+    mounts: [],
+    restart,
+    restarts: 0,
+    removesItself: flags.rm ?? false,
+    stopTimeout_s: flags.stopTimeout === undefined ? STOP_TIMEOUT_S
+      : integerOf("--stop-timeout", flags.stopTimeout),
+    ...(health && { health }),
+    hasInit: flags.init ?? false,
+    log: id.slice(0, SHORT),
+  };
+}
+
+/** The sandbox of another container that runs, for `--network container:NAME`. */
+function joinedSandbox({ containers }: Engine, network: string): string | undefined {
+  const [, id] = /^container:(.+)$/.exec(network) ?? [];
+  return id === undefined ? undefined : containers.running(id).record.sandboxId;
+}
+
+/**
+ * Makes a container of an image that is here, in a sandbox of its own: what `create` does. A failure
+ * leaves nothing behind but volumes.
+ */
+export async function createHand(
+  engine: Engine,
+  flags: RunFlags,
+  { image: name, args }: { image: string; args: readonly string[] },
+): Promise<HandContainer> {
+  const { runtime, host, volumes } = engine;
+  requireModes(flags);
+  const found = runtime.images.get(name);
+  const defaults = found.config.config ?? {};
+  const id = newId();
+  const wishes = mountWishes(engine, flags, defaults);
+  const hand = handOf(engine, flags, { id, image: name, defaults });
+  hand.mounts = await Promise.all(wishes.map((wish) => realMount(engine, wish)));
+  const config = containerConfig(flags, { hand, imageId: found.id, image: defaults, args });
+  if (config.command.length === 0) {
+    throw new RuntimeError("invalid-argument", `image ${name} has no command: name one after it`);
+  }
+  const tmpfs = wishes.filter(({ type }) => type === "tmpfs");
+  const extras = extrasOf(flags, { tmpfs, ...(hand.hasInit && { init: host.init }) });
+  const joined = joinedSandbox(engine, hand.network);
+  const podSandboxId = joined ?? (await startSandbox(engine, wishOf(engine, flags, { hand, id })));
+  try {
+    const sandboxConfig = runtime.sandboxes.get(podSandboxId).config;
+    const request = { podSandboxId, config, sandboxConfig };
+    await createContainer(runtime, request, { id, extras });
+    const { rootfs } = runtime.paths.container(id);
+    for (const { name: volume, destination, copies } of hand.mounts) {
+      if (volume !== undefined && copies) await volumes.fill(volume, rootfs, destination);
+    }
+    if (joined === undefined) await writeHosts(engine, podSandboxId, hand);
+    await tellPeers(engine, podSandboxId, hand);
+  } catch (error) {
+    if (joined === undefined) await removePodSandbox(runtime, podSandboxId);
+    throw error;
+  }
+  return engine.containers.get(id);
+}
+
+function wishOf(
+  { host }: Engine,
+  flags: RunFlags,
+  { hand, id }: { hand: Hand; id: string },
+): SandboxWish {
+  return {
+    hand,
+    id,
+    logDirectory: path.join(host.root, "logs", hand.log),
+    dns: { servers: flags.dns, searches: flags.dnsSearch, options: flags.dnsOption },
+    sysctls: pairsOf("--sysctl", flags.sysctl),
+    isPrivileged: flags.privileged ?? false,
+    ipc: flags.ipc === "host" ? "host" : "own",
+    pid: flags.pid === "host" ? "host" : "own",
+  };
+}

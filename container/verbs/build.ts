@@ -1,0 +1,72 @@
+import { Command, Option } from "commander";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { withBuilder } from "../build/builder.ts";
+import { buildImage, readDockerfile } from "../build/build.ts";
+import type { ProgressKind } from "../build/progress.ts";
+import type { FindHost } from "../engine/host.ts";
+import { many } from "../run/flags.ts";
+import { integerOf, pairsOf } from "../run/values.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+
+interface Flags {
+  tag: string[];
+  file?: string;
+  buildArg: string[];
+  label: string[];
+  target?: string;
+  cache: boolean;
+  pull?: boolean;
+  quiet?: boolean;
+  progress: ProgressKind;
+  network: string;
+  explain?: boolean;
+  iidfile?: string;
+}
+
+export function command(find: FindHost): Command {
+  return new Command("build").argument("<context>").description("Build an image by a Dockerfile.")
+    .addOption(many("-t, --tag <name>", "the image's name"))
+    .option("-f, --file <file>", "CONTEXT/Dockerfile by default")
+    .addOption(many("--build-arg <argument>", "NAME=VALUE, or NAME for the value here"))
+    .addOption(many("--label <label>", "NAME=VALUE"))
+    .option("--target <stage>", "the stage to build, by default the last")
+    .option("--no-cache", "make every step again")
+    .option("--pull", "fetch the base images again")
+    .option("-q, --quiet", "print the id alone")
+    .option("--explain", "print what each step made, and why the cache was used or not")
+    .option("--iidfile <file>", "write the image's id there")
+    .addOption(new Option("--progress <kind>", "").choices(["auto", "plain", "quiet", "tty"]).default("auto"))
+    .addOption(new Option("--network <name>", "what steps reach: none, bridge, host, or yours").default("none"))
+    .action(async (context: string, flags: Flags) => {
+      if (context === "-") {
+        throw new RuntimeError("unimplemented", "a context from standard input is not supported");
+      }
+      const host = await find();
+      const interrupted = new AbortController();
+      const stop = () => interrupted.abort(new RuntimeError("unavailable", "the build was interrupted"));
+      process.once("SIGINT", stop).once("SIGTERM", stop);
+      const wish = {
+        context,
+        dockerfile: readDockerfile(context, flags.file),
+        names: flags.tag,
+        progress: flags.quiet ? ("quiet" as const) : flags.progress,
+        pull: flags.pull ?? false,
+        ...(flags.target !== undefined && { target: flags.target }),
+      };
+      const image = await withBuilder(host, interrupted.signal, (builder) => buildImage(builder, wish, {
+        buildArgs: pairsOf("--build-arg", flags.buildArg, (name) => process.env[name]),
+        labels: pairsOf("--label", flags.label),
+        noCache: !flags.cache,
+        network: flags.network,
+        explain: flags.explain ?? false,
+        epoch_ms: epochOf(process.env["SOURCE_DATE_EPOCH"]),
+      })).finally(() => process.off("SIGINT", stop).off("SIGTERM", stop));
+      if (flags.iidfile !== undefined) await replaceFile(flags.iidfile, image.id);
+      process.stdout.write(`${image.id}\n`);
+    });
+}
+
+/** The time of reproducible builds (reproducible-builds.org), in milliseconds. */
+function epochOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : integerOf("SOURCE_DATE_EPOCH", text) * 1000;
+}

@@ -1,0 +1,81 @@
+import path from "node:path";
+import { Command } from "commander";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { type Engine, withEngine } from "../engine/engine.ts";
+import type { FindHost } from "../engine/host.ts";
+import { copyContent, copyEntry, type CopyOptions } from "../files/copy.ts";
+import { type Place, openRoot, placeIn, withRoot } from "../files/place.ts";
+
+export function command(find: FindHost): Command {
+  return new Command("cp").argument("<from>").argument("<to>")
+    .description("Copy between a container (NAME:PATH) and this machine.")
+    .option("-a, --archive", "keep owners")
+    .action(async (from: string, to: string, { archive = false }: { archive?: boolean }) => {
+      const [source, target] = [sideOf(from), sideOf(to)];
+      if ((source.container === undefined) === (target.container === undefined)) {
+        throw new RuntimeError("invalid-argument", "one side is NAME:PATH, the other a path here");
+      }
+      await withEngine(await find(), (engine) => {
+        const name = source.container ?? target.container!;
+        const found = engine.containers.get(name);
+        return withRoot(engine, found, async (rootfs) => {
+          const placeOf = ({ container, file }: Side): Place => {
+            if (container !== undefined) return placeIn(rootfs, found, file);
+            return { root: "/", inside: path.resolve(file).slice(1) || "." };
+          };
+          await copy(engine, placeOf(source), placeOf(target), {
+            contentOnly: source.file.endsWith("/."), intoDirectory: target.file.endsWith("/"),
+            keepsOwners: archive || source.container !== undefined,
+          });
+        });
+      });
+    });
+}
+
+interface Side {
+  container?: string;
+  file: string;
+}
+
+function sideOf(text: string): Side {
+  if (text === "-") {
+    throw new RuntimeError("unimplemented", "cp - is not supported", {
+      remedy: "tar -c ... | r2k container exec -i NAME tar -x",
+    });
+  }
+  const [, container, file] = /^([a-zA-Z0-9][\w.-]*):(.*)$/s.exec(text) ?? [];
+  return container === undefined ? { file: text } : { container, file: file || "/" };
+}
+
+interface How {
+  contentOnly: boolean;
+  intoDirectory: boolean;
+  keepsOwners: boolean;
+}
+
+async function copy({ host }: Engine, from: Place, to: Place, how: How): Promise<void> {
+  using sourceRoot = openRoot(from);
+  using targetRoot = openRoot(to);
+  using source = sourceRoot.find(from.inside, { links: "inside" });
+  if (source === undefined) throw new RuntimeError("not-found", `there is no /${from.inside}`);
+  const options: CopyOptions = { keepsOwners: how.keepsOwners, now_ms: host.clock.now() };
+  using existing = targetRoot.find(to.inside, { links: "inside" });
+  const isDirectory = existing?.stats().isDirectory() ?? false;
+  if (how.intoDirectory && !isDirectory) {
+    throw new RuntimeError("not-found", `/${to.inside} is no directory`);
+  }
+  const at = { folder: path.posix.dirname(from.inside), name: path.posix.basename(from.inside) };
+  if (source.stats().isDirectory() && (how.contentOnly || from.inside === ".")) {
+    using content = sourceRoot.directory(from.inside, { links: "inside" });
+    using target = isDirectory ? targetRoot.directory(to.inside, { links: "inside" })
+      : targetRoot.makeDirectories(to.inside, 0o755, { links: "inside" });
+    return copyContent(content, target, options);
+  }
+  const into = isDirectory ? { folder: to.inside, name: at.name }
+    : { folder: path.posix.dirname(to.inside), name: path.posix.basename(to.inside) };
+  using parent: Directory = targetRoot.directory(into.folder, { links: "inside" });
+  using holder = sourceRoot.directory(at.folder, { links: "inside" });
+  const entry = { parent: holder, name: at.name, handle: source };
+  await copyEntry(entry, { parent, name: into.name }, options);
+}

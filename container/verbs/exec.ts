@@ -1,0 +1,137 @@
+import { Command } from "commander";
+import { delay } from "@raft2kube/std/wait.ts";
+import { readSpec } from "@raft2kube/runtime/container/bundle.ts";
+import { type Exec, startExec } from "@raft2kube/runtime/container/exec.ts";
+import { startTerminalExec, type TerminalExec } from "@raft2kube/runtime/container/exec-terminal.ts";
+import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
+import type { OciProcess } from "@raft2kube/runtime/oci/spec.ts";
+import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
+import { type Engine, withEngine } from "../engine/engine.ts";
+import type { HandContainer } from "../engine/hand.ts";
+import type { FindHost, Host } from "../engine/host.ts";
+import { WAIT_INTERVAL_MS } from "../limits.ts";
+import { many } from "../run/flags.ts";
+import { pairsOf } from "../run/values.ts";
+
+/** Exit code of a command that is there and cannot be run. */
+const CANNOT_RUN = 126;
+
+interface Flags {
+  interactive?: boolean;
+  tty?: boolean;
+  detach?: boolean;
+  user?: string;
+  workdir?: string;
+  env: string[];
+  privileged?: boolean;
+}
+
+export function command(find: FindHost): Command {
+  return new Command("exec").argument("<container>").argument("<command...>")
+    .description("Run a command in a container that runs.")
+    .option("-i, --interactive", "with standard input")
+    .option("-t, --tty", "on a terminal")
+    .option("-d, --detach", "without waiting for it")
+    .option("-u, --user <user>", "name or id, with :group")
+    .option("-w, --workdir <dir>", "the working directory")
+    .option("--privileged", "with all capabilities")
+    .addOption(many("-e, --env <variable>", "NAME=VALUE"))
+    .passThroughOptions()
+    .action(async (name: string, cmd: string[], flags: Flags) => {
+      const host = await find();
+      process.exitCode = await (flags.tty ? onTerminal(host, name, cmd, flags)
+        : onPipes(host, name, cmd, flags));
+    });
+}
+
+/** What the command has other than the container's own process. */
+async function processOf(engine: Engine, found: HandContainer, flags: Flags) {
+  const { runtime } = engine;
+  const { process: own } = await readSpec(runtime, found.record.id);
+  const given = pairsOf("-e", flags.env, (name) => process.env[name]);
+  const env = new Map(own.env.map((pair) => [pair.split("=", 1)[0]!, pair] as const));
+  for (const [name, value] of Object.entries(given)) env.set(name, `${name}=${value}`);
+  const changed: Partial<Pick<OciProcess, "cwd" | "env" | "user" | "capabilities">> = {
+    env: [...env.values()],
+  };
+  if (flags.workdir !== undefined) changed.cwd = flags.workdir;
+  if (flags.user === undefined && !flags.privileged) return changed;
+  const { rootfs } = runtime.paths.container(found.record.id);
+  const user = flags.user === undefined ? own.user : resolveUser(rootfs, flags.user);
+  const capabilities = capabilitySets(found.record.config.linux?.securityContext?.capabilities, {
+    privileged: flags.privileged ?? false, root: user.uid === 0, own: runtime.ownCapabilities,
+  });
+  return { ...changed, user, capabilities };
+}
+
+/** Until the OCI runtime has started it: the engine is held no longer. */
+async function started({ clock }: Host, exec: Exec): Promise<void> {
+  let ended = false;
+  const end = () => void (ended = true);
+  exec.exited.then(end, end);
+  while (!ended && (await exec.pid()) === undefined) await delay(clock, WAIT_INTERVAL_MS / 10);
+}
+
+async function onPipes(host: Host, name: string, cmd: string[], flags: Flags): Promise<number> {
+  const exec = await withEngine(host, async (engine) => {
+    const found = engine.containers.running(name);
+    const input = flags.interactive ? "inherit" : "ignore";
+    const output = flags.detach ? "ignore" : "inherit";
+    const exec = await startExec(engine.runtime, found.record.id, {
+      cmd, tty: false, stdio: [input, output, output],
+      process: await processOf(engine, found, flags),
+    });
+    await started(host, exec);
+    return exec;
+  });
+  if (flags.detach) {
+    exec.child.unref();
+    return 0;
+  }
+  return codeOf(exec);
+}
+
+async function onTerminal(host: Host, name: string, cmd: string[], flags: Flags): Promise<number> {
+  const { stdin, stdout } = process;
+  const size = stdout.isTTY ? { width: stdout.columns, height: stdout.rows } : undefined;
+  const { exec, terminal, resize }: TerminalExec = await withEngine(host, async (engine) => {
+    const found = engine.containers.running(name);
+    const changed = await processOf(engine, found, flags);
+    return startTerminalExec(engine.runtime, found.record.id, cmd, size, changed);
+  });
+  const { socket } = terminal;
+  socket.on("error", () => socket.destroy());
+  socket.pipe(stdout, { end: false });
+  if (flags.interactive) stdin.pipe(socket, { end: false });
+  const isRaw = flags.interactive && stdin.isTTY;
+  if (isRaw) stdin.setRawMode(true);
+  const resized = () => resize({ width: stdout.columns, height: stdout.rows });
+  if (stdout.isTTY) stdout.on("resize", resized);
+  try {
+    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    const code = await codeOf(exec);
+    await Promise.race([closed, delay(host.clock, 1_000)]);
+    return code;
+  } finally {
+    if (isRaw) stdin.setRawMode(false);
+    stdout.off("resize", resized);
+    stdin.unpipe(socket);
+    stdin.pause();
+    socket.destroy();
+  }
+}
+
+/** As shells have it: 126 and 127 for a command that cannot be run, or is not there. */
+async function codeOf(exec: Exec): Promise<number> {
+  const pass = () => void exec.kill();
+  process.once("SIGTERM", pass);
+  try {
+    return await exec.exited;
+  } catch (error) {
+    process.stderr.write(`r2k: ${String((error as Error).message)}\n`);
+    return /not found|No such file/i.test(String(error)) ? 127 : CANNOT_RUN;
+  } finally {
+    process.off("SIGTERM", pass);
+    await exec.cleanUp();
+  }
+}

@@ -1,0 +1,25 @@
+import { createWriteStream } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { Command } from "commander";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { tarOfTree } from "@raft2kube/runtime/image/tar/tree.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { FindHost } from "../engine/host.ts";
+import { withRoot } from "../files/place.ts";
+import { isManaged } from "../build/managed.ts";
+
+export function command(find: FindHost): Command {
+  return new Command("export").argument("<container>")
+    .description("A container's root as a tar, without its volumes.")
+    .option("-o, --output <file>", "by default standard output")
+    .action(async (name: string, { output }: { output?: string }) => {
+      await withEngine(await find(), (engine) => {
+        return withRoot(engine, engine.containers.get(name), async (rootfs) => {
+          using root = Directory.open(rootfs);
+          const tar = Readable.from(tarOfTree(root, { leaveOut: isManaged }));
+          await pipeline(tar, output ? createWriteStream(output) : process.stdout);
+        });
+      });
+    });
+}

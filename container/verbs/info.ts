@@ -1,0 +1,59 @@
+import { arch, cpus, hostname, release, totalmem } from "node:os";
+import { Command } from "commander";
+import { runCommand } from "@raft2kube/runtime/command.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { FindHost, Host } from "../engine/host.ts";
+import { template } from "../format/template.ts";
+
+function show(value: object, format: string | undefined): void {
+  const lines = Object.entries(value).map(([name, field]) => `${name}: ${String(field)}`);
+  const text = format === undefined ? lines.join("\n")
+    : format === "json" ? JSON.stringify(value) : template(format)(value);
+  process.stdout.write(`${text}\n`);
+}
+
+async function versionOf(program: string): Promise<string> {
+  const { stdout } = await runCommand(program, ["--version"]);
+  return /\d+(\.\d+)+/.exec(stdout.toString())?.[0] ?? "unknown";
+}
+
+async function versions(host: Host) {
+  return {
+    Version: host.version,
+    Crun: await versionOf(host.crun),
+    Conmon: await versionOf(host.conmon),
+    Os: "linux",
+    Arch: arch(),
+    KernelVersion: release(),
+  };
+}
+
+export function command(find: FindHost): Command {
+  return new Command("info").description("This machine and what it has.")
+    .option("-f, --format <format>", "json or a template")
+    .action(async ({ format }: { format?: string }) => {
+      const host = await find();
+      const found = await withEngine(host, async ({ containers, runtime, volumes }) => {
+        const all = containers.all();
+        const running = all.filter(({ record }) => record.phase.state === "running").length;
+        return {
+          Containers: all.length,
+          ContainersRunning: running,
+          Images: runtime.images.list().length,
+          Volumes: (await volumes.list()).length,
+          Driver: "overlay2",
+          CgroupVersion: String(runtime.cgroups.version),
+          DockerRootDir: host.root,
+          ImagesDir: host.imagesDir,
+        };
+      });
+      const machine = { Name: hostname(), NCPU: cpus().length, MemTotal: totalmem() };
+      show({ ...found, ...machine, ...(await versions(host)) }, format);
+    });
+}
+
+export function versionCommand(find: FindHost): Command {
+  return new Command("version").description("Versions of this program and of those that it drives.")
+    .option("-f, --format <format>", "json or a template")
+    .action(async ({ format }: { format?: string }) => show(await versions(await find()), format));
+}

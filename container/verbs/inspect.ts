@@ -1,0 +1,46 @@
+import { Command } from "commander";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { type Engine, withEngine } from "../engine/engine.ts";
+import type { FindHost } from "../engine/host.ts";
+import { findImage } from "../engine/images.ts";
+import { template } from "../format/template.ts";
+import { printable } from "../format/printable.ts";
+import { containerDocument } from "../format/container-document.ts";
+import { imageDocument, networkDocument, volumeDocument } from "../format/documents.ts";
+
+type Kind = "container" | "image" | "volume" | "network";
+
+export function command(find: FindHost): Command {
+  return new Command("inspect").argument("<name...>")
+    .description("All that is known of containers, images, volumes and networks.")
+    .option("-f, --format <template>", "json, or a template: {{.State.Pid}}")
+    .option("--type <kind>", "container, image, volume or network")
+    .option("-s, --size", "with sizes")
+    .action(async (names: string[], { format, type }: { format?: string; type?: Kind }) => {
+      const documents = await withEngine(await find(), (engine) =>
+        Promise.all(names.map((name) => documentOf(engine, name, type))));
+      printDocuments(documents, format);
+    });
+}
+
+/** Prints documents as a JSON list, or each by a template. */
+export function printDocuments(documents: readonly object[], format: string | undefined): void {
+  const text = format === undefined ? `${JSON.stringify(documents, null, 4)}\n`
+    : format === "json" ? documents.map((document) => `${JSON.stringify(document)}\n`).join("")
+      : documents.map(template(format)).map((line) => `${line}\n`).join("");
+  process.stdout.write(printable(text));
+}
+
+/** The first of that name among containers, images, volumes and networks, in docker's order. */
+async function documentOf(engine: Engine, name: string, type: Kind | undefined): Promise<object> {
+  const wants = (kind: Kind) => type === undefined || type === kind;
+  const container = wants("container") ? engine.containers.find(name) : undefined;
+  if (container) return containerDocument(engine, container);
+  const image = wants("image") ? findImage(engine, name) : undefined;
+  if (image) return imageDocument(image);
+  const volume = wants("volume") ? await engine.volumes.find(name) : undefined;
+  if (volume) return volumeDocument(engine, volume);
+  const network = wants("network") ? engine.networks.find(name) : undefined;
+  if (network) return networkDocument(engine, network);
+  throw new RuntimeError("not-found", `no such ${type ?? "object"}: ${name}`);
+}

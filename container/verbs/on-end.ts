@@ -1,0 +1,45 @@
+import { Command } from "commander";
+import { delay } from "@raft2kube/std/wait.ts";
+import { type Engine, withEngine } from "../engine/engine.ts";
+import type { Hand, HandContainer } from "../engine/hand.ts";
+import type { FindHost } from "../engine/host.ts";
+import { release } from "../engine/settle.ts";
+import { startHand } from "../engine/start.ts";
+import { RESTART_DELAY_MAX_MS, RESTART_DELAY_MS, RESTART_STABLE_MS } from "../limits.ts";
+
+/** What conmon calls when a container has ended: releases it, and starts it again if it asks so. */
+export function command(find: FindHost): Command {
+  return new Command("on-end").argument("<id>").action(async (id: string) => {
+    const host = await find();
+    const pause_ms = await withEngine(host, (engine) => settleEnd(engine, id));
+    if (pause_ms === undefined) return;
+    await delay(host.clock, pause_ms);
+    await withEngine(host, async (engine) => {
+      const found = engine.containers.find(id);
+      if (found && !found.hand.isStopped && found.record.phase.state === "exited") {
+        await startHand(engine, found);
+      }
+    });
+  });
+}
+
+/** Returns the pause before the container is started again; undefined if it is not. */
+async function settleEnd(engine: Engine, id: string): Promise<number | undefined> {
+  const found = engine.containers.find(id);
+  if (found?.record.phase.state !== "exited") return undefined;
+  await release(engine, found);
+  if (found.hand.removesItself || !restarts(found)) return undefined;
+  const { startedAt_ms, exit } = found.record.phase;
+  const isStable = exit.finishedAt_ms - startedAt_ms >= RESTART_STABLE_MS;
+  const count = isStable ? 1 : found.hand.restarts + 1;
+  await engine.containers.change(found, { restarts: count });
+  return Math.min(RESTART_DELAY_MS * 2 ** (count - 1), RESTART_DELAY_MAX_MS);
+}
+
+function restarts({ record, hand }: HandContainer): boolean {
+  const { restart, isStopped, restarts: times }: Hand = hand;
+  if (isStopped || restart.name === "no") return false;
+  if (restart.name !== "on-failure") return true;
+  const failed = record.phase.state === "exited" && record.phase.exit.exitCode !== 0;
+  return failed && (restart.times === undefined || times < restart.times);
+}

@@ -1,0 +1,35 @@
+import { Command } from "commander";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { ociOf } from "@raft2kube/runtime/ports.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { FindHost } from "../engine/host.ts";
+import { stateOf } from "../engine/state.ts";
+import { each } from "./each.ts";
+
+function freezing(find: FindHost, word: "pause" | "unpause", description: string): Command {
+  return new Command(word).argument("<container...>").description(description)
+    .action(async (names: string[]) => {
+      const host = await find();
+      await each(names, async (name) => {
+        await withEngine(host, async (engine) => {
+          const found = engine.containers.running(name);
+          const isPaused = stateOf(engine, found) === "paused";
+          if (isPaused === (word === "pause")) {
+            const state = isPaused ? "paused already" : "not paused";
+            throw new RuntimeError("failed-precondition", `container ${name} is ${state}`);
+          }
+          const oci = ociOf(engine.runtime, found.record);
+          await (isPaused ? oci.resume(found.record.id) : oci.pause(found.record.id));
+        });
+        process.stdout.write(`${name}\n`);
+      });
+    });
+}
+
+export function command(find: FindHost): Command {
+  return freezing(find, "pause", "Freeze all processes of containers.");
+}
+
+export function unpauseCommand(find: FindHost): Command {
+  return freezing(find, "unpause", "Let the processes of frozen containers go on.");
+}

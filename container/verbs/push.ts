@@ -1,0 +1,28 @@
+import { Command } from "commander";
+import { pushImage } from "@raft2kube/runtime/image/push.ts";
+import { parseReference } from "@raft2kube/runtime/image/reference.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { FindHost } from "../engine/host.ts";
+import { getImage } from "../engine/images.ts";
+import { print } from "../format/list.ts";
+import { authFor } from "../registry/auth-file.ts";
+import { each } from "./each.ts";
+
+export function command(find: FindHost): Command {
+  return new Command("push").argument("<image...>").description("Send images to their registries.")
+    .option("-q, --quiet", "print nothing")
+    .action(async (names: string[], { quiet }: { quiet?: boolean }) => {
+      const host = await find();
+      await each(names, async (name) => {
+        const digest = await withEngine(host, async (engine) => {
+          getImage(engine, name);
+          const auth = await authFor(parseReference(name).domain);
+          const { clock, registries: endpoints } = host;
+          const progress = (line: string) => (quiet ? undefined : print([line]));
+          const options = { clock, endpoints, progress, ...(auth && { auth }) };
+          return pushImage(engine.runtime.images, name, options);
+        });
+        if (!quiet) print([`digest: ${digest}`]);
+      });
+    });
+}

@@ -1,0 +1,106 @@
+import { writeFileSync } from "node:fs";
+import { Command, Option } from "commander";
+import { attachHere } from "../engine/attach.ts";
+import { type Engine, withEngine } from "../engine/engine.ts";
+import type { HandContainer } from "../engine/hand.ts";
+import type { FindHost, Host } from "../engine/host.ts";
+import { getImage, imageToRun } from "../engine/images.ts";
+import { release } from "../engine/settle.ts";
+import { startHand } from "../engine/start.ts";
+import { exitOf, pathsOf } from "../engine/wait.ts";
+import { createHand } from "../run/create.ts";
+import { addRunFlags, type RunFlags } from "../run/flags.ts";
+import { passSignals } from "../run/signals.ts";
+
+const DETACH_KEYS = "ctrl-p,ctrl-q";
+
+interface Flags extends RunFlags {
+  detach?: boolean;
+  detachKeys: string;
+}
+
+/** `create`: a container that is not started. */
+export function createCommand(find: FindHost): Command {
+  const command = new Command("create").argument("<image>").argument("[command...]")
+    .description("Create a container without starting it.");
+  return addRunFlags(command).action(async (image: string, args: string[], flags: RunFlags) => {
+    const { record } = await withEngine(await find(), (engine) => make(engine, flags, image, args));
+    process.stdout.write(`${record.id}\n`);
+  });
+}
+
+/** `run`: a container, started; in the foreground until it ends. */
+export function command(find: FindHost): Command {
+  const run = new Command("run").argument("<image>").argument("[command...]")
+    .description("Create a container and start it.")
+    .option("-d, --detach", "in the background: print its id");
+  addRunFlags(run).addOption(new Option("--detach-keys <keys>", "leave it running").default(DETACH_KEYS));
+  return run.action(async (image: string, args: string[], flags: Flags) => {
+    const host = await find();
+    process.exitCode = flags.detach ? await inBackground(host, flags, image, args)
+      : await inForeground(host, flags, image, args);
+  });
+}
+
+async function make(
+  engine: Engine,
+  flags: RunFlags,
+  image: string,
+  args: string[],
+): Promise<HandContainer> {
+  await imageToRun(engine, image, flags.pull);
+  const container = await createHand(engine, flags, { image: nameOf(engine, image), args });
+  if (flags.cidfile !== undefined) writeFileSync(flags.cidfile, container.record.id, { flag: "wx" });
+  return container;
+}
+
+/** A name, or the whole id where the beginning of one was given. */
+function nameOf(engine: Engine, image: string): string {
+  return engine.runtime.images.find(image) ? image : getImage(engine, image).id;
+}
+
+async function inBackground(
+  host: Host,
+  flags: Flags,
+  image: string,
+  args: string[],
+): Promise<number> {
+  const { record } = await withEngine(host, async (engine) => {
+    return startHand(engine, await make(engine, flags, image, args));
+  });
+  process.stdout.write(`${record.id}\n`);
+  return 0;
+}
+
+async function inForeground(
+  host: Host,
+  flags: Flags,
+  image: string,
+  args: string[],
+): Promise<number> {
+  const tty = flags.tty ?? false;
+  const ends = {
+    stdin: flags.interactive ? process.stdin : undefined,
+    stdout: process.stdout,
+    stderr: process.stderr,
+  };
+  let over: Promise<"ended" | "detached"> | undefined;
+  const container = await withEngine(host, async (engine) => {
+    const made = await make(engine, flags, image, args);
+    const paths = pathsOf(host).container(made.record.id);
+    const created = async () => {
+      over = attachHere(paths, ends, { tty, detachKeys: flags.detachKeys }).over;
+    };
+    return startHand(engine, made, { created, isWatched: true });
+  });
+  const stop = passSignals(container, { tty });
+  const how = await over;
+  stop();
+  if (how === "detached") return 0;
+  const code = await exitOf(host, container);
+  await withEngine(host, async (engine) => {
+    const found = engine.containers.find(container.record.id);
+    if (found?.record.phase.state === "exited") await release(engine, found);
+  });
+  return code;
+}

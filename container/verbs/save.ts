@@ -1,0 +1,25 @@
+import { createWriteStream } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { Command } from "commander";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { layoutOf } from "@raft2kube/runtime/image/layout.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { FindHost } from "../engine/host.ts";
+import { getImage } from "../engine/images.ts";
+
+export function command(find: FindHost): Command {
+  return new Command("save").argument("<image...>")
+    .description("Write images as a tar that load, docker, podman and skopeo read.")
+    .option("-o, --output <file>", "by default standard output")
+    .action(async (names: string[], { output }: { output?: string }) => {
+      if (output === undefined && process.stdout.isTTY) {
+        throw new RuntimeError("invalid-argument", "a tar is not for a terminal", { remedy: "-o FILE" });
+      }
+      await withEngine(await find(), async (engine) => {
+        const images = names.map((name) => ({ name, image: getImage(engine, name) }));
+        const tar = Readable.from(layoutOf(engine.runtime.images, images));
+        await pipeline(tar, output === undefined ? process.stdout : createWriteStream(output));
+      });
+    });
+}

@@ -1,0 +1,73 @@
+import { Command } from "commander";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { type Engine, withEngine } from "../engine/engine.ts";
+import type { FindHost } from "../engine/host.ts";
+import { volumeDocument } from "../format/documents.ts";
+import { type ListFlags, printList } from "../format/list.ts";
+import { labelWords } from "../format/words.ts";
+import { many } from "../run/flags.ts";
+import { pairsOf } from "../run/values.ts";
+import { each } from "./each.ts";
+import { printDocuments } from "./inspect.ts";
+
+export function command(find: FindHost): Command {
+  const volume = new Command("volume").description("Managed volumes.");
+  volume.command("create").argument("[name]").addOption(many("-l, --label <label>", "NAME=VALUE"))
+    .action(async (name: string | undefined, { label }: { label: string[] }) => {
+      const made = await withEngine(await find(), ({ volumes }) =>
+        volumes.ensure(name, pairsOf("--label", label)));
+      process.stdout.write(`${made.name}\n`);
+    });
+  volume.command("ls").option("-q, --quiet", "names alone").option("--format <format>", "")
+    .action(async (flags: ListFlags) => {
+      const all = await withEngine(await find(), ({ volumes }) => volumes.list());
+      const lines = all.map(({ name, labels }) => {
+        return { Driver: "local", Name: name, Labels: labelWords(labels) };
+      });
+      printList(lines, { Driver: "DRIVER", Name: "VOLUME NAME" }, flags, "Name");
+    });
+  volume.command("inspect").argument("<name...>").option("-f, --format <template>", "")
+    .action(async (names: string[], { format }: { format?: string }) => {
+      const documents = await withEngine(await find(), (engine) => Promise.all(
+        names.map(async (name) => volumeDocument(engine, await engine.volumes.get(name)))));
+      printDocuments(documents, format);
+    });
+  volume.command("rm").argument("<name...>").option("-f, --force", "no error for one that is not there")
+    .action(async (names: string[], { force }: { force?: boolean }) => {
+      const host = await find();
+      await each(names, async (name) => {
+        await withEngine(host, (engine) => remove(engine, name, force ?? false));
+        process.stdout.write(`${name}\n`);
+      });
+    });
+  volume.command("prune").option("-f, --force", "without a question").option("-a, --all", "named ones too")
+    .action(async ({ all }: { all?: boolean }) => {
+      const removed = await withEngine(await find(), (engine) => pruneVolumes(engine, all ?? false));
+      for (const name of removed) process.stdout.write(`${name}\n`);
+    });
+  return volume;
+}
+
+function userOf({ containers }: Engine, name: string): string | undefined {
+  return containers.all().find(({ hand }) => hand.mounts.some((mount) => mount.name === name))?.hand.name;
+}
+
+async function remove(engine: Engine, name: string, force: boolean): Promise<void> {
+  if (!force) await engine.volumes.get(name);
+  const user = userOf(engine, name);
+  if (user !== undefined) {
+    throw new RuntimeError("failed-precondition", `volume ${name} is used by container ${user}`);
+  }
+  await engine.volumes.remove(name);
+}
+
+/** Removes volumes that no container has: anonymous ones, or with `all` every one. */
+export async function pruneVolumes(engine: Engine, all: boolean): Promise<string[]> {
+  const removed: string[] = [];
+  for (const { name, isAnonymous } of await engine.volumes.list()) {
+    if (!(all || isAnonymous) || userOf(engine, name) !== undefined) continue;
+    await engine.volumes.remove(name);
+    removed.push(name);
+  }
+  return removed;
+}

@@ -1,0 +1,71 @@
+import { existsSync } from "node:fs";
+import { Command } from "commander";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { execToEnd } from "@raft2kube/runtime/container/exec-to-end.ts";
+import type { HealthCheck } from "@raft2kube/runtime/image/config.ts";
+import { DEFAULT_SHELL } from "../build/metadata.ts";
+import { isAlive } from "@raft2kube/runtime/process-identity.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { type Engine, withEngine } from "../engine/engine.ts";
+import type { HandContainer } from "../engine/hand.ts";
+import { type Health, healthFile, readHealth } from "../engine/health.ts";
+import type { FindHost } from "../engine/host.ts";
+import { HEALTH_LOGS, HEALTH_OUTPUT_BYTES } from "../limits.ts";
+
+const NS_PER_MS = 1e6;
+const [INTERVAL_MS, TIMEOUT_MS, RETRIES] = [30_000, 30_000, 3];
+
+/** The process beside a container that tests its health until it ends. */
+export function command(find: FindHost): Command {
+  return new Command("watch-health").argument("<id>").action(async (id: string) => {
+    const host = await find();
+    const open = await withEngine(host, async (engine) => ({ engine, found: engine.containers.get(id) }));
+    const { engine, found } = open;
+    const { phase } = found.record;
+    const check = found.hand.health;
+    if (phase.state !== "running" || check === undefined) return;
+    const file = healthFile(host, id);
+    while (isAlive(phase.process)) {
+      const interval_ms = (check.Interval || INTERVAL_MS * NS_PER_MS) / NS_PER_MS;
+      await delay(host.clock, interval_ms);
+      if (!isAlive(phase.process) || !existsSync(engine.runtime.paths.container(id).run)) return;
+      const entry = await test(engine, found, check);
+      const isYoung = host.clock.now() - phase.startedAt_ms < (check.StartPeriod ?? 0) / NS_PER_MS;
+      const next = after(readHealth(file), entry, { retries: check.Retries || RETRIES, isYoung });
+      await replaceFile(file, JSON.stringify(next));
+    }
+  });
+}
+
+async function test(
+  { runtime, host }: Engine,
+  { record }: HandContainer,
+  check: HealthCheck,
+): Promise<Health["Log"][number]> {
+  const [kind, ...words] = check.Test ?? [];
+  const command = kind === "CMD-SHELL" ? [...DEFAULT_SHELL, ...words] : words;
+  const timeout_s = (check.Timeout || TIMEOUT_MS * NS_PER_MS) / NS_PER_MS / 1000;
+  const Start = new Date(host.clock.now()).toISOString();
+  let [ExitCode, Output] = [-1, ""];
+  try {
+    const { exitCode, stdout, stderr } = await execToEnd(runtime, record.id, command, timeout_s);
+    [ExitCode, Output] = [exitCode, Buffer.concat([stdout, stderr]).toString("utf8")];
+  } catch (error) {
+    Output = messageOf(error);
+  }
+  const End = new Date(host.clock.now()).toISOString();
+  return { Start, End, ExitCode, Output: Output.slice(0, HEALTH_OUTPUT_BYTES) };
+}
+
+/** Health after one more test, as docker counts: failures in a row, none while it is young. */
+export function after(
+  before: Health,
+  entry: Health["Log"][number],
+  { retries, isYoung }: { retries: number; isYoung: boolean },
+): Health {
+  const Log = [...before.Log, entry].slice(-HEALTH_LOGS);
+  if (entry.ExitCode === 0) return { Status: "healthy", FailingStreak: 0, Log };
+  const FailingStreak = isYoung && before.Status === "starting" ? 0 : before.FailingStreak + 1;
+  return { Status: FailingStreak >= retries ? "unhealthy" : before.Status, FailingStreak, Log };
+}
