@@ -57,17 +57,29 @@ const OWN: Readonly<Record<string, Verb>> = {
 
 /** Other spellings, as docker has them. */
 const SPELLINGS: Readonly<Record<string, string>> = {
-  ls: "ps", list: "ps", ps: "ps", container: "", image: "",
+  ls: "ps",
+  list: "ps",
+  ps: "ps",
+  container: "",
+  image: "",
 };
 
 function help(): string {
   const words = Object.keys(VERBS);
-  const rows = Array.from({ length: Math.ceil(words.length / 8) }, (_, row) =>
-    `  ${words.slice(row * 8, row * 8 + 8).join("  ")}`);
+  const rows = Array.from(
+    { length: Math.ceil(words.length / 8) },
+    (_, row) => `  ${words.slice(row * 8, row * 8 + 8).join("  ")}`,
+  );
   return [
-    "Usage: r2k container [--cluster NAME] COMMAND ...", "",
-    "Containers and images by hand, in docker's words, without a daemon.", "",
-    "Commands:", ...rows, "", "r2k container COMMAND --help has a command's flags.", "",
+    "Usage: r2k container [--cluster NAME] COMMAND ...",
+    "",
+    "Containers and images by hand, in docker's words, without a daemon.",
+    "",
+    "Commands:",
+    ...rows,
+    "",
+    "r2k container COMMAND --help has a command's flags.",
+    "",
   ].join("\n");
 }
 
@@ -87,7 +99,7 @@ export async function runContainerCommand(words: readonly string[], find: FindHo
     });
   }
   const command = (await load())(find);
-  // What is refused is refused as other errors are.
+  // A refusal is printed as other errors are.
   command.name(`r2k container ${command.name()}`).showHelpAfterError(false);
   await command.parseAsync(rest, { from: "user" });
 }

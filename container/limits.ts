@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /** Every bound of containers made by hand, named. Sizes are bytes, times milliseconds. */
 
 /** How long a command waits for others that change containers. */
@@ -8,7 +10,7 @@ export const STOP_TIMEOUT_S = 10;
 export const WAIT_INTERVAL_MS = 20;
 /** Pauses before a container is started again: the first, and the longest. */
 export const RESTART_DELAY_MS = 100;
-export const RESTART_DELAY_MAX_MS = 60_000;
+export const RESTART_DELAY_LONGEST_MS = 60_000;
 /** A container that ran this long is started again without a longer pause. */
 export const RESTART_STABLE_MS = 10_000;
 /** Networks that people make, each with 256 addresses. */
@@ -30,3 +32,8 @@ export const RUN_TIMEOUT_MS = 4 * 3_600_000;
 export const RUN_PIDS = 4_096;
 /** A template of `--format`. */
 export const TEMPLATE_CHARACTERS = 64 << 10;
+
+assertLimits({
+  "the first pause is no longer than the longest": RESTART_DELAY_MS <= RESTART_DELAY_LONGEST_MS,
+  "a container is looked for within its lock's time": WAIT_INTERVAL_MS < ENGINE_LOCK_TIMEOUT_MS,
+});

@@ -58,7 +58,7 @@ export interface RuntimeOptions {
   imagesDir?: string;
   /** Root folders of other runtimes that stand on the same images. */
   otherRoots?: readonly string[];
-  /** What else is kept of the images' folder. */
+  /** Other content that is kept in the images' folder. */
   keptContent?: () => Promise<KeptContent>;
   /** Networks of sandboxes; by default the first file of `cniConfDir`. */
   network?: SandboxNetwork;

@@ -15,26 +15,38 @@ const DEFAULT_CLUSTER = "default";
 
 /** `r2k container WORDS`: the words that follow are docker's. */
 export function command(): Command {
-  return new Command("container").description("Containers and images by hand, in docker's words.")
-    .argument("[words...]").helpOption(false).allowUnknownOption().passThroughOptions()
+  return new Command("container")
+    .description("Containers and images by hand, in docker's words.")
+    .argument("[words...]")
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
     .option("--cluster <name>", "the cluster whose images it shares", DEFAULT_CLUSTER)
     .action((words: string[], { cluster }: { cluster: string }) =>
-      runContainerCommand(words, () => hostOf(cluster)));
+      runContainerCommand(words, () => hostOf(cluster)),
+    );
 }
 
 async function program(name: string): Promise<string> {
   const found = await findProgram(name);
   if (found) return found;
-  throw new CommandError("NO_PROGRAM", `${name} is not installed`, { remedy: `apt install ${name}` });
+  throw new CommandError("NO_PROGRAM", `${name} is not installed`, {
+    remedy: `apt install ${name}`,
+  });
 }
 
 /** A registry at another place than its name says: `R2K_REGISTRY=docker.io=http://mirror:5000`. */
 function registriesOf(text = ""): Record<string, string> {
-  return Object.fromEntries(text.split(",").filter(Boolean).map((pair) => {
-    const [, domain, url] = /^([^=]+)=(https?:\/\/.+)$/.exec(pair) ?? [];
-    if (domain && url) return [domain, url];
-    throw new CommandError("FLAG", `R2K_REGISTRY: not DOMAIN=http(s)://...: ${pair}`);
-  }));
+  return Object.fromEntries(
+    text
+      .split(",")
+      .filter(Boolean)
+      .map((pair) => {
+        const [, domain, url] = /^([^=]+)=(https?:\/\/.+)$/.exec(pair) ?? [];
+        if (domain && url) return [domain, url];
+        throw new CommandError("FLAG", `R2K_REGISTRY: not DOMAIN=http(s)://...: ${pair}`);
+      }),
+  );
 }
 
 /** The images are those of the cluster's first node, whether it runs or not. */

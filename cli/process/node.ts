@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { nodeInvoke } from "@raft2kube/cni/main.ts";
 import { configureGuest } from "@raft2kube/cni/node/node.ts";
 import { guestRepair, nodeRepair } from "@raft2kube/cni/node/node-repair.ts";
+import { keptByCache } from "@raft2kube/container/build/cache.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
@@ -92,6 +93,9 @@ async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<Ru
     socket: paths.criSocket,
     stateDir: paths.runtimeState,
     rootDir: paths.runtimeRoot,
+    // Containers made by hand and cached build steps stand on the same images.
+    otherRoots: [join(config.dataDir, "hand")],
+    keptContent: () => keptByCache(join(paths.runtimeRoot, "images")),
     cniConfDir: paths.cniConfDir,
     cniBinDirs: [paths.cniBinDir],
     cniInvoke: nodeInvoke(),

@@ -11,6 +11,7 @@ import { authFor } from "../registry/auth-file.ts";
 import type { Builder } from "./builder.ts";
 import { ignoredBy } from "./ignore.ts";
 import { type Draft, draftOf, emptyDraft, storeImage } from "./image.ts";
+import type { BuildSources } from "./doing.ts";
 import { applyInstruction } from "./instruction.ts";
 import { badLine, parseDockerfile, parseInstruction } from "./parse.ts";
 import { Progress, type ProgressKind } from "./progress.ts";
@@ -27,13 +28,6 @@ export interface BuildWish {
   target?: string;
   progress: ProgressKind;
   pull: boolean;
-}
-
-/** What the steps of a build take from. */
-export interface BuildSources {
-  context: Source;
-  /** The files of a stage or an image, as COPY --from and RUN --mount name it. */
-  draftNamed(name: string, before: number): Promise<{ draft: Draft; key: string }>;
 }
 
 /** The context of a build: a folder, less what its .dockerignore names. */
@@ -68,9 +62,10 @@ export async function buildImage(
 ): Promise<NamedImage> {
   const instructions = parseDockerfile(wish.dockerfile);
   const plan = planStages(instructions, {
-    buildArgs: options.buildArgs, ...(wish.target !== undefined && { target: wish.target }),
+    buildArgs: options.buildArgs,
+    ...(wish.target !== undefined && { target: wish.target }),
   });
-  const progress = new Progress(wish.progress);
+  const progress = new Progress(wish.progress, builder.host.clock);
   const context = contextOf(wish.context);
   const build = new Build(builder, wish, options, plan, progress, context);
   const { draft } = await build.stage(plan.target);
@@ -128,17 +123,28 @@ class Build implements BuildSources {
     this.#startNeeded(stage);
     const { OnBuild = [], ...defaults } = base.draft.defaults;
     let state: StageState = {
-      ...base, wasCached: true, args: new Map(), draft: { ...base.draft, defaults },
+      ...base,
+      wasCached: true,
+      args: new Map(),
+      draft: { ...base.draft, defaults },
     };
-    const inherited = OnBuild.map((text) => parseInstruction(text, stage.from.line, stage.from.escape));
+    const inherited = OnBuild.map((text) =>
+      parseInstruction(text, stage.from.line, stage.from.escape),
+    );
     const all = [...inherited, ...stage.instructions];
     const name = stage.name ?? `stage-${stage.index}`;
     for (const [at, instruction] of all.entries()) {
       this.#builder.signal.throwIfAborted();
       const title = `[${name} ${at + 2}/${all.length + 1}] ${instruction.name} ${instruction.text}`;
       state = await applyInstruction({
-        builder: this.#builder, options: this.#options, sources: this, state, instruction, stage,
-        globals: this.#plan.globals, progress: this.#progress.step(title),
+        builder: this.#builder,
+        options: this.#options,
+        sources: this,
+        state,
+        instruction,
+        stage,
+        globals: this.#plan.globals,
+        progress: this.#progress.step(title),
       });
     }
     return state;
@@ -156,7 +162,9 @@ class Build implements BuildSources {
   async #base(stage: Stage): Promise<{ draft: Draft; key: string }> {
     if (typeof stage.base !== "string") return this.stage(stage.base.stage);
     if (stage.base === "scratch") return { draft: emptyDraft(), key: keyOf("scratch") };
-    const step = this.#progress.step(`[${stage.name ?? `stage-${stage.index}`} 1] FROM ${stage.base}`);
+    const step = this.#progress.step(
+      `[${stage.name ?? `stage-${stage.index}`} 1] FROM ${stage.base}`,
+    );
     const image = await this.#image(stage.base).catch((error: unknown) => {
       step.done("ERROR");
       throw error;
@@ -174,7 +182,10 @@ class Build implements BuildSources {
     if (found && !this.#wish.pull) return found;
     const auth = await authFor(parseReference(name).domain);
     await pullImage(images, name, {
-      endpoints: host.registries, clock: host.clock, signal: this.#builder.signal, ...(auth && { auth }),
+      endpoints: host.registries,
+      clock: host.clock,
+      signal: this.#builder.signal,
+      ...(auth && { auth }),
     });
     return images.get(name);
   }

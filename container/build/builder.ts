@@ -9,7 +9,10 @@ import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { ownCapabilities } from "@raft2kube/runtime/oci/capabilities.ts";
-import { giveBackHybridControllers, takeHybridControllers } from "@raft2kube/runtime/oci/hybrid-cgroups.ts";
+import {
+  giveBackHybridControllers,
+  takeHybridControllers,
+} from "@raft2kube/runtime/oci/hybrid-cgroups.ts";
 import { layersOfOthers } from "@raft2kube/runtime/other-records.ts";
 import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
@@ -19,7 +22,7 @@ import type { Host } from "../engine/host.ts";
 import { Networks } from "../engine/networks.ts";
 import { BuildCache, keptByCache } from "./cache.ts";
 
-/** What one build works with: folders of its own, images, and the machine. */
+/** The folders, images and machine of one build. */
 export class Builder {
   readonly host: Host;
   readonly images: ImageStore;
@@ -30,7 +33,9 @@ export class Builder {
   readonly state: string;
   readonly signal: AbortSignal;
   readonly machine = {
-    cgroups: cgroupsOf("machine"), ownCapabilities: ownCapabilities(), ids: readMappedIds(),
+    cgroups: cgroupsOf("machine"),
+    ownCapabilities: ownCapabilities(),
+    ids: readMappedIds(),
   };
   readonly #networks: Networks;
 
@@ -46,7 +51,8 @@ export class Builder {
   }
 
   async open(): Promise<void> {
-    for (const folder of [this.work, this.state]) await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const folder of [this.work, this.state])
+      await mkdir(folder, { recursive: true, mode: 0o700 });
     takeHybridControllers(path.join(this.state, "cgroup-v1"));
     await this.#networks.load();
     await this.images.open();
@@ -69,14 +75,19 @@ export class Builder {
 
   async detach(id: string, netns: string, network: string): Promise<void> {
     const list = this.#networks.listOf(network);
-    await this.#podNetwork(network)
-      .detach({ ...this.#record(id, netns, network), ...(list && { network: list }) });
+    await this.#podNetwork(network).detach({
+      ...this.#record(id, netns, network),
+      ...(list && { network: list }),
+    });
   }
 
   #podNetwork(network: string): PodNetwork {
     const { state, cniBinDir, cniInvoke } = this.host;
     return new PodNetwork({
-      confDir: state, binDirs: [cniBinDir], cacheDir: path.join(state, "cni"), invoke: cniInvoke,
+      confDir: state,
+      binDirs: [cniBinDir],
+      cacheDir: path.join(state, "cni"),
+      invoke: cniInvoke,
       networkOf: () => this.#networks.listOf(network),
     });
   }
@@ -84,16 +95,40 @@ export class Builder {
   /** A step's end of a network, which has no sandbox. */
   #record(id: string, netns: string, network: string): SandboxRecord {
     const hand: Hand = {
-      name: id, image: "", network, hostname: "build", addedHosts: [], ports: [], mounts: [],
-      restart: { name: "no" }, restarts: 0, removesItself: true, stopTimeout_s: 0, hasInit: false,
+      name: id,
+      image: "",
+      network,
+      hostname: "build",
+      addedHosts: [],
+      ports: [],
+      mounts: [],
+      restart: { name: "no" },
+      restarts: 0,
+      removesItself: true,
+      stopTimeout_s: 0,
+      hasInit: false,
       log: "",
     };
     const dns = { servers: [], searches: [], options: [] };
     const config = sandboxConfig({
-      hand, id, logDirectory: "", sysctls: {}, dns, isPrivileged: false, ipc: "own", pid: "own",
+      hand,
+      id,
+      logDirectory: "",
+      sysctls: {},
+      dns,
+      isPrivileged: false,
+      ipc: "own",
+      pid: "own",
     });
     return {
-      id, config, runtimeHandler: "", createdAt_ms: 0, state: "ready", netns, ips: [], cgroup: "",
+      id,
+      config,
+      runtimeHandler: "",
+      createdAt_ms: 0,
+      state: "ready",
+      netns,
+      ips: [],
+      cgroup: "",
     };
   }
 }
@@ -107,7 +142,7 @@ async function removeBuild(folder: string): Promise<void> {
   await removePath(folder);
 }
 
-/** Removes what builds left that were killed: those whose lock nobody holds. */
+/** Removes the folders of builds that were killed: no process holds their locks. */
 async function removeLeftovers(host: Host): Promise<void> {
   const folder = path.join(host.imagesDir, "builds");
   await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -6,11 +6,11 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 
 const CACHE_STATE: StateKind = { schema: "r2k-build-cache", version: 1 };
 
-/** What a build step made: its layer, if it changed any file. */
+/** The result of a build step: its layer, if it changed any file. */
 export interface CachedStep {
   layer?: { diffId: string; size: number; entries: number };
   created: string;
-  /** What the step was, for people. */
+  /** The step's text, for people. */
   step: string;
 }
 
@@ -61,7 +61,9 @@ export class BuildCache {
 
 /** The content that cached steps keep in the store of images. */
 export async function keptByCache(imagesDir: string): Promise<KeptContent> {
-  const layers = (await new BuildCache(imagesDir).list()).flatMap(({ layer }) => layer?.diffId ?? []);
+  const layers = (await new BuildCache(imagesDir).list()).flatMap(
+    ({ layer }) => layer?.diffId ?? [],
+  );
   // A step's layer lies in the store as the plain tar, whose digest is the diff id.
   return { layers, blobs: layers };
 }

@@ -27,7 +27,10 @@ export interface CopyStep {
 }
 
 /** The owner of `--chown`, whose names are the image's; the group is the user's by default. */
-function ownerOf(rootfs: string, text: string | undefined): { uid: number; gid: number } | undefined {
+function ownerOf(
+  rootfs: string,
+  text: string | undefined,
+): { uid: number; gid: number } | undefined {
   if (text === undefined) return undefined;
   const isNumber = /^\d+$/.test(text);
   const { uid, gid } = resolveUser(rootfs, isNumber ? `${text}:${text}` : text);
@@ -55,7 +58,10 @@ export async function copyInto(rootfs: string, step: CopyStep, now_ms: number, w
   };
   const count = places.length + heredocs.length + downloads.size;
   if (count > 1 && !destination.endsWith("/")) {
-    throw badLine(instruction.line, `${instruction.name} of several files needs a folder: end it with /`);
+    throw badLine(
+      instruction.line,
+      `${instruction.name} of several files needs a folder: end it with /`,
+    );
   }
   using target = Directory.open(rootfs);
   using root = Directory.open(source.root);
@@ -94,17 +100,24 @@ async function copyPlace(
   if (handle.stats().isDirectory()) {
     using content = root.directory(place || ".", { links: "inside" });
     using into = target.makeDirectories(inside, 0o755, { links: "inside" });
-    return copyContent(content, into, options, place);
+    return await copyContent(content, into, options, place);
   }
   if (step.unpacks && (await unpackArchive(root, place, target, inside, options, work))) return;
   const at = targetOf(target, destination, path.posix.basename(place));
   using parent = target.makeDirectories(at.folder, 0o755, { links: "inside" });
   using from = root.directory(path.posix.dirname(place), { links: "inside" });
-  await copyEntry({ parent: from, name: path.posix.basename(place), handle }, { parent, name: at.name }, options);
+  await copyEntry(
+    { parent: from, name: path.posix.basename(place), handle },
+    { parent, name: at.name },
+    options,
+  );
 }
 
 const MAGIC_BYTES = 265;
-const REFUSED = [["fd377a585a00", "xz"], ["425a68", "bzip2"]] as const;
+const REFUSED = [
+  ["fd377a585a00", "xz"],
+  ["425a68", "bzip2"],
+] as const;
 
 /** Unpacks a tar in a folder; false for what is none. Nothing in it can leave the folder. */
 async function unpackArchive(
@@ -121,12 +134,17 @@ async function unpackArchive(
   const magic = buffer.toString("hex", 0, 6);
   const refused = REFUSED.find(([start]) => magic.startsWith(start))?.[1];
   if (refused !== undefined && /\.(tar\.|t)(xz|bz2)$/.test(place)) {
-    throw new RuntimeError("unimplemented", `ADD ${place}: archives of ${refused} are not supported`, {
-      remedy: "use gzip, zstd, or no compression",
-    });
+    throw new RuntimeError(
+      "unimplemented",
+      `ADD ${place}: archives of ${refused} are not supported`,
+      {
+        remedy: "use gzip, zstd, or no compression",
+      },
+    );
   }
   const isTar = bytesRead === MAGIC_BYTES && buffer.toString("latin1", 257, 262) === "ustar";
-  const isCompressed = (magic.startsWith("1f8b") || magic.startsWith("28b52ffd")) &&
+  const isCompressed =
+    (magic.startsWith("1f8b") || magic.startsWith("28b52ffd")) &&
     /\.(tar|tgz|tar\.gz|tar\.zst|tzst)$/.test(place);
   if (!isTar && !isCompressed) return false;
   const fresh = path.join(work, "archive");
@@ -137,7 +155,11 @@ async function unpackArchive(
   await unpackLayer(tar as AsyncIterable<Buffer>, unpacked, new DiskReserve(work));
   using into = target.makeDirectories(inside, 0o755, { links: "inside" });
   const { owner: _, mode: __, leaveOut: ___, ...rest } = options;
-  await copyContent(unpacked, into, { ...rest, ...(options.owner && { owner: options.owner }), keepsOwners: true });
+  await copyContent(unpacked, into, {
+    ...rest,
+    ...(options.owner && { owner: options.owner }),
+    keepsOwners: true,
+  });
   await removePath(fresh);
   return true;
 }

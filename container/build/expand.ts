@@ -58,7 +58,7 @@ class Reader {
 
   #double(): string {
     let inner = "";
-    for (; this.#at < this.#text.length; ) {
+    for (; this.#at < this.#text.length;) {
       const char = this.#text[this.#at++]!;
       if (char === '"') return inner;
       if (char === "$") inner += this.#variable();
@@ -101,8 +101,10 @@ function modified(value: string | undefined, name: string, modifier: string, wor
     case undefined:
       if (word === "") return value ?? "";
       throw new RuntimeError("invalid-argument", `\${${name}${word}} is not supported`);
-    case "-": return isSet ? value! : word;
-    case "+": return isSet ? word : "";
+    case "-":
+      return isSet ? value! : word;
+    case "+":
+      return isSet ? word : "";
     case "?":
       if (isSet) return value!;
       throw new RuntimeError("invalid-argument", `${name}: ${word || "is not set"}`);
@@ -113,16 +115,19 @@ function modified(value: string | undefined, name: string, modifier: string, wor
 
 /** `#` and `%` strip a pattern of `*` and `?` from the beginning or end; doubled, the longest. */
 function stripped(value: string, modifier: string, pattern: string): string {
-  const source = [...pattern].map((char) => {
-    return char === "*" ? ".*" : char === "?" ? "." : char.replace(/[\\^$.|+()[\]{}]/g, "\\$&");
-  }).join("");
+  const source = [...pattern]
+    .map((char) => {
+      return char === "*" ? ".*" : char === "?" ? "." : char.replace(/[\\^$.|+()[\]{}]/g, "\\$&");
+    })
+    .join("");
   const whole = new RegExp(`^(?:${source})$`, "s");
   const lengths = Array.from({ length: value.length + 1 }, (_, length) => length);
   if (modifier.length === 2) lengths.reverse();
   const fromStart = modifier.startsWith("#");
   for (const length of lengths) {
     const part = fromStart ? value.slice(0, length) : value.slice(value.length - length);
-    if (whole.test(part)) return fromStart ? value.slice(length) : value.slice(0, value.length - length);
+    if (whole.test(part))
+      return fromStart ? value.slice(length) : value.slice(0, value.length - length);
   }
   return value;
 }

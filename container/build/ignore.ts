@@ -18,7 +18,8 @@ function expressionOf(pattern: string): RegExp {
         source += `[${pattern.slice(at + 1, end).replace(/\\/g, "\\\\")}]`;
         at = end;
       }
-    } else if (char === "\\") source += (pattern[++at] ?? "\\").replace(/[\\^$.|?*+()[\]{}]/g, "\\$&");
+    } else if (char === "\\")
+      source += (pattern[++at] ?? "\\").replace(/[\\^$.|?*+()[\]{}]/g, "\\$&");
     else source += char.replace(/[\\^$.|?*+()[\]{}]/g, "\\$&");
   }
   return new RegExp(`^${source}$`, "s");
@@ -34,7 +35,9 @@ export function matchesName(pattern: string, name: string): boolean {
  * that fits decides, `!` brings back, and a directory stands for all beneath it.
  */
 export function ignoredBy(text: string): (place: string) => boolean {
-  const rules = text.split("\n").map((line) => line.trim())
+  const rules = text
+    .split("\n")
+    .map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"))
     .map((line) => {
       const isException = line.startsWith("!");
@@ -50,9 +53,4 @@ export function ignoredBy(text: string): (place: string) => boolean {
     }
     return isIgnored;
   };
-}
-
-/** Whether a directory that is left out may hold something that is brought back. */
-export function bringsBack(text: string): boolean {
-  return text.split("\n").some((line) => line.trim().startsWith("!"));
 }

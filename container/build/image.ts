@@ -1,5 +1,9 @@
 import type { HistoryEntry, ImageConfig, ImageDefaults } from "@raft2kube/runtime/image/config.ts";
-import { hostPlatform, type Descriptor, type ImageManifest } from "@raft2kube/runtime/image/manifest.ts";
+import {
+  hostPlatform,
+  type Descriptor,
+  type ImageManifest,
+} from "@raft2kube/runtime/image/manifest.ts";
 import { MediaType } from "@raft2kube/runtime/image/manifest.ts";
 import type { ImageStore, NamedImage } from "@raft2kube/runtime/image/store.ts";
 import { untaggedName } from "../engine/image-names.ts";
@@ -80,6 +84,7 @@ export async function storeImage(
     layers: draft.layers,
   };
   const { digest } = await put(MediaType.ociManifest, manifest);
-  for (const name of names.length > 0 ? names : [untaggedName(digest)]) await images.add(name, digest);
+  for (const name of names.length > 0 ? names : [untaggedName(digest)])
+    await images.add(name, digest);
   return images.get(manifest.config.digest);
 }

@@ -1,32 +1,19 @@
 import path from "node:path";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { digestOf } from "@raft2kube/runtime/image/blobs.ts";
 import { get, readBounded } from "@raft2kube/runtime/image/http.ts";
 import { ADD_URL_BYTES } from "../limits.ts";
-import type { Builder } from "./builder.ts";
-import type { BuildSources } from "./build.ts";
+import type { Doing } from "./doing.ts";
 import { copyInto } from "./copy-step.ts";
 import { expand, expandWords, type Variables } from "./expand.ts";
 import { withStep } from "./image.ts";
 import { changeDefaults, DEFAULT_SHELL, environmentOf } from "./metadata.ts";
-import { badLine, type HereDocument, type Instruction } from "./parse.ts";
-import type { Step } from "./progress.ts";
+import { badLine, type HereDocument } from "./parse.ts";
 import { runInside } from "./run-step.ts";
 import { mountsOf, withMounts } from "./run-mounts.ts";
 import { hashOf, placesOf, type Source } from "./source.ts";
-import { type BuildOptions, keyOf, layerStep, type StageState, withReadOnly } from "./stage.ts";
-import { argumentsOf, PROXY_ARGUMENTS, type Stage } from "./stages.ts";
-
-/** One instruction with all that it stands in. */
-export interface Doing {
-  builder: Builder;
-  options: BuildOptions;
-  sources: BuildSources;
-  state: StageState;
-  instruction: Instruction;
-  stage: Stage;
-  globals: ReadonlyMap<string, string>;
-  progress: Step;
-}
+import { keyOf, layerStep, type StageState, withReadOnly } from "./stage.ts";
+import { argumentsOf, PROXY_ARGUMENTS } from "./stages.ts";
 
 /** Arguments and environment, which come last, as variables. */
 function variablesOf({ state }: Doing): Map<string, string> {
@@ -69,9 +56,11 @@ function makeWorkingDirectory(doing: Doing, changed: StageState, key: string): P
   const { builder, options, progress, instruction } = doing;
   const place = changed.draft.defaults.WorkingDir ?? "/";
   return layerStep(builder, options, changed, {
-    key, progress, isRun: false, history: `WORKDIR ${instruction.text}`,
+    key,
+    progress,
+    isRun: false,
+    history: `WORKDIR ${instruction.text}`,
     make: async (rootfs) => {
-      const { Directory } = await import("@raft2kube/linux/beneath/directory.ts");
       using root = Directory.open(rootfs);
       const inside = place.replace(/^\/+/, "") || ".";
       root.makeDirectories(inside, 0o755, { links: "inside" })[Symbol.dispose]();
@@ -103,22 +92,55 @@ async function run(doing: Doing): Promise<StageState> {
   const args = commandOf(doing);
   const mounts = mountsOf(instruction, variables);
   const hidden = Object.entries(options.buildArgs).filter(([name]) => PROXY_ARGUMENTS.has(name));
-  const from = await Promise.all(mounts.map(async ({ type, from: name }) =>
-    type === "bind" && name !== undefined ? (await sources.draftNamed(name, stage.index)).key : ""));
-  const contents = await Promise.all(mounts.map(({ type, from: name, source }) =>
-    type === "bind" && name === undefined
-      ? hashOf(sources.context, placesOf(sources.context, source)) : ""));
+  const from = await Promise.all(
+    mounts.map(async ({ type, from: name }) =>
+      type === "bind" && name !== undefined
+        ? (await sources.draftNamed(name, stage.index)).key
+        : "",
+    ),
+  );
+  const contents = await Promise.all(
+    mounts.map(({ type, from: name, source }) =>
+      type === "bind" && name === undefined
+        ? hashOf(sources.context, placesOf(sources.context, source))
+        : "",
+    ),
+  );
   const environment = [...state.args, ...environmentOf(state.draft.defaults)];
   const { User, WorkingDir } = state.draft.defaults;
   const key = keyOf(
-    state.key, "RUN", args, environment, User, WorkingDir, mounts, from, contents, options.epoch_ms);
+    state.key,
+    "RUN",
+    args,
+    environment,
+    User,
+    WorkingDir,
+    mounts,
+    from,
+    contents,
+    options.epoch_ms,
+  );
   const history = `RUN ${args.join(" ")}`;
   return layerStep(builder, options, state, {
-    key, history, progress, isRun: true,
-    make: (rootfs) => withMounts(doing, mounts, (ociMounts) => runInside(builder, rootfs, {
-      args, mounts: ociMounts, network, defaults: state.draft.defaults,
-      env: new Map([...hidden, ...variables]),
-    }, (chunk) => progress.output(chunk))),
+    key,
+    history,
+    progress,
+    isRun: true,
+    make: (rootfs) =>
+      withMounts(doing, mounts, (ociMounts) =>
+        runInside(
+          builder,
+          rootfs,
+          {
+            args,
+            mounts: ociMounts,
+            network,
+            defaults: state.draft.defaults,
+            env: new Map([...hidden, ...variables]),
+          },
+          (chunk) => progress.output(chunk),
+        ),
+      ),
   });
 }
 
@@ -127,13 +149,17 @@ function networkOf({ instruction, options }: Doing): string {
   const own = instruction.flags.get("network")?.at(-1);
   if (own === undefined || own === "default") return options.network;
   if (own === "none" || own === options.network) return own;
-  throw badLine(instruction.line, `--network=${own} is not allowed: build --network ${own} allows it`);
+  throw badLine(
+    instruction.line,
+    `--network=${own} is not allowed: build --network ${own} allows it`,
+  );
 }
 
 /** The words of COPY: sources, and the destination last. */
 function wordsOf({ instruction }: Doing, variables: Variables): string[] {
   const { json, text, escape, line, name } = instruction;
-  const all = json?.map((word) => expand(word, variables, escape)) ?? expandWords(text, variables, escape);
+  const all =
+    json?.map((word) => expand(word, variables, escape)) ?? expandWords(text, variables, escape);
   const words = all.filter((word) => json !== undefined || !/^<<-?/.test(word));
   if (words.length === 0 || (words.length < 2 && instruction.heredocs.length === 0)) {
     throw badLine(line, `${name} takes sources and a destination`);
@@ -149,7 +175,8 @@ async function copy(doing: Doing): Promise<StageState> {
   if (name === "ADD") throw badLine(line, "ADD --from is not supported");
   const { draft } = await sources.draftNamed(expand(from, doing.globals), stage.index);
   return withReadOnly(builder, draft, (root) =>
-    copyFrom(doing, { root, isIgnored: () => false, keepsOwners: true }));
+    copyFrom(doing, { root, isIgnored: () => false, keepsOwners: true }),
+  );
 }
 
 async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
@@ -171,15 +198,38 @@ async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
   });
   const files = await hashOf(source, places);
   const key = keyOf(
-    state.key, instruction.name, destination, [...instruction.flags].filter(([flag]) => flag !== "from"),
-    places.map((each) => path.posix.basename(each)), files, heredocs, urls, options.epoch_ms);
+    state.key,
+    instruction.name,
+    destination,
+    [...instruction.flags].filter(([flag]) => flag !== "from"),
+    places.map((each) => path.posix.basename(each)),
+    files,
+    heredocs,
+    urls,
+    options.epoch_ms,
+  );
   const now_ms = options.epoch_ms ?? builder.host.clock.now();
   const unpacks = instruction.name === "ADD";
   return layerStep(builder, options, state, {
-    key, progress, isRun: false, history: `${instruction.name} ${instruction.text}`,
-    make: (rootfs) => copyInto(rootfs, {
-      instruction, source, places, heredocs, downloads, destination, unpacks,
-    }, now_ms, builder.work),
+    key,
+    progress,
+    isRun: false,
+    history: `${instruction.name} ${instruction.text}`,
+    make: (rootfs) =>
+      copyInto(
+        rootfs,
+        {
+          instruction,
+          source,
+          places,
+          heredocs,
+          downloads,
+          destination,
+          unpacks,
+        },
+        now_ms,
+        builder.work,
+      ),
   });
 }
 

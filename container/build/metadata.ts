@@ -15,10 +15,12 @@ export function commandOf({ json, text }: Instruction, defaults: ImageDefaults):
 
 /** The environment as variables. */
 export function environmentOf({ Env = [] }: ImageDefaults): Map<string, string> {
-  return new Map(Env.map((pair) => {
-    const equals = pair.indexOf("=");
-    return [pair.slice(0, equals), pair.slice(equals + 1)] as const;
-  }));
+  return new Map(
+    Env.map((pair) => {
+      const equals = pair.indexOf("=");
+      return [pair.slice(0, equals), pair.slice(equals + 1)] as const;
+    }),
+  );
 }
 
 function setEnv(defaults: ImageDefaults, pairs: readonly [string, string][]): ImageDefaults {
@@ -39,7 +41,9 @@ function healthOf(instruction: Instruction): HealthCheck {
   };
   const retries = flags.get("retries")?.at(-1);
   const settings = {
-    Interval: time("interval"), Timeout: time("timeout"), StartPeriod: time("start-period"),
+    Interval: time("interval"),
+    Timeout: time("timeout"),
+    StartPeriod: time("start-period"),
     StartInterval: time("start-interval"),
     Retries: retries === undefined ? undefined : integerOf("--retries", retries, 1),
   };
@@ -68,13 +72,19 @@ export function changeDefaults(
   const { name, text, json, line, escape } = instruction;
   const words = () => json ?? expandWords(text, variables, escape);
   switch (name) {
-    case "ENV": return setEnv(defaults, expandPairs(text, variables, escape));
+    case "ENV":
+      return setEnv(defaults, expandPairs(text, variables, escape));
     case "LABEL": {
-      const Labels = { ...defaults.Labels, ...Object.fromEntries(expandPairs(text, variables, escape)) };
+      const Labels = {
+        ...defaults.Labels,
+        ...Object.fromEntries(expandPairs(text, variables, escape)),
+      };
       return { ...defaults, Labels };
     }
-    case "MAINTAINER": return defaults;
-    case "CMD": return { ...defaults, Cmd: commandOf(instruction, defaults) };
+    case "MAINTAINER":
+      return defaults;
+    case "CMD":
+      return { ...defaults, Cmd: commandOf(instruction, defaults) };
     case "ENTRYPOINT": {
       const { Cmd: _, ...rest } = defaults;
       return { ...rest, Entrypoint: commandOf(instruction, defaults) };
@@ -83,8 +93,10 @@ export function changeDefaults(
       const ports = words().map((word) => portOf(word, line));
       return { ...defaults, ExposedPorts: { ...defaults.ExposedPorts, ...keys(ports) } };
     }
-    case "VOLUME": return { ...defaults, Volumes: { ...defaults.Volumes, ...keys(words()) } };
-    case "USER": return { ...defaults, User: expand(text, variables, escape) };
+    case "VOLUME":
+      return { ...defaults, Volumes: { ...defaults.Volumes, ...keys(words()) } };
+    case "USER":
+      return { ...defaults, User: expand(text, variables, escape) };
     case "WORKDIR": {
       const given = expand(text, variables, escape);
       return { ...defaults, WorkingDir: path.posix.resolve(defaults.WorkingDir || "/", given) };
@@ -97,7 +109,8 @@ export function changeDefaults(
     case "SHELL":
       if (json === undefined) throw badLine(line, "SHELL takes a JSON list");
       return { ...defaults, Shell: json };
-    case "HEALTHCHECK": return { ...defaults, Healthcheck: healthOf(instruction) };
+    case "HEALTHCHECK":
+      return { ...defaults, Healthcheck: healthOf(instruction) };
     case "ONBUILD": {
       const [word = ""] = text.toUpperCase().split(/\s/, 1);
       if (["ONBUILD", "FROM", "MAINTAINER"].includes(word)) {
@@ -106,6 +119,7 @@ export function changeDefaults(
       parseInstruction(text, line, escape);
       return { ...defaults, OnBuild: [...(defaults.OnBuild ?? []), text] };
     }
-    default: return undefined;
+    default:
+      return undefined;
   }
 }

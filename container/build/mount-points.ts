@@ -2,7 +2,7 @@ import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 
-/** What an OCI runtime makes in a root for its mounts, files before their directories. */
+/** Places that an OCI runtime makes in a root for its mounts. */
 const FILES = ["etc/resolv.conf", "etc/hosts", "etc/hostname"];
 const DIRECTORIES = ["dev", "proc", "sys", "etc"];
 
@@ -14,10 +14,11 @@ export async function removeMountPoints(upper: string, lower: readonly string[])
   using root = Directory.open(upper);
   using stack = new DisposableStack();
   const layers = lower.map((folder) => stack.use(Directory.open(folder)));
-  const isBelow = (name: string) => layers.some((layer) => {
-    using found = layer.find(name);
-    return found !== undefined;
-  });
+  const isBelow = (name: string) =>
+    layers.some((layer) => {
+      using found = layer.find(name);
+      return found !== undefined;
+    });
   const touched = new Set<string>();
   for (const file of FILES) {
     const [folder = "", name = ""] = file.split("/");

@@ -11,11 +11,11 @@ export interface HereDocument {
 
 /** One instruction of a Dockerfile. */
 export interface Instruction {
-  /** In capitals. */
+  /** The instruction's word, in capitals. */
   name: string;
   /** `--NAME=VALUE` before the arguments, by name. */
   flags: ReadonlyMap<string, readonly string[]>;
-  /** What follows, in one line. */
+  /** The arguments after the flags, in one line. */
   text: string;
   /** The strings of the exec form: a JSON list. */
   json?: string[];
@@ -25,8 +25,24 @@ export interface Instruction {
 }
 
 const NAMES = new Set([
-  "FROM", "RUN", "CMD", "LABEL", "MAINTAINER", "EXPOSE", "ENV", "ADD", "COPY", "ENTRYPOINT", "VOLUME",
-  "USER", "WORKDIR", "ARG", "ONBUILD", "STOPSIGNAL", "HEALTHCHECK", "SHELL",
+  "FROM",
+  "RUN",
+  "CMD",
+  "LABEL",
+  "MAINTAINER",
+  "EXPOSE",
+  "ENV",
+  "ADD",
+  "COPY",
+  "ENTRYPOINT",
+  "VOLUME",
+  "USER",
+  "WORKDIR",
+  "ARG",
+  "ONBUILD",
+  "STOPSIGNAL",
+  "HEALTHCHECK",
+  "SHELL",
 ]);
 /** Flags by instruction; any other is refused. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
@@ -60,7 +76,8 @@ function takeFlags(name: string, line: number, given: string) {
   const flags = new Map<string, string[]>();
   let text = given;
   for (;;) {
-    const [whole, flag = "", value = "true"] = /^--([a-z-]+)(?:=("[^"]*"|\S*))?(?:\s+|$)/.exec(text) ?? [];
+    const [whole, flag = "", value = "true"] =
+      /^--([a-z-]+)(?:=("[^"]*"|\S*))?(?:\s+|$)/.exec(text) ?? [];
     if (whole === undefined) return { flags, text };
     if (!FLAGS[name]?.includes(flag)) {
       throw badLine(line, `${name} --${flag} is not supported`);
@@ -128,7 +145,7 @@ function heredocsOf(lines: Lines, text: string, line: number): HereDocument[] {
   });
 }
 
-/** Reads a Dockerfile. What is malformed or unknown throws invalid-argument with its line. */
+/** Reads a Dockerfile. Malformed or unknown lines are invalid-argument, with their number. */
 export function parseDockerfile(source: string): Instruction[] {
   if (Buffer.byteLength(source) > DOCKERFILE_BYTES) {
     throw new RuntimeError("resource-exhausted", `a Dockerfile of over ${DOCKERFILE_BYTES} bytes`);
@@ -142,7 +159,8 @@ export function parseDockerfile(source: string): Instruction[] {
     const logical = lines.logical(escape);
     if (logical === undefined) return instructions;
     const line = all.findIndex((text, at) => at >= before && !/^\s*(#|$)/.test(text)) + 1;
-    if (instructions.length === INSTRUCTIONS) throw badLine(line, `over ${INSTRUCTIONS} instructions`);
+    if (instructions.length === INSTRUCTIONS)
+      throw badLine(line, `over ${INSTRUCTIONS} instructions`);
     instructions.push(parseInstruction(logical, line, escape, lines));
   }
 }
@@ -156,7 +174,8 @@ export function parseInstruction(
 ): Instruction {
   const [, word = "", rest = ""] = /^(\S+)\s*(.*)$/s.exec(logical) ?? [];
   const name = word.toUpperCase();
-  if (!NAMES.has(name)) throw badLine(line, `unknown instruction ${JSON.stringify(word.slice(0, 40))}`);
+  if (!NAMES.has(name))
+    throw badLine(line, `unknown instruction ${JSON.stringify(word.slice(0, 40))}`);
   const { flags, text } = takeFlags(name, line, rest.trim());
   if (text === "") throw badLine(line, `${name} has no arguments`);
   const takesHeredocs = name === "RUN" || name === "COPY" || name === "ADD";

@@ -1,34 +1,40 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { printable } from "../format/printable.ts";
 
 export type ProgressKind = "auto" | "plain" | "quiet" | "tty";
 
-/** What a build prints while it goes on, to standard error. */
+/** The lines that a build prints to standard error. */
 export class Progress {
   readonly #isQuiet: boolean;
+  readonly #clock: Clock;
   #steps = 0;
 
-  constructor(kind: ProgressKind) {
+  constructor(kind: ProgressKind, clock: Clock) {
+    this.#clock = clock;
     this.#isQuiet = kind === "quiet";
   }
 
-  /** Begins a step. Its output and its end are printed with its number. */
+  /** Starts a step. Its output and its end are printed with its number. */
   step(title: string): Step {
     const number = ++this.#steps;
     const print = (line: string) => {
       if (!this.#isQuiet) process.stderr.write(`${printable(`#${number} ${line}`)}\n`);
     };
     print(title.split("\n", 1)[0]!);
-    return new Step(print);
+    return new Step(print, this.#clock);
   }
 }
 
 export class Step {
   readonly #print: (line: string) => void;
-  readonly #start_ms = performance.now();
+  readonly #clock: Clock;
+  readonly #start_ms: number;
   #rest = "";
 
-  constructor(print: (line: string) => void) {
+  constructor(print: (line: string) => void, clock: Clock) {
     this.#print = print;
+    this.#clock = clock;
+    this.#start_ms = clock.monotonic();
   }
 
   /** Prints whole lines of a command's output. */
@@ -49,7 +55,7 @@ export class Step {
   }
 
   #seconds(): string {
-    return ((performance.now() - this.#start_ms) / 1000).toFixed(1);
+    return ((this.#clock.monotonic() - this.#start_ms) / 1000).toFixed(1);
   }
 
   #timed(line: string): string {

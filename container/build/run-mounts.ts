@@ -7,7 +7,7 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { expand, type Variables } from "./expand.ts";
-import type { Doing } from "./instruction.ts";
+import type { Doing } from "./doing.ts";
 import { badLine, type Instruction } from "./parse.ts";
 import { withReadOnly } from "./stage.ts";
 
@@ -23,18 +23,36 @@ export interface RunMount {
 }
 
 const KEYS = new Set([
-  "type", "target", "dst", "destination", "source", "src", "from", "id", "ro", "readonly", "rw",
-  "readwrite", "sharing", "mode", "uid", "gid", "size",
+  "type",
+  "target",
+  "dst",
+  "destination",
+  "source",
+  "src",
+  "from",
+  "id",
+  "ro",
+  "readonly",
+  "rw",
+  "readwrite",
+  "sharing",
+  "mode",
+  "uid",
+  "gid",
+  "size",
 ]);
 
 /** Reads the mounts of a RUN; `secret` and `ssh` are refused. */
 export function mountsOf({ flags, line, escape }: Instruction, variables: Variables): RunMount[] {
   return (flags.get("mount") ?? []).map((text) => {
-    const pairs = expand(text, variables, escape).split(",").map((part) => part.split(/=(.*)/s, 2));
+    const pairs = expand(text, variables, escape)
+      .split(",")
+      .map((part) => part.split(/=(.*)/s, 2));
     const unknown = pairs.find(([key = ""]) => !KEYS.has(key));
     if (unknown) throw badLine(line, `--mount ${unknown[0]} is not supported`);
     const fields = new Map(pairs.map(([key = "", value = "true"]) => [key, value]));
-    const take = (...keys: string[]) => keys.map((key) => fields.get(key)).find((value) => value !== undefined);
+    const take = (...keys: string[]) =>
+      keys.map((key) => fields.get(key)).find((value) => value !== undefined);
     const type = take("type") ?? "bind";
     if (type !== "bind" && type !== "cache" && type !== "tmpfs") {
       throw badLine(line, `--mount type=${type} is not supported`);
@@ -42,11 +60,16 @@ export function mountsOf({ flags, line, escape }: Instruction, variables: Variab
     const target = take("target", "dst", "destination");
     if (!target?.startsWith("/")) throw badLine(line, "--mount needs target=/...");
     const from = take("from");
-    const isReadOnly = type === "bind" ? take("rw", "readwrite") !== "true"
-      : take("ro", "readonly") === "true";
+    const isReadOnly =
+      type === "bind" ? take("rw", "readwrite") !== "true" : take("ro", "readonly") === "true";
     return {
-      type, target, source: take("source", "src") ?? ".", id: take("id") ?? target, isReadOnly,
-      ...(from !== undefined && { from }), mode: Number.parseInt(take("mode") ?? "755", 8),
+      type,
+      target,
+      source: take("source", "src") ?? ".",
+      id: take("id") ?? target,
+      isReadOnly,
+      ...(from !== undefined && { from }),
+      mode: Number.parseInt(take("mode") ?? "755", 8),
     };
   });
 }
@@ -87,8 +110,9 @@ export async function withMounts<T>(
     await mkdir(folder, { recursive: true, mode: mount.mode });
     return further(bound(folder));
   }
-  // What is written there would be lost in docker; here nothing is.
-  if (!mount.isReadOnly) throw new RuntimeError("unimplemented", "--mount type=bind,rw is not supported");
+  // In docker, writes there are lost.
+  if (!mount.isReadOnly)
+    throw new RuntimeError("unimplemented", "--mount type=bind,rw is not supported");
   if (mount.from === undefined) return further(bound(placeIn(sources.context.root, mount.source)));
   const { draft } = await sources.draftNamed(mount.from, stage.index);
   return withReadOnly(builder, draft, (root) => further(bound(placeIn(root, mount.source))));

@@ -47,9 +47,14 @@ function specOf(
   const { defaults } = step;
   const { machine } = builder;
   const user = resolveUser(rootfs, defaults.User ?? "");
-  const capabilities = capabilitySets({}, {
-    privileged: false, root: user.uid === 0, own: machine.ownCapabilities,
-  });
+  const capabilities = capabilitySets(
+    {},
+    {
+      privileged: false,
+      root: user.uid === 0,
+      own: machine.ownCapabilities,
+    },
+  );
   const hasCgroups = machine.cgroups.version !== "none";
   const terminalGroup = isMapped(machine.ids.groups, TERMINAL_GROUP);
   const base = [
@@ -82,7 +87,8 @@ function specOf(
       namespaces,
       ...(hasCgroups && { cgroupsPath: place.cgroup }),
       resources: hasCgroups
-        ? { devices: devicesFor([], { privileged: false }).rules, pids: { limit: RUN_PIDS } } : {},
+        ? { devices: devicesFor([], { privileged: false }).rules, pids: { limit: RUN_PIDS } }
+        : {},
       seccomp: defaultProfile(capabilities.bounding),
       maskedPaths: MASKED_PATHS,
       readonlyPaths: READONLY_PATHS,
@@ -102,7 +108,10 @@ export async function runInside(
   const bundle = path.join(builder.state, id);
   const files = path.join(bundle, "files");
   await mkdir(files, { recursive: true, mode: 0o711 });
-  await writeFile(path.join(files, "hosts"), "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tbuild\n");
+  await writeFile(
+    path.join(files, "hosts"),
+    "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tbuild\n",
+  );
   await writeFile(path.join(files, "resolv.conf"), await builder.resolvConf(step.network));
   const isAttached = step.network !== "none" && step.network !== "host";
   const netns = isAttached ? path.join(bundle, "netns") : undefined;

@@ -1,14 +1,11 @@
-import { createHash } from "node:crypto";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountRootfs, unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
 import { runtimePaths } from "@raft2kube/runtime/paths.ts";
 import type { HistoryEntry } from "@raft2kube/runtime/image/config.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Builder } from "./builder.ts";
 import type { CachedStep } from "./cache.ts";
 import { type Draft, withStep } from "./image.ts";
@@ -48,7 +45,9 @@ export async function withRootfs<T>(
   work: (rootfs: string, upper: string) => Promise<T>,
 ): Promise<T> {
   const id = randomBytes(6).toString("hex");
-  const paths = runtimePaths(path.join(builder.work, id), path.join(builder.state, id)).container(id);
+  const paths = runtimePaths(path.join(builder.work, id), path.join(builder.state, id)).container(
+    id,
+  );
   const empty = path.join(builder.work, "empty");
   await mkdir(empty, { recursive: true, mode: 0o755 });
   const lower = draft.diffIds.map((diffId) => builder.images.layers.folder(diffId)).reverse();
@@ -72,7 +71,8 @@ export async function withReadOnly<T>(
   const empty = path.join(builder.work, "empty");
   await mkdir(empty, { recursive: true, mode: 0o755 });
   // An overlay without an upper directory has two lower ones at least.
-  const data = `lowerdir=${[...lower, empty, ...(lower.length === 0 ? [builder.work] : [])].join(":")}`;
+  const folders = [...lower, empty, ...(lower.length === 0 ? [builder.work] : [])];
+  const data = `lowerdir=${folders.join(":")}`;
   mount({ source: "overlay", target: root, type: "overlay", data });
   try {
     return await work(root);
@@ -101,16 +101,19 @@ export async function layerStep(
   const { key, history, progress } = step;
   const cached = options.noCache ? undefined : await usable(builder, key);
   if (cached) {
-    explain(options, progress, state, cached, "the same as an earlier build's");
+    explain(options, progress, cached, "the same as an earlier build's");
     progress.done("CACHED");
     return next(state, key, cached, history, true);
   }
   try {
     const made = await make(builder, options, state, step);
     await builder.cache.put(key, made);
-    const why = options.noCache ? "--no-cache"
-      : state.wasCached ? "its text, arguments or files are new" : "the step before it was made again";
-    explain(options, progress, state, made, `not from the cache: ${why}`);
+    const why = options.noCache
+      ? "--no-cache"
+      : state.wasCached
+        ? "its text, arguments or files are new"
+        : "the step before it was made again";
+    explain(options, progress, made, `not from the cache: ${why}`);
     progress.done("DONE");
     return next(state, key, made, history, false);
   } catch (error) {
@@ -124,7 +127,10 @@ async function usable(builder: Builder, key: string): Promise<CachedStep | undef
   const found = await builder.cache.find(key);
   if (found?.layer === undefined) return found;
   const { diffId } = found.layer;
-  const [layer, blob] = [await builder.images.layers.usage(diffId), await builder.images.blobs.size(diffId)];
+  const [layer, blob] = [
+    await builder.images.layers.usage(diffId),
+    await builder.images.blobs.size(diffId),
+  ];
   return layer && blob !== undefined ? found : undefined;
 }
 
@@ -142,9 +148,14 @@ async function make(
     if (!unmount(rootfs, { detach: true })) {
       throw new RuntimeError("internal", "a build step's root was not mounted");
     }
-    if (isRun) await removeMountPoints(upper, state.draft.diffIds.map((id) => images.layers.folder(id)));
+    if (isRun)
+      await removeMountPoints(
+        upper,
+        state.draft.diffIds.map((id) => images.layers.folder(id)),
+      );
     const layer = await storeLayer(images, upper, {
-      ...(epoch_ms !== undefined && { latest_ms: epoch_ms }), keepsManaged: !isRun,
+      ...(epoch_ms !== undefined && { latest_ms: epoch_ms }),
+      keepsManaged: !isRun,
     });
     if (layer === undefined) return { created, step: history };
     const { diffId, size, entries } = layer;
@@ -169,25 +180,12 @@ function next(
   return { ...state, key, wasCached, draft: withStep(state.draft, layer, entry) };
 }
 
-function explain(
-  options: BuildOptions,
-  progress: Step,
-  _: StageState,
-  { layer }: CachedStep,
-  why: string,
-): void {
+function explain(options: BuildOptions, progress: Step, { layer }: CachedStep, why: string): void {
   if (!options.explain) return;
-  const made = layer === undefined ? "no layer: nothing changed"
-    : `layer ${layer.diffId}, ${layer.entries} entries, ${layer.size} bytes`;
+  const made =
+    layer === undefined
+      ? "no layer: nothing changed"
+      : `layer ${layer.diffId}, ${layer.entries} entries, ${layer.size} bytes`;
   progress.note(`made: ${made}`);
   progress.note(`cache: ${why}`);
-}
-
-/** Whether a place is in a root, for messages. */
-export function requireDirectory(root: string, what: string): void {
-  try {
-    Directory.open(root)[Symbol.dispose]();
-  } catch (cause) {
-    throw new RuntimeError("not-found", `${what}: ${messageOf(cause)}`, { cause });
-  }
 }

@@ -22,32 +22,51 @@ export interface Plan {
 
 /** Names of arguments that are there without ARG (Dockerfile reference, predefined). */
 export const PROXY_ARGUMENTS = new Set(
-  ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"]
-    .flatMap((name) => [name, name.toUpperCase()]));
+  ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"].flatMap((name) => [
+    name,
+    name.toUpperCase(),
+  ]),
+);
 
 /** Go's name of this machine's processor, as images have it. */
-export const ARCHITECTURE = { x64: "amd64", arm64: "arm64" }[process.arch as string] ?? process.arch;
+export const ARCHITECTURE =
+  { x64: "amd64", arm64: "arm64" }[process.arch as string] ?? process.arch;
 
 const PLATFORM = {
-  TARGETPLATFORM: `linux/${ARCHITECTURE}`, TARGETOS: "linux", TARGETARCH: ARCHITECTURE,
-  TARGETVARIANT: "", BUILDPLATFORM: `linux/${ARCHITECTURE}`, BUILDOS: "linux",
-  BUILDARCH: ARCHITECTURE, BUILDVARIANT: "",
+  TARGETPLATFORM: `linux/${ARCHITECTURE}`,
+  TARGETOS: "linux",
+  TARGETARCH: ARCHITECTURE,
+  TARGETVARIANT: "",
+  BUILDPLATFORM: `linux/${ARCHITECTURE}`,
+  BUILDOS: "linux",
+  BUILDARCH: ARCHITECTURE,
+  BUILDVARIANT: "",
 } as const;
 
 /** The stage of a name or number among those before `limit`. */
-export function findStage(stages: readonly Stage[], wanted: string, limit: number): number | undefined {
+export function findStage(
+  stages: readonly Stage[],
+  wanted: string,
+  limit: number,
+): number | undefined {
   const name = wanted.toLowerCase();
   const byName = stages.slice(0, limit).findLast((stage) => stage.name === name);
   if (byName) return byName.index;
   return /^\d+$/.test(wanted) && Number(wanted) < limit ? Number(wanted) : undefined;
 }
 
-function requirePlatform({ flags, line }: Instruction, variables: ReadonlyMap<string, string>): void {
+function requirePlatform(
+  { flags, line }: Instruction,
+  variables: ReadonlyMap<string, string>,
+): void {
   const given = flags.get("platform")?.at(-1);
   if (given === undefined) return;
   const platform = expand(given, variables);
   if (platform === `linux/${ARCHITECTURE}` || platform === "linux") return;
-  throw badLine(line, `--platform=${platform}: only this machine's, linux/${ARCHITECTURE}, is built`);
+  throw badLine(
+    line,
+    `--platform=${platform}: only this machine's, linux/${ARCHITECTURE}, is built`,
+  );
 }
 
 /** Divides a Dockerfile into stages, and finds the one that is wanted. */
@@ -82,7 +101,8 @@ export function planStages(
   }
   if (stages.length === 0) throw new RuntimeError("invalid-argument", "the Dockerfile has no FROM");
   const found = target === undefined ? stages.length - 1 : findStage(stages, target, stages.length);
-  if (found === undefined) throw new RuntimeError("not-found", `--target: there is no stage ${target}`);
+  if (found === undefined)
+    throw new RuntimeError("not-found", `--target: there is no stage ${target}`);
   return { stages, target: found, globals };
 }
 

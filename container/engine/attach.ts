@@ -20,13 +20,15 @@ export interface Ends {
 
 /** Reads `ctrl-p,ctrl-q` as the bytes that are typed. */
 export function detachSequence(keys: string): Buffer {
-  return Buffer.from(keys.split(",").map((key) => {
-    const letter = /^ctrl-([a-z@[\\\]^_])$/.exec(key)?.[1];
-    if (letter !== undefined) return letter.toUpperCase().charCodeAt(0) & 0x1f;
-    if (key.length === 1) return key.charCodeAt(0);
-    const why = "not keys such as ctrl-p,ctrl-q";
-    throw new RuntimeError("invalid-argument", `--detach-keys ${JSON.stringify(keys)}: ${why}`);
-  }));
+  return Buffer.from(
+    keys.split(",").map((key) => {
+      const letter = /^ctrl-([a-z@[\\\]^_])$/.exec(key)?.[1];
+      if (letter !== undefined) return letter.toUpperCase().charCodeAt(0) & 0x1f;
+      if (key.length === 1) return key.charCodeAt(0);
+      const why = "not keys such as ctrl-p,ctrl-q";
+      throw new RuntimeError("invalid-argument", `--detach-keys ${JSON.stringify(keys)}: ${why}`);
+    }),
+  );
 }
 
 /** Finds a sequence of keys in what is typed, in pieces of any size. */

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
-import { openRuntime, type OpenRuntime } from "@raft2kube/runtime/main.ts";
+import { openRuntime } from "@raft2kube/runtime/main.ts";
 import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import { keptByCache } from "../build/cache.ts";
@@ -9,17 +9,9 @@ import { NETWORK_ANNOTATION } from "./sandbox.ts";
 import { Containers } from "./containers.ts";
 import type { Host } from "./host.ts";
 import { Networks } from "./networks.ts";
+import type { Engine } from "./open-engine.ts";
 import { settle } from "./settle.ts";
 import { Volumes } from "./volumes.ts";
-
-/** The containers, images, volumes and networks, while no other command changes them. */
-export interface Engine {
-  readonly host: Host;
-  readonly runtime: OpenRuntime;
-  readonly containers: Containers;
-  readonly networks: Networks;
-  readonly volumes: Volumes;
-}
 
 /**
  * Runs `work` while no other command changes containers. Long waits belong outside: others wait

@@ -1,4 +1,5 @@
 import type { HealthCheck } from "@raft2kube/runtime/image/config.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { ContainerRecord } from "@raft2kube/runtime/container/record.ts";
 
 /** The annotation in which a container's record has what docker's words say of it. */
@@ -27,8 +28,7 @@ export interface HandMount {
 }
 
 export type RestartPolicy =
-  | { name: "no" | "always" | "unless-stopped" }
-  | { name: "on-failure"; times?: number };
+  { name: "no" | "always" | "unless-stopped" } | { name: "on-failure"; times?: number };
 
 /** A container's settings that CRI has no place for. */
 export interface Hand {
@@ -44,7 +44,7 @@ export interface Hand {
   restart: RestartPolicy;
   restarts: number;
   removesItself: boolean;
-  /** Set by stop and kill: not to be started again. */
+  /** Whether stop or kill ended it: it is not started again. */
   isStopped?: boolean;
   stopTimeout_s: number;
   health?: HealthCheck;
@@ -63,10 +63,12 @@ export function annotationOf(hand: Hand): Record<string, string> {
   return { [ANNOTATION]: JSON.stringify(hand) };
 }
 
-/** What the record says; it was written by this program alone. */
+/** Returns a record's settings, which this program alone has written. */
 export function handOf(record: ContainerRecord): HandContainer {
   const text = record.config.annotations[ANNOTATION];
-  if (text === undefined) throw new Error(`container ${record.id} was not made by hand`);
+  if (text === undefined) {
+    throw new RuntimeError("internal", `container ${record.id} was not made by hand`);
+  }
   return { record, hand: JSON.parse(text) as Hand };
 }
 

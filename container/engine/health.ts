@@ -12,7 +12,7 @@ export interface Health {
   Log: { Start: string; End: string; ExitCode: number; Output: string }[];
 }
 
-/** Gone with the container's run. */
+/** The file of a container's health, which ends with its run. */
 export function healthFile({ state }: Pick<Host, "state">, id: string): string {
   return path.join(state, "containers", id, "health.json");
 }
@@ -31,5 +31,8 @@ export function startHealth({ self }: Host, { record, hand }: HandContainer): vo
   const [program, ...args] = self;
   if (hand.health === undefined || program === undefined) return;
   const words = [...args, "watch-health", record.id];
-  spawn(program, words, { stdio: "ignore", detached: true }).unref();
+  const child = spawn(program, words, { stdio: "ignore", detached: true });
+  // Its health then stays "starting".
+  child.on("error", () => undefined);
+  child.unref();
 }

@@ -3,12 +3,15 @@ import { parseReference } from "@raft2kube/runtime/image/reference.ts";
 import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { authFor } from "../registry/auth-file.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine } from "./open-engine.ts";
 
 const ID_PREFIX = /^[0-9a-f]{4,64}$/;
 
 /** The image of a name, an id, or the beginning of one. */
-export function findImage({ runtime }: Pick<Engine, "runtime">, name: string): NamedImage | undefined {
+export function findImage(
+  { runtime }: Pick<Engine, "runtime">,
+  name: string,
+): NamedImage | undefined {
   if (ID_PREFIX.test(name)) {
     const found = runtime.images.list().filter(({ id }) => id.startsWith(`sha256:${name}`));
     if (found.length > 1) {

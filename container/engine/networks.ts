@@ -23,7 +23,7 @@ export interface Network {
   bridge: string;
   subnet: string;
   gateway: string;
-  /** Without a way out of the bridge. */
+  /** Whether nothing leads out of the bridge. */
   isInternal: boolean;
   isDefault: boolean;
   createdAt_ms: number;
@@ -75,7 +75,12 @@ export class Networks {
 
   async create(
     name: string,
-    wish: { subnet?: string; gateway?: string; isInternal: boolean; labels: Record<string, string> },
+    wish: {
+      subnet?: string;
+      gateway?: string;
+      isInternal: boolean;
+      labels: Record<string, string>;
+    },
   ): Promise<Network> {
     requireName("network", name);
     if (["none", "host", "default"].includes(name) || this.find(name)) {
@@ -84,7 +89,10 @@ export class Networks {
     const subnet = wish.subnet ?? this.#freeSubnet();
     const prefix = SUBNET.exec(subnet)?.[1];
     if (prefix === undefined) {
-      throw new RuntimeError("invalid-argument", `${subnet} is no range of IPv4 such as 10.5.1.0/24`);
+      throw new RuntimeError(
+        "invalid-argument",
+        `${subnet} is no range of IPv4 such as 10.5.1.0/24`,
+      );
     }
     const taken = this.all().find((network) => network.subnet === subnet);
     if (taken) throw new RuntimeError("already-exists", `network ${taken.name} has ${subnet}`);

@@ -2,7 +2,7 @@ import { appendFile } from "node:fs/promises";
 import { NamespaceMode, PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { Protocol, SecurityProfile_ProfileType } from "@raft2kube/proto/gen/cri.ts";
 import { runSandbox } from "@raft2kube/runtime/sandbox/run.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine } from "./open-engine.ts";
 import type { Hand, PublishedPort } from "./hand.ts";
 
 /** The annotation of a sandbox that names its network. */
@@ -24,7 +24,9 @@ export interface SandboxWish {
   pid: "own" | "host";
 }
 
-/** A port of all addresses is one of the loopback too, which portmap serves by its address alone. */
+/**
+ * A port of all addresses is one of the loopback too, which portmap serves by its address alone.
+ */
 function portMappings({ hostIp, hostPort, containerPort, protocol }: PublishedPort) {
   const isAll = hostIp === "" || hostIp === "0.0.0.0";
   const addresses = isAll ? ["", "127.0.0.1"] : [hostIp];
@@ -37,26 +39,28 @@ function portMappings({ hostIp, hostPort, containerPort, protocol }: PublishedPo
 export function sandboxConfig(wish: SandboxWish): PodSandboxConfig {
   const { hand, id, dns } = wish;
   const mode = (isHost: boolean) => (isHost ? NamespaceMode.NODE : NamespaceMode.POD);
-  return PodSandboxConfig.decode(PodSandboxConfig.encode({
-    metadata: { name: hand.name, namespace: NAMESPACE, uid: id, attempt: 0 },
-    hostname: hand.network === "host" ? "" : hand.hostname,
-    logDirectory: wish.logDirectory,
-    dnsConfig: dns,
-    portMappings: hand.ports.flatMap(portMappings),
-    annotations: { [NETWORK_ANNOTATION]: hand.network },
-    linux: {
-      sysctls: wish.sysctls,
-      securityContext: {
-        privileged: wish.isPrivileged,
-        seccomp: { profileType: SecurityProfile_ProfileType.RuntimeDefault, localhostRef: "" },
-        namespaceOptions: {
-          network: mode(hand.network === "host"),
-          ipc: mode(wish.ipc === "host"),
-          pid: wish.pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
+  return PodSandboxConfig.decode(
+    PodSandboxConfig.encode({
+      metadata: { name: hand.name, namespace: NAMESPACE, uid: id, attempt: 0 },
+      hostname: hand.network === "host" ? "" : hand.hostname,
+      logDirectory: wish.logDirectory,
+      dnsConfig: dns,
+      portMappings: hand.ports.flatMap(portMappings),
+      annotations: { [NETWORK_ANNOTATION]: hand.network },
+      linux: {
+        sysctls: wish.sysctls,
+        securityContext: {
+          privileged: wish.isPrivileged,
+          seccomp: { profileType: SecurityProfile_ProfileType.RuntimeDefault, localhostRef: "" },
+          namespaceOptions: {
+            network: mode(hand.network === "host"),
+            ipc: mode(wish.ipc === "host"),
+            pid: wish.pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
+          },
         },
       },
-    },
-  }));
+    }),
+  );
 }
 
 /** Runs the sandbox of a container. Returns its id. */
@@ -81,7 +85,8 @@ export async function writeHosts(engine: Engine, sandboxId: string, hand: Hand):
 /** Containers of the same network, if people made it: on the default one there are no names. */
 function peersOf({ containers, runtime, networks }: Engine, hand: Hand): string[] {
   if (networks.find(hand.network)?.isDefault !== false) return [];
-  return containers.all()
+  return containers
+    .all()
     .filter(({ hand: other }) => other.network === hand.network && other.name !== hand.name)
     .flatMap(({ record, hand: other }) => {
       const { ips = [] } = runtime.sandboxes.find(record.sandboxId) ?? {};
@@ -89,8 +94,8 @@ function peersOf({ containers, runtime, networks }: Engine, hand: Hand): string[
     });
 }
 
-/** Tells the containers of a network of a new one. */
-export async function tellPeers(engine: Engine, sandboxId: string, hand: Hand): Promise<void> {
+/** Adds the name of a new container to the others of its network. */
+export async function reportToPeers(engine: Engine, sandboxId: string, hand: Hand): Promise<void> {
   const { containers, runtime, networks } = engine;
   if (networks.find(hand.network)?.isDefault !== false) return;
   const { ips } = runtime.sandboxes.get(sandboxId);

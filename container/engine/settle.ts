@@ -3,7 +3,7 @@ import path from "node:path";
 import { removePodSandbox, stopPodSandbox } from "@raft2kube/runtime/sandbox/stop.ts";
 import { removeContainer } from "@raft2kube/runtime/container/remove.ts";
 import { unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine } from "./open-engine.ts";
 import type { HandContainer } from "./hand.ts";
 
 /**

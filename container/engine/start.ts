@@ -1,14 +1,14 @@
 import { renewContainer } from "@raft2kube/runtime/container/create.ts";
 import { startContainer, type StartOptions } from "@raft2kube/runtime/container/start.ts";
 import { resumeSandbox } from "@raft2kube/runtime/sandbox/run.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine } from "./open-engine.ts";
 import type { HandContainer } from "./hand.ts";
-import { tellPeers, writeHosts } from "./sandbox.ts";
+import { reportToPeers, writeHosts } from "./sandbox.ts";
 import { startHealth } from "./health.ts";
 
 /**
- * Starts a container that was created or has ended; one that runs stays. With `isWatched` the caller
- * releases it when it has ended; without, conmon calls for that.
+ * Starts a container that was created or has ended; one that runs stays. With `isWatched` the
+ * caller releases it when it has ended; without, conmon calls for that.
  */
 export async function startHand(
   engine: Engine,
@@ -24,7 +24,7 @@ export async function startHand(
     if (!joins) {
       await resumeSandbox(runtime, sandboxId);
       await writeHosts(engine, sandboxId, hand);
-      await tellPeers(engine, sandboxId, hand);
+      await reportToPeers(engine, sandboxId, hand);
     }
     await renewContainer(runtime, id);
   }

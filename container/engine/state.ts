@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import type { Engine } from "./engine.ts";
+import type { Engine } from "./open-engine.ts";
 import type { HandContainer, PublishedPort } from "./hand.ts";
 import { spanWords } from "../format/words.ts";
 import { healthFile, readHealth } from "./health.ts";
@@ -15,9 +15,10 @@ export function stateOf(engine: Engine, { record }: HandContainer): StateName {
 
 /** Whether the freezer holds a cgroup: v1 by its own hierarchy, v2 by a file of the group. */
 function isPaused({ runtime }: Engine, cgroup: string): boolean {
-  const [file, word] = runtime.cgroups.version === 2
-    ? [`/sys/fs/cgroup${cgroup}/cgroup.freeze`, "1"]
-    : [`/sys/fs/cgroup/freezer${cgroup}/freezer.state`, "FROZEN"];
+  const [file, word] =
+    runtime.cgroups.version === 2
+      ? [`/sys/fs/cgroup${cgroup}/cgroup.freeze`, "1"]
+      : [`/sys/fs/cgroup/freezer${cgroup}/freezer.state`, "FROZEN"];
   return existsSync(file) && readFileSync(file, "utf8").trim() === word;
 }
 

@@ -9,7 +9,7 @@ import { Slices } from "@raft2kube/std/slices.ts";
 const FORMAT = 0o170000;
 const NEW_DIRECTORY = 0o755;
 
-/** What copies get in place of their sources' own. */
+/** Properties that copies get in place of their sources' own. */
 export interface CopyOptions {
   owner?: { uid: number; gid: number };
   /** Permissions of files, and of directories that are made. */
@@ -83,7 +83,7 @@ function describe(made: Handle, source: Handle, stats: Stats, options: CopyOptio
   const { uid, gid } = options.owner ?? own;
   made.chown(uid, gid);
   if (!stats.isSymbolicLink()) {
-    made.chmod(options.mode ?? (stats.mode & 0o7777));
+    made.chmod(options.mode ?? stats.mode & 0o7777);
     for (const [name, value] of source.attributes()) {
       if (name === "security.capability" || name.startsWith("user.")) {
         if (!name.startsWith("user.overlay.")) made.setAttribute(name, value);

@@ -3,7 +3,7 @@ import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { mountRootfs, unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 
 /** A place in a container: the tree that it is in, and its path there. */
@@ -20,7 +20,10 @@ export async function withRoot<T>(
 ): Promise<T> {
   const paths = runtime.paths.container(record.id);
   if (isMountPoint(paths.rootfs)) return await work(paths.rootfs);
-  await mountRootfs(paths, record.image.diffIds.map((id) => runtime.images.layers.folder(id)).reverse());
+  await mountRootfs(
+    paths,
+    record.image.diffIds.map((id) => runtime.images.layers.folder(id)).reverse(),
+  );
   try {
     return await work(paths.rootfs);
   } finally {
@@ -32,8 +35,10 @@ export async function withRoot<T>(
 export function placeIn(rootfs: string, { hand }: HandContainer, given: string): Place {
   const full = path.posix.normalize(`/${given}`);
   const mounted = hand.mounts
-    .filter(({ destination, type }) => type !== "tmpfs" &&
-      (full === destination || full.startsWith(`${destination}/`)))
+    .filter(
+      ({ destination, type }) =>
+        type !== "tmpfs" && (full === destination || full.startsWith(`${destination}/`)),
+    )
     .sort((a, b) => b.destination.length - a.destination.length)[0];
   if (mounted === undefined) return { root: rootfs, inside: full.slice(1) || "." };
   const rest = full.slice(mounted.destination.length + 1);

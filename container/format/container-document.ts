@@ -1,4 +1,4 @@
-import type { Engine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { Hand, HandContainer, HandMount } from "../engine/hand.ts";
 import { healthFile, readHealth } from "../engine/health.ts";
 import { stateOf } from "../engine/state.ts";
@@ -43,7 +43,10 @@ function portsDocument({ ports }: Hand): object {
   const found: Record<string, { HostIp: string; HostPort: string }[]> = {};
   for (const { hostIp, hostPort, containerPort, protocol } of ports) {
     const key = `${containerPort}/${protocol}`;
-    found[key] = [...(found[key] ?? []), { HostIp: hostIp || "0.0.0.0", HostPort: String(hostPort) }];
+    found[key] = [
+      ...(found[key] ?? []),
+      { HostIp: hostIp || "0.0.0.0", HostPort: String(hostPort) },
+    ];
   }
   return found;
 }
@@ -59,8 +62,12 @@ function hostConfig({ record, hand }: HandContainer): object {
       MaximumRetryCount: restart.name === "on-failure" ? (restart.times ?? 0) : 0,
     },
     AutoRemove: hand.removesItself,
-    Binds: hand.mounts.filter(({ type }) => type !== "tmpfs").map((mount) =>
-      `${mount.name ?? mount.source}:${mount.destination}${mount.isReadOnly ? ":ro" : ""}`),
+    Binds: hand.mounts
+      .filter(({ type }) => type !== "tmpfs")
+      .map(
+        (mount) =>
+          `${mount.name ?? mount.source}:${mount.destination}${mount.isReadOnly ? ":ro" : ""}`,
+      ),
     Memory: Number(resources?.memoryLimitInBytes ?? 0),
     NanoCpus: Number(resources?.cpuQuota ?? 0) * 10_000,
     CpuShares: Number(resources?.cpuShares ?? 0),
@@ -107,7 +114,10 @@ export function containerDocument(engine: Engine, container: HandContainer): obj
     GraphDriver: {
       Name: "overlay2",
       Data: {
-        LowerDir: lower.join(":"), MergedDir: paths.rootfs, UpperDir: paths.upper, WorkDir: paths.work,
+        LowerDir: lower.join(":"),
+        MergedDir: paths.rootfs,
+        UpperDir: paths.upper,
+        WorkDir: paths.work,
       },
     },
     Mounts: hand.mounts.map(mountDocument),

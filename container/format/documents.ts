@@ -1,5 +1,5 @@
 import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { Network } from "../engine/networks.ts";
 import type { Volume } from "../engine/volumes.ts";
 import { shortName } from "../engine/image-names.ts";
@@ -44,9 +44,11 @@ export function networkDocument({ containers, runtime }: Engine, network: Networ
     IPAM: { Driver: "host-local", Config: [{ Subnet: subnet, Gateway: gateway }] },
     Options: { "com.docker.network.bridge.name": bridge },
     Labels: labels,
-    Containers: Object.fromEntries(members.map(({ record, hand }) => {
-      const [IPv4Address = ""] = runtime.sandboxes.find(record.sandboxId)?.ips ?? [];
-      return [record.id, { Name: hand.name, IPv4Address }];
-    })),
+    Containers: Object.fromEntries(
+      members.map(({ record, hand }) => {
+        const [IPv4Address = ""] = runtime.sandboxes.find(record.sandboxId)?.ips ?? [];
+        return [record.id, { Name: hand.name, IPv4Address }];
+      }),
+    ),
   };
 }

@@ -26,7 +26,8 @@ export function printList(
   if (format?.startsWith("table ")) {
     const show = template(format.slice("table ".length));
     const all: Record<string, string> = Object.fromEntries(
-      Object.keys(lines[0] ?? columns).map((name) => [name, columns[name] ?? name.toUpperCase()]));
+      Object.keys(lines[0] ?? columns).map((name) => [name, columns[name] ?? name.toUpperCase()]),
+    );
     return print(aligned([all, ...lines].map((line) => show(line).split("\t"))));
   }
   const cells = lines.map((line) => Object.keys(columns).map((name) => line[name] ?? ""));
@@ -39,7 +40,12 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
   for (const row of rows) {
     row.forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, cell.length)));
   }
-  return rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at]!)).join("   ").trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at]!))
+      .join("   ")
+      .trimEnd(),
+  );
 }
 
 export function print(lines: readonly string[]): void {

@@ -9,7 +9,7 @@ type Node =
 
 const bad = (why: string) =>
   new RuntimeError("invalid-argument", `--format: ${why}`, {
-    remedy: 'fields, json, range, if, with, index, join, len, upper, lower, println, table',
+    remedy: "fields, json, range, if, with, index, join, len, upper, lower, println, table",
   });
 
 const WORD = /"(?:[^"\\]|\\.)*"|`[^`]*`|\(|\)|[^\s()"`]+/g;
@@ -73,16 +73,19 @@ const FUNCTIONS: Readonly<Record<string, (args: unknown[]) => unknown>> = {
   json: ([value]) => JSON.stringify(value ?? null),
   upper: ([value]) => text(value).toUpperCase(),
   lower: ([value]) => text(value).toLowerCase(),
-  len: ([value]) => (typeof value === "string" || Array.isArray(value) ? value.length
-    : Object.keys(value ?? {}).length),
+  len: ([value]) =>
+    typeof value === "string" || Array.isArray(value)
+      ? value.length
+      : Object.keys(value ?? {}).length,
   join: ([list, by]) => (Array.isArray(list) ? list.map(text).join(text(by)) : text(list)),
   split: ([value, by]) => text(value).split(text(by)),
   println: (args) => `${args.map(text).join(" ")}\n`,
   print: (args) => args.map(text).join(""),
-  index: ([value, ...keys]) => keys.reduce<unknown>((at, key) => {
-    const record = at as Record<string, unknown> | undefined;
-    return record && Object.hasOwn(record, String(key)) ? record[String(key)] : undefined;
-  }, value),
+  index: ([value, ...keys]) =>
+    keys.reduce<unknown>((at, key) => {
+      const record = at as Record<string, unknown> | undefined;
+      return record && Object.hasOwn(record, String(key)) ? record[String(key)] : undefined;
+    }, value),
   eq: ([a, b]) => a === b,
   ne: ([a, b]) => a !== b,
   not: ([value]) => !isTrue(value),
@@ -137,16 +140,18 @@ function operand(word: string, dot: unknown, root: unknown): unknown {
 }
 
 function render(nodes: readonly Node[], dot: unknown, root: unknown): string {
-  return nodes.map((node) => {
-    if (node.kind === "text") return node.text;
-    const value = evaluate(node.words, dot, root);
-    if (node.kind === "value") return show(value);
-    if (!isTrue(value)) return render(node.otherwise, dot, root);
-    if (node.kind === "if") return render(node.body, dot, root);
-    if (node.kind === "with") return render(node.body, value, root);
-    const items = Array.isArray(value) ? value : Object.values(value as object);
-    return items.map((item) => render(node.body, item, root)).join("");
-  }).join("");
+  return nodes
+    .map((node) => {
+      if (node.kind === "text") return node.text;
+      const value = evaluate(node.words, dot, root);
+      if (node.kind === "value") return show(value);
+      if (!isTrue(value)) return render(node.otherwise, dot, root);
+      if (node.kind === "if") return render(node.body, dot, root);
+      if (node.kind === "with") return render(node.body, value, root);
+      const items = Array.isArray(value) ? value : Object.values(value as object);
+      return items.map((item) => render(node.body, item, root)).join("");
+    })
+    .join("");
 }
 
 /** Returns what prints a value by a template; throws for one that is malformed. */

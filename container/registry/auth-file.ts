@@ -13,7 +13,8 @@ function authFile(): string {
 }
 
 /** docker.io's credentials have the name of its first registry. */
-const nameOf = (domain: string) => (domain === "docker.io" ? "https://index.docker.io/v1/" : domain);
+const nameOf = (domain: string) =>
+  domain === "docker.io" ? "https://index.docker.io/v1/" : domain;
 
 async function readConfig(): Promise<Record<string, unknown>> {
   const file = authFile();
@@ -43,7 +44,9 @@ export async function saveAuth(domain: string, user: string, password: string): 
   const config = await readConfig();
   const auth = Buffer.from(`${user}:${password}`).toString("base64");
   const auths = { ...authsOf(config), [nameOf(domain)]: { auth } };
-  await replaceFile(authFile(), `${JSON.stringify({ ...config, auths }, null, 2)}\n`, { mode: 0o600 });
+  await replaceFile(authFile(), `${JSON.stringify({ ...config, auths }, null, 2)}\n`, {
+    mode: 0o600,
+  });
 }
 
 /** Forgets credentials. Returns whether there were any. */
@@ -51,6 +54,8 @@ export async function removeAuth(domain: string): Promise<boolean> {
   const config = await readConfig();
   const { [nameOf(domain)]: found, ...auths } = authsOf(config);
   if (found === undefined) return false;
-  await replaceFile(authFile(), `${JSON.stringify({ ...config, auths }, null, 2)}\n`, { mode: 0o600 });
+  await replaceFile(authFile(), `${JSON.stringify({ ...config, auths }, null, 2)}\n`, {
+    mode: 0o600,
+  });
   return true;
 }

@@ -18,8 +18,10 @@ const NS_PER_MS = 1e6;
 /** Variables of `--env-file` and `-e`, the later ones last. */
 function environmentOf({ env, envFile }: RunFlags): Record<string, string> {
   const fromHere = (name: string) => process.env[name];
-  const lines = envFile.flatMap((file) => readFileSync(file, "utf8").split("\n"))
-    .map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
+  const lines = envFile
+    .flatMap((file) => readFileSync(file, "utf8").split("\n"))
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("#"));
   return { ...pairsOf("--env-file", lines, fromHere), ...pairsOf("-e", env, fromHere) };
 }
 
@@ -55,8 +57,12 @@ function limitsOf(flags: RunFlags) {
   const cpus = flags.cpus === undefined ? undefined : Number(flags.cpus);
   if (cpus !== undefined && !(cpus > 0)) throw badFlag("--cpus", flags.cpus!, "no number");
   const memory = flags.memory === undefined ? 0 : bytesOf("-m", flags.memory);
-  const swap = flags.memorySwap === undefined ? 0
-    : flags.memorySwap === "-1" ? -1 : bytesOf("--memory-swap", flags.memorySwap);
+  const swap =
+    flags.memorySwap === undefined
+      ? 0
+      : flags.memorySwap === "-1"
+        ? -1
+        : bytesOf("--memory-swap", flags.memorySwap);
   return {
     cpuPeriod: cpus === undefined ? 0 : CPU_PERIOD_US,
     cpuQuota: cpus === undefined ? 0 : Math.round(cpus * CPU_PERIOD_US),
@@ -78,8 +84,10 @@ function seccompOf(flags: RunFlags): SeccompProfile {
     const [name, value = ""] = option.split(/[=:](.*)/s);
     if (name === "no-new-privileges") continue;
     if (name !== "seccomp") throw badFlag("--security-opt", option, "is not supported");
-    profile = value === "unconfined" ? { profileType: Profile.Unconfined, localhostRef: "" }
-      : { profileType: Profile.Localhost, localhostRef: path.resolve(value) };
+    profile =
+      value === "unconfined"
+        ? { profileType: Profile.Unconfined, localhostRef: "" }
+        : { profileType: Profile.Localhost, localhostRef: path.resolve(value) };
   }
   return profile;
 }
@@ -98,12 +106,14 @@ function deviceOf(flag: string) {
 function userOf(text: string | undefined) {
   if (text === undefined) return {};
   const [user = "", group] = text.split(":");
-  const runAsGroup = group !== undefined && /^\d+$/.test(group)
-    ? { runAsGroup: { value: Number(group) } } : {};
+  const runAsGroup =
+    group !== undefined && /^\d+$/.test(group) ? { runAsGroup: { value: Number(group) } } : {};
   if (group !== undefined && !("runAsGroup" in runAsGroup)) {
     throw badFlag("-u", text, "a group is given by its id");
   }
-  const runAs = /^\d+$/.test(user) ? { runAsUser: { value: Number(user) } } : { runAsUsername: user };
+  const runAs = /^\d+$/.test(user)
+    ? { runAsUser: { value: Number(user) } }
+    : { runAsUsername: user };
   return { ...runAs, ...runAsGroup };
 }
 
@@ -123,40 +133,42 @@ export function containerConfig(
   const command = commandOf(flags, args, image);
   const env = environmentOf(flags);
   const isPrivileged = flags.privileged ?? false;
-  return ContainerConfig.decode(ContainerConfig.encode({
-    metadata: { name: hand.name, attempt: 0 },
-    image: { image: imageId, userSpecifiedImage: hand.image },
-    command: hand.hasInit ? [INIT_PLACE, "--", ...command] : command,
-    workingDir: flags.workdir ?? "",
-    envs: Object.entries(env).map(([key, value]) => ({ key, value })),
-    mounts: hand.mounts.filter(({ type }) => type !== "tmpfs").map(criMount),
-    devices: flags.device.map(deviceOf),
-    labels: { ...image.Labels, ...pairsOf("-l", flags.label) },
-    annotations: annotationOf(hand),
-    logPath: "container.log",
-    stdin: flags.interactive ?? false,
-    stdinOnce: flags.interactive ?? false,
-    tty: flags.tty ?? false,
-    linux: {
-      resources: limitsOf(flags),
-      securityContext: {
-        privileged: isPrivileged,
-        capabilities: { addCapabilities: flags.capAdd, dropCapabilities: flags.capDrop },
-        namespaceOptions: {
-          network: hand.network === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
-          pid: flags.pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
-          ipc: flags.ipc === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
+  return ContainerConfig.decode(
+    ContainerConfig.encode({
+      metadata: { name: hand.name, attempt: 0 },
+      image: { image: imageId, userSpecifiedImage: hand.image },
+      command: hand.hasInit ? [INIT_PLACE, "--", ...command] : command,
+      workingDir: flags.workdir ?? "",
+      envs: Object.entries(env).map(([key, value]) => ({ key, value })),
+      mounts: hand.mounts.filter(({ type }) => type !== "tmpfs").map(criMount),
+      devices: flags.device.map(deviceOf),
+      labels: { ...image.Labels, ...pairsOf("-l", flags.label) },
+      annotations: annotationOf(hand),
+      logPath: "container.log",
+      stdin: flags.interactive ?? false,
+      stdinOnce: flags.interactive ?? false,
+      tty: flags.tty ?? false,
+      linux: {
+        resources: limitsOf(flags),
+        securityContext: {
+          privileged: isPrivileged,
+          capabilities: { addCapabilities: flags.capAdd, dropCapabilities: flags.capDrop },
+          namespaceOptions: {
+            network: hand.network === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
+            pid: flags.pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
+            ipc: flags.ipc === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
+          },
+          ...userOf(flags.user),
+          supplementalGroups: flags.groupAdd.map((group) => integerOf("--group-add", group)),
+          readonlyRootfs: flags.readOnly ?? false,
+          noNewPrivs: flags.securityOpt.some((option) => option.startsWith("no-new-privileges")),
+          maskedPaths: MASKED_PATHS,
+          readonlyPaths: READONLY_PATHS,
+          seccomp: seccompOf(flags),
         },
-        ...userOf(flags.user),
-        supplementalGroups: flags.groupAdd.map((group) => integerOf("--group-add", group)),
-        readonlyRootfs: flags.readOnly ?? false,
-        noNewPrivs: flags.securityOpt.some((option) => option.startsWith("no-new-privileges")),
-        maskedPaths: MASKED_PATHS,
-        readonlyPaths: READONLY_PATHS,
-        seccomp: seccompOf(flags),
       },
-    },
-  }));
+    }),
+  );
 }
 
 function criMount({ source, destination, isReadOnly }: HandMount) {
@@ -183,7 +195,7 @@ function rlimitOf(flag: string) {
   return { type: `RLIMIT_${name.toUpperCase()}`, soft: value(first), hard: value(second) };
 }
 
-/** What flags ask for that CRI has no words for. */
+/** Returns the settings of flags that CRI has no words for. */
 export function extrasOf(
   flags: RunFlags,
   { init, tmpfs }: { init?: string; tmpfs: readonly { destination: string; options?: string }[] },

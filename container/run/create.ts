@@ -5,10 +5,10 @@ import { createContainer } from "@raft2kube/runtime/container/create.ts";
 import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import { newId } from "@raft2kube/runtime/record-table.ts";
 import { removePodSandbox } from "@raft2kube/runtime/sandbox/stop.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { Hand, HandContainer, HandMount, PublishedPort } from "../engine/hand.ts";
 import { requireName, randomName } from "../engine/names.ts";
-import { type SandboxWish, startSandbox, tellPeers, writeHosts } from "../engine/sandbox.ts";
+import { type SandboxWish, startSandbox, reportToPeers, writeHosts } from "../engine/sandbox.ts";
 import { STOP_TIMEOUT_S } from "../limits.ts";
 import { containerConfig, extrasOf, healthOf, restartOf } from "./config.ts";
 import type { RunFlags } from "./flags.ts";
@@ -49,12 +49,14 @@ function exposedPorts(image: ImageDefaults): PublishedPort[] {
 
 /** Gives each port without a number of the host one that no container made by hand has. */
 function choosePorts(engine: Engine, ports: PublishedPort[]): PublishedPort[] {
-  const taken = new Set(engine.containers.all().flatMap(({ hand }) =>
-    hand.ports.map(({ hostPort }) => hostPort)));
+  const taken = new Set(
+    engine.containers.all().flatMap(({ hand }) => hand.ports.map(({ hostPort }) => hostPort)),
+  );
   return ports.map((port) => {
     if (port.hostPort !== 0) return port;
     let hostPort: number;
-    do hostPort = randomInt(FREE_PORT_MIN, FREE_PORT_MAX + 1); while (taken.has(hostPort));
+    do hostPort = randomInt(FREE_PORT_MIN, FREE_PORT_MAX + 1);
+    while (taken.has(hostPort));
     taken.add(hostPort);
     return { ...port, hostPort };
   });
@@ -83,7 +85,10 @@ function handOf(
   const name = flags.name ?? randomName((taken) => containers.find(taken) !== undefined);
   containers.requireFree(requireName("container", name));
   const network = networkOf(engine, flags);
-  const asked = [...flags.publish.flatMap(portsOf), ...(flags.publishAll ? exposedPorts(defaults) : [])];
+  const asked = [
+    ...flags.publish.flatMap(portsOf),
+    ...(flags.publishAll ? exposedPorts(defaults) : []),
+  ];
   if (asked.length > 0 && /^(none|host|container:)/.test(network)) {
     throw badFlag("-p", flags.publish[0] ?? "-P", `network ${network} has no ports to publish`);
   }
@@ -101,8 +106,10 @@ function handOf(
     restart,
     restarts: 0,
     removesItself: flags.rm ?? false,
-    stopTimeout_s: flags.stopTimeout === undefined ? STOP_TIMEOUT_S
-      : integerOf("--stop-timeout", flags.stopTimeout),
+    stopTimeout_s:
+      flags.stopTimeout === undefined
+        ? STOP_TIMEOUT_S
+        : integerOf("--stop-timeout", flags.stopTimeout),
     ...(health && { health }),
     hasInit: flags.init ?? false,
     log: id.slice(0, SHORT),
@@ -116,8 +123,8 @@ function joinedSandbox({ containers }: Engine, network: string): string | undefi
 }
 
 /**
- * Makes a container of an image that is here, in a sandbox of its own: what `create` does. A failure
- * leaves nothing behind but volumes.
+ * Makes a container of an image that is here, in a sandbox of its own. A failure leaves nothing
+ * behind but volumes.
  */
 export async function createHand(
   engine: Engine,
@@ -149,7 +156,7 @@ export async function createHand(
       if (volume !== undefined && copies) await volumes.fill(volume, rootfs, destination);
     }
     if (joined === undefined) await writeHosts(engine, podSandboxId, hand);
-    await tellPeers(engine, podSandboxId, hand);
+    await reportToPeers(engine, podSandboxId, hand);
   } catch (error) {
     if (joined === undefined) await removePodSandbox(runtime, podSandboxId);
     throw error;

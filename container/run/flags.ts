@@ -58,7 +58,8 @@ export interface RunFlags {
 
 /** A flag that is given once for each value. */
 export function many(flags: string, description: string): Option {
-  return new Option(flags, description).default([])
+  return new Option(flags, description)
+    .default([])
     .argParser((value: string, all: string[]) => [...all, value]);
 }
 
@@ -117,15 +118,22 @@ const MANY: readonly (readonly [flags: string, description: string])[] = [
   ["--security-opt <option>", "no-new-privileges, seccomp=unconfined, seccomp=FILE"],
 ];
 
-/** Adds the flags of `create` and `run`. What docker has and we lack is an unknown option. */
+/** Adds the flags of `create` and `run`. Any other of docker's is an unknown option. */
 export function addRunFlags(command: Command): Command {
   for (const [flags, description] of ONE) command.option(flags, description);
   for (const [flags, description] of MANY) command.addOption(many(flags, description));
-  command.addOption(new Option("--network <name>", "bridge, none, host, container:NAME, or yours")
-    .default("bridge"));
-  command.addOption(new Option("--restart <policy>", "no, always, unless-stopped, on-failure[:N]")
-    .default("no"));
-  command.addOption(new Option("--pull <when>", "when to fetch the image").default("missing")
-    .choices(["always", "missing", "never"]));
+  command.addOption(
+    new Option("--network <name>", "bridge, none, host, container:NAME, or yours").default(
+      "bridge",
+    ),
+  );
+  command.addOption(
+    new Option("--restart <policy>", "no, always, unless-stopped, on-failure[:N]").default("no"),
+  );
+  command.addOption(
+    new Option("--pull <when>", "when to fetch the image")
+      .default("missing")
+      .choices(["always", "missing", "never"]),
+  );
   return command.helpOption("--help").passThroughOptions();
 }

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import type { HandMount } from "../engine/hand.ts";
 import { requireName } from "../engine/names.ts";
@@ -29,7 +29,12 @@ export function volumeOf(flag: string): MountWish {
   if (/^[.~]?\.?\//.test(source) || source === ".") {
     return { type: "bind", source: path.resolve(source), ...rest };
   }
-  return { type: "volume", name: requireName("volume", source), copies: !words.has("nocopy"), ...rest };
+  return {
+    type: "volume",
+    name: requireName("volume", source),
+    copies: !words.has("nocopy"),
+    ...rest,
+  };
 }
 
 /** `--tmpfs place[:options]`. */
@@ -38,7 +43,10 @@ export function tmpfsOf(flag: string): MountWish {
   const place = colon < 0 ? flag : flag.slice(0, colon);
   const options = colon < 0 ? "" : flag.slice(colon + 1);
   return {
-    type: "tmpfs", destination: requirePlace("--tmpfs", flag, place), isReadOnly: false, options,
+    type: "tmpfs",
+    destination: requirePlace("--tmpfs", flag, place),
+    isReadOnly: false,
+    options,
   };
 }
 
@@ -47,8 +55,12 @@ export function mountOf(flag: string): MountWish {
   const fields = new Map<string, string>();
   for (const part of flag.split(",")) {
     const equals = part.indexOf("=");
-    const [key, value] = equals < 0 ? [part, "true"] : [part.slice(0, equals), part.slice(equals + 1)];
-    fields.set({ src: "source", dst: "target", destination: "target", ro: "readonly" }[key] ?? key, value);
+    const [key, value] =
+      equals < 0 ? [part, "true"] : [part.slice(0, equals), part.slice(equals + 1)];
+    fields.set(
+      { src: "source", dst: "target", destination: "target", ro: "readonly" }[key] ?? key,
+      value,
+    );
   }
   const take = (key: string) => {
     const value = fields.get(key);
@@ -76,9 +88,4 @@ export function mountOf(flag: string): MountWish {
   const file = path.resolve(source);
   if (!existsSync(file)) throw badFlag("--mount", flag, `${file} does not exist`);
   return { type, source: file, destination, isReadOnly };
-}
-
-/** Whether a bind mount's source is there; `-v` makes a missing one a folder, as docker does. */
-export function isFile(source: string): boolean {
-  return statSync(source, { throwIfNoEntry: false })?.isFile() ?? false;
 }

@@ -24,8 +24,8 @@ function partsOf(text: string): string[] {
 }
 
 /**
- * The ports of `-p [[ip:]hostport:]port[/protocol]`, each number or range. A host's port that is not
- * given is 0, to be chosen.
+ * The ports of `-p [[ip:]hostport:]port[/protocol]`, each number or range. A host's port that is
+ * not given is 0, to be chosen.
  */
 export function portsOf(flag: string): PublishedPort[] {
   const [text = "", protocol = "tcp"] = flag.split("/");

@@ -6,7 +6,12 @@ export function badFlag(flag: string, text: string, why: string): RuntimeError {
 }
 
 const UNITS: Readonly<Record<string, number>> = {
-  "": 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40,
+  "": 1,
+  b: 1,
+  k: 2 ** 10,
+  m: 2 ** 20,
+  g: 2 ** 30,
+  t: 2 ** 40,
 };
 
 /** `512m` in bytes, as docker reads sizes: powers of 1024. */
@@ -18,7 +23,13 @@ export function bytesOf(flag: string, text: string): number {
 }
 
 const TIMES: Readonly<Record<string, number>> = {
-  ns: 1e-6, us: 1e-3, "µs": 1e-3, ms: 1, s: 1_000, m: 60_000, h: 3_600_000,
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
 };
 
 /** Go's durations (`1m30s`) in milliseconds. */

@@ -6,7 +6,8 @@ import { exitOf, pathsOf } from "../engine/wait.ts";
 import { passSignals } from "../run/signals.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("attach").argument("<container>")
+  return new Command("attach")
+    .argument("<container>")
     .description("Take a running container's input and output.")
     .option("--no-stdin", "its output alone")
     .addOption(new Option("--detach-keys <keys>", "leave it running").default("ctrl-p,ctrl-q"))

@@ -24,7 +24,9 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("build").argument("<context>").description("Build an image by a Dockerfile.")
+  return new Command("build")
+    .argument("<context>")
+    .description("Build an image by a Dockerfile.")
     .addOption(many("-t, --tag <name>", "the image's name"))
     .option("-f, --file <file>", "CONTEXT/Dockerfile by default")
     .addOption(many("--build-arg <argument>", "NAME=VALUE, or NAME for the value here"))
@@ -35,15 +37,24 @@ export function command(find: FindHost): Command {
     .option("-q, --quiet", "print the id alone")
     .option("--explain", "print what each step made, and why the cache was used or not")
     .option("--iidfile <file>", "write the image's id there")
-    .addOption(new Option("--progress <kind>", "").choices(["auto", "plain", "quiet", "tty"]).default("auto"))
-    .addOption(new Option("--network <name>", "what steps reach: none, bridge, host, or yours").default("none"))
+    .addOption(
+      new Option("--progress <kind>", "")
+        .choices(["auto", "plain", "quiet", "tty"])
+        .default("auto"),
+    )
+    .addOption(
+      new Option("--network <name>", "what steps reach: none, bridge, host, or yours").default(
+        "none",
+      ),
+    )
     .action(async (context: string, flags: Flags) => {
       if (context === "-") {
         throw new RuntimeError("unimplemented", "a context from standard input is not supported");
       }
       const host = await find();
       const interrupted = new AbortController();
-      const stop = () => interrupted.abort(new RuntimeError("unavailable", "the build was interrupted"));
+      const stop = () =>
+        interrupted.abort(new RuntimeError("unavailable", "the build was interrupted"));
       process.once("SIGINT", stop).once("SIGTERM", stop);
       const wish = {
         context,
@@ -53,14 +64,16 @@ export function command(find: FindHost): Command {
         pull: flags.pull ?? false,
         ...(flags.target !== undefined && { target: flags.target }),
       };
-      const image = await withBuilder(host, interrupted.signal, (builder) => buildImage(builder, wish, {
-        buildArgs: pairsOf("--build-arg", flags.buildArg, (name) => process.env[name]),
-        labels: pairsOf("--label", flags.label),
-        noCache: !flags.cache,
-        network: flags.network,
-        explain: flags.explain ?? false,
-        epoch_ms: epochOf(process.env["SOURCE_DATE_EPOCH"]),
-      })).finally(() => process.off("SIGINT", stop).off("SIGTERM", stop));
+      const image = await withBuilder(host, interrupted.signal, (builder) =>
+        buildImage(builder, wish, {
+          buildArgs: pairsOf("--build-arg", flags.buildArg, (name) => process.env[name]),
+          labels: pairsOf("--label", flags.label),
+          noCache: !flags.cache,
+          network: flags.network,
+          explain: flags.explain ?? false,
+          epoch_ms: epochOf(process.env["SOURCE_DATE_EPOCH"]),
+        }),
+      ).finally(() => process.off("SIGINT", stop).off("SIGTERM", stop));
       if (flags.iidfile !== undefined) await replaceFile(flags.iidfile, image.id);
       process.stdout.write(`${image.id}\n`);
     });

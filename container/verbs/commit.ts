@@ -5,7 +5,8 @@ import { draftOf, storeImage, withStep } from "../build/image.ts";
 import { storeLayer } from "../build/layer.ts";
 import { changeDefaults } from "../build/metadata.ts";
 import { parseDockerfile } from "../build/parse.ts";
-import { type Engine, withEngine } from "../engine/engine.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { stateOf } from "../engine/state.ts";
 import { many } from "../run/flags.ts";
@@ -18,12 +19,19 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("commit").argument("<container>").argument("[name]")
+  return new Command("commit")
+    .argument("<container>")
+    .argument("[name]")
     .description("Make an image of what a container has written.")
     .option("-a, --author <author>", "who made it")
     .option("-m, --message <text>", "what for")
     .option("--no-pause", "while its processes go on")
-    .addOption(many("-c, --change <instruction>", "CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR, ..."))
+    .addOption(
+      many(
+        "-c, --change <instruction>",
+        "CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR, ...",
+      ),
+    )
     .action(async (container: string, name: string | undefined, flags: Flags) => {
       const id = await withEngine(await find(), (engine) => commit(engine, container, name, flags));
       process.stdout.write(`${id}\n`);

@@ -2,13 +2,16 @@ import path from "node:path";
 import { Command } from "commander";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { type Engine, withEngine } from "../engine/engine.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { copyContent, copyEntry, type CopyOptions } from "../files/copy.ts";
 import { type Place, openRoot, placeIn, withRoot } from "../files/place.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("cp").argument("<from>").argument("<to>")
+  return new Command("cp")
+    .argument("<from>")
+    .argument("<to>")
     .description("Copy between a container (NAME:PATH) and this machine.")
     .option("-a, --archive", "keep owners")
     .action(async (from: string, to: string, { archive = false }: { archive?: boolean }) => {
@@ -25,7 +28,8 @@ export function command(find: FindHost): Command {
             return { root: "/", inside: path.resolve(file).slice(1) || "." };
           };
           await copy(engine, placeOf(source), placeOf(target), {
-            contentOnly: source.file.endsWith("/."), intoDirectory: target.file.endsWith("/"),
+            contentOnly: source.file.endsWith("/."),
+            intoDirectory: target.file.endsWith("/"),
             keepsOwners: archive || source.container !== undefined,
           });
         });
@@ -68,11 +72,13 @@ async function copy({ host }: Engine, from: Place, to: Place, how: How): Promise
   const at = { folder: path.posix.dirname(from.inside), name: path.posix.basename(from.inside) };
   if (source.stats().isDirectory() && (how.contentOnly || from.inside === ".")) {
     using content = sourceRoot.directory(from.inside, { links: "inside" });
-    using target = isDirectory ? targetRoot.directory(to.inside, { links: "inside" })
+    using target = isDirectory
+      ? targetRoot.directory(to.inside, { links: "inside" })
       : targetRoot.makeDirectories(to.inside, 0o755, { links: "inside" });
-    return copyContent(content, target, options);
+    return await copyContent(content, target, options);
   }
-  const into = isDirectory ? { folder: to.inside, name: at.name }
+  const into = isDirectory
+    ? { folder: to.inside, name: at.name }
     : { folder: path.posix.dirname(to.inside), name: path.posix.basename(to.inside) };
   using parent: Directory = targetRoot.directory(into.folder, { links: "inside" });
   using holder = sourceRoot.directory(at.folder, { links: "inside" });

@@ -1,8 +1,11 @@
 import { asError } from "@raft2kube/std/errors.ts";
 import { printable } from "../format/printable.ts";
 
-/** Does something with each of several; a failure of one ends no other, and the command fails. */
-export async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+/** Handles several items; a failure of one ends no other, and the command fails. */
+export async function each<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const failures: Error[] = [];
   for (const item of items) {
     try {

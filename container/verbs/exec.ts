@@ -2,11 +2,15 @@ import { Command } from "commander";
 import { delay } from "@raft2kube/std/wait.ts";
 import { readSpec } from "@raft2kube/runtime/container/bundle.ts";
 import { type Exec, startExec } from "@raft2kube/runtime/container/exec.ts";
-import { startTerminalExec, type TerminalExec } from "@raft2kube/runtime/container/exec-terminal.ts";
+import {
+  startTerminalExec,
+  type TerminalExec,
+} from "@raft2kube/runtime/container/exec-terminal.ts";
 import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
 import type { OciProcess } from "@raft2kube/runtime/oci/spec.ts";
 import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
-import { type Engine, withEngine } from "../engine/engine.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost, Host } from "../engine/host.ts";
 import { WAIT_INTERVAL_MS } from "../limits.ts";
@@ -27,7 +31,9 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("exec").argument("<container>").argument("<command...>")
+  return new Command("exec")
+    .argument("<container>")
+    .argument("<command...>")
     .description("Run a command in a container that runs.")
     .option("-i, --interactive", "with standard input")
     .option("-t, --tty", "on a terminal")
@@ -39,12 +45,13 @@ export function command(find: FindHost): Command {
     .passThroughOptions()
     .action(async (name: string, cmd: string[], flags: Flags) => {
       const host = await find();
-      process.exitCode = await (flags.tty ? onTerminal(host, name, cmd, flags)
+      process.exitCode = await (flags.tty
+        ? onTerminal(host, name, cmd, flags)
         : onPipes(host, name, cmd, flags));
     });
 }
 
-/** What the command has other than the container's own process. */
+/** Returns the properties in which the command differs from the container's own process. */
 async function processOf(engine: Engine, found: HandContainer, flags: Flags) {
   const { runtime } = engine;
   const { process: own } = await readSpec(runtime, found.record.id);
@@ -59,12 +66,14 @@ async function processOf(engine: Engine, found: HandContainer, flags: Flags) {
   const { rootfs } = runtime.paths.container(found.record.id);
   const user = flags.user === undefined ? own.user : resolveUser(rootfs, flags.user);
   const capabilities = capabilitySets(found.record.config.linux?.securityContext?.capabilities, {
-    privileged: flags.privileged ?? false, root: user.uid === 0, own: runtime.ownCapabilities,
+    privileged: flags.privileged ?? false,
+    root: user.uid === 0,
+    own: runtime.ownCapabilities,
   });
   return { ...changed, user, capabilities };
 }
 
-/** Until the OCI runtime has started it: the engine is held no longer. */
+/** Waits until the OCI runtime has started the command. */
 async function started({ clock }: Host, exec: Exec): Promise<void> {
   let ended = false;
   const end = () => void (ended = true);
@@ -78,7 +87,9 @@ async function onPipes(host: Host, name: string, cmd: string[], flags: Flags): P
     const input = flags.interactive ? "inherit" : "ignore";
     const output = flags.detach ? "ignore" : "inherit";
     const exec = await startExec(engine.runtime, found.record.id, {
-      cmd, tty: false, stdio: [input, output, output],
+      cmd,
+      tty: false,
+      stdio: [input, output, output],
       process: await processOf(engine, found, flags),
     });
     await started(host, exec);
@@ -121,7 +132,7 @@ async function onTerminal(host: Host, name: string, cmd: string[], flags: Flags)
   }
 }
 
-/** As shells have it: 126 and 127 for a command that cannot be run, or is not there. */
+/** Returns the exit code; 126 and 127 for a command that cannot be run or is not there. */
 async function codeOf(exec: Exec): Promise<number> {
   const pass = () => void exec.kill();
   process.once("SIGTERM", pass);

@@ -9,7 +9,11 @@ import { shortId, sizeWords, spanWords } from "../format/words.ts";
 import { many } from "../run/flags.ts";
 
 const COLUMNS = {
-  Repository: "REPOSITORY", Tag: "TAG", ID: "IMAGE ID", CreatedSince: "CREATED", Size: "SIZE",
+  Repository: "REPOSITORY",
+  Tag: "TAG",
+  ID: "IMAGE ID",
+  CreatedSince: "CREATED",
+  Size: "SIZE",
 };
 
 interface Flags extends ListFlags {
@@ -18,7 +22,9 @@ interface Flags extends ListFlags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("images").argument("[name]").description("List images, those of pods too.")
+  return new Command("images")
+    .argument("[name]")
+    .description("List images, those of pods too.")
     .option("-a, --all", "as without")
     .option("-q, --quiet", "ids alone")
     .option("--digests", "with the digests of their manifests")
@@ -26,13 +32,19 @@ export function command(find: FindHost): Command {
     .option("--format <format>", "json, a template, or table TEMPLATE")
     .addOption(many("-f, --filter <filter>", "reference=, label=, dangling="))
     .action(async (name: string | undefined, flags: Flags) => {
-      const images = await withEngine(await find(), async ({ runtime }) => runtime.images.list());
+      const host = await find();
+      const images = await withEngine(host, async ({ runtime }) => runtime.images.list());
       const matches = flags.filter.map(matcher);
-      const lines = images.filter((image) => matches.every((match) => match(image)))
+      const lines = images
+        .filter((image) => matches.every((match) => match(image)))
         .sort((a, b) => createdOf(b) - createdOf(a))
-        .flatMap((image) => linesOf(image, flags))
-        .filter((line) => name === undefined || `${line["Repository"]}:${line["Tag"]}` === name ||
-          line["Repository"] === name);
+        .flatMap((image) => linesOf(image, flags, host.clock.now()))
+        .filter(
+          (line) =>
+            name === undefined ||
+            `${line["Repository"]}:${line["Tag"]}` === name ||
+            line["Repository"] === name,
+        );
       printList(lines, flags.digests ? { ...COLUMNS, Digest: "DIGEST" } : COLUMNS, flags);
     });
 }
@@ -42,25 +54,31 @@ const createdOf = ({ config }: NamedImage) => Date.parse(config.created ?? "") |
 function matcher(filter: string): (image: NamedImage) => boolean {
   const [, key = "", value = ""] = /^([a-z]+)=(.*)$/s.exec(filter) ?? [];
   switch (key) {
-    case "reference": return ({ repoTags }) => repoTags.some((tag) => shortName(tag).startsWith(value));
-    case "dangling": return (image) => isUntagged(image) === (value === "true");
-    case "label": return ({ config }) => {
-      const labels = config.config?.Labels ?? {};
-      const [name = "", wanted] = value.split(/=(.*)/s);
-      return Object.hasOwn(labels, name) && (wanted === undefined || labels[name] === wanted);
-    };
+    case "reference":
+      return ({ repoTags }) => repoTags.some((tag) => shortName(tag).startsWith(value));
+    case "dangling":
+      return (image) => isUntagged(image) === (value === "true");
+    case "label":
+      return ({ config }) => {
+        const labels = config.config?.Labels ?? {};
+        const [name = "", wanted] = value.split(/=(.*)/s);
+        return Object.hasOwn(labels, name) && (wanted === undefined || labels[name] === wanted);
+      };
     default:
-      throw new RuntimeError("invalid-argument", `--filter ${JSON.stringify(filter)} is not supported`);
+      throw new RuntimeError(
+        "invalid-argument",
+        `--filter ${JSON.stringify(filter)} is not supported`,
+      );
   }
 }
 
-function linesOf(image: NamedImage, flags: Flags): Line[] {
+function linesOf(image: NamedImage, flags: Flags, now_ms: number): Line[] {
   const created_ms = createdOf(image);
   const rest = {
     ID: flags.trunc === false ? image.id : shortId(image.id),
     Digest: image.manifestDigest,
     CreatedAt: new Date(created_ms).toISOString(),
-    CreatedSince: created_ms === 0 ? "N/A" : `${spanWords(Date.now() - created_ms)} ago`,
+    CreatedSince: created_ms === 0 ? "N/A" : `${spanWords(now_ms - created_ms)} ago`,
     Size: sizeWords(image.size_bytes),
   };
   if (image.repoTags.length === 0) return [{ Repository: "<none>", Tag: "<none>", ...rest }];

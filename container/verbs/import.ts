@@ -1,4 +1,3 @@
-import { createReadStream } from "node:fs";
 import { Command } from "commander";
 import { LAYER_UNPACKED_BYTES } from "@raft2kube/runtime/limits.ts";
 import { emptyDraft, storeImage, withStep } from "../build/image.ts";
@@ -7,7 +6,7 @@ import { parseDockerfile } from "../build/parse.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { many } from "../run/flags.ts";
-import { decompressed } from "./load.ts";
+import { decompressed, openInput } from "./load.ts";
 
 interface Flags {
   message?: string;
@@ -15,26 +14,30 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("import").argument("<file>").argument("[name]")
+  return new Command("import")
+    .argument("<file>")
+    .argument("[name]")
     .description("Make an image of a tar of a root file system; - is standard input.")
     .option("-m, --message <text>", "what it is")
     .addOption(many("-c, --change <instruction>", "CMD, ENV, ..."))
     .action(async (file: string, name: string | undefined, flags: Flags) => {
-      const source = file === "-" ? process.stdin : createReadStream(file);
+      const source = openInput(file);
       const host = await find();
-      const image = await withEngine(host, ({ runtime: { images } }) => images.receive(async () => {
-        const tar = await decompressed(source) as AsyncIterable<Buffer>;
-        const limit_bytes = LAYER_UNPACKED_BYTES;
-        const { digest: diffId, size } = await images.blobs.receive(tar, { limit_bytes });
-        let { defaults } = emptyDraft();
-        for (const instruction of parseDockerfile(flags.change.join("\n"))) {
-          defaults = changeDefaults(defaults, instruction) ?? defaults;
-        }
-        const created = new Date(host.clock.now()).toISOString();
-        const step = { created, comment: flags.message ?? `imported from ${file}` };
-        const draft = withStep({ ...emptyDraft(), defaults }, { diffId, size, entries: 0 }, step);
-        return storeImage(images, draft, { names: name === undefined ? [] : [name], created });
-      }));
+      const image = await withEngine(host, ({ runtime: { images } }) =>
+        images.receive(async () => {
+          const tar = (await decompressed(source)) as AsyncIterable<Buffer>;
+          const limit_bytes = LAYER_UNPACKED_BYTES;
+          const { digest: diffId, size } = await images.blobs.receive(tar, { limit_bytes });
+          let { defaults } = emptyDraft();
+          for (const instruction of parseDockerfile(flags.change.join("\n"))) {
+            defaults = changeDefaults(defaults, instruction) ?? defaults;
+          }
+          const created = new Date(host.clock.now()).toISOString();
+          const step = { created, comment: flags.message ?? `imported from ${file}` };
+          const draft = withStep({ ...emptyDraft(), defaults }, { diffId, size, entries: 0 }, step);
+          return storeImage(images, draft, { names: name === undefined ? [] : [name], created });
+        }),
+      );
       process.stdout.write(`${image.id}\n`);
     });
 }

@@ -7,8 +7,12 @@ import { template } from "../format/template.ts";
 
 function show(value: object, format: string | undefined): void {
   const lines = Object.entries(value).map(([name, field]) => `${name}: ${String(field)}`);
-  const text = format === undefined ? lines.join("\n")
-    : format === "json" ? JSON.stringify(value) : template(format)(value);
+  const text =
+    format === undefined
+      ? lines.join("\n")
+      : format === "json"
+        ? JSON.stringify(value)
+        : template(format)(value);
   process.stdout.write(`${text}\n`);
 }
 
@@ -29,7 +33,8 @@ async function versions(host: Host) {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("info").description("This machine and what it has.")
+  return new Command("info")
+    .description("This machine and what it has.")
     .option("-f, --format <format>", "json or a template")
     .action(async ({ format }: { format?: string }) => {
       const host = await find();
@@ -53,7 +58,8 @@ export function command(find: FindHost): Command {
 }
 
 export function versionCommand(find: FindHost): Command {
-  return new Command("version").description("Versions of this program and of those that it drives.")
+  return new Command("version")
+    .description("Versions of this program and of those that it drives.")
     .option("-f, --format <format>", "json or a template")
     .action(async ({ format }: { format?: string }) => show(await versions(await find()), format));
 }

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { type Engine, withEngine } from "../engine/engine.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { findImage } from "../engine/images.ts";
 import { template } from "../format/template.ts";
@@ -11,23 +12,31 @@ import { imageDocument, networkDocument, volumeDocument } from "../format/docume
 type Kind = "container" | "image" | "volume" | "network";
 
 export function command(find: FindHost): Command {
-  return new Command("inspect").argument("<name...>")
+  return new Command("inspect")
+    .argument("<name...>")
     .description("All that is known of containers, images, volumes and networks.")
     .option("-f, --format <template>", "json, or a template: {{.State.Pid}}")
     .option("--type <kind>", "container, image, volume or network")
     .option("-s, --size", "with sizes")
     .action(async (names: string[], { format, type }: { format?: string; type?: Kind }) => {
       const documents = await withEngine(await find(), (engine) =>
-        Promise.all(names.map((name) => documentOf(engine, name, type))));
+        Promise.all(names.map((name) => documentOf(engine, name, type))),
+      );
       printDocuments(documents, format);
     });
 }
 
 /** Prints documents as a JSON list, or each by a template. */
 export function printDocuments(documents: readonly object[], format: string | undefined): void {
-  const text = format === undefined ? `${JSON.stringify(documents, null, 4)}\n`
-    : format === "json" ? documents.map((document) => `${JSON.stringify(document)}\n`).join("")
-      : documents.map(template(format)).map((line) => `${line}\n`).join("");
+  const text =
+    format === undefined
+      ? `${JSON.stringify(documents, null, 4)}\n`
+      : format === "json"
+        ? documents.map((document) => `${JSON.stringify(document)}\n`).join("")
+        : documents
+            .map(template(format))
+            .map((line) => `${line}\n`)
+            .join("");
   process.stdout.write(printable(text));
 }
 

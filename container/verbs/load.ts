@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { PassThrough, type Readable } from "node:stream";
+import { PassThrough, type Readable, type Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { Command } from "commander";
 import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
@@ -7,11 +7,12 @@ import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("load").description("Load the images of a tar: of save, docker, podman, skopeo.")
+  return new Command("load")
+    .description("Load the images of a tar: of save, docker, podman, skopeo.")
     .option("-i, --input <file>", "by default standard input")
     .option("-q, --quiet", "as without")
     .action(async ({ input }: { input?: string }) => {
-      const source = input === undefined ? process.stdin : createReadStream(input);
+      const source = openInput(input ?? "-");
       const names = await withEngine(await find(), async ({ runtime }) => {
         return loadArchive(runtime.images, await decompressed(source));
       });
@@ -28,12 +29,30 @@ export async function decompressed(source: Readable): Promise<Readable> {
       source.off("readable", take);
       resolve(chunk);
     };
-    source.on("readable", take).once("end", () => resolve(Buffer.alloc(0))).once("error", reject);
+    source
+      .on("readable", take)
+      .once("end", () => resolve(Buffer.alloc(0)))
+      .once("error", reject);
   });
   source.unshift(first);
   const magic = first.toString("hex", 0, 4);
-  const through = magic.startsWith("1f8b") ? createGunzip()
-    : magic === "28b52ffd" ? createZstdDecompress() : new PassThrough();
-  source.once("error", (error) => through.destroy(error));
+  const kind = magic.startsWith("1f8b") ? "gzip" : magic === "28b52ffd" ? "zstd" : "none";
+  const through = transformOf(kind);
+  source.on("error", (error) => through.destroy(error));
   return source.pipe(through);
+}
+
+function transformOf(kind: "gzip" | "zstd" | "none"): Transform {
+  const through =
+    kind === "gzip" ? createGunzip() : kind === "zstd" ? createZstdDecompress() : new PassThrough();
+  through.on("error", () => through.destroy());
+  return through;
+}
+
+/** A file, or standard input for `-`; its reader meets its errors. */
+export function openInput(file: string): Readable {
+  if (file === "-") return process.stdin;
+  const stream = createReadStream(file);
+  stream.on("error", () => stream.destroy());
+  return stream;
 }

@@ -12,13 +12,17 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("login").argument("[registry]").description("Keep credentials for a registry.")
+  return new Command("login")
+    .argument("[registry]")
+    .description("Keep credentials for a registry.")
     .option("-u, --username <name>", "the user")
     .option("-p, --password <password>", "better: --password-stdin")
     .option("--password-stdin", "read the password from standard input")
     .action(async (registry = "docker.io", flags: Flags) => {
       const { username, passwordStdin } = flags;
-      const password = passwordStdin ? (await text(process.stdin)).replace(/\r?\n$/, "") : flags.password;
+      const password = passwordStdin
+        ? (await text(process.stdin)).replace(/\r?\n$/, "")
+        : flags.password;
       if (username === undefined || password === undefined || password === "") {
         throw new RuntimeError("invalid-argument", "login needs a user and a password", {
           remedy: "r2k container login -u USER --password-stdin REGISTRY < FILE",
@@ -32,9 +36,13 @@ export function command(find: FindHost): Command {
 }
 
 export function logoutCommand(): Command {
-  return new Command("logout").argument("[registry]").description("Forget a registry's credentials.")
+  return new Command("logout")
+    .argument("[registry]")
+    .description("Forget a registry's credentials.")
     .action(async (registry = "docker.io") => {
       const removed = await removeAuth(registry);
-      process.stdout.write(removed ? `Removed credentials for ${registry}\n` : `Not logged in to ${registry}\n`);
+      process.stdout.write(
+        removed ? `Removed credentials for ${registry}\n` : `Not logged in to ${registry}\n`,
+      );
     });
 }

@@ -1,4 +1,4 @@
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream, existsSync, type ReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { Command } from "commander";
@@ -20,7 +20,9 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("logs").argument("<container>").description("What a container has written.")
+  return new Command("logs")
+    .argument("<container>")
+    .description("What a container has written.")
     .option("-f, --follow", "and what it writes until it ends")
     .option("--since <time>", "RFC 3339, or how long ago: 10m")
     .option("--until <time>", "RFC 3339, or how long ago")
@@ -46,7 +48,10 @@ const LINE = /^(\S+) (stdout|stderr) ([FP]) (.*)$/s;
 async function show(host: Host, { record }: HandContainer, flags: Flags): Promise<void> {
   const file = record.logPath;
   if (file === undefined) throw new RuntimeError("failed-precondition", "it has no log");
-  const [since, until] = [timeOf(host, "--since", flags.since), timeOf(host, "--until", flags.until)];
+  const [since, until] = [
+    timeOf(host, "--since", flags.since),
+    timeOf(host, "--until", flags.until),
+  ];
   const write = (line: string) => {
     const [, time = "", stream, whole, text = ""] = LINE.exec(line) ?? [];
     const at_ms = Date.parse(time);
@@ -58,14 +63,14 @@ async function show(host: Host, { record }: HandContainer, flags: Flags): Promis
   let at = await readFrom(file, 0, tail, write);
   if (!flags.follow) return;
   const isRunning = () => record.phase.state === "running" && isAlive(record.phase.process);
-  for (let runs = true; runs; ) {
+  for (let runs = true; runs;) {
     runs = isRunning();
     at = await readFrom(file, at, Infinity, write);
     if (runs) await delay(host.clock, WAIT_INTERVAL_MS);
   }
 }
 
-/** Reads whole lines from a place on, the last `tail` of them. Returns where the next begins. */
+/** Reads whole lines from a place on, the last `tail` of them. Returns the next place. */
 async function readFrom(
   file: string,
   from: number,
@@ -75,7 +80,7 @@ async function readFrom(
   if (!existsSync(file) || (await stat(file)).size <= from) return from;
   const kept: string[] = [];
   let at = from;
-  for await (const line of createInterface({ input: createReadStream(file, { start: from }) })) {
+  for await (const line of createInterface({ input: readingFrom(file, from) })) {
     const bytes = Buffer.byteLength(line) + 1;
     if (LINE.test(line)) {
       if (tail === Infinity) write(line);
@@ -85,4 +90,10 @@ async function readFrom(
   }
   for (const line of kept) write(line);
   return Math.min(at, (await stat(file)).size);
+}
+
+function readingFrom(file: string, start: number): ReadStream {
+  const stream = createReadStream(file, { start });
+  stream.on("error", () => stream.destroy());
+  return stream;
 }

@@ -1,13 +1,14 @@
 import { Command } from "commander";
 import { delay } from "@raft2kube/std/wait.ts";
-import { type Engine, withEngine } from "../engine/engine.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { Hand, HandContainer } from "../engine/hand.ts";
 import type { FindHost } from "../engine/host.ts";
 import { release } from "../engine/settle.ts";
 import { startHand } from "../engine/start.ts";
-import { RESTART_DELAY_MAX_MS, RESTART_DELAY_MS, RESTART_STABLE_MS } from "../limits.ts";
+import { RESTART_DELAY_LONGEST_MS, RESTART_DELAY_MS, RESTART_STABLE_MS } from "../limits.ts";
 
-/** What conmon calls when a container has ended: releases it, and starts it again if it asks so. */
+/** The command that conmon calls at a container's end: releases it, or starts it again. */
 export function command(find: FindHost): Command {
   return new Command("on-end").argument("<id>").action(async (id: string) => {
     const host = await find();
@@ -33,7 +34,7 @@ async function settleEnd(engine: Engine, id: string): Promise<number | undefined
   const isStable = exit.finishedAt_ms - startedAt_ms >= RESTART_STABLE_MS;
   const count = isStable ? 1 : found.hand.restarts + 1;
   await engine.containers.change(found, { restarts: count });
-  return Math.min(RESTART_DELAY_MS * 2 ** (count - 1), RESTART_DELAY_MAX_MS);
+  return Math.min(RESTART_DELAY_MS * 2 ** (count - 1), RESTART_DELAY_LONGEST_MS);
 }
 
 function restarts({ record, hand }: HandContainer): boolean {

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { type Engine, withEngine } from "../engine/engine.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost } from "../engine/host.ts";
 import { portWords, stateOf, statusWords } from "../engine/state.ts";
@@ -18,12 +19,19 @@ interface Flags extends ListFlags {
 
 const COMMAND_CHARACTERS = 20;
 const COLUMNS = {
-  ID: "CONTAINER ID", Image: "IMAGE", Command: "COMMAND", RunningFor: "CREATED",
-  Status: "STATUS", Ports: "PORTS", Names: "NAMES",
+  ID: "CONTAINER ID",
+  Image: "IMAGE",
+  Command: "COMMAND",
+  RunningFor: "CREATED",
+  Status: "STATUS",
+  Ports: "PORTS",
+  Names: "NAMES",
 };
 
 export function command(find: FindHost): Command {
-  return new Command("ps").alias("ls").description("List containers that run.")
+  return new Command("ps")
+    .alias("ls")
+    .description("List containers that run.")
     .option("-a, --all", "those that have ended too")
     .option("-q, --quiet", "ids alone")
     .option("-n, --last <number>", "the newest ones")
@@ -31,7 +39,12 @@ export function command(find: FindHost): Command {
     .option("-s, --size", "what each has written")
     .option("--no-trunc", "whole ids and commands")
     .option("--format <format>", "json, a template, or table TEMPLATE")
-    .addOption(many("-f, --filter <filter>", "name=, id=, status=, label=, ancestor=, volume=, network=, exited=, health="))
+    .addOption(
+      many(
+        "-f, --filter <filter>",
+        "name=, id=, status=, label=, ancestor=, volume=, network=, exited=, health=",
+      ),
+    )
     .action(async (flags: Flags) => {
       const lines = await withEngine(await find(), (engine) => list(engine, flags));
       printList(lines, flags.size ? { ...COLUMNS, Size: "SIZE" } : COLUMNS, flags);
@@ -40,11 +53,18 @@ export function command(find: FindHost): Command {
 
 async function list(engine: Engine, flags: Flags): Promise<Line[]> {
   const matches = flags.filter.map((filter) => matcher(engine, filter));
-  const wantsAll = flags.all || flags.last !== undefined || flags.latest ||
+  const wantsAll =
+    flags.all ||
+    flags.last !== undefined ||
+    flags.latest ||
     flags.filter.some((filter) => /^(status|exited)=/.test(filter));
-  const found = engine.containers.all().filter((container) =>
-    (wantsAll || container.record.phase.state === "running") &&
-    matches.every((match) => match(container)));
+  const found = engine.containers
+    .all()
+    .filter(
+      (container) =>
+        (wantsAll || container.record.phase.state === "running") &&
+        matches.every((match) => match(container)),
+    );
   const count = flags.latest ? 1 : flags.last === undefined ? found.length : Number(flags.last);
   return Promise.all(found.slice(0, count).map((container) => lineOf(engine, container, flags)));
 }
@@ -52,24 +72,36 @@ async function list(engine: Engine, flags: Flags): Promise<Line[]> {
 function matcher(engine: Engine, filter: string): (container: HandContainer) => boolean {
   const [, key = "", value = ""] = /^([a-z]+)=(.*)$/s.exec(filter) ?? [];
   switch (key) {
-    case "name": return ({ hand }) => hand.name.includes(value);
-    case "id": return ({ record }) => record.id.startsWith(value);
-    case "status": return (container) => stateOf(engine, container) === value;
-    case "ancestor": return ({ record, hand }) =>
-      hand.image === value || engine.runtime.images.find(value)?.id === record.image.id;
-    case "network": return ({ hand }) => hand.network === value;
-    case "volume": return ({ hand }) =>
-      hand.mounts.some(({ name, destination }) => name === value || destination === value);
-    case "exited": return ({ record: { phase } }) =>
-      phase.state === "exited" && phase.exit.exitCode === Number(value);
-    case "label": return ({ record }) => {
-      const { labels } = record.config;
-      const [name = "", wanted] = value.split(/=(.*)/s);
-      return Object.hasOwn(labels, name) && (wanted === undefined || labels[name] === wanted);
-    };
-    case "health": return (container) => statusWords(engine, container).includes(`(${value})`);
+    case "name":
+      return ({ hand }) => hand.name.includes(value);
+    case "id":
+      return ({ record }) => record.id.startsWith(value);
+    case "status":
+      return (container) => stateOf(engine, container) === value;
+    case "ancestor":
+      return ({ record, hand }) =>
+        hand.image === value || engine.runtime.images.find(value)?.id === record.image.id;
+    case "network":
+      return ({ hand }) => hand.network === value;
+    case "volume":
+      return ({ hand }) =>
+        hand.mounts.some(({ name, destination }) => name === value || destination === value);
+    case "exited":
+      return ({ record: { phase } }) =>
+        phase.state === "exited" && phase.exit.exitCode === Number(value);
+    case "label":
+      return ({ record }) => {
+        const { labels } = record.config;
+        const [name = "", wanted] = value.split(/=(.*)/s);
+        return Object.hasOwn(labels, name) && (wanted === undefined || labels[name] === wanted);
+      };
+    case "health":
+      return (container) => statusWords(engine, container).includes(`(${value})`);
     default:
-      throw new RuntimeError("invalid-argument", `--filter ${JSON.stringify(filter)} is not supported`);
+      throw new RuntimeError(
+        "invalid-argument",
+        `--filter ${JSON.stringify(filter)} is not supported`,
+      );
   }
 }
 

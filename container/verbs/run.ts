@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { attachHere } from "../engine/attach.ts";
-import { type Engine, withEngine } from "../engine/engine.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost, Host } from "../engine/host.ts";
 import { getImage, imageToRun } from "../engine/images.ts";
@@ -21,7 +22,9 @@ interface Flags extends RunFlags {
 
 /** `create`: a container that is not started. */
 export function createCommand(find: FindHost): Command {
-  const command = new Command("create").argument("<image>").argument("[command...]")
+  const command = new Command("create")
+    .argument("<image>")
+    .argument("[command...]")
     .description("Create a container without starting it.");
   return addRunFlags(command).action(async (image: string, args: string[], flags: RunFlags) => {
     const { record } = await withEngine(await find(), (engine) => make(engine, flags, image, args));
@@ -31,13 +34,18 @@ export function createCommand(find: FindHost): Command {
 
 /** `run`: a container, started; in the foreground until it ends. */
 export function command(find: FindHost): Command {
-  const run = new Command("run").argument("<image>").argument("[command...]")
+  const run = new Command("run")
+    .argument("<image>")
+    .argument("[command...]")
     .description("Create a container and start it.")
     .option("-d, --detach", "in the background: print its id");
-  addRunFlags(run).addOption(new Option("--detach-keys <keys>", "leave it running").default(DETACH_KEYS));
+  addRunFlags(run).addOption(
+    new Option("--detach-keys <keys>", "leave it running").default(DETACH_KEYS),
+  );
   return run.action(async (image: string, args: string[], flags: Flags) => {
     const host = await find();
-    process.exitCode = flags.detach ? await inBackground(host, flags, image, args)
+    process.exitCode = flags.detach
+      ? await inBackground(host, flags, image, args)
       : await inForeground(host, flags, image, args);
   });
 }
@@ -50,7 +58,8 @@ async function make(
 ): Promise<HandContainer> {
   await imageToRun(engine, image, flags.pull);
   const container = await createHand(engine, flags, { image: nameOf(engine, image), args });
-  if (flags.cidfile !== undefined) writeFileSync(flags.cidfile, container.record.id, { flag: "wx" });
+  if (flags.cidfile !== undefined)
+    writeFileSync(flags.cidfile, container.record.id, { flag: "wx" });
   return container;
 }
 

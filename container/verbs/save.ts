@@ -9,12 +9,15 @@ import type { FindHost } from "../engine/host.ts";
 import { getImage } from "../engine/images.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("save").argument("<image...>")
+  return new Command("save")
+    .argument("<image...>")
     .description("Write images as a tar that load, docker, podman and skopeo read.")
     .option("-o, --output <file>", "by default standard output")
     .action(async (names: string[], { output }: { output?: string }) => {
       if (output === undefined && process.stdout.isTTY) {
-        throw new RuntimeError("invalid-argument", "a tar is not for a terminal", { remedy: "-o FILE" });
+        throw new RuntimeError("invalid-argument", "a tar is not for a terminal", {
+          remedy: "-o FILE",
+        });
       }
       await withEngine(await find(), async (engine) => {
         const images = names.map((name) => ({ name, image: getImage(engine, name) }));

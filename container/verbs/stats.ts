@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { delay } from "@raft2kube/std/wait.ts";
-import { type Engine, withEngine } from "../engine/engine.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost } from "../engine/host.ts";
 import { type Line, type ListFlags, printList } from "../format/list.ts";
@@ -9,26 +10,36 @@ import { shortId, sizeWords } from "../format/words.ts";
 /** Time between two looks, by which use of processors is computed. */
 const SAMPLE_MS = 500;
 const COLUMNS = {
-  ID: "CONTAINER ID", Name: "NAME", CPUPerc: "CPU %", MemUsage: "MEM USAGE / LIMIT",
-  MemPerc: "MEM %", PIDs: "PIDS",
+  ID: "CONTAINER ID",
+  Name: "NAME",
+  CPUPerc: "CPU %",
+  MemUsage: "MEM USAGE / LIMIT",
+  MemPerc: "MEM %",
+  PIDs: "PIDS",
 };
 
 export function command(find: FindHost): Command {
-  return new Command("stats").argument("[container...]").description("What containers use.")
+  return new Command("stats")
+    .argument("[container...]")
+    .description("What containers use.")
     .option("--no-stream", "once")
     .option("--format <format>", "json, a template, or table TEMPLATE")
     .action(async (names: string[], flags: ListFlags & { stream?: boolean }) => {
       const host = await find();
       do {
         const { engine, found } = await withEngine(host, async (open) => {
-          const running = open.containers.all().filter(({ record }) => record.phase.state === "running");
-          const chosen = names.length > 0 ? names.map((name) => open.containers.get(name)) : running;
+          const running = open.containers
+            .all()
+            .filter(({ record }) => record.phase.state === "running");
+          const chosen =
+            names.length > 0 ? names.map((name) => open.containers.get(name)) : running;
           return { engine: open, found: chosen };
         });
         const before = found.map((container) => cpuOf(engine, container));
         await delay(host.clock, SAMPLE_MS);
         const lines = found.map((container, at) => lineOf(engine, container, before[at]!));
-        if (flags.stream !== false && process.stdout.isTTY) process.stdout.write("\u001b[H\u001b[J");
+        if (flags.stream !== false && process.stdout.isTTY)
+          process.stdout.write("\u001b[H\u001b[J");
         printList(lines, COLUMNS, flags);
       } while (flags.stream !== false);
     });

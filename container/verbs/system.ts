@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { treeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import { BuildCache } from "../build/cache.ts";
-import { type Engine, withEngine } from "../engine/engine.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { isUntagged } from "../engine/image-names.ts";
 import { removeHand } from "../engine/settle.ts";
@@ -18,11 +19,16 @@ interface PruneFlags {
 
 export function command(find: FindHost): Command {
   const system = new Command("system").description("Room on the disk.");
-  system.command("df").description("What takes room.").action(async () => {
-    const lines = await withEngine(await find(), usage);
-    printList(lines, { Type: "TYPE", Total: "TOTAL", Size: "SIZE" }, {});
-  });
-  system.command("prune").description("Remove containers that have ended, and what nothing uses.")
+  system
+    .command("df")
+    .description("What takes room.")
+    .action(async () => {
+      const lines = await withEngine(await find(), usage);
+      printList(lines, { Type: "TYPE", Total: "TOTAL", Size: "SIZE" }, {});
+    });
+  system
+    .command("prune")
+    .description("Remove containers that have ended, and what nothing uses.")
     .option("-a, --all", "images without containers too, not those without names alone")
     .option("--volumes", "anonymous volumes too")
     .option("-f, --force", "without a question: there is none")
@@ -38,17 +44,26 @@ async function usage(engine: Engine) {
   const { runtime, containers, volumes, host } = engine;
   const all = await volumes.list();
   const sizes = await Promise.all(all.map(({ name }) => treeUsage(volumes.dataOf(name))));
-  const written = await Promise.all(containers.all().map(({ record }) =>
-    treeUsage(runtime.paths.container(record.id).upper)));
-  const sum = (found: { used_bytes: number }[]) => found.reduce((total, { used_bytes }) => total + used_bytes, 0);
+  const written = await Promise.all(
+    containers.all().map(({ record }) => treeUsage(runtime.paths.container(record.id).upper)),
+  );
+  const sum = (found: { used_bytes: number }[]) =>
+    found.reduce((total, { used_bytes }) => total + used_bytes, 0);
   const cached = await new BuildCache(host.imagesDir).list();
-  const line = (Type: string, total: number, bytes: number) =>
-    ({ Type, Total: String(total), Size: sizeWords(bytes) });
+  const line = (Type: string, total: number, bytes: number) => ({
+    Type,
+    Total: String(total),
+    Size: sizeWords(bytes),
+  });
   return [
     line("Images", runtime.images.list().length, (await runtime.images.diskUsage()).used_bytes),
     line("Containers", containers.all().length, sum(written)),
     line("Local Volumes", all.length, sum(sizes)),
-    line("Build Cache", cached.length, cached.reduce((total, { layer }) => total + (layer?.size ?? 0), 0)),
+    line(
+      "Build Cache",
+      cached.length,
+      cached.reduce((total, { layer }) => total + (layer?.size ?? 0), 0),
+    ),
   ];
 }
 
@@ -62,8 +77,12 @@ async function prune(engine: Engine, flags: PruneFlags): Promise<string[]> {
     lines.push(`container ${container.hand.name}`);
   }
   lines.push(...(await pruneNetworks(engine)).map((name) => `network ${name}`));
-  if (flags.volumes) lines.push(...(await pruneVolumes(engine, false)).map((name) => `volume ${name}`));
-  const users = [...containers.all().map(({ record }) => record), ...(await runtime.others.containers())];
+  if (flags.volumes)
+    lines.push(...(await pruneVolumes(engine, false)).map((name) => `volume ${name}`));
+  const users = [
+    ...containers.all().map(({ record }) => record),
+    ...(await runtime.others.containers()),
+  ];
   const used = new Set(users.map(({ image }) => image.id));
   for (const image of runtime.images.list()) {
     if (used.has(image.id) || !(flags.all || isUntagged(image))) continue;

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { type Engine, withEngine } from "../engine/engine.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { volumeDocument } from "../format/documents.ts";
 import { type ListFlags, printList } from "../format/list.ts";
@@ -12,13 +13,20 @@ import { printDocuments } from "./inspect.ts";
 
 export function command(find: FindHost): Command {
   const volume = new Command("volume").description("Managed volumes.");
-  volume.command("create").argument("[name]").addOption(many("-l, --label <label>", "NAME=VALUE"))
+  volume
+    .command("create")
+    .argument("[name]")
+    .addOption(many("-l, --label <label>", "NAME=VALUE"))
     .action(async (name: string | undefined, { label }: { label: string[] }) => {
       const made = await withEngine(await find(), ({ volumes }) =>
-        volumes.ensure(name, pairsOf("--label", label)));
+        volumes.ensure(name, pairsOf("--label", label)),
+      );
       process.stdout.write(`${made.name}\n`);
     });
-  volume.command("ls").option("-q, --quiet", "names alone").option("--format <format>", "")
+  volume
+    .command("ls")
+    .option("-q, --quiet", "names alone")
+    .option("--format <format>", "")
     .action(async (flags: ListFlags) => {
       const all = await withEngine(await find(), ({ volumes }) => volumes.list());
       const lines = all.map(({ name, labels }) => {
@@ -26,13 +34,22 @@ export function command(find: FindHost): Command {
       });
       printList(lines, { Driver: "DRIVER", Name: "VOLUME NAME" }, flags, "Name");
     });
-  volume.command("inspect").argument("<name...>").option("-f, --format <template>", "")
+  volume
+    .command("inspect")
+    .argument("<name...>")
+    .option("-f, --format <template>", "")
     .action(async (names: string[], { format }: { format?: string }) => {
-      const documents = await withEngine(await find(), (engine) => Promise.all(
-        names.map(async (name) => volumeDocument(engine, await engine.volumes.get(name)))));
+      const documents = await withEngine(await find(), (engine) =>
+        Promise.all(
+          names.map(async (name) => volumeDocument(engine, await engine.volumes.get(name))),
+        ),
+      );
       printDocuments(documents, format);
     });
-  volume.command("rm").argument("<name...>").option("-f, --force", "no error for one that is not there")
+  volume
+    .command("rm")
+    .argument("<name...>")
+    .option("-f, --force", "no error for one that is not there")
     .action(async (names: string[], { force }: { force?: boolean }) => {
       const host = await find();
       await each(names, async (name) => {
@@ -40,16 +57,22 @@ export function command(find: FindHost): Command {
         process.stdout.write(`${name}\n`);
       });
     });
-  volume.command("prune").option("-f, --force", "without a question").option("-a, --all", "named ones too")
+  volume
+    .command("prune")
+    .option("-f, --force", "without a question")
+    .option("-a, --all", "named ones too")
     .action(async ({ all }: { all?: boolean }) => {
-      const removed = await withEngine(await find(), (engine) => pruneVolumes(engine, all ?? false));
+      const removed = await withEngine(await find(), (engine) =>
+        pruneVolumes(engine, all ?? false),
+      );
       for (const name of removed) process.stdout.write(`${name}\n`);
     });
   return volume;
 }
 
 function userOf({ containers }: Engine, name: string): string | undefined {
-  return containers.all().find(({ hand }) => hand.mounts.some((mount) => mount.name === name))?.hand.name;
+  return containers.all().find(({ hand }) => hand.mounts.some((mount) => mount.name === name))?.hand
+    .name;
 }
 
 async function remove(engine: Engine, name: string, force: boolean): Promise<void> {

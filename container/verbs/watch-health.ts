@@ -7,7 +7,8 @@ import { DEFAULT_SHELL } from "../build/metadata.ts";
 import { isAlive } from "@raft2kube/runtime/process-identity.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { type Engine, withEngine } from "../engine/engine.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import { type Health, healthFile, readHealth } from "../engine/health.ts";
 import type { FindHost } from "../engine/host.ts";
@@ -20,7 +21,10 @@ const [INTERVAL_MS, TIMEOUT_MS, RETRIES] = [30_000, 30_000, 3];
 export function command(find: FindHost): Command {
   return new Command("watch-health").argument("<id>").action(async (id: string) => {
     const host = await find();
-    const open = await withEngine(host, async (engine) => ({ engine, found: engine.containers.get(id) }));
+    const open = await withEngine(host, async (engine) => ({
+      engine,
+      found: engine.containers.get(id),
+    }));
     const { engine, found } = open;
     const { phase } = found.record;
     const check = found.hand.health;

@@ -15,7 +15,7 @@ import { containerSpec } from "./spec.ts";
 
 type CreatePorts = ProcessPorts & Images & Events;
 
-/** What CRI's call has no words for. */
+/** Properties of containers made by hand. */
 interface ByHand {
   /** The container's id, chosen by the caller. */
   id?: string;

@@ -19,7 +19,7 @@ export interface ExecRequest {
   /** Where the OCI runtime sends the terminal's descriptor. Needed with `tty`. */
   consoleSocket?: string;
   stdio: StdioOptions;
-  /** What is other than the container's own process has. */
+  /** Properties in which the command differs from the container's own process. */
   process?: Partial<Pick<OciProcess, "cwd" | "env" | "user" | "capabilities">>;
 }
 

@@ -22,7 +22,7 @@ export type ContainerPhase =
   | { state: "running"; startedAt_ms: number; process: ProcessIdentity }
   | { state: "exited"; startedAt_ms: number; exit: ContainerExit };
 
-/** What a container made by hand can have, for which CRI has no words. */
+/** Settings of containers made by hand, for which CRI has no words. */
 export interface OciExtras {
   rlimits?: OciRlimit[];
   /** Processes at most. */

@@ -24,9 +24,9 @@ export interface HttpAnswer {
 
 export interface GetOptions {
   headers: Readonly<Record<string, string>>;
-  /** By default GET. */
+  /** The method, by default GET. */
   method?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
-  /** What is sent; not again to another server. */
+  /** The body; it is not sent again to another server. */
   content?: Uint8Array;
   clock: Clock;
   /** Name of the server, for messages. */
@@ -38,8 +38,8 @@ const unavailable = (message: string, cause?: unknown) =>
   new RuntimeError("unavailable", message, cause === undefined ? {} : { cause });
 
 /**
- * One request on a connection of its own. Resolves when the headers are here. Any fault of the other
- * side ends in a RuntimeError of this call or of the body: every event of the socket has its
+ * One request on a connection of its own. Resolves when the headers are here. Any fault of the
+ * other side ends in a RuntimeError of this call or of the body: every event of the socket has its
  * listener before it can come.
  */
 function send(url: URL, options: GetOptions): Promise<IncomingMessage> {

@@ -35,7 +35,7 @@ export class IndexFile {
     this.#file = path.join(directory, "images.json");
   }
 
-  /** The names, if another process or nobody has written them since the last call. */
+  /** Returns the names if another process has written them since the last call. */
   readChanged(): Map<string, Target> | undefined {
     const stats = statSync(this.#file, { bigint: true, throwIfNoEntry: false });
     const seen = stats && `${stats.ino} ${stats.mtimeNs} ${stats.size}`;

@@ -34,7 +34,7 @@ class PushRepository {
     throw this.#refused(answer.status, `blob ${digest}`, "");
   }
 
-  /** Takes a blob from another repository of the registry; else begins its upload there. */
+  /** Takes a blob from another repository of the registry; else starts its upload there. */
   async mountOrBegin(digest: string, from: string | undefined): Promise<string | undefined> {
     const query = from === undefined ? "" : `?mount=${digest}&from=${encodeURIComponent(from)}`;
     const content = new Uint8Array();
@@ -100,7 +100,7 @@ class PushRepository {
     });
   }
 
-  /** Never from TLS to plain text. */
+  /** Returns the next URL of an upload, which never leads from TLS to plain text. */
   #location({ headers, cancel }: HttpAnswer): string {
     cancel();
     const next = new URL(headers.location ?? "", `${this.#registry}/`);
@@ -127,7 +127,9 @@ class PushRepository {
 /** A layer as it travels: what lies here as a plain tar is compressed. */
 async function travelling(store: ImageStore, layer: Descriptor): Promise<Descriptor> {
   if (layer.mediaType !== MediaType.ociLayer) return layer;
-  const source = store.blobs.open(layer.digest).pipe(createGzip()) as AsyncIterable<Buffer>;
+  const gzip = createGzip();
+  gzip.on("error", () => gzip.destroy());
+  const source = store.blobs.open(layer.digest).pipe(gzip) as AsyncIterable<Buffer>;
   const compressed = await store.blobs.receive(source, { limit_bytes: LAYER_BYTES });
   return { mediaType: `${MediaType.ociLayer}+gzip`, ...compressed };
 }
@@ -167,7 +169,7 @@ function sourceOf(store: ImageStore, id: string, to: Reference): string | undefi
 }
 
 /**
- * Sends an image to its registry by the distribution spec: what is there is not sent again, and what
+ * Sends an image to its registry by the distribution spec: what is there is not sent again; what
  * another repository has is taken from there. Returns the digest of the manifest.
  */
 export function pushImage(
@@ -185,7 +187,8 @@ export function pushImage(
       const sent = await travelling(store, layer);
       layers.push(sent);
       const how = await sendBlob(store, repository, sent.digest, from);
-      options.progress(`${sent.digest.slice(7, 19)}: ${how === "here" ? "Layer already exists" : "Pushed"}`);
+      const words = how === "here" ? "Layer already exists" : "Pushed";
+      options.progress(`${sent.digest.slice(7, 19)}: ${words}`);
     }
     const { config } = image.manifest;
     await store.blobs.read(config.digest, IMAGE_CONFIG_BYTES);

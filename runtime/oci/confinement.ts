@@ -9,7 +9,7 @@ export const MASKED_PATHS = [
   "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
   "/proc/exitcode", "/proc/mconsole", "/proc/sysemu",
 ];
-/** What containers may only read. */
+/** Paths that containers may only read. */
 export const READONLY_PATHS = [
   "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
 ];

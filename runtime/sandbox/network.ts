@@ -25,7 +25,7 @@ export interface PodNetworkOptions {
   networkOf?: (record: SandboxRecord) => NetworkList | undefined;
 }
 
-/** What attaches sandboxes. */
+/** The network that sandboxes are attached to. */
 export interface SandboxNetwork {
   attach(record: SandboxRecord, netns: string): Promise<Attached>;
   /** Again, or after the namespace is gone, is no error. */
@@ -38,7 +38,7 @@ export interface SandboxNetwork {
 /** A sandbox's end of the network. */
 export interface Attached {
   ips: string[];
-  /** Absent without a network. */
+  /** The network's configuration; there is none without a network. */
   network?: NetworkList;
 }
 

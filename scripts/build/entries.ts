@@ -47,6 +47,7 @@ const PRODUCT = [
   "ingress",
   "dns",
   "explain",
+  "container",
   "cli",
 ];
 

@@ -136,7 +136,8 @@ export function copyFileContent(
   to: Directory,
   name: FileName,
 ): void {
-  const steps = copyContent(source, stats, to, name, Buffer.alloc(Math.min(stats.size + 1, CHUNK_BYTES)));
+  const chunk = Buffer.alloc(Math.min(stats.size + 1, CHUNK_BYTES));
+  const steps = copyContent(source, stats, to, name, chunk);
   while (!steps.next().done);
 }
 

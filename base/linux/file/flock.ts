@@ -23,8 +23,8 @@ export interface FileLock extends Disposable {
 export type LockMode = "exclusive" | "shared";
 
 /**
- * Takes the flock(2) of a file, by default exclusively, creating the file; undefined if another process
- * holds it, or has removed the file meanwhile.
+ * Takes the flock(2) of a file, by default exclusively, creating the file; undefined if another
+ * process holds it, or has removed the file meanwhile.
  */
 export function tryLock(path: string, mode: LockMode = "exclusive"): FileLock | undefined {
   return lockOf(path, openSync(path, "a", 0o600), mode);

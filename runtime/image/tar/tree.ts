@@ -12,7 +12,9 @@ const WHITEOUT = ".wh.";
 const OPAQUE = ".wh..wh..opq";
 
 export interface TreeOptions {
-  /** Whether overlayfs's marks become the image spec's whiteouts: the tree is an upper directory. */
+  /**
+   * Whether overlayfs's marks become the image spec's whiteouts: the tree is an upper directory.
+   */
   isLayer?: boolean;
   /** The latest time of change that an entry has. */
   latest_ms?: number;

@@ -97,7 +97,7 @@ export function* headersOf(entry: TarFields, size: number): Generator<Uint8Array
   yield header(entry, FLAGS[entry.type ?? "file"], size);
 }
 
-/** What follows content of `size` bytes up to the next block. */
+/** Returns the zeros between content of `size` bytes and the next block. */
 export function paddingOf(size: number): Buffer {
   return Buffer.alloc((BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES);
 }

@@ -1,0 +1,80 @@
+import { describe, expect, test } from "vitest";
+import { template } from "../format/template.ts";
+import { portsOf } from "../run/ports.ts";
+import { expand, expandPairs } from "./expand.ts";
+import { ignoredBy } from "./ignore.ts";
+import { parseDockerfile } from "./parse.ts";
+import { planStages } from "./stages.ts";
+
+const variables = new Map([["A", "one"], ["E", ""]]);
+
+describe("variables", () => {
+  test.each([
+    ["$A-${A}", "one-one"],
+    ["'$A'", "$A"],
+    ['"$A"', "one"],
+    ["\\$A", "$A"],
+    ["${E:-x}${E-y}", "x"],
+    ["${A:+x}${B:+y}", "x"],
+    ["${A#o}", "ne"],
+    ["${A%%n*}", "o"],
+  ])("%s is %s", (text, value) => expect(expand(text, variables)).toBe(value));
+
+  test("one that must be set and is not is refused by name", () => {
+    expect(() => expand("${B:?no B}", variables)).toThrow("B: no B");
+  });
+
+  test("ENV has pairs, and its older form one", () => {
+    expect(expandPairs('X="a b" Y=$A', variables)).toEqual([["X", "a b"], ["Y", "one"]]);
+    expect(expandPairs("X a  b", variables)).toEqual([["X", "a  b"]]);
+  });
+});
+
+describe("a Dockerfile", () => {
+  test("has continued lines, comments among them, and here-documents", () => {
+    const [, run, copy] = parseDockerfile(
+      'FROM x\nRUN a \\\n# no\n  b\nCOPY <<"EOF" /f\n$X\nEOF\n',
+    );
+    expect(run?.text).toBe("a   b");
+    expect(copy?.heredocs).toEqual([{ name: "EOF", content: "$X\n", isExpanded: false }]);
+  });
+
+  test.each([
+    ["FROM x\nFOO y", 'line 2: unknown instruction "FOO"'],
+    ["FROM x\nCOPY --parents a b", "line 2: COPY --parents is not supported"],
+    ["RUN x", "line 1: RUN comes before the first FROM"],
+    ["FROM --platform=linux/riscv64 x", "only this machine's"],
+  ])("is refused by line: %s", (text, why) => {
+    expect(() => planStages(parseDockerfile(text), { buildArgs: {} })).toThrow(why);
+  });
+
+  test("has arguments of its FROM from the command line", () => {
+    const plan = planStages(parseDockerfile("ARG B=x\nFROM $B AS one\nFROM one"), {
+      buildArgs: { B: "y" },
+    });
+    expect(plan.stages.map(({ base }) => base)).toEqual(["y", { stage: 0 }]);
+  });
+});
+
+test("the last pattern of a .dockerignore that fits decides, for all beneath it", () => {
+  const isIgnored = ignoredBy("*.md\n!keep.md\nout\n**/tmp");
+  expect(["a.md", "keep.md", "out/x", "a/b/tmp/c", "src/a.md"].map(isIgnored)).toEqual([
+    true, false, true, true, false,
+  ]);
+});
+
+test("a port is published with or without address, protocol and range", () => {
+  expect(portsOf("127.0.0.1:8080:80/udp")).toEqual([
+    { hostIp: "127.0.0.1", hostPort: 8080, containerPort: 80, protocol: "udp" },
+  ]);
+  expect(portsOf("8000-8001:80-81").map(({ hostPort }) => hostPort)).toEqual([8000, 8001]);
+  expect(() => portsOf("70000:1")).toThrow("is no port");
+});
+
+test("a template has fields, functions, conditions and lists, and refuses unknown fields", () => {
+  const value = { A: { B: "x" }, L: [{ N: "a" }, { N: "b" }] };
+  const source =
+    "{{.A.B | upper}} {{range .L}}{{.N}};{{end}}{{if .L}}y{{else}}n{{end}} {{json .A}}";
+  expect(template(source)(value)).toBe('X a;b;y {"B":"x"}');
+  expect(() => template("{{.Z}}")(value)).toThrow("no field .Z");
+});
