@@ -7,7 +7,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { LABS_DIR, ROOT_DIR } from "./runner/paths.ts";
 import { runLabChecks } from "./runner/check.ts";
-import { bodiesOf } from "./runner/cut.ts";
+import { bodiesOfLab } from "./runner/bodies.ts";
+import { bodiesOf, signatureOf } from "./runner/cut.ts";
 import { type Lab, readLabs } from "./runner/manifest.ts";
 import { cacheFolder, writeReference } from "./runner/workspace.ts";
 import { compared, squeezed, walksOf } from "./walk.ts";
@@ -45,6 +46,9 @@ async function output(command: string): Promise<string> {
   const ended = run("sh", ["-c", words], { cwd: ROOT_DIR, env });
   return (await ended.catch((failure: { stdout?: string }) => failure)).stdout ?? "";
 }
+
+/** Labs whose bodies all say in a comment what is asked of them. */
+const COMMENTED = ["01", "02", "04", "08", "09", "10", "11", "12", "16", "17", "18"];
 
 /** The Deployments that a cluster has from its start. */
 const DEMO = namesIn(readFileSync(join(ROOT_DIR, "examples/web.yaml"), "utf8"),
@@ -108,6 +112,13 @@ for (const lab of labs) {
       });
       expect(places).not.toContain(Infinity);
       expect(places).toEqual(places.toSorted((one, other) => one - other));
+    });
+
+    it.runIf(COMMENTED.includes(lab.number))("has a comment above each body's signature", () => {
+      const without = bodiesOfLab(lab).filter(({ name, file }) => {
+        return !signatureOf(readFileSync(join(ROOT_DIR, file), "utf8"), name)?.startsWith("/**");
+      });
+      expect(without).toEqual([]);
     });
 
     it("tours point at context, not at what is to be written", () => {

@@ -107,6 +107,10 @@ function addOwn(lab: Command): void {
     .option("--out <folder>", "where it is written", ".cache/labs-site")
     .action(later(whole, "build"));
   lab
+    .command("assemble")
+    .description("judge the cluster of your parts, and draw it: lab 22")
+    .action(later(judging, "assemble"));
+  lab
     .command("finish")
     .description("three members on your parts: load, a killed leader, a partition, a restart")
     .action(later(whole, "finish"));

@@ -99,6 +99,10 @@ export function shrinkOld(
   // lab:08 end
 }
 
+/**
+ * Takes pods that are not available from the old ReplicaSets, the oldest first, at most `budget` of
+ * them all together. `sizes` gets the new sizes.
+ */
 function shrinkUnhealthy(oldest: readonly ReplicaSet[], sizes: Sizes, budget: number): void {
   // lab:08 begin shrink-unhealthy
   let left = budget;

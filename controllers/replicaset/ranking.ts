@@ -42,6 +42,11 @@ export function ageRatios(
     .map((pod) => Math.floor((now_ms - createdOf(pod)) / least_ms));
 }
 
+/**
+ * Orders two pods by how little they are missed, the first to be deleted first: without a node,
+ * not running, not ready, a lower deletion cost, more pods of the owner on its node, ready for a
+ * shorter time, restarted more often, younger.
+ */
 function compare(a: Pod, b: Pod, rank: (pod: Pod) => number, now_ms: number): number {
   // lab:08 begin compare
   const keys = [assigned, phase, ready, deletionCost, (pod: Pod) => -rank(pod)];

@@ -86,7 +86,7 @@ const isTag = (line: string) => BEGIN.test(line) || END.test(line);
 /** The signature of a function in a source, with the comment above it. */
 export function signatureOf(text: string, name: string): string | undefined {
   const lines = text.split("\n");
-  const at = lines.findIndex((line) => (FUNCTION.exec(line) ?? METHOD.exec(line))?.[1] === name);
+  const at = headerOf(lines, name);
   if (at < 0) return undefined;
   let first = at;
   while (/^\s*(\*|\/\*\*)/.test(lines[first - 1] ?? "")) first--;
@@ -98,10 +98,15 @@ export function signatureOf(text: string, name: string): string | undefined {
 
 /** The line, from 1, of a function in a source. */
 export function lineOf(text: string, name: string): number | undefined {
-  const at = text.split("\n").findIndex((line) => {
-    return (FUNCTION.exec(line) ?? METHOD.exec(line))?.[1] === name;
-  });
+  const at = headerOf(text.split("\n"), name);
   return at < 0 ? undefined : at + 1;
+}
+
+/** The index of a function's first line, else of a method's; a call looks like a method's. */
+function headerOf(lines: readonly string[], name: string): number {
+  const at = lines.findIndex((line) => FUNCTION.exec(line)?.[1] === name);
+  if (at >= 0) return at;
+  return lines.findIndex((line) => METHOD.exec(line)?.[1] === name && !line.endsWith(";"));
 }
 
 /** The function or method around a region; undefined for a region that is in none. */

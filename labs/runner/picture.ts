@@ -33,6 +33,16 @@ export function clusterPicture(labs: readonly Lab[], state: LabState): string {
   });
 }
 
+/** Draws a running cluster, whose processes run these labs' parts, and says what is not theirs. */
+export function assembledPicture(labs: readonly Lab[], running: readonly string[]): string[] {
+  const entries = running.map((number) => [number, { startedAt: "", use: "own" }] as const);
+  const state: LabState = { formatVersion: 1, labs: Object.fromEntries(entries) };
+  const others = labs.filter(({ number, files }) => files.length > 0 && !running.includes(number));
+  const rest = others.map(({ number }) => number).join(", ");
+  const about = rest === "" ? "Every part that has a lab is yours." : `The reference's: ${rest}.`;
+  return ["", clusterPicture(labs, state), "", ` ${about}`];
+}
+
 function markOf(labs: readonly Lab[], state: LabState): string {
   if (labs.length === 0) return "";
   const progress = labs.map(({ number }) => state.labs[number]);

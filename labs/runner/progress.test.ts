@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { bodiesOf } from "./cut.ts";
 import { PATH_NAMES, readLabs } from "./manifest.ts";
 import { LABS_DIR, ROOT_DIR } from "./paths.ts";
-import { LEGEND, clusterPicture } from "./picture.ts";
+import { LEGEND, assembledPicture, clusterPicture } from "./picture.ts";
 import { nextLab, progressBar } from "./progress.ts";
 import { pathLines, pathOf, pathTables } from "./paths-of-labs.ts";
 import type { LabProgress, LabState } from "./state.ts";
@@ -78,6 +78,16 @@ it("the picture shows the parts that have a lab, that have passed, and that run"
   expect(picture).toContain("election ✓ 03");
   expect(picture).toContain("replication ○ 04");
   expect(picture).toContain("DNS   15");
+});
+
+it("the picture of a running cluster shows whose its parts are", () => {
+  const numbers = labs.filter(({ files }) => files.length > 0).map(({ number }) => number);
+  const whole = assembledPicture(labs, numbers).join("\n");
+  expect(whole).toContain("Every part that has a lab is yours.");
+  expect(whole).not.toContain("○");
+  const without = assembledPicture(labs, numbers.filter((number) => number !== "11")).join("\n");
+  expect(without).toContain("The reference's: 11.");
+  expect(without).toContain("kubelet ○ 11");
 });
 
 it("the first page has the picture of today", () => {

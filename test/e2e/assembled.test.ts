@@ -1,9 +1,12 @@
 import type { ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findLab, readLabs } from "../../labs/runner/manifest.ts";
+import { LABS_DIR } from "../../labs/runner/paths.ts";
+import { judgeSteps, namespaceOf } from "../../labs/runner/steps.ts";
 import { markOf, OwnPart } from "../../labs/testing/own-part.ts";
 import { ASK_MS, TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
@@ -18,6 +21,8 @@ const MISTAKES = {
   "14": "node ports are not served",
 } as const;
 const OTHER = "other";
+const THIRD = "third";
+const PATIENCE_MS = 60_000;
 const WRONG = "wrong";
 /** curl's exit code when a server refuses (curl(1)). */
 const CURL_REFUSED = 7;
@@ -31,7 +36,7 @@ beforeAll(async () => {
   await own.useUnjudged();
   const host = await OwnHost.create();
   host.program = await programOf(own);
-  cluster = await TestCluster.startIn(host, "whole");
+  cluster = await TestCluster.startIn(host, "whole", ["--store-members", "3"]);
   const [program, ...main] = host.program;
   const kubeletDir = join(host.dir, "data", cluster.name, "kubelet");
   const flags = ["--kubelet-dir", kubeletDir, "--count", "1", "--shares", "2"];
@@ -45,6 +50,14 @@ afterAll(async () => {
   own.remove();
   mistaken.remove();
 }, START_TIMEOUT_MS);
+
+/** Runs a command of a lab's step on the cluster's host; returns what it prints. */
+async function shell(command: string, { NS = "" }: NodeJS.ProcessEnv): Promise<string> {
+  const [program, ...words] = cluster.host.program;
+  const here = command.replaceAll("./r2k", [program, ...words].join(" "));
+  const env = { ...cluster.env, NS, CLUSTER: cluster.name };
+  return (await cluster.host.run("sh", ["-c", `exec 2>&1; ${here}`], { env })).stdout;
+}
 
 /** The command line of the product with a reader's parts. */
 async function programOf(part: OwnPart): Promise<[string, ...string[]]> {
@@ -200,6 +213,30 @@ describe("nodes with a reader's overlay and proxy", { timeout: STEP_TIMEOUT_MS }
     for (const number of Object.keys(MISTAKES)) expect(stdout).toContain(markOf(number));
   });
 
+  it("passes the steps of the assembled cluster's lab, after a member of the store has died", {
+    timeout: 2 * STEP_TIMEOUT_MS,
+  }, async () => {
+    await addNode(THIRD);
+    const lab = findLab("22");
+    const failing = async (only: string, patience_ms: number) => {
+      const { outcomes } = await judgeSteps(lab, { folder: "", env: {}, shell, only, patience_ms });
+      return outcomes.flatMap(({ passed, title, message }) => passed ? [] : `${title}: ${message}`);
+    };
+    const asked = (await failing("", 0)).map((text) => text.split(":")[0]);
+    expect(asked).toEqual(expect.arrayContaining([
+      "controllers, scheduler", "network", "a member of the store was killed, and came back",
+    ]));
+    await cluster.apply(readFileSync(join(LABS_DIR, lab.folder, "given.yaml"), "utf8"));
+    const create = ["create", "configmap", "--namespace", namespaceOf(lab)];
+    await cluster.ask(...create, "before");
+    const status = await cluster.host.r2k(["status", "--name", cluster.name, "-o", "json"]);
+    type Processes = { processes: { name: string; pid: number }[] };
+    const { processes } = JSON.parse(status.stdout) as Processes;
+    process.kill(processes.find(({ name }) => name === "store-2")!.pid, "SIGKILL");
+    await cluster.ask(...create, "after");
+    expect(await failing("", PATIENCE_MS)).toEqual([]);
+  });
+
   it("a node whose parts have mistakes shows them, and the others do not", async () => {
     mistaken.writeUnjudged(...Object.entries(MISTAKES).map(([number, name]) =>
       findLab(number).mutants.find((mutant) => mutant.name === name)!));
@@ -211,7 +248,10 @@ describe("nodes with a reader's overlay and proxy", { timeout: STEP_TIMEOUT_MS }
     await reaches(wrong, wrong, wrong.clusterIp);
     const url = `http://${wrong.address}:${wrong.nodePort}/`;
     expect(await cluster.host.run("curl", ["-sS", url])).toMatchObject({ code: CURL_REFUSED });
-    const peers = [first.address, wrong.address].sort();
+    const third = await cluster.ask(
+      "get", "node", THIRD, "-o", "jsonpath={.status.addresses[0].address}",
+    );
+    const peers = [first.address, third, wrong.address].sort();
     await waitFor("the others to know the node", async () => {
       return (await forwarding(OTHER)).join() === peers.join();
     }, { clock: systemClock(), timeout_ms: STEP_TIMEOUT_MS, interval_ms: ASK_MS });

@@ -11,9 +11,11 @@ import {
 } from "../../../labs/runner/report.ts";
 import { showLab } from "../../../labs/runner/show.ts";
 import { readState, updateProgress } from "../../../labs/runner/state.ts";
+import { assembledPicture } from "../../../labs/runner/picture.ts";
 import { KEYS, onEveryChange, onKeys } from "../../../labs/runner/watch.ts";
 import { type ReplayFlags, ReplayServer, writeReplay } from "../../../labs/replay/replay-lab.ts";
 import { clusterFiles } from "../../pki/identities.ts";
+import { runningOwnParts } from "../../supervisor/own-parts.ts";
 import { clusterOf } from "../cluster-of.ts";
 import { current, exercise, now, say } from "./current.ts";
 import { hint } from "./look.ts";
@@ -59,9 +61,10 @@ async function judgeOne(
 
 /** Leads kubectl to the reader's cluster: that of KUBECONFIG, else the one called default. */
 async function clusterEnv(): Promise<NodeJS.ProcessEnv> {
-  if (process.env["KUBECONFIG"]) return process.env;
+  if (process.env["KUBECONFIG"]) return { CLUSTER: "default", ...process.env };
   const config = await clusterOf("default");
-  return { ...process.env, KUBECONFIG: clusterFiles(config).kubeconfig("admin") };
+  const KUBECONFIG = clusterFiles(config).kubeconfig("admin");
+  return { CLUSTER: config.name, ...process.env, KUBECONFIG };
 }
 
 /** Runs the contract suite if requested; it prints its own failures. */
@@ -78,6 +81,17 @@ function whatIsJudged(item: Lab, request: CheckRequest): string {
   const { reference, planted } = request;
   if (reference) return ", the reference";
   return planted === undefined ? "" : `, planted: ${plantedMistake(item, planted).name}`;
+}
+
+/** The lab of the assembled cluster. */
+const ASSEMBLED = "22";
+
+/** Judges the assembled cluster, and draws it with the parts that its processes run. */
+export async function assemble(): Promise<void> {
+  const config = await clusterOf(process.env["CLUSTER"] ?? "default");
+  const passed = await judgeOne(exercise(ASSEMBLED), {});
+  for (const line of assembledPicture(readLabs(), runningOwnParts(config))) say(line);
+  if (!passed) process.exitCode = 1;
 }
 
 type WatchFlags = CheckRequest & { readonly port: number };

@@ -13,7 +13,8 @@ export interface AddressPlan {
 /**
  * Completes the result of IPAM. With isGateway a missing gateway is the subnet's first address;
  * with isDefaultGateway each family without a default route gets one. Without isGateway the bridge
- * gets no address: `gateways` is empty.
+ * gets no address: `gateways` is empty. Each address belongs to `interface: 2`, the last one of the
+ * result's bridge, host's end and container's end.
  */
 export function planAddresses(config: BridgeConfig, ipam: CniResult): AddressPlan {
   // lab:12 begin plan-addresses

@@ -108,6 +108,10 @@ async function modifyVolume(
   await driver.state.change((current) => withVolume(current, { ...volume, mutableParameters }));
 }
 
+/**
+ * Returns the volume that a request names, made if it is not there. Calls for one name, or for one
+ * source, wait for each other as `driver.pending` says. Throws what `planCreateVolume` refuses.
+ */
 async function createVolume(
   driver: HostPathDriver,
   request: CreateVolumeRequest,
@@ -128,6 +132,11 @@ async function createVolume(
   // lab:16 end
 }
 
+/**
+ * Confirms the capabilities that a volume has all of, with the request's context and parameters;
+ * else says in a message which one it lacks. Throws INVALID_ARGUMENT without an id or capabilities,
+ * NOT_FOUND for an unknown volume.
+ */
 function validateCapabilities(
   driver: HostPathDriver,
   request: ValidateVolumeCapabilitiesRequest,
@@ -148,6 +157,11 @@ function validateCapabilities(
   // lab:16 end
 }
 
+/**
+ * Grows a volume's content, then its record, and returns the new capacity in bytes, which is never
+ * below the present one. Throws INVALID_ARGUMENT without a range, NOT_FOUND, and OUT_OF_RANGE when
+ * the volume is larger than the limit.
+ */
 async function expandVolume(
   driver: HostPathDriver,
   id: string,

@@ -118,6 +118,12 @@ export function nodeService(driver: HostPathDriver): ServedService {
   return serve(Node, handlers);
 }
 
+/**
+ * Mounts a volume at the staging path, which is a directory; a block volume gets its device. A
+ * volume that is staged there already, with the same access, stays. Throws NOT_FOUND,
+ * INVALID_ARGUMENT for another kind of access, ALREADY_EXISTS for a mount of it there that differs,
+ * FAILED_PRECONDITION for a mount of something else.
+ */
 async function stage(
   driver: HostPathDriver,
   request: NodeStageVolumeRequest,
@@ -137,6 +143,12 @@ async function stage(
   // lab:16 end
 }
 
+/**
+ * Mounts a staged volume at a pod's path: read-only where the request, the flags or the access mode
+ * say so. An ephemeral volume is made first, and is never staged. A volume that is published there
+ * already stays; a single writer's volume is published at one path. Throws FAILED_PRECONDITION for
+ * a volume that is not staged.
+ */
 async function publish(
   driver: HostPathDriver,
   request: NodePublishVolumeRequest,
