@@ -21,6 +21,7 @@ export const COMMANDS: Table = {
   certs: () => import("./commands/certs.ts"),
   config: () => import("./commands/config.ts"),
   reset: () => import("./commands/reset.ts"),
+  "control-plane": () => import("./commands/control-plane.ts"),
   image: () => import("./commands/image.ts"),
   "support-bundle": () => import("./commands/support-bundle.ts"),
   backup: () => import("./commands/backup.ts"),
@@ -38,6 +39,7 @@ export const COMMANDS: Table = {
 /** One part alone: a process of a cluster, or a component with upstream's flags. */
 export const PARTS: Table = {
   control: () => import("./process/control.ts"),
+  host: () => import("./process/host.ts"),
   node: () => import("./process/node-or-guest.ts"),
   machine: () => import("./process/machine.ts"),
   "node-join": () => import("./process/node-join.ts"),

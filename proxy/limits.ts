@@ -109,12 +109,21 @@ export const HEALTH_FAILURES_MAX = 2;
 export const HEALTH_CHECKS_PER_S = 400;
 /** Interval of setting all addresses again. */
 export const BALANCE_REPAIR_MS = 5_000;
+/**
+ * The balancer of API servers: the time for an answer of `/readyz`, the time that each server in
+ * turn has to accept, and connections of its clients.
+ */
+export const API_CHECK_TIMEOUT_MS = 1_000;
+export const API_CONNECT_TIMEOUTS_MS = [500, 1_000, 1_000, 2_000, 2_000] as const;
+export const API_CONNECTIONS_MAX = 1_024;
 /** The port of the proxy's own health (upstream's). */
 export const HEALTHZ_PORT = 10_256;
 /** Health checks: connections under way in one port. */
 export const HEALTH_CONNECTIONS_MAX = 64;
 
 assertLimits({
+  "a silent API server loses its connections within three seconds":
+    HEALTH_FAILURES_MAX * (HEALTH_POLL_MS + API_CHECK_TIMEOUT_MS) <= 3_000,
   "an address leaves a silent node within three seconds":
     HEALTH_FAILURES_MAX * (HEALTH_POLL_MS + HEALTH_TIMEOUT_MS) < 3_000,
   "one client cannot use up what all share": CONNECTIONS_PER_CLIENT_MAX * 4 <= CONNECTIONS_MAX,

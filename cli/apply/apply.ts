@@ -1,6 +1,9 @@
 import type { StepKind, StepOf } from "../plan/step.ts";
 import { applyAddOns } from "./add-ons.ts";
 import type { Context } from "./context.ts";
+import {
+  applyAddControlPlane, applyControlPlanes, applyRemoveControlPlane, applyStopControlPlane,
+} from "./control-planes.ts";
 import { applyDemo } from "./demo.ts";
 import { applyFiles } from "./files.ts";
 import { applyIngress } from "./ingress.ts";
@@ -17,6 +20,7 @@ const APPLY: {
 } = {
   files: applyFiles,
   network: applyNetwork,
+  "control-planes": applyControlPlanes,
   processes: applyProcesses,
   "add-ons": applyAddOns,
   ready: applyReady,
@@ -25,6 +29,9 @@ const APPLY: {
   ingress: applyIngress,
   mode: applyMode,
   "guest-mode": applyGuestMode,
+  "stop-control-plane": applyStopControlPlane,
+  "remove-control-plane": applyRemoveControlPlane,
+  "add-control-plane": applyAddControlPlane,
   "stop-node": applyStopNode,
   "remove-node": applyRemoveNode,
   remove: applyRemove,

@@ -16,6 +16,12 @@ const TERMINATE_TIMEOUT_MS = 5_000;
 export const GUEST_STOP_MS = 20_000;
 const GUEST_TERMINATE_TIMEOUT_MS = GUEST_STOP_MS + TERMINATE_TIMEOUT_MS;
 
+/** How a process is asked to end, by SIGINT in a hurry, and the time until it is killed. */
+interface EndOptions {
+  readonly signal?: "SIGTERM" | "SIGINT";
+  readonly timeout_ms?: number;
+}
+
 /**
  * Ends one of a cluster's processes: first its supervisor, which would restart it, then the process
  * itself, even if it is not ready.
@@ -24,6 +30,7 @@ export async function endProcess(
   config: ClusterPlace,
   name: ProcessName | "machine",
   clock: Clock,
+  { signal, ...options }: EndOptions = {},
 ): Promise<void> {
   const supervisor = supervisorPid(config.runDir, name);
   dismissSupervisor(config.runDir, name);
@@ -32,8 +39,8 @@ export async function endProcess(
   const starting = startingPids(config, name);
   const pids = running === undefined ? starting : [running, ...starting];
   const isGuest = existsSync(guestDisk(config));
-  const timeout_ms = isGuest ? GUEST_TERMINATE_TIMEOUT_MS : TERMINATE_TIMEOUT_MS;
-  await terminate([...new Set(pids)], timeout_ms, clock);
+  const usual_ms = isGuest ? GUEST_TERMINATE_TIMEOUT_MS : TERMINATE_TIMEOUT_MS;
+  await terminate([...new Set(pids)], options.timeout_ms ?? usual_ms, clock, signal);
   forgetRestarts(config.runDir, name);
 }
 
@@ -47,13 +54,14 @@ function startingPids(config: ClusterPlace, name: ProcessName | "machine"): numb
 }
 
 /**
- * Sends SIGTERM to processes, to all of them first, and kills those that have not ended within
+ * Sends a signal to processes, to all of them first, and kills those that have not ended within
  * `timeout_ms`.
  */
 export async function terminate(
   pids: readonly number[],
   timeout_ms: number,
   clock: Clock,
+  signal: NodeJS.Signals = "SIGTERM",
 ): Promise<void> {
   const targets = pids.flatMap((pid) => {
     const started = startTimeOf(pid);
@@ -70,7 +78,7 @@ export async function terminate(
     }
   };
   const gone = () => remaining().length === 0;
-  send("SIGTERM");
+  send(signal);
   try {
     await waitFor("processes to end", gone, { clock, timeout_ms });
   } catch (thrown) {

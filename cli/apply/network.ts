@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
-import { createGuestLink, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
+import { createGuestLink, createMachine, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
 import type { NodeNetwork } from "@raft2kube/cni/node/node-repair.ts";
 import { createUnderlay, deleteUnderlay, egressRepair } from "@raft2kube/cni/node/underlay.ts";
 import type { ClusterConfig, ClusterPlace } from "../spec/config.ts";
@@ -63,7 +63,7 @@ export function hostRepair(config: ClusterConfig): () => Promise<boolean> {
   });
 }
 
-/** Makes a node's namespace and joins it to the underlay; repairs what is missing. */
+/** Makes the namespace of a node or control plane, and its link; repairs what is missing. */
 export async function addNodeLink(node: ClusterConfig): Promise<void> {
   const link = {
     netnsPath: nodeNetns(node),
@@ -72,8 +72,9 @@ export async function addNodeLink(node: ClusterConfig): Promise<void> {
     nodeAddress: node.nodeAddress,
     nodeRange: nodeRange(node),
   };
-  if (node.guest === undefined) await createNode({ ...link, ...nodeNetwork(node) });
-  else await createGuestLink(link);
+  if (node.guest !== undefined) return createGuestLink(link);
+  const create = node.controlPlane === undefined ? createNode : createMachine;
+  await create({ ...link, ...nodeNetwork(node) });
 }
 
 /** The network that a node is part of. */

@@ -29,7 +29,7 @@ export function applyProcesses(
   }));
 }
 
-/** Starts one of the cluster's processes, a node's in its namespace, unless it runs. */
+/** Starts one of the cluster's processes, a machine's in its namespace, unless it runs. */
 export async function ensureProcess(
   config: ClusterConfig,
   name: ProcessName,
@@ -44,7 +44,7 @@ export async function ensureProcess(
       runDir: config.runDir,
       logPath: processLog(config, name),
       nodeFlags: flagsOf(name),
-      ...(name === "node" ? { netns: nodeNetns(config) } : {}),
+      ...(name === "node" || config.controlPlane ? { netns: nodeNetns(config) } : {}),
       logs: logsCommand(config.name, name, config.joins && config.nodeName),
       ...(config.guest === undefined ? {} : { readyTimeout_ms: GUEST_READY_TIMEOUT_MS }),
     },

@@ -14,6 +14,7 @@ import { joiningNodeNames, joiningNodePlace } from "../spec/nodes.ts";
 import { nfsExport, nodeCgroup, nodesLock } from "../spec/paths.ts";
 import { ALL_PROCESS_NAMES } from "../spec/processes.ts";
 import { endingByThemselves, killContainers } from "./containers.ts";
+import { endControlPlanes } from "./control-planes.ts";
 import { endProcess, terminate } from "./end-process.ts";
 import { removeNodeLink, removeUnderlay } from "./network.ts";
 import { processTable } from "../observe/process-table.ts";
@@ -64,6 +65,7 @@ export function applyRemove(
 ): Promise<void> {
   return step(`removing "${cluster.name}" from this host`, async () => {
     await removeAllNodes(cluster, clock, { endProcess, removeNodes });
+    await endControlPlanes(cluster, clock);
     await removeUnderlay(cluster);
     await rm(cluster.runDir, { recursive: true, force: true });
     await removeIfEmpty(dirname(cluster.runDir));

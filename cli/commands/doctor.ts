@@ -12,6 +12,7 @@ import { clusterChecks } from "../preflight/cluster.ts";
 import { ALL_CHECKS, describe } from "../preflight/preflight.ts";
 import { replacedPartChecks } from "../preflight/replaced-parts.ts";
 import { printResult } from "../terminal.ts";
+import { apiProcess } from "../spec/processes.ts";
 import { runningPid } from "../observe/processes.ts";
 import { clientAs } from "../pki/client-as.ts";
 import { networkChecks } from "../doctor/network.ts";
@@ -37,7 +38,7 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
 export async function examine(name: string): Promise<CheckResult[]> {
   const roots = clusterRoots(process.env);
   const config = (await readCluster(name, roots)) ?? (await planCluster(name, roots));
-  const running = runningPid(config.runDir, "control") !== undefined;
+  const running = runningPid(config.runDir, apiProcess(config)) !== undefined;
   const nodes = await readJoiningNodes(config);
   const now_ms = systemClock().now();
   const certificates = await Promise.all(

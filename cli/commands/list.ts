@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { isWhole, runningProcesses } from "../observe/cluster.ts";
+import { isWhole, runningControlPlanes, runningProcesses } from "../observe/cluster.ts";
 import { type ClusterConfig, clusterRoots, findClusters } from "../spec/config.ts";
 import { joiningNodeNames } from "../spec/nodes.ts";
 import { CommandError, printable, printResult } from "../terminal.ts";
@@ -38,8 +38,9 @@ export async function listClusterStates(): Promise<Listed[]> {
 
 function stateOf(config: ClusterConfig): Listed["state"] {
   const running = runningProcesses(config);
+  const controlPlanes = runningControlPlanes(config);
   if (running.size === 0) return "stopped";
-  return isWhole({ running }, config) ? "running" : "partly";
+  return isWhole({ running, controlPlanes }, config) ? "running" : "partly";
 }
 
 /** The clusters as a person reads them. */

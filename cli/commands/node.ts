@@ -13,6 +13,7 @@ import { lockNodes } from "../locks/nodes.ts";
 import {
   changedGuest, GUEST_DISK_GIB, GUEST_MEMORY_MIB, GUEST_PROXY_MODES, type GuestFlags, guestOf,
 } from "./guest-flags.ts";
+import { apiProcess } from "../spec/processes.ts";
 import { runningPid } from "../observe/processes.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
@@ -69,7 +70,7 @@ async function withNode(
   using _lock = await lockNodes(found, clock, progress);
   // Another call may have changed it, or removed it, until the lock was free.
   const cluster = await clusterOf(flags.name);
-  if (runningPid(cluster.runDir, "control") === undefined) {
+  if (runningPid(cluster.runDir, apiProcess(cluster)) === undefined) {
     throw new CommandError("NOT_RUNNING", `the cluster "${cluster.name}" does not run`, {
       remedy: `r2k start --name ${cluster.name}`,
     });

@@ -4,6 +4,7 @@ import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { FlagsOf, FlagTable } from "../flags.ts";
 import { type NewClusterChoices, OVERLAY_BACKENDS } from "../spec/config.ts";
+import { CONTROL_PLANES_MAX } from "../spec/control-planes.ts";
 import { NODES_MAX } from "../spec/nodes.ts";
 import { STORE_MEMBERS_MAX } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
@@ -27,6 +28,7 @@ export const START_FLAGS = {
   "--etcd-certfile <file>": "client certificate for that etcd, PEM",
   "--etcd-keyfile <file>": "its key, PEM",
   "--store-members <count>": "processes of the own store: 1, 3 or 5 (new clusters)",
+  "--control-planes <count>": "machines with a control plane each: 1, 3 or 5 (new clusters)",
   "--new-store": "begin with an empty store in the place of one that was lost",
   "--api-port <port>": "the API's port (new or stopped clusters; default 6443)",
   "--cni-bin-dir <dir>": "use these CNI plugins instead of ours (new clusters)",
@@ -56,6 +58,7 @@ export function choicesOf(flags: StartFlags): NewClusterChoices {
     etcdServers,
     etcdFiles: etcdFiles(flags),
     storeMembers: parsed(flags.storeMembers, (text) => memberCount(text, etcdServers)),
+    controlPlanes: parsed(flags.controlPlanes, (text) => controlPlaneCount(text, flags)),
     apiPort: parsed(flags.apiPort, (text) => wholeNumber("--api-port", text, 1, PORT_MAX)),
     cniBinDir: parsed(flags.cniBinDir, (folder) => resolve(folder)),
     overlay,
@@ -102,16 +105,30 @@ function gracePeriod_ms(text: string): number {
   });
 }
 
-/** An even count tolerates no more failures than the odd one below it. */
 function memberCount(text: string, etcdServers: string | undefined): number {
   if (etcdServers !== undefined) {
     throw new CommandError("BAD_FLAG", "--store-members is of no use with --etcd-servers", {
       remedy: "leave one of them out",
     });
   }
+  return oddCount("--store-members", text, STORE_MEMBERS_MAX);
+}
+
+function controlPlaneCount(text: string, { etcdServers, storeMembers }: StartFlags): number {
+  if (etcdServers !== undefined || storeMembers !== undefined) {
+    const others = "--etcd-servers or --store-members";
+    throw new CommandError("BAD_FLAG", `--control-planes is of no use with ${others}`, {
+      remedy: "leave those out: each control plane has a member of the store",
+    });
+  }
+  return oddCount("--control-planes", text, CONTROL_PLANES_MAX);
+}
+
+/** An even count tolerates no more failures than the odd one below it. */
+function oddCount(flag: string, text: string, most: number): number {
   const value = Number(text);
-  if ([1, 3, STORE_MEMBERS_MAX].includes(value)) return value;
-  throw new CommandError("BAD_FLAG", `--store-members ${text} is not usable`, {
-    remedy: `1, 3 or ${STORE_MEMBERS_MAX}`,
+  if ([1, 3, most].includes(value)) return value;
+  throw new CommandError("BAD_FLAG", `${flag} ${text} is not usable`, {
+    remedy: `1, 3 or ${most}`,
   });
 }

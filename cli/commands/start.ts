@@ -31,7 +31,7 @@ import {
 } from "../spec/config.ts";
 import { joiningNodeNames, NFS_NODE, nodeRange, readJoiningNodes, wantedNodes } from
   "../spec/nodes.ts";
-import { allProcesses } from "../spec/processes.ts";
+import { allProcesses, apiProcess } from "../spec/processes.ts";
 import type { WantedNode } from "../spec/spec.ts";
 import { OWN_PARTS, hasOtherParts, runningOwnParts } from "../supervisor/own-parts.ts";
 import { type Progress, quietProgress, terminalProgress } from "../terminal.ts";
@@ -236,7 +236,7 @@ async function prepareMachine(config: ClusterConfig, progress: Progress): Promis
   });
   const ranges = [config.serviceCidr, config.podCidr, nodeRange(config)];
   // After a crash of the node alone, the port is held by the cluster's own control process.
-  const portIsOurs = runningPid(config.runDir, "control") !== undefined;
+  const portIsOurs = runningPid(config.runDir, apiProcess(config)) !== undefined;
   const apiPort = portIsOurs ? undefined : config.apiPort;
   const { dataDir, runDir, proxyMode } = config;
   const context = { dataDir, runDir, apiPort, ranges, ...given({ proxyMode }) };

@@ -12,7 +12,7 @@ import { clientAs } from "../pki/client-as.ts";
 import { type Comparison, compareViews, readyNodes } from "../observe/views.ts";
 import { askProxy } from "../observe/node-proxy.ts";
 import { runningOwnParts } from "../supervisor/own-parts.ts";
-import { allProcesses, logsCommand, type ProcessName } from "../spec/processes.ts";
+import { allProcesses, apiProcess, logsCommand, type ProcessName } from "../spec/processes.ts";
 import {
   runningPid, readRestarts, type Restarts, restartsText, supervisorPid,
 } from "../observe/processes.ts";
@@ -88,7 +88,7 @@ export async function readStatus(config: ClusterConfig): Promise<Status> {
   const ownParts = [...new Set([config, ...joined].flatMap(runningOwnParts))].sort();
   const known = { name: config.name, processes, nfs: nfsOf(joined), ownParts };
   const absent = { nodes: [], pods: { running: 0, other: 0 }, views: null };
-  const control = runningPid(config.runDir, "control");
+  const control = runningPid(config.runDir, apiProcess(config));
   if (control === undefined) return { ...known, api: "down", ...absent };
   const client = await clientAs(config, "admin", systemClock());
   try {

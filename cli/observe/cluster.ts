@@ -2,6 +2,9 @@ import { existsSync } from "node:fs";
 import { asError } from "@raft2kube/std/errors.ts";
 import { type ClusterConfig, type ClusterPlace, configPath, readConfigFile } from
   "../spec/config.ts";
+import {
+  controlPlaneNames, controlPlanePlace, foundControlPlanes,
+} from "../spec/control-planes.ts";
 import { joiningNodeNames, joiningNodePlace } from "../spec/nodes.ts";
 import { ALL_PROCESS_NAMES, type ProcessName, processNames } from "../spec/processes.ts";
 import { runningPid, supervisorPid } from "./processes.ts";
@@ -12,6 +15,8 @@ export interface Observation {
   readonly isWritten: boolean;
   /** The processes that run, the first node's included. */
   readonly running: ReadonlySet<ProcessName>;
+  /** The control planes on machines of their own that run, by name. */
+  readonly controlPlanes: ReadonlySet<string>;
   /** The nodes beside the first that have a folder, by name. */
   readonly nodes: ReadonlyMap<string, ObservedNode>;
 }
@@ -32,6 +37,7 @@ export async function observe(cluster: ClusterPlace): Promise<Observation> {
   return {
     isWritten: existsSync(configPath(cluster.dataDir)),
     running: runningProcesses(cluster),
+    controlPlanes: runningControlPlanes(cluster),
     nodes: new Map(await Promise.all(nodes)),
   };
 }
@@ -50,23 +56,30 @@ export function runningProcesses({ runDir }: Pick<ClusterPlace, "runDir">): Set<
   return new Set(ALL_PROCESS_NAMES.filter((name) => runningPid(runDir, name) !== undefined));
 }
 
-/** Whether a process of the cluster runs, of the control plane or of a node. */
-export function runsInPart({ running, nodes }: Observation): boolean {
-  return running.size > 0 || [...nodes.values()].some(({ runs }) => runs);
+/** The control planes on machines of their own that run. */
+export function runningControlPlanes(cluster: ClusterPlace): Set<string> {
+  return new Set(foundControlPlanes(cluster).filter((name) => {
+    return runningPid(controlPlanePlace(cluster, name).runDir, "control") !== undefined;
+  }));
 }
+
+/** Whether a process of the cluster runs, of the control plane or of a node. */
+export function runsInPart({ running, controlPlanes, nodes }: Observation): boolean {
+  return running.size > 0 || controlPlanes.size > 0 || [...nodes.values()].some(({ runs }) => runs);
+}
+
+type Running = Pick<Observation, "running" | "controlPlanes">;
 
 /** Whether all processes of the control plane run. */
 export function hasControlPlane(
-  { running }: Pick<Observation, "running">,
-  cluster: Pick<ClusterConfig, "storeMembers">,
+  { running, controlPlanes }: Running,
+  cluster: ClusterConfig,
 ): boolean {
-  return processNames(cluster).every((name) => name === "node" || running.has(name));
+  return controlPlaneNames(cluster).every((name) => controlPlanes.has(name)) &&
+    processNames(cluster).every((name) => name === "node" || running.has(name));
 }
 
 /** Whether all processes of the control plane and of the first node run. */
-export function isWhole(
-  { running }: Pick<Observation, "running">,
-  cluster: Pick<ClusterConfig, "storeMembers">,
-): boolean {
-  return processNames(cluster).every((name) => running.has(name));
+export function isWhole(seen: Running, cluster: ClusterConfig): boolean {
+  return hasControlPlane(seen, cluster) && seen.running.has("node");
 }

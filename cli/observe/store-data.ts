@@ -2,6 +2,7 @@ import { type Stats, existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { clusterFiles } from "../pki/identities.ts";
 import type { ClusterConfig } from "../spec/config.ts";
+import { hasSeveral, memberFolders } from "../spec/control-planes.ts";
 import { nodePaths } from "../spec/paths.ts";
 import { storeDir, storeMemberNames } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
@@ -13,10 +14,7 @@ import { CommandError } from "../terminal.ts";
  */
 export function checkStoreData(config: ClusterConfig, isAccepted: boolean): void {
   if (config.etcdServers !== undefined) return;
-  const members = storeMemberNames(config);
-  const folders = (members.length > 0 ? members : [""]).map((name) => {
-    return join(storeDir(config, name), "member");
-  });
+  const folders = foldersOf(config);
   const data = folders.join(", ");
   const hasData = folders.some(hasStoreData);
   if (hasData && isAccepted) {
@@ -25,7 +23,7 @@ export function checkStoreData(config: ClusterConfig, isAccepted: boolean): void
     });
   }
   const state = stateOf(config);
-  if (hasData && state !== undefined) checkEachMember(folders);
+  if (hasData && state !== undefined && !hasMajority(config, folders)) checkEachMember(folders);
   if (hasData || isAccepted || state === undefined) return;
   const { path, stats } = state;
   throw new CommandError(
@@ -38,6 +36,28 @@ export function checkStoreData(config: ClusterConfig, isAccepted: boolean): void
         `removes nothing else: r2k start --new-store --name ${config.name}`,
     },
   );
+}
+
+function foldersOf(config: ClusterConfig): string[] {
+  if (hasSeveral(config)) return [...memberFolders(config).values()];
+  const members = storeMemberNames(config);
+  return (members.length > 0 ? members : [""]).map((name) => {
+    return join(storeDir(config, name), "member");
+  });
+}
+
+/** Control planes serve without those that have lost their data, and are added again one by one. */
+function hasMajority(config: ClusterConfig, folders: readonly string[]): boolean {
+  return hasSeveral(config) && 2 * folders.filter(hasStoreData).length > folders.length;
+}
+
+/**
+ * The control planes of a cluster that has run whose data is lost: they must not start, since they
+ * would vote again, but be removed and added.
+ */
+export function lostControlPlanes(cluster: ClusterConfig): string[] {
+  if (stateOf(cluster) === undefined) return [];
+  return [...memberFolders(cluster)].flatMap(([name, folder]) => hasStoreData(folder) ? [] : [name]);
 }
 
 /**

@@ -24,9 +24,7 @@ export async function ensureFrontProxy(config: ClusterConfig, now_ms: number): P
   const files = clusterFiles(config);
   const ca = await usablePair(files, CA, now_ms) ??
     await write(files, CA, await createCa({ commonName: CA, days: CA_DAYS, now_ms }));
-  const issuer = new X509Certificate(ca.cert);
-  const client = await usablePair(files, CLIENT, now_ms);
-  if (client !== undefined && new X509Certificate(client.cert).verify(issuer.publicKey)) return;
+  if ((await usablePair(files, CLIENT, now_ms, ca.cert)) !== undefined) return;
   const request = { commonName: CLIENT, usages: ["client"] as const, days: CLIENT_DAYS };
   await write(files, CLIENT, await issueCertificate(ca, request, now_ms));
 }
@@ -49,8 +47,9 @@ export async function frontProxyOptions(
   };
 }
 
-async function usablePair(
-  files: ClusterFiles, name: string, now_ms: number,
+/** A pair that is there, matches, does not end soon, and is below `ca` if that is given. */
+export async function usablePair(
+  files: ClusterFiles, name: string, now_ms: number, ca?: string,
 ): Promise<KeyPair | undefined> {
   const paths = files.pair(name);
   const [cert, key] = [await readIfPresent(paths.cert), await readIfPresent(paths.key)];
@@ -59,7 +58,8 @@ async function usablePair(
   const from_ms = parsed.validFromDate.getTime();
   const isDue = parsed.validToDate.getTime() < now_ms + RENEW_DAYS * MS_PER_DAY;
   if (from_ms > now_ms || isDue || !parsed.checkPrivateKey(createPrivateKey(key))) return undefined;
-  return { cert, key };
+  const isIssued = ca === undefined || parsed.verify(new X509Certificate(ca).publicKey);
+  return isIssued ? { cert, key } : undefined;
 }
 
 async function write(files: ClusterFiles, name: string, pair: KeyPair): Promise<KeyPair> {

@@ -4,6 +4,7 @@ import { type NodeFiles, requestFor } from "@raft2kube/kubelet/bootstrap/identit
 import type { CertificateRequest } from "@raft2kube/pki/certificate.ts";
 import type { KubeconfigFormat } from "@raft2kube/pki/kubeconfig.ts";
 import type { ClusterConfig } from "../spec/config.ts";
+import { hasSeveral } from "../spec/control-planes.ts";
 
 /** Files of a cluster's identities, in kubeadm's layout under the data folder. */
 export interface ClusterFiles {
@@ -29,6 +30,17 @@ export type KubeconfigUser = ControlUser | NodePart;
 export const KUBECONFIG_USERS: readonly KubeconfigUser[] = [
   ...(Object.keys(CONTROL_USERS) as ControlUser[]), ...NODE_PARTS,
 ];
+
+/**
+ * The users with a kubeconfig in a place: of a control plane on a machine of its own its parts, of
+ * the host of such ones the others.
+ */
+export function usersOf(config: Place): readonly KubeconfigUser[] {
+  if (config.controlPlane !== undefined) return ["controller-manager", "scheduler"];
+  return hasSeveral(config) ? ["admin", ...NODE_PARTS] : KUBECONFIG_USERS;
+}
+
+type Place = Pick<ClusterConfig, "controlPlane" | "controlPlanes">;
 
 export function isNodePart(user: KubeconfigUser): user is NodePart {
   return NODE_PARTS.some((part) => part === user);
@@ -62,16 +74,23 @@ export function nodeFiles(config: ClusterConfig): NodeFiles {
   return { clusterName, nodeName, nodeAddress, bootstrap, ...clusterFiles(config) };
 }
 
-/** The pairs below the CA's, by name. */
+/** The pairs below the CA's in a place, by name. */
 export function pairRequests(config: ClusterConfig): Record<string, Unlimited> {
+  const kubelet = requestFor("kubelet-serving", config).subject;
+  if (config.controlPlane === undefined && hasSeveral(config)) return { kubelet };
   return {
     apiserver: apiserverCertificate(config),
     "apiserver-kubelet-client": {
       commonName: "kube-apiserver-kubelet-client",
       usages: ["client"],
     },
-    kubelet: requestFor("kubelet-serving", config).subject,
+    ...(config.controlPlane === undefined ? { kubelet } : {}),
   };
+}
+
+/** The certificate by which members of the store know each other, below a CA that has no others. */
+export function peerRequest({ nodeName, nodeAddress }: ClusterConfig): Unlimited {
+  return { commonName: nodeName, ipAddresses: [nodeAddress], usages: ["server", "client"] };
 }
 
 export function userRequest(user: KubeconfigUser, config: ClusterConfig): Unlimited {
@@ -79,9 +98,12 @@ export function userRequest(user: KubeconfigUser, config: ClusterConfig): Unlimi
   return { ...CONTROL_USERS[user], usages: ["client"] };
 }
 
-/** Where a user reaches the API: parts of the control plane on loopback, those of the node not. */
+/**
+ * Where a user reaches the API: parts of the control plane on loopback, those of the node too if
+ * the balancer there passes their connections on to several servers.
+ */
 export function serverFor(user: KubeconfigUser, config: ClusterConfig): string {
-  const isLocal = user === "admin" || user === "controller-manager" || user === "scheduler";
+  const isLocal = !isNodePart(user) || hasSeveral(config);
   return `https://${isLocal ? "127.0.0.1" : config.hostAddress}:${config.apiPort}`;
 }
 
@@ -90,7 +112,12 @@ function apiserverCertificate(config: ClusterConfig): Unlimited {
   return {
     commonName: "kube-apiserver",
     dnsNames: ["localhost", ...service, `kubernetes.default.svc.${config.clusterDomain}`],
-    ipAddresses: ["127.0.0.1", config.hostAddress, config.apiServiceAddress],
+    ipAddresses: [
+      "127.0.0.1",
+      config.hostAddress,
+      ...(config.controlPlane === undefined ? [] : [config.nodeAddress]),
+      config.apiServiceAddress,
+    ],
     usages: ["server"],
   };
 }

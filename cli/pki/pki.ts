@@ -13,12 +13,12 @@ import { ensureFrontProxy } from "./front-proxy.ts";
 import {
   type ClusterFiles,
   type KubeconfigUser,
-  KUBECONFIG_USERS,
   clusterFiles,
   formatOf,
   pairRequests,
   serverFor,
   userRequest,
+  usersOf,
 } from "./identities.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { readKeyPair } from "./key-pair.ts";
@@ -42,7 +42,7 @@ export async function ensurePki(
   }
   await ensureServiceAccountKey(files);
   await ensureFrontProxy(config, now_ms);
-  for (const user of KUBECONFIG_USERS) {
+  for (const user of usersOf(config)) {
     await ensureKubeconfig(config, user, async () => ({
       ca: ca.cert,
       ...(await issue(ca, userRequest(user, config), now_ms)),

@@ -3,7 +3,7 @@ import type { Observation, ObservedNode } from "../observe/cluster.ts";
 import { type ClusterConfig, planCluster } from "../spec/config.ts";
 import { planJoiningNode } from "../spec/nodes.ts";
 import { type ProcessName, processNames } from "../spec/processes.ts";
-import type { Change, Spec } from "../spec/spec.ts";
+import type { Change, Spec, WantedControlPlane } from "../spec/spec.ts";
 import { CommandError } from "../terminal.ts";
 import { formerSpec, plan } from "./plan.ts";
 import { keyOf, type Step } from "./step.ts";
@@ -20,7 +20,10 @@ function seen(
   running: readonly ProcessName[] = [],
   nodes: Readonly<Record<string, ObservedNode>> = {},
 ): Observation {
-  return { isWritten: true, running: new Set(running), nodes: new Map(Object.entries(nodes)) };
+  const controlPlanes = new Set<string>();
+  return {
+    isWritten: true, running: new Set(running), controlPlanes, nodes: new Map(Object.entries(nodes)),
+  };
 }
 
 const keys = (spec: Spec, from: Observation) => plan(spec, from).map(keyOf);
@@ -71,28 +74,55 @@ test("data goes after all else", () => {
   expect(keys({ wanted: "stopped", cluster, nodes: [] }, seen())).toEqual(["remove"]);
 });
 
+test("control planes come in place of the host's, and change one by one", async () => {
+  const several = await planCluster("several", roots, { controlPlanes: 3 }, []);
+  const spec: Spec = { wanted: "started", cluster: several, nodes: [], demo: false };
+  expect(keys(spec, seen())).toEqual([
+    "files", "network", "control-planes", "way to the control planes", "add-ons", "node",
+    `ready ${several.nodeName}`,
+  ]);
+  const change = (wanted: WantedControlPlane["wanted"]) => {
+    const controlPlane = { wanted, name: "control-2" };
+    return keys({ wanted: "kept", cluster: several, nodes: [], controlPlane }, seen());
+  };
+  expect([...change("stopped"), ...change("absent"), ...change("added"), ...change("running")])
+    .toEqual(["stop-control-plane control-2", "remove-control-plane control-2",
+      "add-control-plane control-2", "control-planes"]);
+});
+
 /** Returns the state of a cluster after a step, without a machine. */
-function after(step: Step, { isWritten, running, nodes }: Observation): Observation {
+function after(step: Step, state: Observation): Observation {
+  const { running, controlPlanes, nodes } = state;
   const others = new Map(nodes);
   switch (step.kind) {
     case "files":
-      return { isWritten: true, running, nodes };
+      return { ...state, isWritten: true };
     case "processes":
-      return { isWritten, running: new Set([...running, ...step.names]), nodes };
+      return { ...state, running: new Set([...running, ...step.names]) };
+    case "control-planes":
+    case "add-control-plane": {
+      const names = step.kind === "control-planes" ? step.names : [step.name];
+      return { ...state, controlPlanes: new Set([...controlPlanes, ...names]) };
+    }
+    case "stop-control-plane":
+    case "remove-control-plane": {
+      const left = [...controlPlanes].filter((name) => name !== step.name);
+      return { ...state, controlPlanes: new Set(left) };
+    }
     case "nodes":
       for (const node of step.nodes) others.set(node.nodeName, up(node));
-      return { isWritten, running, nodes: others };
+      return { ...state, nodes: others };
     case "stop-node":
       others.set(step.name, ended(nodes.get(step.name)?.config));
-      return { isWritten, running, nodes: others };
+      return { ...state, nodes: others };
     case "remove-node":
       others.delete(step.name);
-      return { isWritten, running, nodes: others };
+      return { ...state, nodes: others };
     case "remove":
       for (const [name, { config }] of nodes) others.set(name, ended(config));
-      return { isWritten, running: new Set(), nodes: others };
+      return { ...state, running: new Set(), controlPlanes: new Set(), nodes: others };
     case "purge":
-      return { isWritten: false, running: new Set(), nodes: new Map() };
+      return { isWritten: false, running: new Set(), controlPlanes: new Set(), nodes: new Map() };
     case "network":
     case "add-ons":
     case "ready":
@@ -100,12 +130,12 @@ function after(step: Step, { isWritten, running, nodes }: Observation): Observat
     case "ingress":
     case "mode":
     case "guest-mode":
-      return { isWritten, running, nodes };
+      return state;
   }
 }
 
 const FORMER: readonly (readonly [what: string, state: Observation])[] = [
-  ["a new cluster", { isWritten: false, running: new Set(), nodes: new Map() }],
+  ["a new cluster", { ...seen(), isWritten: false }],
   ["one that was stopped", seen([], { "node-2": ended(nodeOf("node-2")) })],
   ["one that ran in part", seen(["control"], { "node-2": up(nodeOf("node-2")) })],
   ["one that runs", seen(processNames(cluster))],

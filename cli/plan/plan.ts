@@ -2,7 +2,10 @@ import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { type Observation, runsInPart } from "../observe/cluster.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import type { ProcessName } from "../spec/processes.ts";
-import { type Change, isWanted, type Spec, type UnwantedNode, type WantedNode } from "../spec/spec.ts";
+import {
+  type Change, isWanted, type Spec, type UnwantedNode, type WantedControlPlane, type WantedNode,
+} from "../spec/spec.ts";
+import { controlPlaneNames } from "../spec/control-planes.ts";
 import { storeMemberNames } from "../spec/store.ts";
 import type { Step } from "./step.ts";
 
@@ -23,6 +26,7 @@ export function plan(spec: Spec, seen: Observation): Step[] {
         ...planJoins(spec.cluster, spec.nodes.filter(isWanted), seen, "nodes"),
         ...planIngress(spec, false),
         ...(spec.proxyMode === undefined ? [] : planModes(spec.cluster, spec.proxyMode, seen)),
+        ...(spec.controlPlane ? [planControlPlaneChange(spec.cluster, spec.controlPlane)] : []),
       ];
     case "stopped":
       return [...planRemovals(spec.nodes, seen), { kind: "remove", cluster }];
@@ -37,12 +41,16 @@ function planControlPlane(cluster: ClusterConfig): Step[] {
   const processes = (title: string, ...names: ProcessName[]): Step => {
     return { kind: "processes", title, cluster, names };
   };
+  const names = controlPlaneNames(cluster);
   return [
     { kind: "files", cluster },
     { kind: "network", cluster },
     // Each waits for a majority.
     ...(members.length > 0 ? [processes(`store of ${members.length} members`, ...members)] : []),
-    processes("control plane", "control"),
+    ...(names.length > 0 ? [
+      { kind: "control-planes" as const, cluster, names },
+      processes("way to the control planes", "host"),
+    ] : [processes("control plane", "control")]),
     { kind: "add-ons", cluster },
     processes("node", "node"),
     { kind: "ready", node: cluster },
@@ -51,6 +59,22 @@ function planControlPlane(cluster: ClusterConfig): Step[] {
 
 function planIngress({ cluster, ingress }: Change, demo: boolean): Step[] {
   return ingress ? [{ kind: "ingress", cluster, demo, api: ingress }] : [];
+}
+
+function planControlPlaneChange(
+  cluster: ClusterConfig,
+  { wanted, name }: WantedControlPlane,
+): Step {
+  switch (wanted) {
+    case "running":
+      return { kind: "control-planes", cluster, names: [name] };
+    case "stopped":
+      return { kind: "stop-control-plane", cluster, name };
+    case "added":
+      return { kind: "add-control-plane", cluster, name };
+    case "absent":
+      return { kind: "remove-control-plane", cluster, name };
+  }
 }
 
 function planJoins(

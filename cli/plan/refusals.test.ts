@@ -12,7 +12,8 @@ const MEMBERS: ProcessName[] = ["store-1", "store-2", "store-3"];
 
 function seen(running: readonly ProcessName[] = [], nodes: readonly string[] = []): Observation {
   const ofNodes = new Map(nodes.map((name) => [name, node]));
-  return { isWritten: true, running: new Set(running), nodes: ofNodes };
+  const controlPlanes = new Set<string>();
+  return { isWritten: true, running: new Set(running), controlPlanes, nodes: ofNodes };
 }
 
 function refusal(edit: Partial<Edit>): unknown {

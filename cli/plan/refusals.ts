@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { hasControlPlane, type Observation, runsInPart } from "../observe/cluster.ts";
 import { type ClusterConfig, type NewClusterChoices, proxyModeOf } from "../spec/config.ts";
+import { apiProcess } from "../spec/processes.ts";
 import { CommandError } from "../terminal.ts";
 
 /** A change of a cluster's configuration by flags. */
@@ -25,7 +26,8 @@ interface Refusal {
 }
 
 const FIXED = [
-  "etcdServers", "etcdFiles", "storeMembers", "cniBinDir", "overlay", "nodeCidrMaskSize",
+  "etcdServers", "etcdFiles", "storeMembers", "controlPlanes", "cniBinDir", "overlay",
+  "nodeCidrMaskSize",
 ] as const;
 
 /** The first that fits is thrown. */
@@ -33,7 +35,8 @@ const REFUSALS: readonly Refusal[] = [
   {
     code: "FIXED",
     isRefused: ({ existing, choices }) => FIXED.some((name) => {
-      const now = name === "storeMembers" ? (existing[name] ?? 1) : existing[name];
+      const isCount = name === "storeMembers" || name === "controlPlanes";
+      const now = isCount ? (existing[name] ?? 1) : existing[name];
       return choices[name] !== undefined && !isDeepStrictEqual(choices[name], now);
     }),
     message: ({ wanted: { name } }) => {
@@ -83,7 +86,7 @@ function whileRunning(
 ): Refusal {
   return {
     code: "RUNNING",
-    isRefused: (edit) => edit.seen.running.has("control") && isChanged(edit),
+    isRefused: (edit) => edit.seen.running.has(apiProcess(edit.existing)) && isChanged(edit),
     message: (edit) => `"${edit.wanted.name}" is running; ${why(edit)} now`,
     remedy: ({ wanted: { name } }) => `r2k down --name ${name}, then start it with this flag`,
   };

@@ -13,6 +13,7 @@ type Unwanted = { readonly name: string; readonly node: ClusterPlace };
 interface Steps {
   files: OfCluster;
   network: OfCluster;
+  "control-planes": OfCluster & { readonly names: readonly string[] };
   processes: OfCluster & { readonly title: string; readonly names: readonly ProcessName[] };
   "add-ons": OfCluster;
   ready: { readonly node: ClusterConfig };
@@ -21,6 +22,9 @@ interface Steps {
   ingress: OfCluster & { readonly demo: boolean; readonly api: "ingress" | "gateway" };
   mode: OfMode;
   "guest-mode": OfMode;
+  "stop-control-plane": OfCluster & { readonly name: string };
+  "remove-control-plane": OfCluster & { readonly name: string };
+  "add-control-plane": OfCluster & { readonly name: string };
   "stop-node": Unwanted;
   "remove-node": Unwanted;
   remove: { readonly cluster: ClusterPlace };
@@ -44,6 +48,9 @@ export function keyOf(step: Step): string {
     case "guest-mode":
     case "ready":
       return `${step.kind} ${step.node.nodeName}`;
+    case "stop-control-plane":
+    case "remove-control-plane":
+    case "add-control-plane":
     case "stop-node":
     case "remove-node":
       return `${step.kind} ${step.name}`;

@@ -1,9 +1,10 @@
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
-import { logger } from "@raft2kube/observe/log.ts";
-import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { NODE_DEVICE } from "@raft2kube/cni/node/node-repair.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { Command } from "commander";
 import type { ClusterConfig } from "../spec/config.ts";
@@ -11,15 +12,21 @@ import { clientAs } from "../pki/client-as.ts";
 import { followTrust } from "../pki/followed-trust.ts";
 import { frontProxyOptions } from "../pki/front-proxy.ts";
 import { type ClusterFiles, clusterFiles } from "../pki/identities.ts";
-import { isOwnBalanced, loadBalancerPool, nodeRange } from "../spec/nodes.ts";
+import { loadBalancerPool, nodeRange } from "../spec/nodes.ts";
 import { storeDir, storeSocket } from "../spec/store.ts";
-import { hostDevice, hostRepair } from "../apply/network.ts";
 import { auditOf } from "./audit.ts";
-import { type NodeRoutes, startNodeRoutes } from "./node-routes.ts";
+import { startHostParts } from "./host-parts.ts";
+import { startNodeRoutes } from "./node-routes.ts";
 import { processCommand } from "./running.ts";
 import type { Parts } from "./started-parts.ts";
 
-/** The process of the control plane: store, apiserver, controllers, scheduler. */
+/**
+ * How long an API server that is asked to end serves on: others' balancers find out that it is not
+ * ready within two checks, a second and a half (`proxy/api-servers`).
+ */
+const SHUTDOWN_DELAY_MS = 3_000;
+
+/** The process of a control plane: store, apiserver, controllers, scheduler. */
 export function command(): Command {
   return processCommand("control", start);
 }
@@ -29,8 +36,24 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   const etcd = await startEtcd(config, parts);
   await startApi(config, files, etcd, parts);
   await startControl(config, files, parts);
-  await startLoopbackPorts(config, parts);
-  await startHostRoutes(config, parts);
+  if (config.controlPlane === undefined) await startHostParts(config, parts);
+  else await startRoutesToPods(config, parts);
+}
+
+/** The apiserver reaches pods, which may serve webhooks and APIs, by their nodes. */
+async function startRoutesToPods(config: ClusterConfig, parts: Parts): Promise<void> {
+  const clock = systemClock();
+  await parts.start("routes to pods", async () => {
+    const userAgent = "r2k-routes";
+    return startNodeRoutes({
+      client: await clientAs(config, "controller-manager", clock, { userAgent }),
+      device: NODE_DEVICE,
+      source: config.nodeAddress,
+      scope: { nodeRange: nodeRange(config), podCidr: config.podCidr, shared: [] },
+      keep: () => Promise.resolve(false),
+      clock,
+    });
+  });
 }
 
 /** The embedded store, or the client of its members or of the servers of `--etcd-servers`. */
@@ -40,6 +63,11 @@ async function startEtcd(config: ClusterConfig, parts: Parts): Promise<EtcdClien
     return parts.start("store client", () => Promise.resolve(connectStore(config)));
   }
   const { startStore } = await import("@raft2kube/store/main.ts");
+  if (config.controlPlane !== undefined) {
+    const { controlPlaneMember } = await import("./store-member.ts");
+    const options = await controlPlaneMember(config, clusterFiles(config));
+    return (await parts.start("store", () => startStore(options))).client;
+  }
   const dataDir = storeDir(config);
   const path = storeSocket(config);
   const store = await parts.start("store", () => {
@@ -66,10 +94,11 @@ async function startApi(
   const privateKey = await readFile(join(files.pkiDir, "sa.key"), "utf8");
   const publicKey = await readFile(join(files.pkiDir, "sa.pub"), "utf8");
   const audit = await auditOf(config);
+  const address = ownAddress(config);
   await parts.start("apiserver", () =>
     startApiserver({
       etcd,
-      listen: ["127.0.0.1", config.hostAddress].map((host) => ({ host, port: config.apiPort })),
+      listen: ["127.0.0.1", address].map((host) => ({ host, port: config.apiPort })),
       tls,
       clientCa: ca,
       trust,
@@ -79,8 +108,12 @@ async function startApi(
         issuer: `https://kubernetes.default.svc.${config.clusterDomain}`,
       },
       serviceCidr: config.serviceCidr,
-      advertiseAddress: config.hostAddress,
+      advertiseAddress: address,
       advertisePort: config.apiPort,
+      ...(config.controlPlane === undefined ? {} : {
+        machineName: config.nodeName,
+        shutdown: { delay_ms: SHUTDOWN_DELAY_MS },
+      }),
       kubeletClient: { ...kubeletClient, ca },
       ...frontProxy,
       audit,
@@ -90,6 +123,11 @@ async function startApi(
       admission: { enable: ["DenyServiceExternalIPs"] },
     }),
   );
+}
+
+/** The address by which others reach this control plane. */
+function ownAddress({ controlPlane, nodeAddress, hostAddress }: ClusterConfig): string {
+  return controlPlane === undefined ? hostAddress : nodeAddress;
 }
 
 /** Upstream's port of kube-controller-manager. */
@@ -106,6 +144,7 @@ async function startControl(
   ]);
   const ca = await readPair(files, "ca");
   const serviceAccountKey = await readFile(join(files.pkiDir, "sa.key"), "utf8");
+  const election = electionOf(config);
   const { nodeCidrMaskSize: nodeCidrMask, nodeMonitorGracePeriod_ms } = config;
   await parts.start("controllers", async () =>
     startControllers({
@@ -118,11 +157,10 @@ async function startControl(
       serviceAccountKey,
       // Off by default, as upstream; on in a cluster that kubeadm makes, too.
       controllers: ["*", "bootstrap-signer-controller", "token-cleaner-controller"],
-      // The only instance: an election would cost the first start its lease time after a crash.
-      leaderElect: false,
+      ...election,
       // The link's address is this cluster's own: clusters side by side do not compete for it.
       serve: {
-        host: config.hostAddress, port: CONTROLLERS_PORT, clientCa: ca.cert, optional: true,
+        host: ownAddress(config), port: CONTROLLERS_PORT, clientCa: ca.cert, optional: true,
       },
       clock: systemClock(),
     }),
@@ -130,52 +168,15 @@ async function startControl(
   await parts.start("scheduler", async () =>
     startScheduler({
       connection: await kubeConnection(files.kubeconfig("scheduler")),
-      leaderElect: false,
+      ...election,
     }),
   );
 }
 
-/** Node ports answer where one tries them first: on localhost. */
-async function startLoopbackPorts(config: ClusterConfig, parts: Parts): Promise<void> {
-  const { startHostPorts } = await import("@raft2kube/proxy/localhost/main.ts");
-  await parts.start("host ports", async () => {
-    const clock = systemClock();
-    const client = await clientAs(config, "proxy", clock, { userAgent: "r2k-host-ports" });
-    return startHostPorts({ client, clock });
-  });
-}
-
-/** The host reaches pods by their nodes, and Services by any node that is ready. */
-async function startHostRoutes(config: ClusterConfig, parts: Parts): Promise<void> {
-  const { podCidr, serviceCidr, hostAddress: source, nodeAddress: gateway } = config;
-  const clock = systemClock();
-  const routes = await parts.start("host routes", async () => {
-    const userAgent = "r2k-routes";
-    return startNodeRoutes({
-      client: await clientAs(config, "controller-manager", clock, { userAgent }),
-      device: hostDevice(config),
-      source,
-      scope: { nodeRange: nodeRange(config), podCidr, shared: [serviceCidr, podCidr], gateway },
-      keep: hostRepair(config),
-      clock,
-    });
-  });
-  await parts.start("load balancer", () => startHostBalance(config, routes, clock));
-}
-
-/** The host reaches the cluster's own addresses of load balancers by the nodes that carry them. */
-async function startHostBalance(config: ClusterConfig, routes: NodeRoutes, clock: Clock) {
-  const { startBalance } = await import("@raft2kube/proxy/balance/main.ts");
-  return startBalance({
-    client: await clientAs(config, "proxy", clock, { userAgent: "r2k-balance" }),
-    apply(carriers) {
-      // No others: a Service must not take the host's traffic to addresses elsewhere.
-      const own = [...carriers].filter(([address]) => isOwnBalanced(config, address));
-      routes.setFurther(new Map(own.map(([to, { address }]) => [`${to}/32`, address])));
-    },
-    log: logger("balance"),
-    clock,
-  });
+/** Of the only instance an election would cost the first start its lease time after a crash. */
+function electionOf({ controlPlane, nodeName }: ClusterConfig) {
+  if (controlPlane === undefined) return { leaderElect: false } as const;
+  return { leaderElect: true, identity: `${nodeName}_${randomUUID()}` } as const;
 }
 
 async function readPair(files: ClusterFiles, name: string): Promise<{ cert: string; key: string }> {

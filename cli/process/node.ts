@@ -35,6 +35,7 @@ import { startNodeControl } from "./node-control.ts";
 import { type NodeOverlay, startNodeOverlay } from "./node-overlay.ts";
 import { writeNodeNetwork } from "./node-network.ts";
 import { startRepairLoop } from "./repair-loop.ts";
+import { startWayToServers } from "./way-to-servers.ts";
 import type { Closable, Parts } from "./started-parts.ts";
 
 const KUBELET_PORT = 10_250;
@@ -46,6 +47,7 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
   const paths = nodePaths(config);
   if (config.guest !== undefined) await prepareGuest(config);
   for (const dir of [paths.cniConfDir, paths.sockets]) await mkdir(dir, { recursive: true });
+  await startWayToServers(config, parts, ["127.0.0.1"]);
   if (config.joins !== undefined) await ensureJoined(config, clock);
   await parts.start("node repair", async () => startNodeRepair(config, clock));
   const runtime = await parts.start("runtime", () => startNodeRuntime(config, clock));

@@ -16,6 +16,7 @@ const API_INTERVAL_MS = 1_000;
 
 /** The identity that writes the event of a process. */
 function identityOf(name: ProcessName): KubeconfigUser {
+  if (name === "host") return "proxy";
   return name === "node" ? "kubelet" : "controller-manager";
 }
 

@@ -74,10 +74,10 @@ export async function runProcess(
   const clock = systemClock({ unref: true });
   const supervisor = new Supervisor({ name, runDir, logPath, clock });
   let closing: Promise<void> | undefined;
-  const close = () => {
+  const close = (signal?: NodeJS.Signals) => {
     // A process that is stopped on request is not restarted.
     if (closing === undefined && process.exitCode === undefined) supervisor.end();
-    return (closing ??= parts.close().then(() => process.exit(process.exitCode ?? 0)));
+    return (closing ??= parts.close(signal === "SIGINT").then(() => process.exit(process.exitCode ?? 0)));
   };
   for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, close);
   process.on("unhandledRejection", (reason) => die(log, reason));

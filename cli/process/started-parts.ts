@@ -4,7 +4,8 @@ import { given } from "@raft2kube/std/given.ts";
 
 /** Something started that can be ended. */
 export interface Closable {
-  close(): Promise<void>;
+  /** In a hurry nothing is done for clients that could go elsewhere. */
+  close(hurried?: boolean): Promise<void>;
 }
 
 /** Parts that were started one after the other, and end in the opposite order. */
@@ -24,10 +25,10 @@ export class Parts implements Closable {
     }
   }
 
-  async close(): Promise<void> {
+  async close(hurried = false): Promise<void> {
     for (const { name, part } of this.#started.splice(0).reverse()) {
       try {
-        await part.close();
+        await part.close(hurried);
       } catch (thrown) {
         logger("process").error(`${name} did not close well`, { err: asError(thrown) });
       }

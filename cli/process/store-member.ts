@@ -1,7 +1,10 @@
+import { readFile } from "node:fs/promises";
 import { startStore } from "@raft2kube/store/main.ts";
 import type { StoreOptions } from "@raft2kube/store/options.ts";
 import type { Command } from "commander";
 import type { ClusterConfig } from "../spec/config.ts";
+import type { ClusterFiles } from "../pki/identities.ts";
+import { apiServers, controlPlaneNames } from "../spec/control-planes.ts";
 import { storeDir, storeMemberNames, storeSocket } from "../spec/store.ts";
 import { processCommand } from "./running.ts";
 
@@ -29,6 +32,43 @@ export function memberOptions(config: ClusterConfig, name: string): StoreOptions
       listen: { path: peer(name) },
       advertiseUrls: [url(name)],
       initialCluster: Object.fromEntries(members) as Record<string, string[]>,
+    },
+    keepsDiskReserve: true,
+  };
+}
+
+/** etcd's port of peers. */
+const PEER_PORT = 2380;
+
+/** The URL at which other members reach the member of a control plane. */
+export function peerUrlOf(config: ClusterConfig, name: string): string {
+  return `https://${apiServers(config).get(name)}:${PEER_PORT}`;
+}
+
+/**
+ * The member of a control plane on a machine of its own. The members reach each other over TLS by
+ * certificates of a CA that has no others.
+ */
+export async function controlPlaneMember(
+  config: ClusterConfig,
+  files: ClusterFiles,
+): Promise<StoreOptions> {
+  const { nodeName: name, controlPlane } = config;
+  const pair = files.pair("etcd/peer");
+  const [cert, key] = [await readFile(pair.cert, "utf8"), await readFile(pair.key, "utf8")];
+  const ca = await readFile(files.pair("etcd/ca").cert, "utf8");
+  const members = controlPlaneNames(config).map((one) => [one, [peerUrlOf(config, one)]]);
+  return {
+    dataDir: storeDir(config),
+    name,
+    clusterToken: `r2k-${config.name}`,
+    listenClient: { path: storeSocket(config) },
+    peers: {
+      listen: { host: config.nodeAddress, port: PEER_PORT, tls: { cert, key, clientCa: ca } },
+      advertiseUrls: [peerUrlOf(config, name)],
+      initialCluster: Object.fromEntries(members) as Record<string, string[]>,
+      initialState: controlPlane === "joins" ? "existing" : "new",
+      tls: { cert, key, ca },
     },
     keepsDiskReserve: true,
   };

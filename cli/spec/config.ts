@@ -45,6 +45,15 @@ export interface ClusterConfig {
   readonly byHand?: boolean;
   /** Members of the store, each a process of its own; absent: one, in the control process. */
   readonly storeMembers?: number;
+  /**
+   * Control planes on machines of their own, each with a member of the store (`control-planes.ts`);
+   * absent: one, the host's process `control`.
+   */
+  readonly controlPlanes?: number;
+  /** Those of them that were removed, and not added again. */
+  readonly removedControlPlanes?: readonly string[];
+  /** Configuration of one of them; it joins a cluster that was there before it, or founds one. */
+  readonly controlPlane?: "founds" | "joins";
   /** A folder of CNI plugins to use in place of our own. */
   readonly cniBinDir?: string;
   /** How nodes reach each other's pods; left out in clusters of before: host-gw. */
@@ -152,8 +161,8 @@ export function ownAddresses(): string[] {
 /** The settings of a new cluster that its start can choose. */
 export type NewClusterChoices = Partial<Pick<
   ClusterConfig,
-  | "etcdServers" | "etcdFiles" | "storeMembers" | "apiPort" | "cniBinDir" | "nodeCidrMaskSize"
-  | "nodeMonitorGracePeriod_ms" | "overlay" | "auditPolicyFile"
+  | "etcdServers" | "etcdFiles" | "storeMembers" | "controlPlanes" | "apiPort" | "cniBinDir"
+  | "nodeCidrMaskSize" | "nodeMonitorGracePeriod_ms" | "overlay" | "auditPolicyFile"
 >>;
 
 /**
@@ -163,7 +172,7 @@ export type NewClusterChoices = Partial<Pick<
 export async function planCluster(
   name: string,
   roots: ClusterRoots,
-  { storeMembers, ...choices }: NewClusterChoices = {},
+  { storeMembers, controlPlanes, ...choices }: NewClusterChoices = {},
   addresses: readonly string[] = ownAddresses(),
 ): Promise<ClusterConfig> {
   const others = await listClusters(roots);
@@ -192,6 +201,7 @@ export async function planCluster(
     clusterDomain: "cluster.local",
     ...choices,
     ...(storeMembers === undefined || storeMembers === 1 ? {} : { storeMembers }),
+    ...(controlPlanes === undefined || controlPlanes === 1 ? {} : { controlPlanes }),
   };
 }
 

@@ -29,11 +29,12 @@ const FIRST_DNS = "node";
  */
 export function checkNodeName(name: string, { nodeName }: Pick<ClusterConfig, "nodeName">): string {
   const taken = [...RESERVED_PORTS, ...KERNEL_NAMES, FIRST_PORT, FIRST_DNS, nodeName];
-  if (/^[a-z]([a-z0-9-]{0,13}[a-z0-9])?$/.test(name) && !taken.includes(name)) return name;
+  const isUsable = /^[a-z]([a-z0-9-]{0,13}[a-z0-9])?$/.test(name) && !/^control-\d$/.test(name);
+  if (isUsable && !taken.includes(name)) return name;
   throw new CommandError("BAD_NODE_NAME", `node name "${name}" is not usable`, {
     remedy:
       "1 to 15 lower-case letters, digits and -, a letter first; " +
-      `not ${taken.join(", ")}`,
+      `not ${taken.join(", ")}, control-N`,
   });
 }
 

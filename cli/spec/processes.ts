@@ -1,22 +1,37 @@
 import type { ClusterConfig } from "./config.ts";
+import { controlPlaneConfig, controlPlaneNames, hasSeveral } from "./control-planes.ts";
 import { STORE_MEMBERS_MAX, storeMemberNames } from "./store.ts";
 
 /** A cluster's long-lived processes; with several members of the store each of them is one. */
-export type ProcessName = "control" | "node" | `store-${number}`;
+export type ProcessName = "control" | "host" | "node" | `store-${number}`;
 
-/** The processes of a cluster, in the order of their start. */
-export function processNames(config: Pick<ClusterConfig, "storeMembers">): ProcessName[] {
-  return [...storeMemberNames(config), "control", "node"];
+/**
+ * The processes of a cluster, in the order of their start, without those of control planes on
+ * machines of their own.
+ */
+export function processNames(
+  config: Pick<ClusterConfig, "storeMembers" | "controlPlanes">,
+): ProcessName[] {
+  return [...storeMemberNames(config), apiProcess(config), "node"];
+}
+
+/** The process by which this host reaches the API. */
+export function apiProcess(config: Pick<ClusterConfig, "controlPlanes">): ProcessName {
+  return hasSeveral(config) ? "host" : "control";
 }
 
 /** All that a cluster may have, for one whose configuration cannot be read. */
-export const ALL_PROCESS_NAMES: readonly ProcessName[] = processNames({
-  storeMembers: STORE_MEMBERS_MAX,
-});
+export const ALL_PROCESS_NAMES: readonly ProcessName[] = [
+  ...processNames({ storeMembers: STORE_MEMBERS_MAX }), "host",
+];
 
-/** The processes of a cluster and of nodes that joined it; a node's title has its name. */
+/** The processes of a cluster, of its control planes and nodes; a title has the name of those. */
 export function allProcesses(cluster: ClusterConfig, joined: readonly ClusterConfig[]) {
   return [
+    ...controlPlaneNames(cluster).map((name) => {
+      const of = controlPlaneConfig(cluster, name);
+      return { title: `control ${name}`, name: "control" as const, of };
+    }),
     ...processNames(cluster).map((name) => ({ title: `${name}`, name, of: cluster })),
     ...joined.map((of) => ({ title: `node ${of.nodeName}`, name: "node" as const, of })),
   ];

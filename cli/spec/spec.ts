@@ -18,6 +18,15 @@ export interface UnwantedNode {
 }
 
 /**
+ * A control plane that is to run, be stopped, or be gone for good; one that is `added` takes the
+ * place of one that is gone. `cluster` of the spec lists the control planes by then.
+ */
+export interface WantedControlPlane {
+  readonly wanted: "running" | "stopped" | "added" | "absent";
+  readonly name: string;
+}
+
+/**
  * The wanted state of a cluster on this machine. A cluster that is `started` is ensured part by
  * part; one that is `kept` is left as it is but for its nodes; one that is `absent` has no data
  * either. A node that is not listed is left as it is.
@@ -39,6 +48,7 @@ export type Spec =
       readonly proxyMode?: ModeName;
       /** Brings the ingress controller, or with it the Gateway API. */
       readonly ingress?: "ingress" | "gateway";
+      readonly controlPlane?: WantedControlPlane;
     }
   | {
       readonly wanted: "stopped";

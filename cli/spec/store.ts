@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { ClusterConfig } from "./config.ts";
+import { controlPlaneNames, controlPlanePlace } from "./control-planes.ts";
 
 /** The most members that a cluster's store can have on this machine. */
 export const STORE_MEMBERS_MAX = 5;
@@ -22,6 +23,11 @@ export function storeSocket({ runDir }: Pick<ClusterConfig, "runDir">, name = "s
 /** The store's endpoints, our own or an etcd's. */
 export function storeEndpoints(config: ClusterConfig): string[] {
   if (config.etcdServers !== undefined) return config.etcdServers.split(",");
+  if (config.controlPlanes !== undefined) {
+    return controlPlaneNames(config).map((name) => {
+      return `unix://${storeSocket(controlPlanePlace(config, name))}`;
+    });
+  }
   const members = storeMemberNames(config);
   const names = members.length > 0 ? members : ["store"];
   return names.map((name) => `unix://${storeSocket(config, name)}`);

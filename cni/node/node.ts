@@ -40,6 +40,16 @@ export async function createNode(node: NodeLink): Promise<void> {
 }
 
 /**
+ * Creates the namespace and the link of a machine that runs no pods: without a node's rules and
+ * settings of the kernel. Idempotent.
+ */
+export async function createMachine(machine: NodeLink): Promise<void> {
+  ensureNetns(machine.netnsPath);
+  await connectNode(machine);
+  inNetns(machine.netnsPath, () => linkInside(machine));
+}
+
+/**
  * Creates a guest's namespace and its link, whose frames the guest's kernel sends and receives: the
  * link has the guest's hardware address, and no address of the network.
  */

@@ -26,11 +26,21 @@ export class HealthPoller {
   readonly #polls: Runner;
   readonly #check: Check;
   readonly #changed: () => void;
+  readonly #checked: (target: HealthTarget, healthy: boolean) => void;
 
-  /** `changed` is called after a round in which a target's health changed. */
-  constructor(options: { clock: Clock; changed: () => void; check?: Check }) {
-    const { clock, changed, check = httpCheck } = options;
+  /**
+   * `changed` is called after a round in which a target's health changed, `checked` after each
+   * check with the health by then.
+   */
+  constructor(options: {
+    clock: Clock;
+    changed: () => void;
+    check?: Check;
+    checked?: (target: HealthTarget, healthy: boolean) => void;
+  }) {
+    const { clock, changed, check = httpCheck, checked = () => undefined } = options;
     this.#changed = changed;
+    this.#checked = checked;
     this.#check = check;
     this.#polls = new Runner({ clock, run: () => this.#poll(), report: () => {} });
   }
@@ -69,6 +79,7 @@ export class HealthPoller {
     } else if (++checked.failures >= HEALTH_FAILURES_MAX || before === undefined) {
       checked.healthy = false;
     }
+    if (checked.healthy !== undefined) this.#checked(checked.target, checked.healthy);
     return checked.healthy !== before;
   }
 

@@ -13,7 +13,7 @@ import { Balancer } from "./balancer.ts";
 import type { PortContext, ProxyPort } from "./proxy-port.ts";
 
 /** Both sides of a connection: one side may end first, and one that vanished is found out. */
-const SOCKET = {
+export const SOCKET = {
   allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS,
 } as const;
 
@@ -87,7 +87,7 @@ async function serve(
 }
 
 /** Connects to an endpoint; resolves with undefined if it refuses or is slow, or `client` ends. */
-function dial(target: Target, timeout_ms: number, client: Socket): Promise<Socket | undefined> {
+export function dial(target: Target, timeout_ms: number, client: Socket): Promise<Socket | undefined> {
   // lab:14 begin dial
   return new Promise((resolve) => {
     const { address: host, port } = target;
@@ -108,7 +108,7 @@ function dial(target: Target, timeout_ms: number, client: Socket): Promise<Socke
 }
 
 /** Passes bytes, the ends of streams and resets both ways. */
-function join(client: Socket, endpoint: Socket, clock: Clock): void {
+export function join(client: Socket, endpoint: Socket, clock: Clock): void {
   // lab:14 begin join
   client.setNoDelay(true);
   endpoint.setNoDelay(true);

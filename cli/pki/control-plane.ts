@@ -1,0 +1,71 @@
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { clusterFiles, peerRequest } from "./identities.ts";
+import { usablePair } from "./front-proxy.ts";
+import { readKeyPair } from "./key-pair.ts";
+import { ensurePki } from "./pki.ts";
+import { CERTIFICATE_DAYS } from "./renew.ts";
+
+const STORE_CA = "etcd/ca";
+const PEER = "etcd/peer";
+const CA_DAYS = 3650;
+/**
+ * What all control planes have of the cluster's, as kubeadm's: they sign certificates and tokens.
+ * The key of the store's CA stays with the cluster.
+ */
+const SHARED = ["ca.crt", "ca.key", "sa.pub", "sa.key", "front-proxy-ca.crt", "front-proxy-ca.key",
+  "etcd/ca.crt"];
+
+/**
+ * Gives a control plane its identities: the cluster's CAs, and certificates and keys of its own for
+ * everything that it serves or calls. `now_ms` and `note` are those of `ensurePki`.
+ */
+export async function ensureControlPlanePki(
+  cluster: ClusterConfig,
+  own: ClusterConfig,
+  now_ms: number,
+  note: (line: string) => void,
+): Promise<void> {
+  const storeCa = await ensureStoreCa(cluster, now_ms);
+  const [from, to] = [clusterFiles(cluster).pkiDir, clusterFiles(own).pkiDir];
+  await mkdir(join(to, dirname(PEER)), { recursive: true, mode: 0o700 });
+  for (const name of SHARED) {
+    const wanted = (await readIfPresent(join(from, name))) ?? "";
+    if ((await readIfPresent(join(to, name))) === wanted) continue;
+    await replaceFile(join(to, name), wanted, { mode: name.endsWith(".key") ? 0o600 : 0o644 });
+  }
+  await ensurePki(own, now_ms, note);
+  await ensurePeer(own, storeCa, now_ms);
+}
+
+async function ensureStoreCa(cluster: ClusterConfig, now_ms: number): Promise<KeyPair> {
+  const files = clusterFiles(cluster);
+  const paths = files.pair(STORE_CA);
+  const found = await readKeyPair(paths.cert, paths.key, (missing, other) => {
+    return `put ${missing} back, or remove ${other} too: the next start makes both`;
+  });
+  if (found) return found;
+  await mkdir(dirname(paths.cert), { recursive: true, mode: 0o700 });
+  return write(paths, await createCa({ commonName: "etcd-ca", days: CA_DAYS, now_ms }));
+}
+
+/** No one but the members relies on it, so that one that ends soon or is another CA's is replaced. */
+async function ensurePeer(own: ClusterConfig, ca: KeyPair, now_ms: number): Promise<void> {
+  const files = clusterFiles(own);
+  if ((await usablePair(files, PEER, now_ms, ca.cert)) !== undefined) return;
+  const request = { ...peerRequest(own), days: CERTIFICATE_DAYS };
+  await write(files.pair(PEER), await issueCertificate(ca, request, now_ms));
+}
+
+async function write(
+  paths: { readonly cert: string; readonly key: string },
+  pair: KeyPair,
+): Promise<KeyPair> {
+  await replaceFile(paths.key, pair.key, { mode: 0o600 });
+  await replaceFile(paths.cert, pair.cert, { mode: 0o644 });
+  return pair;
+}

@@ -1,0 +1,12 @@
+import type { Command } from "commander";
+import { startHostParts } from "./host-parts.ts";
+import { startWayToServers } from "./way-to-servers.ts";
+import { processCommand } from "./running.ts";
+
+/** The process of the host of a cluster whose control planes are on machines of their own. */
+export function command(): Command {
+  return processCommand("host", async (config, parts) => {
+    await startWayToServers(config, parts, ["127.0.0.1", config.hostAddress]);
+    await startHostParts(config, parts);
+  });
+}

@@ -1,0 +1,88 @@
+import { Agent, get } from "node:https";
+import type { Logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { API_CHECK_TIMEOUT_MS } from "../limits.ts";
+import { HealthPoller } from "../balance/health-poller.ts";
+import { keyOf, type Target } from "../plan/model.ts";
+import { planServers, type ServerState } from "./plan.ts";
+import { ServerPort } from "./port.ts";
+
+export interface ApiBalancerOptions {
+  /** Where clients of this machine connect, mostly to its loopback address. */
+  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  /** The API servers. */
+  readonly servers: readonly Target[];
+  /** The CA of their certificates, PEM, which have these addresses. */
+  readonly ca: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/**
+ * Passes connections on to API servers that are ready (docs/adr/0022). They are asked for `/readyz`
+ * twice a second. Connections of a server that stopped answering are ended, so that its clients
+ * come back and get another; one that answers that it is not ready keeps those that it has.
+ */
+export async function startApiBalancer(
+  options: ApiBalancerOptions,
+): Promise<{ close(): Promise<void> }> {
+  const { servers, clock, log } = options;
+  const ports: ServerPort[] = [];
+  const agent = new Agent({ keepAlive: true, maxSockets: servers.length, ca: options.ca });
+  const states = new Map<string, ServerState>(servers.map((one) => [keyOf(one), "unknown"]));
+  let shown = "";
+  const update = () => {
+    const plan = planServers(servers, (one) => states.get(keyOf(one)) ?? "unknown");
+    for (const port of ports) port.update(plan.use, plan.leave);
+    const text = servers.map((one) => `${keyOf(one)} ${states.get(keyOf(one))}`).join(", ");
+    if (text !== shown) log.info("API servers", { servers: text });
+    shown = text;
+  };
+  const answers = new Map<string, ServerState>();
+  const poller = new HealthPoller({
+    clock,
+    // After each round: the poller's own verdict does not distinguish silence from a refusal.
+    changed: () => undefined,
+    async check(server) {
+      const state = await ask(server, agent);
+      answers.set(keyOf(server), state);
+      return state === "ready";
+    },
+    checked(server, healthy) {
+      const answer = answers.get(keyOf(server)) ?? "unknown";
+      const state = healthy ? "ready" : answer === "ready" ? "unready" : answer;
+      if (states.get(keyOf(server)) === state) return;
+      states.set(keyOf(server), state);
+      update();
+    },
+  });
+  const close = async () => {
+    await poller.close();
+    for (const port of ports) port.close();
+    agent.destroy();
+  };
+  try {
+    for (const { host, port } of options.listen) {
+      ports.push(await ServerPort.open({ host, port, log, clock }));
+    }
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+  update();
+  poller.watch(servers);
+  return { close };
+}
+
+/** Asks a server whether it is ready, on a kept connection. */
+function ask({ address: host, port }: Target, agent: Agent): Promise<ServerState> {
+  return new Promise((resolve) => {
+    const signal = AbortSignal.timeout(API_CHECK_TIMEOUT_MS);
+    const request = get({ host, port, path: "/readyz", agent, signal }, (response) => {
+      resolve(response.statusCode === 200 ? "ready" : "unready");
+      response.resume();
+      response.on("error", () => response.destroy());
+    });
+    request.on("error", () => resolve("silent"));
+  });
+}

@@ -1,0 +1,27 @@
+import type { Target } from "../plan/model.ts";
+
+/** The last answer of a server: ready, not ready, none in time; `unknown` before the first. */
+export type ServerState = "unknown" | "ready" | "unready" | "silent";
+
+export interface ServersPlan {
+  /** Where later connections go, in turn. */
+  readonly use: readonly Target[];
+  /** Servers whose connections end. */
+  readonly leave: readonly Target[];
+}
+
+/**
+ * Decides where connections go: to the servers that are ready; without one to all, those that
+ * answered first, since a server that is not ready can still give the reason. A silent server's
+ * connections end when another is ready, and stay otherwise: it may be this machine that is slow.
+ * Pure.
+ */
+export function planServers(
+  servers: readonly Target[],
+  stateOf: (server: Target) => ServerState,
+): ServersPlan {
+  const those = (...states: ServerState[]) => servers.filter((one) => states.includes(stateOf(one)));
+  const ready = those("ready");
+  if (ready.length > 0) return { use: ready, leave: those("silent") };
+  return { use: [...those("unknown"), ...those("unready"), ...those("silent")], leave: [] };
+}
