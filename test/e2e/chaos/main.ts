@@ -4,6 +4,7 @@
 //   --minutes M     starts no round after M minutes; at least one is made
 //   --seed N        the chances' seed, printed when none is given; processes keep their own time
 //   --upgrade-from COMMIT   no faults, but a rolling upgrade from the release of this commit
+//   machines        three control planes and two nodes in place of stores: see machines/main.ts
 //   --result FILE   writes totals, and what did not hold, as JSON
 // It needs root, here or in a user namespace. All it makes ends with it.
 import { spawn } from "node:child_process";
@@ -103,6 +104,10 @@ function keepLogs(folder: string): void {
   say(`members' logs and data are kept in ${kept}`);
 }
 
+if (process.argv[2] === "machines") {
+  const { machines } = await import("./machines/main.ts");
+  process.exit(await machines(process.argv.slice(3)));
+}
 const args = parse();
 if (args.inside === undefined) process.exitCode = await enter(args);
 // Streams to members that are gone may linger: the end of this process ends them.
