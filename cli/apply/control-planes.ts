@@ -9,9 +9,10 @@ import { lostControlPlanes } from "../observe/store-data.ts";
 import { runningControlPlanes } from "../observe/cluster.ts";
 import { ensureControlPlanePki } from "../pki/control-plane.ts";
 import type { StepOf } from "../plan/step.ts";
-import { peerUrlOf } from "../process/store-member.ts";
 import { type ClusterConfig, writeCluster } from "../spec/config.ts";
-import { controlPlaneConfig, controlPlanePlace, foundControlPlanes } from "../spec/control-planes.ts";
+import {
+  controlPlaneConfig, controlPlanePlace, foundControlPlanes, peerUrlOf,
+} from "../spec/control-planes.ts";
 import { setStopped } from "../spec/nodes.ts";
 import { storeSocket } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
@@ -22,7 +23,7 @@ import { ensureProcess } from "./processes.ts";
 
 /** How long a control plane that is asked to end may serve on, hand over, and finish answers. */
 const GRACEFUL_END_MS = 20_000;
-/** How long a change of the store's members may take, which needs a leader and members that answer. */
+/** How long a change of the store's members may take: it needs a leader and a majority. */
 const MEMBERS_TIMEOUT_MS = 30_000;
 const MEMBERS_RETRY_MS = 200;
 const CALL_TIMEOUT_MS = 7_000;
@@ -168,7 +169,7 @@ async function withMembers(
   });
 }
 
-/** Ends the processes of all control planes at once, without serving on, and removes their links. */
+/** Ends the processes of all control planes concurrently and in a hurry; removes their links. */
 export async function endControlPlanes(
   cluster: Parameters<typeof foundControlPlanes>[0],
   clock: Clock,

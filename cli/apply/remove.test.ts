@@ -30,7 +30,7 @@ test("a node that serves NFS ends after the containers and mounts of all others"
       },
     });
     expect(done.filter((line) => !line.startsWith("end store-"))).toEqual([
-      "end node nodes/other", "end node", "end control",
+      "end node nodes/other", "end host", "end node", "end control",
       "remove nodes/other  keep nodes/nfs",
       "end node nodes/nfs", "remove nodes/nfs keep",
     ]);

@@ -28,7 +28,9 @@ function runs({ runDir }: ClusterPlace, name: string, file = "pid"): void {
 
 test("a cluster is seen by its files and its processes", async () => {
   const before = await observe(cluster);
-  expect(before).toEqual({ isWritten: false, running: new Set(), nodes: new Map() });
+  expect(before).toEqual({
+    isWritten: false, running: new Set(), controlPlanes: new Set(), nodes: new Map(),
+  });
   expect(runsInPart(before)).toBe(false);
   await writeCluster(cluster);
   for (const name of ["control", "store-1", "store-2"]) runs(cluster, name);

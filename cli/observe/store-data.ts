@@ -2,9 +2,9 @@ import { type Stats, existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { clusterFiles } from "../pki/identities.ts";
 import type { ClusterConfig } from "../spec/config.ts";
-import { hasSeveral, memberFolders } from "../spec/control-planes.ts";
+import { hasSeveral } from "../spec/control-planes.ts";
 import { nodePaths } from "../spec/paths.ts";
-import { storeDir, storeMemberNames } from "../spec/store.ts";
+import { memberFolders, storeDir, storeMemberNames } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
 
 /**
@@ -57,7 +57,8 @@ function hasMajority(config: ClusterConfig, folders: readonly string[]): boolean
  */
 export function lostControlPlanes(cluster: ClusterConfig): string[] {
   if (stateOf(cluster) === undefined) return [];
-  return [...memberFolders(cluster)].flatMap(([name, folder]) => hasStoreData(folder) ? [] : [name]);
+  const folders = [...memberFolders(cluster)];
+  return folders.flatMap(([name, folder]) => (hasStoreData(folder) ? [] : [name]));
 }
 
 /**

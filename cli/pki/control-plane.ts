@@ -14,7 +14,7 @@ const STORE_CA = "etcd/ca";
 const PEER = "etcd/peer";
 const CA_DAYS = 3650;
 /**
- * What all control planes have of the cluster's, as kubeadm's: they sign certificates and tokens.
+ * Files that all control planes have, as kubeadm's: with them they sign certificates and tokens.
  * The key of the store's CA stays with the cluster.
  */
 const SHARED = ["ca.crt", "ca.key", "sa.pub", "sa.key", "front-proxy-ca.crt", "front-proxy-ca.key",
@@ -53,7 +53,7 @@ async function ensureStoreCa(cluster: ClusterConfig, now_ms: number): Promise<Ke
   return write(paths, await createCa({ commonName: "etcd-ca", days: CA_DAYS, now_ms }));
 }
 
-/** No one but the members relies on it, so that one that ends soon or is another CA's is replaced. */
+/** Ensures the certificate of a member: one that ends soon, or is of another CA, is replaced. */
 async function ensurePeer(own: ClusterConfig, ca: KeyPair, now_ms: number): Promise<void> {
   const files = clusterFiles(own);
   if ((await usablePair(files, PEER, now_ms, ca.cert)) !== undefined) return;

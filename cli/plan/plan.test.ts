@@ -21,9 +21,8 @@ function seen(
   nodes: Readonly<Record<string, ObservedNode>> = {},
 ): Observation {
   const controlPlanes = new Set<string>();
-  return {
-    isWritten: true, running: new Set(running), controlPlanes, nodes: new Map(Object.entries(nodes)),
-  };
+  const all = new Map(Object.entries(nodes));
+  return { isWritten: true, running: new Set(running), controlPlanes, nodes: all };
 }
 
 const keys = (spec: Spec, from: Observation) => plan(spec, from).map(keyOf);

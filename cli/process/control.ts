@@ -173,7 +173,7 @@ async function startControl(
   );
 }
 
-/** Of the only instance an election would cost the first start its lease time after a crash. */
+/** Returns how instances are elected: for the only one it would cost a lease time after a crash. */
 function electionOf({ controlPlane, nodeName }: ClusterConfig) {
   if (controlPlane === undefined) return { leaderElect: false } as const;
   return { leaderElect: true, identity: `${nodeName}_${randomUUID()}` } as const;

@@ -77,7 +77,8 @@ export async function runProcess(
   const close = (signal?: NodeJS.Signals) => {
     // A process that is stopped on request is not restarted.
     if (closing === undefined && process.exitCode === undefined) supervisor.end();
-    return (closing ??= parts.close(signal === "SIGINT").then(() => process.exit(process.exitCode ?? 0)));
+    closing ??= parts.close(signal === "SIGINT").then(() => process.exit(process.exitCode ?? 0));
+    return closing;
   };
   for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, close);
   process.on("unhandledRejection", (reason) => die(log, reason));

@@ -4,7 +4,7 @@ import { given } from "@raft2kube/std/given.ts";
 
 /** Something started that can be ended. */
 export interface Closable {
-  /** In a hurry nothing is done for clients that could go elsewhere. */
+  /** Ends the part; `hurried`: without serving on for clients that could go elsewhere. */
   close(hurried?: boolean): Promise<void>;
 }
 

@@ -4,7 +4,7 @@ import type { StoreOptions } from "@raft2kube/store/options.ts";
 import type { Command } from "commander";
 import type { ClusterConfig } from "../spec/config.ts";
 import type { ClusterFiles } from "../pki/identities.ts";
-import { apiServers, controlPlaneNames } from "../spec/control-planes.ts";
+import { controlPlaneNames, PEER_PORT, peerUrlOf } from "../spec/control-planes.ts";
 import { storeDir, storeMemberNames, storeSocket } from "../spec/store.ts";
 import { processCommand } from "./running.ts";
 
@@ -35,14 +35,6 @@ export function memberOptions(config: ClusterConfig, name: string): StoreOptions
     },
     keepsDiskReserve: true,
   };
-}
-
-/** etcd's port of peers. */
-const PEER_PORT = 2380;
-
-/** The URL at which other members reach the member of a control plane. */
-export function peerUrlOf(config: ClusterConfig, name: string): string {
-  return `https://${apiServers(config).get(name)}:${PEER_PORT}`;
 }
 
 /**

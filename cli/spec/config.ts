@@ -50,7 +50,7 @@ export interface ClusterConfig {
    * absent: one, the host's process `control`.
    */
   readonly controlPlanes?: number;
-  /** Those of them that were removed, and not added again. */
+  /** Names of control planes that were removed, and not added again. */
   readonly removedControlPlanes?: readonly string[];
   /** Configuration of one of them; it joins a cluster that was there before it, or founds one. */
   readonly controlPlane?: "founds" | "joins";

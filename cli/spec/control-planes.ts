@@ -5,7 +5,6 @@ import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../terminal.ts";
 import type { ClusterConfig, ClusterPlace } from "./config.ts";
 import { nodeCgroup } from "./paths.ts";
-import { storeDir } from "./store.ts";
 
 /** The most control planes of a cluster: as many as members of its store. */
 export const CONTROL_PLANES_MAX = 5;
@@ -86,11 +85,12 @@ export function apiServers(cluster: ClusterConfig): Map<string, string> {
   return new Map(placesOf(cluster).map((name) => [name, addressOf(cluster, name)]));
 }
 
-/** The folders of the store's members, by the names of their control planes. */
-export function memberFolders(cluster: ClusterConfig): Map<string, string> {
-  return new Map(controlPlaneNames(cluster).map((name) => {
-    return [name, join(storeDir(controlPlanePlace(cluster, name)), "member")];
-  }));
+/** etcd's port of peers. */
+export const PEER_PORT = 2380;
+
+/** The URL at which other members reach the member of a control plane. */
+export function peerUrlOf(config: ClusterConfig, name: string): string {
+  return `https://${apiServers(config).get(name)}:${PEER_PORT}`;
 }
 
 function namesIn(folder: string): string[] {

@@ -32,3 +32,10 @@ export function storeEndpoints(config: ClusterConfig): string[] {
   const names = members.length > 0 ? members : ["store"];
   return names.map((name) => `unix://${storeSocket(config, name)}`);
 }
+
+/** The folders of the store's members, by the names of their control planes. */
+export function memberFolders(cluster: ClusterConfig): Map<string, string> {
+  return new Map(controlPlaneNames(cluster).map((name) => {
+    return [name, join(storeDir(controlPlanePlace(cluster, name)), "member")];
+  }));
+}

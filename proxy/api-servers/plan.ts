@@ -20,7 +20,7 @@ export function planServers(
   servers: readonly Target[],
   stateOf: (server: Target) => ServerState,
 ): ServersPlan {
-  const those = (...states: ServerState[]) => servers.filter((one) => states.includes(stateOf(one)));
+  const those = (state: ServerState) => servers.filter((one) => stateOf(one) === state);
   const ready = those("ready");
   if (ready.length > 0) return { use: ready, leave: those("silent") };
   return { use: [...those("unknown"), ...those("unready"), ...those("silent")], leave: [] };

@@ -87,7 +87,9 @@ async function serve(
 }
 
 /** Connects to an endpoint; resolves with undefined if it refuses or is slow, or `client` ends. */
-export function dial(target: Target, timeout_ms: number, client: Socket): Promise<Socket | undefined> {
+export function dial(
+  target: Target, timeout_ms: number, client: Socket,
+): Promise<Socket | undefined> {
   // lab:14 begin dial
   return new Promise((resolve) => {
     const { address: host, port } = target;

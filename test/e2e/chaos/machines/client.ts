@@ -78,7 +78,7 @@ await Promise.all(Array.from({ length: CLIENTS }, (_, i) => work(i)));
 const { items } = await client.resource<ConfigMap>(CONFIG_MAPS).list({ namespace: NAMESPACE });
 const isMissed = ({ metadata: { name = "", resourceVersion } }: ConfigMap) =>
   informer.store.get(`${NAMESPACE}/${name}`)?.metadata.resourceVersion !== resourceVersion;
-// What changed last is on its way yet.
+// The informer's watch may lag behind the last change.
 for (let tries = 0; tries < 300 && items.some(isMissed); tries++) await pause(100);
 const missedByInformer = items.filter(isMissed).map(({ metadata }) => metadata.name ?? "");
 print({ objects: items.length, missedByInformer });

@@ -7,7 +7,7 @@ const answered = (write: boolean, value: string): Attempt =>
 const lost = (value: string): Attempt =>
   ({ key: "a", write: true, value, began: ++order, took_ms: 1, failure: "reset" });
 
-test("a write without an answer may show later, or never; a lost or stale one is a violation", () => {
+test("an unanswered write may show later or never; a lost or stale one is a violation", () => {
   const good = [answered(true, "1"), lost("2"), answered(false, "1"), answered(false, "2")];
   checkHistory(good);
   checkHistory([answered(false, "1")], new Map([["a", "1"]]));

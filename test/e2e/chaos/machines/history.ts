@@ -8,16 +8,16 @@ export interface Attempt {
   readonly key: string;
   readonly write: boolean;
   readonly began: number;
-  /** Absent: it failed, and is open whether a write took effect. */
+  /** The place of its answer; absent when it failed: a write may have taken effect. */
   readonly ended?: number;
-  /** Written, or read. */
+  /** The value that was written, or read. */
   readonly value: string;
-  /** Since the first attempt of the same request. */
+  /** Time since the first attempt of the same request. */
   readonly took_ms: number;
   readonly failure?: string;
 }
 
-/** What a client's informer had at the end. */
+/** The state of a client's informer at the end, compared with the API's. */
 export interface Seen {
   readonly objects: number;
   readonly missedByInformer: readonly string[];
@@ -25,7 +25,7 @@ export interface Seen {
 
 type Input = Pick<Attempt, "write" | "value">;
 
-/** An object is a register: a read returns what was written last. */
+/** The model of an object: a register, whose reads return what was written last. */
 const REGISTER: Model<string, Input, string> = {
   initial: "",
   step: (state, { write, value }, answer) => (write ? value : answer === state ? state : undefined),

@@ -15,8 +15,9 @@ export type Machine = (typeof CONTROL_PLANES)[number] | "node-2";
 const clock = machineClock();
 const DISK_MEBIBYTES = 192;
 const WELL_MS = 120_000;
+const RESTARTS = ".status.containerStatuses[0].restartCount";
 const PODS = ["get", "pods", "-o",
-  "jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[0].restartCount}{'\\n'}{end}"];
+  `jsonpath={range .items[*]}{.metadata.uid} {${RESTARTS}}{'\\n'}{end}`];
 
 const WORKLOAD = `
 apiVersion: apps/v1

@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import type { Target } from "../plan/model.ts";
+import { planServers, type ServerState } from "./plan.ts";
+
+const servers: Target[] = ["a", "b", "c"].map((address) => ({ address, port: 6443 }));
+
+/** The servers to use and to leave, by the states of a, b and c. */
+function plan(...states: ServerState[]): [use: string, leave: string] {
+  const { use, leave } = planServers(servers, (one) => states[servers.indexOf(one)]!);
+  const names = (targets: readonly Target[]) => targets.map(({ address }) => address).join("");
+  return [names(use), names(leave)];
+}
+
+test("connections go to servers that are ready; a silent one loses those that it has", () => {
+  expect(plan("ready", "ready", "ready")).toEqual(["abc", ""]);
+  expect(plan("ready", "silent", "ready")).toEqual(["ac", "b"]);
+  expect(plan("unready", "ready", "unknown")).toEqual(["b", ""]);
+});
+
+test("without a ready server all are tried, those that answer first, and nothing is cut", () => {
+  expect(plan("silent", "unready", "unknown")).toEqual(["cba", ""]);
+  expect(plan("silent", "silent", "silent")).toEqual(["abc", ""]);
+});
