@@ -74,15 +74,29 @@ export async function startApiBalancer(
   return { close };
 }
 
-/** Asks a server whether it is ready, on a kept connection. */
-function ask({ address: host, port }: Target, agent: Agent): Promise<ServerState> {
+/**
+ * Asks a server whether it is ready, and whether it answers at all: without a majority of the store
+ * `/readyz` takes longer than the time for an answer.
+ */
+async function ask(server: Target, agent: Agent): Promise<ServerState> {
+  const [ready, alive] = await Promise.all([
+    statusOf(server, "/readyz", agent), statusOf(server, "/livez/ping", agent),
+  ]);
+  if (ready === 200) return "ready";
+  return ready ?? alive ? "unready" : "silent";
+}
+
+/** Resolves with the status of an answer on a kept connection; undefined without one in time. */
+function statusOf(
+  { address: host, port }: Target, path: string, agent: Agent,
+): Promise<number | undefined> {
   return new Promise((resolve) => {
     const signal = AbortSignal.timeout(API_CHECK_TIMEOUT_MS);
-    const request = get({ host, port, path: "/readyz", agent, signal }, (response) => {
-      resolve(response.statusCode === 200 ? "ready" : "unready");
+    const request = get({ host, port, path, agent, signal }, (response) => {
+      resolve(response.statusCode);
       response.resume();
       response.on("error", () => response.destroy());
     });
-    request.on("error", () => resolve("silent"));
+    request.on("error", () => resolve(undefined));
   });
 }

@@ -12,8 +12,8 @@ export interface ServersPlan {
 
 /**
  * Decides where connections go: to the servers that are ready; without one to all, those that
- * answered first, since a server that is not ready can still give the reason. A silent server's
- * connections end when another is ready, and stay otherwise: it may be this machine that is slow.
+ * answer first, since a server that is not ready can still give the reason. A silent server's
+ * connections end when another answers, and stay otherwise: it may be this machine that is slow.
  * Pure.
  */
 export function planServers(
@@ -23,5 +23,8 @@ export function planServers(
   const those = (state: ServerState) => servers.filter((one) => stateOf(one) === state);
   const ready = those("ready");
   if (ready.length > 0) return { use: ready, leave: those("silent") };
-  return { use: [...those("unknown"), ...those("unready"), ...those("silent")], leave: [] };
+  const answering = those("unready");
+  const silent = those("silent");
+  const use = [...those("unknown"), ...answering, ...silent];
+  return { use, leave: answering.length > 0 ? silent : [] };
 }

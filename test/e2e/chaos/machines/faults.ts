@@ -15,7 +15,7 @@ export interface MachineFault {
 const HOLD_MS = 6_000;
 const KILL_GOAL_MS = 3_000;
 const SILENCE_GOAL_MS = 5_000;
-const MAJORITY_LOST_MS = 12_000;
+const MAJORITY_LOST_MS = 15_000;
 
 export const KILLED: MachineFault = {
   name: "killed",
@@ -62,6 +62,19 @@ const REPLACED: MachineFault = {
   run: (machines, victim) => machines.replace(victim as (typeof CONTROL_PLANES)[number]),
 };
 
+/** Each control plane is ended gracefully and started again in turn: no attempt fails. */
+export const ROLLED: MachineFault = {
+  name: "all restarted in turn",
+  async run(machines) {
+    for (const name of CONTROL_PLANES) {
+      await machines.restart(name);
+      await machines.well();
+    }
+    const failed = machines.attempts.filter(({ failure }) => failure !== undefined);
+    require(failed.length === 0, "no request fails", JSON.stringify(failed.slice(0, 5)));
+  },
+};
+
 /** Writes are refused with a reason, and go on by themselves when one of the two is back. */
 export const MAJORITY_LOST: MachineFault = {
   name: "two paused",
@@ -79,4 +92,4 @@ export const MAJORITY_LOST: MachineFault = {
 };
 
 export const FAULTS: readonly MachineFault[] =
-  [KILLED, PAUSED, CUT_OFF, DISK_FULL, REPLACED, MAJORITY_LOST];
+  [KILLED, PAUSED, CUT_OFF, DISK_FULL, REPLACED, MAJORITY_LOST, ROLLED];

@@ -180,6 +180,15 @@ export class Machines {
     await change("add");
   }
 
+  /** Ends a control plane gracefully and starts it again. */
+  async restart(machine: (typeof CONTROL_PLANES)[number]): Promise<void> {
+    const { host, name } = this.cluster;
+    for (const verb of ["stop", "start"]) {
+      const done = await host.r2k(["control-plane", verb, machine, "--name", name]);
+      require(done.code === 0, `control-plane ${verb}`, done.stderr);
+    }
+  }
+
   /** Starts a control plane whose process has ended, and waits until all answer and are ready. */
   async well(): Promise<void> {
     for (const machine of CONTROL_PLANES) {

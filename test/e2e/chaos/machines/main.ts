@@ -2,6 +2,7 @@
 // network namespace, of which one after the other is killed, paused, cut off, has its disk full, is
 // lost, while clients work.
 //   --minutes M     starts no fault after M minutes; at least one is made
+//   --only NAME     faults whose name has this text alone
 //   --seed N        the chances' seed, printed when none is given
 //   --result FILE   writes totals, and what did not hold, as JSON
 // It needs root. The cluster is in namespaces that end with it.
@@ -40,18 +41,19 @@ export async function round(
 /** Runs faults for a time; returns the exit code. */
 export async function machines(args: readonly string[]): Promise<number> {
   const text = { type: "string" } as const;
-  const options = { minutes: { ...text, default: "1" }, seed: text, result: text };
-  const { minutes, result, seed = String(randomInteger(systemRandom, 1, 2 ** 31)) } =
+  const options = { minutes: { ...text, default: "1" }, seed: text, result: text, only: text };
+  const { minutes, only = "", result, seed = String(randomInteger(systemRandom, 1, 2 ** 31)) } =
     parseArgs({ args: [...args], options }).values;
   say(`seed ${seed}`);
   const random = seededRandom(Number(seed));
+  const faults = FAULTS.filter(({ name }) => name.includes(only));
   const totals = new Map<string, Total>();
   const under = await Machines.open(NAME);
   let broken: string | undefined;
   try {
     const end_ms = performance.now() + Number(minutes) * 60_000;
     for (let turn = 0; turn === 0 || performance.now() < end_ms; turn++) {
-      const fault = FAULTS[turn % FAULTS.length]!;
+      const fault = faults[turn % faults.length]!;
       const victim = pick(random, fault.ofNodes ? [...CONTROL_PLANES, ...NODES] : CONTROL_PLANES);
       const slowest_ms = await round(under, fault, victim);
       const at_s = (performance.now() / 1000).toFixed(0).padStart(5);
@@ -68,11 +70,11 @@ export async function machines(args: readonly string[]): Promise<number> {
     say(broken);
   }
   const seconds = Math.round(performance.now() / 1000);
-  const faults = Object.fromEntries(totals);
-  say(JSON.stringify(faults, undefined, 2));
+  const results = Object.fromEntries(totals);
+  say(JSON.stringify(results, undefined, 2));
   say(broken === undefined ? "all properties held" : "a property did not hold");
   if (result !== undefined) {
-    const record = { seed, minutes, seconds, broken, requests: under.judged, faults };
+    const record = { seed, minutes, seconds, broken, requests: under.judged, faults: results };
     writeFileSync(result, `${JSON.stringify(record, undefined, 2)}\n`);
   }
   await under.close();
