@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { Command } from "commander";
 import type { ClusterConfig, ClusterPlace } from "../spec/config.ts";
+import { checkControlPlane, controlPlanePlace, hasSeveral } from "../spec/control-planes.ts";
 import { checkNodeName, joiningNodePlace } from "../spec/nodes.ts";
 import { processLog } from "../spec/paths.ts";
 import { ALL_PROCESS_NAMES } from "../spec/processes.ts";
@@ -35,7 +36,7 @@ export function command(): Command {
     .description(`The log of one of ${SHOWN.join(", ")}.`)
     .argument("<component>")
     .option("--name <name>", "the cluster's name", "default")
-    .option("--node <node>", "on this node that joined; default: the first")
+    .option("--node <node>", "on this node that joined, or control plane; default: the first")
     .option("-f, --follow", "stay and print what comes")
     .action(logs);
 }
@@ -69,6 +70,9 @@ async function logs(component: string, flags: Flags): Promise<void> {
 /** Where a process keeps its log; each node has its own. */
 function placeOf(config: ClusterConfig, processName: string, node?: string): ClusterPlace {
   if (node === undefined || node === config.nodeName) return config;
+  if (processName === "control" && hasSeveral(config)) {
+    return controlPlanePlace(config, checkControlPlane(node, config));
+  }
   if (processName === "node") return joiningNodePlace(config, checkNodeName(node, config));
   throw new CommandError("NOT_ON_NODES", `the ${processName} process is not on a node`, {
     remedy: "leave --node out",
