@@ -24,6 +24,9 @@ export const EXAMPLES_DIR = join(ROOT_DIR, "examples");
 /** The shell script that starts a process again when it has ended. */
 export const SUPERVISOR_SCRIPT = join(ROOT_DIR, "cli/supervisor/supervise.sh");
 
+/** The dashboard's page, where its sources are not. */
+export const DASHBOARD_DIR = join(ROOT_DIR, ".cache/dashboard");
+
 /** Bundled CNI plugins, one executable file each. */
 export const PLUGINS_DIR = join(ROOT_DIR, ".cache/cni");
 

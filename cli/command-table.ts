@@ -12,6 +12,7 @@ export const COMMANDS: Table = {
   list: () => import("./commands/list.ts"),
   status: () => import("./commands/status.ts"),
   doctor: () => import("./commands/doctor.ts"),
+  dashboard: () => import("./commands/dashboard.ts"),
   explain: () => import("./commands/explain.ts"),
   logs: () => import("./commands/logs.ts"),
   node: () => import("./commands/node.ts"),

@@ -88,6 +88,12 @@ export class Browser {
     }
   }
 
+  /** A picture of what is in sight, as PNG. */
+  async screenshot(): Promise<Buffer> {
+    const { data } = await this.#send("Page.captureScreenshot", { format: "png" });
+    return Buffer.from(data as string, "base64");
+  }
+
   /** The value of an expression on the page, as JSON has it. */
   async evaluate<T>(expression: string): Promise<T> {
     const options = { expression, returnByValue: true, awaitPromise: true };

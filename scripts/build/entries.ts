@@ -48,6 +48,7 @@ const PRODUCT = [
   "dns",
   "explain",
   "container",
+  "dashboard",
   "cli",
 ];
 

@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
+import { writePage } from "@raft2kube/dashboard/build.ts";
 import { EXTERNAL, ROOT, bundle } from "./bundle.ts";
 import { entryPoints } from "./entries.ts";
 import { LIBRARIES, packageExports, writeTypes } from "./libraries.ts";
@@ -32,6 +33,7 @@ export async function buildPackage(): Promise<string> {
   await bundle({ outDir: `dist/package/${BUNDLES}`, entries });
   writeTypes(join(dir, "types"));
   await buildPlugins(join(dir, ".cache/cni"));
+  await writePage(join(dir, ".cache/dashboard"));
   for (const asset of ASSETS) cpSync(join(ROOT, asset), join(dir, asset), { recursive: true });
   cpSync(join(ROOT, "scripts/build/launcher.mjs"), join(dir, "r2k.mjs"));
   const product = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as PackageFile;

@@ -13,10 +13,10 @@ it("knows which file an import means", () => {
   expect(targetOf("cli/main.ts", "commander")).toBeUndefined();
 });
 
-const files = handWritten().filter((file) => file.path.endsWith(".ts"));
+const files = handWritten().filter((file) => /\.tsx?$/.test(file.path));
 const modules = new Map(
   sourceFiles()
-    .filter((file) => file.path.endsWith(".ts"))
+    .filter((file) => /\.tsx?$/.test(file.path))
     .map((file) => [file.path, moduleOf(file)]),
 );
 

@@ -18,7 +18,7 @@ let files: SourceFile[] | undefined;
 
 /** Every TypeScript and JavaScript file of the product that git knows or could know. */
 export function sourceFiles(): SourceFile[] {
-  files ??= listed(["*.ts", "*.mjs"]).map(read);
+  files ??= listed(["*.ts", "*.tsx", "*.mjs"]).map(read);
   return files;
 }
 

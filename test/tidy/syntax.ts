@@ -33,7 +33,9 @@ const sources = new Map<string, Source>();
 function parsed(file: SourceFile): Source {
   let found = sources.get(file.path);
   if (!found) {
-    const tree = parse(file.text, { sourceType: "module", plugins: ["typescript"] });
+    // A type argument before an arrow's parameters reads like an element: JSX is for .tsx alone.
+    const jsx = file.path.endsWith(".tsx") ? ["jsx" as const] : [];
+    const tree = parse(file.text, { sourceType: "module", plugins: ["typescript", ...jsx] });
     const statements = tree.program.body as unknown as SyntaxNode[];
     found = { statements, comments: joined(tree.comments ?? []) };
     sources.set(file.path, found);

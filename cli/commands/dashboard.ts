@@ -1,0 +1,40 @@
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { pageAssets } from "@raft2kube/dashboard/build.ts";
+import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
+import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { Command } from "commander";
+import { DASHBOARD_DIR } from "../assets.ts";
+import { clusterFiles } from "../pki/identities.ts";
+import { wholeNumber } from "./flag-numbers.ts";
+import { clusterOf } from "./cluster-of.ts";
+
+interface Flags {
+  readonly name: string;
+  readonly kubeconfig?: string;
+  readonly port: string;
+}
+
+/** `r2k dashboard`: a page to operate and understand a cluster, with a kubeconfig's rights. */
+export function command(): Command {
+  return new Command("dashboard")
+    .description("A page in the browser to operate and understand a cluster.")
+    .option("--name <cluster>", "the cluster's name", "default")
+    .option("--kubeconfig <file>", "another cluster's, or another user's, access")
+    .option("--port <port>", "of 127.0.0.1; 0: a free one", "0")
+    .action(dashboard);
+}
+
+async function dashboard(flags: Flags): Promise<void> {
+  const path = flags.kubeconfig ??
+    clusterFiles(await clusterOf(flags.name)).kubeconfig("admin");
+  const upstream = new Upstream(await kubeConnection(path), systemClock());
+  const port = wholeNumber("--port", flags.port, 0, 65_535);
+  const server = await DashboardServer.listen(upstream, await pageAssets(DASHBOARD_DIR), port);
+  process.stdout.write(`${server.link}\n`);
+  process.stderr.write("  open this link once in a browser of this machine; Ctrl-C ends it\n");
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => resolve());
+  });
+  await server.close();
+}

@@ -1,0 +1,77 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Explanation } from "@raft2kube/explain/explanation.ts";
+import { serverNow_ms } from "./api.ts";
+
+/** `3m`, `5h`, `2d`, by the server's clock. */
+export function age(created: string | undefined): string {
+  const s = Math.max(0, (serverNow_ms() - Date.parse(created ?? "")) / 1_000);
+  if (Number.isNaN(s)) return "";
+  if (s < 120) return `${Math.floor(s)}s`;
+  if (s < 7_200) return `${Math.floor(s / 60)}m`;
+  return s < 172_800 ? `${Math.floor(s / 3_600)}h` : `${Math.floor(s / 86_400)}d`;
+}
+
+const GOOD = /^(Running|Active|Bound|Ready|True|Available|Complete(d)?|Succeeded|Normal)$/;
+const BAD = /(Error|BackOff|Failed|Lost|NotReady|Evicted|OOM|Unknown|Invalid|Warning)/;
+const SOON = /(Pending|Creating|Terminating|Init|Waiting|Released|SchedulingDisabled)/;
+
+export function tone(text: string): string {
+  return GOOD.test(text) ? "good" : BAD.test(text) ? "bad" : SOON.test(text) ? "soon" : "";
+}
+
+/** A status as a word with a mark: never by its colour alone. */
+export function Status({ text }: { text: string }) {
+  const as = tone(text);
+  const mark = { good: "●", bad: "▲", soon: "◐" }[as];
+  return <span class={`status ${as}`}>{mark && <i aria-hidden="true">{mark}</i>}{text}</span>;
+}
+
+export function Why({ of }: { of: Explanation | undefined }) {
+  if (!of) return null;
+  const mark = { well: "✓", waiting: "◐", wrong: "▲" }[of.state];
+  return (
+    <section class={`why ${of.state}`} aria-label="Explanation">
+      <p><i aria-hidden="true">{mark}</i>{of.sentence}.</p>
+      {of.remedy && <p class="remedy"><b>What to do</b> {of.remedy}</p>}
+      {of.unseen && <p class="remedy">
+        <b>Not seen</b> for lack of rights: {of.unseen.join(", ")}</p>}
+    </section>
+  );
+}
+
+export function Problem({ text }: { text: string | undefined }) {
+  return text ? <p class="problem" role="alert">{text}</p> : null;
+}
+
+/** A dialog that takes the keyboard's focus; Escape closes it. */
+export function Dialog(
+  { title, close, children }: { title: string; close(): void; children: ComponentChildren },
+) {
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => ref.current?.showModal(), []);
+  return (
+    <dialog ref={ref} aria-label={title} onClose={close}
+      onClick={(event) => event.target === ref.current && close()}>
+      <div class="inside"><header><h2>{title}</h2>
+        <button class="plain" aria-label="Close" onClick={close}>✕</button></header>{children}</div>
+    </dialog>
+  );
+}
+
+type Asked<T> = [value: T | undefined, problem: string | undefined];
+
+/** The value of a promise, asked again when a key changes. */
+export function useAsked<T>(ask: () => Promise<T>, keys: unknown[]): Asked<T> {
+  const [state, set] = useState<Asked<T>>([undefined, undefined]);
+  useEffect(() => {
+    let current = true;
+    ask().then((value) => current && set([value, undefined]), (thrown: unknown) => {
+      if (current) set([undefined, thrown instanceof Error ? thrown.message : String(thrown)]);
+    });
+    return () => {
+      current = false;
+    };
+  }, keys);
+  return state;
+}

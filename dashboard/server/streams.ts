@@ -1,0 +1,114 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { WebSocket, WebSocketServer } from "ws";
+import { MESSAGE_BYTES_MAX, STREAMS_MAX, WAITING_BYTES_MAX } from "../limits.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** Close codes for the page: the API server refused, or is not there. */
+const REFUSED = 4_000;
+const GONE = 4_001;
+/** The protocol limits a close reason to 123 bytes. */
+const REASON_BYTES_MAX = 120;
+const REFUSAL_BYTES_MAX = 16_384;
+
+/**
+ * Streams of the page. A browser has six connections of HTTP/1.1 to a host, which a few watches
+ * would use up, so watches and logs come through WebSockets: `/stream/PATH` is the answer of a GET,
+ * in parts as they come, and `/socket/PATH` is the API server's own WebSocket (exec, attach).
+ */
+export class Streams {
+  readonly #upstream: Upstream;
+  readonly #server = new WebSocketServer({
+    noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false,
+    handleProtocols: (offered) => [...offered][0] ?? false,
+  });
+
+  constructor(upstream: Upstream) {
+    this.#upstream = upstream;
+  }
+
+  /** Serves an upgrade that the gate has admitted. */
+  serve(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const [, kind, path = ""] = /^\/(stream|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
+    const isFull = this.#server.clients.size >= STREAMS_MAX;
+    if (kind === undefined || isFull) {
+      socket.end(`HTTP/1.1 ${isFull ? 503 : 404} Refused\r\nConnection: close\r\n\r\n`);
+      return;
+    }
+    this.#server.handleUpgrade(request, socket, head, (page) => {
+      page.on("error", () => page.terminate());
+      const served = kind === "stream" ? this.#stream(page, path) : this.#socket(page, path);
+      served.catch((thrown: unknown) => end(page, GONE, messageOf(thrown)));
+    });
+  }
+
+  close(): void {
+    for (const page of this.#server.clients) page.terminate();
+  }
+
+  async #stream(page: WebSocket, path: string): Promise<void> {
+    const accept = path.includes("watch=1") && path.includes("table=1") ? TABLE : "*/*";
+    const plain = path.replace(/[?&]table=1/, "");
+    const answer = await this.#upstream.send("GET", plain, { accept });
+    page.once("close", () => answer.destroy());
+    answer.once("error", (error) => end(page, GONE, error.message));
+    if (answer.statusCode !== 200) return end(page, REFUSED, await refusalOf(answer));
+    answer.on("data", (part: Buffer) => {
+      page.send(part, () => page.bufferedAmount < WAITING_BYTES_MAX && answer.resume());
+      if (page.bufferedAmount > WAITING_BYTES_MAX) answer.pause();
+    });
+    answer.once("end", () => page.close(1_000));
+    if (page.readyState !== WebSocket.OPEN) answer.destroy();
+  }
+
+  async #socket(page: WebSocket, path: string): Promise<void> {
+    const early: Buffer[] = [];
+    const keep = (data: Buffer) => void early.push(data);
+    page.on("message", keep);
+    const server = await this.#upstream.socket(path, page.protocol);
+    page.once("close", () => server.terminate());
+    server.on("error", (error) => end(page, GONE, error.message));
+    server.on("unexpected-response", (_, answer) => {
+      refusalOf(answer).then((why) => end(page, REFUSED, why), () => end(page, GONE, "no answer"));
+    });
+    server.once("close", (code, reason) => {
+      end(page, code === 1_006 ? GONE : 1_000, String(reason));
+    });
+    server.once("open", () => {
+      page.off("message", keep);
+      for (const data of early) server.send(data);
+      relay(page, server);
+    });
+    relay(server, page);
+  }
+}
+
+const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
+
+/** Sends on what comes; the side it comes from is paused while the other is slow. */
+function relay(from: WebSocket, to: WebSocket): void {
+  from.on("message", (data: Buffer, isBinary) => {
+    to.send(data, { binary: isBinary }, () => {
+      if (to.bufferedAmount < WAITING_BYTES_MAX) from.resume();
+    });
+    if (to.bufferedAmount > WAITING_BYTES_MAX) from.pause();
+  });
+}
+
+/** The API server's own words about why it refuses. */
+async function refusalOf(answer: IncomingMessage): Promise<string> {
+  let text = "";
+  for await (const part of answer.setEncoding("utf8")) {
+    text += part as string;
+    if (text.length > REFUSAL_BYTES_MAX) break;
+  }
+  const message = /"message":\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
+  return message ? JSON.parse(message) as string : `${answer.statusCode} ${text}`;
+}
+
+function end(page: WebSocket, code: number, why: string): void {
+  let reason = why;
+  while (Buffer.byteLength(reason) > REASON_BYTES_MAX) reason = reason.slice(0, -8);
+  if (page.readyState === WebSocket.OPEN) page.close(code, reason);
+}

@@ -1,0 +1,82 @@
+import { type IncomingMessage, request as httpRequest } from "node:http";
+import { Agent, request as httpsRequest } from "node:https";
+import type { Readable } from "node:stream";
+import { TransportError } from "@raft2kube/client-kube/errors.ts";
+import {
+  type KubeConnection, type TokenReader, tokenReader,
+} from "@raft2kube/client-kube/transport/credentials.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { WebSocket } from "ws";
+import { ANSWER_TIMEOUT_MS, MESSAGE_BYTES_MAX } from "../limits.ts";
+
+/** An API server, reached with the rights of a kubeconfig's user. */
+export class Upstream {
+  readonly #connection: KubeConnection;
+  readonly #token: TokenReader | undefined;
+  readonly #agent: Agent;
+
+  constructor(connection: KubeConnection, clock: Clock) {
+    this.#connection = connection;
+    this.#token = connection.token === undefined ? undefined : tokenReader(connection.token, clock);
+    const { ca, cert, key } = connection;
+    this.#agent = new Agent({ keepAlive: true, maxFreeSockets: 8, ca, cert, key });
+  }
+
+  /** Sends a request; resolves with the head of the answer. The body may be empty. */
+  async send(
+    method: string, path: string, headers: Record<string, string>, body?: Readable,
+  ): Promise<IncomingMessage> {
+    const url = this.#url(path);
+    const all = { ...headers, ...(await this.#authorization()) };
+    return new Promise((resolve, reject) => {
+      const { tlsServerName: servername } = this.#connection;
+      const call = url.protocol === "http:"
+        ? httpRequest(url, { method, headers: all })
+        : httpsRequest(url, {
+          method, headers: all, agent: this.#agent, ...(servername ? { servername } : {}),
+        });
+      call.setTimeout(ANSWER_TIMEOUT_MS, () => {
+        call.destroy(new TransportError("ETIMEDOUT", `${method} ${path}: no answer in time`));
+      });
+      call.once("response", (answer) => {
+        // A watch may be silent for long; the server ends it.
+        call.setTimeout(0);
+        if (answer.statusCode === 401) this.#token?.rejected();
+        resolve(answer);
+      });
+      call.on("error", reject);
+      if (body) body.pipe(call);
+      else call.end();
+    });
+  }
+
+  /** Opens a WebSocket; the caller listens to its events. */
+  async socket(path: string, protocol: string): Promise<WebSocket> {
+    const url = this.#url(path);
+    url.protocol = url.protocol === "http:" ? "ws:" : "wss:";
+    const { ca, cert, key, tlsServerName: servername } = this.#connection;
+    const authorization = await this.#authorization();
+    const socket = new WebSocket(url, protocol, {
+      ca, cert, key, ...(servername ? { servername } : {}),
+      headers: authorization,
+      maxPayload: MESSAGE_BYTES_MAX, handshakeTimeout: ANSWER_TIMEOUT_MS, perMessageDeflate: false,
+    });
+    // Its close follows, for which the caller waits.
+    return socket.on("error", () => socket.terminate());
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  async #authorization(): Promise<Record<string, string>> {
+    return this.#token ? { authorization: `Bearer ${await this.#token.read()}` } : {};
+  }
+
+  #url(path: string): URL {
+    const base = this.#connection.server.replace(/\/$/, "");
+    const url = new URL(base + path);
+    if (url.origin !== new URL(base).origin) throw new TypeError(`"${path}" is no path`);
+    return url;
+  }
+}
