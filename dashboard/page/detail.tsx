@@ -27,7 +27,7 @@ export function Detail({ kind, namespace, name, close }: {
       </nav>
       <Problem text={problem} />
       {object && tab === "Overview" && <Overview kind={kind} object={object} />}
-      {object && tab === "YAML" && <Editor object={object} path={path} />}
+      {object && tab === "YAML" && <Editor path={path} />}
       {object && tab === "Log" && <Log object={object} />}
     </Dialog>
   );
@@ -63,15 +63,20 @@ function Overview({ kind, object }: { kind: Kind; object: AnyObject }) {
 }
 
 /** YAML to edit: a dry run shows what would change, then server-side apply changes it. */
-function Editor({ object, path }: { object: AnyObject; path: string }) {
+function Editor({ path }: { path: string }) {
   const [text, setText] = useState("");
   const [diff, setDiff] = useState<string[]>();
   const [problem, setProblem] = useState<string>();
   const [before, setBefore] = useState("");
-  useEffect(() => void import("./yaml.ts").then(({ yamlOf }) => {
-    setText(yamlOf(object));
-    setBefore(yamlOf(object));
-  }), [object]);
+  // Read once: a newer object must not replace what is being typed; the API refuses old edits.
+  const [current, unread] = useAsked(async () => {
+    const [object, { yamlOf }] = await Promise.all([get(path), import("./yaml.ts")]);
+    return yamlOf(object);
+  }, [path]);
+  useEffect(() => {
+    setText(current ?? "");
+    setBefore(current ?? "");
+  }, [current]);
   const apply = async (dry: boolean) => {
     try {
       const query = `?fieldManager=r2k-dashboard&force=true${dry ? "&dryRun=All" : ""}`;
@@ -89,7 +94,7 @@ function Editor({ object, path }: { object: AnyObject; path: string }) {
     <>
       <textarea aria-label="YAML" spellcheck={false} value={text}
         onInput={(event) => { setText(event.currentTarget.value); setDiff(undefined); }} />
-      <Problem text={problem} />
+      <Problem text={problem ?? unread} />
       {diff && <pre class="diff">{diff.map((line) => (
         <div class={line.startsWith("+") ? "added" : "removed"}>{line}</div>))}
         {diff.length === 0 && "nothing would change"}</pre>}
