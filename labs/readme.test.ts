@@ -47,8 +47,8 @@ async function output(command: string): Promise<string> {
   return (await ended.catch((failure: { stdout?: string }) => failure)).stdout ?? "";
 }
 
-/** Labs whose bodies all say in a comment what is asked of them. */
-const COMMENTED = ["01", "02", "04", "08", "09", "10", "11", "12", "16", "17", "18"];
+/** Labs of which some bodies have no comment yet that says what is asked of them. */
+const UNCOMMENTED = ["06", "07a", "07b", "07c", "13", "14"];
 
 /** The Deployments that a cluster has from its start. */
 const DEMO = namesIn(readFileSync(join(ROOT_DIR, "examples/web.yaml"), "utf8"),
@@ -114,11 +114,12 @@ for (const lab of labs) {
       expect(places).toEqual(places.toSorted((one, other) => one - other));
     });
 
-    it.runIf(COMMENTED.includes(lab.number))("has a comment above each body's signature", () => {
+    it("has a comment above each body's signature, but for the labs named here", () => {
       const without = bodiesOfLab(lab).filter(({ name, file }) => {
         return !signatureOf(readFileSync(join(ROOT_DIR, file), "utf8"), name)?.startsWith("/**");
       });
-      expect(without).toEqual([]);
+      if (UNCOMMENTED.includes(lab.number)) expect(without).not.toEqual([]);
+      else expect(without).toEqual([]);
     });
 
     it("tours point at context, not at what is to be written", () => {
