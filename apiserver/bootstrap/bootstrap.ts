@@ -52,10 +52,7 @@ const STEPS: readonly Step[] = [
   { names: ["scheduling/bootstrap-system-priority-classes"], run: ensurePriorityClasses },
   { names: [], keep: (server) => new PolicyStatuses(server) },
   {
-    names: [
-      "priority-and-fairness-config-consumer", "priority-and-fairness-filter",
-      "priority-and-fairness-config-producer",
-    ],
+    names: ["priority-and-fairness-config-producer"],
     keep: (server) => new FlowControl(server),
   },
   { names: ["bootstrap-controller"], keep: (server) => new KubernetesService(server) },
