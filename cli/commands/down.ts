@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import {
@@ -35,6 +36,7 @@ async function down(flags: { name: string; purge?: boolean }): Promise<void> {
   const progress = terminalProgress(clock);
   const cluster = await findCluster(checkClusterName(flags.name), progress);
   if (!cluster) throw await noCluster(flags.name, "name one of those: r2k down --name NAME");
+  refuseByHand(cluster, flags.purge ?? false);
   process.on("SIGTERM", () => progress.note("This removal goes on to its end."));
   const { purge = false } = flags;
   let purging: number | undefined;
@@ -48,6 +50,25 @@ async function down(flags: { name: string; purge?: boolean }): Promise<void> {
     : { wanted: "stopped" as const, cluster, nodes: [] };
   await converge(spec, { clock, progress });
   if (!purge) progress.note(whereIsData(cluster, purging, lock !== undefined));
+}
+
+/**
+ * Containers made by hand have mounts, groups and networks in the cluster's folders that no removal
+ * of nodes knows. Networks of their own stay without purge.
+ */
+function refuseByHand({ name, dataDir }: ClusterPlace, purge: boolean): void {
+  const list = (kind: string): string[] => {
+    const folder = join(dataDir, "hand", kind);
+    return existsSync(folder) ? readdirSync(folder).filter((entry) => !entry.startsWith(".")) : [];
+  };
+  const containers = list("containers").map((id) => id.slice(0, 12));
+  const networks = purge ? list("networks").map((file) => file.replace(/\.json$/, "")) : [];
+  const left = [...containers, ...networks];
+  if (left.length === 0) return;
+  const self = name === "default" ? "r2k container" : `r2k container --cluster ${name}`;
+  throw new CommandError("MADE_BY_HAND", `containers or networks made by hand: ${left.join(" ")}`, {
+    remedy: `${self} rm -f CONTAINER...; ${self} network rm NETWORK...`,
+  });
 }
 
 /**
