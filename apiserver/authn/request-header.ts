@@ -7,7 +7,7 @@ import type { Certified } from "./client-certificate.ts";
 export interface RequestHeader {
   /** CAs of the proxies' certificates, PEM. */
   readonly clientCa: string;
-  /** Common names of the proxies; empty: any that the CAs vouch for. */
+  /** Common names of the proxies; empty: every certificate of the CAs is a proxy's. */
   readonly allowedNames: readonly string[];
   /** The first of these that has a value counts. */
   readonly usernameHeaders: readonly string[];

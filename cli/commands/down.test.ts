@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lockHolder } from "@raft2kube/linux/file/flock.ts";
@@ -44,6 +44,21 @@ describe.runIf(process.getuid?.() === 0)("a removal beside one of the data", () 
     }
     return { said: () => said, ended: once(child, "close") };
   }
+
+  test("is refused while containers made by hand exist, and removes nothing", async () => {
+    const container = join(dataDir, "hand/containers/0123456789abcdef");
+    mkdirSync(container, { recursive: true });
+    for (const flags of [[], ["--purge"]]) {
+      const refused = down(...flags);
+      expect(await refused.ended).toEqual([1, null]);
+      expect(refused.said()).toMatch(/made by hand: 0123456789ab\n.*--cluster twice rm -f/);
+      expect(existsSync(container)).toBe(true);
+    }
+    rmSync(container, { recursive: true });
+    const purge = down("--purge");
+    expect(await purge.ended).toEqual([0, null]);
+    expect(existsSync(dataDir)).toBe(false);
+  });
 
   test.each([
     ["waits for it and says that the data is gone", "SIGCONT", 0, "Its data is gone"],
