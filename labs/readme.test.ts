@@ -47,9 +47,6 @@ async function output(command: string): Promise<string> {
   return (await ended.catch((failure: { stdout?: string }) => failure)).stdout ?? "";
 }
 
-/** Labs of which some bodies have no comment yet that says what is asked of them. */
-const UNCOMMENTED = ["06", "07a", "07b", "07c", "13", "14"];
-
 /** The Deployments that a cluster has from its start. */
 const DEMO = namesIn(readFileSync(join(ROOT_DIR, "examples/web.yaml"), "utf8"),
   /kind: Deployment\nmetadata:\n {2}name: (\S+)/g);
@@ -114,12 +111,11 @@ for (const lab of labs) {
       expect(places).toEqual(places.toSorted((one, other) => one - other));
     });
 
-    it("has a comment above each body's signature, but for the labs named here", () => {
+    it("has a comment above each body's signature", () => {
       const without = bodiesOfLab(lab).filter(({ name, file }) => {
         return !signatureOf(readFileSync(join(ROOT_DIR, file), "utf8"), name)?.startsWith("/**");
       });
-      if (UNCOMMENTED.includes(lab.number)) expect(without).not.toEqual([]);
-      else expect(without).toEqual([]);
+      expect(without).toEqual([]);
     });
 
     it("tours point at context, not at what is to be written", () => {

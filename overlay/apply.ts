@@ -248,6 +248,10 @@ function configure(
   return found;
 }
 
+/**
+ * Makes one change of the kernel's tables; `link` is the index of our VXLAN link. Setting replaces
+ * what is there; deleting what is not there is no error. Throws NetlinkError.
+ */
 function make(route: NetlinkSocket, change: Change, link: number): void {
   // lab:13 begin make
   switch (change.kind) {

@@ -56,6 +56,10 @@ export function difference(plan: OverlayPlan, actual: Actual): Change[] {
   // lab:13 end
 }
 
+/**
+ * Returns a planned route as the kernel has it, with our protocol: on the underlay's link, or on
+ * our own device. Via a gateway on our device it is `onlink`, as no other route leads there.
+ */
 function wantedRoute({ to, via, by }: OverlayPlan["routes"][number], actual: Actual): Route {
   // lab:13 begin wanted-route
   const protocol = OVERLAY_PROTOCOL;
@@ -65,6 +69,7 @@ function wantedRoute({ to, via, by }: OverlayPlan["routes"][number], actual: Act
   // lab:13 end
 }
 
+/** Returns whether a route may be deleted: see `difference`. */
 function isOurs(route: Route, { device }: Actual): boolean {
   // lab:13 begin is-ours
   if (route.protocol === OVERLAY_PROTOCOL) return true;

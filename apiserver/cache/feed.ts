@@ -174,6 +174,12 @@ export class Feed {
     }
   }
 
+  /**
+   * Reads all objects of the kind at one revision, in pages of `STORE_PAGE_KEYS`, resets the cache
+   * to them, and resolves to that revision. `from` is the first page's (0 is the newest); the
+   * others are read at the revision that the first one had. Rows that do not decode are left out.
+   * Pauses when its slice of time is over.
+   */
   async #relist(from: number): Promise<number> {
     // lab:07b begin relist
     const prefix = prefixOf(this.#kind);
@@ -241,6 +247,12 @@ export class Feed {
     }
   }
 
+  /**
+   * Takes one response of the store's watch: applies its events; one without events says that
+   * nothing up to its header's revision is missing, which is progress. `created` says that the
+   * watch is there. Rejects with CompactedError, or with WATCH_ENDED and the store's reason, when
+   * the watch was canceled.
+   */
   async #take(response: WatchResponse): Promise<void> {
     // lab:07b begin take
     if (response.canceled) {

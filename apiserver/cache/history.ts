@@ -42,6 +42,11 @@ export class History {
     return this.#events.length - this.#first;
   }
 
+  /**
+   * Appends an event, and drops the oldest while there are more events or bytes than the limits,
+   * but never the newest. An entry is counted once, whether as an event's entry or as its
+   * `previous`, for as long as an event has it. Asserts that revisions do not decrease.
+   */
   push(event: CacheEvent): void {
     const last = this.#events.at(-1);
     assert(!last || event.revision >= last.revision, `event ${event.revision} out of order`);

@@ -78,6 +78,11 @@ export class WatchChannel implements Flushable {
     }
   }
 
+  /**
+   * Delivers all pending events to each watcher as one chunk, shared by all, and leaves none
+   * pending; a watcher gets only events with revisions above its `start`. Yields after each
+   * `STEP_WATCHERS` watchers, so that others run in between.
+   */
   *flush(): Generator<void> {
     // lab:07b begin channel-flush
     const pending = this.#pending;

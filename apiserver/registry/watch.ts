@@ -56,6 +56,13 @@ async function openOrExpired(
   }
 }
 
+/**
+ * Opens a watch on the cache. With a revision above 0: the changes after it. With 0 or without one:
+ * all objects first, of the cache's state. With `sendInitialEvents`: all objects, from a state not
+ * older than the revision (without one: than now), then a bookmark that marks their end; if
+ * the cache may be older, they come from the store. Rejects as `listFromStore`
+ * and the cache do.
+ */
 async function openWatch(
   resource: Resource,
   namespace: string,

@@ -94,6 +94,11 @@ export class Rows {
     return await this.#metrics.calls.delete.timed(this.#swap(key, revision, removal));
   }
 
+  /**
+   * Executes `write` if `key` was last modified at `revision` (0: does not exist), in one
+   * transaction with the comparison. Otherwise nothing is written, and the same transaction reads
+   * what is there.
+   */
   async #swap(key: string, revision: number, write: object): Promise<Written> {
     // lab:07c begin swap
     const answer = await this.#etcd.txn({

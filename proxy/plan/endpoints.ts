@@ -120,6 +120,10 @@ function addCandidate(
   });
 }
 
+/**
+ * Returns the targets of new connections: the ready candidates, of which those hinted for `place`
+ * are preferred; without any ready one, those that terminate but still serve.
+ */
 function usable(candidates: Candidate[], place?: ClientPlace): Target[] {
   // lab:14 begin usable
   const all = candidates.filter((candidate) => candidate.ready);

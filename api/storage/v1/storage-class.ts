@@ -20,6 +20,7 @@ export function isDefaultClass(object: StorageClass): boolean {
   return DEFAULT_ANNOTATIONS.some((name) => object.metadata.annotations?.[name] === "true");
 }
 
+/** Sets `reclaimPolicy` to Delete and `volumeBindingMode` to Immediate where they are not set. */
 function fillDefaults(object: StorageClass): void {
   // lab:07c begin storage-class-defaults
   object.reclaimPolicy ??= "Delete";
@@ -27,6 +28,11 @@ function fillDefaults(object: StorageClass): void {
   // lab:07c end
 }
 
+/**
+ * Returns what is wrong, field by field: a provisioner that is missing or no qualified name (in
+ * lower case); an empty key in `parameters`, or more than PARAMETERS_BYTES_MAX of their keys and
+ * values; a policy or binding mode that does not exist.
+ */
 function validate(object: StorageClass): FieldError[] {
   const { provisioner, reclaimPolicy, volumeBindingMode, parameters = {} } = object;
   // lab:07c begin storage-class-validate

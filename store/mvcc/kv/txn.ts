@@ -49,7 +49,11 @@ export function txn(
   return { ...response, header: header(state) };
 }
 
-
+/**
+ * Chooses the operations to execute: `success` if every compare holds (also if there is none), else
+ * `failure`. Each nested transaction among them is chosen the same way, on the state before any
+ * write of this one; `nested` has one path for each, in order. Writes nothing.
+ */
 function choosePath(state: State, source: RangeSource, request: TxnRequest): Path {
   // lab:06 begin choose-path
   const succeeded = request.compare.every((compare) => compareHolds(state, source, compare));
@@ -87,6 +91,11 @@ function checkRangeInTxn(state: State, source: RangeSource, revision: number): v
   if (revision < state.compactRevision) throw etcdError("compacted");
 }
 
+/**
+ * Executes a path's operations in order and returns one response for each, in order; a nested
+ * transaction's is its own response, from the path in `nested` whose turn it is. The header has
+ * revision 0: only the outermost response gets the store's.
+ */
 function act(state: State, transaction: WriteTransaction, path: Path): TxnResponse {
   // lab:06 begin act
   const nested = [...path.nested];

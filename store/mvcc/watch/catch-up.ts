@@ -52,6 +52,12 @@ export class CatchUp {
     return this.#hub.watchers(watcher.stream).get(watcher.id) !== watcher;
   }
 
+  /**
+   * Sends a watcher everything from its `nextRevision` to the newest revision: from the backend
+   * what is older than `state.recent`, the rest from there. Waits while the stream is full. Then
+   * the watcher is no longer `behind`, and the stream's requests for progress are answered. Stops
+   * when the watcher is gone, and cancels it when it asks for compacted revisions.
+   */
   async #run(watcher: Watcher): Promise<void> {
     // lab:06 begin catch-up-run
     while (!this.#isGone(watcher)) {
@@ -73,6 +79,10 @@ export class CatchUp {
     // lab:06 end
   }
 
+  /**
+   * Sends the changes of each revision from `nextRevision` to the newest one, all of which `recent`
+   * has, in order. Stops early when the stream is full.
+   */
   #fromRecent(watcher: Watcher): void {
     // lab:06 begin catch-up-from-recent
     const { recent, revision } = this.#state;
