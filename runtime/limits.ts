@@ -25,6 +25,8 @@ export const LAYER_RATIO_FREE_BYTES = 256 * 2 ** 20;
  */
 export const LAYER_ENTRIES = 1_000_000;
 export const IMAGE_LAYERS = 127;
+/** Directories of one path in a layer, which are made in one turn of the event loop. */
+export const LAYER_DEPTH = 500;
 /** Memory for a layer's directories, whose times are set once all is unpacked. */
 export const LAYER_DIRECTORIES_BYTES = 128 << 20;
 /** An archive of images (`r2k image load`): files and links, a name of one, names of images. */

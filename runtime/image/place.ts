@@ -1,4 +1,5 @@
 import { RuntimeError } from "../errors.ts";
+import { LAYER_DEPTH } from "../limits.ts";
 import type { TarHeader } from "./tar/header.ts";
 
 /** Where an entry belongs: its folder's path beneath the layer's root, and its last name. */
@@ -21,6 +22,7 @@ export function placeOf(header: TarHeader, name: Buffer): Place {
   // A character stands for a byte.
   const parts = name.toString("latin1").split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw refuse(header, `leads out by ${quotedName(name)}`);
+  if (parts.length > LAYER_DEPTH) throw refuse(header, `is nested more than ${LAYER_DEPTH} deep`);
   const last = parts.pop() ?? "";
   const folder = parts.join("/") || ".";
   return { folder: Buffer.from(folder, "latin1"), last: Buffer.from(last, "latin1") };

@@ -1,5 +1,4 @@
 import { closeSync, openSync, opendirSync, readSync, type Dir } from "node:fs";
-import path from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { SystemCallError } from "../syscall/libc.ts";
 import * as calls from "./calls.ts";
@@ -45,7 +44,8 @@ function lastLink({ links = "refuse" }: LookUp): number {
  * MAXSYMLINKS.
  */
 const LINKS_FOLLOWED = 40;
-const PARTS = 4096;
+/** The most parts of one path, those of links included: they are made in one turn of the loop. */
+const PARTS = 1024;
 const [EINVAL, EFBIG, ELOOP] = [22, 27, 40];
 /** Entries of a directory that are read at a time. */
 const NAMES_AT_ONCE = 256;
@@ -216,7 +216,9 @@ export class Directory extends Handle {
   }
 
   #labelOf(name: FileName): string {
-    return path.join(this.label, typeof name === "string" ? name : Buffer.from(name).toString());
+    const text = typeof name === "string" ? name : Buffer.from(name).toString();
+    // Not joined by `path`, which reads the whole label again for each directory of a deep tree.
+    return text === "." ? this.label : `${this.label}/${text}`;
   }
 }
 
