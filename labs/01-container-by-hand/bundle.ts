@@ -17,9 +17,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { create, remove, start, stateOf } from "@raft2kube/runtime/by-hand/commands.ts";
+import { ByHandError } from "@raft2kube/runtime/by-hand/error.ts";
 import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
-import { stillAtWork } from "../check.ts";
+import { NOT_WRITTEN, stillAtWork } from "../check.ts";
 import { judge } from "../judge.ts";
 import { untilQuiet } from "../quiet.ts";
 import { ROOT_DIR } from "../runner/paths.ts";
@@ -27,8 +29,8 @@ import { ROOT_DIR } from "../runner/paths.ts";
 const PROGRAM = join(ROOT_DIR, "runtime/by-hand/program.ts");
 const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"];
 const APPLETS = ["sh", "ls", "cat", "grep", "echo", "sleep", "readlink", "hostname", "id", "touch"];
-/** Folder of compiled programs, outside of a mount that a check makes for its bundles. */
-const COMPILED = join(tmpdir(), "r2k-hand-compiled");
+// `create` starts the program of its own process: here it is that of the checks.
+process.argv[1] = PROGRAM;
 const COMMAND_MS_MAX = 50_000;
 /** Patience of `untilQuiet` for a program's output. */
 const OUTPUT_PATIENCE = 2;
@@ -81,6 +83,43 @@ export interface Ended {
   readonly output: string;
 }
 
+/** The files of a command's output, and of its errors. */
+class Output implements Disposable {
+  readonly output: number;
+  readonly errors: number;
+
+  constructor(output: string, errors: string) {
+    this.output = openSync(output, "a");
+    this.errors = openSync(errors, "w");
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.output);
+    closeSync(this.errors);
+  }
+}
+
+/** Runs a command of the runtime, and returns what its program would have ended with. */
+async function endedOf(command: () => void | Promise<void>): Promise<Ended> {
+  try {
+    await command();
+    return { code: 0, output: "" };
+  } catch (thrown) {
+    const output = messageOf(thrown);
+    if (thrown instanceof ByHandError) refuseUnwritten(output);
+    else if (NOT_WRITTEN.test(output)) throw thrown;
+    return { code: 1, output };
+  } finally {
+    stillAtWork();
+  }
+}
+
+/** Throws the error of a body that another process has found not to be written. */
+function refuseUnwritten(said: string): void {
+  const unwritten = NOT_WRITTEN.exec(said)?.[0];
+  if (unwritten !== undefined) throw new Error(unwritten);
+}
+
 /** A bundle with its container; `using` removes both. */
 export class LabContainer implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "r2k-hand-"));
@@ -89,6 +128,9 @@ export class LabContainer implements Disposable {
   wrapper: readonly string[] = [];
   readonly #output = join(this.folder, "output");
   readonly #pidFile = join(this.folder, "pid");
+  /** The process that `create` starts keeps this file open, and writes its own error there. */
+  readonly #errors = join(this.folder, "errors");
+  readonly #root = join(this.folder, "state");
 
   readonly spec: OciSpec;
 
@@ -102,51 +144,56 @@ export class LabContainer implements Disposable {
     for (const name of APPLETS) symlinkSync("busybox", join(bin, name));
   }
 
-  /** Runs a command of the runtime: the reader's files over the product's. */
+  /** Runs a command of the runtime as a process: the reader's files over the product's. */
   run(command: string, ...words: string[]): Ended {
-    const output = openSync(this.#output, "a");
-    // The process that `create` starts keeps this file open, and writes its own error there.
-    const errors = join(this.folder, `errors-${command}`);
-    const error = openSync(errors, "w");
-    try {
-      const root = join(this.folder, "state");
-      const args = [...process.execArgv, "--disable-warning=ExperimentalWarning", PROGRAM];
-      const isCreate = command === "create";
-      const line = [...this.wrapper, process.execPath, ...args, "--root", root, command, ...words];
-      const result = spawnSync(line[0]!, line.slice(1), {
-        stdio: ["ignore", isCreate ? output : "pipe", error],
-        timeout: COMMAND_MS_MAX,
-        killSignal: "SIGKILL",
-        encoding: "utf8",
-        // Each command is a process that loads the same files.
-        env: { NODE_COMPILE_CACHE: COMPILED, ...process.env },
-      });
-      const said = `${result.stdout ?? ""}${readFileSync(errors, "utf8")}`;
-      const unwritten = /lab \d\d: \w+ is not written yet/.exec(said)?.[0];
-      if (unwritten !== undefined) throw new Error(unwritten);
-      return { code: result.status ?? -1, output: said.trim() };
-    } finally {
-      // The loop did not turn: of many commands none is silence.
-      stillAtWork();
-      closeSync(output);
-      closeSync(error);
-    }
+    using files = new Output(this.#output, this.#errors);
+    const args = [...process.execArgv, "--disable-warning=ExperimentalWarning", PROGRAM];
+    const root = ["--root", this.#root, command];
+    const line = [...this.wrapper, process.execPath, ...args, ...root, ...words];
+    const isCreate = command === "create";
+    const result = spawnSync(line[0]!, line.slice(1), {
+      stdio: ["ignore", isCreate ? files.output : "pipe", files.errors],
+      timeout: COMMAND_MS_MAX,
+      killSignal: "SIGKILL",
+      encoding: "utf8",
+    });
+    // The loop did not turn: of many commands none is silence.
+    stillAtWork();
+    const said = `${result.stdout ?? ""}${readFileSync(this.#errors, "utf8")}`.trim();
+    refuseUnwritten(said);
+    return { code: result.status ?? -1, output: said };
   }
 
-  create(): Ended {
-    writeFileSync(join(this.folder, "config.json"), JSON.stringify(this.spec));
-    return this.run("create", "--bundle", this.folder, "--pid-file", this.#pidFile, this.id);
+  /** Creates it from this process, which takes a program less, or with the wrapper's words. */
+  async create(): Promise<Ended> {
+    const { folder: bundle, id, spec } = this;
+    writeFileSync(join(bundle, "config.json"), JSON.stringify(spec));
+    if (this.wrapper.length > 0) {
+      return this.run("create", "--bundle", bundle, "--pid-file", this.#pidFile, id);
+    }
+    using files = new Output(this.#output, this.#errors);
+    const stdio = ["ignore", files.output, files.errors] as const;
+    const options = { bundle, pidFile: this.#pidFile, stdio: [...stdio] };
+    return await endedOf(() => create(this.#root, id, options));
+  }
+
+  start(): Promise<Ended> {
+    return endedOf(() => start(this.#root, this.id));
+  }
+
+  delete(): Promise<Ended> {
+    return endedOf(() => remove(this.#root, this.id, false));
   }
 
   /** Creates it, and judges that it is. */
-  created(): void {
-    this.#judge("create", this.create());
+  async created(): Promise<void> {
+    this.#judge("create", await this.create());
   }
 
   /** Creates and starts it; judges that it does. */
-  up(): void {
-    this.created();
-    this.#judge("start", this.run("start", this.id));
+  async up(): Promise<void> {
+    await this.created();
+    this.#judge("start", await this.start());
   }
 
   #judge(command: string, { code, output }: Ended): void {
@@ -163,10 +210,14 @@ export class LabContainer implements Disposable {
     return Number(readFileSync(this.#pidFile, "utf8"));
   }
 
-  /** The state as the runtime reports it; an empty object if it knows no such container. */
-  state(): { status?: string; pid?: number } {
-    const { code, output } = this.run("state", this.id);
-    return code === 0 ? (JSON.parse(output) as { status: string; pid: number }) : {};
+  /** The status as the runtime reports it; undefined if it knows no such container. */
+  status(): string | undefined {
+    try {
+      return (JSON.parse(stateOf(this.#root, this.id)) as { status: string }).status;
+    } catch (thrown) {
+      if (thrown instanceof ByHandError && thrown.code === "not-found") return undefined;
+      throw thrown;
+    }
   }
 
   /**
@@ -194,8 +245,7 @@ export class LabContainer implements Disposable {
   /** Returns the standard error of a container's process that has ended; empty while it runs. */
   #ownError(): string {
     if (runs(this.pid)) return "";
-    const file = join(this.folder, "errors-create");
-    return existsSync(file) ? readFileSync(file, "utf8").trim() : "";
+    return readFileSync(this.#errors, "utf8").trim();
   }
 
   /** Names of the container's open files, as in /proc/PID/fd. */

@@ -70,7 +70,7 @@ check(TITLE, async () => {
   network.path = `/proc/${other.pid}/ns/net`;
   const before = machineMounts();
   using container = new LabContainer(spec);
-  container.up();
+  await container.up();
   const text = await container.printed("looked");
   const has = (word: string) => new RegExp(`^${word}$`, "m").test(text);
   const own = namespacesOf("self");
@@ -122,7 +122,7 @@ check(TITLE, async () => {
 
 check("container: masked and read-only paths, a read-only root", async () => {
   using container = new LabContainer(specOf(LOOK));
-  container.up();
+  await container.up();
   const text = await container.printed("looked");
   const expected = [
     ["keys 0", "the kernel's keys are not the container's to see"],
@@ -158,7 +158,7 @@ check("container: what is mounted below the root, and beneath read-only paths", 
       destination: "/dev/beneath", type: "bind", source: beneath!, options: ["rbind"],
     });
     spec.linux.readonlyPaths = ["/dev"];
-    container.up();
+    await container.up();
     const text = await container.printed("looked");
     const seen = text.split("\n").filter((line) => line.startsWith("in "));
     judge(seen.join() === "in below,in beneath", {
@@ -198,7 +198,7 @@ async function judgeStatus(
 ): Promise<void> {
   using container = new LabContainer(spec);
   container.wrapper = wrapper;
-  container.up();
+  await container.up();
   const text = await container.printed("looked");
   const valueOf = (name: string) => new RegExp(`^${name}:(.*)$`, "m").exec(text)?.[1] ?? "";
   const found = Object.keys(expected).map((name) => {

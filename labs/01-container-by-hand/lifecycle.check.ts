@@ -10,28 +10,26 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
+import { untilQuiet } from "../quiet.ts";
 import { AS_ROOT, LabContainer, namespacesOf, sleeper, specOf } from "./bundle.ts";
-
-/** How often the state is asked for: each time starts a process, on a busy machine a slow one. */
-const ASKED_MAX = 40;
 
 check("lifecycle: create waits, start runs, the end is seen, delete removes", async () => {
   using container = new LabContainer(specOf("echo ran"));
-  const { code, output } = container.create();
+  const { code, output } = await container.create();
   judge(code === 0, {
     when: "create",
     expected: "exit code 0",
     happened: `${code}: ${output}`,
     why: "the kubelet reports CreateContainerError",
   });
-  const created = container.state().status;
+  const created = container.status();
   judge(created === "created" && !(await container.printed("")).includes("ran"), {
     when: "after create, before start",
     expected: "the status created, and no output",
     happened: `${created}, output ${JSON.stringify(await container.printed(""))}`,
     why: "between the two the runtime sets limits and hooks; the program must not run yet",
   });
-  container.run("start", container.id);
+  await container.start();
   const said = await container.printed("ran");
   judge(said.includes("ran"), {
     when: "after start",
@@ -39,28 +37,25 @@ check("lifecycle: create waits, start runs, the end is seen, delete removes", as
     happened: JSON.stringify(said),
     why: "a container that was started and does nothing is Running forever",
   });
-  const again = container.run("start", container.id);
+  const again = await container.start();
   judge(again.code !== 0, {
     when: "start again",
     expected: "a refusal",
     happened: "exit code 0",
     why: "the runtime spec: start on a container that is not created is an error",
   });
-  let status = container.state().status;
-  for (let asked = 1; status !== "stopped" && asked < ASKED_MAX; asked++) {
-    status = container.state().status;
-  }
-  judge(status === "stopped", {
+  await untilQuiet(() => container.status() === "stopped", () => container.status());
+  judge(container.status() === "stopped", {
     when: "the program has ended",
     expected: "the status stopped",
-    happened: String(status),
+    happened: String(container.status()),
     why: "a container that looks alive is never restarted",
   });
-  container.run("delete", container.id);
-  judge(container.state().status === undefined, {
+  await container.delete();
+  judge(container.status() === undefined, {
     when: "state after delete",
     expected: "an error: there is no such container",
-    happened: String(container.state().status),
+    happened: String(container.status()),
     why: "the id is used again, and stale state leaks",
   });
 });
@@ -80,7 +75,7 @@ check("create: what cannot be made is an error, not left out", async () => {
     const spec = specOf("echo up");
     ask(spec);
     using container = new LabContainer(spec);
-    const { code } = container.create();
+    const { code } = await container.create();
     judge(code !== 0, {
       when,
       expected: "create fails, with the kernel's reason",
@@ -95,7 +90,7 @@ check("create: no namespace and no read-only copy stays open", async () => {
   const spec = specOf("echo up");
   spec.linux.namespaces.find(({ type }) => type === "network")!.path = `/proc/${other.pid}/ns/net`;
   using container = new LabContainer(spec);
-  container.created();
+  await container.created();
   const open = container.openFiles().filter((name) => {
     return name === "/proc/sys" || /^(net|uts|ipc|mnt|pid|cgroup|user):/.test(name);
   });
@@ -109,7 +104,7 @@ check("create: no namespace and no read-only copy stays open", async () => {
 
 check("exec: another process enters all namespaces, and the root", async () => {
   using container = new LabContainer(specOf("echo up; sleep 30"));
-  container.up();
+  await container.up();
   await container.printed("up");
   const { pid } = container;
   const file = join(container.folder, "process.json");
@@ -126,9 +121,9 @@ check("exec: another process enters all namespaces, and the root", async () => {
   });
 });
 
-check("create: an image can have no program of the machine overwritten (as root)", () => {
+check("create: an image can have no program of the machine overwritten (as root)", async () => {
   using container = new LabContainer(specOf("echo up"));
-  container.create();
+  await container.create();
   const open = canWrite(`/proc/${container.pid}/exe`);
   judge(!open, {
     when: "the container is created: its process still executes the runtime's program",
@@ -161,10 +156,10 @@ function escape(container: LabContainer): OciProcess {
 
 const WHY_THREADS = "Node's threads must not keep the machine's root: an image runs its programs";
 
-check("create: no thread leads an image to the machine's files (as root)", () => {
+check("create: no thread leads an image to the machine's files (as root)", async () => {
   using container = new LabContainer(specOf(""));
   Object.assign(container.spec, { process: escape(container) });
-  const { code, output } = container.create();
+  const { code, output } = await container.create();
   judge(code !== 0 && output.includes("not found in $PATH"), {
     when: "the program is a link to /proc/self/task/N/root/...",
     expected: 'a refusal: "not found in $PATH"',
@@ -172,7 +167,7 @@ check("create: no thread leads an image to the machine's files (as root)", () =>
     why: WHY_THREADS,
   });
   using other = new LabContainer(specOf("echo up"));
-  other.create();
+  await other.create();
   const tasks = readdirSync(`/proc/${other.pid}/task`);
   const inode = (file: string) => statSync(`${file}/.`).ino;
   const root = inode(join(other.folder, "rootfs"));
@@ -189,7 +184,7 @@ check("exec: no thread leads an image to the machine's files (as root)", async (
   using container = new LabContainer(specOf("echo up; sleep 30"));
   const file = join(container.folder, "process.json");
   writeFileSync(file, JSON.stringify(escape(container)));
-  container.up();
+  await container.up();
   await container.printed("up");
   const { code, output } = container.run("exec", "--process", file, container.id);
   judge(code !== 0 && output.includes("not found in $PATH"), {
@@ -200,7 +195,9 @@ check("exec: no thread leads an image to the machine's files (as root)", async (
   });
 }, AS_ROOT);
 
-check("create: a directory that is made is not where a link of procfs jumps to (as root)", () => {
+const JUMPS = "create: a directory that is made is not where a link of procfs jumps to (as root)";
+
+check(JUMPS, async () => {
   const jumping = "/bin/jumping/x";
   const device = { path: jumping, type: "c" as const, major: 1, minor: 3 };
   const asks: Record<string, (spec: OciSpec) => void> = {
@@ -217,7 +214,7 @@ check("create: a directory that is made is not where a link of procfs jumps to (
     ask(spec);
     using container = new LabContainer(spec);
     symlinkSync("/proc/self/root/tmp", join(container.folder, "rootfs/bin/jumping"));
-    const { code, output } = container.create();
+    const { code, output } = await container.create();
     judge(code !== 0 && output.includes("ELOOP"), {
       when: `${what} is below a link to /proc/self/root`,
       expected: "a refusal: ELOOP",
@@ -249,7 +246,7 @@ check("cgroup: the process is in its group in every hierarchy (as root)", async 
   Object.assign(spec.linux, { cgroupsPath: group, resources: limits });
   try {
     using container = new LabContainer(spec);
-    container.up();
+    await container.up();
     await container.printed("up");
     const lines = readFileSync(`/proc/${container.pid}/cgroup`, "utf8").trim().split("\n");
     const { version, controllers } = openCgroups();
