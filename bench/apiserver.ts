@@ -120,7 +120,8 @@ function growth(says: Says, small: number, big: number): number {
   return Math.round(Math.log10(factor) * 100) / 100;
 }
 
-function note(into: Map<string, number[]>, measurements: Measurements): void {
+/** Adds a round's measurements to those of the rounds before. */
+export function note(into: Map<string, number[]>, measurements: Measurements): void {
   for (const [key, value] of Object.entries(measurements)) {
     into.set(key, [...(into.get(key) ?? []), value]);
   }

@@ -11,6 +11,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   "store-put": async () => (await import("./store.ts")).storePut,
   apiserver: async () => (await import("./apiserver.ts")).apiserver,
   "apiserver-loop": async () => (await import("./apiserver-loop.ts")).apiserverLoop,
+  "custom-resources": async () => (await import("./custom-resources.ts")).customResources,
   backend: async () => (await import("./backend.ts")).backend,
   workloads: async () => (await import("./workloads.ts")).workloads,
   storage: async () => (await import("./storage.ts")).storage,

@@ -162,7 +162,8 @@ export const SHORT: readonly Phase[] = [
   events(1, WATCHERS * TENTH, SHORT_PODS),
 ];
 
-async function work(
+/** Does one piece of work of the load generator's, and prints what it said. */
+export async function work(
   { name, running, credentials }: Subject,
   what: string,
   flags: Parameters<typeof load>[3],
@@ -173,7 +174,7 @@ async function work(
 }
 
 /** The same, and how much CPU time server and store took for it. */
-async function counted(
+export async function counted(
   subject: Subject,
   what: string,
   flags: Parameters<typeof load>[3],

@@ -24,8 +24,8 @@ export interface Running {
   pss_mib(): number;
   /** CPU time of both processes so far, in ms. */
   cpu_ms(): number;
-  /** Returns the response of `path`; with a body, of posting it. */
-  ask(path: string, body?: object): Promise<string>;
+  /** Returns the response of `path`: of a GET, with a body of a POST. */
+  ask(path: string, body?: object, method?: string): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -146,7 +146,7 @@ async function start(make: Make, dir: string, credentials: Credentials): Promise
     ready_ms: performance.now() - start_ms,
     pss_mib: () => children.reduce((sum, child) => sum + pss_mib(child.pid!), 0),
     cpu_ms: () => children.reduce((sum, child) => sum + cpu_ms(child.pid!), 0),
-    ask: (path, body) => ask(`${server}${path}`, credentials, body),
+    ask: (path, body, method) => ask(`${server}${path}`, credentials, body, method),
     close,
   };
 }
@@ -199,13 +199,18 @@ async function answers(url: string): Promise<void> {
   await client.close();
 }
 
-function ask(url: string, { ca, admin }: Credentials, body?: object): Promise<string> {
+function ask(
+  url: string,
+  { ca, admin }: Credentials,
+  body?: object,
+  method = body === undefined ? "GET" : "POST",
+): Promise<string> {
   const identity = { ca: readFileSync(ca), cert: readFileSync(admin.cert) };
   const options = {
     ...identity,
     key: readFileSync(admin.key),
     agent: false as const,
-    method: body === undefined ? "GET" : "POST",
+    method,
     headers: { "content-type": "application/json" },
   };
   return new Promise((resolve, reject) => {

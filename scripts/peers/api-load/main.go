@@ -6,6 +6,8 @@
 //	api-load [flags] list      lists the pods, whole or in pages
 //	api-load [flags] watch     opens watches, patches at a rate, counts and times what arrives
 //	api-load [flags] listing   writes at a rate while another client lists everything each second
+//
+// With -path and -object the same work is about objects of another kind.
 package main
 
 import (
@@ -19,6 +21,7 @@ import (
 
 type options struct {
 	server, ca, cert, key, namespace string
+	path, object                     string
 	accept, resourceVersion          string
 	count, first, clients, conns     int
 	limit, rate                      int
@@ -33,6 +36,8 @@ func main() {
 	flag.StringVar(&o.cert, "cert", "", "the client's certificate, PEM")
 	flag.StringVar(&o.key, "key", "", "its key, PEM")
 	flag.StringVar(&o.namespace, "namespace", "default", "where the pods are")
+	flag.StringVar(&o.path, "path", "", "the collection, where it is not the namespace's pods")
+	flag.StringVar(&o.object, "object", "", "an object of it, with %s for its name; a pod by default")
 	flag.StringVar(&o.accept, "accept", "application/json", "what lists and watches are asked for as")
 	flag.StringVar(&o.resourceVersion, "resource-version", "", "of lists; 0 means any state")
 	flag.IntVar(&o.count, "count", 1000, "pods, or lists")

@@ -24,7 +24,7 @@ func (s *session) listOnce(i int) (int64, error) {
 		if token != "" {
 			query.Set("continue", token)
 		}
-		response, err := s.open(i, "GET", s.pods()+"?"+query.Encode(), "", "")
+		response, err := s.open(i, "GET", s.collection()+"?"+query.Encode(), "", "")
 		if err != nil {
 			return 0, err
 		}

@@ -38,7 +38,11 @@ func newSession(o options) (*session, error) {
 	return s, nil
 }
 
-func (s *session) pods() string {
+// collection is where the objects are.
+func (s *session) collection() string {
+	if s.path != "" {
+		return s.server + s.path
+	}
 	return s.server + "/api/v1/namespaces/" + s.namespace + "/pods"
 }
 

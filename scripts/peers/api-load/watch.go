@@ -23,7 +23,7 @@ func watch(s *session) (map[string]any, error) {
 		return nil, err
 	}
 	watchers := s.options.clients
-	url := s.pods() + "?watch=1&allowWatchBookmarks=true&resourceVersion=" + revision
+	url := s.collection() + "?watch=1&allowWatchBookmarks=true&resourceVersion=" + revision
 	bodies := make([]io.ReadCloser, watchers)
 	for i := range bodies {
 		response, err := s.open(i, "GET", url, "", "")
@@ -98,7 +98,7 @@ func follow(body io.Reader, events *atomic.Int64) []time.Duration {
 
 // revision is the newest that a list shows.
 func (s *session) revision() (string, error) {
-	response, err := s.open(0, "GET", s.pods()+"?limit=1", "", "")
+	response, err := s.open(0, "GET", s.collection()+"?limit=1", "", "")
 	if err != nil {
 		return "", err
 	}

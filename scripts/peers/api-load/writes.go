@@ -25,6 +25,14 @@ func pod(i int) string {
 "tolerations":[{"key":"bench","operator":"Exists","effect":"NoSchedule"}]}}`, podName(i), i%10)
 }
 
+// body is the i-th object: a pod, or what -object says.
+func (s *session) body(i int) string {
+	if s.object != "" {
+		return fmt.Sprintf(s.object, podName(i))
+	}
+	return pod(i)
+}
+
 func podName(i int) string {
 	return fmt.Sprintf("bench-%05d", i)
 }
@@ -60,7 +68,7 @@ func (s *session) inFlight(count int, work func(i int) error) ([]time.Duration, 
 
 func create(s *session) (map[string]any, error) {
 	return s.writes(func(i int) error {
-		_, err := s.send(i, "POST", s.pods(), "application/json", pod(s.first+i))
+		_, err := s.send(i, "POST", s.collection(), "application/json", s.body(s.first+i))
 		return err
 	})
 }
@@ -75,7 +83,7 @@ func patch(s *session) (map[string]any, error) {
 // touch sets a label of one pod by a merge patch.
 func (s *session) touch(conn, i int, value string) error {
 	body := fmt.Sprintf(`{"metadata":{"labels":{"touched":"%s"}}}`, value)
-	_, err := s.send(conn, "PATCH", s.pods()+"/"+podName(i), "application/merge-patch+json", body)
+	_, err := s.send(conn, "PATCH", s.collection()+"/"+podName(i), "application/merge-patch+json", body)
 	return err
 }
 
