@@ -173,7 +173,7 @@ export async function work(
   return said;
 }
 
-/** The same, and how much CPU time server and store took for it. */
+/** Does the same, and also says how much CPU time server and store took for it. */
 export async function counted(
   subject: Subject,
   what: string,
