@@ -162,7 +162,7 @@ export const SHORT: readonly Phase[] = [
   events(1, WATCHERS * TENTH, SHORT_PODS),
 ];
 
-/** Does one piece of work of the load generator's, and prints what it said. */
+/** Returns what the load generator said of one piece of work, which is printed, too. */
 export async function work(
   { name, running, credentials }: Subject,
   what: string,
@@ -173,7 +173,7 @@ export async function work(
   return said;
 }
 
-/** Does the same, and also says how much CPU time server and store took for it. */
+/** Calls `work`, and returns also how much CPU time server and store took for it. */
 export async function counted(
   subject: Subject,
   what: string,
