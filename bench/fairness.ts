@@ -1,11 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { Agent, request } from "node:https";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { type Agent, request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type Credentials, makeCredentials } from "./apiserver/credentials.ts";
 import { type Running, sides } from "./apiserver/sides.ts";
 import type { Row } from "./benchmark.ts";
+import { agentOf, type Files, type TenantsOptions } from "./fairness/agent.ts";
 
 const CONNECTIONS = 500;
 const MAPS = 500;
@@ -56,51 +57,59 @@ export async function fairness(): Promise<Row[]> {
 }
 
 async function measure(running: Running, credentials: Credentials): Promise<Measured> {
-  const agent = new Agent({
-    ca: readFileSync(credentials.ca), cert: readFileSync(credentials.admin.cert),
-    key: readFileSync(credentials.admin.key), keepAlive: true,
-  });
-  const send = (method: string, path: string, name = "", group = "", body?: object) =>
-    timed(agent, `${running.server}${path}`, method, name, group, body);
-  await prepare(send);
-  const quiet = await load(send, QUIET_MS);
-  const workerData = { server: running.server, credentials, connections: CONNECTIONS };
+  const agents: Agent[] = [];
+  const clientOf = (files: Files): Send => {
+    const agent = agentOf(credentials.ca, files);
+    agents.push(agent);
+    return (method, path, body) => timed(agent, `${running.server}${path}`, method, body);
+  };
+  await prepare(clientOf(credentials.admin));
+  const modest = clientOf(await credentials.client("modest", "tenants"));
+  const node = clientOf(await credentials.client("system:node:n1", "system:nodes"));
+  const quiet = await load(modest, node, QUIET_MS);
+  const tenants = {
+    greedy: await credentials.client("greedy", "tenants"),
+    unread: await credentials.client("unread", "tenants"),
+    endless: await credentials.client("endless", "tenants"),
+  };
+  const workerData: TenantsOptions =
+    { server: running.server, ca: credentials.ca, tenants, connections: CONNECTIONS };
   const tenant = new Worker(new URL("fairness/tenant.ts", import.meta.url), { workerData });
   tenant.on("message", (seen) => process.stderr.write(`\r${JSON.stringify(seen)}  `));
   try {
-    const loud = await load(send, LOUD_MS);
+    const loud = await load(modest, node, LOUD_MS);
     return {
       quiet_p99: p99(quiet.gets), loud_p99: p99(loud.gets),
       lease_max: Math.max(...loud.renewals), failures: loud.failures,
     };
   } finally {
     await tenant.terminate();
-    agent.destroy();
+    for (const agent of agents) agent.destroy();
   }
 }
 
-type Send = (method: string, path: string, name?: string, group?: string, body?: object) =>
+type Send = (method: string, path: string, body?: object) =>
   Promise<{ status: number; took_ms: number }>;
 
 async function prepare(send: Send): Promise<void> {
   const apiGroup = "rbac.authorization.k8s.io";
   const rules = [{ apiGroups: [""], resources: ["configmaps"], verbs: ["*"] }];
-  await send("POST", `${RBAC}/clusterroles`, "", "", { metadata: { name: "t" }, rules });
-  await send("POST", `${RBAC}/clusterrolebindings`, "", "", {
+  await send("POST", `${RBAC}/clusterroles`, { metadata: { name: "t" }, rules });
+  await send("POST", `${RBAC}/clusterrolebindings`, {
     metadata: { name: "t" }, roleRef: { apiGroup, kind: "ClusterRole", name: "t" },
     subjects: [{ apiGroup, kind: "Group", name: "tenants" }],
   });
-  await send("POST", "/api/v1/namespaces", "", "", { metadata: { name: "kube-node-lease" } });
-  await send("POST", LEASES, "", "", { metadata: { name: "n1" } });
+  await send("POST", "/api/v1/namespaces", { metadata: { name: "kube-node-lease" } });
+  await send("POST", LEASES, { metadata: { name: "n1" } });
   const data = { x: "x".repeat(MAP_BYTES) };
   for (let n = 0; n < MAPS; n++) {
     const body = { metadata: { name: `m${n}` }, data };
-    await send("POST", "/api/v1/namespaces/default/configmaps", "", "", body);
+    await send("POST", "/api/v1/namespaces/default/configmaps", body);
   }
 }
 
 /** Gets of another tenant, one after the other on 4 connections, and a renewal each second. */
-async function load(send: Send, for_ms: number) {
+async function load(modest: Send, node: Send, for_ms: number) {
   const end_ms = performance.now() + for_ms;
   const [gets, renewals]: [number[], number[]] = [[], []];
   let failures = 0;
@@ -112,8 +121,8 @@ async function load(send: Send, for_ms: number) {
       await new Promise((resolve) => setTimeout(resolve, pause_ms));
     }
   };
-  const get = () => send("GET", "/api/v1/namespaces/default/configmaps/m1", "modest", "tenants");
-  const renew = () => send("PATCH", `${LEASES}/n1`, "system:node:n1", "system:nodes",
+  const get = () => modest("GET", "/api/v1/namespaces/default/configmaps/m1");
+  const renew = () => node("PATCH", `${LEASES}/n1`,
     { spec: { holderIdentity: `${performance.now()}` } });
   await Promise.all([
     ...[1, 2, 3, 4].map(() => repeat(gets, 10, get)), repeat(renewals, 1_000, renew),
@@ -122,14 +131,11 @@ async function load(send: Send, for_ms: number) {
 }
 
 function timed(
-  agent: Agent, url: string, method: string, name: string, group: string, body?: object,
+  agent: Agent, url: string, method: string, body?: object,
 ): Promise<{ status: number; took_ms: number }> {
   const from_ms = performance.now();
   const type = method === "PATCH" ? "application/merge-patch+json" : "application/json";
-  const headers = {
-    "content-type": type,
-    ...(name ? { "impersonate-user": name, "impersonate-group": group } : {}),
-  };
+  const headers = { "content-type": type };
   return new Promise((resolve, reject) => {
     const sent = request(url, { agent, method, headers }, (response) => {
       response.resume().on("end", () =>

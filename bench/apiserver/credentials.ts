@@ -10,6 +10,8 @@ export interface Credentials {
   /** A client of group `system:masters`. */
   readonly admin: { readonly cert: string; readonly key: string };
   readonly serviceAccount: { readonly key: string; readonly pub: string };
+  /** Makes a certificate of another client. */
+  client(name: string, group: string): Promise<{ readonly cert: string; readonly key: string }>;
 }
 
 /** Makes them, for a day, in `dir`. */
@@ -31,16 +33,17 @@ export async function makeCredentials(dir: string): Promise<Credentials> {
     { commonName: "kube-apiserver", ipAddresses: ["127.0.0.1"], usages: ["server"], days: 1 },
     now_ms,
   );
-  const admin = await issueCertificate(
-    ca,
-    { commonName: "bench", organizations: ["system:masters"], usages: ["client"], days: 1 },
-    now_ms,
-  );
+  const client = async (commonName: string, group: string) => {
+    const subject = { commonName, organizations: [group], days: 1 };
+    const pair = await issueCertificate(ca, { ...subject, usages: ["client"] }, now_ms);
+    return files(commonName.replaceAll(":", "-"), pair);
+  };
   const keys = generateKeyPairSync("rsa", { modulusLength: 2048 });
   return {
     ca: write("ca.crt", ca.cert),
     server: files("server", server),
-    admin: files("admin", admin),
+    admin: await client("admin", "system:masters"),
+    client,
     serviceAccount: {
       key: write("sa.key", keys.privateKey.export({ type: "pkcs8", format: "pem" }) as string),
       pub: write("sa.pub", keys.publicKey.export({ type: "spki", format: "pem" }) as string),

@@ -1,24 +1,18 @@
 // A thread of its own: tenants that list all on many connections, never read, never end their body.
-import { readFileSync } from "node:fs";
-import { Agent, request } from "node:https";
+import { request } from "node:https";
 import { parentPort, workerData } from "node:worker_threads";
-import type { Credentials } from "../apiserver/credentials.ts";
+import { agentOf, type TenantsOptions } from "./agent.ts";
 
-const { server, credentials, connections } = workerData as {
-  readonly server: string; readonly credentials: Credentials; readonly connections: number;
-};
-const agent = new Agent({
-  ca: readFileSync(credentials.ca), cert: readFileSync(credentials.admin.cert),
-  key: readFileSync(credentials.admin.key), keepAlive: true,
-});
-const as = (name: string) => ({ "impersonate-user": name, "impersonate-group": "tenants" });
+const { server, ca, tenants, connections } = workerData as TenantsOptions;
+const [greedy, silent, endless] =
+  [tenants.greedy, tenants.unread, tenants.endless].map((each) => agentOf(ca, each));
 const PATH = "/api/v1/configmaps";
 let lists = 0;
 let refused = 0;
 
 function listAgain(): void {
   const again = () => setImmediate(listAgain);
-  const sent = request(`${server}${PATH}`, { agent, headers: as("greedy") }, (response) => {
+  const sent = request(`${server}${PATH}`, { agent: greedy }, (response) => {
     if (response.statusCode === 200) lists++;
     else refused++;
     response.resume().on("close", again);
@@ -28,12 +22,11 @@ function listAgain(): void {
 
 for (let n = 0; n < connections; n++) listAgain();
 for (let n = 0; n < 20; n++) {
-  const unread = request(`${server}${PATH}`, { agent, headers: as("unread") },
-    (response) => response.pause());
+  const unread = request(`${server}${PATH}`, { agent: silent }, (response) => response.pause());
   unread.on("error", () => undefined).end();
-  const headers = { ...as("endless"), "content-type": "application/json", "content-length": 1_000 };
-  const endless = request(`${server}/api/v1/namespaces/default/configmaps`,
-    { agent, method: "POST", headers }, (response) => response.resume());
-  endless.on("error", () => undefined).write("{");
+  const headers = { "content-type": "application/json", "content-length": 1_000 };
+  const body = request(`${server}/api/v1/namespaces/default/configmaps`,
+    { agent: endless, method: "POST", headers }, (response) => response.resume());
+  body.on("error", () => undefined).write("{");
 }
 setInterval(() => parentPort!.postMessage({ lists, refused }), 500);
