@@ -69,7 +69,7 @@ export const TIMER_MS_MAX = 2 ** 31 - 1;
  * Requests that start in one turn of the event loop, some 150 us each at least, and those that wait
  * for a later one, of one user or of one address without a certificate.
  */
-export const REQUESTS_OF_TURN_MAX = 64;
+export const REQUESTS_OF_TURN_MAX = 4;
 export const REQUESTS_WAITING_MAX = 2_000;
 /** Requests worked on at a time (upstream's --max-requests-inflight and the mutating one). */
 export const READING_IN_FLIGHT_MAX = 400;
@@ -106,8 +106,11 @@ export const ANSWERS_WAITING_MAX = 8;
 export const ANSWER_SMALL_BYTES = 64 * 1024;
 export const SMALL_ANSWERS_BYTES_MAX = 16 * 1024 * 1024;
 export const STREAM_BYTES = 8 * 1024;
-/** Larger answers are sent in parts, each of which the client must read within this time. */
-export const ANSWER_PART_BYTES = 256 * 1024;
+/** Larger answers are sent in pieces, each of which the client must read within a time. */
+export const ANSWER_PIECE_BYTES = 64 * 1024;
+/** Memory of pieces that is kept for the next ones, and for how long. */
+export const SPARE_PIECES_MAX = 128;
+export const SPARE_PIECES_MS = 1_000;
 export const ANSWER_STALL_MS = 10_000;
 /** Bytes of bodies that are incomplete or worked on. */
 export const BODIES_BYTES_MAX = 128 * 1024 * 1024;

@@ -1,6 +1,9 @@
-import { expect, it } from "vitest";
+import { beforeEach, expect, it } from "vitest";
 import { ManualClock } from "./clock.ts";
-import { inSlices, Slices } from "./slices.ts";
+import { inSlices, nextTurn, Slices } from "./slices.ts";
+
+// Turns of an earlier test are over.
+beforeEach(() => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve))));
 
 it("other events are processed between the slices of long work, not within one", async () => {
   const clock = new ManualClock();
@@ -17,4 +20,34 @@ it("other events are processed between the slices of long work, not within one",
   const result = inSlices(work(), new Slices(clock));
   expect(await result).toBe("done");
   expect(order).toEqual(["a", "b", "c", "other", "d", "e"]);
+});
+
+it("of much work that waits, a turn does some, and other events come between", async () => {
+  const order: string[] = [];
+  const work = async (name: string) => {
+    const slices = new Slices();
+    await slices.pause();
+    while (!slices.due);
+    order.push(name);
+  };
+  const all = ["a", "b", "c"].map(work);
+  const others = ["1", "2"].map((name, at) => new Promise<void>((resolve) => {
+    let turns = 0;
+    const next = () => (turns++ < at ? setImmediate(next) : resolve(void order.push(name)));
+    setImmediate(next);
+  }));
+  await Promise.all([...all, ...others]);
+  expect(order).toEqual(["a", "1", "b", "2", "c"]);
+});
+
+it("short pieces of work share a turn", async () => {
+  const order: string[] = [];
+  const work = async (name: string) => {
+    await nextTurn();
+    order.push(name);
+  };
+  const all = ["a", "b", "c"].map(work);
+  const other = new Promise<void>((resolve) => setImmediate(() => resolve(void order.push("1"))));
+  await Promise.all([...all, other]);
+  expect(order).toEqual(["a", "b", "c", "1"]);
 });

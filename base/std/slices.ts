@@ -1,7 +1,43 @@
 import { type Clock, systemClock } from "./clock.ts";
+import { Fifo } from "./fifo.ts";
 
-/** Maximum time that divisible work blocks the event loop. */
+/** Maximum time that one piece of divisible work blocks the event loop. */
 const SLICE_MS = 10;
+/** Pieces of work start in one turn of the event loop until they have taken this together. */
+const TURN_MS = 1;
+
+/** Work that waits for a turn of this thread's event loop. Invariant: empty unless `isPending`. */
+const waiting = new Fifo<() => void>();
+let isPending = false;
+
+/**
+ * Resolves in a later turn of the event loop, in order of arrival. However many pieces of work
+ * wait, a turn starts only some of them, and other events are processed before the next.
+ */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+    if (isPending) return;
+    isPending = true;
+    setImmediate(runTurn);
+  });
+}
+
+function runTurn(): void {
+  const until_ms = performance.now() + TURN_MS;
+  const step = () => {
+    const resume = waiting.shift();
+    isPending = resume !== undefined;
+    if (resume === undefined) return;
+    resume();
+    // A tick that a microtask asks for runs after what `resume` leads to.
+    queueMicrotask(() => process.nextTick(() => {
+      if (performance.now() < until_ms) step();
+      else setImmediate(runTurn);
+    }));
+  };
+  step();
+}
 
 /**
  * Divides long work: `if (slices.due) await slices.pause()` between its steps yields to the event
@@ -21,9 +57,9 @@ export class Slices {
     return this.#clock.monotonic() >= this.#until_ms;
   }
 
-  /** Resolves after other events were processed, and starts the next slice. */
+  /** Resolves in a turn of the event loop that has time for the next slice, and starts it. */
   async pause(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
     this.#until_ms = this.#clock.monotonic() + SLICE_MS;
   }
 }

@@ -1,6 +1,6 @@
 import { isBuiltIn, type Kind, type KubeObject, type Printed } from "@raft2kube/api/kind.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
-import { Slices } from "@raft2kube/std/slices.ts";
+import { nextTurn, Slices } from "@raft2kube/std/slices.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { isReason, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { notAcceptableBecause } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -19,7 +19,8 @@ import {
   type SlicedForm,
   yamlForm,
 } from "@raft2kube/apimachinery/encode/sliced.ts";
-import { budgetFor, send, sendBytes } from "./send.ts";
+import { ANSWER_SMALL_BYTES } from "../../limits.ts";
+import { budgetFor, type EncodedAnswer, send, sendBytes } from "./send.ts";
 import { streamWatch } from "./stream-watch.ts";
 import { listMetadata, Transformer } from "../../encoding/transform.ts";
 
@@ -37,10 +38,13 @@ export async function respond(
     case "watch":
       return await streamWatch(context, answer);
     case "list": {
-      const give = await budgetFor(context, lengthOf(answer.list));
+      const bytes = lengthOf(answer.list);
+      const give = await budgetFor(context, bytes);
       if (give === undefined) return;
       try {
-        return await send(context, await encodeWholeList(context, answer, now));
+        // Many large lists at a time are made in as many turns of the event loop.
+        if (bytes > ANSWER_SMALL_BYTES) await nextTurn();
+        return await send(context, await encodedList(context, answer, now));
       } finally {
         give();
       }
@@ -64,13 +68,25 @@ export async function encodeWhole(
 /** The same of a list. */
 export async function encodeWholeList(
   context: RequestContext,
+  answer: Extract<Answer, { type: "list" }>,
+  now: () => number,
+): Promise<BytesAnswer> {
+  const encoded = await encodedList(context, answer, now);
+  const { body } = encoded;
+  const whole = Array.isArray(body)
+    ? await joinSliced(body, `list ${answer.list.kind.plural}: join`) : body;
+  return { ...encoded, type: "bytes", body: whole as Buffer | string };
+}
+
+async function encodedList(
+  context: RequestContext,
   { list }: Extract<Answer, { type: "list" }>,
   now: () => number,
-) {
+): Promise<EncodedAnswer> {
   const negotiated = negotiateFor(context, list.kind);
   const body = await encodeList(
     list, negotiated, transformer(context, list.kind, negotiated, now));
-  return { type: "bytes", code: 200, contentType: negotiated.type, body } as const;
+  return { code: 200, contentType: negotiated.type, body };
 }
 
 /** Go's encoder ends each document with one, and kubectl prints raw answers as they are. */
@@ -169,7 +185,7 @@ async function encodeList(
   list: ObjectList,
   negotiated: Negotiated,
   transformed: Transformer,
-): Promise<Buffer | string> {
+): Promise<EncodedAnswer["body"]> {
   if (negotiated.transform.as !== "object") {
     const made = await transformed.list(list);
     const protobuf = negotiated.type === PROTOBUF_TYPE;
@@ -178,7 +194,7 @@ async function encodeList(
   }
   if (negotiated.type === PROTOBUF_TYPE) return await encodeProtobufList(list);
   if (negotiated.type === JSON_TYPE && !negotiated.pretty) {
-    return await joinList(list);
+    return await partsOf(list);
   }
   const items = list.items.length === 0 ? [] : new LazyList(parsed(list));
   return await encodeSliced({ ...headOf(list), items }, await formOf(negotiated));
@@ -208,8 +224,8 @@ const FIRST = Buffer.from("{");
 const NEXT = Buffer.from(",{");
 const LIST_END = Buffer.from("]}\n");
 
-/** A list is its bodies joined: nothing in it is parsed or serialised again. */
-async function joinList(list: ObjectList): Promise<Buffer> {
+/** A list is its bodies side by side: nothing in it is parsed or serialised again, or copied. */
+async function partsOf(list: ObjectList): Promise<Buffer[]> {
   const head = JSON.stringify(headOf(list));
   const parts: Buffer[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)];
   const type = Buffer.from(typeMembers(list.kind));
@@ -220,7 +236,7 @@ async function joinList(list: ObjectList): Promise<Buffer> {
     if (slices.due) await slices.pause();
   }
   parts.push(LIST_END);
-  return await joinSliced(parts, `list ${list.kind.plural}: join`);
+  return parts;
 }
 
 /** How bodies of a kind start. */

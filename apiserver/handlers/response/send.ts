@@ -1,13 +1,16 @@
 import { promisify } from "node:util";
 import { constants, gzip as gzipCallback } from "node:zlib";
 import { timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { joinSliced } from "@raft2kube/apimachinery/encode/sliced.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
+import { nextTurn } from "@raft2kube/std/slices.ts";
 import { aborted } from "@raft2kube/std/wait.ts";
 import {
-  ANSWER_PART_BYTES, ANSWER_SMALL_BYTES, ANSWER_STALL_MS, GZIP_BYTES_MIN,
+  ANSWER_SMALL_BYTES, ANSWER_STALL_MS, GZIP_BYTES_MIN,
 } from "../../limits.ts";
 import type { BytesAnswer } from "../../request/answer.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
+import { piecesOf } from "./pieces.ts";
 import { warningHeaders } from "./warnings.ts";
 
 const gzip = promisify(gzipCallback);
@@ -42,14 +45,17 @@ export async function sendBytes(
   }
 }
 
+/** An answer whose body may be in parts, which are joined only while they are sent. */
+export interface EncodedAnswer extends Omit<BytesAnswer, "type" | "body"> {
+  readonly body: Buffer | string | readonly Buffer[];
+}
+
 /** Headers, compression and the body, whole; a HEAD gets the headers alone. */
-export async function send(
-  context: RequestContext,
-  answer: Omit<BytesAnswer, "type">,
-): Promise<void> {
+export async function send(context: RequestContext, answer: EncodedAnswer): Promise<void> {
   const { request, response, warnings, signal } = context;
   const { code, contentType, body, encoding } = answer;
-  let bytes = typeof body === "string" ? Buffer.from(body) : body;
+  let parts = typeof body === "string" ? [Buffer.from(body)] : [body].flat();
+  let length = lengthOf(parts);
   const headers: Record<string, string | string[]> = {
     ...(contentType === undefined ? {} : { "content-type": contentType }),
     "cache-control": "no-cache, private",
@@ -58,55 +64,73 @@ export async function send(
   };
   if (warnings.length > 0) headers["warning"] = warningHeaders(warnings);
   if (encoding) headers["content-encoding"] = encoding;
-  else if (bytes.length >= GZIP_BYTES_MIN && acceptsGzip(context)) {
-    bytes = await gzip(bytes, { level: constants.Z_BEST_SPEED });
+  else if (length >= GZIP_BYTES_MIN && acceptsGzip(context)) {
+    const whole = parts.length === 1 ? parts[0]! : await joinSliced(parts, "gzip: join");
+    parts = [await gzip(whole, { level: constants.Z_BEST_SPEED })];
+    length = lengthOf(parts);
     headers["content-encoding"] = "gzip";
     headers["vary"] = "Accept-Encoding";
   }
-  headers["content-length"] = String(bytes.length);
+  headers["content-length"] = String(length);
   // After a timeout response there is no second one.
   if (signal.aborted || response.headersSent) return;
   context.answered?.();
-  context.sent?.(bytes.length);
+  context.sent?.(length);
   response.writeHead(code, headers);
   if (request.method === "HEAD") return await ended(context, Buffer.alloc(0));
-  if (bytes.length <= ANSWER_SMALL_BYTES) return await ended(context, bytes);
-  await sendParts(context, bytes);
+  if (length <= ANSWER_SMALL_BYTES) return await ended(context, Buffer.concat(parts));
+  await sendPieces(context, length, parts);
 }
 
+const lengthOf = (parts: readonly Buffer[]): number =>
+  parts.reduce((sum, part) => sum + part.length, 0);
+
 /** Ends an answer with its last bytes, and waits until the client has taken them, or is gone. */
-function ended({ response, signal }: RequestContext, bytes: Buffer): Promise<void> {
+function ended(
+  { response, signal }: RequestContext, bytes: Buffer, written?: () => void,
+): Promise<void> {
   return new Promise((resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });
     // A stream that is reset, or was already, does not finish, and its request is not cancelled.
     response.once("close", () => resolve());
-    response.end(bytes, () => resolve());
+    response.end(bytes, () => {
+      if (response.writableFinished) written?.();
+      resolve();
+    });
   });
 }
 
 /**
- * Sends a large answer in parts, two at a time, so that TLS and HTTP/2 do not hold all of it again.
- * Throws 504 when the client takes no part for a while.
+ * Sends a large answer in pieces, two at a time, so that TLS and HTTP/2 do not hold all of it again,
+ * each in a turn of the event loop that has time for it. Throws 504 when the client takes no piece
+ * for a while.
  */
-async function sendParts(context: RequestContext, bytes: Buffer): Promise<void> {
+async function sendPieces(
+  context: RequestContext, length: number, parts: readonly Buffer[],
+): Promise<void> {
   const { response, signal, info, after } = context;
   const { promise: late, reject } = Promise.withResolvers<never>();
   const stalled = () => reject(timeout("the client does not read the answer"));
   let timer = after?.(ANSWER_STALL_MS, stalled);
   const gone = aborted(signal);
-  const taken = async (part: Promise<void>) => {
-    await Promise.race([part, gone, late]);
+  const taken = async (piece: Promise<void>) => {
+    await Promise.race([piece, gone, late]);
     timer?.cancel();
     timer = after?.(ANSWER_STALL_MS, stalled);
   };
   try {
     let before = Promise.resolve();
-    for (let at = 0; at < bytes.length && !signal.aborted; at += ANSWER_PART_BYTES) {
-      const part = bytes.subarray(at, at + ANSWER_PART_BYTES);
-      const isLast = at + part.length === bytes.length;
-      const next = timed(`send: ${info.verb}`, () => isLast
-        ? ended(context, part)
-        : new Promise<void>((resolve) => void response.write(part, () => resolve())));
+    let left = length;
+    for (const { bytes, written } of piecesOf(parts)) {
+      await nextTurn();
+      if (signal.aborted) break;
+      left -= bytes.length;
+      const next = timed(`send: ${info.verb}`, () => left === 0
+        ? ended(context, bytes, written)
+        : new Promise<void>((resolve) => void response.write(bytes, (failed) => {
+          if (!failed) written();
+          resolve();
+        })));
       await taken(before);
       before = next;
     }
