@@ -12,6 +12,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   apiserver: async () => (await import("./apiserver.ts")).apiserver,
   "apiserver-loop": async () => (await import("./apiserver-loop.ts")).apiserverLoop,
   "custom-resources": async () => (await import("./custom-resources.ts")).customResources,
+  audit: async () => (await import("./audit.ts")).audit,
   backend: async () => (await import("./backend.ts")).backend,
   workloads: async () => (await import("./workloads.ts")).workloads,
   storage: async () => (await import("./storage.ts")).storage,

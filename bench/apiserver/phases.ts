@@ -56,7 +56,8 @@ const lists = (rounds: number, scale: number): Phase[] =>
     },
   }));
 
-const creates = (rounds: number, from: number, to: number, scale: number): Phase => ({
+/** Pods from number `from` to `to` are created, in equal rounds. */
+export const creates = (rounds: number, from: number, to: number, scale: number): Phase => ({
   rounds,
   run: async (subject, round) => {
     const count = (to - from) / rounds;

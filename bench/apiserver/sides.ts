@@ -78,8 +78,10 @@ export function bundleOf(root: string): Bundle {
   };
 }
 
-/** Ours from the bundle of a checkout; as the peer beside that of another. */
-export function oursOf(root: string, as: keyof typeof PORTS = "ours"): Side {
+/** Ours from the bundle of a checkout; as the peer beside that of another, or without `more`. */
+export function oursOf(
+  root: string, as: keyof typeof PORTS = "ours", more: Readonly<Record<string, string>> = {},
+): Side {
   const { store, apiserver } = bundleOf(root);
   return sideOf({
     name: "r2k apiserver on r2k store",
@@ -90,6 +92,7 @@ export function oursOf(root: string, as: keyof typeof PORTS = "ours"): Side {
       "kubelet-client-certificate": admin.cert,
       "kubelet-client-key": admin.key,
       "kubelet-certificate-authority": ca,
+      ...more,
     }),
   });
 }
