@@ -12,8 +12,8 @@ const PODS_OF_ROUND = 400;
 const POLICY = { apiVersion: "audit.k8s.io/v1", kind: "Policy", rules: [{ level: "Metadata" }] };
 
 /**
- * The cost of the audit log at the level Metadata: two of our servers, one with a log, create pods
- * in turn, the first of a round being the second of the next; medians of the rounds after the first.
+ * Measures what an audit log at Metadata costs: two of our servers, one with a log, create pods in
+ * turn, the first of a round being the second of the next; medians of the rounds after the first.
  */
 export async function audit(): Promise<Row[]> {
   const dir = mkdtempSync(join(tmpdir(), "r2k-bench-"));
@@ -36,7 +36,7 @@ export async function audit(): Promise<Row[]> {
     }
     return [
       rowOf("create pods, 50 in flight, audit log at Metadata", "/s", "create", ">= 0.95x", found),
-      rowOf("the same: CPU time of server and store for each", "ms", "create_cpu", "<= 1.05x", found),
+      rowOf("the same: CPU time of server and store for each", "ms", "create_cpu", "", found),
     ];
   } finally {
     for (const { running } of subjects) await running.close();
@@ -50,7 +50,8 @@ function rowOf(
   const [with_, without] = found.map((rounds) => rounds.map((each) => each[key]!));
   const range = (values: readonly number[]): Range => [Math.min(...values), Math.max(...values)];
   return {
-    what, unit, goal, ours: median(with_!), peer: { name: "without", value: median(without!) },
+    what, unit, ...(goal === "" ? {} : { goal }),
+    ours: median(with_!), peer: { name: "without", value: median(without!) },
     ranges: { ours: range(with_!), peer: range(without!) },
   };
 }

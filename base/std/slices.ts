@@ -6,6 +6,7 @@ const SLICE_MS = 10;
 /** Pieces of work start in one turn of the event loop until they have taken this together. */
 const TURN_MS = 1;
 
+const clock = systemClock();
 /** Work that waits for a turn of this thread's event loop. Invariant: empty unless `isPending`. */
 const waiting = new Fifo<() => void>();
 let isPending = false;
@@ -24,7 +25,7 @@ export function nextTurn(): Promise<void> {
 }
 
 function runTurn(): void {
-  const until_ms = performance.now() + TURN_MS;
+  const until_ms = clock.monotonic() + TURN_MS;
   const step = () => {
     const resume = waiting.shift();
     isPending = resume !== undefined;
@@ -32,7 +33,7 @@ function runTurn(): void {
     resume();
     // A tick that a microtask asks for runs after what `resume` leads to.
     queueMicrotask(() => process.nextTick(() => {
-      if (performance.now() < until_ms) step();
+      if (clock.monotonic() < until_ms) step();
       else setImmediate(runTurn);
     }));
   };

@@ -6,7 +6,8 @@ const filled = (bytes: number, value: number) => Buffer.alloc(bytes, value);
 
 it("pieces are the parts' bytes in their order, each of one size but the last", () => {
   const parts = [
-    filled(10, 1), filled(3 * ANSWER_PIECE_BYTES, 2), Buffer.alloc(0), filled(ANSWER_PIECE_BYTES, 3),
+    filled(10, 1), filled(3 * ANSWER_PIECE_BYTES, 2), Buffer.alloc(0),
+    filled(ANSWER_PIECE_BYTES, 3),
   ];
   // All are held: memory that is not given back is not used again.
   const pieces = [...piecesOf(parts)];

@@ -101,9 +101,9 @@ function ended(
 }
 
 /**
- * Sends a large answer in pieces, two at a time, so that TLS and HTTP/2 do not hold all of it again,
- * each in a turn of the event loop that has time for it. Throws 504 when the client takes no piece
- * for a while.
+ * Sends a large answer in pieces, two at a time, so that TLS and HTTP/2 do not hold all of it
+ * again, each in a turn of the event loop that has time for it. Throws 504 when the client takes no
+ * piece for a while.
  */
 async function sendPieces(
   context: RequestContext, length: number, parts: readonly Buffer[],
