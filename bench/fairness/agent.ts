@@ -7,7 +7,7 @@ export interface Files {
   readonly key: string;
 }
 
-/** What the thread of the loud tenants is given. */
+/** The options of the thread of loud tenants. */
 export interface TenantsOptions {
   readonly server: string;
   readonly ca: string;

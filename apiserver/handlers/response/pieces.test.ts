@@ -26,6 +26,6 @@ it("memory is used again once it was written, and not before", () => {
   const third = one(3);
   expect(third.bytes.buffer).toBe(first.bytes.buffer);
   expect(second.bytes.equals(filled(100, 2))).toBe(true);
-  // What the memory held before is in no later piece.
+  // No later piece has bytes that the memory held before.
   expect(third.bytes.equals(filled(100, 3))).toBe(true);
 });

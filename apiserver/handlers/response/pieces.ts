@@ -1,6 +1,6 @@
 import { ANSWER_PIECE_BYTES, SPARE_PIECES_MAX, SPARE_PIECES_MS } from "../../limits.ts";
 
-/** Bytes of an answer to be written at once. */
+/** Bytes of an answer that one write takes. */
 export interface Piece {
   readonly bytes: Buffer;
   /** Gives its memory back, which another answer may then get: call it once all is written. */
