@@ -17,7 +17,8 @@ test("connections go to servers that are ready; a silent one loses those that it
   expect(plan("unready", "ready", "unknown")).toEqual(["b", ""]);
 });
 
-test("without a ready one all are tried, first what answers; if none does, nothing is cut", () => {
-  expect(plan("silent", "unready", "unknown")).toEqual(["cba", "a"]);
+test("without a ready one a silent one gets no connection, unless none answers", () => {
+  expect(plan("silent", "unready", "silent")).toEqual(["b", "ac"]);
+  expect(plan("silent", "unready", "unknown")).toEqual(["bc", "a"]);
   expect(plan("silent", "silent", "silent")).toEqual(["abc", ""]);
 });

@@ -11,10 +11,11 @@ export interface ServersPlan {
 }
 
 /**
- * Decides where connections go: to the servers that are ready; without one to all, those that
- * answer first, since a server that is not ready can still give the reason. A silent server's
- * connections end when another answers, and stay otherwise: it may be this machine that is slow.
- * Pure.
+ * Decides where connections go, in turn: to the servers that are ready; without one to those that
+ * answer or were not asked yet, since a server that is not ready can still give the reason, and a
+ * paused one accepts connections that are never answered; to all while none answers. A silent
+ * server's connections end when another answers, and stay otherwise: it may be this machine that is
+ * slow. Pure.
  */
 export function planServers(
   servers: readonly Target[],
@@ -24,7 +25,6 @@ export function planServers(
   const ready = those("ready");
   if (ready.length > 0) return { use: ready, leave: those("silent") };
   const answering = those("unready");
-  const silent = those("silent");
-  const use = [...those("unknown"), ...answering, ...silent];
-  return { use, leave: answering.length > 0 ? silent : [] };
+  if (answering.length === 0) return { use: servers, leave: [] };
+  return { use: [...answering, ...those("unknown")], leave: those("silent") };
 }

@@ -3,6 +3,7 @@ import { appendFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import { require } from "../../../../testing/violation.ts";
 import { TestCluster } from "../../cluster.ts";
@@ -210,8 +211,9 @@ export class Machines {
     return log.split("\n").filter((line) => line.includes('"msg":"API servers"'));
   }
 
+  /** How long a fault lasts is not longer on a busy machine. */
   async pause(hold_ms: number): Promise<void> {
-    await delay(clock, hold_ms);
+    await delay(systemClock(), hold_ms);
   }
 
   async close(): Promise<void> {
