@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { type TarInput, writeTar } from "@raft2kube/runtime/image/tar/write.ts";
+import { verify } from "@raft2kube/store/inspect.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ClusterConfig, type ClusterRoots, planCluster, writeCluster } from "../spec/config.ts";
+import { controlPlaneNames, controlPlanePlace } from "../spec/control-planes.ts";
 import { storeDir, storeSocket } from "../spec/store.ts";
 import { createBackup } from "./create.ts";
 import { readHeader } from "./contents.ts";
@@ -57,6 +59,36 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 
 const restore = (from: string, to: string, word = passphrase) =>
   restoreBackup({ file: from, passphrase: word, roots: rootsOf(to), signal, addresses: [] });
+
+it("each of several control planes gets the store; the CA of its members is kept", async () => {
+  const several = await planCluster("several", rootsOf("ha"), { controlPlanes: 3 }, []);
+  await writeCluster(several);
+  await mkdir(join(several.dataDir, "pki/etcd"), { recursive: true });
+  await writeFile(join(several.dataDir, "pki/etcd/ca.key"), "the key", { mode: 0o600 });
+  // One is down: any of the others has the state.
+  const place = controlPlanePlace(several, "control-2");
+  await mkdir(place.runDir, { recursive: true });
+  const listenClient = { path: storeSocket(place) };
+  const store = await startStore({ dataDir: storeDir(place), listenClient });
+  const saved = join(dir, "several.age");
+  try {
+    await store.client.put({ key: text("/registry/a"), value: text("kept") });
+    const options = { passphrase, now_ms: 0, signal, scryptLogN };
+    await createBackup({ config: several, file: saved, ...options });
+  } finally {
+    await store.close();
+  }
+  const { config: there } = await restore(saved, "ha-again");
+  expect(readFileSync(join(there.dataDir, "pki/etcd/ca.key"), "utf8")).toBe("the key");
+  const [found, members] = [new Set<string>(), new Set<string>()];
+  for (const name of controlPlaneNames(there)) {
+    const { value: line = "" } = await verify(storeDir(controlPlanePlace(there, name))).next();
+    found.add(line.replace(/member \w+ /, ""));
+    members.add(line);
+  }
+  expect(members.size).toBe(3);
+  expect([...found]).toEqual([expect.stringMatching(/^of cluster \w+: .*revision 2$/)]);
+});
 
 /** Nothing of a refused restore is left. */
 function expectNothing(to: string): void {

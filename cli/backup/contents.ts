@@ -25,10 +25,13 @@ export interface BackupFile {
   readonly content: Buffer;
 }
 
-/** The folders of the data folder that are backed up whole; the rest is a node's, or made again. */
-const FOLDERS = ["pki", "manifests"] as const;
+/**
+ * The folders of the data folder whose files are backed up; the rest is a node's, or made again, as
+ * are a control plane's identities from the cluster's.
+ */
+const FOLDERS = ["pki", "pki/etcd", "manifests"] as const;
 const TOP_FILE = /^[a-z0-9][A-Za-z0-9_-]*\.(conf|json|yaml)$/;
-const FILE_IN_FOLDER = /^(pki|manifests)\/[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const FILE_IN_FOLDER = /^(pki|pki\/etcd|manifests)\/[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const STORE_PART = /^store\/(\d{6})$/;
 
 /** Whether a backup may have a file of this name: none leads out of the data folder. */
@@ -56,7 +59,9 @@ export async function readFiles(dataDir: string): Promise<BackupFile[]> {
   const names = (await readdir(dataDir)).filter((name) => TOP_FILE.test(name));
   for (const folder of FOLDERS) {
     if (!existsSync(join(dataDir, folder))) continue;
-    names.push(...(await readdir(join(dataDir, folder))).map((name) => `${folder}/${name}`));
+    const entries = await readdir(join(dataDir, folder), { withFileTypes: true });
+    const found = entries.filter((entry) => !FOLDERS.some((one) => one.endsWith(`/${entry.name}`)));
+    names.push(...found.map(({ name }) => `${folder}/${name}`));
   }
   if (names.length > FILES_MAX) throw refused(dataDir, `has more than ${FILES_MAX} files`);
   const files: BackupFile[] = [];

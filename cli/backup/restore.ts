@@ -6,11 +6,12 @@ import { replaceFile, syncDirectory } from "@raft2kube/linux/file/durable-file.t
 import { type TarEntry, tarEntries } from "@raft2kube/runtime/image/tar/read.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { importSnapshot } from "@raft2kube/store/import.ts";
-import { memberOptions } from "../process/store-member.ts";
+import { controlPlaneMembers, memberOptions } from "../process/store-member.ts";
 import {
   type ClusterConfig, type ClusterRoots, checkClusterName, clusterPlace, configPath, listClusters,
   ownAddresses, readConfigFile, writeCluster,
 } from "../spec/config.ts";
+import { controlPlaneNames, controlPlanePlace } from "../spec/control-planes.ts";
 import { storeDir, storeMemberNames } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
 import { type BackupHeader, isBackupFile, readHeader, storePartOf } from "./contents.ts";
@@ -164,19 +165,22 @@ async function settle(
 async function importStore(aside: string, config: ClusterConfig): Promise<number> {
   const file = snapshotPath(aside);
   const here = { dataDir: aside };
-  const members = storeMemberNames(config);
   let revision = 0;
-  if (members.length === 0) {
-    const only = { file, dataDir: storeDir(here), name: "default", clusterToken: "etcd-cluster" };
-    ({ revision } = await importSnapshot(only));
-  }
-  for (const member of members) {
-    const { clusterToken = "", peers } = memberOptions(config, member);
+  for (const name of storeMemberNames(config)) {
+    const { clusterToken = "", peers } = memberOptions(config, name);
     const { initialCluster, advertiseUrls } = peers!;
     const cluster = { initialCluster, advertiseUrls };
-    const dataDir = storeDir(here, member);
-    ({ revision } = await importSnapshot({ file, dataDir, name: member, clusterToken, cluster }));
+    const dataDir = storeDir(here, name);
+    ({ revision } = await importSnapshot({ file, dataDir, name, clusterToken, cluster }));
   }
+  for (const name of controlPlaneNames(config)) {
+    const { clusterToken, ...cluster } = controlPlaneMembers(config, name);
+    const dataDir = storeDir(controlPlanePlace({ ...config, ...here }, name));
+    ({ revision } = await importSnapshot({ file, dataDir, name, clusterToken, cluster }));
+  }
+  if (revision > 0) return revision;
+  const only = { file, dataDir: storeDir(here), name: "default", clusterToken: "etcd-cluster" };
+  ({ revision } = await importSnapshot(only));
   return revision;
 }
 

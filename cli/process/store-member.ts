@@ -37,6 +37,16 @@ export function memberOptions(config: ClusterConfig, name: string): StoreOptions
   };
 }
 
+/** How the members of control planes know each other. */
+export function controlPlaneMembers(config: ClusterConfig, name: string) {
+  const members = controlPlaneNames(config).map((one) => [one, [peerUrlOf(config, one)]]);
+  return {
+    clusterToken: `r2k-${config.name}`,
+    advertiseUrls: [peerUrlOf(config, name)],
+    initialCluster: Object.fromEntries(members) as Record<string, string[]>,
+  };
+}
+
 /**
  * The member of a control plane on a machine of its own. The members reach each other over TLS by
  * certificates of a CA that has no others.
@@ -49,16 +59,15 @@ export async function controlPlaneMember(
   const pair = files.pair("etcd/peer");
   const [cert, key] = [await readFile(pair.cert, "utf8"), await readFile(pair.key, "utf8")];
   const ca = await readFile(files.pair("etcd/ca").cert, "utf8");
-  const members = controlPlaneNames(config).map((one) => [one, [peerUrlOf(config, one)]]);
+  const { clusterToken, ...known } = controlPlaneMembers(config, name);
   return {
     dataDir: storeDir(config),
     name,
-    clusterToken: `r2k-${config.name}`,
+    clusterToken,
     listenClient: { path: storeSocket(config) },
     peers: {
       listen: { host: config.nodeAddress, port: PEER_PORT, tls: { cert, key, clientCa: ca } },
-      advertiseUrls: [peerUrlOf(config, name)],
-      initialCluster: Object.fromEntries(members) as Record<string, string[]>,
+      ...known,
       initialState: controlPlane === "joins" ? "existing" : "new",
       tls: { cert, key, ca },
     },

@@ -1,0 +1,60 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { TestCluster } from "./cluster.ts";
+
+const TIMEOUT_MS = 240_000;
+const NAME = "planes";
+const PASSPHRASE = "several words of a test\n";
+const POD = "{.metadata.uid} {.status.containerStatuses[0].restartCount}";
+
+let cluster: TestCluster;
+beforeAll(async () => {
+  cluster = await TestCluster.start(NAME, ["--control-planes", "3", "--no-demo"]);
+}, TIMEOUT_MS);
+afterAll(() => cluster?.close(), TIMEOUT_MS);
+
+const r2k = async (...args: string[]) => {
+  const done = await cluster.host.r2k(args);
+  expect(done.code, done.stderr).toBe(0);
+  return done;
+};
+
+/** Server and state of each API server, as the host's balancer last logged them. */
+function balancerStates(): string {
+  const log = readFileSync(join(cluster.host.dir, "data", NAME, "logs/host.log"), "utf8");
+  return log.split("\n").findLast((line) => line.includes('"msg":"API servers"')) ?? "";
+}
+
+it("one of three control planes is killed: kubectl and pods go on, a write is kept", async () => {
+  await cluster.ask("run", "kept", "--image=r2k.local/busybox:1", "--", "sleep", "100000");
+  await cluster.ask("wait", "pod/kept", "--for=condition=Ready", "--timeout=60s");
+  const pod = () => cluster.ask("get", "pod", "kept", "-o", `jsonpath=${POD}`);
+  const before = await pod();
+  await cluster.ask("create", "configmap", "before", "--from-literal=a=b");
+  const killed = (await cluster.processes()).find(({ name }) => name === "control control-1")!;
+  process.kill(killed.pid!, "SIGKILL");
+  const ask = ["get", "configmap", "before", "-o", "name"];
+  await cluster.until("an answer", ask, (name) => name === "configmap/before");
+  await cluster.ask("create", "configmap", "after", "--from-literal=a=b");
+  await r2k("control-plane", "start", "control-1", "--name", NAME);
+  const all = () => (balancerStates().match(/ ready/g) ?? []).length === 3;
+  await waitFor("three API servers", all, { clock: machineClock(), timeout_ms: 60_000 });
+  await cluster.ask("get", "configmaps", "before", "after");
+  expect(await pod()).toBe(before);
+}, TIMEOUT_MS);
+
+it("a backup of several control planes is restored to as many", async () => {
+  const { host } = cluster;
+  const [file, words] = [join(host.dir, "planes.age"), join(host.dir, "words")];
+  writeFileSync(words, PASSPHRASE, { mode: 0o600 });
+  await r2k("backup", file, "--name", NAME, "--passphrase-file", words);
+  await r2k("down", "--purge", "--name", NAME);
+  await r2k("restore", file, "--passphrase-file", words);
+  await r2k("start", "--name", NAME, "--no-demo");
+  await cluster.ask("get", "configmaps", "before", "after");
+  const planes = (await cluster.processes()).filter(({ name }) => name.startsWith("control "));
+  expect(planes.map(({ pid }) => pid !== null)).toEqual([true, true, true]);
+}, TIMEOUT_MS);
