@@ -53,6 +53,9 @@ it("what has not passed is not used, and not even started there is nothing to us
 it("a number without its letter means all parts of the lab", () => {
   expect(labsOfPart("7").map(({ number }) => number)).toEqual(["07a", "07b", "07c"]);
   expect(labsOfPart("7b").map(({ number }) => number)).toEqual(["07b"]);
+  expect(labsOfPart("proxy").map(({ number }) => number)).toEqual(["14a", "14b", "14c"]);
+  expect(labsOfPart("14/nftables").map(({ number }) => number)).toEqual(["14b"]);
+  expect(() => labsOfPart("13/nftables")).toThrow(/neither a lab nor a part/);
 });
 
 it("names the programs that run a part", () => {

@@ -5,12 +5,14 @@ import type { LabState } from "./state.ts";
 
 /**
  * Returns the labs with an exercise for a number (`4`; `7` is `7a` to `7c`), a part (`store/core`,
- * `core`), or `all`. Throws if there is none.
+ * `core`, `proxy`), a number and a part (`14/nftables`), or `all`. Throws if there is none.
  */
 export function labsOfPart(wanted: string): Lab[] {
   const labs = readLabs().filter((lab) => lab.files.length > 0);
-  const found = labs.filter(({ number, part }) => {
-    const byPart = part === wanted || part?.split("/").at(-1) === wanted;
+  const [, group, one] = /^(\d\d?)\/(.+)$/.exec(wanted) ?? [];
+  const found = labs.filter(({ number, part = "" }) => {
+    if (group !== undefined) return number.startsWith(twoDigits(group)) && part.endsWith(`/${one}`);
+    const byPart = part === wanted || part.split("/").includes(wanted);
     return wanted === "all" || number.startsWith(twoDigits(wanted)) || byPart;
   });
   if (found.length > 0) return found;

@@ -125,24 +125,24 @@ function addCandidate(
  * are preferred; without any ready one, those that terminate but still serve.
  */
 function usable(candidates: Candidate[], place?: ClientPlace): Target[] {
-  // lab:14 begin usable
+  // lab:14a begin usable
   const all = candidates.filter((candidate) => candidate.ready);
   const ready = place === undefined ? all : hintedFor(all, place);
   const serving = candidates.filter((candidate) => candidate.servingTerminating);
   const chosen = ready.length > 0 ? ready : serving;
   return chosen.map(({ address, port }) => ({ address, port }));
-  // lab:14 end
+  // lab:14a end
 }
 
 /** The ready endpoints to use from a place (upstream's topologyModeFromHints). */
 function hintedFor(ready: Candidate[], { nodeName, zone }: ClientPlace): Candidate[] {
-  // lab:14 begin hinted
+  // lab:14a begin hinted
   for (const [hint, name] of [["forNodes", nodeName], ["forZones", zone]] as const) {
     const hinted = ready.filter((candidate) => candidate[hint].includes(name));
     if (hinted.length > 0 && ready.every((candidate) => candidate[hint].length > 0)) return hinted;
   }
   return ready;
-  // lab:14 end
+  // lab:14a end
 }
 
 /** Why an address cannot be another machine's; undefined if it can. */

@@ -20,7 +20,7 @@ export function staleFlows(
   before: ServicePort | undefined,
   after: ServicePort | undefined,
 ): StaleFlow[] {
-  // lab:14 begin stale-flows
+  // lab:14a begin stale-flows
   const port = before ?? after;
   if (!port || port.transport !== "udp") return [];
   const old = new Set(before?.allEndpoints.map(keyOf));
@@ -34,5 +34,5 @@ export function staleFlows(
     ...addresses.map((to) => ({ to, port: port.port })),
     ...(port.nodePort === undefined ? [] : [{ to: undefined, port: port.nodePort }]),
   ].map((frontend): StaleFlow => ({ transport: "udp", ...frontend, targets, untranslated }));
-  // lab:14 end
+  // lab:14a end
 }

@@ -18,7 +18,7 @@ const LABS = readLabs().filter(({ files }) => files.length > 0).map(({ number })
 /** The labs of the network between nodes, each with a mistake for a node of its own. */
 const MISTAKES = {
   "13": "forwarding entries are set as neighbours",
-  "14": "node ports are not served",
+  "14b": "node ports are not served",
 } as const;
 const OTHER = "other";
 const THIRD = "third";
@@ -267,9 +267,9 @@ describe("nodes with a reader's overlay and proxy", { timeout: STEP_TIMEOUT_MS }
     cluster.host.program = wrongProgram;
     const { code, stderr } = await cluster.host.r2k(["start", "--name", cluster.name]);
     expect(code, stderr).toBe(0);
-    expect(stderr).toContain("restarted, with your part of lab 13, 14");
+    expect(stderr).toContain("restarted, with your part of lab 13, 14b");
     const { stdout } = await cluster.host.r2k(["status", "--name", cluster.name, "-o", "json"]);
-    expect((JSON.parse(stdout) as { ownParts: string[] }).ownParts).toEqual(["13", "14"]);
+    expect((JSON.parse(stdout) as { ownParts: string[] }).ownParts).toEqual(["13", "14b"]);
     expect(await cluster.ask(...ids)).toBe(before);
   });
 });

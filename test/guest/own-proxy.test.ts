@@ -7,7 +7,7 @@ import { OwnPart } from "../../labs/testing/own-part.ts";
 import { guestsMissing, wallLimit_ms } from "./guest.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const LAB = "14";
+const LAB = "14c";
 /** A mistake that the plan's checks find too, and the rule of the contract that finds it. */
 const MISTAKE = "node ports have every endpoint with the policy Local";
 const RULE = "externalTrafficPolicy Local uses endpoints of this node only";
@@ -16,7 +16,7 @@ const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 const ASKED = process.env["R2K_OWN_IPVS"] !== undefined;
 const isPossible = ASKED && guestsMissing() === undefined && process.getuid?.() === 0;
 
-/** Runs the contract in a guest on a reader's part, as lab 14's page says. */
+/** Runs the contract in a guest on a reader's part, as lab 14c's page says. */
 function judge(own: OwnPart): Promise<{ passed: boolean; output: string }> {
   const args = [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", "test/guest/proxy.test.ts"];
   // Without the file that this run of the tests is bounded to.

@@ -24,7 +24,7 @@ export function planDestinations(
   targets: readonly Target[],
   found: readonly DestinationState[],
 ): DestinationSteps {
-  // lab:14 begin destinations
+  // lab:14c begin destinations
   const steps: DestinationSteps = { set: [], removed: [], leaving: [] };
   const known = new Map(found.map((one) => [keyOf(one), one]));
   for (const { address, port } of targets) {
@@ -41,5 +41,5 @@ export function planDestinations(
     steps.leaving.push({ address, port });
   }
   return steps;
-  // lab:14 end
+  // lab:14c end
 }

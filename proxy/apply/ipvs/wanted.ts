@@ -25,7 +25,7 @@ export interface Context {
  * look up. Pure.
  */
 export function wantedOf(port: ServicePort, { scheduler, nodeAddresses }: Context): Wanted {
-  // lab:14 begin wanted
+  // lab:14c begin wanted
   const { transport: protocol, affinity_s: persistence_s, allEndpoints, localEndpoints } = port;
   const wanted: Wanted = { servers: [], entries: [], addresses: [] };
   const serve = (address: string, number: number, local: boolean, set: SetName | undefined) => {
@@ -54,7 +54,7 @@ export function wantedOf(port: ServicePort, { scheduler, nodeAddresses }: Contex
     wanted.entries.push({ set: SETS.loopBack, entry });
   }
   return wanted;
-  // lab:14 end
+  // lab:14c end
 }
 
 /** The entries that admit only the clients of a load balancer's source ranges. */

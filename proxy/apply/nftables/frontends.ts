@@ -28,7 +28,7 @@ export function addFrontends(
   chains: FrontendChains,
   { elements }: Fragment,
 ): void {
-  // lab:14 begin frontends
+  // lab:14b begin frontends
   const { transport, allEndpoints, localEndpoints } = port;
   // A policy Local without local endpoints drops, so that a load balancer tries another node.
   const rejection = allEndpoints.length > 0 ? "drop" : `goto ${REJECT_CHAIN}`;
@@ -53,7 +53,7 @@ export function addFrontends(
   const served = allEndpoints.length > 0;
   const set = served ? "service-nodeports" : "no-endpoint-nodeports";
   elements.push({ set, key, value: served ? `goto ${chains.nodePort}` : rejection });
-  // lab:14 end
+  // lab:14b end
 }
 
 /** Drops clients that are not in the source ranges of a load balancer's address. */
@@ -76,11 +76,11 @@ export function addFirewall({ transport, port, firewall }: ServicePort, fragment
  * a node in its slice may be a pod of this one.
  */
 export function addHairpins(port: ServicePort, { elements }: Fragment): void {
-  // lab:14 begin hairpins
+  // lab:14b begin hairpins
   const targets = port.externalLocal ? reachableEndpoints(port)
     : [...port.localEndpoints, ...port.unplacedEndpoints];
   for (const { address } of targets) {
     elements.push({ set: "hairpin-connections", key: `${address} . ${address}`, value: "" });
   }
-  // lab:14 end
+  // lab:14b end
 }

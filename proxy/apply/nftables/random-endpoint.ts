@@ -71,11 +71,11 @@ function number(
  * until clear-endpoint-mark.
  */
 function pickRandom(kind: Kind, count: number, first = 0): string[] {
-  // lab:14 begin pick-random
+  // lab:14b begin pick-random
   const offset = ENDPOINT_MARK + first;
   const number = count === 1 ? `${offset}` : `numgen random mod ${count} offset ${offset}`;
   return [`meta mark set ${number}`, `dnat ip to ${ENDPOINT_OF[kind]}`];
-  // lab:14 end
+  // lab:14b end
 }
 
 /**
@@ -83,13 +83,13 @@ function pickRandom(kind: Kind, count: number, first = 0): string[] {
  * pass this node.
  */
 function internalChain(fragment: Fragment, count: number, clusterCidr: string | undefined): string {
-  // lab:14 begin internal-chain
+  // lab:14b begin internal-chain
   if (count === 0) return "";
   const name = `service-endpoints-${count}`;
   const mark = clusterCidr ? [`ip saddr != ${clusterCidr} jump ${MARK_MASQ_CHAIN}`] : [];
   fragment.chains.set(name, [...mark, ...pickRandom("service", count)]);
   return name;
-  // lab:14 end
+  // lab:14b end
 }
 
 /** A chain for external traffic to any endpoint: all is masqueraded. */
@@ -107,7 +107,7 @@ function localChain(
   { all, local }: { all: number; local: number },
   clusterCidr: string | undefined,
 ): string {
-  // lab:14 begin local-chain
+  // lab:14b begin local-chain
   if (all === 0) return "";
   const name = `${kind}-local-endpoints-${all}-${local}`;
   const allChain = `${kind}-all-endpoints-${all}`;
@@ -117,7 +117,7 @@ function localChain(
     ...(local > 0 ? pickRandom(kind, local, LOCAL_OFFSET) : ["drop"]),
   ]);
   return name;
-  // lab:14 end
+  // lab:14b end
 }
 
 /** Returns the rules that let pods and this node use all endpoints despite the policy Local. */

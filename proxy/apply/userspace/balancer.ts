@@ -23,26 +23,26 @@ export class Balancer {
 
   /** Returns the endpoints in the order in which to try them, each once. */
   order(client: string): Target[] {
-    // lab:14 begin order
+    // lab:14a begin order
     const targets = this.#targets;
     const first = targets.length === 0 ? 0 : this.#next++ % targets.length;
     const turn = [...targets.slice(first), ...targets.slice(0, first)];
     const known = this.#known(client);
     const sticky = turn.findIndex((target) => keyOf(target) === known);
     return sticky < 1 ? turn : [...turn.splice(sticky, 1), ...turn];
-    // lab:14 end
+    // lab:14a end
   }
 
   /** Records the endpoint that served a client. */
   remember(client: string, target: Target): void {
-    // lab:14 begin remember
+    // lab:14a begin remember
     if (this.#affinity_s === undefined) return;
     this.#clients.delete(client);
     this.#clients.set(client, { target: keyOf(target), at_ms: this.#clock.monotonic() });
     if (this.#clients.size <= AFFINITY_CLIENTS) return;
     const [oldest] = this.#clients.keys();
     if (oldest !== undefined) this.#clients.delete(oldest);
-    // lab:14 end
+    // lab:14a end
   }
 
   #known(client: string): string | undefined {

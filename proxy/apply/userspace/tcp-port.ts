@@ -70,7 +70,7 @@ async function serve(
   balancer: Balancer,
   { clock, log }: { clock: Clock; log: Logger },
 ): Promise<void> {
-  // lab:14 begin serve
+  // lab:14a begin serve
   const order = balancer.order(from).slice(0, CONNECT_TIMEOUTS_MS.length);
   for (const [at, target] of order.entries()) {
     const timeout_ms = CONNECT_TIMEOUTS_MS[at] ?? 0;
@@ -83,14 +83,14 @@ async function serve(
   }
   log.debug("no endpoint accepted a connection", { tried: order.length });
   client.resetAndDestroy();
-  // lab:14 end
+  // lab:14a end
 }
 
 /** Connects to an endpoint; resolves with undefined if it refuses or is slow, or `client` ends. */
 export function dial(
   target: Target, timeout_ms: number, client: Socket,
 ): Promise<Socket | undefined> {
-  // lab:14 begin dial
+  // lab:14a begin dial
   return new Promise((resolve) => {
     const { address: host, port } = target;
     const socket = connect({ host, port, ...SOCKET });
@@ -106,12 +106,12 @@ export function dial(
     socket.once("connect", () => settle(socket));
     socket.setTimeout(timeout_ms, end);
   });
-  // lab:14 end
+  // lab:14a end
 }
 
 /** Passes bytes, the ends of streams and resets both ways. */
 export function join(client: Socket, endpoint: Socket, clock: Clock): void {
-  // lab:14 begin join
+  // lab:14a begin join
   client.setNoDelay(true);
   endpoint.setNoDelay(true);
   client.once("close", (failed) => {
@@ -124,7 +124,7 @@ export function join(client: Socket, endpoint: Socket, clock: Clock): void {
   });
   client.pipe(endpoint);
   endpoint.pipe(client);
-  // lab:14 end
+  // lab:14a end
 }
 
 /**

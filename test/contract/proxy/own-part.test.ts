@@ -9,13 +9,13 @@ import { ADDRESSES, CLUSTER_CIDR, createNodeNetwork, TARGETS, type NodeNetwork }
 import { NODE_NAME } from "./implementation.ts";
 import { startApi } from "./upstream.ts";
 
-const LAB = "14";
+const LABS = ["14a", "14b"];
 const IP = "10.96.9.9";
 const patience = { clock: systemClock(), timeout_ms: 60_000 };
 
-/** The program of a cluster's node, with the parts of a reader of lab 14. */
+/** The program of a cluster's node, with the parts of a reader of labs 14a and 14b. */
 describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_000 }, () => {
-  const own = new OwnPart("own-proxy", [LAB]);
+  const own = new OwnPart("own-proxy", LABS);
   let net: NodeNetwork;
   let api: Awaited<ReturnType<typeof startApi>>;
   let main: string;
@@ -54,9 +54,12 @@ describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_
   }, patience);
 
   test("is used once it has passed", async () => {
-    await expect(own.lab("use", "own", LAB)).rejects.toThrow(/none has passed/);
+    await expect(own.lab("use", "own", "14")).rejects.toThrow(/none has passed/);
     await own.write();
-    expect(await own.lab("use", "own", LAB)).toContain(`lab ${LAB}: yours`);
+    const said = await own.lab("use", "own", "14/nftables");
+    expect(said).toContain("lab 14b: yours");
+    expect(said).not.toContain("lab 14a");
+    expect(await own.lab("use", "own", "14")).toContain("lab 14a: yours");
     main = await own.bundle();
   });
 
@@ -64,7 +67,7 @@ describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_
     const said = start("nftables");
     await answered(/^one /);
     await answered(/^two /);
-    expect(said()).toContain(markOf(LAB));
+    for (const lab of LABS) expect(said()).toContain(markOf(lab));
     own.kill("proxy");
     start("userspace");
     await waitFor("the former mode's end", () => !nftTableExists("ip", "r2k-proxy"), patience);

@@ -4,7 +4,7 @@ import { keyOf, type Target } from "@raft2kube/proxy/plan/model.ts";
 import { type StaleFlow, staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { SERVICE, endpoints, webPort } from "./ports.ts";
+import { SERVICE, endpoints, webPort } from "../proxy/ports.ts";
 
 const HERE = { nodeName: "n1", zone: "a" };
 

@@ -8,8 +8,8 @@ import { delay } from "@raft2kube/std/wait.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { untilQuiet } from "../quiet.ts";
-import { LOOPBACK, SILENT, clock, withProxyPort } from "./own-proxy.ts";
-import { describeTargets, endpoints } from "./ports.ts";
+import { LOOPBACK, SILENT, clock, withProxyPort } from "../proxy/own-proxy.ts";
+import { describeTargets, endpoints } from "../proxy/ports.ts";
 
 /** Patience of `untilQuiet`: longer than all attempts to connect take together. */
 const PATIENCE = 2;

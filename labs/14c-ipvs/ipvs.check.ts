@@ -5,7 +5,7 @@ import { type Wanted, wantedOf } from "@raft2kube/proxy/apply/ipvs/wanted.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { SERVICE, describeTargets, endpoints, webPort } from "./ports.ts";
+import { SERVICE, describeTargets, endpoints, webPort } from "../proxy/ports.ts";
 
 const NODE = "192.0.2.1";
 const CONTEXT = { scheduler: "rr", nodeAddresses: [NODE] };

@@ -9,8 +9,8 @@ import {
 } from "../../testing/network/node-network.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { withNode } from "./own-proxy.ts";
-import { SERVICE, endpoints, webPort } from "./ports.ts";
+import { withNode } from "../proxy/own-proxy.ts";
+import { SERVICE, endpoints, webPort } from "../proxy/ports.ts";
 
 const ONE: Target = { address: ADDRESSES.one, port: TARGETS.http };
 const TWO: Target = { address: ADDRESSES.two, port: TARGETS.http };
