@@ -8,6 +8,8 @@ export const STREAMS_MAX = 128;
 export const WAITING_BYTES_MAX = 1 << 20;
 /** A single message of a stream of the API server, or of a terminal. */
 export const MESSAGE_BYTES_MAX = 4 << 20;
+/** The body of a sign-in. */
+export const TICKET_CHARS_MAX = 128;
 export const FORWARDS_MAX = 32;
 export const FORWARD_CONNECTIONS_MAX = 64;
 /** Time until the API server has to answer the head of a request. */

@@ -8,8 +8,8 @@ export interface AnyObject {
   metadata: {
     name: string; namespace?: string; uid?: string; creationTimestamp?: string;
     labels?: Record<string, string>; annotations?: Record<string, string>;
-    ownerReferences?: { apiVersion: string; kind: string; name: string }[];
-    deletionTimestamp?: string; managedFields?: unknown; generation?: number;
+    ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string }[];
+    deletionTimestamp?: string; managedFields?: unknown; resourceVersion?: string; generation?: number;
   };
   spec?: Record<string, unknown>;
   status?: Record<string, unknown>;
@@ -25,7 +25,22 @@ export class ApiError extends Error {
   }
 }
 
-const OWN = { "x-r2k-dashboard": "1" };
+const SESSION = "r2k-dashboard-session";
+
+/**
+ * The session's secret is kept by this origin, port included. A cookie would be sent to every port
+ * of the same address, among them those that lead to pods.
+ */
+const own = () => ({ "x-r2k-dashboard": localStorage.getItem(SESSION) ?? "" });
+
+/** Exchanges the link's ticket for a session; another page of the browser may have one already. */
+export async function signIn(): Promise<void> {
+  const ticket = /^#ticket=([\w-]+)$/.exec(location.hash)?.[1];
+  if (ticket === undefined) return;
+  history.replaceState(null, "", "/");
+  const answer = await ask("/login", { method: "POST", body: ticket });
+  localStorage.setItem(SESSION, await answer.text());
+}
 
 const clock = systemClock();
 /** The server's clock is ahead of this browser's by so much. */
@@ -52,15 +67,35 @@ async function ask(url: string, init: RequestInit): Promise<Response> {
 }
 
 export async function get<T = AnyObject>(path: string, accept = "application/json"): Promise<T> {
-  return (await ask(`/kube${path}`, { headers: { ...OWN, accept } })).json() as Promise<T>;
+  return (await ask(`/kube${path}`, { headers: { ...own(), accept } })).json() as Promise<T>;
 }
 
 export async function send<T = AnyObject>(
   method: string, path: string, body?: unknown, type = "application/json",
 ): Promise<T> {
   const text = typeof body === "string" ? body : JSON.stringify(body);
-  const headers = { ...OWN, accept: "application/json", "content-type": type };
+  const headers = { ...own(), accept: "application/json", "content-type": type };
   return (await ask(`/kube${path}`, { method, headers, body: text ?? null })).json() as Promise<T>;
+}
+
+export async function text(path: string): Promise<string> {
+  return (await ask(`/kube${path}`, { headers: { ...own(), accept: "*/*" } })).text();
+}
+
+/** A port of a pod at a port of this machine. */
+export interface Forward { namespace: string; pod: string; port: number; local: number }
+
+/** Asks the dashboard's own server for forwarded ports; resolves with all of them. */
+export async function forwards(method: "GET" | "POST" | "DELETE", path = ""): Promise<Forward[]> {
+  return (await ask(`/forwards${path}`, { method, headers: own() })).json() as Promise<Forward[]>;
+}
+
+/** A WebSocket to the dashboard's server; `protocol` is the API server's. */
+export function openSocket(path: string, protocol = "r2k.stream"): WebSocket {
+  const secret = `r2k.session.${localStorage.getItem(SESSION) ?? ""}`;
+  const socket = new WebSocket(`ws://${location.host}${path}`, [protocol, secret]);
+  socket.binaryType = "arraybuffer";
+  return socket;
 }
 
 /** Reads for explanations. */
@@ -81,8 +116,7 @@ export function lines(
   path: string, onLine: (line: string) => void, onEnd: (why: string, status: number) => void,
   longest = LINE_CHARS_MAX,
 ): () => void {
-  const socket = new WebSocket(`ws://${location.host}/stream${path}`);
-  socket.binaryType = "arraybuffer";
+  const socket = openSocket(`/stream${path}`);
   const decoder = new TextDecoder();
   let [line, lost] = ["", 0];
   const add = (part: string) => {

@@ -1,39 +1,92 @@
+import type { FunctionComponent } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { EXPLAINED, explain } from "@raft2kube/explain/gather.ts";
-import { type AnyObject, get, lines, read, send, serverNow_ms } from "./api.ts";
-import { type Kind, pathOf } from "./kinds.ts";
+import { ActionBar } from "./action-bar.tsx";
+import { type AnyObject, get, read, serverNow_ms } from "./api.ts";
+import { Editor } from "./editor.tsx";
+import { Forwards } from "./forwards.tsx";
+import { type Kind, keyOf, pathOf } from "./kinds.ts";
+import { Logs, SelectedLogs } from "./logs.tsx";
+import { openObject } from "./place.ts";
+import { useLive } from "./live.ts";
+import { messageOf, printable } from "./text.ts";
 import { Dialog, Problem, Status, Why, age, useAsked } from "./widgets.tsx";
-
-const LOG_LINES_MAX = 5_000;
 
 interface EventLine { type?: string; reason?: string; message?: string }
 interface Condition { type: string; status: string; message?: string }
 
-/** One object: why it is so, conditions, events, YAML to edit, and a pod's log. */
-export function Detail({ kind, namespace, name, close }: {
-  kind: Kind; namespace: string; name: string; close(): void;
+const USED = ["pods", "nodes"];
+
+function tabsOf(kind: Kind, object: AnyObject | undefined): string[] {
+  const key = keyOf(kind);
+  const isPod = key === "pods";
+  return ["Overview", "YAML", ...isPod || object && selectorOf(object) ? ["Log"] : [],
+    ...isPod ? ["Terminal"] : [], ...USED.includes(key) ? ["Usage"] : []];
+}
+
+/** The selector of an object's pods, of a workload or a Service. */
+function selectorOf({ spec = {} }: AnyObject): string | undefined {
+  const selector = spec["selector"] as Record<string, unknown> | undefined;
+  const labels = spec["template"] ? selector?.["matchLabels"] : spec["ports"] && selector;
+  if (typeof labels !== "object" || labels === null) return undefined;
+  return Object.entries(labels).map(([key, value]) => `${key}=${String(value)}`).join(",");
+}
+
+/** One object: why it is so, what can be done with it, YAML, logs, a terminal, its use. */
+export function Detail({ kind, kinds, namespace, name, close }: {
+  kind: Kind; kinds: readonly Kind[]; namespace: string; name: string; close(): void;
 }) {
   const [tab, setTab] = useState("Overview");
   const path = pathOf(kind, namespace, name);
-  const [object, problem] = useAsked(() => get<AnyObject>(path), [path, tab]);
-  const tabs = ["Overview", "YAML", ...(kind.plural === "pods" && !kind.group ? ["Log"] : [])];
+  const [object, problem] = useLive(kind, namespace, name);
+  const [did, setDid] = useState<string>();
   return (
     <Dialog title={`${kind.kind} ${name}`} close={close}>
+      {object && <ActionBar at={{ kind, kinds, object, path }}
+        done={({ title }) => setDid(`${title}: done`)} />}
+      {did && <p role="status">{did}</p>}
       <nav class="tabs" aria-label="Views">
-        {tabs.map((each) => (
+        {tabsOf(kind, object).map((each) => (
           <button key={each} aria-pressed={tab === each} onClick={() => setTab(each)}>
             {each}</button>
         ))}
       </nav>
       <Problem text={problem} />
-      {object && tab === "Overview" && <Overview kind={kind} object={object} />}
-      {object && tab === "YAML" && <Editor path={path} />}
-      {object && tab === "Log" && <Log object={object} />}
+      {object && <View tab={tab} kind={kind} kinds={kinds} object={object} path={path} />}
     </Dialog>
   );
 }
 
-function Overview({ kind, object }: { kind: Kind; object: AnyObject }) {
+function View({ tab, kind, kinds, object, path }: {
+  tab: string; kind: Kind; kinds: readonly Kind[]; object: AnyObject; path: string;
+}) {
+  const isPod = keyOf(kind) === "pods";
+  switch (tab) {
+    case "YAML": return <Editor path={path} />;
+    case "Log": return isPod ? <Logs pods={[object]} />
+      : <SelectedLogs namespace={object.metadata.namespace ?? ""}
+        selector={selectorOf(object) ?? ""} />;
+    case "Terminal": return <Later load={() => import("./terminal.tsx")} with={{ pod: object }} />;
+    case "Usage": return <Later load={() => import("./usage.tsx")}
+      with={{ object, isNode: !isPod }} />;
+    default: return <Overview kind={kind} kinds={kinds} object={object} />;
+  }
+}
+
+/** A part of the page that is loaded when it is shown. */
+export function Later<T extends object>({ load, with: given }: {
+  load(): Promise<{ default: FunctionComponent<T> }>; with: T;
+}) {
+  const [part, setPart] = useState<{ of: FunctionComponent<T> }>();
+  const [problem, setProblem] = useState<string>();
+  useEffect(() => void load().then((module) => setPart({ of: module.default }),
+    (thrown: unknown) => setProblem(messageOf(thrown))), []);
+  return part ? <part.of {...given} /> : <Problem text={problem} />;
+}
+
+function Overview({ kind, kinds, object }: {
+  kind: Kind; kinds: readonly Kind[]; object: AnyObject;
+}) {
   const { name, namespace = "", ownerReferences = [], labels = {} } = object.metadata;
   const [why, problem] = useAsked(async () => kind.group === "" && kind.plural in EXPLAINED
     ? explain(read, kind.plural, namespace, name, serverNow_ms()) : undefined, [object]);
@@ -42,105 +95,31 @@ function Overview({ kind, object }: { kind: Kind; object: AnyObject }) {
   const [events, noEvents] = useAsked(() =>
     get<{ items: EventLine[] }>(`/api/v1${within}/events?fieldSelector=${of}&limit=100`), [object]);
   const conditions = (object.status?.["conditions"] ?? []) as Condition[];
+  const owner = (word: string, named: string) => {
+    const found = kinds.find((each) => each.kind === word);
+    return found && <button class="link" onClick={() => openObject(
+      keyOf(found), found.namespaced ? namespace : undefined, named)}>{named}</button>;
+  };
   return (
     <>
       <Why of={why} /><Problem text={problem} />
       <dl>
         {namespace && <><dt>Namespace</dt><dd>{namespace}</dd></>}
         <dt>Age</dt><dd>{age(object.metadata.creationTimestamp)}</dd>
-        {ownerReferences.map((owner) => <><dt>Owner</dt><dd>{owner.kind} {owner.name}</dd></>)}
+        {ownerReferences.map((each) => <>
+          <dt>Owner</dt><dd>{each.kind} {owner(each.kind, each.name) ?? each.name}</dd></>)}
         <dt>Labels</dt>
         <dd>{Object.entries(labels).map(([key, value]) => <code>{key}={value}</code>)}</dd>
       </dl>
+      {keyOf(kind) === "pods" && <Forwards pod={object} />}
       {conditions.length > 0 && <><h3>Conditions</h3><ul class="events">{conditions.map((each) => (
-        <li><b>{each.type}</b> <Status text={String(each.status)} /> {each.message}</li>))}</ul></>}
+        <li><b>{each.type}</b> <Status text={String(each.status)} />{" "}
+          {printable(each.message ?? "")}</li>))}</ul></>}
       <h3>Events</h3><Problem text={noEvents} />
       <ul class="events">{(events?.items ?? []).map((event) => (
-        <li><Status text={event.type ?? ""} /> <b>{event.reason}</b> {event.message}</li>))}
+        <li><Status text={event.type ?? ""} /> <b>{printable(event.reason ?? "")}</b>{" "}
+          {printable(event.message ?? "")}</li>))}
         {events?.items?.length === 0 && <li>none</li>}</ul>
-    </>
-  );
-}
-
-/** YAML to edit: a dry run shows what would change, then server-side apply changes it. */
-function Editor({ path }: { path: string }) {
-  const [text, setText] = useState("");
-  const [diff, setDiff] = useState<string[]>();
-  const [problem, setProblem] = useState<string>();
-  const [before, setBefore] = useState("");
-  // Read once: a newer object must not replace what is being typed; the API refuses old edits.
-  const [current, unread] = useAsked(async () => {
-    const [object, { yamlOf }] = await Promise.all([get(path), import("./yaml.ts")]);
-    return yamlOf(object);
-  }, [path]);
-  useEffect(() => {
-    setText(current ?? "");
-    setBefore(current ?? "");
-  }, [current]);
-  const apply = async (dry: boolean) => {
-    try {
-      const query = `?fieldManager=r2k-dashboard&force=true${dry ? "&dryRun=All" : ""}`;
-      const result = await send("PATCH", path + query, text, "application/apply-patch+yaml");
-      const { changes, yamlOf } = await import("./yaml.ts");
-      const after = yamlOf(result);
-      setDiff(changes(before, after));
-      if (!dry) setBefore(after);
-      setProblem(dry ? undefined : "applied");
-    } catch (thrown) {
-      setProblem(thrown instanceof Error ? thrown.message : String(thrown));
-    }
-  };
-  return (
-    <>
-      <textarea aria-label="YAML" spellcheck={false} value={text}
-        onInput={(event) => { setText(event.currentTarget.value); setDiff(undefined); }} />
-      <Problem text={problem ?? unread} />
-      {diff && <pre class="diff">{diff.map((line) => (
-        <div class={line.startsWith("+") ? "added" : "removed"}>{line}</div>))}
-        {diff.length === 0 && "nothing would change"}</pre>}
-      <p><button onClick={() => void apply(true)}>Show what changes</button>{" "}
-        <button class="main" disabled={!diff} onClick={() => void apply(false)}>Apply</button></p>
-    </>
-  );
-}
-
-function Log({ object }: { object: AnyObject }) {
-  const containers = (object.spec?.["containers"] ?? []) as { name: string }[];
-  const names = containers.map((each) => each.name);
-  const [container, setContainer] = useState(names[0] ?? "");
-  const [shown, setShown] = useState<string[]>([]);
-  const [search, setSearch] = useState("");
-  const [end, setEnd] = useState<string>();
-  const { namespace = "", name } = object.metadata;
-  useEffect(() => {
-    let all: string[] = [];
-    let frame = 0;
-    const within = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
-    const path = `${within}/pods/${encodeURIComponent(name)}` +
-      `/log?follow=true&tailLines=1000&container=${encodeURIComponent(container)}`;
-    setEnd(undefined);
-    const stop = lines(path, (line) => {
-      all.push(line);
-      if (all.length > 2 * LOG_LINES_MAX) all = all.slice(-LOG_LINES_MAX);
-      frame ||= requestAnimationFrame(() => {
-        frame = 0;
-        setShown(all.slice(-LOG_LINES_MAX));
-      });
-    }, (why) => setEnd(why || "the log has ended"));
-    return () => {
-      stop();
-      cancelAnimationFrame(frame);
-    };
-  }, [container]);
-  return (
-    <>
-      <p><select aria-label="Container"
-        onChange={(event) => setContainer(event.currentTarget.value)}>
-        {names.map((each) => <option>{each}</option>)}</select>{" "}
-        <input aria-label="Search" placeholder="search" value={search}
-          onInput={(event) => setSearch(event.currentTarget.value)} /></p>
-      <pre class="log" tabIndex={0}>{shown.filter((line) => line.includes(search)).join("\n")}</pre>
-      <Problem text={end} />
     </>
   );
 }

@@ -4,6 +4,8 @@ import { get } from "./api.ts";
 export interface Kind {
   group: string; version: string; plural: string; kind: string;
   namespaced: boolean; verbs: string[]; short: string[];
+  /** Subresources: `scale`, `log`. */
+  parts: string[];
 }
 
 interface Discovery {
@@ -14,6 +16,7 @@ interface Discovery {
       resources?: {
         resource: string; scope: string; verbs: string[]; shortNames?: string[];
         responseKind?: { kind: string };
+        subresources?: { subresource: string }[];
       }[];
     }[];
   }[];
@@ -29,12 +32,14 @@ export async function discover(): Promise<Kind[]> {
     for (const { metadata, versions = [] } of list.items ?? []) {
       const group = metadata?.name ?? "";
       for (const { version, resources = [] } of versions) {
-        for (const { resource: plural, scope, verbs, shortNames, responseKind } of resources) {
+        for (const resource of resources) {
+          const { resource: plural, scope, verbs, shortNames, responseKind } = resource;
           const key = `${group}/${plural}`;
           if (found.has(key) || !responseKind || !verbs.includes("list")) continue;
           found.set(key, {
             group, version, plural, verbs, kind: responseKind.kind,
             namespaced: scope === "Namespaced", short: shortNames ?? [],
+            parts: (resource.subresources ?? []).map(({ subresource }) => subresource),
           });
         }
       }

@@ -1,118 +1,159 @@
 import { render } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
-import { get } from "./api.ts";
+import { useEffect, useState } from "preact/hooks";
+import { get, signIn } from "./api.ts";
 import { Detail } from "./detail.tsx";
+import { Create } from "./editor.tsx";
 import { type Kind, SECTIONS, discover, keyOf } from "./kinds.ts";
-import { LiveTable, type Row } from "./table.ts";
-import { Problem, Status, age, useAsked } from "./widgets.tsx";
+import { List } from "./list.tsx";
+import { type Command, Palette } from "./palette.tsx";
+import { type Place, closeObject, go, place } from "./place.ts";
+import { Rights } from "./rights.tsx";
+import { messageOf } from "./text.ts";
+import { Dialog, Problem, useAsked } from "./widgets.tsx";
 
-const ROW_PX = 36;
-const SPARE_ROWS = 10;
+const KEYS: readonly [string, string][] = [
+  ["Ctrl K", "go to a kind or a namespace, or do something"], ["/", "filter by name"],
+  ["↓ ↑", "from row to row; Enter opens one"], ["c", "create from YAML"], ["Esc", "close"],
+  ["?", "this help"],
+];
+const THEME = "r2k-dashboard-theme";
 
-const place = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-const go = (change: Record<string, string | undefined>) => {
-  const all = Object.entries({ ...place(), ...change }).filter(([, value]) => value);
-  location.hash = new URLSearchParams(all as [string, string][]).toString();
+const setTheme = (scheme: string) => {
+  localStorage.setItem(THEME, scheme);
+  document.documentElement.style.colorScheme = scheme;
 };
+
+type Window = "palette" | "create" | "help" | undefined;
+
+/** Keys that open a window, unless they are typed into something. */
+function useKeys(open: (window: Window) => void): void {
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      const isTyped = event.target instanceof Element &&
+        event.target.closest("input, textarea, select, .terminal, dialog") !== null;
+      const key = event.ctrlKey || event.metaKey ? `Ctrl ${event.key}` : event.key;
+      if (isTyped && key !== "Ctrl k") return;
+      if (key === "Ctrl k") open("palette");
+      else if (key === "c") open("create");
+      else if (key === "?") open("help");
+      else if (key === "/") document.getElementById("filter")?.focus();
+      else return;
+      event.preventDefault();
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, []);
+}
+
+function commandsFor(
+  kinds: readonly Kind[], spaces: readonly string[], open: (window: Window) => void,
+): Command[] {
+  return [
+    ...kinds.map((kind) => ({
+      title: kind.kind, hint: [keyOf(kind), ...kind.short].join(" "),
+      run: () => go({ view: undefined, kind: keyOf(kind), name: undefined }),
+    })),
+    ...["", ...spaces].map((ns) => ({
+      title: ns || "all", hint: "namespace", run: () => go({ ns, name: undefined }),
+    })),
+    { title: "What may I do", hint: "rights", run: () => go({ view: "rights" }) },
+    { title: "Create from YAML", hint: "c", run: () => open("create") },
+    { title: "Keys", hint: "?", run: () => open("help") },
+    ...["light dark", "light", "dark"].map((scheme) => ({
+      title: scheme, hint: "colours", run: () => setTheme(scheme),
+    })),
+  ];
+}
 
 function App() {
   const [at, setAt] = useState(place);
-  useEffect(() => void addEventListener("hashchange", () => setAt(place())), []);
+  const [window, open] = useState<Window>();
+  useEffect(() => addEventListener("hashchange", () => setAt(place())), []);
+  useKeys(open);
   const [kinds, problem] = useAsked(discover, []);
-  const [spaces] = useAsked(() =>
-    get<{ items: { metadata: { name: string } }[] }>("/api/v1/namespaces?limit=1000"), []);
-  const kind = kinds?.find((each) => keyOf(each) === (at["kind"] ?? "pods"));
-  const named = SECTIONS.flatMap(([, keys]) => keys);
-  const rest = (kinds ?? []).map(keyOf).filter((key) => !named.includes(key)).sort();
+  const [spaces, unlisted] = useAsked(async () => {
+    const list = await get<{ items: { metadata: { name: string } }[] }>(
+      "/api/v1/namespaces?limit=1000");
+    return list.items.map(({ metadata: { name } }) => name);
+  }, []);
+  const namespace = at["ns"] ?? "";
+  const shut = () => open(undefined);
   return (
     <div class="frame">
       <header class="top"><b class="brand">raft2kube</b>
-        <label>Namespace <select value={at["ns"] ?? ""}
-          onChange={(event) => go({ ns: event.currentTarget.value, name: undefined })}>
-          <option value="">all</option>
-          {(spaces?.items ?? []).map(({ metadata: { name } }) => (
-            <option value={name}>{name}</option>))}
-        </select></label></header>
-      <nav class="menu" aria-label="Kinds">
-        {[...SECTIONS, ["More", rest] as const].map(([title, keys]) => (
-          <details open={title !== "More" && innerWidth > 700}><summary>{title}</summary>
-            {keys.map((key) => kinds?.find((each) => keyOf(each) === key)).map((each) => each && (
-              <a href={`#kind=${keyOf(each)}&ns=${at["ns"] ?? ""}`}
-                aria-current={each === kind ? "page" : undefined}>{each.kind}</a>))}
-          </details>))}
-      </nav>
+        <Namespaces spaces={unlisted ? undefined : spaces ?? []} namespace={namespace} />
+        <button onClick={() => open("palette")}>Go to <kbd>Ctrl K</kbd></button>
+        <button onClick={() => open("create")}>Create</button></header>
+      <Menu kinds={kinds ?? []} at={at} />
       <main>
         <Problem text={problem} />
-        {kinds && !kind && <Problem text={`this server has no ${at["kind"]}`} />}
-        {kind && <List key={`${keyOf(kind)} ${at["ns"]}`} kind={kind} namespace={at["ns"] ?? ""} />}
-        {kind && at["name"] && <Detail key={at["name"]} kind={kind} namespace={at["of"] ?? ""}
-          name={at["name"]} close={() => go({ name: undefined, of: undefined })} />}
+        {kinds && <Shown kinds={kinds} at={at} namespace={namespace} />}
       </main>
+      {window === "palette" &&
+        <Palette commands={commandsFor(kinds ?? [], spaces ?? [], open)} close={shut} />}
+      {window === "create" && <Create kinds={kinds ?? []} namespace={namespace} close={shut} />}
+      {window === "help" && <Dialog title="Keys" close={shut} small><dl>
+        {KEYS.map(([key, means]) => <><dt><kbd>{key}</kbd></dt><dd>{means}</dd></>)}</dl></Dialog>}
     </div>
   );
 }
 
-/** A table of the server's columns; only the rows in sight are in the document. */
-function List({ kind, namespace }: { kind: Kind; namespace: string }) {
-  const [drawn, redraw] = useState(0);
-  const [filter, setFilter] = useState("");
-  const [selector, setSelector] = useState("");
-  const [top, setTop] = useState(0);
-  const [live, setLive] = useState<LiveTable>();
-  useEffect(() => {
-    let frame = 0;
-    const table = new LiveTable(kind, namespace, selector, () => {
-      frame ||= requestAnimationFrame(() => {
-        frame = 0;
-        redraw((count) => count + 1);
-      });
-    });
-    setLive(table);
-    return () => table.close();
-  }, [selector]);
-  const columns = (live?.columns ?? []).map((column, i) => ({ ...column, i }))
-    .filter(({ priority }) => priority === 0);
-  const rows = useMemo(() => [...(live?.rows.values() ?? [])]
-    .filter(({ name }) => name.includes(filter))
-    .sort((a, b) => a.namespace.localeCompare(b.namespace) || a.name.localeCompare(b.name)),
-  [live, drawn, filter]);
-  const first = Math.max(0, Math.floor(top / ROW_PX) - SPARE_ROWS);
-  const sight = rows.slice(first, first + Math.ceil(innerHeight / ROW_PX) + 2 * SPARE_ROWS);
-  const below = Math.max(0, rows.length - first - sight.length);
-  const showsSpace = kind.namespaced && !namespace;
+/** The choice of a namespace; who may not list them types one. */
+function Namespaces({ spaces, namespace }: {
+  spaces: readonly string[] | undefined; namespace: string;
+}) {
+  const choose = (ns: string) => go({ ns, name: undefined });
+  if (!spaces) {
+    return <label>Namespace <input value={namespace}
+      onChange={(event) => choose(event.currentTarget.value)} /></label>;
+  }
+  return (
+    <label>Namespace <select value={namespace}
+      onChange={(event) => choose(event.currentTarget.value)}>
+      <option value="">all</option>
+      {spaces.map((name) => <option value={name}>{name}</option>)}
+    </select></label>
+  );
+}
+
+function Menu({ kinds, at }: { kinds: readonly Kind[]; at: Place }) {
+  const named = SECTIONS.flatMap(([, keys]) => keys);
+  const rest = kinds.map(keyOf).filter((key) => !named.includes(key)).sort();
+  const now = at["view"] ? undefined : at["kind"] ?? "pods";
+  const ns = encodeURIComponent(at["ns"] ?? "");
+  return (
+    <nav class="menu" aria-label="Kinds">
+      <a href={`#view=rights&ns=${ns}`} aria-current={at["view"] === "rights" ? "page" : undefined}>
+        My rights</a>
+      {[...SECTIONS, ["More", rest] as const].map(([title, keys]) => (
+        <details open={title !== "More" && innerWidth > 700}><summary>{title}</summary>
+          {keys.map((key) => kinds.find((each) => keyOf(each) === key)).map((each) => each && (
+            <a href={`#kind=${keyOf(each)}&ns=${ns}`}
+              aria-current={keyOf(each) === now ? "page" : undefined}>{each.kind}</a>))}
+        </details>))}
+    </nav>
+  );
+}
+
+function Shown({ kinds, at, namespace }: {
+  kinds: readonly Kind[]; at: Place; namespace: string;
+}) {
+  if (at["view"] === "rights") return <Rights namespace={namespace} />;
+  const key = at["kind"] ?? "pods";
+  const kind = kinds.find((each) => keyOf(each) === key);
+  if (!kind) return <Problem text={`this server has no ${key}`} />;
+  const [labels, name, of] = [at["labels"] ?? "", at["name"], at["of"] ?? ""];
   return (
     <>
-      <div class="bar"><h1>{kind.kind}</h1><span class="count">{rows.length}</span>
-        <input aria-label="Filter by name" placeholder="name"
-          onInput={(event) => setFilter(event.currentTarget.value)} />
-        <input aria-label="Label selector" placeholder="label=value"
-          onChange={(event) => setSelector(event.currentTarget.value)} /></div>
-      <Problem text={live?.problem?.message} />
-      <div class="scroll" tabIndex={0} role="region" aria-label="Objects"
-        onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
-        <table aria-rowcount={rows.length + 1}><thead><tr>{showsSpace && <th>Namespace</th>}
-          {columns.map(({ name }) => <th>{name}</th>)}</tr></thead>
-          <tbody>
-            <tr class="gap" aria-hidden="true"><td style={{ height: `${first * ROW_PX}px` }} /></tr>
-            {sight.map((row) => <tr key={row.uid}>{showsSpace && <td>{row.namespace}</td>}
-              {columns.map(({ name, i }) => (
-                <td><Cell row={row} name={name} value={row.cells[i]} /></td>))}</tr>)}
-            <tr class="gap" aria-hidden="true">
-              <td style={{ height: `${below * ROW_PX}px` }} /></tr>
-          </tbody></table>
-        {live?.loaded && rows.length === 0 && <p class="empty">There are none here.</p>}
-      </div>
+      <List key={`${key} ${namespace} ${labels}`} kind={kind} namespace={namespace}
+        selector={labels} />
+      {name && <Detail key={`${key} ${of} ${name}`} kind={kind} kinds={kinds} namespace={of}
+        name={name} close={closeObject} />}
     </>
   );
 }
 
-function Cell({ row, name, value }: { row: Row; name: string; value: unknown }) {
-  const text = String(value ?? "");
-  if (name === "Name") {
-    const open = () => go({ name: row.name, of: row.namespace });
-    return <button class="link" onClick={open}>{text}</button>;
-  }
-  return name === "Age" ? <>{age(row.created) || text}</> : <Status text={text} />;
-}
-
-render(<App />, document.getElementById("app")!);
+document.documentElement.style.colorScheme = localStorage.getItem(THEME) ?? "light dark";
+const app = document.getElementById("app")!;
+signIn().then(() => render(<App />, app),
+  (thrown: unknown) => render(<main><Problem text={messageOf(thrown)} /></main>, app));

@@ -3,6 +3,8 @@ import { type Kind, pathOf } from "./kinds.ts";
 
 export interface Row {
   uid: string; name: string; namespace: string; cells: unknown[]; created: string;
+  /** By which rows are in order. */
+  key: string;
 }
 export interface Column { name: string; type: string; priority: number }
 
@@ -95,6 +97,7 @@ export class LiveTable {
       const row: Row = {
         uid: metadata.uid ?? metadata.name, name: metadata.name, cells,
         namespace: metadata.namespace ?? "", created: metadata.creationTimestamp ?? "",
+        key: `${metadata.namespace ?? ""} ${metadata.name}`,
       };
       this.rows.set(row.uid, row);
       return row;

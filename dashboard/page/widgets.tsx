@@ -46,12 +46,14 @@ export function Problem({ text }: { text: string | undefined }) {
 
 /** A dialog that takes the keyboard's focus; Escape closes it. */
 export function Dialog(
-  { title, close, children }: { title: string; close(): void; children: ComponentChildren },
+  { title, close, children, small = false }: {
+    title: string; close(): void; children: ComponentChildren; small?: boolean;
+  },
 ) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => ref.current?.showModal(), []);
   return (
-    <dialog ref={ref} aria-label={title} onClose={close}
+    <dialog ref={ref} class={small ? "small" : ""} aria-label={title} onClose={close}
       onClick={(event) => event.target === ref.current && close()}>
       <div class="inside"><header><h2>{title}</h2>
         <button class="plain" aria-label="Close" onClick={close}>✕</button></header>{children}</div>

@@ -1,11 +1,24 @@
 import { diffLines } from "diff";
-import { stringify } from "yaml";
+import { parseAllDocuments, stringify } from "yaml";
 import type { AnyObject } from "./api.ts";
 
 /** An object as a person edits it: without the fields' managers. */
 export function yamlOf(object: AnyObject): string {
   const { managedFields: _, ...metadata } = object.metadata;
   return stringify({ ...object, metadata });
+}
+
+/** The objects of a text; throws with the line of an error. */
+export function objectsIn(text: string): AnyObject[] {
+  const documents = parseAllDocuments(text);
+  const objects = (Array.isArray(documents) ? documents : []).map((document) => {
+    if (document.errors[0]) throw document.errors[0];
+    return document.toJS({ maxAliasCount: 100 }) as Partial<AnyObject> | null;
+  });
+  return objects.filter((object) => object !== null).map((object) => {
+    if (typeof object.metadata !== "object") throw new Error("a document has no metadata");
+    return object as AnyObject;
+  });
 }
 
 /** Lines that differ, each after `+` or `-`. */

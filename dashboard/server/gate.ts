@@ -15,49 +15,45 @@ export interface Refusal {
   readonly why: string;
 }
 
-/** The header that the page's own requests carry: no form and no link can set it. */
-export const OWN_HEADER = "x-r2k-dashboard";
-export const cookieName = (port: number): string => `r2k-dashboard-${port}`;
+/** The header that the page's requests carry the session's secret in: no form or link can set it. */
+export const SESSION_HEADER = "x-r2k-dashboard";
+/** A WebSocket of a browser has no headers of its own; it offers the secret as a protocol. */
+export const SESSION_PROTOCOL = "r2k.session.";
 
 /**
  * Judges a request before anything is read of it. The name in Host must be loopback's (a foreign
- * name that leads here is DNS rebinding), and a request that another site caused is refused, even
- * with the cookie. Only the link of the terminal gets through without a cookie.
+ * name that leads here is DNS rebinding), and a request that another site caused is refused. The
+ * page's files are everyone's; all else needs the session, which no cookie carries: the browser
+ * would send it to the ports of pods on the same address.
  */
 export function judge(asked: Asked, port: number, session: string): Refusal | undefined {
   const { headers, path } = asked;
-  const hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
   const host = headers.host ?? "";
-  if (!hosts.includes(host)) return { status: 403, why: "this name is not the dashboard's" };
+  if (host !== `127.0.0.1:${port}` && host !== `localhost:${port}`) {
+    return { status: 403, why: "this name is not the dashboard's" };
+  }
   const { origin } = headers;
   if (origin !== undefined && origin !== `http://${host}`) {
     return { status: 403, why: "this request comes from another site" };
   }
   const site = headers["sec-fetch-site"];
-  const isPage = path === "/" || path === "/login";
-  if (site !== undefined && site !== "same-origin" && !(isPage && site === "none")) {
+  if (site !== undefined && site !== "same-origin" && !(path === "/" && site === "none")) {
     return { status: 403, why: "this request comes from another site" };
   }
-  if (path === "/login") return undefined;
-  const cookie = cookieOf(headers.cookie, cookieName(port));
-  if (cookie === undefined || !isSame(cookie, session)) {
-    return { status: 401, why: "this browser has no session: open the link of `r2k dashboard`" };
+  if (asked.isUpgrade && origin === undefined) {
+    return { status: 403, why: "a stream needs an Origin" };
   }
-  if (asked.isUpgrade) {
-    return origin === undefined ? { status: 403, why: "a stream needs an Origin" } : undefined;
-  }
-  const isAnswer = path.startsWith("/kube/") || path.startsWith("/forwards");
-  if (isAnswer && headers[OWN_HEADER] === undefined) {
-    return { status: 403, why: `only the page may ask this (${OWN_HEADER})` };
-  }
-  return undefined;
+  const isPage = !path.startsWith("/kube/") && !path.startsWith("/forwards");
+  if (isPage && !asked.isUpgrade) return undefined;
+  const given = asked.isUpgrade ? offered(headers) : headers[SESSION_HEADER];
+  if (typeof given === "string" && isSame(given, session)) return undefined;
+  return { status: 401, why: "this browser has no session: open the link of `r2k dashboard`" };
 }
 
-function cookieOf(header: string | undefined, name: string): string | undefined {
-  for (const part of (header ?? "").split(/; */)) {
-    if (part.startsWith(`${name}=`)) return part.slice(name.length + 1);
-  }
-  return undefined;
+function offered(headers: IncomingHttpHeaders): string | undefined {
+  const protocols = (headers["sec-websocket-protocol"] ?? "").split(/, */);
+  return protocols.find((each) => each.startsWith(SESSION_PROTOCOL))
+    ?.slice(SESSION_PROTOCOL.length);
 }
 
 /** Compares secrets in a time that does not depend on where they differ. */

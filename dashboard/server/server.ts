@@ -6,13 +6,13 @@ import type { AddressInfo } from "node:net";
 import { Transform, pipeline } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Assets } from "../build.ts";
-import { BODY_BYTES_MAX } from "../limits.ts";
+import { BODY_BYTES_MAX, TICKET_CHARS_MAX } from "../limits.ts";
 import { Forwards } from "./forwards.ts";
-import { SAFE_HEADERS, SANDBOXED, cookieName, isSame, judge, pageHeaders } from "./gate.ts";
+import { SAFE_HEADERS, SANDBOXED, isSame, judge, pageHeaders } from "./gate.ts";
 import { Streams } from "./streams.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** Headers of a request that reach the API server; the cookie is not among them. */
+/** Headers of a request that reach the API server; the session is not among them. */
 const PASSED = ["accept", "content-type", "content-length"];
 
 /** Serves the page on the loopback address, and passes its requests to the API server. */
@@ -61,7 +61,7 @@ export class DashboardServer {
 
   /** The link that opens the page in one browser, once. */
   get link(): string {
-    return `http://127.0.0.1:${this.port}/login?ticket=${this.#ticket ?? "used"}`;
+    return `http://127.0.0.1:${this.port}/#ticket=${this.#ticket ?? "used"}`;
   }
 
   close(): Promise<void> {
@@ -88,8 +88,8 @@ export class DashboardServer {
     if (path === "/forwards" || path.startsWith("/forwards/")) {
       return await this.#forward(request, response);
     }
+    if (path === "/login" && request.method === "POST") return this.#login(request, response);
     if (request.method !== "GET") return status(response, 405, "GET alone");
-    if (path === "/login") return this.#login(request, response);
     if (path === "/") return page(response);
     const asset = this.#assets.get(path.slice(1));
     if (!asset) return status(response, 404, "there is nothing here");
@@ -98,15 +98,18 @@ export class DashboardServer {
     response.writeHead(200, headers).end(gzip);
   }
 
-  /** Exchanges the link's secret for a cookie that only this browser has. */
-  #login(request: IncomingMessage, response: ServerResponse): void {
-    const given = new URL(request.url ?? "/", "http://x").searchParams.get("ticket") ?? "";
+  /** Exchanges the link's secret, once, for the session's. */
+  async #login(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let given = "";
+    for await (const part of request.setEncoding("utf8")) {
+      given += part as string;
+      if (given.length > TICKET_CHARS_MAX) break;
+    }
     if (this.#ticket === undefined || !isSame(given, this.#ticket)) {
       return status(response, 401, "this link was used: run `r2k dashboard` again");
     }
     this.#ticket = undefined;
-    const cookie = `${cookieName(this.port)}=${this.#session}; HttpOnly; SameSite=Strict; Path=/`;
-    response.writeHead(303, { ...SAFE_HEADERS, "set-cookie": cookie, location: "/" }).end();
+    response.writeHead(200, { ...SAFE_HEADERS, "content-type": "text/plain" }).end(this.#session);
   }
 
   async #pass(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { WebSocket, WebSocketServer } from "ws";
 import { MESSAGE_BYTES_MAX, STREAMS_MAX, WAITING_BYTES_MAX } from "../limits.ts";
+import { SESSION_PROTOCOL } from "./gate.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Close codes for the page: the API server refused, or is not there. */
@@ -21,7 +22,8 @@ export class Streams {
   readonly #upstream: Upstream;
   readonly #server = new WebSocketServer({
     noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false,
-    handleProtocols: (offered) => [...offered][0] ?? false,
+    handleProtocols: (offered) =>
+      [...offered].find((each) => !each.startsWith(SESSION_PROTOCOL)) ?? false,
   });
 
   constructor(upstream: Upstream) {
@@ -63,9 +65,7 @@ export class Streams {
   }
 
   async #socket(page: WebSocket, path: string): Promise<void> {
-    const early: Buffer[] = [];
-    const keep = (data: Buffer) => void early.push(data);
-    page.on("message", keep);
+    page.pause();
     const server = await this.#upstream.socket(path, page.protocol);
     page.once("close", () => server.terminate());
     server.on("error", (error) => end(page, GONE, error.message));
@@ -76,9 +76,8 @@ export class Streams {
       end(page, code === 1_006 ? GONE : 1_000, String(reason));
     });
     server.once("open", () => {
-      page.off("message", keep);
-      for (const data of early) server.send(data);
       relay(page, server);
+      page.resume();
     });
     relay(server, page);
   }
@@ -110,5 +109,7 @@ async function refusalOf(answer: IncomingMessage): Promise<string> {
 function end(page: WebSocket, code: number, why: string): void {
   let reason = why;
   while (Buffer.byteLength(reason) > REASON_BYTES_MAX) reason = reason.slice(0, -8);
-  if (page.readyState === WebSocket.OPEN) page.close(code, reason);
+  if (page.readyState !== WebSocket.OPEN) return;
+  page.resume();
+  page.close(code, reason);
 }

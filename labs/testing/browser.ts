@@ -24,6 +24,7 @@ interface Reply {
   readonly error?: { readonly message: string };
 }
 
+type Enter = (program: string, args: readonly string[]) => [string, ...string[]];
 type Waiting = PromiseWithResolvers<Record<string, unknown>>;
 
 /** How a page is shown. */
@@ -45,9 +46,10 @@ export class Browser {
   /** Exceptions, errors in the console, and requests that failed. */
   readonly errors: string[] = [];
 
-  private constructor() {
+  private constructor(enter: Enter) {
     const args = [...FLAGS, `--user-data-dir=${this.#profile}`, "about:blank"];
-    this.#process = spawn(PROGRAM, args, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+    const [program, ...rest] = enter(PROGRAM, args);
+    this.#process = spawn(program, rest, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
     const failed = (reason: Error) => {
       for (const { reject } of this.#waiting.values()) reject(reason);
     };
@@ -64,8 +66,9 @@ export class Browser {
     this.#process.stdio[3]!.on("error", failed);
   }
 
-  static async start(): Promise<Browser> {
-    const browser = new Browser();
+  /** Starts it; `enter` makes the command line that runs a program where it shall run. */
+  static async start(enter: Enter = (program, args) => [program, ...args]): Promise<Browser> {
+    const browser = new Browser(enter);
     const { targetId } = await browser.#send("Target.createTarget", { url: "about:blank" });
     const attach = { targetId, flatten: true };
     const { sessionId } = await browser.#send("Target.attachToTarget", attach);
@@ -100,6 +103,33 @@ export class Browser {
     const { result, exceptionDetails } = await this.#send("Runtime.evaluate", options);
     if (exceptionDetails) throw new Error(`${expression}: ${JSON.stringify(exceptionDetails)}`);
     return (result as { value: T }).value;
+  }
+
+  /** Types a text where the focus is. */
+  async type(text: string): Promise<void> {
+    for (const char of text) {
+      await this.#send("Input.dispatchKeyEvent", { type: "char", text: char, key: char });
+    }
+  }
+
+  /** Presses a key, as `KeyboardEvent.key` names it. */
+  async press(key: string, ctrl = false): Promise<void> {
+    const codes: Readonly<Record<string, number>> = {
+      Enter: 13, Escape: 27, ArrowUp: 38, ArrowDown: 40, PageDown: 34, Tab: 9,
+    };
+    const text = key === "Enter" ? "\r" : key.length === 1 && !ctrl ? key : undefined;
+    const params = {
+      key, modifiers: ctrl ? 2 : 0, ...text === undefined ? {} : { text },
+      windowsVirtualKeyCode: codes[key] ?? key.toUpperCase().charCodeAt(0),
+    };
+    await this.#send("Input.dispatchKeyEvent", { type: "keyDown", ...params });
+    await this.#send("Input.dispatchKeyEvent", { type: "keyUp", ...params });
+  }
+
+  /** Bytes of JavaScript's heap that are in use, after garbage is collected. */
+  async heapBytes(): Promise<number> {
+    await this.#send("HeapProfiler.collectGarbage");
+    return (await this.#send("Runtime.getHeapUsage"))["usedSize"] as number;
   }
 
   async close(): Promise<void> {

@@ -1,33 +1,31 @@
 import { request } from "node:http";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
 import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import { Browser } from "../../labs/testing/browser.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { DESK, DashboardPage, PHONE } from "./dashboard-page.ts";
 
 const TIMEOUT_MS = 120_000;
-const DESK = { scheme: "light", width: 1_280, height: 800 } as const;
-const PHONE = { scheme: "dark", width: 390, height: 800 } as const;
+const POLL = { timeout: 30_000 };
 const FIRST_LOAD_BYTES_MAX = 300 << 10;
 const HTML = "<img src=x onerror=document.title='run'>";
 
 const own = fileApiserver();
 let server: DashboardServer;
 let browser: Browser;
+let page: DashboardPage;
 let base = "";
 
 const post = (path: string, body: object) => own.ask(path, { method: "POST", body });
-const text = () => browser.evaluate<string>("document.body.innerText");
-const shows = (what: string) => waitFor(what, async () => (await text()).includes(what),
-  { clock: systemClock(), timeout_ms: 20_000 });
-
-const pod = (name: string) => ({
-  apiVersion: "v1", kind: "Pod", metadata: { name, annotations: { note: HTML } },
+const pod = (name: string, labels = {}) => ({
+  apiVersion: "v1", kind: "Pod", metadata: { name, labels, annotations: { note: HTML } },
   spec: { containers: [{ name: "c", image: "i" }], automountServiceAccountToken: false },
 });
+const pods = "/api/v1/namespaces/default/pods";
 
 beforeAll(async () => {
   const connection = { ...own.admin, server: own.api.server, ca: own.api.ca.cert };
@@ -35,6 +33,8 @@ beforeAll(async () => {
   server = await DashboardServer.listen(upstream, await pageAssets(""), 0);
   base = `http://127.0.0.1:${server.port}/`;
   browser = await Browser.start();
+  const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default" } };
+  await post("/api/v1/namespaces/default/serviceaccounts", account);
 }, TIMEOUT_MS);
 
 afterAll(async () => {
@@ -43,68 +43,153 @@ afterAll(async () => {
 });
 
 /** The status of a request with these headers. */
-function statusOf(path: string, headers: Record<string, string> = {}): Promise<number> {
+function statusOf(
+  path: string, headers: Record<string, string> = {}, method = "GET", body = "",
+): Promise<number> {
   return new Promise((resolve, reject) => {
-    const call = request(new URL(path, base), { headers }, (answer) => {
+    const call = request(new URL(path, base), { headers, method }, (answer) => {
       answer.resume();
       resolve(answer.statusCode ?? 0);
     });
-    call.on("error", reject).end();
+    call.on("error", reject).end(body);
   });
 }
 
-describe("the dashboard", { timeout: TIMEOUT_MS }, () => {
+describe("the dashboard's server", { timeout: TIMEOUT_MS }, () => {
   it("refuses foreign names, other sites, and browsers without its session", async () => {
-    expect(await statusOf("/login", { host: "evil.example" })).toBe(403);
-    expect(await statusOf("/login", { origin: "http://evil.example" })).toBe(403);
-    expect(await statusOf("/login", { "sec-fetch-site": "cross-site" })).toBe(403);
-    expect(await statusOf("/login?ticket=x")).toBe(401);
-    expect(await statusOf("/")).toBe(401);
+    expect(await statusOf("/", { host: "evil.example" })).toBe(403);
+    expect(await statusOf("/", { origin: "http://evil.example" })).toBe(403);
+    expect(await statusOf("/main.js", { "sec-fetch-site": "cross-site" })).toBe(403);
+    expect(await statusOf("/main.js", { "sec-fetch-site": "same-site" })).toBe(403);
+    expect(await statusOf("/login", {}, "POST", "x")).toBe(401);
+    expect(await statusOf("/kube/api/v1/pods")).toBe(401);
     expect(await statusOf("/kube/api/v1/pods", { "x-r2k-dashboard": "1" })).toBe(401);
+    expect(await statusOf("/forwards/default/p/80", { "x-r2k-dashboard": "" }, "POST")).toBe(401);
   });
 
+  it("opens no stream to another site, or without the session", async () => {
+    const answer = (protocol: string, origin: string) => new Promise<number>((resolve) => {
+      const socket = new WebSocket(base.replace("http", "ws") + "stream/api/v1/pods",
+        ["r2k.stream", protocol], { origin });
+      socket.on("unexpected-response", (_, { statusCode = 0 }) => resolve(statusCode));
+      socket.on("open", () => resolve(101));
+      socket.on("error", () => socket.terminate());
+    });
+    expect(await answer("r2k.session.x", base.slice(0, -1))).toBe(401);
+    expect(await answer("r2k.session.x", "http://evil.example")).toBe(403);
+  });
+});
+
+describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
   it("opens by its link, once, and loads at most 300 KiB", async () => {
     const { link } = server;
-    await browser.open(link, DESK);
-    await shows("There are none here.");
-    expect(await statusOf(link)).toBe(401);
+    page = await DashboardPage.open(browser, link);
+    await page.shows("There are none here.");
+    const ticket = new URL(link).hash.replace("#ticket=", "");
+    expect(await statusOf("/login", {}, "POST", ticket)).toBe(401);
     const assets = await pageAssets("");
-    const first = [...assets.values()].reduce((sum, { gzip }) => sum + gzip.length, 0);
-    expect(first).toBeLessThan(FIRST_LOAD_BYTES_MAX);
+    const loaded = await browser.evaluate<string[]>(
+      "performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname.slice(1))");
+    const files = loaded.flatMap((name) => assets.get(name) ?? []);
+    expect(files.length).toBeGreaterThan(1);
+    const bytes = files.reduce((sum, { gzip }) => sum + gzip.length, 0);
+    expect(bytes).toBeLessThan(FIRST_LOAD_BYTES_MAX);
   });
 
   it("shows pods live, one with HTML in it as text, and why it is Pending", async () => {
-    const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default" } };
-    await post("/api/v1/namespaces/default/serviceaccounts", account);
-    expect((await post("/api/v1/namespaces/default/pods", pod("first"))).status).toBe(201);
-    await shows("first");
-    await browser.open(`${base}#kind=pods&of=default&name=first`, DESK);
-    await shows("Pod first waits for the scheduler");
-    await browser.evaluate(`[...document.querySelectorAll(".tabs button")][1].click()`);
+    expect((await post(pods, pod("first"))).status).toBe(201);
+    await page.shows("first");
+    await page.go("kind=pods&of=default&name=first");
+    await page.shows("Pod first waits for the scheduler");
+    await page.click("YAML");
     const yaml = `document.querySelector("textarea")?.value ?? ""`;
-    await waitFor("YAML", async () => (await browser.evaluate<string>(yaml)).includes(HTML),
-      { clock: systemClock() });
+    await expect.poll(() => browser.evaluate<string>(yaml), POLL).toContain(HTML);
     expect(await browser.evaluate<string>("document.title")).toBe("raft2kube");
     expect(browser.errors).toEqual([]);
   });
 
-  it("shows a difference before it applies a change", async () => {
-    await browser.evaluate(`(() => {
-      const area = document.querySelector("textarea");
-      area.value = area.value.replace("note: ", "more: yes-please\\n    note: ");
-      area.dispatchEvent(new Event("input", { bubbles: true }));
-    })()`);
-    await browser.evaluate(`[...document.querySelectorAll("dialog p button")][0].click()`);
-    await shows("more: yes-please");
-    const before = await own.ask("/api/v1/namespaces/default/pods/first");
-    expect(JSON.stringify(before)).not.toContain("yes-please");
+  it("shows a difference before it applies a change, and applies it", async () => {
+    const yaml = await browser.evaluate<string>(`document.querySelector("textarea").value`);
+    await page.fill("YAML", yaml.replace("note: ", "more: yes-please\n    note: "));
+    await page.click("Show what changes");
+    await page.shows("more: yes-please");
+    expect(JSON.stringify(await own.ask(`${pods}/first`))).not.toContain("yes-please");
+    await page.click("Apply");
+    await page.shows("applied");
+    expect(JSON.stringify(await own.ask(`${pods}/first`))).toContain("yes-please");
+  });
+
+  it("filters by labels, and by a part of the name", async () => {
+    await post(pods, pod("second", { app: "two" }));
+    await page.go("kind=pods&ns=default");
+    await page.shows(/first[^]*second/);
+    await page.fill("Label selector", "app=two");
+    const names = () => browser.evaluate<string>(
+      "[...document.querySelectorAll('.link')].map((each) => each.textContent).join()");
+    await expect.poll(names, POLL).toBe("second");
+    await page.fill("Label selector", "");
+    await expect.poll(names, POLL).toBe("first,second");
+    await page.fill("Filter by name", "fir");
+    await expect.poll(names, POLL).toBe("first");
+  });
+
+  it("is used by keys alone: palette, namespace, rows, and back", async () => {
+    await page.go("kind=services");
+    await page.shows("There are none here.");
+    await browser.press("k", true);
+    await page.shows("Go to");
+    await browser.type("pods");
+    await browser.type(" po");
+    await browser.press("Enter");
+    await page.shows(/first[^]*second/);
+    await browser.evaluate("document.querySelector('.scroll').focus()");
+    await browser.press("ArrowDown");
+    await browser.press("ArrowDown");
+    await browser.press("Enter");
+    await page.shows("Pod second");
+    await browser.press("Escape");
+    await expect.poll(() => page.text(), POLL).not.toContain("Pod second");
+    await browser.press("?");
+    await page.shows("create from YAML");
+  });
+
+  it("says what its user may do", async () => {
+    await page.go("view=rights&ns=default");
+    await page.fill("Resource", "deployments.apps/scale web");
+    await page.click("Ask");
+    await page.shows(/Ask\s*yes/);
+    await page.shows("create, delete");
   });
 
   it("fits a phone", async () => {
-    await browser.open(`${base}#kind=pods`, PHONE);
-    await shows("first");
+    await page.go("kind=pods", PHONE);
+    await page.shows("first");
     const [wide, window] = await browser.evaluate<[number, number]>(
       "[document.documentElement.scrollWidth, innerWidth]");
     expect(wide).toBeLessThanOrEqual(window);
+  });
+});
+
+describe("axe-core finds no violation", { timeout: TIMEOUT_MS }, () => {
+  const first = "kind=pods&of=default&name=first";
+  it.each([
+    ["a list", "kind=pods", "second", ""],
+    ["an empty list", "kind=services", "There are none here.", ""],
+    ["an object", first, "Pod first waits", ""],
+    ["YAML", first, "Show what changes", "YAML"],
+    ["a log", first, "Download", "Log"],
+    ["a terminal", first, "Connect again", "Terminal"],
+    ["usage", first, "From metrics.k8s.io", "Usage"],
+    ["a deletion", first, /Pod first\s+Delete/, "Delete"],
+    ["creation", "kind=pods", "Objects without a namespace", "Create"],
+    ["the palette", "kind=pods", "Deployment", "Go to Ctrl K"],
+    ["rights", "view=rights", "create, delete", ""],
+  ])("on %s, light and dark, at a desk and on a phone", async (_, place, shown, click) => {
+    for (const look of [DESK, PHONE]) {
+      await page.go(place, look);
+      if (click !== "") await page.click(click);
+      await page.shows(shown);
+      expect(await page.violations()).toEqual([]);
+    }
   });
 });

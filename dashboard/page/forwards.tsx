@@ -1,0 +1,35 @@
+import { useState } from "preact/hooks";
+import { type AnyObject, forwards } from "./api.ts";
+import { messageOf } from "./text.ts";
+import { Problem, useAsked } from "./widgets.tsx";
+
+interface Port { name?: string; containerPort: number; protocol?: string }
+
+/** A pod's ports, each at a port of this machine's loopback address when it is asked for. */
+export function Forwards({ pod }: { pod: AnyObject }) {
+  const { namespace = "", name } = pod.metadata;
+  const [round, setRound] = useState(0);
+  const [open, unread] = useAsked(() => forwards("GET"), [round]);
+  const [problem, setProblem] = useState<string>();
+  const [typed, type] = useState("");
+  const containers = (pod.spec?.["containers"] ?? []) as { ports?: Port[] }[];
+  const ports = containers.flatMap(({ ports = [] }) => ports)
+    .filter(({ protocol = "TCP" }) => protocol === "TCP").map((each) => each.containerPort);
+  const change = (method: "POST" | "DELETE", path: string) => void forwards(method, path).then(
+    () => setRound(round + 1), (thrown: unknown) => setProblem(messageOf(thrown)));
+  const add = (port: number | string) => change("POST", `/${namespace}/${name}/${port}`);
+  return (
+    <>
+      <h3>Ports</h3><Problem text={unread ?? problem} />
+      <p class="bar">{ports.map((port) => <button onClick={() => add(port)}>Forward {port}</button>)}
+        <input aria-label="Another port" placeholder="port" inputMode="numeric" value={typed}
+          onInput={(event) => type(event.currentTarget.value)} />
+        <button disabled={!/^\d+$/.test(typed)} onClick={() => add(typed)}>Forward</button></p>
+      <ul class="events">{open?.filter((each) => each.pod === name && each.namespace === namespace)
+        .map(({ port, local }) => <li>{port} is at{" "}
+          <a href={`http://127.0.0.1:${local}/`} target="_blank" rel="noopener noreferrer">
+            127.0.0.1:{local}</a>{" "}
+          <button onClick={() => change("DELETE", `/${local}`)}>End</button></li>)}</ul>
+    </>
+  );
+}

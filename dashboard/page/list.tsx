@@ -1,0 +1,117 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { go, openObject } from "./place.ts";
+import { type Kind, keyOf } from "./kinds.ts";
+import { SelectedLogs } from "./logs.tsx";
+import { LiveTable, type Row } from "./table.ts";
+import { printable } from "./text.ts";
+import { Dialog, Problem, Status, age } from "./widgets.tsx";
+
+const ROW_PX = 36;
+const SPARE_ROWS = 12;
+/** How far a key moves the focus; rows in the document reach at least so far. */
+const STEPS: Readonly<Record<string, number>> = {
+  ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10,
+};
+
+/** A column's place among the cells, and its direction. */
+interface Order { by: number; down: boolean }
+
+function useTable(kind: Kind, namespace: string, selector: string) {
+  const [drawn, redraw] = useState(0);
+  const [live, setLive] = useState<LiveTable>();
+  useEffect(() => {
+    let frame = 0;
+    const table = new LiveTable(kind, namespace, selector, () => {
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        redraw((count) => count + 1);
+      });
+    });
+    setLive(table);
+    return () => table.close();
+  }, [selector]);
+  return [live, drawn] as const;
+}
+
+/** Rows in the order of their names, or of a column. */
+function sorted(rows: Iterable<Row>, filter: string, order: Order | undefined): Row[] {
+  const found = [...rows].filter(({ name }) => name.includes(filter));
+  const value = ({ cells, key }: Row) => order ? cells[order.by] ?? "" : key;
+  const [less, more] = order?.down ? [1, -1] : [-1, 1];
+  return found.sort((a, b) => {
+    const [x, y] = [value(a), value(b)] as [string, string];
+    return x < y ? less : x > y ? more : a.key < b.key ? -1 : 1;
+  });
+}
+
+/** A table of the server's columns; only the rows in sight are in the document. */
+export function List({ kind, namespace, selector }: {
+  kind: Kind; namespace: string; selector: string;
+}) {
+  const [live, drawn] = useTable(kind, namespace, selector);
+  const [filter, setFilter] = useState("");
+  const [order, setOrder] = useState<Order>();
+  const [top, setTop] = useState(0);
+  const [logs, showLogs] = useState(false);
+  const columns = (live?.columns ?? []).map((column, i) => ({ ...column, i }))
+    .filter(({ priority }) => priority === 0);
+  const rows = useMemo(() => sorted(live?.rows.values() ?? [], filter, order),
+    [live, drawn, filter, order]);
+  const first = Math.max(0, Math.floor(top / ROW_PX) - SPARE_ROWS);
+  const sight = rows.slice(first, first + Math.ceil(innerHeight / ROW_PX) + 2 * SPARE_ROWS);
+  const below = Math.max(0, rows.length - first - sight.length);
+  const showsSpace = kind.namespaced && !namespace;
+  const by = (i: number) => setOrder({ by: i, down: order?.by === i && !order.down });
+  return (
+    <>
+      <div class="bar"><h1>{kind.kind}</h1><span class="count">{rows.length}</span>
+        <input id="filter" aria-label="Filter by name" placeholder="name"
+          onInput={(event) => setFilter(event.currentTarget.value)} />
+        <input aria-label="Label selector" placeholder="label=value" value={selector}
+          onChange={(event) => go({ labels: event.currentTarget.value || undefined })} />
+        {keyOf(kind) === "pods" && <button onClick={() => showLogs(true)}>Logs</button>}</div>
+      <Problem text={live?.problem?.message} />
+      {logs && <Dialog title="Logs" close={() => showLogs(false)}>
+        <SelectedLogs namespace={namespace} selector={selector} /></Dialog>}
+      <div class="scroll" tabIndex={0} role="region" aria-label="Objects"
+        onScroll={(event) => setTop(event.currentTarget.scrollTop)} onKeyDown={move}>
+        <table aria-rowcount={rows.length + 1}><thead><tr>{showsSpace && <th>Namespace</th>}
+          {columns.map(({ name, i }) => (
+            <th aria-sort={order?.by !== i ? "none" : order.down ? "descending" : "ascending"}>
+              <button class="plain" onClick={() => by(i)}>{name}</button></th>))}</tr></thead>
+          <tbody>
+            <tr class="gap" aria-hidden="true"><td style={{ height: `${first * ROW_PX}px` }} /></tr>
+            {sight.map((row) => <tr key={row.uid}>{showsSpace && <td>{row.namespace}</td>}
+              {columns.map(({ name, i }) => (
+                <td><Cell kind={kind} row={row} name={name} value={row.cells[i]} /></td>))}</tr>)}
+            <tr class="gap" aria-hidden="true">
+              <td style={{ height: `${below * ROW_PX}px` }} /></tr>
+          </tbody></table>
+        {live?.loaded && rows.length === 0 && <p class="empty">There are none here.</p>}
+      </div>
+    </>
+  );
+}
+
+/** Moves the focus between the rows' names. */
+function move(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
+  const step = STEPS[event.key];
+  if (step === undefined) return;
+  const names = [...event.currentTarget.querySelectorAll<HTMLElement>("button.link")];
+  const at = names.indexOf(document.activeElement as HTMLElement);
+  const next = names[at < 0 ? 0 : Math.min(Math.max(at + step, 0), names.length - 1)];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}
+
+function Cell({ kind, row, name, value }: {
+  kind: Kind; row: Row; name: string; value: unknown;
+}) {
+  const text = printable(String(value ?? ""));
+  if (name === "Name") {
+    const open = () => openObject(keyOf(kind), row.namespace || undefined, row.name);
+    return <button class="link" onClick={open}>{text}</button>;
+  }
+  return name === "Age" ? <>{age(row.created) || text}</> : <Status text={text} />;
+}

@@ -1,0 +1,16 @@
+/** Where the page is, in the address's fragment: view, kind, ns, and an open object's name. */
+export type Place = Readonly<Record<string, string | undefined>>;
+
+export const place = (): Place => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+
+/** Changes parts of the place; undefined removes one. */
+export function go(change: Place): void {
+  const all = Object.entries({ ...place(), ...change }).filter(([, value]) => value);
+  location.hash = new URLSearchParams(all as [string, string][]).toString();
+}
+
+/** Opens an object beside the list of its kind. */
+export const openObject = (kind: string, namespace: string | undefined, name: string) =>
+  go({ view: undefined, kind, of: namespace, name });
+
+export const closeObject = () => go({ name: undefined, of: undefined });

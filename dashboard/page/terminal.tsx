@@ -1,0 +1,116 @@
+import { FitAddon } from "@xterm/addon-fit";
+import { Terminal as Screen } from "@xterm/xterm";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { type AnyObject, openSocket } from "./api.ts";
+import { Problem } from "./widgets.tsx";
+
+/** Channels of the API server's streams: the first byte of each message. */
+const [STDIN, STDOUT, STDERR, STATUS, RESIZE] = [0, 1, 2, 3, 4] as const;
+const SHELL = "command -v bash >/dev/null && exec bash; exec sh";
+
+interface Container { name: string; stdin?: boolean; tty?: boolean }
+
+/** A shell in a container, or its own input and output. */
+export default function Terminal({ pod }: { pod: AnyObject }) {
+  const containers = (pod.spec?.["containers"] ?? []) as Container[];
+  const [container, setContainer] = useState(containers[0]!);
+  const [attached, attach] = useState(false);
+  const [end, setEnd] = useState<string>();
+  const [tries, setTries] = useState(0);
+  const ref = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    setEnd(undefined);
+    return open(ref.current!, pathOf(pod, container, attached), setEnd);
+  }, [container.name, attached, tries]);
+  return (
+    <>
+      <div class="bar"><select aria-label="Container" onChange={(event) =>
+        setContainer(containers[event.currentTarget.selectedIndex]!)}>
+        {containers.map(({ name }) => <option>{name}</option>)}</select>
+        <label><input type="checkbox" checked={attached}
+          onChange={(event) => attach(event.currentTarget.checked)} /> attach to its process</label>
+        <button onClick={() => setTries(tries + 1)}>Connect again</button></div>
+      <Problem text={end} />
+      <div class="terminal" ref={ref} role="application" aria-label="Terminal" />
+    </>
+  );
+}
+
+function pathOf({ metadata }: AnyObject, { name, stdin, tty }: Container, attached: boolean) {
+  const { namespace = "", name: pod } = metadata;
+  const query = new URLSearchParams({ container: name, stdout: "true" });
+  if (attached) {
+    if (stdin) query.set("stdin", "true");
+    if (tty) query.set("tty", "true");
+    else query.set("stderr", "true");
+  } else {
+    for (const flag of ["stdin", "tty"]) query.set(flag, "true");
+    for (const word of ["sh", "-c", SHELL]) query.append("command", word);
+  }
+  return `/socket/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${
+    encodeURIComponent(pod)}/${attached ? "attach" : "exec"}?${query.toString()}`;
+}
+
+/** Connects a screen; returns what ends it. */
+function open(place: HTMLElement, path: string, onEnd: (why: string) => void): () => void {
+  const screen = new Screen({
+    fontFamily: "ui-monospace, 'DejaVu Sans Mono', monospace", fontSize: 13, convertEol: true,
+    scrollback: 5_000, screenReaderMode: true,
+    // What runs in the container writes the screen: none of its links opens.
+    linkHandler: { activate: () => {} },
+  });
+  const fit = new FitAddon();
+  screen.loadAddon(fit);
+  openWithNonce(screen, place);
+  const socket = openSocket(path, "v4.channel.k8s.io");
+  const send = (channel: number, text: string) => {
+    if (socket.readyState !== WebSocket.OPEN) return;
+    const data = new TextEncoder().encode(text);
+    const message = new Uint8Array(data.length + 1);
+    message[0] = channel;
+    message.set(data, 1);
+    socket.send(message);
+  };
+  const resize = () => {
+    fit.fit();
+    send(RESIZE, JSON.stringify({ Width: screen.cols, Height: screen.rows }));
+  };
+  const observer = new ResizeObserver(resize);
+  observer.observe(place);
+  socket.onopen = () => {
+    resize();
+    screen.focus();
+  };
+  screen.onData((text) => send(STDIN, text));
+  let status = "";
+  socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
+    const [channel] = new Uint8Array(data, 0, 1);
+    if (channel === STATUS) status = messageIn(new TextDecoder().decode(data.slice(1)));
+    else if (channel === STDOUT || channel === STDERR) screen.write(new Uint8Array(data, 1));
+  };
+  socket.onclose = ({ reason }) => onEnd(status || reason || "the connection has ended");
+  return () => {
+    socket.onclose = socket.onmessage = null;
+    socket.close();
+    observer.disconnect();
+    screen.dispose();
+  };
+}
+
+function messageIn(text: string): string {
+  const { status, message } = JSON.parse(text) as { status?: string; message?: string };
+  return status === "Success" ? "the program has ended" : message ?? "the program has failed";
+}
+
+/** Opens a screen, whose style sheets the page's policy admits with its nonce alone. */
+function openWithNonce(screen: Screen, place: HTMLElement): void {
+  const { nonce } = document.querySelector<HTMLScriptElement>("script[nonce]")!;
+  const create = document.createElement.bind(document) as (tag: string) => HTMLElement;
+  const withNonce = (tag: string) => Object.assign(create(tag), tag === "style" ? { nonce } : {});
+  document.createElement = withNonce as typeof document.createElement;
+  try {
+    screen.open(place);
+  } finally {
+    Reflect.deleteProperty(document, "createElement");
+  }
+}

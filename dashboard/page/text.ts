@@ -1,0 +1,23 @@
+/** Control characters, and those that reorder the text around them. */
+const UNSEEN = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A text that others wrote, with what is not seen in it made visible: ESC becomes ␛. */
+export const printable = (text: string): string => text.replace(UNSEEN, (char) => {
+  const code = char.charCodeAt(0);
+  if (code < 0x20) return String.fromCharCode(0x24_00 + code);
+  return `\\u${code.toString(16).padStart(4, "0")}`;
+});
+
+const SUFFIXES: Readonly<Record<string, number>> = {
+  n: 1e-9, u: 1e-6, m: 1e-3, "": 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15,
+  Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50,
+};
+
+/** A quantity of the API (`250m`, `64Mi`) as a number; NaN when it is none. */
+export function quantity(text: string | undefined): number {
+  const [, digits, suffix = ""] = /^([\d.]+(?:e\d+)?)([a-zA-Z]*)$/.exec(text ?? "") ?? [];
+  return Number(digits) * (SUFFIXES[suffix] ?? Number.NaN);
+}
+
+export const messageOf = (thrown: unknown): string =>
+  thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,0 +1,181 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Browser } from "../../labs/testing/browser.ts";
+import type { TestCluster } from "./cluster.ts";
+import { DashboardPage } from "./dashboard-page.ts";
+import { sharedCluster } from "./shared-cluster.ts";
+
+const TIMEOUT_MS = 120_000;
+const POLL = { timeout: 50_000 };
+/** Where screenshots for the documents go, when they are to be made again. */
+const PICTURES = process.env["R2K_PICTURES"];
+
+let cluster: TestCluster;
+let browser: Browser;
+let page: DashboardPage;
+
+const WEB = (command: string) => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec:
+  replicas: 1
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+        - name: c
+          image: r2k.local/busybox:1
+          imagePullPolicy: IfNotPresent
+          stdin: true
+          tty: true
+          command: [sh, -c, "${command}"]
+          ports: [{ containerPort: 8080 }]
+`;
+const READS = "echo first line; while read line; do echo heard $line; done";
+
+beforeAll(async () => {
+  cluster = await sharedCluster("dashboard");
+  const { host } = cluster;
+  const [program, ...words] = host.program;
+  const kubeconfig = ["--kubeconfig", cluster.env["KUBECONFIG"]!];
+  const dashboard = host.start(program, [...words, "dashboard", ...kubeconfig]);
+  const link = await new Promise<string>((resolve) => {
+    dashboard.stdout!.setEncoding("utf8").once("data", (text: string) => resolve(text.trim()));
+  });
+  browser = await Browser.start((name, args) => host.enter(name, args));
+  page = await DashboardPage.open(browser, link);
+}, TIMEOUT_MS);
+
+afterAll(async () => {
+  await browser?.close();
+  await cluster?.leave();
+}, TIMEOUT_MS);
+
+async function picture(name: string): Promise<void> {
+  if (PICTURES === undefined) return;
+  mkdirSync(PICTURES, { recursive: true });
+  writeFileSync(join(PICTURES, `${name}.png`), await browser.screenshot());
+}
+
+const podName = () => cluster.ask("get", "pods", "-l", "app=web", "-o", "name")
+  .then((names) => names.split("\n")[0]!.replace("pod/", ""));
+const at = (kind: string, name: string) =>
+  page.go(`ns=dashboard&kind=${kind}&of=dashboard&name=${name}`);
+
+describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
+  it("creates from YAML after a dry run", async () => {
+    await page.go("ns=dashboard");
+    await page.click("Create");
+    await page.fill("YAML", `${WEB(READS)}---\n${WEB(READS).replaceAll("web", "second")}`);
+    await page.click("Dry run");
+    await page.shows("Deployment second would be applied");
+    expect(await cluster.ask("get", "deployments", "-o", "name")).toBe("");
+    await page.click("Create", "dialog");
+    await page.shows(/Deployment second applied/);
+    await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
+    await picture("create-light");
+  });
+
+  it("scales, restarts, and rolls back to a revision", async () => {
+    await at("deployments.apps", "web");
+    await page.click("Scale");
+    await page.fill("Replicas", "2");
+    await page.click("Scale", ".why");
+    await page.shows("Scale: done");
+    await cluster.until("two", ["get", "deploy", "web", "-o", "jsonpath={.spec.replicas}"],
+      (answer) => answer === "2");
+    await page.click("Restart");
+    await page.click("Restart", ".why");
+    await page.shows("Restart: done");
+    const replicaSets = ["get", "rs", "-l", "app=web", "-o", "name"];
+    await cluster.until("a second revision", replicaSets,
+      (names) => names.split("\n").length === 2);
+    await page.click("Roll back");
+    await page.shows("revision 1");
+    await page.click("Roll back", ".why");
+    await page.shows("Roll back: done");
+    const annotations = "jsonpath={.spec.template.metadata.annotations}";
+    await cluster.until("no annotation", ["get", "deploy", "web", "-o", annotations],
+      (answer) => answer === "");
+    await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
+  });
+
+  it("follows the logs of several pods, and searches them", async () => {
+    await at("deployments.apps", "web");
+    await page.click("Log");
+    await page.shows(/web-\S+ c \| first line[^]*web-\S+ c \| first line/);
+    await page.fill("Search", "nothing has this");
+    await page.shows("0 lines");
+    await picture("logs-light");
+  });
+
+  it("has a terminal in a container, and attaches to its process", async () => {
+    const name = await podName();
+    await at("pods", name);
+    await page.click("Terminal");
+    const focused = () => browser.evaluate<boolean>(
+      "document.activeElement?.className === 'xterm-helper-textarea'");
+    await expect.poll(focused, POLL).toBe(true);
+    await browser.type("echo $((6*7)) in $HOSTNAME");
+    await browser.press("Enter");
+    await page.shows(`42 in ${name}`);
+    await picture("terminal-light");
+    await browser.evaluate("document.querySelector('dialog input[type=checkbox]').click()");
+    const say = async () => {
+      await browser.type("good morning");
+      await browser.press("Enter");
+      return await page.text();
+    };
+    await expect.poll(say, { ...POLL, interval: 500 }).toContain("heard good morning");
+    expect(browser.errors).toEqual([]);
+  });
+
+  it("forwards a port to a link on loopback, and ends it", async () => {
+    const name = await podName();
+    await cluster.ask("exec", name, "--", "sh", "-c",
+      "mkdir -p /tmp/w && echo from the pod > /tmp/w/index.html && httpd -p 8080 -h /tmp/w");
+    await at("pods", name);
+    await page.click("Forward 8080");
+    await page.shows(/8080 is at 127\.0\.0\.1:\d+/);
+    const link = await browser.evaluate<string>("document.querySelector('.events a').href");
+    expect(await cluster.curl(link)).toBe("from the pod\n");
+    await page.click("End");
+    await expect.poll(() => cluster.curl(link).catch(() => "refused"), POLL).toBe("refused");
+  });
+
+  it("shows the CPU and memory of a pod", async () => {
+    await at("pods", await podName());
+    await page.click("Usage");
+    await expect.poll(() => page.text(), POLL).toMatch(/used \d+ MiB/);
+    await picture("usage-light");
+  });
+
+  it("cordons a node, says what a drain does, and uncordons it", async () => {
+    const node = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
+    await page.go(`kind=nodes&name=${node}`);
+    await page.click("Cordon");
+    await page.click("Cordon", ".why");
+    await page.click("Drain");
+    await page.shows(/dashboard\/web-\S+ is evicted/);
+    await picture("drain-light");
+    const flag = ["get", "node", node, "-o", "jsonpath={.spec.unschedulable}"];
+    expect(await cluster.ask(...flag)).toBe("true");
+    await page.click("Uncordon");
+    await page.click("Uncordon", ".why");
+    await cluster.until("uncordoned", flag, (answer) => answer === "");
+  });
+
+  it("deletes with what goes too", async () => {
+    await at("deployments.apps", "second");
+    await page.click("Delete");
+    await page.shows(/Deployment second\nReplicaSet second-\w+\nPod second-\S+/);
+    await picture("delete-light");
+    await page.click("Delete", ".why");
+    await page.shows("it has been deleted");
+    expect(await cluster.ask("get", "deployments", "-o", "name")).toBe("deployment.apps/web");
+  });
+});

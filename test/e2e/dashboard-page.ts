@@ -1,0 +1,86 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { Browser, type Look } from "../../labs/testing/browser.ts";
+
+export const DESK = { scheme: "light", width: 1_280, height: 800 } as const;
+export const PHONE = { scheme: "dark", width: 390, height: 800 } as const;
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const LIMIT_MS = 50_000;
+
+interface Violation { id: string; nodes: { html: string; failureSummary: string }[] }
+
+/** The dashboard's page in a real Chromium, used as a person does: by words and keys. */
+export class DashboardPage {
+  readonly browser: Browser;
+  readonly base: string;
+
+  private constructor(browser: Browser, base: string) {
+    this.browser = browser;
+    this.base = base;
+  }
+
+  /** Signs in by the link of `r2k dashboard`. */
+  static async open(browser: Browser, link: string): Promise<DashboardPage> {
+    const page = new DashboardPage(browser, new URL("/", link).href);
+    await browser.open(link, DESK);
+    return page;
+  }
+
+  /** Goes to a place, as the fragment of the address names it. */
+  go(place: string, look: Look = DESK): Promise<void> {
+    return this.browser.open(`${this.base}#${place}`, look);
+  }
+
+  text(): Promise<string> {
+    return this.browser.evaluate<string>("document.body.innerText");
+  }
+
+  async shows(what: string | RegExp): Promise<void> {
+    let last = "";
+    try {
+      await this.#until(`the page shows ${String(what)}`, async () => {
+        last = await this.text();
+        return typeof what === "string" ? last.includes(what) : what.test(last);
+      });
+    } catch (thrown) {
+      throw new Error(`${String(thrown)}; it shows:\n${last}`, { cause: thrown });
+    }
+  }
+
+  /** Clicks a button, link or option by its whole text, once it is there and enabled. */
+  async click(label: string, within = "body"): Promise<void> {
+    const find = `[...document.querySelectorAll(${JSON.stringify(
+      `${within} button, ${within} a, ${within} summary`)})].findLast((each) =>
+      each.textContent.trim() === ${JSON.stringify(label)} && !each.disabled)`;
+    await this.#until(`a button ${label}`, () =>
+      this.browser.evaluate<boolean>(`(() => { const e = ${find}; e?.click(); return !!e; })()`));
+  }
+
+  /** Replaces the value of a labelled field. */
+  async fill(label: string, value: string): Promise<void> {
+    const find = `[...document.querySelectorAll("input, select, textarea")].findLast((each) =>
+      (each.ariaLabel ?? each.labels?.[0]?.innerText ?? "").startsWith(${JSON.stringify(label)}))`;
+    await this.#until(`a field ${label}`, () => this.browser.evaluate<boolean>(`(() => {
+      const field = ${find};
+      if (!field) return false;
+      field.value = ${JSON.stringify(value)};
+      for (const type of ["input", "change"]) field.dispatchEvent(new Event(type, { bubbles: true }));
+      return true;
+    })()`));
+  }
+
+  /** Rules of axe-core that what is shown breaks, each with the first element that breaks it. */
+  async violations(): Promise<string[]> {
+    // The page's policy admits no scripts of others; the debugger's are not bound by it.
+    await this.browser.evaluate(`${readFileSync(AXE, "utf8")}; undefined`);
+    const found = await this.browser.evaluate<Violation[]>(
+      "axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations)");
+    return found.map(({ id, nodes }) => `${id}: ${nodes[0]!.html}: ${nodes[0]!.failureSummary}`);
+  }
+
+  #until(what: string, holds: () => Promise<boolean>): Promise<unknown> {
+    return waitFor(what, holds, { clock: systemClock(), timeout_ms: LIMIT_MS });
+  }
+}
