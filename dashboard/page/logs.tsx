@@ -62,7 +62,7 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
       <Problem text={problem} />
       {chosen.length > followed.length &&
         <Problem text={`only the first ${FOLLOWED_MAX} of ${chosen.length} are followed`} />}
-      <pre class="log" tabIndex={0} aria-label="Log">{found.join("\n")}</pre>
+      <pre class="log" tabIndex={0} role="log" aria-label="Lines">{found.join("\n")}</pre>
       {ends.map((end) => <Problem text={end} />)}
     </>
   );

@@ -134,7 +134,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
   });
 
   it("is used by keys alone: palette, namespace, rows, and back", async () => {
-    await page.go("kind=services");
+    await page.go("kind=jobs.batch");
     await page.shows("There are none here.");
     await browser.press("k", true);
     await page.shows("Go to");
@@ -158,7 +158,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await page.fill("Resource", "deployments.apps/scale web");
     await page.click("Ask");
     await page.shows(/Ask\s*yes/);
-    await page.shows("create, delete");
+    await page.shows("selfsubjectrulesreviews");
   });
 
   it("fits a phone", async () => {
@@ -174,7 +174,7 @@ describe("axe-core finds no violation", { timeout: TIMEOUT_MS }, () => {
   const first = "kind=pods&of=default&name=first";
   it.each([
     ["a list", "kind=pods", "second", ""],
-    ["an empty list", "kind=services", "There are none here.", ""],
+    ["an empty list", "kind=jobs.batch", "There are none here.", ""],
     ["an object", first, "Pod first waits", ""],
     ["YAML", first, "Show what changes", "YAML"],
     ["a log", first, "Download", "Log"],
@@ -182,8 +182,8 @@ describe("axe-core finds no violation", { timeout: TIMEOUT_MS }, () => {
     ["usage", first, "From metrics.k8s.io", "Usage"],
     ["a deletion", first, /Pod first\s+Delete/, "Delete"],
     ["creation", "kind=pods", "Objects without a namespace", "Create"],
-    ["the palette", "kind=pods", "Deployment", "Go to Ctrl K"],
-    ["rights", "view=rights", "create, delete", ""],
+    ["the palette", "kind=pods", /Go to\s+✕/, "Go to Ctrl K"],
+    ["rights", "view=rights", "selfsubjectrulesreviews", ""],
   ])("on %s, light and dark, at a desk and on a phone", async (_, place, shown, click) => {
     for (const look of [DESK, PHONE]) {
       await page.go(place, look);
