@@ -1,11 +1,12 @@
 import { useState } from "preact/hooks";
-import { ACTIONS, type Action, type Target } from "./actions.ts";
+import { ACTIONS, type Action } from "./actions.ts";
+import type { Target } from "./kinds.ts";
 import { messageOf, printable } from "./text.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 const LINES_MAX = 300;
 
-/** What can be done with an object: each is shown with its effect, and confirmed. */
+/** Actions on an object: each is shown with its effect, and confirmed. */
 export function ActionBar({ at, done }: { at: Target; done: (action: Action) => void }) {
   const [chosen, choose] = useState<Action>();
   return (
@@ -17,7 +18,8 @@ export function ActionBar({ at, done }: { at: Target; done: (action: Action) => 
             {each.title}</button>))}
       </nav>
       {chosen && <Confirm key={chosen.title} action={chosen} at={at} done={() => {
-        choose(undefined);
+        // Another one may have been chosen meanwhile.
+        choose((now) => now === chosen ? undefined : now);
         done(chosen);
       }} />}
     </>

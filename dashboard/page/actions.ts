@@ -1,16 +1,14 @@
-import { type AnyObject, get, send } from "./api.ts";
+import { type AnyObject, get, send, serverNow_ms } from "./api.ts";
 import { dependents } from "./dependents.ts";
-import { type Kind, keyOf } from "./kinds.ts";
+import { type Target, keyOf } from "./kinds.ts";
 import { drain, evictions } from "./drain.ts";
+import { InputError } from "./text.ts";
 
-/** The object that an action is for. */
-export interface Target { kind: Kind; kinds: readonly Kind[]; object: AnyObject; path: string }
-
-/** Something to do with an object, which is asked about before it is done. */
+/** An action on an object, shown with its preview before a person confirms it. */
 export interface Action {
   title: string;
   fits(at: Target): boolean;
-  /** What will happen, in lines. */
+  /** Lists the effects. */
   preview(at: Target): Promise<string[]>;
   /** Values to choose from, or a number to enter. */
   field?: { label: string; values?(at: Target): Promise<string[]>; value?(at: Target): string };
@@ -41,7 +39,7 @@ async function revisions({ kind, object }: Target): Promise<Revision[]> {
 
 async function rollBack(at: Target, number: string): Promise<void> {
   const found = (await revisions(at)).find((each) => each.number === number)?.of;
-  if (!found) throw new Error(`revision ${number} is no longer kept`);
+  if (!found) throw new InputError(`revision ${number} is no longer kept`);
   const data = found["data"] as object | undefined;
   if (data) return void await patch(at.path, data, "application/strategic-merge-patch+json");
   const value = structuredClone(found.spec?.["template"]) as AnyObject;
@@ -71,7 +69,8 @@ export const ACTIONS: readonly Action[] = [
     fits: (at) => ROLLED(at) && template(at) !== undefined,
     preview: async () => ["Its pods are replaced one after the other, as after a change."],
     run: async ({ path }) => {
-      const annotations = { "kubectl.kubernetes.io/restartedAt": new Date().toISOString() };
+      const at = new Date(serverNow_ms()).toISOString();
+      const annotations = { "kubectl.kubernetes.io/restartedAt": at };
       await patch(path, { spec: { template: { metadata: { annotations } } } });
     },
   },

@@ -1,6 +1,8 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { Read } from "@raft2kube/explain/gather.ts";
 
+interface OwnerReference { apiVersion: string; kind: string; name: string; uid: string }
+
 /** An object of any kind, as far as every kind has it. */
 export interface AnyObject {
   apiVersion?: string;
@@ -8,8 +10,8 @@ export interface AnyObject {
   metadata: {
     name: string; namespace?: string; uid?: string; creationTimestamp?: string;
     labels?: Record<string, string>; annotations?: Record<string, string>;
-    ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string }[];
-    deletionTimestamp?: string; managedFields?: unknown; resourceVersion?: string; generation?: number;
+    ownerReferences?: OwnerReference[];
+    deletionTimestamp?: string; managedFields?: unknown; resourceVersion?: string;
   };
   spec?: Record<string, unknown>;
   status?: Record<string, unknown>;

@@ -1,6 +1,5 @@
-import type { Target } from "./actions.ts";
 import { type AnyObject, ApiError, get } from "./api.ts";
-import { type Kind, keyOf, pathOf } from "./kinds.ts";
+import { type Kind, type Target, keyOf, pathOf } from "./kinds.ts";
 
 type Named = Pick<AnyObject, "metadata">;
 interface Listed { kind: Kind; items: Named[]; more: boolean }
@@ -9,10 +8,10 @@ const ACCEPT = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io
 const OBJECTS_MAX = 2_000;
 const AT_ONCE = 6;
 const LINES_MAX = 200;
-/** What a server keeps beside objects, and deletes by itself. */
+/** Kinds that a server deletes by itself after a time. */
 const LEFT_OUT = ["events", "events.events.k8s.io"];
 
-/** What goes with an object that is deleted, in lines; what may not be listed is named. */
+/** Lists, in lines, the objects that go with a deleted one, and kinds that may not be listed. */
 export async function dependents({ kind, kinds, object }: Target): Promise<string[]> {
   const { name, namespace } = object.metadata;
   const key = keyOf(kind);

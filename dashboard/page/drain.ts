@@ -1,5 +1,5 @@
-import type { Target } from "./actions.ts";
 import { type AnyObject, ApiError, get, send } from "./api.ts";
+import type { Target } from "./kinds.ts";
 
 const RETRY_MS = 5_000;
 const TRIES_MAX = 60;
@@ -19,7 +19,7 @@ async function podsOn(node: AnyObject): Promise<AnyObject[]> {
 
 const label = ({ metadata: { namespace, name } }: AnyObject) => `${namespace}/${name}`;
 
-/** What a drain does with each pod of the node. */
+/** Lists, in lines, the effect of a drain on each pod of the node. */
 export async function evictions(node: AnyObject): Promise<string[]> {
   return ["The node is cordoned.", ...(await podsOn(node)).map((pod) => {
     if (isDaemon(pod) || isMirror(pod)) return `${label(pod)} stays: it belongs to the node`;

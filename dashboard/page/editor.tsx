@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { type AnyObject, get, send } from "./api.ts";
 import { type Kind, discover, pathOf } from "./kinds.ts";
-import { messageOf, printable } from "./text.ts";
+import { InputError, messageOf, printable } from "./text.ts";
 import { Dialog, Problem, useAsked } from "./widgets.tsx";
 
 const APPLY = "application/apply-patch+yaml";
@@ -97,7 +97,7 @@ async function create(
   const find = (all: readonly Kind[]) =>
     all.find((each) => each.kind === word && each.group === group);
   const kind = find(kinds) ?? find(await discover());
-  if (!kind) throw new Error(`this server has no ${word} in ${apiVersion || "no apiVersion"}`);
+  if (!kind) throw new InputError(`this server has no kind "${word}" in "${apiVersion}"`);
   const { name, namespace = within || "default" } = metadata;
   const at = { ...kind, version };
   if (name === undefined) {

@@ -21,7 +21,8 @@ export function Forwards({ pod }: { pod: AnyObject }) {
   return (
     <>
       <h3>Ports</h3><Problem text={unread ?? problem} />
-      <p class="bar">{ports.map((port) => <button onClick={() => add(port)}>Forward {port}</button>)}
+      <p class="bar">
+        {ports.map((port) => <button onClick={() => add(port)}>Forward {port}</button>)}
         <input aria-label="Another port" placeholder="port" inputMode="numeric" value={typed}
           onInput={(event) => type(event.currentTarget.value)} />
         <button disabled={!/^\d+$/.test(typed)} onClick={() => add(typed)}>Forward</button></p>

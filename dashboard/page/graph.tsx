@@ -15,7 +15,8 @@ export default function Graph({ title, labels, points, unit }: {
   const plot = useRef<UPlot>(undefined);
   useEffect(() => {
     const color = (name: string) => getComputedStyle(document.body).getPropertyValue(name);
-    const axis = { stroke: () => color("--ink"), grid: { stroke: () => color("--line"), width: 1 } };
+    const grid = { stroke: () => color("--line"), width: 1 };
+    const axis = { stroke: () => color("--ink"), grid };
     plot.current = new UPlot({
       width: ref.current!.clientWidth, height: HEIGHT_PX, legend: { show: false },
       cursor: { y: false },

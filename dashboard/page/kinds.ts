@@ -1,4 +1,4 @@
-import { get } from "./api.ts";
+import { type AnyObject, get } from "./api.ts";
 
 /** A kind of objects that the server offers, custom ones too. */
 export interface Kind {
@@ -7,6 +7,9 @@ export interface Kind {
   /** Subresources: `scale`, `log`. */
   parts: string[];
 }
+
+/** The object that an action is for. */
+export interface Target { kind: Kind; kinds: readonly Kind[]; object: AnyObject; path: string }
 
 interface Discovery {
   items?: {

@@ -13,7 +13,7 @@ interface Rules {
 const REVIEWS = "/apis/authorization.k8s.io/v1";
 const VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"];
 
-/** What the user of this page may do in a namespace, and a question about one thing. */
+/** The rights of the page's user in a namespace, and a question about one of them. */
 export function Rights({ namespace }: { namespace: string }) {
   const within = namespace || "default";
   const [rules, problem] = useAsked(() =>

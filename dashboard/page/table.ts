@@ -3,7 +3,7 @@ import { type Kind, pathOf } from "./kinds.ts";
 
 export interface Row {
   uid: string; name: string; namespace: string; cells: unknown[]; created: string;
-  /** By which rows are in order. */
+  /** Namespace and name, by which rows are sorted. */
   key: string;
 }
 export interface Column { name: string; type: string; priority: number }

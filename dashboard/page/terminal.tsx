@@ -51,12 +51,12 @@ function pathOf({ metadata }: AnyObject, { name, stdin, tty }: Container, attach
     encodeURIComponent(pod)}/${attached ? "attach" : "exec"}?${query.toString()}`;
 }
 
-/** Connects a screen; returns what ends it. */
+/** Connects a screen, and returns a function that ends it. */
 function open(place: HTMLElement, path: string, onEnd: (why: string) => void): () => void {
   const screen = new Screen({
     fontFamily: "ui-monospace, 'DejaVu Sans Mono', monospace", fontSize: 13, convertEol: true,
     scrollback: 5_000, screenReaderMode: true,
-    // What runs in the container writes the screen: none of its links opens.
+    // A program in the container writes the screen: links in it do not open.
     linkHandler: { activate: () => {} },
   });
   const fit = new FitAddon();

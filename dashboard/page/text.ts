@@ -19,5 +19,8 @@ export function quantity(text: string | undefined): number {
   return Number(digits) * (SUFFIXES[suffix] ?? Number.NaN);
 }
 
+/** An input that the page cannot do what it asks for. */
+export class InputError extends Error {}
+
 export const messageOf = (thrown: unknown): string =>
   thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,6 +1,7 @@
 import { diffLines } from "diff";
 import { parseAllDocuments, stringify } from "yaml";
 import type { AnyObject } from "./api.ts";
+import { InputError } from "./text.ts";
 
 /** An object as a person edits it: without the fields' managers. */
 export function yamlOf(object: AnyObject): string {
@@ -16,7 +17,7 @@ export function objectsIn(text: string): AnyObject[] {
     return document.toJS({ maxAliasCount: 100 }) as Partial<AnyObject> | null;
   });
   return objects.filter((object) => object !== null).map((object) => {
-    if (typeof object.metadata !== "object") throw new Error("a document has no metadata");
+    if (typeof object.metadata !== "object") throw new InputError("a document has no metadata");
     return object as AnyObject;
   });
 }

@@ -15,7 +15,7 @@ export interface Refusal {
   readonly why: string;
 }
 
-/** The header that the page's requests carry the session's secret in: no form or link can set it. */
+/** The header with the session's secret: no form or link can set it. */
 export const SESSION_HEADER = "x-r2k-dashboard";
 /** A WebSocket of a browser has no headers of its own; it offers the secret as a protocol. */
 export const SESSION_PROTOCOL = "r2k.session.";

@@ -66,7 +66,8 @@ export class DashboardPage {
       const field = ${find};
       if (!field) return false;
       field.value = ${JSON.stringify(value)};
-      for (const type of ["input", "change"]) field.dispatchEvent(new Event(type, { bubbles: true }));
+      const tell = (type) => field.dispatchEvent(new Event(type, { bubbles: true }));
+      ["input", "change"].forEach(tell);
       return true;
     })()`));
   }
