@@ -7,16 +7,23 @@ import { caHash } from "./tokens.ts";
 
 const token = "abcdef.0123456789abcdef";
 const server = "https://10.0.0.1:6443";
+const newCa = () => createCa({ commonName: "kubernetes", days: 1, now_ms: Date.now() });
 let ca: string;
 let kubeconfig: string;
 
-beforeAll(async () => {
-  ca = (await createCa({ commonName: "kubernetes", days: 1, now_ms: Date.now() })).cert;
-  const data = Buffer.from(ca).toString("base64");
+function kubeconfigOf(bundle: string): string {
+  const data = Buffer.from(bundle).toString("base64");
   const cluster = { server, "certificate-authority-data": data };
-  kubeconfig = stringify({ clusters: [{ name: "", cluster }] });
+  return stringify({ clusters: [{ name: "", cluster }] });
+}
+
+beforeAll(async () => {
+  ({ cert: ca } = await newCa());
+  kubeconfig = kubeconfigOf(ca);
 });
 
+const signatureOf = (content: string) =>
+  detachedSignature(content, { id: "abcdef", secret: "0123456789abcdef" });
 const info = (secret: string, id = "abcdef", content = kubeconfig) => ({
   metadata: {},
   data: { kubeconfig, [`jws-kubeconfig-${id}`]: detachedSignature(content, { id, secret }) },
@@ -25,6 +32,15 @@ const info = (secret: string, id = "abcdef", content = kubeconfig) => ({
 test("what the token has signed, with a CA of the hash, is believed", () => {
   const found = checkInfo(info("0123456789abcdef"), token, ["sha256:00", caHash(ca)]);
   expect(found).toEqual({ server, ca });
+});
+
+test("of several CAs those alone are trusted whose hash is given", async () => {
+  const { cert: foreign } = await newCa();
+  const content = kubeconfigOf(`${ca}${foreign}`);
+  const data = { kubeconfig: content, "jws-kubeconfig-abcdef": signatureOf(content) };
+  expect(checkInfo({ metadata: {}, data }, token, [caHash(ca)]).ca).toBe(ca);
+  const both = checkInfo({ metadata: {}, data }, token, [caHash(foreign), caHash(ca)]);
+  expect(both.ca).toBe(`${ca}${foreign}`);
 });
 
 test.each([

@@ -6,7 +6,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { parse } from "yaml";
 import { CommandError } from "../terminal.ts";
 import type { JoinSection } from "./config/kubeadm.ts";
-import { caHash, parseToken } from "./tokens.ts";
+import { caHash, certificatesIn, parseToken } from "./tokens.ts";
 
 const TIMEOUT_MS = 10_000;
 const ANSWER_BYTES_MAX = 1 << 20;
@@ -52,7 +52,7 @@ export async function discover({ discovery }: JoinSection): Promise<Discovered> 
   throw refused("cluster-info is another one over a verified connection", NEW_TOKEN);
 }
 
-/** Checks the signature and the hash of a `cluster-info`. */
+/** Checks the signature of a `cluster-info`; of its CAs only those with one of the hashes stay. */
 export function checkInfo(
   { data = {} }: ConfigMap, token: string, hashes: readonly string[],
 ): { server: string; ca: string } {
@@ -71,11 +71,16 @@ export function checkInfo(
   const ca = Buffer.from(first?.cluster["certificate-authority-data"] ?? "", "base64").toString();
   const server = first?.cluster.server ?? "";
   if (!URL.canParse(server) || ca === "") throw refused("cluster-info names no server", NEW_TOKEN);
-  if (hashes.length > 0 && !hashes.includes(caHash(ca))) {
-    throw refused(`the cluster's CA has the hash ${caHash(ca)}, not ${hashes.join(" or ")}`,
-      "compare it on a control plane machine: another cluster, or one in between, has answered");
-  }
-  return { server, ca };
+  return { server, ca: trustedOf(ca, hashes) };
+}
+
+function trustedOf(bundle: string, hashes: readonly string[]): string {
+  const all = certificatesIn(bundle);
+  const trusted = hashes.length === 0 ? all : all.filter((cert) => hashes.includes(caHash(cert)));
+  if (trusted.length > 0) return `${trusted.join("\n")}\n`;
+  const found = all.map(caHash).join(" and ") || "none";
+  throw refused(`the cluster's CA has the hash ${found}, not ${hashes.join(" or ")}`,
+    "compare it on a control plane machine: another cluster, or one in between, has answered");
 }
 
 async function fromFile(path: string, token: string | undefined): Promise<Discovered> {

@@ -27,7 +27,12 @@ export function newToken(): string {
   return `${letters(6)}.${letters(16)}`;
 }
 
-/** The hash of a CA's public key, as `--discovery-token-ca-cert-hash` takes it (RFC 7469). */
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** The certificates of a PEM text, one by one. */
+export const certificatesIn = (pem: string): string[] => pem.match(CERTIFICATE) ?? [];
+
+/** The hash of one CA's public key, as `--discovery-token-ca-cert-hash` takes it (RFC 7469). */
 export function caHash(cert: string): string {
   const key = new X509Certificate(cert).publicKey.export({ type: "spki", format: "der" });
   return `sha256:${createHash("sha256").update(key).digest("hex")}`;

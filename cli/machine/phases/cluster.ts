@@ -17,7 +17,7 @@ import { checkProxyConfig } from "../config/proxy-config.ts";
 import { adminClient, endpointOf, type MachineContext } from "../context.ts";
 import { CERTIFICATES_DIR } from "../layout.ts";
 import { imageOf } from "../release-images.ts";
-import { caHash, createToken, listTokens, newToken, TOKEN_TTL } from "../tokens.ts";
+import { caHash, certificatesIn, createToken, listTokens, newToken, TOKEN_TTL } from "../tokens.ts";
 import { kubeletConfigOf } from "./files.ts";
 
 /** How long the control plane, and the machine's Node, may take. */
@@ -212,7 +212,9 @@ export async function joinCommand(client: KubeClient, endpoint: string, dir = CE
 }
 
 export function joinLine(endpoint: string, token: string, ca: string): string {
-  return `r2k join ${endpoint} --token ${token} --discovery-token-ca-cert-hash ${caHash(ca)}`;
+  const hashes = certificatesIn(ca)
+    .map((cert) => ` --discovery-token-ca-cert-hash ${caHash(cert)}`);
+  return `r2k join ${endpoint} --token ${token}${hashes.join("")}`;
 }
 
 export async function showJoinCommand(context: MachineContext): Promise<void> {
