@@ -1,8 +1,11 @@
+import { createServer } from "node:https";
+import type { ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
-import { createCa } from "@raft2kube/pki/certificate.ts";
-import { beforeAll, expect, test } from "vitest";
+import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { stringify } from "yaml";
-import { checkInfo } from "./discovery.ts";
+import { checkInfo, clusterInfo } from "./discovery.ts";
 import { caHash } from "./tokens.ts";
 
 const token = "abcdef.0123456789abcdef";
@@ -53,4 +56,37 @@ test.each([
 
 test("another CA than that of the hash is refused, with the hash that it has", () => {
   expect(() => checkInfo(info("0123456789abcdef"), token, ["sha256:00"])).toThrow(caHash(ca));
+});
+
+async function serve(answer: (response: ServerResponse) => void): Promise<string> {
+  const now_ms = Date.now();
+  const pair = await issueCertificate(await newCa(), {
+    commonName: "server", ipAddresses: ["127.0.0.1"], usages: ["server"], days: 1,
+  }, now_ms);
+  const server = createServer(pair, (_, response) => answer(response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return String((server.address() as AddressInfo).port);
+}
+
+test("an answer that breaks off is a failure", async () => {
+  const port = await serve((response) => {
+    response.writeHead(200, { "content-length": 100 });
+    response.write("{", () => response.socket?.destroy());
+  });
+  await expect(clusterInfo("127.0.0.1", port, undefined)).rejects.toMatchObject({
+    code: "DISCOVERY",
+  });
+});
+
+test("an answer that comes byte by byte ends with the time for all of it", async () => {
+  const port = await serve((response) => {
+    const drip = setInterval(() => response.write(" "), 5);
+    response.on("close", () => clearInterval(drip));
+  });
+  const asked = clusterInfo("127.0.0.1", port, undefined, 300);
+  await expect(asked).rejects.toThrow("no whole answer in 300 ms");
 });

@@ -92,14 +92,19 @@ async function fromFile(path: string, token: string | undefined): Promise<Discov
 }
 
 /** Reads `cluster-info`; without a CA it trusts any server that answers. */
-function clusterInfo(host: string, port: string, ca: string | undefined): Promise<ConfigMap> {
+export function clusterInfo(
+  host: string, port: string, ca: string | undefined, timeout_ms = TIMEOUT_MS,
+): Promise<ConfigMap> {
+  const signal = AbortSignal.timeout(timeout_ms);
   const verify = ca === undefined ? { rejectUnauthorized: false } : { ca };
   return new Promise((resolve, reject) => {
     const fail = (text: string) => {
       const remedy = "see that the API server runs and can be reached from here";
       reject(refused(`${host}:${port}: ${text}`, remedy));
     };
-    const options = { host, port, path: PATH, timeout: TIMEOUT_MS, ...verify };
+    const failBy = (error: Error) =>
+      fail(signal.aborted ? `no whole answer in ${timeout_ms} ms` : messageOf(error));
+    const options = { host, port, path: PATH, signal, ...verify };
     const call = request(options, (response) => {
       let body = "";
       response.setEncoding("utf8").on("data", (text: string) => {
@@ -108,6 +113,7 @@ function clusterInfo(host: string, port: string, ca: string | undefined): Promis
         fail("the answer is too long");
         call.destroy();
       });
+      response.on("error", failBy); // also an answer that ends before its length
       response.on("end", () => {
         if (response.statusCode !== 200) return fail(`cluster-info: HTTP ${response.statusCode}`);
         try {
@@ -117,11 +123,7 @@ function clusterInfo(host: string, port: string, ca: string | undefined): Promis
         }
       });
     });
-    call.on("timeout", () => {
-      fail(`no answer in ${TIMEOUT_MS} ms`);
-      call.destroy();
-    });
-    call.on("error", (error) => fail(messageOf(error)));
+    call.on("error", failBy);
     call.end();
   });
 }
