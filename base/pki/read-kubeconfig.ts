@@ -22,14 +22,8 @@ type Named = { name: string } & Section;
  * relative to the file. Throws CodedError `BAD_KUBECONFIG` naming the file and the missing field.
  */
 export async function readKubeconfig(path: string): Promise<KubeAccess> {
-  const bad = (what: string, cause?: unknown) =>
-    new CodedError("BAD_KUBECONFIG", `kubeconfig ${path}: ${what}`, { cause });
-  let config: Section;
-  try {
-    config = (await parseConfig(await readFile(path, "utf8"))) as Section;
-  } catch (cause) {
-    throw bad("cannot be read as YAML", cause);
-  }
+  const bad = (what: string) => badKubeconfig(path, what);
+  const config = await readConfig(path);
   const find = (list: string, name: unknown, field: string): Section => {
     const items = (config[list] ?? []) as Named[];
     const found = items.find((item) => item.name === name)?.[field];
@@ -40,7 +34,6 @@ export async function readKubeconfig(path: string): Promise<KubeAccess> {
   const cluster = find("clusters", context["cluster"], "cluster");
   const user = find("users", context["user"], "user");
   if (typeof cluster["server"] !== "string") throw bad("the cluster has no server");
-  const optional = (key: string, value: unknown) => (value === undefined ? {} : { [key]: value });
   const pem = (section: Section, name: string) => readPem(dirname(path), section, name);
   return {
     server: cluster["server"],
@@ -51,6 +44,33 @@ export async function readKubeconfig(path: string): Promise<KubeAccess> {
     ...optional("tokenFile", user["tokenFile"]),
     ...optional("namespace", context["namespace"]),
   };
+}
+
+/** Reads a file that names one cluster and no context, as one for discovery; undefined if not so. */
+export async function readClusterAlone(
+  path: string,
+): Promise<Pick<KubeAccess, "server" | "ca" | "token"> | undefined> {
+  const { clusters, contexts } = await readConfig(path);
+  if (Array.isArray(contexts) && contexts.length > 0) return undefined;
+  const [first, ...others] = Array.isArray(clusters) ? (clusters as (Section | null)[]) : [];
+  const cluster = first?.["cluster"] as Section | undefined;
+  if (others.length > 0 || typeof cluster?.["server"] !== "string") return undefined;
+  const ca = await readPem(dirname(path), cluster, "certificate-authority");
+  return { server: cluster["server"], ...optional("ca", ca) };
+}
+
+const optional = (key: string, value: unknown) => (value === undefined ? {} : { [key]: value });
+
+function badKubeconfig(path: string, what: string, cause?: unknown): CodedError {
+  return new CodedError("BAD_KUBECONFIG", `kubeconfig ${path}: ${what}`, { cause });
+}
+
+async function readConfig(path: string): Promise<Section> {
+  try {
+    return (await parseConfig(await readFile(path, "utf8")) ?? {}) as Section;
+  } catch (cause) {
+    throw badKubeconfig(path, "cannot be read as YAML", cause);
+  }
 }
 
 /** The parser of YAML takes 3 MiB, which is loaded only for a file that is not JSON. */

@@ -1,11 +1,14 @@
-import { createServer } from "node:https";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
+import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { stringify } from "yaml";
-import { checkInfo, clusterInfo } from "./discovery.ts";
+import { checkInfo, clusterInfo, discover } from "./discovery.ts";
 import { caHash } from "./tokens.ts";
 
 const token = "abcdef.0123456789abcdef";
@@ -56,6 +59,26 @@ test.each([
 
 test("another CA than that of the hash is refused, with the hash that it has", () => {
   expect(() => checkInfo(info("0123456789abcdef"), token, ["sha256:00"])).toThrow(caHash(ca));
+});
+
+test.each([
+  ["no kubeconfig", "[]"], ["no YAML", "a: [}"], ["a cluster without fields", "clusters: [null]"],
+  ["a server without TLS", "clusters: [{ cluster: { server: \"http://a\", " +
+    "certificate-authority-data: YQ== } }]"],
+])("a cluster-info that has %s is refused", (_, content) => {
+  const data = { kubeconfig: content, "jws-kubeconfig-abcdef": signatureOf(content) };
+  expect(() => checkInfo({ metadata: {}, data }, token, [])).toThrow(/names no/);
+});
+
+test("a file that names only a cluster, as kubeadm has it, is enough beside a token", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-discovery-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const file = { kubeConfigPath: join(dir, "discovery.conf") };
+  const section = { discovery: { file, tlsBootstrapToken: token }, nodeRegistration: {} };
+  writeFileSync(file.kubeConfigPath, `${kubeconfig}contexts: []\nusers: []\n`);
+  expect(await discover(section)).toEqual({ server, ca, token });
+  writeFileSync(file.kubeConfigPath, kubeconfig.replace("https://", "http://"));
+  await expect(discover(section)).rejects.toThrow("no server by https");
 });
 
 async function serve(answer: (response: ServerResponse) => void): Promise<string> {

@@ -1,9 +1,9 @@
 import { request } from "node:https";
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
-import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import { readClusterAlone, readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { parse } from "yaml";
+import { parseAllDocuments } from "yaml";
 import { CommandError } from "../terminal.ts";
 import type { JoinSection } from "./config/kubeadm.ts";
 import { caHash, certificatesIn, parseToken } from "./tokens.ts";
@@ -65,13 +65,25 @@ export function checkInfo(
   if (signature !== detachedSignature(kubeconfig, { id, secret })) {
     throw refused("the token's secret is wrong: it has not signed cluster-info", NEW_TOKEN);
   }
-  const { clusters: [first] = [] } = parse(kubeconfig) as {
-    clusters?: { cluster: { server: string; "certificate-authority-data": string } }[];
-  };
-  const ca = Buffer.from(first?.cluster["certificate-authority-data"] ?? "", "base64").toString();
-  const server = first?.cluster.server ?? "";
-  if (!URL.canParse(server) || ca === "") throw refused("cluster-info names no server", NEW_TOKEN);
+  const ca = Buffer.from(textAt(kubeconfig, "certificate-authority-data"), "base64").toString();
+  const server = textAt(kubeconfig, "server");
+  if (ca === "") throw refused("cluster-info names no CA", NEW_TOKEN);
+  requireHttps("cluster-info", server);
   return { server, ca: trustedOf(ca, hashes) };
+}
+
+/** A text of the first cluster in a kubeconfig; empty if there is none. */
+function textAt(kubeconfig: string, field: string): string {
+  const [document] = parseAllDocuments(kubeconfig);
+  const value = document?.errors.length === 0
+    ? document.getIn(["clusters", 0, "cluster", field]) : undefined;
+  return typeof value === "string" ? value : "";
+}
+
+/** The token is sent to no server without TLS. */
+function requireHttps(where: string, server: string): void {
+  if (URL.canParse(server) && new URL(server).protocol === "https:") return;
+  throw refused(`${where} names no server by https`, "have it name https://HOST:PORT");
 }
 
 function trustedOf(bundle: string, hashes: readonly string[]): string {
@@ -84,8 +96,9 @@ function trustedOf(bundle: string, hashes: readonly string[]): string {
 }
 
 async function fromFile(path: string, token: string | undefined): Promise<Discovered> {
-  const { server, ca, token: own } = await readKubeconfig(path);
+  const { server, ca, token: own } = (await readClusterAlone(path)) ?? (await readKubeconfig(path));
   const joins = token ?? own;
+  requireHttps(path, server);
   if (ca === undefined) throw refused(`${path} has no certificate authority`, "take another file");
   if (joins !== undefined) return { server, ca, token: joins };
   throw refused(`${path} has no token`, "--tls-bootstrap-token TOKEN");
