@@ -46,7 +46,7 @@ export async function readKubeconfig(path: string): Promise<KubeAccess> {
   };
 }
 
-/** Reads a file that names one cluster and no context, as one for discovery; undefined if not so. */
+/** Reads a file that names one cluster and no context, as one for discovery; else undefined. */
 export async function readClusterAlone(
   path: string,
 ): Promise<Pick<KubeAccess, "server" | "ca" | "token"> | undefined> {

@@ -7,9 +7,9 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { tryCommand } from "../preflight/command.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
-import { parse } from "yaml";
 import { endProcess } from "../apply/end-process.ts";
 import { removeNodeFromHost, unmountBelow } from "../apply/remove.ts";
+import { podsCgroupIn } from "./config/kubelet-config.ts";
 import {
   CERTIFICATES_DIR, ETCD_DATA_DIR, KUBELET_CONFIG, KUBELET_DIR, KUBERNETES_DIR, kubeconfigPath,
   MANIFESTS_DIR, NODE_AGENT,
@@ -23,7 +23,7 @@ const LINKS = ["cni0"];
 
 /** Undoes `init` or `join` on this machine, in any state; it can be repeated. */
 export async function resetMachine(clock: Clock, note: (line: string) => void): Promise<void> {
-  const cgroup = await cgroupRoot();
+  const cgroup = podsCgroupIn(await readIfPresent(KUBELET_CONFIG));
   const { dataDir, runDir, subnetFile, cniConfDir, cniBinDir } = NODE_AGENT;
   const place = { name: "machine", dataDir, runDir, joins: { cgroup } };
   note("[reset] Stopping the kubelet service");
@@ -57,12 +57,6 @@ async function removeTables(): Promise<void> {
   for (const [, family = "", name = ""] of output.matchAll(/^table (\w+) (r2k-[\w-]+)$/gm)) {
     await tryCommand("nft", "delete", "table", family, name);
   }
-}
-
-async function cgroupRoot(): Promise<string> {
-  const text = await readIfPresent(KUBELET_CONFIG);
-  const { cgroupRoot: root } = (parse(text ?? "{}") ?? {}) as { cgroupRoot?: string };
-  return root ?? "/kubepods";
 }
 
 async function removeIfEmpty(path: string): Promise<void> {

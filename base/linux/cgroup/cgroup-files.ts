@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, rmdirSync } from "node:fs";
 import path from "node:path";
+import { assert } from "@raft2kube/std/assert.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -57,6 +58,11 @@ export function pidsBelow(directory: string): number[] {
     // A 0 stands for a process of another pid namespace: not ours to see, nor to kill.
     return text.split("\n").map(Number).filter((pid) => pid > 0);
   });
+}
+
+/** Asserts that a group to kill or remove is not the root, which has every process. */
+export function requireBelowRoot(group: string): void {
+  assert(path.posix.resolve("/", group) !== "/", `the root of cgroups is not removed: ${group}`);
 }
 
 /** SIGKILL to every process of the group and below. */

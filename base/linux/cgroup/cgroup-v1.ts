@@ -8,6 +8,7 @@ import {
   readNumber,
   removeBelow,
   removeEmptyGroup,
+  requireBelowRoot,
 } from "./cgroup-files.ts";
 import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
 import { assert } from "@raft2kube/std/assert.ts";
@@ -76,6 +77,10 @@ export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string):
     assert(group.startsWith("/"), `cgroup path is not absolute: ${group}`);
     return root === undefined ? "/nonexistent" : path.join(root, group);
   };
+  const killIn = (group: string) => {
+    requireBelowRoot(group);
+    killBelow(atOf(group)("memory"));
+  };
   return {
     version: 1,
     controllers,
@@ -92,9 +97,9 @@ export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string):
       return readKeyed(atOf(group)("memory"), "memory.oom_control").get("oom_kill") ?? 0;
     },
     pids: (group) => pidsBelow(atOf(group)("memory")),
-    kill: (group) => killBelow(atOf(group)("memory")),
+    kill: killIn,
     async remove(group, options) {
-      const kill = () => killBelow(atOf(group)("memory"));
+      const kill = () => killIn(group);
       kill();
       const all = unified === undefined ? roots : [...roots, unified];
       for (const root of all) await removeBelow(path.join(root, group), { ...options, kill });

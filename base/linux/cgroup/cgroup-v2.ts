@@ -8,6 +8,7 @@ import {
   readNumber,
   removeBelow,
   removeEmptyGroup,
+  requireBelowRoot,
 } from "./cgroup-files.ts";
 import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
 import { assert } from "@raft2kube/std/assert.ts";
@@ -79,6 +80,7 @@ export function cgroupV2(root: string): Cgroups {
     return path.join(root, group);
   };
   const kill = (group: string) => {
+    requireBelowRoot(group);
     const file = path.join(at(group), "cgroup.kill");
     if (existsSync(file)) writeFileSync(file, "1");
     else killBelow(at(group));

@@ -1,11 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { parseMountInfoLine } from "../mount/mountinfo.ts";
 import { KEEPS_CONTROLLERS, openCgroups } from "./open-cgroups.ts";
-import { weightOfShares } from "./cgroup-v2.ts";
+import { cgroupV1 } from "./cgroup-v1.ts";
+import { cgroupV2, weightOfShares } from "./cgroup-v2.ts";
 
 const clock = systemClock();
 
@@ -69,4 +72,18 @@ describe.runIf(process.getuid?.() === 0)("cgroups of this machine", () => {
 
 test("shares become weights as the OCI runtimes map them", () => {
   expect([2, 1024, 262_144, 0].map(weightOfShares)).toEqual([1, 39, 10_000, 1]);
+});
+
+test.each([
+  ["v1", (dir: string) => cgroupV1(new Map([["memory", dir]]))],
+  ["v2", cgroupV2],
+])("the root of %s, with every process of the machine, is not removed", async (_, open) => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-cgroup-root-"));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const cgroups = open(dir);
+  for (const root of ["/", "//", "/a/.."]) {
+    await expect(cgroups.remove(root, { clock })).rejects.toThrow("the root of cgroups");
+    expect(() => cgroups.kill(root)).toThrow("the root of cgroups");
+  }
+  expect(existsSync(dir)).toBe(true);
 });

@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
+import { posix } from "node:path";
 import { parseEvictionHard } from "@raft2kube/kubelet/flags.ts";
 import type { KubeletOptions } from "@raft2kube/kubelet/options.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { CERTIFICATES_DIR, KUBELET_CONFIG, MANIFESTS_DIR } from "../layout.ts";
-import { at, type Fields, refuseOthers, requireValid } from "./fields.ts";
+import { at, type Fields, isObject, refuseOthers, requireValid } from "./fields.ts";
 
 /** The KubeletConfiguration fields that the kubelet of a machine heeds. */
 export interface KubeletConfig {
@@ -41,6 +42,9 @@ const ONLY: Readonly<Record<string, readonly [value: unknown, why: string]>> = {
   rotateCertificates: [true, "the kubelet always renews its client certificate"],
 };
 
+/** An absolute path without a step upwards. */
+const ABSOLUTE = /^\/(?!.*\.\.)/;
+
 /** Checks a KubeletConfiguration. Throws CommandError `CONFIG` with every fault. */
 export function checkKubeletConfig(what: string, value: Fields): KubeletConfig {
   refuseOthers(what, value, KNOWN);
@@ -48,7 +52,25 @@ export function checkKubeletConfig(what: string, value: Fields): KubeletConfig {
     const found = at(value, path);
     return found === undefined || found === only ? [] : [`${path} ${String(found)}: ${why}`];
   }));
+  const { cgroupRoot } = value;
+  if (cgroupRoot !== undefined && !ABSOLUTE.test(String(cgroupRoot))) {
+    requireValid(what, [`cgroupRoot: not an absolute path: ${String(cgroupRoot)}`]);
+  }
   return value as KubeletConfig;
+}
+
+/** The group that all pods are in: one of its own below the root, as upstream's. */
+export function podsCgroup({ cgroupRoot = "/" }: Pick<KubeletConfig, "cgroupRoot">): string {
+  return posix.join(cgroupRoot, "kubepods");
+}
+
+/** The pods' group by a kubelet's file; that of no file where it cannot be read as one. */
+export function podsCgroupIn(text: string | undefined): string {
+  const [document] = parseAllDocuments(text ?? "");
+  const fields = document?.errors.length === 0 ? (document.toJS() as unknown) : undefined;
+  const cgroupRoot = isObject(fields) ? fields["cgroupRoot"] : undefined;
+  const isRoot = typeof cgroupRoot === "string" && ABSOLUTE.test(cgroupRoot);
+  return podsCgroup(isRoot ? { cgroupRoot } : {});
 }
 
 /** The configuration that kubeadm makes for a cluster's kubelets. */
@@ -78,7 +100,7 @@ export function kubeletOptions(config: KubeletConfig) {
     staticPodDir: config.staticPodPath,
     clusterDns: config.clusterDNS ?? [],
     clusterDomain: config.clusterDomain ?? "cluster.local",
-    cgroupRoot: config.cgroupRoot ?? "/kubepods",
+    cgroupRoot: podsCgroup(config),
     resolvConf: config.resolvConf,
     maxPods: config.maxPods,
     podPidsLimit: config.podPidsLimit,
