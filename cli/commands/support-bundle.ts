@@ -8,8 +8,9 @@ import { Command } from "commander";
 import { collectSupport } from "../doctor/support-bundle.ts";
 import { runningPid } from "../observe/processes.ts";
 import { clientAs } from "../pki/client-as.ts";
+import { apiProcess } from "../spec/processes.ts";
 import { readJoiningNodes } from "../spec/nodes.ts";
-import { CommandError } from "../terminal.ts";
+import { CommandError, printable } from "../terminal.ts";
 import { API_LEVEL, VERSION } from "../version.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { examine } from "./doctor.ts";
@@ -35,7 +36,7 @@ async function bundle(file: string | undefined, flags: Flags): Promise<void> {
     throw new CommandError("ARGUMENT", "no file is named", { remedy: "name one, or --list" });
   }
   const config = await clusterOf(flags.name);
-  const isUp = runningPid(config.runDir, "control") !== undefined;
+  const isUp = runningPid(config.runDir, apiProcess(config)) !== undefined;
   const client = isUp ? await clientAs(config, "admin", systemClock()) : undefined;
   const joined = await readJoiningNodes(config);
   try {
@@ -46,7 +47,7 @@ async function bundle(file: string | undefined, flags: Flags): Promise<void> {
     };
     const entries = await collectSupport(state, config, joined, client);
     for (const { name, content = "" } of entries) {
-      process.stdout.write(`${String(content.length).padStart(9)} ${name}\n`);
+      process.stdout.write(`${String(content.length).padStart(9)} ${printable(name)}\n`);
     }
     if (file === undefined || flags.list) return;
     const target = createWriteStream(file, { flags: "wx", mode: 0o600 });

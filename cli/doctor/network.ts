@@ -63,11 +63,11 @@ function connection({ apiServiceAddress: host }: ClusterConfig): Promise<Finding
 /** Connects in the node's network namespace, which a process of its own enters. */
 async function connectionFrom(config: ClusterConfig, node: ClusterConfig): Promise<Finding> {
   const { apiServiceAddress: host } = config;
-  const script = `require("net").connect({ host: "${host}", port: ${HTTPS_PORT},
+  const script = `require("net").connect({ host: process.argv[1], port: ${HTTPS_PORT},
     timeout: ${ANSWER_TIMEOUT_MS} }).on("connect", () => process.exit(0))
     .on("timeout", () => { console.error("no answer"); process.exit(1); })
     .on("error", (error) => { console.error(error.message); process.exit(1); })`;
-  const program = [process.execPath, "-e", script];
+  const program = [process.execPath, "-e", script, host];
   const answer = await tryCommand("nsenter", `--net=${nodeNetns(node)}`, ...program);
   if (answer.succeeded) return ok(`${host}:${HTTPS_PORT} answers`);
   return failed(`${host}:${HTTPS_PORT}: ${answer.output.slice(0, 200)}`, REMEDY);

@@ -8,6 +8,7 @@ import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import {
   ENDPOINT_SLICES, LEASES, NAMESPACES, NODES, PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { explainObject } from "../observe/explain-object.ts";
 import { type Check, type Finding, failed, ok, warning } from "../preflight/check.ts";
 import {
@@ -43,22 +44,29 @@ export async function objectChecks(
       check(`clock of node ${lease.metadata.name}`, clockFinding(lease, now_ms))),
     ...namespaces.items.filter(({ metadata }) => metadata.deletionTimestamp).map((each) =>
       check(`deletion of namespace ${each.metadata.name}`, namespaceFinding(each))),
-    check("deletions", deletionFinding(await deletedObjects(client), now_ms)),
+    ...(await deletionChecks(client, now_ms)),
     ...(await webhookChecks(client, slices.items)),
     ...(await apiServiceChecks(client)),
     ...(await podChecks(client, pods.items)),
   ];
 }
 
-/** The objects of any kind that are being deleted. */
-async function deletedObjects(client: KubeClient): Promise<DeletedObject[]> {
+/** Judges what is being deleted, of any kind; kinds that cannot be listed are named. */
+async function deletionChecks(client: KubeClient, now_ms: number): Promise<Check[]> {
   const resources = (await discover(client)).filter((each) => canDo(each, "list", "delete"));
-  const lists = resources.map(async (resource) => {
-    const { items } = await client.resource<KubeObject>(resource).listAll({ metadataOnly: true });
-    const deleted = items.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
-    return deleted.map(({ metadata }) => ({ kind: groupResourceOf(resource), metadata }));
-  });
-  return (await Promise.all(lists)).flat();
+  const deleted: DeletedObject[] = [];
+  const silent: Check[] = [];
+  await Promise.all(resources.map(async (resource) => {
+    const kind = groupResourceOf(resource);
+    try {
+      const { items } = await client.resource<KubeObject>(resource).listAll({ metadataOnly: true });
+      const gone = items.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
+      deleted.push(...gone.map(({ metadata }) => ({ kind, metadata })));
+    } catch (thrown) {
+      silent.push(check(`list of ${kind}`, failed(messageOf(thrown), `kubectl get ${kind} -A`)));
+    }
+  }));
+  return [check("deletions", deletionFinding(deleted, now_ms)), ...silent];
 }
 
 const check = (name: string, finding: Finding): Check => {

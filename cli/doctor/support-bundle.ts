@@ -3,7 +3,8 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { type DiscoveredResource, canDo, discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import type { TarInput } from "@raft2kube/runtime/image/tar/write.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { isStopped } from "../spec/nodes.ts";
@@ -14,6 +15,11 @@ import { allProcesses } from "../spec/processes.ts";
 const LOG_TAIL_BYTES = 2 * 1024 * 1024;
 /** The most objects of a kind; the index counts them. */
 const OBJECTS_MAX = 500;
+/** So few objects of the largest size are within an answer that the client takes. */
+const PAGE_OBJECTS = 50;
+/** What is kept of one kind's objects, and of all, as JSON. */
+const KIND_LENGTH_MAX = 8 * 1024 * 1024;
+const OBJECTS_LENGTH_MAX = 64 * 1024 * 1024;
 /** Kinds whose objects hold credentials. */
 const CREDENTIALS = new Set(["secrets", "certificatesigningrequests.certificates.k8s.io"]);
 /** An annotation of kubectl with a copy of the object, which may be one of an earlier time. */
@@ -51,7 +57,7 @@ async function tail(path: string): Promise<Buffer> {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
     return buffer.subarray(0, bytesRead);
   } catch (thrown) {
-    if (!isErrno(thrown)) throw thrown;
+    if (codeOf(thrown) === undefined) throw thrown;
     return Buffer.from(`${messageOf(thrown)}\n`);
   }
 }
@@ -59,27 +65,43 @@ async function tail(path: string): Promise<Buffer> {
 async function objects(client: KubeClient): Promise<TarInput[]> {
   const files: TarInput[] = [];
   const index: Record<string, string> = {};
+  let left = OBJECTS_LENGTH_MAX;
   for (const resource of await discover(client)) {
     const name = groupResourceOf(resource);
     if (!canDo(resource, "list")) continue;
     if (CREDENTIALS.has(name)) index[name] = "left out";
     else {
-      const { said, items } = await listOf(client, resource);
+      const { said, texts } = await listOf(client, resource, Math.min(left, KIND_LENGTH_MAX));
       index[name] = said;
-      if (items.length > 0) files.push(json(`objects/${name}.json`, items));
+      const content = `[${texts.join(",\n")}]\n`;
+      left -= content.length;
+      if (texts.length > 0) files.push({ name: `objects/${name}.json`, content });
     }
   }
   return [json("objects/index.json", index), ...files];
 }
 
-async function listOf(client: KubeClient, resource: DiscoveredResource) {
+/** The first objects of a kind as JSON, page by page up to a length, and how many they are. */
+async function listOf(client: KubeClient, resource: DiscoveredResource, length_max: number) {
+  const texts: string[] = [];
+  let length = 0;
+  let next: string | undefined;
   try {
-    const page = await client.resource<KubeObject>(resource).list({ limit: OBJECTS_MAX });
-    const { items, metadata } = page;
-    const said = `${items.length}${metadata?.continue ? ", and more" : ""}`;
-    return { said, items: items.map(withoutCopies) };
+    do {
+      const page = await client.resource<KubeObject>(resource).list({
+        limit: PAGE_OBJECTS, ...given({ continue: next }),
+      });
+      for (const item of page.items) {
+        const text = JSON.stringify(withoutCopies(item), undefined, 1);
+        length += text.length;
+        if (length > length_max) return { said: `${texts.length}, and more: too long`, texts };
+        texts.push(text);
+      }
+      next = page.metadata?.continue;
+    } while (next && texts.length < OBJECTS_MAX);
+    return { said: `${texts.length}${next ? ", and more" : ""}`, texts };
   } catch (thrown) {
-    return { said: messageOf(thrown), items: [] };
+    return { said: messageOf(thrown), texts };
   }
 }
 

@@ -1,4 +1,4 @@
-import { CommandError } from "../terminal.ts";
+import { CommandError, printable } from "../terminal.ts";
 import { type Check, type CheckContext, type CheckResult, runChecks } from "./check.ts";
 import { kernelChecks } from "./kernel.ts";
 import { machineChecks } from "./machine.ts";
@@ -28,13 +28,16 @@ export async function preflight(
   });
 }
 
-/** One line per finding, its remedy beneath. */
+/** What is shown of a finding's words, which may be a node's or a tenant's. */
+const SHOWN_LENGTH_MAX = 500;
+
+/** Returns one line per finding, its remedy beneath, in characters that a terminal prints. */
 export function describe(results: readonly CheckResult[]): string {
   const signs = { ok: "✓", warning: "!", failed: "✗" };
-  return results
-    .map(({ name, finding }) => {
-      const line = `  ${signs[finding.state]} ${name}: ${finding.detail}`;
-      return "remedy" in finding ? `${line}\n      remedy: ${finding.remedy}` : line;
-    })
-    .join("\n");
+  const shown = (text: string) => text.slice(0, SHOWN_LENGTH_MAX).replaceAll("\n", " ");
+  const lines = results.flatMap(({ name, finding }) => [
+    `  ${signs[finding.state]} ${shown(`${name}: ${finding.detail}`)}`,
+    ..."remedy" in finding ? [`      remedy: ${shown(finding.remedy)}`] : [],
+  ]);
+  return printable(lines.join("\n"));
 }

@@ -25,7 +25,14 @@ interface GroupDiscoveryList {
 const AGGREGATED =
   "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 
-/** The resources of a server, each in its group's preferred version. */
+/** Groups, versions and resources are labels and names of DNS: what else a server says is no path. */
+const NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
+const isName = (text: string) => NAME.test(text) && !text.includes("..");
+
+/**
+ * Lists the resources of a server, each in its group's preferred version. Those with names that
+ * cannot be are passed over: an aggregated server answers with what it likes.
+ */
 export async function discover(client: KubeRequester): Promise<DiscoveredResource[]> {
   const documents = await Promise.all(
     ["/api", "/apis"].map((path) => {
@@ -39,6 +46,7 @@ export async function discover(client: KubeRequester): Promise<DiscoveredResourc
       for (const { resource: plural, scope, verbs, responseKind } of resources) {
         const key = `${group}/${plural}`;
         if (found.has(key) || !responseKind) continue;
+        if (![plural, version, ...(group === "" ? [] : [group])].every(isName)) continue;
         const namespaced = scope === "Namespaced";
         found.set(key, { group, version, plural, namespaced, kind: responseKind.kind, verbs });
       }

@@ -1,0 +1,98 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { runChecks } from "../preflight/check.ts";
+import { describe as described } from "../preflight/preflight.ts";
+import { planCluster } from "../spec/config.ts";
+import { objectChecks } from "./running.ts";
+import { collectSupport } from "./support-bundle.ts";
+
+const MIB = 1024 * 1024;
+const FORGED = "gone\u001b]0;owned\u0007\n  ✓ node trusted: Ready";
+const NODE = {
+  metadata: { name: "worker" },
+  spec: {},
+  status: { conditions: [{ type: "Ready", status: "False", message: FORGED }] },
+};
+const VERBS = ["list", "delete"];
+const resource = (name: string, kind: string) => {
+  return { resource: name, scope: "Namespaced", verbs: VERBS, responseKind: { kind } };
+};
+const groupOf = (name: string, ...resources: object[]) => {
+  return { metadata: { name }, versions: [{ version: "v1", resources }] };
+};
+const CORE = groupOf("", resource("configmaps", "ConfigMap"), resource("nodes", "Node"));
+const OTHER = groupOf("hostile.example",
+  resource("lists", "List"), resource("../../../root/.ssh/x", "Path"));
+
+/** Answers of an API server with hostile nodes, tenants, and a broken aggregated server. */
+function answerOf(url: string): object | undefined {
+  const { pathname, searchParams } = new URL(url, "http://server");
+  if (pathname === "/api") return { items: [CORE] };
+  if (pathname === "/apis") return { items: [OTHER] };
+  if (pathname.endsWith("/nodes")) return { metadata: {}, items: [NODE] };
+  if (pathname.startsWith("/apis/hostile.example")) return undefined;
+  const first = Number(searchParams.get("continue") ?? 0);
+  const count = Number(searchParams.get("limit"));
+  if (!pathname.endsWith("/configmaps") || count > 50) return { metadata: {}, items: [] };
+  const items = Array.from({ length: count }, (_, i) => ({
+    metadata: { name: `c${first + i}` }, data: { text: "x".repeat(MIB) },
+  }));
+  return { metadata: { continue: String(first + count) }, items };
+}
+
+let server: Server;
+let client: KubeClient;
+let dir: string;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "r2k-doctor-"));
+  server = createServer(({ url = "" }, response) => {
+    const answer = answerOf(url);
+    response.statusCode = answer === undefined ? 500 : 200;
+    response.setHeader("content-type", "application/json");
+    response.end(answer === undefined ? "no JSON" : JSON.stringify(answer));
+  });
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  client = new KubeClient({ server: `http://127.0.0.1:${port}`, clock: systemClock() });
+});
+afterAll(async () => {
+  client.close();
+  server.closeAllConnections();
+  server.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+const context = { dataDir: "/", runDir: "/", apiPort: undefined, ranges: [] };
+const configOf = () => planCluster("hostile", { data: dir, run: dir }, {}, []);
+
+it("doctor prints a node's words on its own line, and names a kind that does not answer", async () => {
+  const lines = described(await runChecks(await objectChecks(client, [], 0), context)).split("\n");
+  expect(lines.filter((line) => line.includes("trusted"))).toEqual([
+    String.raw`  ✗ node worker: not Ready: gone\x1b]0;owned\x07   ✓ node trusted: Ready`,
+  ]);
+  const ofKind = lines.filter((line) => line.includes("list of lists.hostile.example"));
+  expect(ofKind).toEqual([expect.stringContaining("✗")]);
+});
+
+it("a support bundle has what there is, within bounds, below its own folders", async () => {
+  const entries = await collectSupport({}, await configOf(), [], client);
+  const names = entries.map(({ name }) => name);
+  expect(names).toContain("objects/configmaps.json");
+  expect(names.filter((name) => name.includes(".."))).toEqual([]);
+  expect(String(entries.find(({ name }) => name.startsWith("logs/"))?.content)).toMatch(/ENOENT/);
+  const maps = String(entries.find(({ name }) => name.includes("configmaps"))!.content);
+  expect(maps.length).toBeLessThan(9 * MIB);
+  expect((JSON.parse(maps) as unknown[]).length).toBe(7);
+  const index = String(entries.find(({ name }) => name.includes("index"))!.content);
+  expect(JSON.parse(index)).toMatchObject({
+    configmaps: "7, and more: too long",
+    "lists.hostile.example": expect.any(String),
+  });
+});
