@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -115,6 +115,37 @@ it("a restored cluster has the files, their modes, and every key at its revision
     await store.close();
   }
   await expect(restore(file, "second")).rejects.toMatchObject({ code: "CLUSTER_EXISTS" });
+});
+
+it("what a killed restore left is removed by the next", async () => {
+  const { data } = rootsOf("killed");
+  await mkdir(join(data, ".restoring-99999999/pki"), { recursive: true });
+  await restore(file, "killed");
+  expect(readdirSync(data)).toEqual(["saved"]);
+});
+
+it.each([
+  { joins: { cgroup: "/" } },
+  { slot: -7 },
+  { hostAddress: "127.0.0.1" },
+  { nodeAddress: '10.0.0.1", port: 1 }); process.exit(0); ({"' },
+  { controlPlane: "joins" as const },
+])("a configuration that no start wrote is refused: %o", async (change) => {
+  const [name] = Object.keys(change);
+  const altered = join(dir, `altered-${name}.age`);
+  const place = { ...config, dataDir: join(dir, `altered-${name}`) };
+  await cp(config.dataDir, place.dataDir, { recursive: true });
+  await writeCluster({ ...config, ...change }, place.dataDir);
+  const store = await startStore({
+    dataDir: storeDir(place), listenClient: { path: storeSocket(place) },
+  });
+  try {
+    await createBackup({ config: place, file: altered, passphrase, now_ms: 0, signal, scryptLogN });
+  } finally {
+    await store.close();
+  }
+  await expect(restore(altered, `to-${name}`)).rejects.toMatchObject({ code: "DAMAGED_BACKUP" });
+  expectNothing(`to-${name}`);
 });
 
 it("a backup replaces no file, and its absence is the store's", async () => {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { replaceFile, syncDirectory } from "@raft2kube/linux/file/durable-file.ts";
@@ -9,7 +9,7 @@ import { importSnapshot } from "@raft2kube/store/import.ts";
 import { controlPlaneMembers, memberOptions } from "../process/store-member.ts";
 import {
   type ClusterConfig, type ClusterRoots, checkClusterName, clusterPlace, configPath, listClusters,
-  ownAddresses, readConfigFile, writeCluster,
+  isWholeCluster, ownAddresses, readConfigFile, writeCluster,
 } from "../spec/config.ts";
 import { controlPlaneNames, controlPlanePlace } from "../spec/control-planes.ts";
 import { storeDir, storeMemberNames } from "../spec/store.ts";
@@ -17,6 +17,9 @@ import { CommandError } from "../terminal.ts";
 import { type BackupHeader, isBackupFile, readHeader, storePartOf } from "./contents.ts";
 import { decryption } from "./encryption.ts";
 import { FILE_BYTES_MAX, FILES_MAX, STORE_PART_BYTES } from "./limits.ts";
+
+/** A restore's folder, with the process's id behind it, until it is whole. */
+const ASIDE = ".restoring-";
 
 export interface RestoreOptions {
   readonly file: string;
@@ -43,7 +46,8 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   const { file, passphrase, roots, signal, addresses = ownAddresses() } = options;
   await using source = await openBackup(file);
   await mkdir(roots.data, { recursive: true });
-  const aside = join(roots.data, `.restoring-${process.pid}`);
+  await removeKilled(roots);
+  const aside = join(roots.data, `${ASIDE}${process.pid}`);
   await mkdir(aside, { mode: 0o700 });
   try {
     const header = await unpack(source, passphrase, { aside, roots, signal });
@@ -57,6 +61,16 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   } finally {
     await rm(aside, { recursive: true, force: true });
   }
+}
+
+/** Removes what restores left that were killed: it has keys. */
+async function removeKilled({ data }: ClusterRoots): Promise<void> {
+  const all = (await readdir(data)).filter((name) => name.startsWith(ASIDE));
+  const killed = all.filter((name) => {
+    const pid = name.slice(ASIDE.length);
+    return pid === String(process.pid) || !existsSync(`/proc/${pid}`);
+  });
+  for (const name of killed) await rm(join(data, name), { recursive: true, force: true });
 }
 
 async function openBackup(file: string): Promise<FileHandle> {
@@ -153,6 +167,7 @@ async function settle(
   if (!existsSync(configPath(aside))) throw damaged("it has no cluster.json");
   const saved = await readConfigFile(configPath(aside), header.cluster);
   if (saved.name !== header.cluster) throw damaged("its files are another cluster's");
+  if (!isWholeCluster(saved)) throw damaged("its cluster.json is not one that a start wrote");
   const config = { ...saved, ...clusterPlace(saved.name, roots) };
   refuseTaken(config, await listClusters(roots), addresses);
   const revision = await importStore(aside, config);

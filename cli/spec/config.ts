@@ -191,9 +191,7 @@ export async function planCluster(
     nodeName: firstNodeName(name, hostname()),
     dataDir: join(roots.data, name),
     runDir: join(roots.run, name),
-    apiPort: API_PORT_FIRST + slot,
-    hostAddress: hostAddress(slot),
-    nodeAddress: `10.200.${slot}.2`,
+    ...slotAddresses(slot),
     podCidr: `10.${244 - slot}.0.0/16`,
     serviceCidr: `10.${96 + slot}.0.0/16`,
     apiServiceAddress: `10.${96 + slot}.0.1`,
@@ -203,6 +201,21 @@ export async function planCluster(
     ...(storeMembers === undefined || storeMembers === 1 ? {} : { storeMembers }),
     ...(controlPlanes === undefined || controlPlanes === 1 ? {} : { controlPlanes }),
   };
+}
+
+function slotAddresses(slot: number) {
+  const nodeAddress = `10.200.${slot}.2`;
+  return { apiPort: API_PORT_FIRST + slot, hostAddress: hostAddress(slot), nodeAddress };
+}
+
+/** Whether a configuration is that of a whole cluster, with the addresses of one of the slots. */
+export function isWholeCluster(config: ClusterConfig): boolean {
+  const { slot, joins, guest, controlPlane } = config;
+  if ([joins, guest, controlPlane].some((part) => part !== undefined)) return false;
+  if (slot < 0 || slot >= CLUSTERS_MAX) return false;
+  const { apiPort, hostAddress: host, nodeAddress } = slotAddresses(slot);
+  return config.apiPort === apiPort && config.hostAddress === host &&
+    config.nodeAddress === nodeAddress;
 }
 
 export function clusterPlace(name: string, roots: ClusterRoots): ClusterPlace {
