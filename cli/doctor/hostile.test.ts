@@ -72,7 +72,7 @@ afterAll(async () => {
 const context = { dataDir: "/", runDir: "/", apiPort: undefined, ranges: [] };
 const configOf = () => planCluster("hostile", { data: dir, run: dir }, {}, []);
 
-it("doctor prints a node's words on its own line, and names a kind that does not answer", async () => {
+it("doctor prints a node's words as one line, and names a kind that is silent", async () => {
   const lines = described(await runChecks(await objectChecks(client, [], 0), context)).split("\n");
   expect(lines.filter((line) => line.includes("trusted"))).toEqual([
     String.raw`  ✗ node worker: not Ready: gone\x1b]0;owned\x07   ✓ node trusted: Ready`,

@@ -15,10 +15,11 @@ import { allProcesses } from "../spec/processes.ts";
 const LOG_TAIL_BYTES = 2 * 1024 * 1024;
 /** The most objects of a kind; the index counts them. */
 const OBJECTS_MAX = 500;
-/** So few objects of the largest size are within an answer that the client takes. */
+/** The page's objects, at their largest, are less than the client takes as an answer. */
 const PAGE_OBJECTS = 50;
-/** What is kept of one kind's objects, and of all, as JSON. */
+/** The JSON of one kind's objects has at most this length. */
 const KIND_LENGTH_MAX = 8 * 1024 * 1024;
+/** The JSON of all kinds has at most this length. */
 const OBJECTS_LENGTH_MAX = 64 * 1024 * 1024;
 /** Kinds whose objects hold credentials. */
 const CREDENTIALS = new Set(["secrets", "certificatesigningrequests.certificates.k8s.io"]);

@@ -28,7 +28,7 @@ export async function preflight(
   });
 }
 
-/** What is shown of a finding's words, which may be a node's or a tenant's. */
+/** A finding's words may be a node's or a tenant's: no more of them is printed. */
 const SHOWN_LENGTH_MAX = 500;
 
 /** Returns one line per finding, its remedy beneath, in characters that a terminal prints. */

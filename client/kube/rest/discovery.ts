@@ -25,7 +25,7 @@ interface GroupDiscoveryList {
 const AGGREGATED =
   "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 
-/** Groups, versions and resources are labels and names of DNS: what else a server says is no path. */
+/** Groups, versions and resources are names of DNS: nothing else may become a path. */
 const NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 const isName = (text: string) => NAME.test(text) && !text.includes("..");
 
