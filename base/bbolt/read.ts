@@ -37,6 +37,10 @@ export async function openBbolt(path: string): Promise<OpenBbolt> {
     const hasDigest = size % SECTOR_BYTES === DIGEST_BYTES;
     const bytes = hasDigest ? size - DIGEST_BYTES : size;
     const meta = await readMeta(path, handle, bytes);
+    if (!hasDigest && size % SECTOR_BYTES !== 0) {
+      const what = "its end is neither that of a page nor that of a SHA-256: it was cut or added to";
+      throw new BboltError("BBOLT_DAMAGED", path, what);
+    }
     if (hasDigest) await checkDigest(path, handle, bytes);
     const file = new PageFile(path, handle, meta);
     const roots = new Map<string, Buffer>();

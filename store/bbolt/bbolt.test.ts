@@ -127,6 +127,15 @@ describe.each(FIXTURES)("%s, of real etcd", (name) => {
     });
   });
 
+  test("a digest that is cut short, or followed by more, is not taken for none", async () => {
+    const whole = readFileSync(fixture(name));
+    const path = join(folder, "cut.db");
+    for (const bytes of [whole.subarray(0, -1), Buffer.concat([whole, Buffer.alloc(1)])]) {
+      writeFileSync(path, bytes);
+      await expect(readAll(path)).rejects.toMatchObject({ code: "BBOLT_DAMAGED" });
+    }
+  });
+
   test("without a digest, whatever is damaged gets a typed error or does no harm", async () => {
     const seed = Date.now() % 2 ** 32;
     console.log(`seed ${seed}`);
