@@ -20,6 +20,11 @@ export const WAITING_PER_CLIENT_MAX = 64;
  * socket in a turn: a flood is dropped here, of its client, and not in the kernel, of everyone.
  */
 export const QUERIES_PER_TURN = 8;
+/**
+ * The kernel's buffer for datagrams, as far as net.core.rmem_max allows: until a turn of the loop
+ * ends they wait there, and the buffer drops those of everyone.
+ */
+export const RECEIVE_BUFFER_BYTES = 4 << 20;
 export const TCP_CONNECTIONS_MAX = 128;
 /** TCP connections of one client address, so that one pod cannot hold all (RFC 7766, 6.2.2). */
 export const TCP_CONNECTIONS_PER_CLIENT_MAX = 16;

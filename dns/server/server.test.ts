@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { connect } from "node:net";
 import packet, { type Answer } from "dns-packet";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -19,6 +20,8 @@ import { listenUdp, type Listener } from "./udp.ts";
 
 // An upstream resolver and a cluster's server that forwards to it: real sockets on loopback.
 const ADDRESS = "127.0.0.1";
+/** Datagrams: the kernel's default buffer takes some 280, the largest that it allows some 550. */
+const BURST = 400;
 const log = logger("dns-test");
 const closing: Listener[] = [];
 const forwarded: string[] = [];
@@ -218,6 +221,25 @@ describe("invalid input", () => {
       socket.on("error", reject);
     });
     expect(bytes).toBe(count);
+  });
+
+  test("a burst of one client in one turn drops no query of another", async () => {
+    const query = packet.encode({
+      id: 9, type: "query", flags: packet.RECURSION_DESIRED,
+      questions: [{ name: "cluster.local", type: "SOA", class: "IN" }],
+      answers: [], authorities: [], additionals: [],
+    });
+    const [flood, other] = [createSocket("udp4"), createSocket("udp4")];
+    other.bind(0, "127.0.0.2");
+    await once(other, "listening");
+    for (const socket of [flood, other]) socket.connect(server.port, ADDRESS);
+    await Promise.all([once(flood, "connect"), once(other, "connect")]);
+    const answered = once(other, "message", { signal: AbortSignal.timeout(10_000) });
+    // More than the kernel's default buffer takes, sent before the server's loop reads any.
+    for (let sent = 0; sent < BURST; sent++) flood.send(query);
+    other.send(query);
+    await answered;
+    for (const socket of [flood, other]) socket.close();
   });
 
   test("before the informers have synchronized cluster names are SERVFAIL", async () => {

@@ -2,7 +2,7 @@ import { createSocket, type RemoteInfo } from "node:dgram";
 import { isIPv6 } from "node:net";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { QUERIES_PER_TURN } from "../limits.ts";
+import { QUERIES_PER_TURN, RECEIVE_BUFFER_BYTES } from "../limits.ts";
 import type { Resolve } from "../resolver.ts";
 import { FairQueue } from "./fair-queue.ts";
 import { datagramLimit, RCODE, readQuery, replyOf, writeError, writeReply } from
@@ -24,7 +24,8 @@ export function listenUdp(
   resolve: Resolve,
   log: Logger,
 ): Promise<Listener> {
-  const socket = createSocket(isIPv6(at.address) ? "udp6" : "udp4");
+  const type = isIPv6(at.address) ? "udp6" : "udp4";
+  const socket = createSocket({ type, recvBufferSize: RECEIVE_BUFFER_BYTES });
   let isClosed = false;
   const send = (bytes: Buffer, to: { port: number; address: string }) => {
     if (isClosed) return; // what was forwarded may be answered later
