@@ -52,10 +52,10 @@ export interface KubeletOptions {
   imageGc?: { highPercent: number; lowPercent: number };
   server?: KubeletServerOptions;
   /**
-   * Ranges of IPv4 addresses with an NFS server that takes every node for root. A pod, whose `nfs`
-   * volume no administrator has seen, reaches no address in them by it.
+   * Whether an NFS server takes every node for root: a pod's `nfs` volume, which no administrator
+   * has seen, is then refused.
    */
-  guardedNfsRanges?: string[];
+  refuseOwnNfs?: boolean;
   /**
    * Called with a pod and its IPv4 address before each of its containers is started, unless it has
    * the node's network. Rejects while the node cannot enforce the pod's network policies.

@@ -24,7 +24,6 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { clientAs } from "../pki/client-as.ts";
 import { clusterFiles } from "../pki/identities.ts";
-import { nodeRange } from "../spec/nodes.ts";
 import { nodeCgroup, nodePaths, ownPluginsDir } from "../spec/paths.ts";
 import { installPlugins } from "../apply/plugins.ts";
 import { nodeNetwork } from "../apply/network.ts";
@@ -157,7 +156,7 @@ async function startNodeKubelet(
     },
     clusterDns: [config.dnsAddress],
     clusterDomain: config.clusterDomain,
-    guardedNfsRanges: guardedNfsRanges(config),
+    refuseOwnNfs: config.nfsDemo ?? false,
     // Else a pod of the baseline level may make user namespaces, and reach much more of the kernel.
     seccompDefault: true,
     server: {
@@ -209,11 +208,6 @@ const NFS_CLIENT_LABEL = "r2k.io/nfs-client";
  */
 function hasNfsDriver({ guest, nfsDemo = false }: ClusterConfig): boolean {
   return guest !== undefined || (nfsDemo && hasNfsClient());
-}
-
-/** The demo's server answers to its node's addresses: its own, and those of its pods' gateways. */
-function guardedNfsRanges(config: ClusterConfig): string[] {
-  return config.nfsDemo ? [nodeRange(config), config.podCidr] : [];
 }
 
 async function startNfs(config: ClusterConfig, parts: Parts, clock: Clock): Promise<void> {

@@ -55,7 +55,7 @@ export async function assemble(
     clock,
     devices: devices.pluginHandler,
     events: api?.events ?? logEvents(),
-    guardedNfsRanges: options.guardedNfsRanges ?? [],
+    refuseOwnNfs: options.refuseOwnNfs ?? false,
     sources: {
       objects: api?.objects ?? NO_OBJECTS,
       allocatable: () => node.allocatable(),

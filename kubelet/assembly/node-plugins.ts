@@ -41,13 +41,12 @@ export interface NodePluginsOptions {
   devices: PluginHandler;
   sources: ProjectionSources;
   events: PodEventSink;
-  /** Guarded ranges, as in KubeletOptions. */
-  guardedNfsRanges?: readonly string[];
+  /** As in KubeletOptions. */
+  refuseOwnNfs?: boolean;
 }
 
 export async function startNodePlugins(options: NodePluginsOptions): Promise<NodePlugins> {
   const { rootDir, nodeName, client, clock, devices, sources, events } = options;
-  const { guardedNfsRanges: guardedRanges = [] } = options;
   const drivers = client && new CsiDrivers(csiNodePublisher(client, nodeName), rootDir);
   const inUse = await VolumesInUse.find(rootDir);
   const watcher = await startPluginWatcher({
@@ -63,7 +62,7 @@ export async function startNodePlugins(options: NodePluginsOptions): Promise<Nod
     hostPathPlugin(rootDir),
     localPlugin(events),
     imagePlugin(),
-    nfsPlugin({ guardedRanges }),
+    nfsPlugin({ refuseOwn: options.refuseOwnNfs ?? false }),
     configMapPlugin(sources),
     secretPlugin(sources),
     downwardApiPlugin(sources),

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { mkdir, rmdir } from "node:fs/promises";
-import { BlockList, isIPv4 } from "node:net";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { NFS_MOUNT_TIMEOUT_MS, NFS_UNMOUNT_TIMEOUT_MS } from "../limits.ts";
@@ -8,13 +7,10 @@ import { programPath, runBounded } from "./bounded-program.ts";
 import type { VolumePlugin, VolumeSpec } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 
-/**
- * Seams for tests: the kernel's list of file systems, other programs, shorter times; and guarded
- * ranges.
- */
+/** Seams for tests: the kernel's list of file systems, other programs, shorter times. */
 export interface NfsOptions {
-  /** Ranges of IPv4 addresses that pods' own volumes may not name; PersistentVolumes may. */
-  guardedRanges?: readonly string[];
+  /** Whether pods' own volumes are refused; PersistentVolumes are not. */
+  refuseOwn?: boolean;
   filesystems?: string;
   mountProgram?: string;
   unmountProgram?: string;
@@ -41,7 +37,7 @@ export function nfsPlugin(options: NfsOptions = {}): VolumePlugin {
     supports: (spec) => exportOf(spec) !== undefined,
     async setUp({ spec, dir, readOnly }) {
       const source = exportOf(spec)!;
-      if (!spec.claim?.pvc) refuseGuarded(source.server, options.guardedRanges ?? []);
+      if (options.refuseOwn && !spec.claim?.pvc) throw refusedOwn(source.server);
       const ready = { kind: "filesystem", hostPath: dir } as const;
       if (!isMountPoint(dir)) await mountExport(source, dir, options);
       return { ...ready, readOnly: source.readOnly || readOnly };
@@ -59,23 +55,14 @@ export function nfsPlugin(options: NfsOptions = {}): VolumePlugin {
 }
 
 /**
- * Throws NotSupported for a server in one of the ranges. With ranges names are refused too: a
- * tenant's name server could answer this process and then `mount.nfs` differently.
+ * By any server: the kernel's client follows a server's referrals to others (RFC 8881, 11.5), also
+ * to one that trusts the nodes.
  */
-function refuseGuarded(server: string, ranges: readonly string[]): void {
-  if (ranges.length === 0) return;
-  const guarded = new BlockList();
-  for (const range of ranges) {
-    const [network = "", bits] = range.split("/");
-    guarded.addSubnet(network, Number(bits), "ipv4");
-  }
-  if (isIPv4(server) && !guarded.check(server)) return;
-  throw new VolumeError("NotSupported", `a pod's own volume may not name nfs server ${server}`, {
+const refusedOwn = (server: string) =>
+  new VolumeError("NotSupported", `a pod's own volume may not name nfs server ${server}`, {
     remedy:
-      `an IPv4 address outside of ${ranges.join(", ")}, where a server trusts the nodes; ` +
-      "or a PersistentVolume, which an administrator creates",
+      "a PersistentVolume, which an administrator creates: in this cluster a server trusts the nodes",
   });
-}
 
 async function mountExport(
   { server, path, readOnly, options }: Export,
