@@ -38,7 +38,7 @@ export async function openBbolt(path: string): Promise<OpenBbolt> {
     const bytes = hasDigest ? size - DIGEST_BYTES : size;
     const meta = await readMeta(path, handle, bytes);
     if (!hasDigest && size % SECTOR_BYTES !== 0) {
-      const what = "its end is neither that of a page nor that of a SHA-256: it was cut or added to";
+      const what = "it was cut or added to: its end is neither that of a page nor of a SHA-256";
       throw new BboltError("BBOLT_DAMAGED", path, what);
     }
     if (hasDigest) await checkDigest(path, handle, bytes);

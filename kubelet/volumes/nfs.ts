@@ -60,8 +60,7 @@ export function nfsPlugin(options: NfsOptions = {}): VolumePlugin {
  */
 const refusedOwn = (server: string) =>
   new VolumeError("NotSupported", `a pod's own volume may not name nfs server ${server}`, {
-    remedy:
-      "a PersistentVolume, which an administrator creates: in this cluster a server trusts the nodes",
+    remedy: "a PersistentVolume, by an administrator: in this cluster a server trusts the nodes",
   });
 
 async function mountExport(
