@@ -41,7 +41,7 @@ export interface NodePluginsOptions {
   devices: PluginHandler;
   sources: ProjectionSources;
   events: PodEventSink;
-  /** As in KubeletOptions. */
+  /** Whether pods' own nfs volumes are refused, as in KubeletOptions. */
   refuseOwnNfs?: boolean;
 }
 

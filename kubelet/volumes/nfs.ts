@@ -55,8 +55,8 @@ export function nfsPlugin(options: NfsOptions = {}): VolumePlugin {
 }
 
 /**
- * By any server: the kernel's client follows a server's referrals to others (RFC 8881, 11.5), also
- * to one that trusts the nodes.
+ * Refuses any server: the kernel's client follows a server's referrals to others (RFC 8881, 11.5),
+ * also to one that trusts the nodes.
  */
 const refusedOwn = (server: string) =>
   new VolumeError("NotSupported", `a pod's own volume may not name nfs server ${server}`, {
