@@ -109,6 +109,8 @@ export const HEALTH_FAILURES_MAX = 2;
 export const HEALTH_CHECKS_PER_S = 400;
 /** Interval of setting all addresses again. */
 export const BALANCE_REPAIR_MS = 5_000;
+/** ARP: the least interval between announcements of an address. */
+export const ANNOUNCE_MS_MIN = 1_000;
 /**
  * The balancer of API servers: the time for an answer of `/readyz`, the time that each server in
  * turn has to accept, and connections of its clients.

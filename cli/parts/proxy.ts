@@ -1,7 +1,12 @@
 import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
+import { Announcer } from "@raft2kube/proxy/balance/announce.ts";
+import { startBalance } from "@raft2kube/proxy/balance/main.ts";
 import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
 import { AliveBytes, collectGarbage } from "@raft2kube/linux/process/collect-garbage.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { given } from "@raft2kube/std/given.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { hostname } from "node:os";
 import { startGivingBack } from "../process/give-back.ts";
 import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
@@ -17,6 +22,7 @@ const FLAGS = {
   "--proxy-mode <mode>": { text: "kind of rules", choices: MODE_NAMES },
   "--ipvs-scheduler <name>": "IPVS: rr, wrr, lc, wlc, sh, dh, sed or nq (default rr)",
   "--ipvs-strict-arp": "IPVS: answer ARP for an address only where it is",
+  "--announce-load-balancers <device>": "answer ARP for load balancers' addresses on this link",
   "--cleanup": "take the rules away and end",
 } as const satisfies FlagTable;
 
@@ -39,16 +45,44 @@ async function runWith(flags: Flags): Promise<void> {
   const alive = mode === "userspace" ? undefined : new AliveBytes();
   await runWithClient("proxy", flags.kubeconfig, async (client, clock) => {
     const nodePortAddresses = flags.nodeportAddresses?.split(",");
-    const strictArp = flags.ipvsStrictArp;
+    // Else every node's kernel would answer for the addresses, which IPVS puts on a link.
+    const strictArp = flags.announceLoadBalancers === undefined ? flags.ipvsStrictArp : true;
     const choices = given({ mode, ipvsScheduler, strictArp, clusterCidr, nodePortAddresses });
     const proxy = await startProxy({ client, nodeName, clock, ...choices });
+    const balance = startAnnouncing(flags.announceLoadBalancers, { nodeName, client, clock });
     const givingBack = startGivingBack(clock, () => collectGarbage(alive?.now()));
     return {
       async close() {
         alive?.[Symbol.dispose]();
         await givingBack.close();
+        await balance?.close();
         await proxy.close();
       },
     };
   });
+}
+
+/** Answers ARP on a link for the load balancers' addresses that are this node's to carry. */
+function startAnnouncing(
+  device: string | undefined,
+  { nodeName, client, clock }: { nodeName: string; client: KubeClient; clock: Clock },
+): { close(): Promise<void> } | undefined {
+  if (device === undefined) return undefined;
+  const log = logger("announce");
+  const announcer = new Announcer({ device, clock, log });
+  const balance = startBalance({
+    client,
+    clock,
+    log,
+    apply(carriers) {
+      announcer.set([...carriers].flatMap(([address, { name }]) =>
+        name === nodeName ? address : []));
+    },
+  });
+  return {
+    async close() {
+      await balance.close();
+      announcer.close();
+    },
+  };
 }

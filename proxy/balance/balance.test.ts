@@ -77,10 +77,11 @@ it("the first node has an address before it was asked, with a local policy none 
   expect(carrierOf({ unknown: ["2", "3", "4"], local: true })).toBeUndefined();
 });
 
-it("addresses that a cloud's load balancer translates are not ours to carry", () => {
+it("addresses of a cloud's load balancers are not ours to carry", () => {
   const proxied = service(VIP);
   proxied.status!.loadBalancer!.ingress = [{ ip: VIP, ipMode: "Proxy" }];
-  expect(planBalance([proxied], NODES, () => true).carriers.size).toBe(0);
+  const foreign = service(VIP, { loadBalancerClass: "cloud.example/lb" });
+  expect(planBalance([proxied, foreign], NODES, () => true).carriers.size).toBe(0);
 });
 
 it("a target is unhealthy after two failures in a row, and healthy after one success", async () => {

@@ -6,6 +6,9 @@ import { loadBalancerAddresses } from "../plan/service.ts";
 /** Upstream's label of nodes that carry no address. */
 const EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers";
 
+/** Services of another class have another program's addresses (controllers/loadbalancer). */
+const CLASS = "r2k.io/load-balancer";
+
 /** A node that an address of a load balancer can be on. */
 export interface Carrier {
   readonly name: string;
@@ -65,7 +68,8 @@ export function planBalance(
 function portsOf(services: readonly Service[]): Map<string, number> {
   const ports = new Map<string, number>();
   for (const service of services) {
-    const { externalTrafficPolicy, healthCheckNodePort } = service.spec;
+    const { externalTrafficPolicy, healthCheckNodePort, loadBalancerClass } = service.spec;
+    if ((loadBalancerClass ?? CLASS) !== CLASS) continue;
     const isLocal = externalTrafficPolicy === "Local" && healthCheckNodePort;
     const port = isLocal ? healthCheckNodePort : HEALTHZ_PORT;
     for (const address of loadBalancerAddresses(service)) ports.set(address, port);
