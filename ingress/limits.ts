@@ -14,6 +14,8 @@ export const PATHS_OF_NAMESPACE_MAX = 12_000;
 export const BACKENDS_OF_NAMESPACE_MAX = 1_000;
 /** Rules of a Gateway's port that compare headers, parameters or methods, by every request. */
 export const CONDITION_LINES_MAX = 2_000;
+/** Those of one namespace, at all ports: its tenant must leave some to others' routes. */
+export const CONDITION_LINES_OF_NAMESPACE_MAX = 500;
 /** Certificates of one namespace. */
 export const CERTIFICATES_OF_NAMESPACE_MAX = 1_000;
 /** Ports of the data plane for the ports of Gateways. */
@@ -54,5 +56,7 @@ export const RUNTIME_ANSWER_BYTES_MAX = 1 << 20;
 assertLimits({
   "pauses between retries grow": RETRY_FIRST_MS < RETRY_MS_MAX,
   "a line of commands fits": RUNTIME_COMMANDS_MAX * 200 < 16_384,
+  "a port has room for several tenants":
+    CONDITION_LINES_OF_NAMESPACE_MAX * 4 <= CONDITION_LINES_MAX,
   "the usual time of an answer may be asked for": ANSWER_MS <= ANSWER_MS_MAX,
 });

@@ -1,5 +1,6 @@
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { tablesOf } from "../haproxy/tables.ts";
 import { pairFor, tlsSecret } from "../testing/objects.ts";
 import { intersect } from "./hosts.ts";
@@ -159,6 +160,38 @@ test("a namespace's routes have a bound; the newest exceed it, another's are ser
   const reasons = reasonOf({ gateways: [gatewayOf([all])], routes: [...routes, other] });
   expect(reasons.slice(0, 62)).toEqual(Array.from({ length: 62 }, () => "Accepted"));
   expect(reasons.slice(62)).toEqual(["Accepted TooMany", "Accepted TooMany", "Accepted"]);
+});
+
+test("rules with conditions have a bound, of a namespace and of a port; others are served", () => {
+  const rules = Array.from({ length: 10 }, (_, i) => ({
+    matches: [{ method: "GET", path: { value: `/p${i}` } }],
+    backendRefs: [{ name: "web", port: 80 }],
+  }));
+  const hostnames = Array.from({ length: 10 }, (_, i) => `h${i}.test`);
+  const ofTenant = (tenant: number) => Array.from({ length: 6 }, (_, i) => {
+    const route = routeOf({ rules, hostnames }, `r${i}`, `tenant-${tenant}`);
+    return { ...route, metadata: { ...route.metadata, creationTimestamp: `2026-0${tenant}-01` } };
+  });
+  const plain = routeOf({}, "plain", "tenant-5");
+  const all = { ...HTTP, allowedRoutes: { namespaces: { from: "All" } } };
+  const world = {
+    gateways: [gatewayOf([all])], routes: [...[1, 2, 3, 4, 5].flatMap(ofTenant), plain],
+  };
+  const refused = plan(world).parents.flatMap(({ route, findings }) =>
+    findings.map(({ reason, message }) => `${keyOf(route)} ${reason}: ${message}`));
+  const what = "TooMany: there are too many rules with conditions";
+  expect(refused).toEqual([
+    ...[1, 2, 3, 4].map((tenant) =>
+      `tenant-${tenant}/r5 ${what} of namespace tenant-${tenant}`),
+    ...[0, 1, 2, 3, 4, 5].map((i) => `tenant-5/r${i} ${what} at port 80 of infra/gate`),
+  ]);
+  // One line for each, although every path is below the first ones.
+  const sites = [{ host: { kind: "any" } as const, paths: Array.from({ length: 300 }, (_, i) => ({
+    kind: "prefix" as const, path: "/a".repeat(i), backend: "b",
+    conditions: [{ on: "method" as const, value: "GET" }],
+  })) }];
+  expect(tablesOf(sites).chains).toHaveLength(300);
+  expect(plan(world).frontends[0]!.sites.flatMap(({ paths }) => paths)).toHaveLength(2_001);
 });
 
 test("rules of a path: with a method first, then more headers, then the older route", () => {

@@ -1,7 +1,9 @@
 import type { Namespace } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import {
-  BACKENDS_OF_NAMESPACE_MAX, CONDITION_LINES_MAX, PATHS_OF_NAMESPACE_MAX,
+  BACKENDS_OF_NAMESPACE_MAX, CONDITION_LINES_MAX, CONDITION_LINES_OF_NAMESPACE_MAX,
+  PATHS_OF_NAMESPACE_MAX,
 } from "../limits.ts";
 import type {
   Backend, Certificate, Frontend, HostMatch, PathRule, Plan, Site,
@@ -78,8 +80,9 @@ export function planGateways(input: GatewayInput): GatewayPlan {
         more.push(...rules.findings);
         const isRefused = rules.findings.some(({ type }) => type === "Accepted");
         if (!port || isRefused || !listener.isProgrammed) continue;
-        if (!take(route, rules, used)) {
-          more.push(finding("Accepted", "TooMany", "its namespace has too many paths or backends"));
+        const excess = take(route, rules, { port, hosts: hosts.length }, used);
+        if (excess !== undefined) {
+          more.push(finding("Accepted", "TooMany", `there are too many ${excess}`));
           continue;
         }
         for (const backend of rules.backends) backends.set(backend.name, backend);
@@ -104,18 +107,31 @@ export function planGateways(input: GatewayInput): GatewayPlan {
   };
 }
 
-/** Counts a route's paths and backends as its namespace's; false: they are too many. */
+/**
+ * Counts what a route takes of its namespace's bounds and the port's, if all of it fits; else
+ * returns what exceeds its bound.
+ */
 function take(
-  { metadata }: Route, rules: ReturnType<typeof planRules>, used: Map<string, number>,
-): boolean {
+  { metadata: { namespace } }: Route,
+  { paths, backends }: ReturnType<typeof planRules>,
+  at: { readonly port: Port; readonly hosts: number },
+  used: Map<string, number>,
+): string | undefined {
+  const conditional = paths.filter(({ conditions }) => conditions.length > 0).length;
+  const lines = conditional * at.hosts;
+  const { gateway, port } = at.port;
+  const rules = "rules with conditions";
   const counts = [
-    [`${metadata.namespace} paths`, rules.paths.length, PATHS_OF_NAMESPACE_MAX],
-    [`${metadata.namespace} backends`, rules.backends.length, BACKENDS_OF_NAMESPACE_MAX],
+    [`paths of namespace ${namespace}`, paths.length, PATHS_OF_NAMESPACE_MAX],
+    [`backends of namespace ${namespace}`, backends.length, BACKENDS_OF_NAMESPACE_MAX],
+    [`${rules} of namespace ${namespace}`, lines, CONDITION_LINES_OF_NAMESPACE_MAX],
+    [`${rules} at port ${port} of ${keyOf(gateway)}`, lines, CONDITION_LINES_MAX],
   ] as const;
   const sums = counts.map(([key, more, most]) => [key, (used.get(key) ?? 0) + more, most] as const);
-  if (sums.some(([, sum, most]) => sum > most)) return false;
+  const excess = sums.find(([, sum, most]) => sum > most);
+  if (excess) return excess[0];
   for (const [key, sum] of sums) used.set(key, sum);
-  return true;
+  return undefined;
 }
 
 function isParent(parent: ParentReference, route: Route, { metadata }: Gateway): boolean {
@@ -201,14 +217,8 @@ function frontendOf(port: Port, input: GatewayInput): Frontend | undefined {
   const programmed = port.listeners.filter(({ isProgrammed }) => isProgrammed);
   const [first] = programmed;
   if (own === undefined || !first) return undefined;
-  let lines = 0;
-  const sites = [...port.sites].map(([host, placed]): Site => {
-    const paths = placed.toSorted(byPrecedence).map(({ rule }) => rule).filter((rule) => {
-      lines += rule.conditions.length > 0 ? 1 : 0;
-      return rule.conditions.length === 0 || lines <= CONDITION_LINES_MAX;
-    });
-    return { host: hostOf(host), paths };
-  });
+  const sites = [...port.sites].map(([host, placed]): Site =>
+    ({ host: hostOf(host), paths: placed.toSorted(byPrecedence).map(({ rule }) => rule) }));
   const name = `gateway-${own}`;
   if (first.listener.protocol === "HTTP") {
     return { name, port: own, certificates: undefined, sites };

@@ -91,9 +91,15 @@ describe("conditions", () => {
         { on: "query", name: "v", value: "3" }, { on: "method", value: "GET" },
       ] },
       prefix("", "a"),
+      { ...exact("/foo/bar", "c"), conditions: [{ on: "method", value: "POST" }] },
+      { ...prefix("/foo/bar", "a"), conditions: [{ on: "header", name: "x-v", value: "a" }] },
     ];
     await plane.apply([{ host: { kind: "any" }, paths }],
       ["a", "b", "c"].map((name, index) => backendOf(name, [endpoint(index)])));
+    expect(await servedBy("x.test", "/foo/bar", { "x-v": "a" })).toBe("a");
+    expect(await servedBy("x.test", "/foo/bar", { "x-v": "two } #" })).toBe("b");
+    expect((await plane.get("x.test", "/foo/bar", { method: "POST" })).headers["x-served-by"])
+      .toBe("c");
     expect(await servedBy("x.test", "/foo", { "x-v": "two } #" })).toBe("b");
     expect(await servedBy("x.test", "/foo", { "x-v": "two" })).toBe("a");
     expect(await servedBy("x.test", "/foo?v=3")).toBe("c");

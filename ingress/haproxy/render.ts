@@ -143,10 +143,10 @@ function chainLines({ chains }: Tables): string[] {
     acls.set(test, name);
     return name;
   };
-  const lines = chains.map(({ chain, conditions, backend }) => {
+  const lines = chains.map(({ group, conditions, backend }) => {
     const all = conditions.map(nameOf).join(" ");
     return `  http-request set-var(txn.backend) str(${token(backend)}) ` +
-      `if { var(txn.backend) -m str ${chain} } ${all}`.trimEnd();
+      `if { var(txn.backend) -m sub ${group} } ${all}`.trimEnd();
   });
   return [...[...acls].map(([test, name]) => `  acl ${name} ${test}`), ...lines];
 }

@@ -15,20 +15,21 @@ export interface Tables {
   readonly chains: readonly ChainLine[];
 }
 
-/** A line of a chain, in which the first line whose conditions hold decides. */
+/** A rule of a group: of the lines whose group is in a path's chain the first that holds decides. */
 export interface ChainLine {
-  readonly chain: string;
+  readonly group: string;
   readonly conditions: readonly Condition[];
   readonly backend: string;
 }
 
-/** The value of a path that has conditions. A backend's name has no `=`. */
+/** The start of a chain, the value of a path that has conditions. A backend's name has no `=`. */
 const CHAIN = "chain=";
 
 /**
  * Computes the tables of a frontend's sites. A path without conditions leads to its backend by one
- * lookup, among any number. One with conditions leads to a chain: its own rules, then those of
- * the shorter prefixes that hold where none of its own does. Pure.
+ * lookup, among any number. One with conditions leads to a chain of groups: `chain=/2/0/`, the
+ * group of its own rules, then those of the shorter prefixes, which hold where none of its own
+ * does. Each rule is one line, however many paths lead to it. Pure.
  */
 export function tablesOf(sites: readonly Site[]): Tables {
   const hosts: string[] = [];
@@ -45,8 +46,7 @@ export function tablesOf(sites: readonly Site[]): Tables {
     else if (host.kind === "exact") hosts.push(`${mapKey(host.host)} ${id}`);
     else if (host.kind === "label") labels.push(`${mapKey(host.suffix)} ${id}`);
     else suffixes.push([host.suffix, `${mapKey(host.suffix)} ${id}`]);
-    for (const [key, rules] of byPath(site.paths)) {
-      const value = valueOf(rules, chains);
+    for (const [key, value] of valuesOf(byPath(site.paths), chains)) {
       if (key.startsWith("=")) exact.push(`${mapKey(`${id}${key.slice(1)}`)} ${value}`);
       else prefix.push(`${mapKey(`${id}${key}/`)} ${value}`);
     }
@@ -56,26 +56,49 @@ export function tablesOf(sites: readonly Site[]): Tables {
   return { hosts, suffixes: ordered, labels, any, exact, prefix, chains };
 }
 
-/** The rules of each path, `=` before those that are exact, followed by those of prefixes of it. */
+/** The rules of each path, `=` before those that are exact; after one without conditions none. */
 function byPath(paths: readonly PathRule[]): Map<string, PathRule[]> {
-  const own = new Map<string, PathRule[]>();
+  const all = new Map<string, PathRule[]>();
   for (const rule of paths) {
     const key = rule.kind === "exact" ? `=${rule.path}` : rule.path;
-    const rules = own.get(key);
-    if (rules) rules.push(rule);
-    else own.set(key, [rule]);
-  }
-  const all = new Map<string, PathRule[]>();
-  for (const [key, rules] of own) {
-    const chain = [...rules];
-    for (const shorter of prefixesOf(key)) {
-      if (chain.some(isPlain)) break;
-      chain.push(...(own.get(shorter) ?? []));
-    }
-    const last = chain.findIndex(isPlain);
-    all.set(key, last < 0 ? chain : chain.slice(0, last + 1));
+    const rules = all.get(key) ?? [];
+    if (!rules.some(isPlain)) rules.push(rule);
+    all.set(key, rules);
   }
   return all;
+}
+
+/** The value of each path; the lines of their chains are added, those of longer paths first. */
+function valuesOf(own: ReadonlyMap<string, PathRule[]>, chains: ChainLine[]): Map<string, string> {
+  const groups = new Map<string, string>();
+  const first = chains.length;
+  const groupOf = (key: string) => {
+    const group = groups.get(key) ?? `/${first + groups.size}/`;
+    groups.set(key, group);
+    return group;
+  };
+  const values = new Map<string, string>();
+  for (const [key, rules] of own) {
+    const [one] = rules;
+    if (one && isPlain(one)) {
+      values.set(key, token(one.backend));
+      continue;
+    }
+    let chain = groupOf(key);
+    let last = rules;
+    for (const shorter of prefixesOf(key)) {
+      if (last.some(isPlain)) break;
+      last = own.get(shorter) ?? last;
+      if (own.has(shorter)) chain += groupOf(shorter).slice(1);
+    }
+    values.set(key, CHAIN + chain);
+  }
+  const isExact = (key: string) => Number(key.startsWith("="));
+  const ordered = [...groups].sort(([a], [b]) => isExact(b) - isExact(a) || b.length - a.length);
+  for (const [key, group] of ordered) {
+    for (const { conditions, backend } of own.get(key)!) chains.push({ group, conditions, backend });
+  }
+  return values;
 }
 
 const isPlain = ({ conditions }: PathRule) => conditions.length === 0;
@@ -92,12 +115,4 @@ function* prefixesOf(key: string): Generator<string> {
     rest = rest.slice(0, rest.lastIndexOf("/"));
     yield rest;
   }
-}
-
-function valueOf(rules: readonly PathRule[], chains: ChainLine[]): string {
-  const [first] = rules;
-  if (first && isPlain(first)) return token(first.backend);
-  const chain = `${CHAIN}${chains.length}`;
-  for (const { conditions, backend } of rules) chains.push({ chain, conditions, backend });
-  return chain;
 }
