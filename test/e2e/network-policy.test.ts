@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TestCluster } from "./cluster.ts";
+import { policy, reaches as reachesIn } from "./policies.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
 const TIMEOUT_MS = 180_000;
@@ -39,19 +40,10 @@ spec:
         - for i in 1 2 3; do echo GET / | nc -w 1 ${address} 80 2>/dev/null | head -c 4; done; true
 ---`;
 
-const policy = (name: string, spec: object) => JSON.stringify({
-  apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata: { name }, spec,
-});
-
 const apply = (manifest: string) => cluster.apply(manifest);
 
-/** Waits until a pod gets an answer from another, or gets none. */
-async function reaches(from: string, address: string, wanted: boolean): Promise<void> {
-  const asked = ["exec", from, "--", "sh", "-c", `echo GET / | nc -w 1 ${address} 80 | wc -c`];
-  const isWanted = (text: string) => (Number(text) > 0) === wanted;
-  const what = `${from} ${wanted ? "to reach" : "not to reach"} ${address}`;
-  await cluster.until(what, asked, isWanted);
-}
+const reaches = (from: string, address: string, wanted: boolean) =>
+  reachesIn(cluster, from, address, wanted);
 
 const addressOf = (pod: string) => cluster.ask("get", "pod", pod, "-o", "jsonpath={.status.podIP}");
 

@@ -12,6 +12,7 @@ import { NodeClocks, ownMarks } from "./moved-clock.ts";
 import { IdentityWatch, leftovers } from "./node-holdings.ts";
 import { OwnHost } from "./own-host.ts";
 import { everyStreamArrives, hostReaches, PING_BYTES, STREAM_BYTES } from "./packet-sizes.ts";
+import { policiesAcrossNodes } from "./policies.ts";
 import { SlowProcess } from "./slow-node.ts";
 import { WalkShell } from "./walk-shell.ts";
 
@@ -297,6 +298,9 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
 
   it("addresses of load balancers are had, and not by others", () =>
     loadBalancing(cluster, "agent"));
+
+  it("network policies hold between nodes", async () =>
+    policiesAcrossNodes(cluster, await podsOf("agent"), await podsOf("moving")));
 
   it("the README's commands show it", async () => {
     const agents = await podsOf("agent");
