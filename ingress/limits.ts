@@ -14,7 +14,7 @@ export const PATHS_OF_NAMESPACE_MAX = 12_000;
 export const BACKENDS_OF_NAMESPACE_MAX = 1_000;
 /** Rules of a Gateway's port that compare headers, parameters or methods, by every request. */
 export const CONDITION_LINES_MAX = 2_000;
-/** Those of one namespace, at all ports: its tenant must leave some to others' routes. */
+/** Rules that compare so, of one namespace at all ports: others' routes need some too. */
 export const CONDITION_LINES_OF_NAMESPACE_MAX = 500;
 /** Certificates of one namespace. */
 export const CERTIFICATES_OF_NAMESPACE_MAX = 1_000;

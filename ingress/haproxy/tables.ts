@@ -15,7 +15,7 @@ export interface Tables {
   readonly chains: readonly ChainLine[];
 }
 
-/** A rule of a group: of the lines whose group is in a path's chain the first that holds decides. */
+/** A rule of a group: of the lines with groups of a path's chain the first that holds decides. */
 export interface ChainLine {
   readonly group: string;
   readonly conditions: readonly Condition[];
@@ -96,7 +96,8 @@ function valuesOf(own: ReadonlyMap<string, PathRule[]>, chains: ChainLine[]): Ma
   const isExact = (key: string) => Number(key.startsWith("="));
   const ordered = [...groups].sort(([a], [b]) => isExact(b) - isExact(a) || b.length - a.length);
   for (const [key, group] of ordered) {
-    for (const { conditions, backend } of own.get(key)!) chains.push({ group, conditions, backend });
+    const rules = own.get(key) ?? [];
+    chains.push(...rules.map(({ conditions, backend }) => ({ group, conditions, backend })));
   }
   return values;
 }

@@ -1,15 +1,16 @@
 import { isIPv4 } from "node:net";
+import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { ARP, type ArpPacket, type ArpSocket, BROADCAST, openArp } from
   "@raft2kube/linux/socket/arp.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { ANNOUNCE_MS_MIN } from "../limits.ts";
 
 /**
  * Answers ARP for addresses on a link, in the network namespace where `set` is called first, as
  * MetalLB's layer 2 does. It announces them (RFC 5227, 3), so that neighbours replace the former
- * node's hardware address at once: when they are new, each time they are set, as this node's link
+ * node's hardware address: when they are new, each time they are set, as this node's link
  * may have been down meanwhile, and after a claim of another machine, which is logged. The kernel
  * does not know the addresses: they are answered for only while this process lives.
  */
@@ -37,7 +38,9 @@ export class Announcer {
       if (!wanted.has(address)) this.#announced_ms.delete(address);
     }
     if (!this.#socket || this.#socket.closed) {
-      this.#socket = openArp(this.#device, (packet) => this.#receive(packet));
+      using route = openRoute();
+      const link = getLink(route, this.#device);
+      this.#socket = openArp(link, (packet) => this.#receive(packet));
     }
     for (const address of wanted) this.#announce(address);
   }
@@ -50,10 +53,11 @@ export class Announcer {
       this.#log.warn("another machine claims a load balancer's address", claim);
     }
     if (isClaim || operation !== ARP.REQUEST || !this.#announced_ms.has(target.ip)) return;
-    this.#send(sender.mac, { operation: ARP.REPLY, sender: { mac, ip: target.ip }, target: sender });
+    const own = { mac, ip: target.ip };
+    this.#send(sender.mac, { operation: ARP.REPLY, sender: own, target: sender });
   }
 
-  /** Announces an address; false: that was done a moment ago. */
+  /** Announces an address; returns false if that was done less than ANNOUNCE_MS_MIN ago. */
   #announce(ip: string): boolean {
     const now_ms = this.#clock.monotonic();
     if (now_ms - (this.#announced_ms.get(ip) ?? -Infinity) < ANNOUNCE_MS_MIN) return false;
@@ -63,12 +67,13 @@ export class Announcer {
     return true;
   }
 
-  /** What a full queue or a link that is down does not take is asked for again. */
+  /** Sends a packet, unless the queue is full or the link down: neighbours ask again. */
   #send(to: string, packet: ArpPacket): void {
     try {
       this.#socket?.send(to, packet);
     } catch (thrown) {
-      if (!isErrno(thrown, "EAGAIN", "ENOBUFS", "ENETDOWN", "ENXIO")) throw thrown;
+      if (isErrno(thrown, "EAGAIN", "ENOBUFS", "ENETDOWN", "ENXIO")) return;
+      this.#log.warn("an ARP packet was not sent", { error: messageOf(thrown) });
     }
   }
 

@@ -1,5 +1,4 @@
 import { closeSync } from "node:fs";
-import { getLink, openRoute } from "../netlink/link.ts";
 import { check, libc } from "../syscall/libc.ts";
 import { addressBytes, addressText, macBytes, macText } from "./address-bytes.ts";
 import { adoptDuplicate } from "./socket.ts";
@@ -40,11 +39,12 @@ export interface ArpSocket {
 
 /**
  * Opens the ARP packets that arrive on a link of the network namespace that this thread is in;
- * frames that are no such packets are ignored. Throws NetlinkError ENODEV, SystemCallError.
+ * frames that are no such packets are ignored. Throws SystemCallError.
  */
-export function openArp(device: string, onPacket: (packet: ArpPacket) => void): ArpSocket {
-  using route = openRoute();
-  const { index, mac } = getLink(route, device);
+export function openArp(
+  { index, mac }: { index: number; mac: string },
+  onPacket: (packet: ArpPacket) => void,
+): ArpSocket {
   // struct sockaddr_ll: family, protocol in network order, index.
   const address = Buffer.alloc(20);
   address.writeUInt16LE(AF_PACKET);
@@ -52,9 +52,9 @@ export function openArp(device: string, onPacket: (packet: ArpPacket) => void): 
   address.writeInt32LE(index, 4);
   // Protocol 0: nothing arrives before it is bound to the link.
   const socket = libc.socket(AF_PACKET, SOCK_RAW_NONBLOCK_CLOEXEC, 0);
-  const fd = check("socket", socket, `for ARP on ${device}`);
+  const fd = check("socket", socket, "for ARP");
   try {
-    check("bind", libc.bind(fd, address, address.length), device);
+    check("bind", libc.bind(fd, address, address.length), `ARP on link ${index}`);
     const frames = adoptDuplicate(fd, { readable: true });
     frames.on("data", (frame: Buffer) => {
       const packet = parseArp(frame);
@@ -68,7 +68,7 @@ export function openArp(device: string, onPacket: (packet: ArpPacket) => void): 
       },
       send(to, packet) {
         const frame = frameOf(to, mac, packet);
-        check("send", libc.send(fd, frame, frame.length, 0), `ARP on ${device}`);
+        check("send", libc.send(fd, frame, frame.length, 0), `ARP on link ${index}`);
       },
       close: () => frames.destroy(),
     };
