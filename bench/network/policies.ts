@@ -7,11 +7,15 @@ import { deleteTable } from "@raft2kube/linux/netfilter/nft.ts";
 import { NftTable } from "@raft2kube/linux/netfilter/nft-table/nft-table.ts";
 import { baseRules, TABLE } from "@raft2kube/network-policy/base.ts";
 import { Planner } from "@raft2kube/network-policy/planner.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import {
-  ADDRESSES, createNodeNetwork, type NodeNetwork, TARGETS,
+  ADDRESSES, CLUSTER_CIDR, createNodeNetwork, type NodeNetwork, TARGETS,
 } from "../../testing/network/node-network.ts";
 import { median, type Row } from "../benchmark.ts";
 
+const clock = systemClock();
 const [POLICIES, PODS] = [1_000, 500];
 const CHANGES = 20;
 const [CONNECT_MS, CONNECT_RUNS] = [3_000, 5];
@@ -59,8 +63,12 @@ function sliceOf(policy: NetworkPolicy): EndpointSlice {
  */
 export async function policies(): Promise<Row[]> {
   const net = await createNodeNetwork();
+  const log = logger("bench");
+  const proxy = modeNamed("nftables").create({ clusterCidr: CLUSTER_CIDR, clock, log });
   const [spread, onOne] = [new NftTable(TABLE), new NftTable(TABLE)];
   try {
+    // A node without policies has the proxy's rules, which track connections.
+    await proxy.rebuild([], []);
     const planner = plannerOf(Array.from({ length: POLICIES }, (_, index) => policyOf(index)));
     await spread.rebuild(baseRules(), planner.all());
     const changes_ms = await changes(spread, planner);
@@ -86,6 +94,7 @@ export async function policies(): Promise<Row[]> {
     ];
   } finally {
     for (const table of [spread, onOne]) table.close();
+    await proxy.close();
     net.close();
   }
 }

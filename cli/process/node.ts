@@ -152,7 +152,7 @@ async function startNodeKubelet(
     nodeLabels: {
       "r2k.io/cgroups": config.cgroups ?? "machine",
       ...(hasNfsDriver(config) ? { [NFS_CLIENT_LABEL]: "true" } : {}),
-      [ENFORCED_LABEL]: config.guest === undefined ? "enforced" : "none",
+      [ENFORCED_LABEL]: enforcementOf(config),
     },
     clusterDns: [config.dnsAddress],
     clusterDomain: config.clusterDomain,
@@ -172,6 +172,12 @@ async function startNodeKubelet(
     },
     clock,
   });
+}
+
+/** How far network policies hold: in userspace mode the proxy's own connections are not judged. */
+function enforcementOf({ guest, proxyMode }: ClusterConfig): string {
+  if (guest !== undefined) return "none";
+  return proxyMode === "userspace" ? "partial" : "enforced";
 }
 
 /** A node that is given up sooner shows more often that it is there. */

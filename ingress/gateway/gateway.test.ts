@@ -222,6 +222,17 @@ test("a Gateway's Service keeps the data plane's ports, and goes with it", () =>
   expect(planServices([], first.created, "ingress").deleted).toHaveLength(1);
 });
 
+test("a namespace's Gateways have a bounded number of ports, the first ones", () => {
+  const gateways = Array.from({ length: 1_001 }, (_, i) => {
+    const gateway = gatewayOf([HTTP], "tenant");
+    return { ...gateway, metadata: { ...gateway.metadata, name: `g${i}` } };
+  });
+  const { wanted } = planServices([...gateways, gatewayOf([HTTP])], [], "ingress");
+  expect(wanted.has("tenant/g99")).toBe(true);
+  expect(wanted.has("tenant/g100")).toBe(false);
+  expect(wanted.has("infra/gate")).toBe(true);
+});
+
 describe("status", () => {
   test("a Gateway is programmed when it has an address", () => {
     const [planned] = plan({ gateways: [gatewayOf([HTTP])], routes: [routeOf()] }).gateways;

@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
-import { GATEWAY_PORT_FIRST, GATEWAY_PORTS_MAX } from "../limits.ts";
+import {
+  GATEWAY_PORT_FIRST, GATEWAY_PORTS_MAX, GATEWAY_PORTS_OF_NAMESPACE_MAX,
+} from "../limits.ts";
 import type { Gateway } from "./types.ts";
 
 /** The annotation of a Service with the Gateway that it is for, `namespace/name`. */
@@ -17,7 +19,8 @@ export interface ServicesPlan {
 
 /**
  * Plans a Service of the type LoadBalancer for each Gateway. Its target ports are the record of the
- * data plane's ports: a Gateway's port keeps the one that it has, a new one gets a free one.
+ * data plane's ports: a Gateway's port keeps the one that it has, a new one gets a free one. A
+ * namespace has a bounded number of them, for the Gateways that come first.
  */
 export function planServices(
   gateways: readonly Gateway[], present: readonly Service[], namespace: string,
@@ -28,13 +31,18 @@ export function planServices(
   }));
   const taken = new Set(present.flatMap(({ spec }) =>
     (spec.ports ?? []).map(({ targetPort }) => Number(targetPort))));
+  const used = new Map<string, number>();
   const wanted = new Map<string, Service>();
   const created: Service[] = [];
   const updated: Service[] = [];
   for (const gateway of gateways) {
     const key = keyOf(gateway);
     const former = own.get(key);
-    const ports = portsOf(gateway, former, taken);
+    const { namespace: tenant = "" } = gateway.metadata;
+    const count = used.get(tenant) ?? 0;
+    const room = GATEWAY_PORTS_OF_NAMESPACE_MAX - count;
+    const ports = portsOf(gateway, former, { taken, room });
+    used.set(tenant, count + ports.length);
     if (ports.length === 0) continue;
     if (!former) created.push(serviceOf(key, namespace, ports));
     else if (textOf(ports) !== textOf(former.spec.ports ?? [])) {
@@ -62,8 +70,11 @@ type Ports = NonNullable<Service["spec"]["ports"]>;
 const textOf = (ports: Ports) =>
   JSON.stringify(ports.map(({ port, targetPort }) => [port, targetPort]));
 
-function portsOf(gateway: Gateway, former: Service | undefined, taken: Set<number>): Ports {
-  const numbers = [...new Set(gateway.spec.listeners.map(({ port }) => port))];
+function portsOf(
+  gateway: Gateway, former: Service | undefined,
+  { taken, room }: { taken: Set<number>; room: number },
+): Ports {
+  const numbers = [...new Set(gateway.spec.listeners.map(({ port }) => port))].slice(0, room);
   return numbers.flatMap((port) => {
     const known = former?.spec.ports?.find((each) => each.port === port);
     if (known) return known;
