@@ -1,4 +1,5 @@
 /** FlowSchema: which requests go to which priority level. */
+import { isDeepStrictEqual } from "node:util";
 import type {
   FlowSchema, NonResourcePolicyRule, PolicyRulesWithSubjects, ResourcePolicyRule, Subject,
 } from "../../gen/flowcontrol/v1.ts";
@@ -12,6 +13,7 @@ import { validateConditionTypes } from "./conditions.ts";
 const PRECEDENCE_MAX = 10_000;
 const PRECEDENCE_BY_DEFAULT = 1000;
 const EXEMPT = "exempt";
+const CATCH_ALL = "catch-all";
 const DISTINGUISHERS = ["ByNamespace", "ByUser"];
 const VERBS = [
   "create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch",
@@ -136,7 +138,8 @@ function validateRule(rule: PolicyRulesWithSubjects, path: string): FieldError[]
   ];
 }
 
-function validate({ metadata, spec, status }: FlowSchema): FieldError[] {
+function validate(object: FlowSchema): FieldError[] {
+  const { metadata, spec, status } = object;
   const errors: FieldError[] = [];
   const { matchingPrecedence: precedence, distinguisherMethod: method } = spec;
   const at = "spec.matchingPrecedence";
@@ -162,8 +165,39 @@ function validate({ metadata, spec, status }: FlowSchema): FieldError[] {
   return [
     ...errors,
     ...(spec.rules ?? []).flatMap((each, index) => validateRule(each, `spec.rules[${index}]`)),
+    ...validateMandatory(object),
     ...validateConditionTypes(status?.conditions),
   ];
+}
+
+function everything(...groups: string[]): PolicyRulesWithSubjects[] {
+  const all = ["*"];
+  return [{
+    subjects: groups.map((name) => ({ kind: "Group", group: { name } })),
+    resourceRules: [
+      { verbs: all, apiGroups: all, resources: all, namespaces: all, clusterScope: true },
+    ],
+    nonResourceRules: [{ verbs: all, nonResourceURLs: all }],
+  }];
+}
+
+/** The schemas of masters, and of all that no other takes, which cannot be changed. */
+const MANDATORY = new Map<string, FlowSchema["spec"]>([
+  [EXEMPT, {
+    priorityLevelConfiguration: { name: EXEMPT }, matchingPrecedence: 1,
+    rules: everything("system:masters"),
+  }],
+  [CATCH_ALL, {
+    priorityLevelConfiguration: { name: CATCH_ALL }, matchingPrecedence: PRECEDENCE_MAX,
+    distinguisherMethod: { type: "ByUser" },
+    rules: everything("system:unauthenticated", "system:authenticated"),
+  }],
+]);
+
+function validateMandatory({ metadata: { name = "" }, spec }: FlowSchema): FieldError[] {
+  const fixed = MANDATORY.get(name);
+  if (fixed === undefined || isDeepStrictEqual(spec, fixed)) return [];
+  return [invalid("spec", spec, `spec of '${name}' must equal the fixed value`)];
 }
 
 export const flowSchema: Kind<FlowSchema> = defineKind<FlowSchema>("flowcontrol/v1.FlowSchema", {

@@ -71,6 +71,11 @@ const HEADERS = [
   "www-authenticate", "allow", "vary",
 ];
 
+/** Those recorded of a request that names itself. */
+const NAMED_HEADERS = [
+  "audit-id", "x-kubernetes-pf-flowschema-uid", "x-kubernetes-pf-prioritylevel-uid",
+];
+
 /** Our warning about a write of a kind that no controller acts on (docs/DIVERGENCE.md). */
 const STORED_ONLY = /(, )?299 - "\w+ is stored, but [^"]*"(?=, |$)/g;
 
@@ -103,7 +108,7 @@ function recorderOf(ns: string, server: Asked, names: Names, exchanges: Exchange
       ask: numbered(titleOf(method, names.text(path), sent)),
       ...(sent.body === undefined ? {} : { sent: names.sent(sent.body) }),
       status: received.status,
-      headers: headersOf(received, names),
+      headers: headersOf(received, names, sent),
       ...shown,
     });
     return (typeof read === "object" ? read : {}) as Answered;
@@ -166,9 +171,10 @@ function protobufOf(body: Buffer): unknown {
   return decodeObject(`${folder}/${meta ? "v1" : version}.${kind}`, envelope);
 }
 
-function headersOf({ headers }: Received, names: Names): Exchange["headers"] {
+function headersOf({ headers }: Received, names: Names, sent: Sent): Exchange["headers"] {
   const kept: Record<string, string> = {};
-  for (const name of HEADERS) {
+  const isNamed = sent.headers?.["audit-id"] !== undefined;
+  for (const name of isNamed ? [...HEADERS, ...NAMED_HEADERS] : HEADERS) {
     const value = headers[name];
     if (value === undefined) continue;
     const text = names.text(String(value)).replaceAll(STORED_ONLY, "").replace(/^, /, "");
