@@ -161,6 +161,78 @@ it("what PodSecurity found of a pod is annotated", async () => {
   });
 });
 
+const ADMISSION = "/apis/admissionregistration.k8s.io/v1";
+
+/** Tries a creation until its last event has the annotation: followers see objects later. */
+async function annotated(name: string, key: string): Promise<AuditEvent["annotations"]> {
+  let tried = 0;
+  return await waitFor(`the annotation ${key}`, async () => {
+    const id = `${name}-${tried++}`;
+    const headers = { "audit-id": id, "content-type": "application/json" };
+    const body = JSON.stringify({ metadata: { name } });
+    await send(`${MAPS}?dryRun=All`, { method: "POST", headers, body });
+    const { annotations } = (await eventsOf(id)).at(-1)!;
+    return annotations?.[key] === undefined ? undefined : annotations;
+  }, patience);
+}
+
+it("what a policy found, and what it publishes, is annotated", async () => {
+  const metadata = { name: "noted.example.com" };
+  const resourceRules = [
+    { apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["configmaps"] },
+  ];
+  const policy = { metadata, spec: {
+    matchConstraints: { resourceRules }, failurePolicy: "Fail",
+    validations: [{ expression: "object.metadata.name != 'watched'", message: "it is watched" }],
+    auditAnnotations: [{ key: "made", valueExpression: "'made ' + object.metadata.name" }],
+  } };
+  const binding = { metadata, spec: { policyName: metadata.name, validationActions: ["Audit"] } };
+  for (const [kind, body] of [
+    ["validatingadmissionpolicies", policy], ["validatingadmissionpolicybindings", binding],
+  ] as const) {
+    expect((await send(`${ADMISSION}/${kind}`, { method: "POST", body })).status).toBe(201);
+  }
+  const failure = "validation.policy.admission.k8s.io/validation_failure";
+  const annotations = await annotated("watched", failure);
+  expect(annotations).toMatchObject({ "noted.example.com/made": "made watched" });
+  expect(JSON.parse(annotations![failure]!)).toMatchObject([
+    { message: "it is watched", policy: metadata.name, binding: metadata.name,
+      validationActions: ["Audit"] },
+  ]);
+  await send(`${ADMISSION}/validatingadmissionpolicybindings/${metadata.name}`,
+    { method: "DELETE" });
+});
+
+it("a mutating webhook's patch and its own annotations are annotated", async () => {
+  const patch = [{ op: "add", path: "/data", value: { by: "hook" } }];
+  const hook = await startFakeServer((_request, body, response) => {
+    const review = JSON.parse(body) as { request: { uid: string } };
+    sendJson(response, { ...review, response: {
+      uid: review.request.uid, allowed: true, patchType: "JSONPatch",
+      patch: Buffer.from(JSON.stringify(patch)).toString("base64"),
+      auditAnnotations: { seen: "yes" },
+    } });
+  });
+  onTestFinished(() => hook.close());
+  const name = "hook.example.com";
+  const caBundle = Buffer.from(hook.ca).toString("base64");
+  const rule =
+    { apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["configmaps"] };
+  const configuration = { metadata: { name: "hooked" }, webhooks: [{
+    name, clientConfig: { url: hook.url, caBundle }, rules: [rule], sideEffects: "None",
+    admissionReviewVersions: ["v1"], failurePolicy: "Fail",
+  }] };
+  const path = `${ADMISSION}/mutatingwebhookconfigurations`;
+  expect((await send(path, { method: "POST", body: configuration })).status).toBe(201);
+  onTestFinished(async () => void await send(`${path}/hooked`, { method: "DELETE" }));
+  const annotations = (await annotated("hooked", `${name}/seen`))!;
+  const place = "webhook.admission.k8s.io/round_0_index_0";
+  expect(JSON.parse(annotations[`mutation.${place}`]!))
+    .toEqual({ configuration: "hooked", webhook: name, mutated: true });
+  expect(JSON.parse(annotations[`patch.${place}`]!))
+    .toEqual({ configuration: "hooked", webhook: name, patch, patchType: "JSONPatch" });
+});
+
 it("a webhook gets the same events, long ones without their bodies", async () => {
   const data = { k: "x".repeat(5_000) };
   const headers = { "audit-id": "long", "content-type": "application/json" };

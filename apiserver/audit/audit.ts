@@ -70,7 +70,7 @@ export class Audit {
 
 /** One request, as far as it is known. */
 export class RequestRecord implements RequestAudit {
-  readonly annotations: AuditAnnotations = new AuditAnnotations();
+  readonly annotations: AuditAnnotations;
   readonly extent: Extent;
   readonly #context: RequestContext;
   readonly #user: RequestUser;
@@ -84,6 +84,11 @@ export class RequestRecord implements RequestAudit {
     this.#user = context.user;
     this.extent = extent;
     this.#received_ms = received_ms;
+    this.annotations = new AuditAnnotations(this.#hasBodies);
+  }
+
+  get #hasBodies(): boolean {
+    return this.extent.level === "Request" || this.extent.level === "RequestResponse";
   }
 
   /** Called when the head of an answer that lasts was sent; undefined once that is written. */
@@ -96,8 +101,7 @@ export class RequestRecord implements RequestAudit {
   }
 
   received(object: () => unknown): void {
-    const { level } = this.extent;
-    if (level !== "Request" && level !== "RequestResponse") return;
+    if (!this.#hasBodies) return;
     this.#requestObject ??= this.#shown(object());
   }
 

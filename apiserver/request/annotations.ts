@@ -10,6 +10,17 @@ const log = logger("apiserver");
  */
 export class AuditAnnotations {
   readonly #values = new Map<string, string>();
+  readonly #withBodies: boolean;
+
+  /** `withBodies`: its events have the bodies of requests. */
+  constructor(withBodies = false) {
+    this.#withBodies = withBodies;
+  }
+
+  /** Adds what shows a part of a body. */
+  addOfBody(key: string, value: () => string): void {
+    if (this.#withBodies) this.add(key, value());
+  }
 
   add(key: string, value: string): void {
     const why = this.#complaintOf(key, value);

@@ -122,7 +122,7 @@ function isJson(text: string): boolean {
   }
 }
 
-it("reads back the kubeconfig it writes", async () => {
+it("reads back the kubeconfig it writes, and refuses fields that it would pass over", async () => {
   const dir = mkdtempSync(join(tmpdir(), "r2k-pki-"));
   const path = join(dir, "config");
   const access = { server: "https://127.0.0.1:6443", ca: "CA\n", cert: "C\n", key: "K\n" };
@@ -135,6 +135,19 @@ it("reads back the kubeconfig it writes", async () => {
     const expected = { ...access, cert: "C2\n", server: "https://10.0.0.1:1" };
     expect(await readKubeconfig(path)).toEqual(expected);
     expect([text, changed].map(isJson)).toEqual(Array(2).fill(format === "json"));
+  }
+  for (const [section, field] of [
+    ["user", "exec"], ["user", "auth-provider"], ["user", "as"], ["cluster", "proxy-url"],
+    ["cluster", "insecure-skip-tls-verify"], ["cluster", "tls-server-name"],
+  ] as const) {
+    const on = (name: string) => (section === name ? { [field]: { a: "b" } } : {});
+    const config = {
+      "current-context": "c", contexts: [{ name: "c", context: { cluster: "h", user: "u" } }],
+      clusters: [{ name: "h", cluster: { server: "https://h", ...on("cluster") } }],
+      users: [{ name: "u", user: { token: "t", ...on("user") } }],
+    };
+    writeFileSync(path, JSON.stringify(config));
+    await expect(readKubeconfig(path)).rejects.toThrow(`${section}'s ${field} is not served`);
   }
   writeFileSync(path, "{clusters: []}\n");
   await expect(readKubeconfig(path)).rejects.toThrow(/no context named undefined/);

@@ -14,12 +14,21 @@ export interface KubeAccess {
   readonly namespace?: string;
 }
 
+/** Fields that change who connects, or whom to, and that are not served: none is passed over. */
+const NOT_SERVED = {
+  user: [
+    "exec", "auth-provider", "username", "password", "as", "as-uid", "as-groups", "as-user-extra",
+  ],
+  cluster: ["insecure-skip-tls-verify", "tls-server-name", "proxy-url"],
+} as const;
+
 type Section = Readonly<Record<string, unknown>>;
 type Named = { name: string } & Section;
 
 /**
  * Reads a kubeconfig file's current context (client-go's `clientcmd` v1 format); relative paths are
- * relative to the file. Throws CodedError `BAD_KUBECONFIG` naming the file and the missing field.
+ * relative to the file. Throws CodedError `BAD_KUBECONFIG` naming the file and the field that is
+ * missing, or is not served.
  */
 export async function readKubeconfig(path: string): Promise<KubeAccess> {
   const bad = (what: string) => badKubeconfig(path, what);
@@ -34,6 +43,12 @@ export async function readKubeconfig(path: string): Promise<KubeAccess> {
   const cluster = find("clusters", context["cluster"], "cluster");
   const user = find("users", context["user"], "user");
   if (typeof cluster["server"] !== "string") throw bad("the cluster has no server");
+  for (const [name, section] of Object.entries({ user, cluster })) {
+    const found = NOT_SERVED[name as keyof typeof NOT_SERVED].find((each) => section[each]);
+    if (found === undefined) continue;
+    throw bad(`the ${name}'s ${found} is not served; use a certificate, token or tokenFile, and ` +
+      "certificate-authority");
+  }
   const pem = (section: Section, name: string) => readPem(dirname(path), section, name);
   return {
     server: cluster["server"],
@@ -59,7 +74,6 @@ export async function readClusterAlone(
   return { server: cluster["server"], ...optional("ca", ca) };
 }
 
-const optional = (key: string, value: unknown) => (value === undefined ? {} : { [key]: value });
 
 function badKubeconfig(path: string, what: string, cause?: unknown): CodedError {
   return new CodedError("BAD_KUBECONFIG", `kubeconfig ${path}: ${what}`, { cause });

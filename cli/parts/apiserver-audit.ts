@@ -51,7 +51,7 @@ export async function auditOptionsOf(flags: Flags): Promise<AuditOptions | undef
   if (auditPolicyFile === undefined && !hasBackend) return undefined;
   if (auditPolicyFile === undefined || !hasBackend) {
     const what = "--audit-policy-file and --audit-log-path or --audit-webhook-config-file";
-    throw new CommandError("FLAG", `${what} are given together`);
+    refuse(`${what} are given together`);
   }
   const policy = await readAuditPolicy(readFileSync(auditPolicyFile, "utf8"));
   return {
@@ -70,10 +70,10 @@ function auditLogOf(flags: Flags, path: string): NonNullable<AuditOptions["log"]
     age_max_days: whole("audit-log-maxage", flags.auditLogMaxage),
     mode: flags.auditLogMode,
     event_bytes_max: flags.auditLogTruncateEnabled
-      ? whole("audit-log-truncate-max-event-size", flags.auditLogTruncateMaxEventSize) : undefined,
+      ? size("audit-log-truncate-max-event-size", flags.auditLogTruncateMaxEventSize) : undefined,
     batch: {
-      buffer_max: whole("audit-log-batch-buffer-size", flags.auditLogBatchBufferSize),
-      batch_max: whole("audit-log-batch-max-size", flags.auditLogBatchMaxSize),
+      buffer_max: size("audit-log-batch-buffer-size", flags.auditLogBatchBufferSize),
+      batch_max: size("audit-log-batch-max-size", flags.auditLogBatchMaxSize),
       batch_bytes_max: LOG_BATCH_BYTES_MAX,
       wait_ms: duration_ms("audit-log-batch-max-wait", flags.auditLogBatchMaxWait),
       retry_ms: LOG_RETRY_MS,
@@ -91,12 +91,12 @@ async function webhookOf(
     access: await accessIn(file),
     mode: flags.auditWebhookMode,
     event_bytes_max: flags.auditWebhookTruncateEnabled
-      ? whole("audit-webhook-truncate-max-event-size", flags.auditWebhookTruncateMaxEventSize)
+      ? size("audit-webhook-truncate-max-event-size", flags.auditWebhookTruncateMaxEventSize)
       : undefined,
     batch: {
-      buffer_max: whole(`${name}-buffer-size`, flags.auditWebhookBatchBufferSize),
-      batch_max: whole(`${name}-max-size`, flags.auditWebhookBatchMaxSize),
-      batch_bytes_max: whole(
+      buffer_max: size(`${name}-buffer-size`, flags.auditWebhookBatchBufferSize),
+      batch_max: size(`${name}-max-size`, flags.auditWebhookBatchMaxSize),
+      batch_bytes_max: size(
         "audit-webhook-truncate-max-batch-size", flags.auditWebhookTruncateMaxBatchSize),
       wait_ms: duration_ms(`${name}-max-wait`, flags.auditWebhookBatchMaxWait),
       ...(perSecond > 0 ? { throttle: { perSecond, burst } } : {}),
@@ -108,4 +108,13 @@ async function webhookOf(
 function whole(flag: string, text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new CommandError("FLAG", `--${flag}: not a whole number: ${text}`);
+}
+
+/** A size that nothing would fit if it were 0. */
+function size(flag: string, text: string): number {
+  return whole(flag, text) || refuse(`--${flag}: must be more than 0`);
+}
+
+function refuse(what: string): never {
+  throw new CommandError("FLAG", what);
 }

@@ -67,10 +67,17 @@ class MutatingPass {
     const { kind, hook: { webhook, configuration }, matched } = invocation;
     const objects = await versioned(request, kind);
     const round = request.reinvocation.isSecond ? 1 : 0;
-    const place = `mutation.webhook.admission.k8s.io/round_${round}_index_${index}`;
+    const at = `webhook.admission.k8s.io/round_${round}_index_${index}`;
+    const place = `mutation.${at}`;
     const changed = await this.#calls.ask(invocation, request, objects, `failed-open.${place}`,
       async ({ patch }) => {
         const next = patched(webhook, patch, objects);
+        if (next !== undefined) {
+          request.annotations.addOfBody(`patch.${at}`, () => JSON.stringify({
+            configuration, webhook: webhook.name, patch: JSON.parse(patch) as unknown,
+            patchType: "JSONPatch",
+          }));
+        }
         return next !== undefined && await takeMutation(request, matched, kind, next);
       }) ?? false;
     request.annotations.add(place,
