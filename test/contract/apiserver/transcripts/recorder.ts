@@ -71,7 +71,7 @@ const HEADERS = [
   "www-authenticate", "allow", "vary",
 ];
 
-/** Those recorded of a request that names itself. */
+/** Headers recorded of a request with an audit id of its own. */
 const NAMED_HEADERS = [
   "audit-id", "x-kubernetes-pf-flowschema-uid", "x-kubernetes-pf-prioritylevel-uid",
 ];
