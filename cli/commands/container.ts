@@ -58,7 +58,13 @@ async function hostOf(cluster: string): Promise<Host> {
   const roots = clusterRoots(process.env);
   const name = checkClusterName(cluster);
   const nodeRoot = join(roots.data, name, "runtime");
-  const self = [process.execPath, ...process.execArgv, process.argv[1]!];
+  // conmon passes no environment on to what it calls at an end.
+  const folders = ["R2K_ROOT", "R2K_DATA", "R2K_RUN"].flatMap((key) => {
+    const value = process.env[key];
+    return value === undefined ? [] : [`${key}=${value}`];
+  });
+  const node = [process.execPath, ...process.execArgv, process.argv[1]!];
+  const self = [await program("env"), ...folders, ...node];
   const others = cluster === DEFAULT_CLUSTER ? [] : ["--cluster", cluster];
   return {
     root: join(roots.data, name, "hand"),

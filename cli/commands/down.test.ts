@@ -55,6 +55,12 @@ describe.runIf(process.getuid?.() === 0)("a removal beside one of the data", () 
       expect(existsSync(container)).toBe(true);
     }
     rmSync(container, { recursive: true });
+    const volume = join(dataDir, "hand/volumes/precious");
+    mkdirSync(volume, { recursive: true });
+    const held = down("--purge");
+    expect(await held.ended).toEqual([1, null]);
+    expect(held.said()).toMatch(/made by hand: precious\n.*volume rm/);
+    rmSync(volume, { recursive: true });
     const purge = down("--purge");
     expect(await purge.ended).toEqual([0, null]);
     expect(existsSync(dataDir)).toBe(false);

@@ -54,7 +54,8 @@ async function down(flags: { name: string; purge?: boolean }): Promise<void> {
 
 /**
  * Containers made by hand have mounts, groups and networks in the cluster's folders that no removal
- * of nodes knows. Networks of their own stay without purge.
+ * of nodes knows. Networks and volumes of their own stay without purge; as docker removes no volume
+ * that is not named, a purge does not either.
  */
 function refuseByHand({ name, dataDir }: ClusterPlace, purge: boolean): void {
   const list = (kind: string): string[] => {
@@ -63,11 +64,12 @@ function refuseByHand({ name, dataDir }: ClusterPlace, purge: boolean): void {
   };
   const containers = list("containers").map((id) => id.slice(0, 12));
   const networks = purge ? list("networks").map((file) => file.replace(/\.json$/, "")) : [];
-  const left = [...containers, ...networks];
+  const volumes = purge ? list("volumes") : [];
+  const left = [...containers, ...networks, ...volumes.map((volume) => volume.slice(0, 24))];
   if (left.length === 0) return;
   const self = name === "default" ? "r2k container" : `r2k container --cluster ${name}`;
-  throw new CommandError("MADE_BY_HAND", `containers or networks made by hand: ${left.join(" ")}`, {
-    remedy: `${self} rm -f CONTAINER...; ${self} network rm NETWORK...`,
+  throw new CommandError("MADE_BY_HAND", `made by hand: ${left.join(" ")}`, {
+    remedy: `${self} rm -f CONTAINER...; network rm NETWORK...; volume rm VOLUME...`,
   });
 }
 

@@ -10,7 +10,7 @@ import { DOCKERFILE_BYTES } from "../limits.ts";
 import { authFor } from "../registry/auth-file.ts";
 import type { Builder } from "./builder.ts";
 import { ignoredBy } from "./ignore.ts";
-import { type Draft, draftOf, emptyDraft, storeImage } from "./image.ts";
+import { createdOf, type Draft, draftOf, emptyDraft, storeImage } from "./image.ts";
 import type { BuildSources } from "./doing.ts";
 import { applyInstruction } from "./instruction.ts";
 import { badLine, parseDockerfile, parseInstruction } from "./parse.ts";
@@ -69,7 +69,7 @@ export async function buildImage(
   const context = contextOf(wish.context);
   const build = new Build(builder, wish, options, plan, progress, context);
   const { draft } = await build.stage(plan.target);
-  const created = new Date(options.epoch_ms ?? builder.host.clock.now()).toISOString();
+  const created = createdOf(draft, options, builder.host.clock);
   const Labels = { ...draft.defaults.Labels, ...options.labels };
   const defaults = { ...draft.defaults, ...(Object.keys(Labels).length > 0 && { Labels }) };
   return storeImage(builder.images, { ...draft, defaults }, { names: wish.names, created });

@@ -7,20 +7,20 @@ import { type FileLock, tryLock } from "@raft2kube/linux/file/flock.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
-import { ImageStore } from "@raft2kube/runtime/image/store.ts";
+import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { ownCapabilities } from "@raft2kube/runtime/oci/capabilities.ts";
 import {
   giveBackHybridControllers,
   takeHybridControllers,
 } from "@raft2kube/runtime/oci/hybrid-cgroups.ts";
-import { layersOfOthers } from "@raft2kube/runtime/other-records.ts";
 import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import { sandboxConfig } from "../engine/sandbox.ts";
 import type { Hand } from "../engine/hand.ts";
 import type { Host } from "../engine/host.ts";
+import { type OpenImages, openImages } from "../engine/images.ts";
 import { Networks } from "../engine/networks.ts";
-import { BuildCache, keptByCache } from "./cache.ts";
+import { BuildCache } from "./cache.ts";
 
 /** The folders, images and machine of one build. */
 export class Builder {
@@ -39,15 +39,14 @@ export class Builder {
   };
   readonly #networks: Networks;
 
-  constructor(host: Host, id: string, signal: AbortSignal) {
+  constructor({ host, images }: OpenImages, id: string, signal: AbortSignal) {
     this.host = host;
     this.signal = signal;
     this.work = path.join(host.imagesDir, "builds", id);
     this.state = path.join(host.state, "builds", id);
     this.#networks = new Networks(host);
     this.cache = new BuildCache(host.imagesDir);
-    const inUse = () => layersOfOthers([host.nodeRoot, host.root]);
-    this.images = new ImageStore(host.imagesDir, inUse, () => keptByCache(host.imagesDir));
+    this.images = images;
   }
 
   async open(): Promise<void> {
@@ -55,7 +54,6 @@ export class Builder {
       await mkdir(folder, { recursive: true, mode: 0o700 });
     takeHybridControllers(path.join(this.state, "cgroup-v1"));
     await this.#networks.load();
-    await this.images.open();
   }
 
   async close(): Promise<void> {
@@ -168,7 +166,7 @@ export async function withBuilder<T>(
   const id = randomBytes(4).toString("hex");
   const file = path.join(host.imagesDir, "builds", `${id}.lock`);
   using _ = tryLock(file);
-  const builder = new Builder(host, id, signal);
+  const builder = new Builder(await openImages(host), id, signal);
   try {
     await builder.open();
     // Layers without an image are not collected meanwhile.

@@ -6,6 +6,7 @@ import {
 } from "@raft2kube/runtime/image/manifest.ts";
 import { MediaType } from "@raft2kube/runtime/image/manifest.ts";
 import type { ImageStore, NamedImage } from "@raft2kube/runtime/image/store.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { untaggedName } from "../engine/image-names.ts";
 import type { MadeLayer } from "./layer.ts";
 
@@ -42,6 +43,14 @@ export function draftOf({ manifest, config }: NamedImage): Draft {
 function ociType(mediaType: string): string {
   const compression = /[.+](gzip|zstd)$/.exec(mediaType)?.[1];
   return compression ? `${MediaType.ociLayer}+${compression}` : MediaType.ociLayer;
+}
+
+/** The time of what changes no file: of the last step that did, so that a cached build is the same. */
+export function createdOf(
+  { history }: Draft, { epoch_ms }: { epoch_ms: number | undefined }, clock: Clock,
+): string {
+  const last = epoch_ms === undefined ? history.at(-1)?.created : undefined;
+  return last ?? new Date(epoch_ms ?? clock.now()).toISOString();
 }
 
 /** A draft with one more step. */

@@ -6,7 +6,7 @@ import { ADD_URL_BYTES } from "../limits.ts";
 import type { Doing } from "./doing.ts";
 import { copyInto } from "./copy-step.ts";
 import { expand, expandWords, type Variables } from "./expand.ts";
-import { withStep } from "./image.ts";
+import { createdOf, withStep } from "./image.ts";
 import { changeDefaults, DEFAULT_SHELL, environmentOf } from "./metadata.ts";
 import { badLine, type HereDocument } from "./parse.ts";
 import { runInside } from "./run-step.ts";
@@ -34,7 +34,7 @@ export async function applyInstruction(doing: Doing): Promise<StageState> {
   const author = name === "MAINTAINER" ? { author: text } : {};
   const changed = { ...state, draft: { ...state.draft, ...author, defaults } };
   if (name === "WORKDIR") return makeWorkingDirectory(doing, changed, key);
-  const created = new Date(options.epoch_ms ?? doing.builder.host.clock.now()).toISOString();
+  const created = createdOf(state.draft, options, doing.builder.host.clock);
   const entry = { created, created_by: `${name} ${text}`, comment: "r2k container build" };
   if (options.explain) progress.note("made: a setting, no layer");
   progress.done(state.wasCached ? "CACHED" : "DONE");
@@ -58,7 +58,6 @@ function makeWorkingDirectory(doing: Doing, changed: StageState, key: string): P
   return layerStep(builder, options, changed, {
     key,
     progress,
-    isRun: false,
     history: `WORKDIR ${instruction.text}`,
     make: async (rootfs) => {
       using root = Directory.open(rootfs);
@@ -125,7 +124,7 @@ async function run(doing: Doing): Promise<StageState> {
     key,
     history,
     progress,
-    isRun: true,
+    mounts: mounts.map(({ target }) => target),
     make: (rootfs) =>
       withMounts(doing, mounts, (ociMounts) =>
         runInside(
@@ -167,13 +166,18 @@ function wordsOf({ instruction }: Doing, variables: Variables): string[] {
   return words;
 }
 
-async function copy(doing: Doing): Promise<StageState> {
-  const { instruction, sources, stage, builder } = doing;
-  const { flags, name, line } = instruction;
+async function copy(given: Doing): Promise<StageState> {
+  const { sources, stage, builder } = given;
+  const { name, line, escape } = given.instruction;
+  const variables = variablesOf(given);
+  const flags = new Map([...given.instruction.flags].map(([flag, values]) => {
+    return [flag, values.map((value) => expand(value, variables, escape))] as const;
+  }));
+  const doing = { ...given, instruction: { ...given.instruction, flags } };
   const from = flags.get("from")?.at(-1);
   if (from === undefined) return copyFrom(doing, sources.context);
   if (name === "ADD") throw badLine(line, "ADD --from is not supported");
-  const { draft } = await sources.draftNamed(expand(from, doing.globals), stage.index);
+  const { draft } = await sources.draftNamed(from, stage.index);
   return withReadOnly(builder, draft, (root) =>
     copyFrom(doing, { root, isIgnored: () => false, keepsOwners: true }),
   );
@@ -213,7 +217,6 @@ async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
   return layerStep(builder, options, state, {
     key,
     progress,
-    isRun: false,
     history: `${instruction.name} ${instruction.text}`,
     make: (rootfs) =>
       copyInto(

@@ -1,50 +1,61 @@
+import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { isWhiteout } from "@raft2kube/runtime/image/whiteout.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 
-/** Places that an OCI runtime makes in a root for its mounts. */
-const FILES = ["etc/resolv.conf", "etc/hosts", "etc/hostname"];
-const DIRECTORIES = ["dev", "proc", "sys", "etc"];
+/** Places that an OCI runtime makes in a root for its own mounts. */
+const PLACES = ["etc/resolv.conf", "etc/hosts", "dev", "proc", "sys"];
 
 /**
- * Removes from an upper directory what is there only since something was mounted on it: no part of
- * what a command wrote. A directory goes if nothing else is in it.
+ * Removes from an upper directory what is there only since something was mounted on it, or on what
+ * is in it: no part of what a command wrote. `lower` are the folders below, the topmost first;
+ * `targets` the step's own mounts.
  */
-export async function removeMountPoints(upper: string, lower: readonly string[]): Promise<void> {
+export async function removeMountPoints(
+  upper: string, lower: readonly string[], targets: readonly string[],
+): Promise<void> {
   using root = Directory.open(upper);
   using stack = new DisposableStack();
   const layers = lower.map((folder) => stack.use(Directory.open(folder)));
-  const isBelow = (name: string) =>
-    layers.some((layer) => {
-      using found = layer.find(name);
-      return found !== undefined;
-    });
-  const touched = new Set<string>();
-  for (const file of FILES) {
-    const [folder = "", name = ""] = file.split("/");
-    using found = root.find(file);
-    if (!found?.stats().isFile() || found.stats().size > 0) continue;
-    using parent = root.directory(folder);
-    await removeTree(parent, name);
-    touched.add(folder);
-  }
-  for (const name of DIRECTORIES) {
-    using found = root.find(name);
-    if (!found?.stats().isDirectory()) continue;
-    // Times of /etc alone have changed, if a lower layer has it.
-    if (name === "etc" && (!touched.has("etc") || !isBelow("etc"))) continue;
-    if (name !== "etc") await emptyOut(root, name);
-    try {
-      root.remove(name, { directory: true });
-    } catch (error) {
-      if (!isErrno(error, "ENOTEMPTY", "EEXIST")) throw error;
+  const inside = targets.map((target) => path.posix.normalize(target).replace(/^\/+|\/+$/g, ""));
+  for (const place of [...PLACES, ...inside]) {
+    for (let at = place; at !== "." && at !== ""; at = path.posix.dirname(at)) {
+      using made = look(root, at);
+      if (made === undefined || !isStub(root, at, made, layers)) break;
+      using parent = root.directory(path.posix.dirname(at));
+      await removeTree(parent, path.posix.basename(at));
     }
   }
 }
 
-/** Removes places of mounts in /dev; in /proc and /sys a runtime makes none. */
-async function emptyOut(root: Directory, name: string): Promise<void> {
-  if (name !== "dev") return;
-  using dev = root.directory(name);
-  for (const place of ["pts", "shm", "mqueue", "console"]) await removeTree(dev, place);
+/** Finds a place; a link on the way to it leads nowhere. */
+function look(root: Directory, at: string): Handle | undefined {
+  try {
+    return root.find(at);
+  } catch (error) {
+    if (isErrno(error, "ELOOP")) return undefined;
+    throw error;
+  }
+}
+
+/** An empty file or directory that is new, or that differs by its time alone. */
+function isStub(root: Directory, at: string, made: Handle, layers: readonly Directory[]): boolean {
+  const stats = made.stats();
+  if (stats.isDirectory()) {
+    using directory = root.directory(at);
+    const [first] = directory.names();
+    if (first !== undefined) return false;
+  } else if (!stats.isFile() || stats.size > 0) return false;
+  for (const layer of layers) {
+    using below = look(layer, at);
+    if (below === undefined) continue;
+    if (isWhiteout(below)) return true;
+    const { mode, uid, gid } = below.stats();
+    const isOpaque = [...made.attributes()].some(([name]) => name.endsWith(".overlay.opaque"));
+    const isSame = mode === stats.mode && uid === stats.uid && gid === stats.gid && !isOpaque;
+    return stats.isDirectory() && isSame;
+  }
+  return true;
 }

@@ -93,8 +93,8 @@ export async function layerStep(
     key: string;
     history: string;
     progress: Step;
-    /** Whether the root has mounts of a runtime while it is made. */
-    isRun: boolean;
+    /** Places that are mounted on while it is made, beside a runtime's own. */
+    mounts?: readonly string[];
     make: (rootfs: string) => Promise<void>;
   },
 ): Promise<StageState> {
@@ -138,7 +138,7 @@ async function make(
   builder: Builder,
   options: BuildOptions,
   state: StageState,
-  { isRun, make: fill, history }: Parameters<typeof layerStep>[3],
+  { mounts, make: fill, history }: Parameters<typeof layerStep>[3],
 ): Promise<CachedStep> {
   const { images, host } = builder;
   const { epoch_ms } = options;
@@ -148,14 +148,13 @@ async function make(
     if (!unmount(rootfs, { detach: true })) {
       throw new RuntimeError("internal", "a build step's root was not mounted");
     }
-    if (isRun)
-      await removeMountPoints(
-        upper,
-        state.draft.diffIds.map((id) => images.layers.folder(id)),
-      );
+    if (mounts) {
+      const lower = state.draft.diffIds.map((id) => images.layers.folder(id)).reverse();
+      await removeMountPoints(upper, lower, mounts);
+    }
     const layer = await storeLayer(images, upper, {
       ...(epoch_ms !== undefined && { latest_ms: epoch_ms }),
-      keepsManaged: !isRun,
+      keepsManaged: mounts === undefined,
     });
     if (layer === undefined) return { created, step: history };
     const { diffId, size, entries } = layer;

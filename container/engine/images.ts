@@ -1,30 +1,50 @@
 import { pullImage } from "@raft2kube/runtime/image/pull.ts";
 import { parseReference } from "@raft2kube/runtime/image/reference.ts";
-import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
+import { ImageStore, type NamedImage } from "@raft2kube/runtime/image/store.ts";
+import { layersOfOthers } from "@raft2kube/runtime/other-records.ts";
+import { keptByCache } from "../build/cache.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { authFor } from "../registry/auth-file.ts";
+import type { Host } from "./host.ts";
 import type { Engine } from "./open-engine.ts";
+
+/** The images of a host. */
+export interface OpenImages {
+  readonly host: Host;
+  readonly images: ImageStore;
+}
+
+/**
+ * Opens the images alone: other commands go on meanwhile, which may be at the other end of a pipe,
+ * or have to wait for a registry.
+ */
+export async function openImages(host: Host): Promise<OpenImages> {
+  const inUse = () => layersOfOthers([host.nodeRoot, host.root]);
+  const images = new ImageStore(host.imagesDir, inUse, () => keptByCache(host.imagesDir));
+  await images.open();
+  return { host, images };
+}
 
 const ID_PREFIX = /^[0-9a-f]{4,64}$/;
 
 /** The image of a name, an id, or the beginning of one. */
 export function findImage(
-  { runtime }: Pick<Engine, "runtime">,
+  { images }: Pick<OpenImages, "images">,
   name: string,
 ): NamedImage | undefined {
   if (ID_PREFIX.test(name)) {
-    const found = runtime.images.list().filter(({ id }) => id.startsWith(`sha256:${name}`));
+    const found = images.list().filter(({ id }) => id.startsWith(`sha256:${name}`));
     if (found.length > 1) {
       throw new RuntimeError("invalid-argument", `${found.length} images' ids begin with ${name}`);
     }
     if (found[0]) return found[0];
   }
-  return runtime.images.find(name);
+  return images.find(name);
 }
 
 /** Throws not-found. */
-export function getImage(engine: Pick<Engine, "runtime">, name: string): NamedImage {
-  const found = findImage(engine, name);
+export function getImage(from: Pick<OpenImages, "images">, name: string): NamedImage {
+  const found = findImage(from, name);
   if (found) return found;
   throw new RuntimeError("not-found", `no such image: ${name}`, {
     remedy: `r2k container pull ${name}, or r2k container images`,
@@ -32,17 +52,18 @@ export function getImage(engine: Pick<Engine, "runtime">, name: string): NamedIm
 }
 
 /** Fetches an image from its registry with the credentials of `login`. */
-export async function fetchImage({ runtime, host }: Engine, name: string): Promise<NamedImage> {
+export async function fetchImage({ images, host }: OpenImages, name: string): Promise<NamedImage> {
   const auth = await authFor(parseReference(name).domain);
   const endpoints = host.registries;
-  await pullImage(runtime.images, name, { endpoints, clock: host.clock, ...(auth && { auth }) });
-  return runtime.images.get(name);
+  await pullImage(images, name, { endpoints, clock: host.clock, ...(auth && { auth }) });
+  return images.get(name);
 }
 
 /** The image to run, fetched when it is missing, or `always`. */
 export async function imageToRun(engine: Engine, name: string, when: string): Promise<NamedImage> {
-  const found = findImage(engine, name);
-  if (when === "never" || (found && when !== "always")) return found ?? getImage(engine, name);
+  const { host, runtime: { images } } = engine;
+  const found = findImage({ images }, name);
+  if (when === "never" || (found && when !== "always")) return found ?? getImage({ images }, name);
   process.stderr.write(`fetching ${name}\n`);
-  return await fetchImage(engine, name);
+  return await fetchImage({ images, host }, name);
 }

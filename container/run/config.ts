@@ -146,7 +146,7 @@ export function containerConfig(
       annotations: annotationOf(hand),
       logPath: "container.log",
       stdin: flags.interactive ?? false,
-      stdinOnce: flags.interactive ?? false,
+      stdinOnce: (flags.interactive ?? false) && !flags.tty,
       tty: flags.tty ?? false,
       linux: {
         resources: limitsOf(flags),

@@ -1,7 +1,6 @@
 import { Command } from "commander";
-import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
-import { getImage } from "../engine/images.ts";
+import { getImage, openImages } from "../engine/images.ts";
 import { type Line, type ListFlags, printList } from "../format/list.ts";
 import { shortId, sizeWords, spanWords } from "../format/words.ts";
 
@@ -22,8 +21,8 @@ export function command(find: FindHost): Command {
     .option("-q, --quiet", "ids alone")
     .option("--format <format>", "json, a template, or table TEMPLATE")
     .action(async (name: string, flags: ListFlags) => {
-      const host = await find();
-      const image = await withEngine(host, async (engine) => getImage(engine, name));
+      const { host, images } = await openImages(await find());
+      const image = getImage({ images }, name);
       const sizes = image.manifest.layers.map(({ size }) => size);
       const lines = (image.config.history ?? [])
         .map((step): Line => {

@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
+import { openImages } from "../engine/images.ts";
 import { isUntagged, shortName } from "../engine/image-names.ts";
 import { type Line, type ListFlags, printList } from "../format/list.ts";
 import { shortId, sizeWords, spanWords } from "../format/words.ts";
@@ -32,10 +32,11 @@ export function command(find: FindHost): Command {
     .option("--format <format>", "json, a template, or table TEMPLATE")
     .addOption(many("-f, --filter <filter>", "reference=, label=, dangling="))
     .action(async (name: string | undefined, flags: Flags) => {
-      const host = await find();
-      const images = await withEngine(host, async ({ runtime }) => runtime.images.list());
+      const { host, images: store } = await openImages(await find());
+      const images = store.list();
       const matches = flags.filter.map(matcher);
-      const lines = images
+      // One that was pushed has a manifest for each compression of its layers.
+      const lines = [...new Map(images.map((image) => [image.id, image])).values()]
         .filter((image) => matches.every((match) => match(image)))
         .sort((a, b) => createdOf(b) - createdOf(a))
         .flatMap((image) => linesOf(image, flags, host.clock.now()))

@@ -3,8 +3,8 @@ import { LAYER_UNPACKED_BYTES } from "@raft2kube/runtime/limits.ts";
 import { emptyDraft, storeImage, withStep } from "../build/image.ts";
 import { changeDefaults } from "../build/metadata.ts";
 import { parseDockerfile } from "../build/parse.ts";
-import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
+import { openImages } from "../engine/images.ts";
 import { many } from "../run/flags.ts";
 import { decompressed, openInput } from "./load.ts";
 
@@ -22,9 +22,8 @@ export function command(find: FindHost): Command {
     .addOption(many("-c, --change <instruction>", "CMD, ENV, ..."))
     .action(async (file: string, name: string | undefined, flags: Flags) => {
       const source = openInput(file);
-      const host = await find();
-      const image = await withEngine(host, ({ runtime: { images } }) =>
-        images.receive(async () => {
+      const { host, images } = await openImages(await find());
+      const image = await images.receive(async () => {
           const tar = (await decompressed(source)) as AsyncIterable<Buffer>;
           const limit_bytes = LAYER_UNPACKED_BYTES;
           const { digest: diffId, size } = await images.blobs.receive(tar, { limit_bytes });
@@ -36,8 +35,7 @@ export function command(find: FindHost): Command {
           const step = { created, comment: flags.message ?? `imported from ${file}` };
           const draft = withStep({ ...emptyDraft(), defaults }, { diffId, size, entries: 0 }, step);
           return storeImage(images, draft, { names: name === undefined ? [] : [name], created });
-        }),
-      );
+      });
       process.stdout.write(`${image.id}\n`);
     });
 }

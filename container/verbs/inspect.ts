@@ -45,7 +45,7 @@ async function documentOf(engine: Engine, name: string, type: Kind | undefined):
   const wants = (kind: Kind) => type === undefined || type === kind;
   const container = wants("container") ? engine.containers.find(name) : undefined;
   if (container) return containerDocument(engine, container);
-  const image = wants("image") ? findImage(engine, name) : undefined;
+  const image = wants("image") ? findImage(engine.runtime, name) : undefined;
   if (image) return imageDocument(image);
   const volume = wants("volume") ? await engine.volumes.find(name) : undefined;
   if (volume) return volumeDocument(engine, volume);

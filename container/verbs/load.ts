@@ -3,8 +3,8 @@ import { PassThrough, type Readable, type Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { Command } from "commander";
 import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
-import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
+import { openImages } from "../engine/images.ts";
 
 export function command(find: FindHost): Command {
   return new Command("load")
@@ -13,9 +13,8 @@ export function command(find: FindHost): Command {
     .option("-q, --quiet", "as without")
     .action(async ({ input }: { input?: string }) => {
       const source = openInput(input ?? "-");
-      const names = await withEngine(await find(), async ({ runtime }) => {
-        return loadArchive(runtime.images, await decompressed(source));
-      });
+      const { images } = await openImages(await find());
+      const names = await loadArchive(images, await decompressed(source));
       for (const name of names) process.stdout.write(`Loaded image: ${name}\n`);
     });
 }

@@ -22,7 +22,7 @@ export function command(find: FindHost): Command {
 
 async function remove(engine: Engine, name: string, force: boolean): Promise<string> {
   const { runtime, containers } = engine;
-  const image = getImage(engine, name);
+  const image = getImage(runtime, name);
   const isId = /^(sha256:)?[0-9a-f]+$/.test(name) && image.id.includes(name);
   const names = image.repoTags.length;
   if (names > 1 && !isId) {

@@ -65,7 +65,7 @@ async function make(
 
 /** A name, or the whole id where the beginning of one was given. */
 function nameOf(engine: Engine, image: string): string {
-  return engine.runtime.images.find(image) ? image : getImage(engine, image).id;
+  return engine.runtime.images.find(image) ? image : getImage(engine.runtime, image).id;
 }
 
 async function inBackground(

@@ -4,9 +4,8 @@ import { pipeline } from "node:stream/promises";
 import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { layoutOf } from "@raft2kube/runtime/image/layout.ts";
-import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
-import { getImage } from "../engine/images.ts";
+import { getImage, openImages } from "../engine/images.ts";
 
 export function command(find: FindHost): Command {
   return new Command("save")
@@ -19,10 +18,9 @@ export function command(find: FindHost): Command {
           remedy: "-o FILE",
         });
       }
-      await withEngine(await find(), async (engine) => {
-        const images = names.map((name) => ({ name, image: getImage(engine, name) }));
-        const tar = Readable.from(layoutOf(engine.runtime.images, images));
-        await pipeline(tar, output === undefined ? process.stdout : createWriteStream(output));
-      });
+      const { images } = await openImages(await find());
+      const found = names.map((name) => ({ name, image: getImage({ images }, name) }));
+      const tar = Readable.from(layoutOf(images, found));
+      await pipeline(tar, output === undefined ? process.stdout : createWriteStream(output));
     });
 }

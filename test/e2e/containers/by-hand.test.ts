@@ -1,0 +1,142 @@
+import { symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { spawn } from "@lydell/node-pty";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, expect, test } from "vitest";
+import { Hand } from "./hand.ts";
+
+const hand = new Hand();
+afterAll(() => hand.close());
+
+test("a container is run, published, changed, committed and removed", () => {
+  const output = hand.sh(`
+    c run --rm bb:1 sh -c 'exit 7' || echo "code $?"
+    c run -d --name web -p 8080:80 -v data:/www bb:1 httpd -f -h /www >/dev/null
+    curl -sf --retry 20 --retry-connrefused http://127.0.0.1:8080/f
+    c exec web sh -c 'echo new > /added'
+    c diff web | grep added
+    c commit web bb:2 >/dev/null
+    c rm -f web >/dev/null
+    c run --rm -v data:/data:ro bb:2 cat /added /data/f
+    c ps -aq
+  `);
+  expect(output).toBe("code 7\nhi\nA /added\nnew\nhi\n");
+});
+
+test("a build's bytes are the same twice, and nothing of the host is in its reach", () => {
+  hand.context({ a: "content\n", Dockerfile: "FROM bb:1 AS one\nCOPY a /x/\nRUN cat /x/a > /y && ls /sys/class/net > /n\n" +
+    "FROM bb:1\nCOPY --from=one /y /n /\nCMD cat /y /n\n" });
+  const build = "c build -q --no-cache -t made:1 context; ";
+  const [first, second, ...ran] = hand.sh(build + build + "c run --rm made:1", {
+    SOURCE_DATE_EPOCH: "1000",
+  }).split("\n");
+  expect(second).toBe(first);
+  expect(ran).toEqual(["content", "lo", ""]);
+  const folder = hand.context({ Dockerfile: "FROM bb:1\nCOPY evil /x\n" });
+  symlinkSync("/etc/passwd", join(folder, "evil"));
+  expect(() => hand.sh("c build -q context")).toThrow("not in the build's context");
+});
+
+test("a container starts again by its policy, and its health is tested", () => {
+  const output = hand.sh(`
+    c run -d --name f --restart on-failure:2 bb:1 sh -c 'echo x; exit 3' >/dev/null
+    c run -d --name a --restart always bb:1 sleep 1000 >/dev/null
+    c run -d --name h --health-cmd 'test -e /ok' --health-interval 50ms --health-retries 2 \
+      bb:1 sleep 1000 >/dev/null
+    health() { timeout 60 sh -c "until [ $1 = \\"\\$($R2K container inspect -f \
+      '{{.State.Health.Status}}' h)\\" ]; do sleep 0.1; done"; echo $1; }
+    health unhealthy; c exec h touch /ok; health healthy; c ps -q --filter health=healthy | wc -l
+    kill -9 $(c inspect -f '{{.State.Pid}}' a)
+    timeout 60 sh -c "until $R2K container inspect -f '{{.RestartCount}}{{.State.Status}}' a |
+      grep -q 1running; do sleep 0.1; done"
+    c restart -t 0 a; c stop -t 0 a; c ps -a --filter name=a --format '{{.Names}} {{.State}}'
+    timeout 60 sh -c "until [ 3 = $(c logs f | wc -l) ]; do sleep 0.1; done"; c wait f
+    c inspect -f '{{.RestartCount}}' f; c rm -f f a h >/dev/null
+  `);
+  expect(output.split("\n")).toEqual([
+    "unhealthy", "healthy", "1", "a", "a", "a exited", "3", "2", "",
+  ]);
+});
+
+test("people's networks have names, and those within lead nowhere", () => {
+  const output = hand.sh(`
+    c network create n >/dev/null; c network create --internal --subnet 10.77.3.0/24 i >/dev/null
+    c run -d --name s --network n bb:1 httpd -f -h /www >/dev/null
+    c exec s sh -c 'until wget -qO- http://127.0.0.1/f; do sleep 0.1; done' >/dev/null
+    c run --rm --network n bb:1 sh -c \
+      'wget -qO- http://$(grep -w s /etc/hosts | cut -f1)/f'
+    c run --rm --network i bb:1 ip route | cut -d' ' -f1
+    c network rm n 2>/dev/null || echo used; c rm -f s >/dev/null; c network prune
+  `);
+  expect(output).toBe("hi\n10.77.3.0/24\nused\ni\nn\n");
+});
+
+test("RUN mounts caches, files and memory, of which a layer has nothing; ADD checks a URL", () => {
+  const folder = hand.context({ data: "data\n", Dockerfile: [
+    "FROM bb:1", "RUN --mount=type=cache,target=/c echo x >> /c/f; cat /c/f > /out",
+    "RUN --mount=type=bind,source=data,target=/d/e cat /d/e >> /out",
+    "RUN --mount=type=bind,from=bb:1,source=/etc,target=/d ! touch /d/n && cat /d/group >> /out",
+    "RUN --mount=type=tmpfs,target=/t echo 1 > /t/x", "ARG SUM",
+    "ADD --checksum=sha256:$SUM http://127.0.0.1:8000/data /url",
+    "CMD cat /out /url; ls -d /c /d /t",
+  ].join("\n") });
+  const output = hand.sh(`
+    busybox httpd -f -p 8000 -h ${folder} >/dev/null 2>&1 & trap "kill $!" EXIT; sum=$(sha256sum < ${folder}/data | cut -d' ' -f1)
+    c build -q --no-cache --build-arg SUM=$sum -t m:1 context >/dev/null; c run --rm m:1 2>&1 || :
+    c build -q --build-arg SUM=$sum -t m:2 context >/dev/null; c images -q m | uniq | wc -l
+    c build -q --build-arg SUM=\${sum/?/x} -t m:1 context 2>&1 || :
+  `);
+  expect(output).toMatch(/^x\ndata\nroot:x:0:\nu:x:1000:\ndata\n(ls: \/[cdt]: No such.*\n){3}1\n/);
+  expect(output).toContain("needs --checksum");
+});
+
+test("an image is exported, imported, saved, loaded, tagged and removed", () => {
+  const output = hand.sh(`
+    c run --name e bb:1 sh -c 'echo q > /q; chown 3:4 /q'
+    c export e | c import - ex:1 >/dev/null; c run --rm ex:1 /bin/ls -ln /q
+    c save ex:1 bb:1 | gzip > s.tar.gz; c tag ex:1 ex:2; c rmi ex:1; c rmi ex:2 | cut -c1-8
+    c load -i s.tar.gz; c run --rm ex:1 /bin/cat /q; c rmi bb:1 >/dev/null 2>&1 || echo used
+    c system prune -f | head -1; c load -q -i s.tar.gz | wc -l
+    gunzip s.tar.gz; skopeo inspect --format '{{.Os}}' docker-archive:s.tar:ex:1
+  `);
+  expect(output.split("\n").slice(0, 5)).toEqual([
+    expect.stringContaining(" 3        4 "), "Untagged: ex:1", "Deleted:", "Loaded image: docker.io/library/ex:1",
+    "Loaded image: docker.io/library/bb:1",
+  ]);
+  expect(output.split("\n").slice(5)).toEqual(["q", "used", "container e", "2", "linux", ""]);
+});
+
+test("a terminal is attached, left by its keys, attached again and ends with the code", async () => {
+  const clock = systemClock();
+  const onTerminal = (...words: string[]) => {
+    const args = ["-n", hand.environment.R2K, "container", ...words];
+    const env = { ...(process.env as Record<string, string>), ...hand.environment };
+    const pty = spawn("unshare", args, { cols: 80, rows: 24, env });
+    let shown = "";
+    pty.onData((text) => (shown += text));
+    const ended = new Promise((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
+    const see = (text: string) => waitFor(text, () => shown.replace(/\r+/g, "").includes(text), { clock });
+    return { write: (text: string) => pty.write(text), see, ended };
+  };
+  const first = onTerminal("run", "-it", "--network", "none", "--name", "t", "bb:1", "sh");
+  await first.see("# ");
+  first.write("stty size; echo A$((1+1))\r");
+  await first.see("24 80");
+  await first.see("A2");
+  first.write("\x10\x11");
+  expect(await first.ended).toBe(0);
+  const again = onTerminal("attach", "t");
+  again.write("echo B$((2+2))\r");
+  await again.see("B4");
+  again.write("exit 5\r");
+  expect(await again.ended).toBe(5);
+  const exec = hand.sh("c run -d --network none --name x bb:1 sleep 1000 >/dev/null; c rm t");
+  expect(exec).toBe("t\n");
+  const inside = onTerminal("exec", "-it", "-u", "1000:1000", "-w", "/etc", "x", "sh");
+  await inside.see("$ ");
+  inside.write("id -u; pwd; exit 4\r");
+  expect(await inside.ended).toBe(4);
+  await inside.see("1000\n/etc");
+  expect(hand.sh("c rm -f x")).toBe("x\n");
+});
