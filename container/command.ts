@@ -57,11 +57,7 @@ const OWN: Readonly<Record<string, Verb>> = {
 
 /** Other spellings, as docker has them. */
 const SPELLINGS: Readonly<Record<string, string>> = {
-  ls: "ps",
-  list: "ps",
-  ps: "ps",
-  container: "",
-  image: "",
+  ls: "ps", list: "ps", ps: "ps", container: "", image: "",
 };
 
 function help(): string {
@@ -71,15 +67,9 @@ function help(): string {
     (_, row) => `  ${words.slice(row * 8, row * 8 + 8).join("  ")}`,
   );
   return [
-    "Usage: r2k container [--cluster NAME] COMMAND ...",
-    "",
-    "Containers and images by hand, in docker's words, without a daemon.",
-    "",
-    "Commands:",
-    ...rows,
-    "",
-    "r2k container COMMAND --help has a command's flags.",
-    "",
+    "Usage: r2k container [--cluster NAME] COMMAND ...", "",
+    "Containers and images by hand, in docker's words, without a daemon.", "", "Commands:", ...rows,
+    "", "r2k container COMMAND --help has a command's flags.", "",
   ].join("\n");
 }
 

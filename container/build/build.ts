@@ -56,14 +56,11 @@ export function readDockerfile(context: string, file: string | undefined): strin
 
 /** Builds the stage that is wanted, with those that it needs, and names its image. */
 export async function buildImage(
-  builder: Builder,
-  wish: BuildWish,
-  options: BuildOptions,
+  builder: Builder, wish: BuildWish, options: BuildOptions,
 ): Promise<NamedImage> {
   const instructions = parseDockerfile(wish.dockerfile);
   const plan = planStages(instructions, {
-    buildArgs: options.buildArgs,
-    ...(wish.target !== undefined && { target: wish.target }),
+    buildArgs: options.buildArgs, ...(wish.target !== undefined && { target: wish.target }),
   });
   const progress = new Progress(wish.progress, builder.host.clock);
   const context = contextOf(wish.context);
@@ -86,11 +83,7 @@ class Build implements BuildSources {
   readonly #stages = new Map<number, Promise<StageState>>();
 
   constructor(
-    builder: Builder,
-    wish: BuildWish,
-    options: BuildOptions,
-    plan: Plan,
-    progress: Progress,
+    builder: Builder, wish: BuildWish, options: BuildOptions, plan: Plan, progress: Progress,
     context: Source,
   ) {
     this.#builder = builder;
@@ -123,10 +116,7 @@ class Build implements BuildSources {
     this.#startNeeded(stage);
     const { OnBuild = [], ...defaults } = base.draft.defaults;
     let state: StageState = {
-      ...base,
-      wasCached: true,
-      args: new Map(),
-      draft: { ...base.draft, defaults },
+      ...base, wasCached: true, args: new Map(), draft: { ...base.draft, defaults },
     };
     const inherited = OnBuild.map((text) =>
       parseInstruction(text, stage.from.line, stage.from.escape),
@@ -137,14 +127,8 @@ class Build implements BuildSources {
       this.#builder.signal.throwIfAborted();
       const title = `[${name} ${at + 2}/${all.length + 1}] ${instruction.name} ${instruction.text}`;
       state = await applyInstruction({
-        builder: this.#builder,
-        options: this.#options,
-        sources: this,
-        state,
-        instruction,
-        stage,
-        globals: this.#plan.globals,
-        progress: this.#progress.step(title),
+        builder: this.#builder, options: this.#options, sources: this, state, instruction, stage,
+        globals: this.#plan.globals, progress: this.#progress.step(title),
       });
     }
     return state;
@@ -182,9 +166,7 @@ class Build implements BuildSources {
     if (found && !this.#wish.pull) return found;
     const auth = await authFor(parseReference(name).domain);
     await pullImage(images, name, {
-      endpoints: host.registries,
-      clock: host.clock,
-      signal: this.#builder.signal,
+      endpoints: host.registries, clock: host.clock, signal: this.#builder.signal,
       ...(auth && { auth }),
     });
     return images.get(name);

@@ -10,8 +10,7 @@ import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { ownCapabilities } from "@raft2kube/runtime/oci/capabilities.ts";
 import {
-  giveBackHybridControllers,
-  takeHybridControllers,
+  giveBackHybridControllers, takeHybridControllers,
 } from "@raft2kube/runtime/oci/hybrid-cgroups.ts";
 import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
@@ -33,9 +32,7 @@ export class Builder {
   readonly state: string;
   readonly signal: AbortSignal;
   readonly machine = {
-    cgroups: cgroupsOf("machine"),
-    ownCapabilities: ownCapabilities(),
-    ids: readMappedIds(),
+    cgroups: cgroupsOf("machine"), ownCapabilities: ownCapabilities(), ids: readMappedIds(),
   };
   readonly #networks: Networks;
 
@@ -74,18 +71,14 @@ export class Builder {
   async detach(id: string, netns: string, network: string): Promise<void> {
     const list = this.#networks.listOf(network);
     await this.#podNetwork(network).detach({
-      ...this.#record(id, netns, network),
-      ...(list && { network: list }),
+      ...this.#record(id, netns, network), ...(list && { network: list }),
     });
   }
 
   #podNetwork(network: string): PodNetwork {
     const { state, cniBinDir, cniInvoke } = this.host;
     return new PodNetwork({
-      confDir: state,
-      binDirs: [cniBinDir],
-      cacheDir: path.join(state, "cni"),
-      invoke: cniInvoke,
+      confDir: state, binDirs: [cniBinDir], cacheDir: path.join(state, "cni"), invoke: cniInvoke,
       networkOf: () => this.#networks.listOf(network),
     });
   }
@@ -93,40 +86,16 @@ export class Builder {
   /** A step's end of a network, which has no sandbox. */
   #record(id: string, netns: string, network: string): SandboxRecord {
     const hand: Hand = {
-      name: id,
-      image: "",
-      network,
-      hostname: "build",
-      addedHosts: [],
-      ports: [],
-      mounts: [],
-      restart: { name: "no" },
-      restarts: 0,
-      removesItself: true,
-      stopTimeout_s: 0,
-      hasInit: false,
+      name: id, image: "", network, hostname: "build", addedHosts: [], ports: [], mounts: [],
+      restart: { name: "no" }, restarts: 0, removesItself: true, stopTimeout_s: 0, hasInit: false,
       log: "",
     };
     const dns = { servers: [], searches: [], options: [] };
     const config = sandboxConfig({
-      hand,
-      id,
-      logDirectory: "",
-      sysctls: {},
-      dns,
-      isPrivileged: false,
-      ipc: "own",
-      pid: "own",
+      hand, id, logDirectory: "", sysctls: {}, dns, isPrivileged: false, ipc: "own", pid: "own",
     });
     return {
-      id,
-      config,
-      runtimeHandler: "",
-      createdAt_ms: 0,
-      state: "ready",
-      netns,
-      ips: [],
-      cgroup: "",
+      id, config, runtimeHandler: "", createdAt_ms: 0, state: "ready", netns, ips: [], cgroup: "",
     };
   }
 }
@@ -158,9 +127,7 @@ async function removeLeftovers(host: Host): Promise<void> {
 
 /** Runs a build in folders of its own. A killed build's are removed by the next one. */
 export async function withBuilder<T>(
-  host: Host,
-  signal: AbortSignal,
-  work: (builder: Builder) => Promise<T>,
+  host: Host, signal: AbortSignal, work: (builder: Builder) => Promise<T>,
 ): Promise<T> {
   await removeLeftovers(host);
   const id = randomBytes(4).toString("hex");

@@ -28,8 +28,7 @@ export interface CopyStep {
 
 /** The owner of `--chown`, whose names are the image's; the group is the user's by default. */
 function ownerOf(
-  rootfs: string,
-  text: string | undefined,
+  rootfs: string, text: string | undefined,
 ): { uid: number; gid: number } | undefined {
   if (text === undefined) return undefined;
   const isNumber = /^\d+$/.test(text);
@@ -50,17 +49,13 @@ export async function copyInto(rootfs: string, step: CopyStep, now_ms: number, w
   const owner = ownerOf(rootfs, instruction.flags.get("chown")?.at(-1));
   const mode = modeOf(instruction);
   const options: CopyOptions = {
-    now_ms,
-    keepsOwners: source.keepsOwners,
-    leaveOut: source.isIgnored,
-    ...(owner && { owner }),
+    now_ms, keepsOwners: source.keepsOwners, leaveOut: source.isIgnored, ...(owner && { owner }),
     ...(mode !== undefined && { mode }),
   };
   const count = places.length + heredocs.length + downloads.size;
   if (count > 1 && !destination.endsWith("/")) {
     throw badLine(
-      instruction.line,
-      `${instruction.name} of several files needs a folder: end it with /`,
+      instruction.line, `${instruction.name} of several files needs a folder: end it with /`,
     );
   }
   using target = Directory.open(rootfs);
@@ -87,11 +82,7 @@ function targetOf(target: Directory, destination: string, name: string) {
 }
 
 async function copyPlace(
-  root: Directory,
-  place: string,
-  target: Directory,
-  step: CopyStep,
-  options: CopyOptions,
+  root: Directory, place: string, target: Directory, step: CopyStep, options: CopyOptions,
   work: string,
 ): Promise<void> {
   const { destination } = step;
@@ -107,25 +98,16 @@ async function copyPlace(
   using parent = target.makeDirectories(at.folder, 0o755, { links: "inside" });
   using from = root.directory(path.posix.dirname(place), { links: "inside" });
   await copyEntry(
-    { parent: from, name: path.posix.basename(place), handle },
-    { parent, name: at.name },
-    options,
+    { parent: from, name: path.posix.basename(place), handle }, { parent, name: at.name }, options,
   );
 }
 
 const MAGIC_BYTES = 265;
-const REFUSED = [
-  ["fd377a585a00", "xz"],
-  ["425a68", "bzip2"],
-] as const;
+const REFUSED = [["fd377a585a00", "xz"], ["425a68", "bzip2"]] as const;
 
 /** Unpacks a tar in a folder; false for what is none. Nothing in it can leave the folder. */
 async function unpackArchive(
-  root: Directory,
-  place: string,
-  target: Directory,
-  inside: string,
-  options: CopyOptions,
+  root: Directory, place: string, target: Directory, inside: string, options: CopyOptions,
   work: string,
 ): Promise<boolean> {
   await using file = await openFile(root, place, { links: "inside" });
@@ -135,11 +117,8 @@ async function unpackArchive(
   const refused = REFUSED.find(([start]) => magic.startsWith(start))?.[1];
   if (refused !== undefined && /\.(tar\.|t)(xz|bz2)$/.test(place)) {
     throw new RuntimeError(
-      "unimplemented",
-      `ADD ${place}: archives of ${refused} are not supported`,
-      {
-        remedy: "use gzip, zstd, or no compression",
-      },
+      "unimplemented", `ADD ${place}: archives of ${refused} are not supported`,
+      { remedy: "use gzip, zstd, or no compression" },
     );
   }
   const isTar = bytesRead === MAGIC_BYTES && buffer.toString("latin1", 257, 262) === "ustar";
@@ -156,9 +135,7 @@ async function unpackArchive(
   using into = target.makeDirectories(inside, 0o755, { links: "inside" });
   const { owner: _, mode: __, leaveOut: ___, ...rest } = options;
   await copyContent(unpacked, into, {
-    ...rest,
-    ...(options.owner && { owner: options.owner }),
-    keepsOwners: true,
+    ...rest, ...(options.owner && { owner: options.owner }), keepsOwners: true,
   });
   await removePath(fresh);
   return true;

@@ -41,8 +41,7 @@ class Reader {
       } else if (char === "'") add(this.#single());
       else if (char === '"') add(this.#double());
       else if (char === this.#escape) add(this.#text[this.#at++] ?? char);
-      else if (char === "$") add(this.#variable());
-      else add(char);
+      else if (char === "$") add(this.#variable()); else add(char);
     }
     if (word !== undefined) words.push(word);
     return words;
@@ -115,8 +114,7 @@ function modified(value: string | undefined, name: string, modifier: string, wor
 
 /** `#` and `%` strip a pattern of `*` and `?` from the beginning or end; doubled, the longest. */
 function stripped(value: string, modifier: string, pattern: string): string {
-  const source = [...pattern]
-    .map((char) => {
+  const source = [...pattern].map((char) => {
       return char === "*" ? ".*" : char === "?" ? "." : char.replace(/[\\^$.|+()[\]{}]/g, "\\$&");
     })
     .join("");

@@ -1,8 +1,6 @@
 import type { HistoryEntry, ImageConfig, ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import {
-  hostPlatform,
-  type Descriptor,
-  type ImageManifest,
+  hostPlatform, type Descriptor, type ImageManifest,
 } from "@raft2kube/runtime/image/manifest.ts";
 import { MediaType } from "@raft2kube/runtime/image/manifest.ts";
 import type { ImageStore, NamedImage } from "@raft2kube/runtime/image/store.ts";
@@ -60,37 +58,28 @@ export function withStep(draft: Draft, layer: MadeLayer | undefined, step: Histo
   }
   const { diffId: digest, size } = layer;
   return {
-    ...draft,
-    layers: [...draft.layers, { mediaType: MediaType.ociLayer, digest, size }],
-    diffIds: [...draft.diffIds, digest],
-    history: [...draft.history, step],
+    ...draft, layers: [...draft.layers, { mediaType: MediaType.ociLayer, digest, size }],
+    diffIds: [...draft.diffIds, digest], history: [...draft.history, step],
   };
 }
 
 /** Stores the image and names it; without names it has none but its id. Within `receive`. */
 export async function storeImage(
-  images: ImageStore,
-  draft: Draft,
+  images: ImageStore, draft: Draft,
   { names, created }: { names: readonly string[]; created: string },
 ): Promise<NamedImage> {
   const { defaults, history, author, platform, diffIds } = draft;
   const config: ImageConfig = {
-    ...platform,
-    created,
-    ...(author !== undefined && { author }),
-    config: defaults,
-    rootfs: { type: "layers", diff_ids: diffIds },
-    history,
+    ...platform, created, ...(author !== undefined && { author }), config: defaults,
+    rootfs: { type: "layers", diff_ids: diffIds }, history,
   };
   const put = async (mediaType: string, value: object): Promise<Descriptor> => {
     const bytes = Buffer.from(JSON.stringify(value));
     return { mediaType, digest: await images.blobs.put(bytes), size: bytes.length };
   };
   const manifest: ImageManifest = {
-    schemaVersion: 2,
-    mediaType: MediaType.ociManifest,
-    config: await put(MediaType.ociConfig, config),
-    layers: draft.layers,
+    schemaVersion: 2, mediaType: MediaType.ociManifest,
+    config: await put(MediaType.ociConfig, config), layers: draft.layers,
   };
   const { digest } = await put(MediaType.ociManifest, manifest);
   for (const name of names.length > 0 ? names : [untaggedName(digest)])

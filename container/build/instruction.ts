@@ -108,16 +108,7 @@ async function run(doing: Doing): Promise<StageState> {
   const environment = [...state.args, ...environmentOf(state.draft.defaults)];
   const { User, WorkingDir } = state.draft.defaults;
   const key = keyOf(
-    state.key,
-    "RUN",
-    args,
-    environment,
-    User,
-    WorkingDir,
-    mounts,
-    from,
-    contents,
-    options.epoch_ms,
+    state.key, "RUN", args, environment, User, WorkingDir, mounts, from, contents, options.epoch_ms,
   );
   const history = `RUN ${args.join(" ")}`;
   return layerStep(builder, options, state, {
@@ -131,10 +122,7 @@ async function run(doing: Doing): Promise<StageState> {
           builder,
           rootfs,
           {
-            args,
-            mounts: ociMounts,
-            network,
-            defaults: state.draft.defaults,
+            args, mounts: ociMounts, network, defaults: state.draft.defaults,
             env: new Map([...hidden, ...variables]),
           },
           (chunk) => progress.output(chunk),
@@ -149,8 +137,7 @@ function networkOf({ instruction, options }: Doing): string {
   if (own === undefined || own === "default") return options.network;
   if (own === "none" || own === options.network) return own;
   throw badLine(
-    instruction.line,
-    `--network=${own} is not allowed: build --network ${own} allows it`,
+    instruction.line, `--network=${own} is not allowed: build --network ${own} allows it`,
   );
 }
 
@@ -202,15 +189,9 @@ async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
   });
   const files = await hashOf(source, places);
   const key = keyOf(
-    state.key,
-    instruction.name,
-    destination,
+    state.key, instruction.name, destination,
     [...instruction.flags].filter(([flag]) => flag !== "from"),
-    places.map((each) => path.posix.basename(each)),
-    files,
-    heredocs,
-    urls,
-    options.epoch_ms,
+    places.map((each) => path.posix.basename(each)), files, heredocs, urls, options.epoch_ms,
   );
   const now_ms = options.epoch_ms ?? builder.host.clock.now();
   const unpacks = instruction.name === "ADD";
@@ -220,17 +201,7 @@ async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
     history: `${instruction.name} ${instruction.text}`,
     make: (rootfs) =>
       copyInto(
-        rootfs,
-        {
-          instruction,
-          source,
-          places,
-          heredocs,
-          downloads,
-          destination,
-          unpacks,
-        },
-        now_ms,
+        rootfs, { instruction, source, places, heredocs, downloads, destination, unpacks }, now_ms,
         builder.work,
       ),
   });

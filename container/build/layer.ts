@@ -19,8 +19,7 @@ const EMPTY_TAR_BYTES = 1024;
  * nothing. Call it within `receive`.
  */
 export async function storeLayer(
-  images: ImageStore,
-  upper: string,
+  images: ImageStore, upper: string,
   { latest_ms, keepsManaged = false }: { latest_ms?: number; keepsManaged?: boolean } = {},
 ): Promise<MadeLayer | undefined> {
   using root = Directory.open(upper);

@@ -23,31 +23,14 @@ export interface RunMount {
 }
 
 const KEYS = new Set([
-  "type",
-  "target",
-  "dst",
-  "destination",
-  "source",
-  "src",
-  "from",
-  "id",
-  "ro",
-  "readonly",
-  "rw",
-  "readwrite",
-  "sharing",
-  "mode",
-  "uid",
-  "gid",
-  "size",
+  "type", "target", "dst", "destination", "source", "src", "from", "id", "ro", "readonly", "rw",
+  "readwrite", "sharing", "mode", "uid", "gid", "size",
 ]);
 
 /** Reads the mounts of a RUN; `secret` and `ssh` are refused. */
 export function mountsOf({ flags, line, escape }: Instruction, variables: Variables): RunMount[] {
   return (flags.get("mount") ?? []).map((text) => {
-    const pairs = expand(text, variables, escape)
-      .split(",")
-      .map((part) => part.split(/=(.*)/s, 2));
+    const pairs = expand(text, variables, escape).split(",").map((part) => part.split(/=(.*)/s, 2));
     const unknown = pairs.find(([key = ""]) => !KEYS.has(key));
     if (unknown) throw badLine(line, `--mount ${unknown[0]} is not supported`);
     const fields = new Map(pairs.map(([key = "", value = "true"]) => [key, value]));
@@ -63,13 +46,8 @@ export function mountsOf({ flags, line, escape }: Instruction, variables: Variab
     const isReadOnly =
       type === "bind" ? take("rw", "readwrite") !== "true" : take("ro", "readonly") === "true";
     return {
-      type,
-      target,
-      source: take("source", "src") ?? ".",
-      id: take("id") ?? target,
-      isReadOnly,
-      ...(from !== undefined && { from }),
-      mode: Number.parseInt(take("mode") ?? "755", 8),
+      type, target, source: take("source", "src") ?? ".", id: take("id") ?? target, isReadOnly,
+      ...(from !== undefined && { from }), mode: Number.parseInt(take("mode") ?? "755", 8),
     };
   });
 }
@@ -89,9 +67,7 @@ function placeIn(root: string, place: string): string {
 
 /** Makes the mounts of a RUN ready for the time of `work`. */
 export async function withMounts<T>(
-  doing: Doing,
-  [mount, ...rest]: readonly RunMount[],
-  work: (mounts: OciMount[]) => Promise<T>,
+  doing: Doing, [mount, ...rest]: readonly RunMount[], work: (mounts: OciMount[]) => Promise<T>,
 ): Promise<T> {
   if (mount === undefined) return work([]);
   const further = (own: OciMount) => withMounts(doing, rest, (others) => work([own, ...others]));

@@ -39,21 +39,14 @@ function environmentOf(step: RunStep, home: string): string[] {
 }
 
 function specOf(
-  builder: Builder,
-  rootfs: string,
-  step: RunStep,
+  builder: Builder, rootfs: string, step: RunStep,
   place: { files: string; netns: string | undefined; cgroup: string },
 ): OciSpec {
   const { defaults } = step;
   const { machine } = builder;
   const user = resolveUser(rootfs, defaults.User ?? "");
   const capabilities = capabilitySets(
-    {},
-    {
-      privileged: false,
-      root: user.uid === 0,
-      own: machine.ownCapabilities,
-    },
+    {}, { privileged: false, root: user.uid === 0, own: machine.ownCapabilities },
   );
   const hasCgroups = machine.cgroups.version !== "none";
   const terminalGroup = isMapped(machine.ids.groups, TERMINAL_GROUP);
@@ -71,14 +64,9 @@ function specOf(
   return {
     ociVersion: "1.0.2",
     process: {
-      terminal: false,
-      user,
-      args: [...step.args],
-      env: environmentOf(step, homeOf(rootfs, user.uid)),
-      cwd: defaults.WorkingDir || "/",
-      capabilities,
-      noNewPrivileges: false,
-      oomScoreAdj: clampOomScore(0, machine.ownCapabilities),
+      terminal: false, user, args: [...step.args],
+      env: environmentOf(step, homeOf(rootfs, user.uid)), cwd: defaults.WorkingDir || "/",
+      capabilities, noNewPrivileges: false, oomScoreAdj: clampOomScore(0, machine.ownCapabilities),
     },
     root: { path: rootfs, readonly: false },
     hostname: "build",
@@ -98,10 +86,7 @@ function specOf(
 
 /** Runs a command in a root that is mounted. Throws when it fails, or takes too long. */
 export async function runInside(
-  builder: Builder,
-  rootfs: string,
-  step: RunStep,
-  output: (chunk: Buffer) => void,
+  builder: Builder, rootfs: string, step: RunStep, output: (chunk: Buffer) => void,
 ): Promise<void> {
   const { host } = builder;
   const id = `build-${path.basename(path.dirname(rootfs))}`;
@@ -109,8 +94,7 @@ export async function runInside(
   const files = path.join(bundle, "files");
   await mkdir(files, { recursive: true, mode: 0o711 });
   await writeFile(
-    path.join(files, "hosts"),
-    "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tbuild\n",
+    path.join(files, "hosts"), "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tbuild\n",
   );
   await writeFile(path.join(files, "resolv.conf"), await builder.resolvConf(step.network));
   const isAttached = step.network !== "none" && step.network !== "host";
@@ -137,9 +121,7 @@ export async function runInside(
 }
 
 function finish(
-  { host, signal }: Builder,
-  args: readonly string[],
-  output: (chunk: Buffer) => void,
+  { host, signal }: Builder, args: readonly string[], output: (chunk: Buffer) => void,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const child = spawn(host.crun, args, { stdio: ["ignore", "pipe", "pipe"], signal });

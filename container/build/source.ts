@@ -29,10 +29,7 @@ export function placesOf(source: Source, pattern: string): string[] {
       using found = root.find(place || ".", { links: "inside" });
       if (!found?.stats().isDirectory()) return [];
       using directory = root.directory(place || ".", { links: "inside" });
-      return [...directory.names()]
-        .map(String)
-        .filter((name) => matchesName(part, name))
-        .sort()
+      return [...directory.names()].map(String).filter((name) => matchesName(part, name)).sort()
         .map((name) => (place === "" ? name : `${place}/${name}`));
     });
   }

@@ -40,9 +40,7 @@ export function keyOf(...parts: readonly unknown[]): string {
 
 /** Mounts a draft's layers under a folder to write to, and unmounts them after `work`. */
 export async function withRootfs<T>(
-  builder: Builder,
-  draft: Draft,
-  work: (rootfs: string, upper: string) => Promise<T>,
+  builder: Builder, draft: Draft, work: (rootfs: string, upper: string) => Promise<T>,
 ): Promise<T> {
   const id = randomBytes(6).toString("hex");
   const paths = runtimePaths(path.join(builder.work, id), path.join(builder.state, id)).container(
@@ -61,9 +59,7 @@ export async function withRootfs<T>(
 
 /** Makes a tree read-only for other steps; undone after `work`. */
 export async function withReadOnly<T>(
-  builder: Builder,
-  draft: Draft,
-  work: (root: string) => Promise<T>,
+  builder: Builder, draft: Draft, work: (root: string) => Promise<T>,
 ): Promise<T> {
   const root = path.join(builder.state, `from-${randomBytes(6).toString("hex")}`);
   await mkdir(root, { recursive: true, mode: 0o755 });
@@ -128,16 +124,13 @@ async function usable(builder: Builder, key: string): Promise<CachedStep | undef
   if (found?.layer === undefined) return found;
   const { diffId } = found.layer;
   const [layer, blob] = [
-    await builder.images.layers.usage(diffId),
-    await builder.images.blobs.size(diffId),
+    await builder.images.layers.usage(diffId), await builder.images.blobs.size(diffId),
   ];
   return layer && blob !== undefined ? found : undefined;
 }
 
 async function make(
-  builder: Builder,
-  options: BuildOptions,
-  state: StageState,
+  builder: Builder, options: BuildOptions, state: StageState,
   { mounts, make: fill, history }: Parameters<typeof layerStep>[3],
 ): Promise<CachedStep> {
   const { images, host } = builder;
@@ -153,8 +146,7 @@ async function make(
       await removeMountPoints(upper, lower, mounts);
     }
     const layer = await storeLayer(images, upper, {
-      ...(epoch_ms !== undefined && { latest_ms: epoch_ms }),
-      keepsManaged: mounts === undefined,
+      ...(epoch_ms !== undefined && { latest_ms: epoch_ms }), keepsManaged: mounts === undefined,
     });
     if (layer === undefined) return { created, step: history };
     const { diffId, size, entries } = layer;
@@ -169,10 +161,7 @@ async function make(
 }
 
 function next(
-  state: StageState,
-  key: string,
-  { layer, created }: CachedStep,
-  created_by: string,
+  state: StageState, key: string, { layer, created }: CachedStep, created_by: string,
   wasCached: boolean,
 ): StageState {
   const entry: HistoryEntry = { created, created_by, comment: "r2k container build" };

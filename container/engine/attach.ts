@@ -59,9 +59,7 @@ async function resize({ controlFifo }: ContainerPaths, stdout: NodeJS.WriteStrea
  * when the keys were typed. The container must be there; it need not have been started.
  */
 export function attachHere(
-  paths: ContainerPaths,
-  ends: Ends,
-  options: { tty: boolean; detachKeys: string },
+  paths: ContainerPaths, ends: Ends, options: { tty: boolean; detachKeys: string },
 ): { over: Promise<"ended" | "detached"> } {
   const { incoming, outgoing } = packetConnection(connectSeqpacket(paths.attachSocket));
   const { promise, resolve } = Promise.withResolvers<"ended" | "detached">();
@@ -96,8 +94,7 @@ function followSize(paths: ContainerPaths, undo: (() => void)[]): void {
 }
 
 function forward(
-  stdin: NodeJS.ReadStream,
-  to: Writable,
+  stdin: NodeJS.ReadStream, to: Writable,
   options: { tty: boolean; detachKeys: string; undo: (() => void)[]; detach: () => void },
 ): void {
   const { tty, undo, detach } = options;

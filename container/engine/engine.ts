@@ -20,21 +20,11 @@ import { Volumes } from "./volumes.ts";
 export async function withEngine<T>(host: Host, work: (engine: Engine) => Promise<T>): Promise<T> {
   const networks = new Networks(host);
   const { runtime, close } = await openRuntime({
-    rootDir: host.root,
-    stateDir: host.state,
-    imagesDir: host.imagesDir,
-    otherRoots: [host.nodeRoot],
-    keptContent: () => keptByCache(host.imagesDir),
-    cniConfDir: "",
-    cniBinDirs: [],
-    network: networkOf(host, networks),
-    lockTimeout_ms: ENGINE_LOCK_TIMEOUT_MS,
-    cgroupParent: host.cgroupParent,
-    ociRuntime: { path: host.crun, kind: "crun" },
-    conmon: host.conmon,
-    pausePath: host.init,
-    registries: host.registries,
-    clock: host.clock,
+    rootDir: host.root, stateDir: host.state, imagesDir: host.imagesDir,
+    otherRoots: [host.nodeRoot], keptContent: () => keptByCache(host.imagesDir), cniConfDir: "",
+    cniBinDirs: [], network: networkOf(host, networks), lockTimeout_ms: ENGINE_LOCK_TIMEOUT_MS,
+    cgroupParent: host.cgroupParent, ociRuntime: { path: host.crun, kind: "crun" },
+    conmon: host.conmon, pausePath: host.init, registries: host.registries, clock: host.clock,
   });
   try {
     await networks.load();
@@ -53,10 +43,7 @@ function networkOf(host: Host, networks: Networks): PodNetwork {
     return networks.listOf(config.annotations[NETWORK_ANNOTATION] ?? "none");
   };
   return new PodNetwork({
-    confDir: path.join(host.state, "no-networks"),
-    binDirs: [host.cniBinDir],
-    cacheDir: path.join(host.state, "cni"),
-    invoke: host.cniInvoke,
-    networkOf: find,
+    confDir: path.join(host.state, "no-networks"), binDirs: [host.cniBinDir],
+    cacheDir: path.join(host.state, "cni"), invoke: host.cniInvoke, networkOf: find,
   });
 }

@@ -29,8 +29,7 @@ const ID_PREFIX = /^[0-9a-f]{4,64}$/;
 
 /** The image of a name, an id, or the beginning of one. */
 export function findImage(
-  { images }: Pick<OpenImages, "images">,
-  name: string,
+  { images }: Pick<OpenImages, "images">, name: string,
 ): NamedImage | undefined {
   if (ID_PREFIX.test(name)) {
     const found = images.list().filter(({ id }) => id.startsWith(`sha256:${name}`));

@@ -90,20 +90,14 @@ export class Networks {
     const prefix = SUBNET.exec(subnet)?.[1];
     if (prefix === undefined) {
       throw new RuntimeError(
-        "invalid-argument",
-        `${subnet} is no range of IPv4 such as 10.5.1.0/24`,
+        "invalid-argument", `${subnet} is no range of IPv4 such as 10.5.1.0/24`,
       );
     }
     const taken = this.all().find((network) => network.subnet === subnet);
     if (taken) throw new RuntimeError("already-exists", `network ${taken.name} has ${subnet}`);
     const network: Network = {
-      name,
-      bridge: bridgeOf(this.#host, name),
-      subnet,
-      gateway: wish.gateway ?? `${prefix}.1`,
-      isInternal: wish.isInternal,
-      isDefault: false,
-      createdAt_ms: this.#host.clock.now(),
+      name, bridge: bridgeOf(this.#host, name), subnet, gateway: wish.gateway ?? `${prefix}.1`,
+      isInternal: wish.isInternal, isDefault: false, createdAt_ms: this.#host.clock.now(),
       labels: wish.labels,
     };
     await writeState(path.join(this.#directory, `${name}.json`), NETWORK_STATE, network);
@@ -124,14 +118,8 @@ export class Networks {
 
   #default(): Network {
     return {
-      name: DEFAULT_NETWORK,
-      bridge: bridgeOf(this.#host, ""),
-      subnet: DEFAULT_SUBNET,
-      gateway: DEFAULT_GATEWAY,
-      isInternal: false,
-      isDefault: true,
-      createdAt_ms: 0,
-      labels: {},
+      name: DEFAULT_NETWORK, bridge: bridgeOf(this.#host, ""), subnet: DEFAULT_SUBNET,
+      gateway: DEFAULT_GATEWAY, isInternal: false, isDefault: true, createdAt_ms: 0, labels: {},
     };
   }
 
@@ -162,11 +150,7 @@ function conflist(network: Network, host: Host): object {
     name: `hand-${name}`,
     plugins: [
       {
-        type: "bridge",
-        bridge,
-        isGateway: !isInternal,
-        ipMasq: !isInternal,
-        hairpinMode: true,
+        type: "bridge", bridge, isGateway: !isInternal, ipMasq: !isInternal, hairpinMode: true,
         ipam: { type: "host-local", dataDir: path.join(host.state, "ipam"), ranges, routes },
       },
       { type: "portmap", capabilities: { portMappings: true }, snat: true },

@@ -53,8 +53,7 @@ export function sandboxConfig(wish: SandboxWish): PodSandboxConfig {
           privileged: wish.isPrivileged,
           seccomp: { profileType: SecurityProfile_ProfileType.RuntimeDefault, localhostRef: "" },
           namespaceOptions: {
-            network: mode(hand.network === "host"),
-            ipc: mode(wish.ipc === "host"),
+            network: mode(hand.network === "host"), ipc: mode(wish.ipc === "host"),
             pid: wish.pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
           },
         },
@@ -85,8 +84,7 @@ export async function writeHosts(engine: Engine, sandboxId: string, hand: Hand):
 /** Containers of the same network, if people made it: on the default one there are no names. */
 function peersOf({ containers, runtime, networks }: Engine, hand: Hand): string[] {
   if (networks.find(hand.network)?.isDefault !== false) return [];
-  return containers
-    .all()
+  return containers.all()
     .filter(({ hand: other }) => other.network === hand.network && other.name !== hand.name)
     .flatMap(({ record, hand: other }) => {
       const { ips = [] } = runtime.sandboxes.find(record.sandboxId) ?? {};

@@ -37,9 +37,7 @@ export async function release(engine: Engine, container: HandContainer): Promise
 
 /** Removes a container with its log, its sandbox, and with `volumes` its anonymous volumes. */
 export async function removeHand(
-  engine: Engine,
-  { record, hand }: HandContainer,
-  options: { volumes: boolean },
+  engine: Engine, { record, hand }: HandContainer, options: { volumes: boolean },
 ): Promise<void> {
   const { runtime, containers, volumes, host } = engine;
   await removeContainer(runtime, record.id);

@@ -11,8 +11,7 @@ import { startHealth } from "./health.ts";
  * caller releases it when it has ended; without, conmon calls for that.
  */
 export async function startHand(
-  engine: Engine,
-  container: HandContainer,
+  engine: Engine, container: HandContainer,
   { created, isWatched = false }: Pick<StartOptions, "created"> & { isWatched?: boolean } = {},
 ): Promise<HandContainer> {
   const { runtime, containers, host } = engine;

@@ -25,9 +25,7 @@ export interface CopyOptions {
 /** Copies a file, directory, link or device; an existing directory is merged into. */
 export async function copyEntry(
   from: { parent: Directory; name: string | Buffer; handle: Handle },
-  to: { parent: Directory; name: string | Buffer },
-  options: CopyOptions,
-  place = "",
+  to: { parent: Directory; name: string | Buffer }, options: CopyOptions, place = "",
   slices = new Slices(),
 ): Promise<void> {
   const { handle } = from;
@@ -51,11 +49,7 @@ export async function copyEntry(
 
 /** Copies all that a directory holds. */
 export async function copyContent(
-  from: Directory,
-  to: Directory,
-  options: CopyOptions,
-  place = "",
-  slices = new Slices(),
+  from: Directory, to: Directory, options: CopyOptions, place = "", slices = new Slices(),
 ): Promise<void> {
   for (const name of [...from.names()].sort(Buffer.compare)) {
     const inner = place === "" ? name.toString() : `${place}/${name.toString()}`;
@@ -95,9 +89,7 @@ function describe(made: Handle, source: Handle, stats: Stats, options: CopyOptio
 
 /** Writes a file of these bytes, in place of what has its name. */
 export async function writeFileAt(
-  parent: Directory,
-  name: string,
-  write: (fd: number) => Promise<void>,
+  parent: Directory, name: string, write: (fd: number) => Promise<void>,
   options: { uid: number; gid: number; mode: number; mtime_ms: number },
 ): Promise<void> {
   await removeTree(parent, name);

@@ -14,15 +14,12 @@ export interface Place {
 
 /** Runs `work` while a container's root is mounted, whether it runs or not. */
 export async function withRoot<T>(
-  { runtime }: Engine,
-  { record }: HandContainer,
-  work: (rootfs: string) => Promise<T>,
+  { runtime }: Engine, { record }: HandContainer, work: (rootfs: string) => Promise<T>,
 ): Promise<T> {
   const paths = runtime.paths.container(record.id);
   if (isMountPoint(paths.rootfs)) return await work(paths.rootfs);
   await mountRootfs(
-    paths,
-    record.image.diffIds.map((id) => runtime.images.layers.folder(id)).reverse(),
+    paths, record.image.diffIds.map((id) => runtime.images.layers.folder(id)).reverse(),
   );
   try {
     return await work(paths.rootfs);
@@ -34,8 +31,7 @@ export async function withRoot<T>(
 /** Where a container's path is: in its root, or in what is mounted over it. */
 export function placeIn(rootfs: string, { hand }: HandContainer, given: string): Place {
   const full = path.posix.normalize(`/${given}`);
-  const mounted = hand.mounts
-    .filter(
+  const mounted = hand.mounts.filter(
       ({ destination, type }) =>
         type !== "tmpfs" && (full === destination || full.startsWith(`${destination}/`)),
     )

@@ -55,8 +55,7 @@ function choosePorts(engine: Engine, ports: PublishedPort[]): PublishedPort[] {
   return ports.map((port) => {
     if (port.hostPort !== 0) return port;
     let hostPort: number;
-    do hostPort = randomInt(FREE_PORT_MIN, FREE_PORT_MAX + 1);
-    while (taken.has(hostPort));
+    do hostPort = randomInt(FREE_PORT_MIN, FREE_PORT_MAX + 1); while (taken.has(hostPort));
     taken.add(hostPort);
     return { ...port, hostPort };
   });
@@ -77,8 +76,7 @@ function requireModes({ pid, ipc }: RunFlags): void {
 
 /** The settings of a container to be made. */
 function handOf(
-  engine: Engine,
-  flags: RunFlags,
+  engine: Engine, flags: RunFlags,
   { id, image, defaults }: { id: string; image: string; defaults: ImageDefaults },
 ): Hand {
   const { containers } = engine;
@@ -86,8 +84,7 @@ function handOf(
   containers.requireFree(requireName("container", name));
   const network = networkOf(engine, flags);
   const asked = [
-    ...flags.publish.flatMap(portsOf),
-    ...(flags.publishAll ? exposedPorts(defaults) : []),
+    ...flags.publish.flatMap(portsOf), ...(flags.publishAll ? exposedPorts(defaults) : []),
   ];
   if (asked.length > 0 && /^(none|host|container:)/.test(network)) {
     throw badFlag("-p", flags.publish[0] ?? "-P", `network ${network} has no ports to publish`);
@@ -127,8 +124,7 @@ function joinedSandbox({ containers }: Engine, network: string): string | undefi
  * behind but volumes.
  */
 export async function createHand(
-  engine: Engine,
-  flags: RunFlags,
+  engine: Engine, flags: RunFlags,
   { image: name, args }: { image: string; args: readonly string[] },
 ): Promise<HandContainer> {
   const { runtime, host, volumes } = engine;
@@ -165,18 +161,12 @@ export async function createHand(
 }
 
 function wishOf(
-  { host }: Engine,
-  flags: RunFlags,
-  { hand, id }: { hand: Hand; id: string },
+  { host }: Engine, flags: RunFlags, { hand, id }: { hand: Hand; id: string },
 ): SandboxWish {
   return {
-    hand,
-    id,
-    logDirectory: path.join(host.root, "logs", hand.log),
+    hand, id, logDirectory: path.join(host.root, "logs", hand.log),
     dns: { servers: flags.dns, searches: flags.dnsSearch, options: flags.dnsOption },
-    sysctls: pairsOf("--sysctl", flags.sysctl),
-    isPrivileged: flags.privileged ?? false,
-    ipc: flags.ipc === "host" ? "host" : "own",
-    pid: flags.pid === "host" ? "host" : "own",
+    sysctls: pairsOf("--sysctl", flags.sysctl), isPrivileged: flags.privileged ?? false,
+    ipc: flags.ipc === "host" ? "host" : "own", pid: flags.pid === "host" ? "host" : "own",
   };
 }

@@ -6,12 +6,7 @@ export function badFlag(flag: string, text: string, why: string): RuntimeError {
 }
 
 const UNITS: Readonly<Record<string, number>> = {
-  "": 1,
-  b: 1,
-  k: 2 ** 10,
-  m: 2 ** 20,
-  g: 2 ** 30,
-  t: 2 ** 40,
+  "": 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40,
 };
 
 /** `512m` in bytes, as docker reads sizes: powers of 1024. */
@@ -23,13 +18,7 @@ export function bytesOf(flag: string, text: string): number {
 }
 
 const TIMES: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
+  ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1_000, m: 60_000, h: 3_600_000,
 };
 
 /** Go's durations (`1m30s`) in milliseconds. */
@@ -50,8 +39,7 @@ export function integerOf(flag: string, text: string, min = 0): number {
 
 /** `NAME=VALUE` pairs; a name alone gets `otherwise` of it. */
 export function pairsOf(
-  flag: string,
-  texts: readonly string[],
+  flag: string, texts: readonly string[],
   otherwise: (name: string) => string | undefined = () => "",
 ): Record<string, string> {
   const pairs: [string, string][] = [];

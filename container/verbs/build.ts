@@ -24,9 +24,7 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("build")
-    .argument("<context>")
-    .description("Build an image by a Dockerfile.")
+  return new Command("build").argument("<context>").description("Build an image by a Dockerfile.")
     .addOption(many("-t, --tag <name>", "the image's name"))
     .option("-f, --file <file>", "CONTEXT/Dockerfile by default")
     .addOption(many("--build-arg <argument>", "NAME=VALUE, or NAME for the value here"))
@@ -38,8 +36,7 @@ export function command(find: FindHost): Command {
     .option("--explain", "print what each step made, and why the cache was used or not")
     .option("--iidfile <file>", "write the image's id there")
     .addOption(
-      new Option("--progress <kind>", "")
-        .choices(["auto", "plain", "quiet", "tty"])
+      new Option("--progress <kind>", "").choices(["auto", "plain", "quiet", "tty"])
         .default("auto"),
     )
     .addOption(
@@ -57,21 +54,15 @@ export function command(find: FindHost): Command {
         interrupted.abort(new RuntimeError("unavailable", "the build was interrupted"));
       process.once("SIGINT", stop).once("SIGTERM", stop);
       const wish = {
-        context,
-        dockerfile: readDockerfile(context, flags.file),
-        names: flags.tag,
-        progress: flags.quiet ? ("quiet" as const) : flags.progress,
-        pull: flags.pull ?? false,
+        context, dockerfile: readDockerfile(context, flags.file), names: flags.tag,
+        progress: flags.quiet ? ("quiet" as const) : flags.progress, pull: flags.pull ?? false,
         ...(flags.target !== undefined && { target: flags.target }),
       };
       const image = await withBuilder(host, interrupted.signal, (builder) =>
         buildImage(builder, wish, {
           buildArgs: pairsOf("--build-arg", flags.buildArg, (name) => process.env[name]),
-          labels: pairsOf("--label", flags.label),
-          noCache: !flags.cache,
-          network: flags.network,
-          explain: flags.explain ?? false,
-          epoch_ms: epochOf(process.env["SOURCE_DATE_EPOCH"]),
+          labels: pairsOf("--label", flags.label), noCache: !flags.cache, network: flags.network,
+          explain: flags.explain ?? false, epoch_ms: epochOf(process.env["SOURCE_DATE_EPOCH"]),
         }),
       ).finally(() => process.off("SIGINT", stop).off("SIGTERM", stop));
       if (flags.iidfile !== undefined) await replaceFile(flags.iidfile, image.id);

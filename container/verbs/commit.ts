@@ -19,9 +19,7 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("commit")
-    .argument("<container>")
-    .argument("[name]")
+  return new Command("commit").argument("<container>").argument("[name]")
     .description("Make an image of what a container has written.")
     .option("-a, --author <author>", "who made it")
     .option("-m, --message <text>", "what for")
@@ -39,10 +37,7 @@ export function command(find: FindHost): Command {
 }
 
 async function commit(
-  engine: Engine,
-  container: string,
-  name: string | undefined,
-  flags: Flags,
+  engine: Engine, container: string, name: string | undefined, flags: Flags,
 ): Promise<string> {
   const { runtime, containers, host } = engine;
   const found = containers.get(container);
@@ -64,8 +59,7 @@ async function commit(
     const image = await images.receive(async () => {
       const layer = await storeLayer(images, runtime.paths.container(record.id).upper);
       const step = {
-        created,
-        created_by: record.config.command.join(" "),
+        created, created_by: record.config.command.join(" "),
         ...(flags.author !== undefined && { author: flags.author }),
         ...(flags.message !== undefined && { comment: flags.message }),
       };

@@ -9,9 +9,7 @@ import { copyContent, copyEntry, type CopyOptions } from "../files/copy.ts";
 import { type Place, openRoot, placeIn, withRoot } from "../files/place.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("cp")
-    .argument("<from>")
-    .argument("<to>")
+  return new Command("cp").argument("<from>").argument("<to>")
     .description("Copy between a container (NAME:PATH) and this machine.")
     .option("-a, --archive", "keep owners")
     .action(async (from: string, to: string, { archive = false }: { archive?: boolean }) => {
@@ -28,8 +26,7 @@ export function command(find: FindHost): Command {
             return { root: "/", inside: path.resolve(file).slice(1) || "." };
           };
           await copy(engine, placeOf(source), placeOf(target), {
-            contentOnly: source.file.endsWith("/."),
-            intoDirectory: target.file.endsWith("/"),
+            contentOnly: source.file.endsWith("/."), intoDirectory: target.file.endsWith("/"),
             keepsOwners: archive || source.container !== undefined,
           });
         });

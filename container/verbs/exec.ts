@@ -3,8 +3,7 @@ import { delay } from "@raft2kube/std/wait.ts";
 import { readSpec } from "@raft2kube/runtime/container/bundle.ts";
 import { type Exec, startExec } from "@raft2kube/runtime/container/exec.ts";
 import {
-  startTerminalExec,
-  type TerminalExec,
+  startTerminalExec, type TerminalExec,
 } from "@raft2kube/runtime/container/exec-terminal.ts";
 import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
 import type { OciProcess } from "@raft2kube/runtime/oci/spec.ts";
@@ -31,9 +30,7 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("exec")
-    .argument("<container>")
-    .argument("<command...>")
+  return new Command("exec").argument("<container>").argument("<command...>")
     .description("Run a command in a container that runs.")
     .option("-i, --interactive", "with standard input")
     .option("-t, --tty", "on a terminal")
@@ -66,9 +63,7 @@ async function processOf(engine: Engine, found: HandContainer, flags: Flags) {
   const { rootfs } = runtime.paths.container(found.record.id);
   const user = flags.user === undefined ? own.user : resolveUser(rootfs, flags.user);
   const capabilities = capabilitySets(found.record.config.linux?.securityContext?.capabilities, {
-    privileged: flags.privileged ?? false,
-    root: user.uid === 0,
-    own: runtime.ownCapabilities,
+    privileged: flags.privileged ?? false, root: user.uid === 0, own: runtime.ownCapabilities,
   });
   return { ...changed, user, capabilities };
 }
@@ -87,9 +82,7 @@ async function onPipes(host: Host, name: string, cmd: string[], flags: Flags): P
     const input = flags.interactive ? "inherit" : "ignore";
     const output = flags.detach ? "ignore" : "inherit";
     const exec = await startExec(engine.runtime, found.record.id, {
-      cmd,
-      tty: false,
-      stdio: [input, output, output],
+      cmd, tty: false, stdio: [input, output, output],
       process: await processOf(engine, found, flags),
     });
     await started(host, exec);

@@ -10,8 +10,7 @@ import { withRoot } from "../files/place.ts";
 import { isManaged } from "../build/managed.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("export")
-    .argument("<container>")
+  return new Command("export").argument("<container>")
     .description("A container's root as a tar, without its volumes.")
     .option("-o, --output <file>", "by default standard output")
     .action(async (name: string, { output }: { output?: string }) => {

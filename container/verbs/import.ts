@@ -14,9 +14,7 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("import")
-    .argument("<file>")
-    .argument("[name]")
+  return new Command("import").argument("<file>").argument("[name]")
     .description("Make an image of a tar of a root file system; - is standard input.")
     .option("-m, --message <text>", "what it is")
     .addOption(many("-c, --change <instruction>", "CMD, ENV, ..."))

@@ -12,8 +12,7 @@ import { imageDocument, networkDocument, volumeDocument } from "../format/docume
 type Kind = "container" | "image" | "volume" | "network";
 
 export function command(find: FindHost): Command {
-  return new Command("inspect")
-    .argument("<name...>")
+  return new Command("inspect").argument("<name...>")
     .description("All that is known of containers, images, volumes and networks.")
     .option("-f, --format <template>", "json, or a template: {{.State.Pid}}")
     .option("--type <kind>", "container, image, volume or network")
@@ -33,10 +32,7 @@ export function printDocuments(documents: readonly object[], format: string | un
       ? `${JSON.stringify(documents, null, 4)}\n`
       : format === "json"
         ? documents.map((document) => `${JSON.stringify(document)}\n`).join("")
-        : documents
-            .map(template(format))
-            .map((line) => `${line}\n`)
-            .join("");
+        : documents.map(template(format)).map((line) => `${line}\n`).join("");
   process.stdout.write(printable(text));
 }
 

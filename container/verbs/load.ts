@@ -28,10 +28,7 @@ export async function decompressed(source: Readable): Promise<Readable> {
       source.off("readable", take);
       resolve(chunk);
     };
-    source
-      .on("readable", take)
-      .once("end", () => resolve(Buffer.alloc(0)))
-      .once("error", reject);
+    source.on("readable", take).once("end", () => resolve(Buffer.alloc(0))).once("error", reject);
   });
   source.unshift(first);
   const magic = first.toString("hex", 0, 4);

@@ -12,9 +12,7 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("login")
-    .argument("[registry]")
-    .description("Keep credentials for a registry.")
+  return new Command("login").argument("[registry]").description("Keep credentials for a registry.")
     .option("-u, --username <name>", "the user")
     .option("-p, --password <password>", "better: --password-stdin")
     .option("--password-stdin", "read the password from standard input")
@@ -36,8 +34,7 @@ export function command(find: FindHost): Command {
 }
 
 export function logoutCommand(): Command {
-  return new Command("logout")
-    .argument("[registry]")
+  return new Command("logout").argument("[registry]")
     .description("Forget a registry's credentials.")
     .action(async (registry = "docker.io") => {
       const removed = await removeAuth(registry);

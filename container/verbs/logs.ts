@@ -20,9 +20,7 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("logs")
-    .argument("<container>")
-    .description("What a container has written.")
+  return new Command("logs").argument("<container>").description("What a container has written.")
     .option("-f, --follow", "and what it writes until it ends")
     .option("--since <time>", "RFC 3339, or how long ago: 10m")
     .option("--until <time>", "RFC 3339, or how long ago")
@@ -49,8 +47,7 @@ async function show(host: Host, { record }: HandContainer, flags: Flags): Promis
   const file = record.logPath;
   if (file === undefined) throw new RuntimeError("failed-precondition", "it has no log");
   const [since, until] = [
-    timeOf(host, "--since", flags.since),
-    timeOf(host, "--until", flags.until),
+    timeOf(host, "--since", flags.since), timeOf(host, "--until", flags.until),
   ];
   const write = (line: string) => {
     const [, time = "", stream, whole, text = ""] = LINE.exec(line) ?? [];
@@ -72,10 +69,7 @@ async function show(host: Host, { record }: HandContainer, flags: Flags): Promis
 
 /** Reads whole lines from a place on, the last `tail` of them. Returns the next place. */
 async function readFrom(
-  file: string,
-  from: number,
-  tail: number,
-  write: (line: string) => void,
+  file: string, from: number, tail: number, write: (line: string) => void,
 ): Promise<number> {
   if (!existsSync(file) || (await stat(file)).size <= from) return from;
   const kept: string[] = [];
@@ -83,8 +77,7 @@ async function readFrom(
   for await (const line of createInterface({ input: readingFrom(file, from) })) {
     const bytes = Buffer.byteLength(line) + 1;
     if (LINE.test(line)) {
-      if (tail === Infinity) write(line);
-      else if (kept.push(line) > tail) kept.shift();
+      if (tail === Infinity) write(line); else if (kept.push(line) > tail) kept.shift();
     }
     at += bytes;
   }

@@ -7,9 +7,7 @@ import { stateOf } from "../engine/state.ts";
 import { each } from "./each.ts";
 
 function freezing(find: FindHost, word: "pause" | "unpause", description: string): Command {
-  return new Command(word)
-    .argument("<container...>")
-    .description(description)
+  return new Command(word).argument("<container...>").description(description)
     .action(async (names: string[]) => {
       const host = await find();
       await each(names, async (name) => {

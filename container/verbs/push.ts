@@ -8,9 +8,7 @@ import { authFor } from "../registry/auth-file.ts";
 import { each } from "./each.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("push")
-    .argument("<image...>")
-    .description("Send images to their registries.")
+  return new Command("push").argument("<image...>").description("Send images to their registries.")
     .option("-q, --quiet", "print nothing")
     .action(async (names: string[], { quiet }: { quiet?: boolean }) => {
       const { host, images } = await openImages(await find());

@@ -22,9 +22,7 @@ interface Flags extends RunFlags {
 
 /** `create`: a container that is not started. */
 export function createCommand(find: FindHost): Command {
-  const command = new Command("create")
-    .argument("<image>")
-    .argument("[command...]")
+  const command = new Command("create").argument("<image>").argument("[command...]")
     .description("Create a container without starting it.");
   return addRunFlags(command).action(async (image: string, args: string[], flags: RunFlags) => {
     const { record } = await withEngine(await find(), (engine) => make(engine, flags, image, args));
@@ -34,9 +32,7 @@ export function createCommand(find: FindHost): Command {
 
 /** `run`: a container, started; in the foreground until it ends. */
 export function command(find: FindHost): Command {
-  const run = new Command("run")
-    .argument("<image>")
-    .argument("[command...]")
+  const run = new Command("run").argument("<image>").argument("[command...]")
     .description("Create a container and start it.")
     .option("-d, --detach", "in the background: print its id");
   addRunFlags(run).addOption(
@@ -51,10 +47,7 @@ export function command(find: FindHost): Command {
 }
 
 async function make(
-  engine: Engine,
-  flags: RunFlags,
-  image: string,
-  args: string[],
+  engine: Engine, flags: RunFlags, image: string, args: string[],
 ): Promise<HandContainer> {
   await imageToRun(engine, image, flags.pull);
   const container = await createHand(engine, flags, { image: nameOf(engine, image), args });
@@ -69,10 +62,7 @@ function nameOf(engine: Engine, image: string): string {
 }
 
 async function inBackground(
-  host: Host,
-  flags: Flags,
-  image: string,
-  args: string[],
+  host: Host, flags: Flags, image: string, args: string[],
 ): Promise<number> {
   const { record } = await withEngine(host, async (engine) => {
     return startHand(engine, await make(engine, flags, image, args));
@@ -82,15 +72,11 @@ async function inBackground(
 }
 
 async function inForeground(
-  host: Host,
-  flags: Flags,
-  image: string,
-  args: string[],
+  host: Host, flags: Flags, image: string, args: string[],
 ): Promise<number> {
   const tty = flags.tty ?? false;
   const ends = {
-    stdin: flags.interactive ? process.stdin : undefined,
-    stdout: process.stdout,
+    stdin: flags.interactive ? process.stdin : undefined, stdout: process.stdout,
     stderr: process.stderr,
   };
   let over: Promise<"ended" | "detached"> | undefined;

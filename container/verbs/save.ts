@@ -8,8 +8,7 @@ import type { FindHost } from "../engine/host.ts";
 import { getImage, openImages } from "../engine/images.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("save")
-    .argument("<image...>")
+  return new Command("save").argument("<image...>")
     .description("Write images as a tar that load, docker, podman and skopeo read.")
     .option("-o, --output <file>", "by default standard output")
     .action(async (names: string[], { output }: { output?: string }) => {

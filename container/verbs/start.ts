@@ -16,9 +16,7 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("start")
-    .argument("<container...>")
-    .description("Start containers again.")
+  return new Command("start").argument("<container...>").description("Start containers again.")
     .option("-a, --attach", "with their output here")
     .option("-i, --interactive", "with input too")
     .addOption(new Option("--detach-keys <keys>", "leave it running").default("ctrl-p,ctrl-q"))
@@ -46,8 +44,7 @@ export function command(find: FindHost): Command {
 
 /** `restart`: stop, then start. */
 export function restartCommand(find: FindHost): Command {
-  return new Command("restart")
-    .argument("<container...>")
+  return new Command("restart").argument("<container...>")
     .description("Stop containers, and start them.")
     .option("-t, --time <seconds>", "between the stop signal and SIGKILL")
     .action(async (names: string[], { time }: { time?: string }) => {

@@ -12,8 +12,7 @@ import { integerOf } from "../run/values.ts";
 import { each } from "./each.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("stop")
-    .argument("<container...>")
+  return new Command("stop").argument("<container...>")
     .description("Stop containers: their stop signal, then SIGKILL.")
     .option("-t, --time <seconds>", "between the two; 10 by default")
     .action(async (names: string[], { time }: { time?: string }) => {
@@ -37,9 +36,7 @@ export function command(find: FindHost): Command {
 
 /** `kill`: a signal to the first process. */
 export function killCommand(find: FindHost): Command {
-  return new Command("kill")
-    .argument("<container...>")
-    .description("Send containers a signal.")
+  return new Command("kill").argument("<container...>").description("Send containers a signal.")
     .addOption(new Option("-s, --signal <signal>", "by name or number").default("SIGKILL"))
     .action(async (names: string[], { signal: word }: { signal: string }) => {
       const host = await find();

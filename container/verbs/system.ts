@@ -19,16 +19,11 @@ interface PruneFlags {
 
 export function command(find: FindHost): Command {
   const system = new Command("system").description("Room on the disk.");
-  system
-    .command("df")
-    .description("What takes room.")
-    .action(async () => {
+  system.command("df").description("What takes room.").action(async () => {
       const lines = await withEngine(await find(), usage);
       printList(lines, { Type: "TYPE", Total: "TOTAL", Size: "SIZE" }, {});
     });
-  system
-    .command("prune")
-    .description("Remove containers that have ended, and what nothing uses.")
+  system.command("prune").description("Remove containers that have ended, and what nothing uses.")
     .option("-a, --all", "images without containers too, not those without names alone")
     .option("--volumes", "anonymous volumes too")
     .option("-f, --force", "without a question: there is none")
@@ -51,17 +46,14 @@ async function usage(engine: Engine) {
     found.reduce((total, { used_bytes }) => total + used_bytes, 0);
   const cached = await new BuildCache(host.imagesDir).list();
   const line = (Type: string, total: number, bytes: number) => ({
-    Type,
-    Total: String(total),
-    Size: sizeWords(bytes),
+    Type, Total: String(total), Size: sizeWords(bytes),
   });
   return [
     line("Images", runtime.images.list().length, (await runtime.images.diskUsage()).used_bytes),
     line("Containers", containers.all().length, sum(written)),
     line("Local Volumes", all.length, sum(sizes)),
     line(
-      "Build Cache",
-      cached.length,
+      "Build Cache", cached.length,
       cached.reduce((total, { layer }) => total + (layer?.size ?? 0), 0),
     ),
   ];
@@ -80,8 +72,7 @@ async function prune(engine: Engine, flags: PruneFlags): Promise<string[]> {
   if (flags.volumes)
     lines.push(...(await pruneVolumes(engine, false)).map((name) => `volume ${name}`));
   const users = [
-    ...containers.all().map(({ record }) => record),
-    ...(await runtime.others.containers()),
+    ...containers.all().map(({ record }) => record), ...(await runtime.others.containers()),
   ];
   const used = new Set(users.map(({ image }) => image.id));
   for (const image of runtime.images.list()) {

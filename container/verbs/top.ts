@@ -6,9 +6,7 @@ import type { FindHost } from "../engine/host.ts";
 import { type Line, printList } from "../format/list.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("top")
-    .argument("<container>")
-    .description("The processes of a container.")
+  return new Command("top").argument("<container>").description("The processes of a container.")
     .action(async (name: string) => {
       const pids = await withEngine(await find(), async ({ containers, runtime }) => {
         return runtime.cgroups.pids(containers.running(name).record.cgroup);

@@ -13,20 +13,14 @@ import { printDocuments } from "./inspect.ts";
 
 export function command(find: FindHost): Command {
   const volume = new Command("volume").description("Managed volumes.");
-  volume
-    .command("create")
-    .argument("[name]")
-    .addOption(many("-l, --label <label>", "NAME=VALUE"))
+  volume.command("create").argument("[name]").addOption(many("-l, --label <label>", "NAME=VALUE"))
     .action(async (name: string | undefined, { label }: { label: string[] }) => {
       const made = await withEngine(await find(), ({ volumes }) =>
         volumes.ensure(name, pairsOf("--label", label)),
       );
       process.stdout.write(`${made.name}\n`);
     });
-  volume
-    .command("ls")
-    .option("-q, --quiet", "names alone")
-    .option("--format <format>", "")
+  volume.command("ls").option("-q, --quiet", "names alone").option("--format <format>", "")
     .action(async (flags: ListFlags) => {
       const all = await withEngine(await find(), ({ volumes }) => volumes.list());
       const lines = all.map(({ name, labels }) => {
@@ -34,10 +28,7 @@ export function command(find: FindHost): Command {
       });
       printList(lines, { Driver: "DRIVER", Name: "VOLUME NAME" }, flags, "Name");
     });
-  volume
-    .command("inspect")
-    .argument("<name...>")
-    .option("-f, --format <template>", "")
+  volume.command("inspect").argument("<name...>").option("-f, --format <template>", "")
     .action(async (names: string[], { format }: { format?: string }) => {
       const documents = await withEngine(await find(), (engine) =>
         Promise.all(
@@ -46,9 +37,7 @@ export function command(find: FindHost): Command {
       );
       printDocuments(documents, format);
     });
-  volume
-    .command("rm")
-    .argument("<name...>")
+  volume.command("rm").argument("<name...>")
     .option("-f, --force", "no error for one that is not there")
     .action(async (names: string[], { force }: { force?: boolean }) => {
       const host = await find();
@@ -57,13 +46,10 @@ export function command(find: FindHost): Command {
         process.stdout.write(`${name}\n`);
       });
     });
-  volume
-    .command("prune")
-    .option("-f, --force", "without a question")
+  volume.command("prune").option("-f, --force", "without a question")
     .option("-a, --all", "named ones too")
     .action(async ({ all }: { all?: boolean }) => {
-      const removed = await withEngine(await find(), (engine) =>
-        pruneVolumes(engine, all ?? false),
+      const removed = await withEngine(await find(), (engine) => pruneVolumes(engine, all ?? false),
       );
       for (const name of removed) process.stdout.write(`${name}\n`);
     });

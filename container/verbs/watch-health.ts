@@ -22,8 +22,7 @@ export function command(find: FindHost): Command {
   return new Command("watch-health").argument("<id>").action(async (id: string) => {
     const host = await find();
     const open = await withEngine(host, async (engine) => ({
-      engine,
-      found: engine.containers.get(id),
+      engine, found: engine.containers.get(id),
     }));
     const { engine, found } = open;
     const { phase } = found.record;
@@ -43,9 +42,7 @@ export function command(find: FindHost): Command {
 }
 
 async function test(
-  { runtime, host }: Engine,
-  { record }: HandContainer,
-  check: HealthCheck,
+  { runtime, host }: Engine, { record }: HandContainer, check: HealthCheck,
 ): Promise<Health["Log"][number]> {
   const [kind, ...words] = check.Test ?? [];
   const command = kind === "CMD-SHELL" ? [...DEFAULT_SHELL, ...words] : words;
@@ -64,8 +61,7 @@ async function test(
 
 /** Health after one more test, as docker counts: failures in a row, none while it is young. */
 export function after(
-  before: Health,
-  entry: Health["Log"][number],
+  before: Health, entry: Health["Log"][number],
   { retries, isYoung }: { retries: number; isYoung: boolean },
 ): Health {
   const Log = [...before.Log, entry].slice(-HEALTH_LOGS);
