@@ -43,7 +43,7 @@ function ociType(mediaType: string): string {
   return compression ? `${MediaType.ociLayer}+${compression}` : MediaType.ociLayer;
 }
 
-/** The time of what changes no file: of the last step that did, so that a cached build is the same. */
+/** The time of what changes no file: the one before, so that cached builds are the same. */
 export function createdOf(
   { history }: Draft, { epoch_ms }: { epoch_ms: number | undefined }, clock: Clock,
 ): string {

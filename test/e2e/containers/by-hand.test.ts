@@ -25,8 +25,10 @@ test("a container is run, published, changed, committed and removed", () => {
 });
 
 test("a build's bytes are the same twice, and nothing of the host is in its reach", () => {
-  hand.context({ a: "content\n", Dockerfile: "FROM bb:1 AS one\nCOPY a /x/\nRUN cat /x/a > /y && ls /sys/class/net > /n\n" +
-    "FROM bb:1\nCOPY --from=one /y /n /\nCMD cat /y /n\n" });
+  hand.context({ a: "content\n", Dockerfile: [
+    "FROM bb:1 AS one", "COPY a /x/", "RUN cat /x/a > /y && ls /sys/class/net > /n",
+    "FROM bb:1", "COPY --from=one /y /n /", "CMD cat /y /n",
+  ].join("\n") });
   const build = "c build -q --no-cache -t made:1 context; ";
   const [first, second, ...ran] = hand.sh(build + build + "c run --rm made:1", {
     SOURCE_DATE_EPOCH: "1000",
@@ -82,7 +84,8 @@ test("RUN mounts caches, files and memory, of which a layer has nothing; ADD che
     "CMD cat /out /url; ls -d /c /d /t",
   ].join("\n") });
   const output = hand.sh(`
-    busybox httpd -f -p 8000 -h ${folder} >/dev/null 2>&1 & trap "kill $!" EXIT; sum=$(sha256sum < ${folder}/data | cut -d' ' -f1)
+    busybox httpd -f -p 8000 -h ${folder} >/dev/null 2>&1 &
+    trap "kill $!" EXIT; sum=$(sha256sum < ${folder}/data | cut -d' ' -f1)
     c build -q --no-cache --build-arg SUM=$sum -t m:1 context >/dev/null; c run --rm m:1 2>&1 || :
     c build -q --build-arg SUM=$sum -t m:2 context >/dev/null; c images -q m | uniq | wc -l
     c build -q --build-arg SUM=\${sum/?/x} -t m:1 context 2>&1 || :
@@ -101,13 +104,13 @@ test("an image is exported, imported, saved, loaded, tagged and removed", () => 
     gunzip s.tar.gz; skopeo inspect --format '{{.Os}}' docker-archive:s.tar:ex:1
   `);
   expect(output.split("\n").slice(0, 5)).toEqual([
-    expect.stringContaining(" 3        4 "), "Untagged: ex:1", "Deleted:", "Loaded image: docker.io/library/ex:1",
-    "Loaded image: docker.io/library/bb:1",
+    expect.stringContaining(" 3        4 "), "Untagged: ex:1", "Deleted:",
+    "Loaded image: docker.io/library/ex:1", "Loaded image: docker.io/library/bb:1",
   ]);
   expect(output.split("\n").slice(5)).toEqual(["q", "used", "container e", "2", "linux", ""]);
 });
 
-test("a terminal is attached, left by its keys, attached again and ends with the code", async () => {
+test("a terminal is left by its keys, attached again, and ends with the code", async () => {
   const clock = systemClock();
   const onTerminal = (...words: string[]) => {
     const args = ["-n", hand.environment.R2K, "container", ...words];
@@ -116,7 +119,8 @@ test("a terminal is attached, left by its keys, attached again and ends with the
     let shown = "";
     pty.onData((text) => (shown += text));
     const ended = new Promise((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
-    const see = (text: string) => waitFor(text, () => shown.replace(/\r+/g, "").includes(text), { clock });
+    const has = (text: string) => shown.replace(/\r+/g, "").includes(text);
+    const see = (text: string) => waitFor(text, () => has(text), { clock });
     return { write: (text: string) => pty.write(text), see, ended };
   };
   const first = onTerminal("run", "-it", "--network", "none", "--name", "t", "bb:1", "sh");
