@@ -113,6 +113,18 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await picture("logs-light");
   });
 
+  it("cuts a line of 100 MB in a log, and goes on", async () => {
+    const command = "head -c 100000000 /dev/zero | tr '\\\\0' x; echo; echo after it";
+    await cluster.ask("run", "line", "--image=r2k.local/busybox:1", "--restart=Never",
+      "--image-pull-policy=IfNotPresent", "--", "sh", "-c", command);
+    await cluster.until("its end", ["get", "pod", "line", "-o", "jsonpath={.status.phase}"],
+      (phase) => phase === "Succeeded");
+    await at("pods", "line");
+    await page.click("Log");
+    await page.shows(/x{100} \.\.\. \([\d,]+ more characters\)\nafter it/);
+    expect(await browser.heapBytes()).toBeLessThan(200 << 20);
+  });
+
   it("has a terminal in a container, and attaches to its process", async () => {
     const name = await podName();
     await at("pods", name);

@@ -170,6 +170,51 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
+describe("bad input", { timeout: TIMEOUT_MS }, () => {
+  it("shows escape sequences and HTML of tenants as text", async () => {
+    await post("/api/v1/namespaces/default/events", {
+      apiVersion: "v1", kind: "Event", metadata: { name: "e" }, type: "Warning", reason: "Evil",
+      involvedObject: { apiVersion: "v1", kind: "Pod", name: "first", namespace: "default" },
+      message: `${HTML} \u001b]0;run\u0007 \u202ereversed`,
+    });
+    await page.go("kind=pods&of=default&name=first");
+    await page.shows(`${HTML} ␛]0;run␇ \\u202ereversed`);
+    expect(await browser.evaluate<string>("document.title")).toBe("raft2kube");
+    expect(await browser.evaluate<number>("document.images.length")).toBe(0);
+  });
+
+  it("says what a user without rights may not see", async () => {
+    const nobody = await own.api.credentials("nobody");
+    const connection = { ...nobody, server: own.api.server, ca: own.api.ca.cert };
+    const to = new Upstream(connection, systemClock());
+    const other = await DashboardServer.listen(to, await pageAssets(""), 0);
+    try {
+      const theirs = await DashboardPage.open(browser, other.link);
+      await theirs.shows(/pods is forbidden: User "nobody" cannot list resource "pods"/);
+      await theirs.go("kind=pods&of=default&name=first");
+      await theirs.shows(/cannot get resource "pods"/);
+      await theirs.go("view=rights&ns=default");
+      await theirs.fill("Resource", "pods");
+      await theirs.click("Ask");
+      await theirs.shows(/Ask\s*no/);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it("says that the API server is away, and goes on when it is back", async () => {
+    await page.go("kind=pods&ns=default");
+    await page.shows("second");
+    await own.api.apiserver.close();
+    await page.shows(/the API server does not answer|the connection was lost/);
+    await page.shows("second");
+    await own.api.restart();
+    await post(pods, pod("third"));
+    await page.shows("third");
+    await expect.poll(() => page.text(), POLL).not.toMatch(/does not answer|was lost/);
+  });
+});
+
 describe("axe-core finds no violation", { timeout: TIMEOUT_MS }, () => {
   const first = "kind=pods&of=default&name=first";
   it.each([

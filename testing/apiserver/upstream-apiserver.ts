@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { openSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,8 @@ export interface UpstreamApiserver {
   /** Where it serves, with a certificate of its own, and a token that may do everything. */
   readonly port: number;
   readonly token: string;
+  /** PEM, by which its own certificate is verified. */
+  readonly ca: string;
   /** PEM, by which it signs service account tokens. */
   readonly serviceAccountKey: string;
   close(): Promise<void>;
@@ -60,7 +62,8 @@ export async function startUpstream(
     await send("POST", "/api/v1/namespaces/default/serviceaccounts", "application/json", {
       metadata: { name: "default" },
     });
-    return { send, port, token: TOKEN, serviceAccountKey, close };
+    const ca = await readFile(join(dir, "certs/apiserver.crt"), "utf8");
+    return { send, port, token: TOKEN, ca, serviceAccountKey, close };
   } catch (thrown) {
     await close();
     throw thrown;

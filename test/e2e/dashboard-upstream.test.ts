@@ -1,0 +1,93 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { pageAssets } from "@raft2kube/dashboard/build.ts";
+import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
+import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Browser } from "../../labs/testing/browser.ts";
+import { type UpstreamApiserver, startUpstream } from
+  "../../testing/apiserver/upstream-apiserver.ts";
+import { DashboardPage } from "./dashboard-page.ts";
+
+const BINARY = join(import.meta.dirname, "../../.peers/bin/kube-apiserver");
+const TIMEOUT_MS = 180_000;
+const DEPLOYMENT = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web, namespace: default }
+spec:
+  replicas: 1
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec: { containers: [{ name: c, image: i }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: lonely, namespace: default }
+spec: { containers: [{ name: c, image: i }], automountServiceAccountToken: false }
+`;
+
+describe.runIf(existsSync(BINARY))("the dashboard on upstream's kube-apiserver", () => {
+  let upstream: UpstreamApiserver;
+  let server: DashboardServer;
+  let browser: Browser;
+  let page: DashboardPage;
+
+  beforeAll(async () => {
+    upstream = await startUpstream(BINARY);
+    const { token, ca, port } = upstream;
+    const connection = { server: `https://127.0.0.1:${port}`, token, ca };
+    const to = new Upstream(connection, systemClock());
+    server = await DashboardServer.listen(to, await pageAssets(""), 0);
+    browser = await Browser.start();
+    page = await DashboardPage.open(browser, server.link);
+  }, TIMEOUT_MS);
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+    await upstream?.close();
+  });
+
+  it("creates, lists live, explains, scales, changes and deletes", async () => {
+    await page.shows("There are none here.");
+    await page.click("Create");
+    await page.fill("YAML", DEPLOYMENT);
+    await page.click("Dry run");
+    await page.shows("Pod lonely would be applied");
+    await page.click("Create", "dialog");
+    await page.shows("Pod lonely applied");
+    await page.click("✕");
+    await page.shows(/default\s+lonely\s+0\/1/);
+    await page.go("kind=pods&of=default&name=lonely");
+    await page.shows("waits for the scheduler");
+
+    await page.go("kind=deployments.apps&of=default&name=web");
+    await page.click("Scale");
+    await page.fill("Replicas", "3");
+    await page.click("Scale", ".why");
+    await page.shows("Scale: done");
+    await page.click("YAML");
+    await page.shows("Show what changes");
+    const yaml = () => browser.evaluate<string>("document.querySelector('textarea').value");
+    await expect.poll(yaml).toContain("replicas: 3");
+    await page.fill("YAML", (await yaml()).replace("replicas: 3", "replicas: 5"));
+    await page.click("Show what changes");
+    await page.shows(/- +replicas: 3[^]*\+ +replicas: 5/);
+    await page.click("Apply");
+    await page.shows("applied");
+    const path = "/apis/apps/v1/namespaces/default/deployments/web";
+    const { body } = await upstream.send("GET", path, "", undefined);
+    expect(JSON.stringify(body)).toContain('"replicas":5');
+
+    await page.click("Delete");
+    await page.shows("Deployment web");
+    await page.click("Delete", ".why");
+    await page.shows("it has been deleted");
+    await page.go("view=rights");
+    await page.shows("selfsubjectrulesreviews");
+    expect(browser.errors).toEqual([]);
+  }, TIMEOUT_MS);
+});
