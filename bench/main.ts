@@ -24,6 +24,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   labs: async () => (await import("./labs.ts")).labs,
   fairness: async () => (await import("./fairness.ts")).fairness,
   compare: async () => (await import("./compare.ts")).compare,
+  dashboard: async () => (await import("./dashboard.ts")).dashboard,
 };
 
 async function main(name: string | undefined, args: readonly string[]): Promise<number> {

@@ -1,7 +1,7 @@
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { get, signIn } from "./api.ts";
-import { Detail } from "./detail.tsx";
+import { Detail, Later } from "./detail.tsx";
 import { Create } from "./editor.tsx";
 import { type Kind, SECTIONS, discover, keyOf } from "./kinds.ts";
 import { List } from "./list.tsx";
@@ -16,6 +16,7 @@ const KEYS: readonly [string, string][] = [
   ["↓ ↑", "from row to row; Enter opens one"], ["c", "create from YAML"], ["Esc", "close"],
   ["?", "this help"],
 ];
+const VIEWS: Readonly<Record<string, string>> = { signals: "API server", rights: "My rights" };
 const THEME = "r2k-dashboard-theme";
 
 const setTheme = (scheme: string) => {
@@ -56,7 +57,8 @@ function commandsFor(
     ...["", ...spaces].map((ns) => ({
       title: ns || "all", hint: "namespace", run: () => go({ ns, name: undefined }),
     })),
-    { title: "What may I do", hint: "rights", run: () => go({ view: "rights" }) },
+    ...Object.entries(VIEWS).map(([view, title]) => (
+      { title, hint: "view", run: () => go({ view, name: undefined }) })),
     { title: "Create from YAML", hint: "c", run: () => open("create") },
     { title: "Keys", hint: "?", run: () => open("help") },
     ...["light dark", "light", "dark"].map((scheme) => ({
@@ -123,8 +125,9 @@ function Menu({ kinds, at }: { kinds: readonly Kind[]; at: Place }) {
   const ns = encodeURIComponent(at["ns"] ?? "");
   return (
     <nav class="menu" aria-label="Kinds">
-      <a href={`#view=rights&ns=${ns}`} aria-current={at["view"] === "rights" ? "page" : undefined}>
-        My rights</a>
+      {Object.entries(VIEWS).map(([view, title]) => (
+        <a href={`#view=${view}&ns=${ns}`} aria-current={at["view"] === view ? "page" : undefined}>
+          {title}</a>))}
       {[...SECTIONS, ["More", rest] as const].map(([title, keys]) => (
         <details open={title !== "More" && innerWidth > 700}><summary>{title}</summary>
           {keys.map((key) => kinds.find((each) => keyOf(each) === key)).map((each) => each && (
@@ -139,6 +142,7 @@ function Shown({ kinds, at, namespace }: {
   kinds: readonly Kind[]; at: Place; namespace: string;
 }) {
   if (at["view"] === "rights") return <Rights namespace={namespace} />;
+  if (at["view"] === "signals") return <Later load={() => import("./signals.tsx")} with={{}} />;
   const key = at["kind"] ?? "pods";
   const kind = kinds.find((each) => keyOf(each) === key);
   if (!kind) return <Problem text={`this server has no ${key}`} />;

@@ -108,6 +108,7 @@ export class Browser {
   /** Types a text where the focus is. */
   async type(text: string): Promise<void> {
     for (const char of text) {
+      await this.#send("Input.dispatchKeyEvent", { type: "rawKeyDown", key: char });
       await this.#send("Input.dispatchKeyEvent", { type: "char", text: char, key: char });
     }
   }

@@ -114,14 +114,14 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
   });
 
   it("cuts a line of 100 MB in a log, and goes on", async () => {
-    const command = "head -c 100000000 /dev/zero | tr '\\\\0' x; echo; echo after it";
+    const command = "head -c 100000000 /dev/zero; echo; echo after it";
     await cluster.ask("run", "line", "--image=r2k.local/busybox:1", "--restart=Never",
       "--image-pull-policy=IfNotPresent", "--", "sh", "-c", command);
     await cluster.until("its end", ["get", "pod", "line", "-o", "jsonpath={.status.phase}"],
       (phase) => phase === "Succeeded");
     await at("pods", "line");
     await page.click("Log");
-    await page.shows(/x{100} \.\.\. \([\d,]+ more characters\)\nafter it/);
+    await page.shows(/␀{100} \.\.\. \([\d,]+ more characters\)\nafter it/);
     expect(await browser.heapBytes()).toBeLessThan(200 << 20);
   });
 

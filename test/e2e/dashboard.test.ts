@@ -161,6 +161,15 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await page.shows("selfsubjectrulesreviews");
   });
 
+  it("shows the API server's traffic, errors, latency and saturation", async () => {
+    await page.go("view=signals");
+    const asked = async () => {
+      await own.ask(pods);
+      return await page.text();
+    };
+    await expect.poll(asked, POLL).toMatch(/requests\s[1-9][\d.]*\/s[^]*half\s[1-9]\d* ms/);
+  });
+
   it("fits a phone", async () => {
     await page.go("kind=pods", PHONE);
     await page.shows("first");
@@ -228,6 +237,7 @@ describe("axe-core finds no violation", { timeout: TIMEOUT_MS }, () => {
     ["a deletion", first, /Pod first\s+Delete/, "Delete"],
     ["creation", "kind=pods", "Objects without a namespace", "Create"],
     ["the palette", "kind=pods", /Go to\s+✕/, "Go to Ctrl K"],
+    ["the API server's signals", "view=signals", "Saturation", ""],
     ["rights", "view=rights", "selfsubjectrulesreviews", ""],
   ])("on %s, light and dark, at a desk and on a phone", async (_, place, shown, click) => {
     for (const look of [DESK, PHONE]) {

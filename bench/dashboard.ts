@@ -1,0 +1,77 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { pageAssets } from "@raft2kube/dashboard/build.ts";
+import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
+import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { Browser } from "../labs/testing/browser.ts";
+import { ask } from "../testing/apiserver/ask.ts";
+import { startApiserverOnEtcd } from "../testing/apiserver/own-apiserver.ts";
+import { type Benchmark, median } from "./benchmark.ts";
+
+const PODS = 10_000;
+const AT_ONCE = 16;
+const ROUNDS = 5;
+const LOOK = { scheme: "light", width: 1_280, height: 800 } as const;
+/** Milliseconds from the start of the navigation to the first row in the document. */
+const FIRST_ROW = `new Promise((resolve) => {
+  const look = () => document.querySelector("button.link")
+    ? resolve(performance.now()) : requestAnimationFrame(look);
+  look();
+})`;
+const ALL_ROWS = `new Promise((resolve) => {
+  const look = () => Number(document.querySelector(".count")?.textContent) === ${PODS}
+    ? resolve(performance.now()) : requestAnimationFrame(look);
+  look();
+})`;
+/** Frames a second while the table is scrolled by twelve rows with each frame, for 300 frames. */
+const SCROLL = `new Promise((resolve) => {
+  const area = document.querySelector(".scroll");
+  let [count, begun] = [0, performance.now()];
+  const next = () => {
+    area.scrollTop += 432;
+    if (++count < 300) return requestAnimationFrame(next);
+    resolve(count * 1_000 / (performance.now() - begun));
+  };
+  requestAnimationFrame(next);
+})`;
+
+/** The dashboard's list of 10,000 pods in Chromium: first rows, scrolling, memory. */
+export const dashboard: Benchmark = async () => {
+  const api = await startApiserverOnEtcd({});
+  const admin = await api.credentials("admin", ["system:masters"]);
+  const post = (path: string, body: object) => ask(api, path, { ...admin, method: "POST", body });
+  const within = "/api/v1/namespaces/default";
+  await post(`${within}/serviceaccounts`, { metadata: { name: "default" } });
+  let made = 0;
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    while (made < PODS) {
+      const name = `pod-${String(made++).padStart(5, "0")}`;
+      const spec = { containers: [{ name: "c", image: "i" }] };
+      const { status, body } = await post(`${within}/pods`, { metadata: { name }, spec });
+      if (status !== 201) throw new TypeError(`${name}: ${status} ${body}`);
+    }
+  }));
+  const connection = { ...admin, server: api.server, ca: api.ca.cert };
+  const upstream = new Upstream(connection, systemClock());
+  const server = await DashboardServer.listen(upstream, await pageAssets(""), 0);
+  const browser = await Browser.start();
+  const [first, all, frames, bytes]: number[][] = [[], [], [], []];
+  await browser.open(server.link, LOOK);
+  for (let round = 0; round < ROUNDS; round++) {
+    await browser.open(`http://127.0.0.1:${server.port}/#kind=pods`, LOOK);
+    first!.push(await browser.evaluate<number>(FIRST_ROW));
+    all!.push(await browser.evaluate<number>(ALL_ROWS));
+    frames!.push(await browser.evaluate<number>(SCROLL));
+    bytes!.push(await browser.heapBytes());
+  }
+  await browser.close();
+  await server.close();
+  await api.close();
+  const row = (what: string, unit: string, goal: string, values: number[]) =>
+    ({ what: `${PODS} pods, ${what}`, unit, goal, ours: Math.round(median(values)) });
+  return [
+    row("first rows", "ms", "500 ms", first!),
+    row("all rows", "ms", "none", all!),
+    row("scrolling", "frames/s", "60 frames/s", frames!),
+    row("memory of JavaScript with all rows", "MiB", "200 MiB", bytes!.map((each) => each / 2 ** 20)),
+  ];
+};

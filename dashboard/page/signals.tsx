@@ -1,0 +1,77 @@
+import { text } from "./api.ts";
+import Graph, { type Points } from "./graph.tsx";
+import { usePoints } from "./usage.tsx";
+import { Problem } from "./widgets.tsx";
+
+/** Sums of the API server's counters; watches, which last long, are left out of the latency. */
+interface Totals { s: number; requests: number; failed: number; buckets: Map<number, number> }
+
+const SAMPLE = /^(apiserver_[a-z_]+)\{(.*)\} (\S+)$/gm;
+const [FAST, SLOW] = [0.5, 0.99];
+
+function totalsOf(page: string, s: number): Totals & { running: number } {
+  const totals = { s, requests: 0, failed: 0, running: 0, buckets: new Map<number, number>() };
+  for (const [, name, labels = "", digits] of page.matchAll(SAMPLE)) {
+    const value = Number(digits);
+    if (name === "apiserver_current_inflight_requests") totals.running += value;
+    if (name === "apiserver_request_total") {
+      totals.requests += value;
+      if (/code="5/.test(labels)) totals.failed += value;
+    }
+    if (name !== "apiserver_request_duration_seconds_bucket") continue;
+    if (/verb="(WATCH|CONNECT)"/.test(labels)) continue;
+    const [, upTo = ""] = /le="([^"]+)"/.exec(labels) ?? [];
+    const least = upTo === "+Inf" ? Infinity : Number(upTo);
+    totals.buckets.set(least, (totals.buckets.get(least) ?? 0) + value);
+  }
+  return totals;
+}
+
+/** The bucket's bound that so much of the requests between two readings did not exceed. */
+function quantileBetween(before: Totals, now: Totals, share: number): number | null {
+  const counts = [...now.buckets].sort(([a], [b]) => a - b)
+    .map(([upTo, count]) => [upTo, count - (before.buckets.get(upTo) ?? 0)] as const);
+  const all = counts.at(-1)?.[1] ?? 0;
+  const found = all > 0 ? counts.find(([, count]) => count >= share * all)?.[0] : undefined;
+  return found === undefined || !Number.isFinite(found) ? null : found;
+}
+
+const perSecond = (value: number) => `${value.toFixed(1)}/s`;
+const milliseconds = (value: number) => `${Math.round(value * 1_000)} ms`;
+
+/** Traffic, errors, latency and saturation of the API server, from its own metrics. */
+export default function Signals() {
+  const [points, problem] = useSignals();
+  const part = (...lines: number[]) =>
+    [points![0], ...lines.map((line) => points![line]!)] as Points;
+  return (
+    <>
+      <div class="bar"><h1>API server</h1></div>
+      <Problem text={problem} />
+      {points && <div class="scroll graphs" tabIndex={0} role="region" aria-label="Signals">
+        <Graph title="Traffic and errors" labels={["requests", "failed"]} unit={perSecond}
+          points={part(1, 2)} />
+        <Graph title="Latency, at most" labels={["half", "99 of 100"]} unit={milliseconds}
+          points={part(3, 4)} />
+        <Graph title="Saturation" labels={["requests that run"]} unit={String} points={part(5)} />
+      </div>}
+      <p class="soft">From its /metrics, since this view was opened; without watches.</p>
+    </>
+  );
+}
+
+function useSignals() {
+  // The function of the first rendering goes on asking, with this variable of its own.
+  let before: Totals | undefined;
+  return usePoints(async (now_s) => {
+    const now = totalsOf(await text("/metrics"), now_s);
+    const last = before;
+    before = now;
+    if (!last) return [null, null, null, null, now.running];
+    const rate = (of: (totals: Totals) => number) => (of(now) - of(last)) / (now.s - last.s);
+    return [
+      rate(({ requests }) => requests), rate(({ failed }) => failed),
+      quantileBetween(last, now, FAST), quantileBetween(last, now, SLOW), now.running,
+    ];
+  }, []);
+}
