@@ -2,7 +2,8 @@ import { useEffect, useRef } from "preact/hooks";
 import UPlot from "uplot";
 
 const HEIGHT_PX = 150;
-const HUES = ["--accent", "--good", "--soon", "--bad"];
+/** Classes of the style sheet, `line0` and so on, with a colour each. */
+const HUES = 4;
 
 /** Points in time of several lines: seconds since 1970, then the values of each. */
 export type Points = [number[], ...(number | null)[][]];
@@ -14,16 +15,18 @@ export default function Graph({ title, labels, points, unit }: {
   const ref = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot>(undefined);
   useEffect(() => {
-    const color = (name: string) => getComputedStyle(document.body).getPropertyValue(name);
-    const grid = { stroke: () => color("--line"), width: 1 };
-    const axis = { stroke: () => color("--ink"), grid };
+    // A canvas knows computed colours alone, not the style sheet's variables.
+    const styleOf = (selector: string) =>
+      getComputedStyle(ref.current!.parentElement!.querySelector(selector)!);
+    const grid = { stroke: () => styleOf("div").borderTopColor, width: 1 };
+    const axis = { stroke: () => styleOf("div").color, grid };
     plot.current = new UPlot({
       width: ref.current!.clientWidth, height: HEIGHT_PX, legend: { show: false },
       cursor: { y: false },
       scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
       axes: [axis, { ...axis, size: 70, values: (_, splits) => splits.map(unit) }],
       series: [{}, ...labels.map((label, i) => ({
-        label, width: 2, stroke: () => color(HUES[i % HUES.length]!),
+        label, width: 2, stroke: () => styleOf(`.line${i % HUES}`).color,
       }))],
     }, points, ref.current!);
     return () => plot.current?.destroy();
@@ -32,7 +35,7 @@ export default function Graph({ title, labels, points, unit }: {
   const last = (i: number) => points[i + 1]?.at(-1);
   return (
     <figure class="graph"><figcaption><b>{title}</b>{labels.map((label, i) => (
-      <span><i aria-hidden="true" class={`line${i % HUES.length}`}>━</i>{label}{" "}
+      <span><i aria-hidden="true" class={`line${i % HUES}`}>━</i>{label}{" "}
         {typeof last(i) === "number" ? unit(last(i)!) : "none yet"}</span>))}</figcaption>
       <div ref={ref} aria-hidden="true" /></figure>
   );
