@@ -119,7 +119,7 @@ export function numFeasibleNodesToFind(numAllNodes: number): number {
   return Math.max(FEASIBLE_NODES_MIN, Math.floor((numAllNodes * percent) / 100));
 }
 
-/** One of the nodes with the highest score, at random; a single node is not scored. */
+/** One of the nodes with the highest score, at random; a single one needs no PreScore and Score. */
 function selectHost(
   { info, framework }: CycleInput,
   state: CycleState,

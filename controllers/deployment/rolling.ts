@@ -30,8 +30,9 @@ export function isRolling(deployment: Deployment): boolean {
 }
 
 /**
- * Percentages of the wanted replicas: surge rounds up, unavailable rounds down, and if both come
- * out as 0 one pod may be unavailable, or nothing could move (upstream's ResolveFenceposts).
+ * Percentages of the wanted replicas: surge rounds up, unavailable rounds down. If both come out as
+ * 0 one pod may be unavailable, or nothing could move (upstream's ResolveFenceposts). Never more
+ * may be unavailable than are wanted, which of none is 0. With the strategy Recreate both are 0.
  */
 export function rollingBounds(deployment: Deployment): RollingBounds {
   // lab:08 begin rolling-bounds
@@ -47,7 +48,10 @@ export function rollingBounds(deployment: Deployment): RollingBounds {
   // lab:08 end
 }
 
-/** The size that the new ReplicaSet may have beside the others. */
+/**
+ * The size that the new ReplicaSet, now of `current`, may have beside all of them, within the surge
+ * and not above what is wanted; with the strategy Recreate what is wanted.
+ */
 export function newReplicaSetSize(
   deployment: Deployment,
   all: readonly ReplicaSet[],

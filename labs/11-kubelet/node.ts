@@ -74,6 +74,11 @@ export class Node {
     this.#slow = new Set(slow);
   }
 
+  /** Containers that the runtime lists, of each name the newest first. */
+  get containers(): readonly ObservedContainer[] {
+    return this.#observed.containers;
+  }
+
   /** Takes steps until there is nothing to do; returns what they did. */
   settle(): string[] {
     this.#notes = [];

@@ -36,7 +36,10 @@ function insufficient(info: PodInfo, node: NodeInfo): Result {
   // lab:09 end
 }
 
-/** The mean of the shares of cpu and memory that are left with the pod, from 0 to SCORE_MAX. */
+/**
+ * The mean of the shares of cpu and memory that are left with the pod, by the requests for scores:
+ * each from 0 to SCORE_MAX, rounded down as the mean is. What the node does not have is left out.
+ */
 function leastAllocated(info: PodInfo, node: NodeInfo): number {
   // lab:09 begin least-allocated
   let sum = 0;
