@@ -84,5 +84,6 @@ async function run(flags: Flags): Promise<void> {
 
 async function runPhase(name: string, flags: Flags): Promise<void> {
   const context = machineContext(await configOf(flags), flags, "init");
-  await findPhase(name).run(context);
+  const phase = findPhase(name);
+  await (flags.dryRun ? dryRun(context, [phase]) : phase.run(context));
 }

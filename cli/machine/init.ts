@@ -54,11 +54,13 @@ export function findPhase(name: string, all = INIT_PHASES): Phase {
   });
 }
 
-/** Prints what `init` would do: the phases and the manifests; writes nothing. */
+/** Prints what `init` would do: the phases and their manifests; writes nothing. */
 export async function dryRun(context: MachineContext, phases: readonly Phase[]): Promise<void> {
   const lines = phases.map(({ name, text }) => `[dryrun] would run ${name}: ${text}\n`);
   process.stdout.write(lines.join(""));
-  for (const pod of ["etcd", ...CONTROL_PLANE] as const) {
-    process.stdout.write(`---\n${await manifestOf(context, pod)}`);
-  }
+  const has = (phase: string) => phases.some(({ name }) => name === phase);
+  const pods = [
+    ...(has("etcd") ? ["etcd" as const] : []), ...(has("control-plane") ? CONTROL_PLANE : []),
+  ];
+  for (const pod of pods) process.stdout.write(`---\n${await manifestOf(context, pod)}`);
 }
