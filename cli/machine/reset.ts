@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cleanup as removePolicies } from "@raft2kube/network-policy/main.ts";
@@ -8,18 +9,26 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { tryCommand } from "../preflight/command.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { endProcess } from "../apply/end-process.ts";
+import { removePlugins } from "../apply/plugins.ts";
 import { removeNodeFromHost, unmountBelow } from "../apply/remove.ts";
+import { CommandError } from "../terminal.ts";
 import { podsCgroupIn } from "./config/kubelet-config.ts";
 import {
-  CERTIFICATES_DIR, ETCD_DATA_DIR, KUBELET_CONFIG, KUBELET_DIR, KUBERNETES_DIR, kubeconfigPath,
-  MANIFESTS_DIR, NODE_AGENT,
+  CERTIFICATES_DIR, ETCD_DATA_DIR, KUBELET_CONFIG, KUBELET_DIR, KUBELET_FLAGS, KUBERNETES_DIR,
+  kubeconfigPath, MANIFESTS_DIR, NODE_AGENT,
 } from "./layout.ts";
 
 const KUBECONFIGS = [
   "admin", "super-admin", "kubelet", "bootstrap-kubelet", "controller-manager", "scheduler",
 ];
-/** Links that the pods' network makes. */
-const LINKS = ["cni0"];
+/** The link that our network of pods makes. */
+const BRIDGE = "cni0";
+/** Tables of rules that are a machine's; clusters beside it have `r2k-<name>` on the host. */
+const TABLES = [
+  "r2k-cni-bandwidth", "r2k-cni-masquerade", "r2k-cni-portmap", "r2k-cni-spoof",
+  "r2k-cni-spoof-trial", "r2k-network-policy", "r2k-overlay", "r2k-overlay-guard", "r2k-proxy",
+  "r2k-proxy-userspace",
+];
 
 /** Undoes `init` or `join` on this machine, in any state; it can be repeated. */
 export async function resetMachine(clock: Clock, note: (line: string) => void): Promise<void> {
@@ -36,27 +45,48 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   await removeProxy();
   await removePolicies();
   await removeOverlay({ subnetFile });
-  for (const link of LINKS) await tryCommand("ip", "link", "delete", link);
+  const conflist = join(cniConfDir, "10-r2k.conflist");
+  // Another network of pods may have a bridge of this name.
+  if (existsSync(conflist)) await tryCommand("ip", "link", "delete", BRIDGE);
   await removeTables();
   note("[reset] Deleting the stateful directories and files");
-  const files = [...KUBECONFIGS.map(kubeconfigPath), join(cniConfDir, "10-r2k.conflist")];
+  const files = [...KUBECONFIGS.map(kubeconfigPath), conflist];
   const folders = [
     CERTIFICATES_DIR, KUBELET_DIR, ETCD_DATA_DIR, dataDir, runDir, "/var/log/pods",
-    "/var/log/containers", cniBinDir,
+    "/var/log/containers",
   ];
   for (const path of [...files, ...folders]) await rm(path, { recursive: true, force: true });
+  await removePlugins(cniBinDir);
   // Folders that are others' too stay while something is in them.
   const above = [cniConfDir, dataDir, runDir].map(dirname);
-  const shared = ["/run/crun", KUBERNETES_DIR, cniConfDir, ...above];
+  const shared = ["/run/crun", KUBERNETES_DIR, cniConfDir, cniBinDir, ...above];
   for (const path of shared) await removeIfEmpty(path);
 }
 
-/** Removes what rules of the product are left: those of pods whose plugins were not called. */
+/** Throws CommandError `OTHER_KUBELET` where the flags are those of another product. */
+export function requireOwnMachine(flags: string | undefined): void {
+  const own = `unix://${NODE_AGENT.criSocket}`;
+  if (flags === undefined || flags.includes(own)) return;
+  const text = `this machine's kubelet has another runtime: ${KUBELET_FLAGS} does not name ${own}`;
+  throw new CommandError("OTHER_KUBELET", text, {
+    remedy: "kubeadm reset undoes an init or join of kubeadm; one of r2k with another R2K_RUN is " +
+      "reset with that value",
+  });
+}
+
+/** Removes what rules are left: those of pods whose plugins were not called. */
 async function removeTables(): Promise<void> {
   const { output } = await tryCommand("nft", "list", "tables");
-  for (const [, family = "", name = ""] of output.matchAll(/^table (\w+) (r2k-[\w-]+)$/gm)) {
+  for (const [family, name] of ownTables(output)) {
     await tryCommand("nft", "delete", "table", family, name);
   }
+}
+
+/** The machine's own tables among those that nft lists. */
+export function ownTables(listed: string): [family: string, name: string][] {
+  return [...listed.matchAll(/^table (\w+) (\S+)$/gm)]
+    .map(([, family = "", name = ""]): [string, string] => [family, name])
+    .filter(([, name]) => TABLES.includes(name));
 }
 
 async function removeIfEmpty(path: string): Promise<void> {

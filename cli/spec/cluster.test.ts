@@ -20,7 +20,7 @@ import {
 import { joiningNodePlace } from "./nodes.ts";
 import { mergeConfigs, unmergeConfigs } from "../pki/merge-kubeconfig.ts";
 import { nodePaths } from "./paths.ts";
-import { installPlugins, relocate } from "../apply/plugins.ts";
+import { installPlugins, relocate, removePlugins } from "../apply/plugins.ts";
 
 let dir: string;
 let roots: ClusterRoots;
@@ -131,5 +131,14 @@ describe("a plugin that is installed", () => {
     await installPlugins(join(dir, "installed"), join(dir, "built"));
     const installed = readdirSync(join(dir, "installed")).map((name) => join(dir, "built", name));
     expect(installed.sort()).toEqual(built.sort());
+    const [own, shared] = [join(dir, "installed"), join(dir, "shared")];
+    mkdirSync(shared);
+    writeFileSync(join(shared, "bridge"), "of another");
+    await expect(installPlugins(shared, join(dir, "built"))).rejects.toThrow(/names bridge/);
+    expect(readdirSync(shared)).toEqual(["bridge"]);
+    writeFileSync(join(own, "sbr"), "of another");
+    await installPlugins(own, join(dir, "built"));
+    await removePlugins(own);
+    expect(readdirSync(own)).toEqual(["sbr"]);
   });
 });
