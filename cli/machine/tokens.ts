@@ -8,6 +8,7 @@ import { CommandError } from "../terminal.ts";
 const NAMESPACE = "kube-system";
 const LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789";
 const GROUP = "system:bootstrappers:kubeadm:default-node-token";
+const USAGES = ["authentication", "signing"];
 export const TOKEN_TTL = "24h0m0s";
 const TOKEN = /^([a-z0-9]{6})\.([a-z0-9]{16})$/;
 
@@ -49,31 +50,41 @@ export interface ListedToken {
 
 export interface NewToken {
   readonly token: string;
-  readonly ttl: string;
+  readonly ttl?: string;
+  /** A time, in place of `ttl`. */
+  readonly expires?: string;
   readonly description?: string;
+  readonly usages?: readonly string[];
+  readonly groups?: readonly string[];
 }
 
-/** Creates a token for joining. A ttl of 0 has no end. */
-export async function createToken(
-  client: KubeClient, { token, ttl, description }: NewToken,
-): Promise<void> {
+/** Creates a token. */
+export async function createToken(client: KubeClient, token: NewToken): Promise<void> {
+  await client.resource<Secret>(SECRETS).create(tokenSecret(token, client.clock.now()));
+}
+
+/** The Secret of a token; by default one for joining. A ttl of 0 has no end. */
+export function tokenSecret(
+  { token, ttl = TOKEN_TTL, expires, description, usages = USAGES, groups = [GROUP] }: NewToken,
+  now_ms: number,
+): Secret {
   const { id, secret } = parseToken(token);
   const ttl_ns = parseDuration(ttl === "0" ? "0s" : ttl);
   if (ttl_ns === undefined) throw new CommandError("FLAG", `--ttl: not a duration: ${ttl}`);
-  const end_ms = client.clock.now() + Number(ttl_ns / 1_000_000n);
-  await client.resource<Secret>(SECRETS).create({
+  const end_ms = expires === undefined ? now_ms + Number(ttl_ns / 1_000_000n) : Date.parse(expires);
+  const isEndless = expires === undefined && ttl_ns === 0n;
+  return {
     metadata: { namespace: NAMESPACE, name: `bootstrap-token-${id}` },
     type: "bootstrap.kubernetes.io/token",
     stringData: {
       "token-id": id,
       "token-secret": secret,
-      ...(ttl_ns === 0n ? {} : { expiration: new Date(end_ms).toISOString() }),
+      ...(isEndless ? {} : { expiration: new Date(end_ms).toISOString() }),
       ...(description === undefined ? {} : { description }),
-      "usage-bootstrap-authentication": "true",
-      "usage-bootstrap-signing": "true",
-      "auth-extra-groups": GROUP,
+      ...Object.fromEntries(usages.map((name) => [`usage-bootstrap-${name}`, "true"])),
+      ...(groups.length > 0 ? { "auth-extra-groups": groups.join(",") } : {}),
     },
-  });
+  };
 }
 
 /** The tokens of a cluster, those that have ended and wait for their controller included. */

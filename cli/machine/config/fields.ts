@@ -12,13 +12,22 @@ function isUnset(value: unknown): boolean {
   return [undefined, null, "", 0, false, "0s"].includes(value as never);
 }
 
-/** The fields with a value that are not among `known`, as dotted paths; a list is one field. */
+/**
+ * The fields with a value that are not among `known`, as dotted paths. A list is one field, or
+ * `list[].field` names those of its items.
+ */
 export function unknownFields(value: Fields, known: readonly string[], above = ""): string[] {
   return Object.entries(value).flatMap(([name, inner]) => {
     const path = above + name;
-    if (known.includes(path) || isUnset(inner)) return [];
-    const goesOn = known.some((each) => each.startsWith(`${path}.`));
-    return goesOn && isObject(inner) ? unknownFields(inner, known, `${path}.`) : [path];
+    const form = path.replaceAll(/\[\d+\]/g, "[]");
+    if (known.includes(form) || isUnset(inner)) return [];
+    const goesOn = (mark: string) => known.some((each) => each.startsWith(form + mark));
+    if (isObject(inner) && goesOn(".")) return unknownFields(inner, known, `${path}.`);
+    if (!Array.isArray(inner) || !goesOn("[].")) return [path];
+    return inner.flatMap((item: unknown, index) => {
+      const place = `${path}[${index}]`;
+      return isObject(item) ? unknownFields(item, known, `${place}.`) : [place];
+    });
   });
 }
 

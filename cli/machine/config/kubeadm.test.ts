@@ -40,6 +40,18 @@ test.each([
   ["a version", "ClusterConfiguration", "kubernetesVersion: v1.20.0", "this r2k is v1.36.0 only"],
   ["another runtime", "InitConfiguration",
     "nodeRegistration: { criSocket: unix:///var/run/dockershim.sock }", "the product's own"],
+  ["a field of an argument", "ClusterConfiguration",
+    "apiServer: { extraArgs: [{ name: v, value: a }, { name: v, values: [a] }] }",
+    "the field apiServer.extraArgs\\[1\\].values is not supported"],
+  ["a field of a taint", "InitConfiguration",
+    "nodeRegistration: { taints: [{ key: a, effects: NoSchedule }] }",
+    "nodeRegistration.taints\\[0\\].effects"],
+  ["arguments in the form of v1beta3", "ClusterConfiguration", "apiServer: { extraArgs: { v: a } }",
+    "the field apiServer.extraArgs is not supported"],
+  ["a usage of a token", "InitConfiguration", "bootstrapTokens: [{ usages: [sign] }]",
+    "bootstrapTokens\\[0\\].usages: sign is neither"],
+  ["a group of a token", "InitConfiguration", "bootstrapTokens: [{ groups: [\"system:masters\"] }]",
+    "bootstrapTokens\\[0\\].groups: system:masters is no group"],
   ["a kind", "UpgradeConfiguration", "", "UpgradeConfiguration of .* is not supported"],
 ])("%s that is not supported is refused by its name", (_, kind, text, says) => {
   expect(() => parse(document(kind, text))).toThrow(new RegExp(says));

@@ -59,10 +59,19 @@ export interface NodeRegistration {
   readonly ignorePreflightErrors?: readonly string[];
 }
 
+export interface BootstrapToken {
+  readonly token?: string;
+  readonly ttl?: string;
+  readonly expires?: string;
+  readonly usages?: readonly string[];
+  readonly groups?: readonly string[];
+  readonly description?: string;
+}
+
 export interface InitSection {
   readonly localAPIEndpoint: { readonly advertiseAddress?: string; readonly bindPort: number };
   readonly nodeRegistration: NodeRegistration;
-  readonly bootstrapTokens: readonly { readonly token?: string; readonly ttl?: string }[];
+  readonly bootstrapTokens: readonly BootstrapToken[];
   readonly skipPhases: readonly string[];
 }
 
@@ -87,11 +96,16 @@ export interface KubeadmConfig {
   readonly proxy: Fields;
 }
 
-const COMPONENT = ["extraArgs", "extraVolumes"];
-const NODE = [
-  "name", "criSocket", "taints", "kubeletExtraArgs", "ignorePreflightErrors", "imagePullPolicy",
-];
 const under = (path: string, names: readonly string[]) => names.map((name) => `${path}.${name}`);
+const ARG = ["name", "value"];
+const COMPONENT = [
+  ...under("extraArgs[]", ARG),
+  ...under("extraVolumes[]", ["name", "hostPath", "mountPath", "readOnly", "pathType"]),
+];
+const NODE = [
+  "name", "criSocket", ...under("taints[]", ["key", "value", "effect"]),
+  ...under("kubeletExtraArgs[]", ARG), "ignorePreflightErrors", "imagePullPolicy",
+];
 
 /** The fields of each kind that are supported. */
 const KNOWN: Readonly<Record<string, readonly string[]>> = {
@@ -99,11 +113,13 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     "clusterName", "kubernetesVersion", "controlPlaneEndpoint", "certificatesDir",
     "imageRepository", ...under("networking", ["dnsDomain", "podSubnet", "serviceSubnet"]),
     ...under("apiServer", [...COMPONENT, "certSANs"]), ...under("controllerManager", COMPONENT),
-    ...under("scheduler", COMPONENT), ...under("etcd.local", ["dataDir", "extraArgs"]),
+    ...under("scheduler", COMPONENT),
+    ...under("etcd.local", ["dataDir", ...under("extraArgs[]", ARG)]),
   ],
   InitConfiguration: [
     ...under("localAPIEndpoint", ["advertiseAddress", "bindPort"]),
-    ...under("nodeRegistration", NODE), "bootstrapTokens", "skipPhases",
+    ...under("nodeRegistration", NODE), "skipPhases",
+    ...under("bootstrapTokens[]", ["token", "ttl", "expires", "usages", "groups", "description"]),
   ],
   JoinConfiguration: [
     ...under("discovery.bootstrapToken", [
@@ -200,7 +216,7 @@ function merge(defaults: unknown, value: unknown): unknown {
   return result;
 }
 
-function faultsOf({ cluster }: KubeadmConfig): string[] {
+function faultsOf({ cluster, init }: KubeadmConfig): string[] {
   const { podSubnet, serviceSubnet, dnsDomain } = cluster.networking;
   const faults = Object.entries({ podSubnet, serviceSubnet }).flatMap(([name, range]) => {
     const fault = `networking.${name}: not an IPv4 range: ${range}`;
@@ -215,7 +231,22 @@ function faultsOf({ cluster }: KubeadmConfig): string[] {
   if (cluster.kubernetesVersion !== API_LEVEL && cluster.kubernetesVersion !== API_LEVEL.slice(1)) {
     faults.push(`kubernetesVersion ${cluster.kubernetesVersion}: this r2k is ${API_LEVEL} only`);
   }
-  return faults;
+  return [...faults, ...init.bootstrapTokens.flatMap(tokenFaults)];
+}
+
+const GROUP = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/;
+
+function tokenFaults({ ttl, expires, usages = [], groups = [] }: BootstrapToken, index: number) {
+  const faults = [
+    ...usages.filter((each) => !["signing", "authentication"].includes(each))
+      .map((each) => `usages: ${each} is neither signing nor authentication`),
+    ...groups.filter((each) => !GROUP.test(each))
+      .map((each) => `groups: ${each} is no group system:bootstrappers:NAME`),
+    ...(expires !== undefined && ttl !== undefined ? ["ttl and expires exclude each other"] : []),
+    ...(expires !== undefined && Number.isNaN(Date.parse(expires))
+      ? [`expires: not a time: ${expires}`] : []),
+  ];
+  return faults.map((fault) => `bootstrapTokens[${index}].${fault}`);
 }
 
 /** The ClusterConfiguration as a document, as kubeadm keeps it in `kubeadm-config`. */
