@@ -74,6 +74,7 @@ export async function readClusterAlone(
   return { server: cluster["server"], ...optional("ca", ca) };
 }
 
+const optional = (key: string, value: unknown) => (value === undefined ? {} : { [key]: value });
 
 function badKubeconfig(path: string, what: string, cause?: unknown): CodedError {
   return new CodedError("BAD_KUBECONFIG", `kubeconfig ${path}: ${what}`, { cause });
