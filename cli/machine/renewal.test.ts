@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { AUTHORITIES, ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { keptLeaves, renewLeaf } from "./renewal.ts";
@@ -66,4 +66,15 @@ test("a certificate of another CA, or for other names, is refused and kept", asy
   await expect(ensureLeaf(dir, moved, ca, LATER_MS)).rejects.toThrow("is not valid for 10.9.9.9");
   const other = await ensureAuthority(dir, "front-proxy-ca", LATER_MS);
   await expect(ensureLeaf(dir, leaf, other, LATER_MS)).rejects.toThrow("was not issued by");
+});
+
+test("no CA but the one that issued a certificate renews it", async () => {
+  const other = mkdtempSync(join(tmpdir(), "r2k-other-ca-"));
+  onTestFinished(() => rmSync(other, { recursive: true }));
+  await ensureAuthority(other, "ca", MADE_MS);
+  const leaf = (await keptLeaves(dir, () => join(dir, "none")))
+    .find(({ name }) => name === "apiserver-kubelet-client")!;
+  const before = readFileSync(leaf.path, "utf8");
+  await expect(renewLeaf(other, leaf, LATER_MS)).rejects.toThrow("was not issued by");
+  expect(readFileSync(leaf.path, "utf8")).toBe(before);
 });

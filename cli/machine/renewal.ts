@@ -56,6 +56,12 @@ export async function renewLeaf(dir: string, leaf: KeptLeaf, now_ms: number): Pr
     });
   }
   const ca = { cert: await readFile(paths.cert, "utf8"), key };
+  const issuer = parseCertificate(paths.cert, ca.cert);
+  if (!leaf.cert.checkIssued(issuer) || !leaf.cert.verify(issuer.publicKey)) {
+    throw new CommandError("OTHER_CA", `${leaf.path} was not issued by ${paths.cert}`, {
+      remedy: "give the folder of its own cluster's CA by --cert-dir",
+    });
+  }
   const options = { days: CERTIFICATE_DAYS, now_ms };
   const renewed = await renewCertificate(ca, String(leaf.cert), options);
   if (!leaf.isKubeconfig) return replaceFile(leaf.path, renewed, { mode: 0o644 });
