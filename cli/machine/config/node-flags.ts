@@ -17,9 +17,15 @@ export const NODE_FLAGS = [
   "container-runtime-endpoint",
 ];
 
-/** The text of `kubeadm-flags.env`. */
+/** The text of `kubeadm-flags.env`. Throws CommandError `FLAG` for what would end a word in it. */
 export function nodeFlagsText(flags: ReadonlyMap<string, string>): string {
   const words = [...flags].map(([name, value]) => `--${name}=${value}`);
+  const wrong = words.find((word) => /["\s]/.test(word));
+  if (wrong !== undefined) {
+    throw new CommandError("FLAG", `a kubelet's flag has a quote or a space: ${wrong}`, {
+      remedy: "take it out of nodeRegistration",
+    });
+  }
   return `${VARIABLE}="${words.join(" ")}"\n`;
 }
 
@@ -30,7 +36,13 @@ export async function readNodeFlags(): Promise<NodeFlags> {
 
 /** Throws CommandError `FLAG` for a flag that is not supported. */
 export function parseNodeFlags(text: string): NodeFlags {
-  const words = new RegExp(`^${VARIABLE}="?([^"\\n]*)"?$`, "m").exec(text)?.[1] ?? "";
+  const found = new RegExp(`^${VARIABLE}=(?:"([^"\\n]*)"|([^"\\s]*))$`, "m").exec(text);
+  if (found === null && text.trim() !== "") {
+    throw new CommandError("FLAG", `${KUBELET_FLAGS} is not one line ${VARIABLE}="..."`, {
+      remedy: "r2k init phase kubelet-start writes it again",
+    });
+  }
+  const words = found?.[1] ?? found?.[2] ?? "";
   const flags = new Map(words.split(/\s+/).filter(Boolean).map((word) => {
     const [, name = word, value = ""] = /^--([a-z-]+)=(.*)$/.exec(word) ?? [];
     if (NODE_FLAGS.includes(name)) return [name, value] as const;
