@@ -56,3 +56,11 @@ test("the order of arguments is that of their names", () => {
   const args = withArgs(["p", "--b=1", "--a=1"], [{ name: "aa", value: "2" }]);
   expect(args).toEqual(["p", "--a=1", "--aa=2", "--b=1"]);
 });
+
+test.each(["a\\n        - --profiling=true", "a: b", "a #b", "a:", "a\\\"b", "{a}"])(
+  "a value that YAML would not take as one word is refused: %s",
+  async (clusterName) => {
+    const pod = podOf("kube-controller-manager", `clusterName: "${clusterName}"`);
+    await expect(pod).rejects.toThrow("clusterName: not a word");
+  },
+);

@@ -60,6 +60,15 @@ export function checkExtraArgs(cluster: ClusterSection): void {
   });
 }
 
+/** A value that is one word of YAML wherever a template has it. */
+function plain(name: string, value: unknown): string {
+  const text = String(value);
+  if (/^(?:[\p{L}\p{N}_./][\p{L}\p{N}_./@=+,:-]*)?(?<!:)$/u.test(text)) return text;
+  throw new CommandError("CONFIG", `${name}: not a word of a manifest: ${JSON.stringify(text)}`, {
+    remedy: "letters, digits and _ . / : @ - make one",
+  });
+}
+
 interface Manifest {
   spec: {
     containers: [{ command: string[]; volumeMounts: object[] }];
@@ -79,7 +88,7 @@ export async function staticPodText(pod: StaticPod, values: ManifestValues): Pro
     signingKey: signs ? `${pki}/ca.key` : "",
   };
   const template = await readFile(join(STATIC_PODS_DIR, `${pod}.yaml`), "utf8");
-  const filled = template.replace(/\$\{(\w+)\}/g, (_, name: string) => String(filling[name]));
+  const filled = template.replace(/\$\{(\w+)\}/g, (_, name: string) => plain(name, filling[name]));
   const manifest = parse(filled) as Manifest;
   change(manifest, changesOf(pod, cluster));
   return stringify(manifest, { lineWidth: 0 });
