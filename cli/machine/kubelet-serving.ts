@@ -1,7 +1,9 @@
+import { createPrivateKey } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
-import { readKeyPair } from "../pki/key-pair.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { parseCertificate } from "../pki/certificates.ts";
 import { KUBELET_DIR } from "./layout.ts";
 
 const PATHS = {
@@ -10,14 +12,16 @@ const PATHS = {
 };
 const DAYS = 365;
 
-/** The pair by which the kubelet serves: self-signed, made once, as upstream's without others. */
+/**
+ * The pair by which the kubelet serves: self-signed, as upstream's without others. It is made again
+ * when it has ended, or has lost a half: they are written one after the other.
+ */
 export async function readServing(
   { nodeName, nodeAddress }: { readonly nodeName: string; readonly nodeAddress: string },
   now_ms: number,
+  paths = PATHS,
 ): Promise<{ cert: string; key: string }> {
-  const found = await readKeyPair(PATHS.cert, PATHS.key, (_, other) => {
-    return `remove ${other} too: both are made again`;
-  });
+  const found = await readUsable(paths, now_ms);
   if (found !== undefined) return found;
   const { createCa, issueCertificate } = await import("@raft2kube/pki/certificate.ts");
   const ca = await createCa({ commonName: `${nodeName}-ca`, days: DAYS, now_ms });
@@ -29,8 +33,17 @@ export async function readServing(
     days: DAYS,
   }, now_ms);
   const cert = `${pair.cert}${ca.cert}`;
-  await mkdir(dirname(PATHS.key), { recursive: true, mode: 0o700 });
-  await replaceFile(PATHS.key, pair.key, { mode: 0o600 });
-  await replaceFile(PATHS.cert, cert, { mode: 0o644 });
+  await mkdir(dirname(paths.key), { recursive: true, mode: 0o700 });
+  await replaceFile(paths.key, pair.key, { mode: 0o600 });
+  await replaceFile(paths.cert, cert, { mode: 0o644 });
   return { cert, key: pair.key };
+}
+
+async function readUsable(paths: typeof PATHS, now_ms: number) {
+  const [cert, key] = [await readIfPresent(paths.cert), await readIfPresent(paths.key)];
+  if (cert === undefined || key === undefined) return undefined;
+  const parsed = parseCertificate(paths.cert, cert);
+  const isUsable = parsed.validToDate.getTime() > now_ms &&
+    parsed.checkPrivateKey(createPrivateKey(key));
+  return isUsable ? { cert, key } : undefined;
 }
