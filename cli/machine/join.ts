@@ -29,7 +29,6 @@ export async function joinMachine(context: MachineContext): Promise<void> {
   progress.note("[preflight] Running pre-flight checks");
   await runPreflight(context, checksOf(context, "join"));
   const found = await discover(config.join);
-  await requireSameCa(config.cluster.certificatesDir, found.ca);
   const { server, ca, token } = found;
   const client = new KubeClient({ server, ca, token, clock, userAgent: "r2k-join" });
   try {
@@ -37,6 +36,7 @@ export async function joinMachine(context: MachineContext): Promise<void> {
       "namespace \"kube-system\"...");
     const { cluster } = parseKubeadmConfig(await dataOf(client, "kubeadm-config",
       "ClusterConfiguration"), "kubeadm-config");
+    await requireSameCa(cluster.certificatesDir, found.ca);
     const kubelet = parse(await dataOf(client, "kubelet-config", "kubelet")) as Fields;
     await requireFreeName(client, nodeName);
     const own = { ...kubelet, ...config.kubelet };

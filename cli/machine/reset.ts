@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { cleanup as removePolicies } from "@raft2kube/network-policy/main.ts";
 import { cleanup as removeOverlay } from "@raft2kube/overlay/main.ts";
 import { cleanup as removeProxy } from "@raft2kube/proxy/main.ts";
@@ -32,7 +33,9 @@ const TABLES = [
 
 /** Undoes `init` or `join` on this machine, in any state; it can be repeated. */
 export async function resetMachine(clock: Clock, note: (line: string) => void): Promise<void> {
-  const cgroup = podsCgroupIn(await readIfPresent(KUBELET_CONFIG));
+  requireOwnMachine(await readIfPresent(KUBELET_FLAGS));
+  const config = await readIfPresent(KUBELET_CONFIG);
+  const cgroup = podsCgroupIn(config);
   const { dataDir, runDir, subnetFile, cniConfDir, cniBinDir } = NODE_AGENT;
   const place = { name: "machine", dataDir, runDir, joins: { cgroup } };
   note("[reset] Stopping the kubelet service");
@@ -41,6 +44,7 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   await endProcess(place, "machine", clock);
   note("[reset] Removing kubernetes-managed containers, mounts and rules");
   await removeNodeFromHost(place, clock);
+  cgroupsOf("machine").removeEmpty(dirname(cgroup));
   unmountBelow([KUBELET_DIR, dataDir, runDir]);
   await removeProxy();
   await removePolicies();
@@ -57,6 +61,8 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   ];
   for (const path of [...files, ...folders]) await rm(path, { recursive: true, force: true });
   await removePlugins(cniBinDir);
+  const ca = /^\s*clientCAFile: *"?([^"\n]+?)"?$/m.exec(config ?? "")?.[1];
+  if (ca !== undefined && existsSync(ca)) note(`[reset] Certificates stay in ${dirname(ca)}`);
   // Folders that are others' too stay while something is in them.
   const above = [cniConfDir, dataDir, runDir].map(dirname);
   const shared = ["/run/crun", KUBERNETES_DIR, cniConfDir, cniBinDir, ...above];

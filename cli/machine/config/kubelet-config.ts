@@ -74,11 +74,13 @@ export function podsCgroupIn(text: string | undefined): string {
 }
 
 /** The configuration that kubeadm makes for a cluster's kubelets. */
-export function defaultKubeletConfig(dns: string, domain: string): KubeletConfig & Fields {
+export function defaultKubeletConfig(
+  dns: string, domain: string, certificatesDir = CERTIFICATES_DIR,
+): KubeletConfig & Fields {
   return {
     apiVersion: "kubelet.config.k8s.io/v1beta1",
     kind: "KubeletConfiguration",
-    authentication: { x509: { clientCAFile: `${CERTIFICATES_DIR}/ca.crt` } },
+    authentication: { x509: { clientCAFile: `${certificatesDir}/ca.crt` } },
     authorization: { mode: "Webhook" },
     clusterDNS: [dns],
     clusterDomain: domain,

@@ -118,8 +118,9 @@ export const etcdPhase = (context: MachineContext) => writeManifests(context, ["
 
 /** The KubeletConfiguration of a cluster. */
 export function kubeletConfigOf({ config }: Pick<MachineContext, "config">): object {
-  const { serviceSubnet, dnsDomain } = config.cluster.networking;
-  return { ...defaultKubeletConfig(addressOf(serviceSubnet, 10), dnsDomain), ...config.kubelet };
+  const { certificatesDir, networking: { serviceSubnet, dnsDomain } } = config.cluster;
+  const defaults = defaultKubeletConfig(addressOf(serviceSubnet, 10), dnsDomain, certificatesDir);
+  return { ...defaults, ...config.kubelet };
 }
 
 /** The taints that a machine registers with. */
