@@ -7,7 +7,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 import { PLUGINS_DIR } from "../assets.ts";
 
-/** How a plugin of this product begins, in any release. */
+/** How a plugin of this product starts, in any release. */
 const OWN = /^#!.*\n\/\/ raft2kube cni plugin /;
 const HEAD_BYTES = 512;
 
