@@ -3,7 +3,9 @@ import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
 import { type KubeadmConfig, readKubeadmConfig } from "../machine/config/kubeadm.ts";
 import { dryRun, findPhase, INIT_PHASES, selectPhases } from "../machine/init.ts";
 import { checkExtraArgs } from "../machine/static-pods.ts";
+import { newCertificateKey } from "../machine/shared-certificates.ts";
 import { parseToken } from "../machine/tokens.ts";
+import { CommandError } from "../terminal.ts";
 import { machineContext } from "./machine-context.ts";
 
 const FLAGS = {
@@ -20,6 +22,8 @@ const FLAGS = {
   "--token <token>": "the token by which machines join",
   "--token-ttl <duration>": "how long it is valid; 0 for ever",
   "--ignore-preflight-errors <names>": "checks whose failures are warnings; all for every one",
+  "--upload-certs": "store what further control planes need, encrypted, for two hours",
+  "--certificate-key <key>": "its key, 32 bytes in hexadecimal; default: a new one is printed",
   "--skip-phases <names>": "phases to leave out, comma-separated",
   "--dry-run": "print what would be done",
 } as const satisfies FlagTable;
@@ -39,7 +43,8 @@ export function command(): Command {
 /** The file's configuration, with what flags change. */
 async function configOf(flags: Flags): Promise<KubeadmConfig> {
   const config = await readKubeadmConfig(flags.config);
-  const { cluster, init } = config;
+  // As kubeadm: a key in the file counts for --upload-certs alone.
+  const { cluster, init: { certificateKey: keyInFile, ...init } } = config;
   const set = <T extends object>(values: T) => {
     const entries = Object.entries(values).filter(([, value]) => value !== undefined);
     return Object.fromEntries(entries) as T;
@@ -63,9 +68,25 @@ async function configOf(flags: Flags): Promise<KubeadmConfig> {
         imageRepository: flags.imageRepository, controlPlaneEndpoint: flags.controlPlaneEndpoint,
       }),
     } as typeof cluster,
-    init: flags.token === undefined && flags.tokenTtl === undefined ? init
-      : { ...init, bootstrapTokens: [set({ token: flags.token, ttl: flags.tokenTtl })] as never },
+    init: {
+      ...init,
+      ...(flags.token === undefined && flags.tokenTtl === undefined ? {}
+        : { bootstrapTokens: [set({ token: flags.token, ttl: flags.tokenTtl })] as never }),
+      ...certificateKeyOf(flags, keyInFile),
+    },
   };
+}
+
+function certificateKeyOf(
+  { uploadCerts, certificateKey }: Flags, inFile: string | undefined,
+): { certificateKey?: string } {
+  if (certificateKey !== undefined && !uploadCerts) {
+    throw new CommandError("FLAG", "--certificate-key is for --upload-certs", {
+      remedy: "give both, or none",
+    });
+  }
+  if (!uploadCerts) return {};
+  return { certificateKey: certificateKey ?? inFile ?? newCertificateKey() };
 }
 
 async function run(flags: Flags): Promise<void> {

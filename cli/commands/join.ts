@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { type FlagsOf, type FlagTable, commandWith, repeated } from "../flags.ts";
 import { readKubeadmConfig } from "../machine/config/kubeadm.ts";
 import { joinMachine } from "../machine/join.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../terminal.ts";
 import { machineContext } from "./machine-context.ts";
 
@@ -13,6 +14,9 @@ const FLAGS = {
   "--discovery-token-ca-cert-hash <hash>": repeated("the hash of the cluster's CA: sha256:..."),
   "--discovery-token-unsafe-skip-ca-verification": "join whatever cluster the token has signed",
   "--discovery-file <kubeconfig>": "the cluster's server and CA, in place of a token's discovery",
+  "--control-plane": "become a further control plane, with a member of the store",
+  "--certificate-key <key>": "the key that init --upload-certs printed",
+  "--apiserver-bind-port <port>": "the API server's port (default 6443)",
   "--node-name <name>": "this machine's name in the cluster",
   "--apiserver-advertise-address <ip>": "this machine's address; default: of its default route",
   "--ignore-preflight-errors <names>": "checks whose failures are warnings; all for every one",
@@ -30,9 +34,15 @@ export function command(): Command {
 async function run(endpoint: string | undefined, flags: Flags): Promise<void> {
   const read = await readKubeadmConfig(flags.config);
   const discovery = discoveryOf(endpoint, flags, read.join);
-  const config = { ...read, join: { ...read.join, discovery } };
+  const plane = controlPlaneOf(flags, read.join.controlPlane);
+  const join = { ...read.join, discovery, ...given({ controlPlane: plane }) };
+  const config = { ...read, join };
   const context = machineContext(config, flags, "join");
   await joinMachine(context);
+  if (plane !== undefined) {
+    process.stdout.write("\nThis node has joined the cluster and a new control plane instance " +
+      "was created.\nA new etcd member was added to the local/stacked etcd cluster.\n");
+  }
   process.stdout.write(`
 This node has joined the cluster:
 * Certificate signing request was sent to apiserver and a response was received.
@@ -42,9 +52,23 @@ Run 'kubectl get nodes' on the control-plane to see this node join the cluster.
 `);
 }
 
+type JoinSection = Awaited<ReturnType<typeof readKubeadmConfig>>["join"];
+
+function controlPlaneOf(
+  { controlPlane, certificateKey }: Flags, inFile: JoinSection["controlPlane"],
+): JoinSection["controlPlane"] {
+  if (certificateKey !== undefined && !controlPlane && inFile === undefined) {
+    throw new CommandError("FLAG", "--certificate-key is for --control-plane", {
+      remedy: "give both, or none",
+    });
+  }
+  if (!controlPlane && inFile === undefined) return undefined;
+  return { ...inFile, ...given({ certificateKey }) };
+}
+
 function discoveryOf(
   endpoint: string | undefined, flags: Flags,
-  { discovery }: Awaited<ReturnType<typeof readKubeadmConfig>>["join"],
+  { discovery }: JoinSection,
 ): typeof discovery {
   const token = flags.discoveryToken ?? flags.token;
   const join = flags.tlsBootstrapToken ?? flags.token;

@@ -20,7 +20,10 @@ export interface MachineFlags {
 /** Assembles what the phases act by; flags come before the file. */
 export function machineContext(config: KubeadmConfig, flags: MachineFlags, as: "init" | "join") {
   const registration = config[as].nodeRegistration;
-  const { advertiseAddress, bindPort } = config.init.localAPIEndpoint;
+  const { advertiseAddress, bindPort } = {
+    ...config.init.localAPIEndpoint,
+    ...(as === "join" ? config.join.controlPlane?.localAPIEndpoint : {}),
+  };
   const names = [
     ...(flags.ignorePreflightErrors?.split(",") ?? []),
     ...(registration.ignorePreflightErrors ?? []),

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
@@ -27,9 +27,15 @@ export function endpointOf({ config, address, bindPort }: MachineContext): strin
   return /:\d+$/.test(endpoint) ? endpoint : `${endpoint}:${bindPort}`;
 }
 
-/** A client with every right, which needs no object of the cluster: super-admin's. */
-export async function adminClient({ clock }: Pick<MachineContext, "clock">): Promise<KubeClient> {
-  const connection = await kubeConnection(kubeconfigPath("super-admin"));
+/**
+ * A client with every right: super-admin's, which needs no object of the cluster; admin's on
+ * machines that joined it; or that of another kubeconfig of this machine.
+ */
+export async function adminClient(
+  { clock }: Pick<MachineContext, "clock">, user?: string,
+): Promise<KubeClient> {
+  const admin = existsSync(kubeconfigPath("super-admin")) ? "super-admin" : "admin";
+  const connection = await kubeConnection(kubeconfigPath(user ?? admin));
   return new KubeClient({ ...connection, clock, userAgent: "r2k-init" });
 }
 

@@ -1,7 +1,8 @@
 import { CommandError } from "../terminal.ts";
 import type { MachineContext } from "./context.ts";
 import {
-  addonPhase, bootstrapToken, markControlPlane, showJoinCommand, uploadConfig, waitControlPlane,
+  addonPhase, bootstrapToken, markControlPlane, showJoinCommand, uploadCerts, uploadConfig,
+  waitControlPlane,
 } from "./phases/cluster.ts";
 import {
   certsPhase, controlPlanePhase, etcdPhase, kubeconfigPhase, kubeletStartPhase, manifestOf,
@@ -33,6 +34,7 @@ export const INIT_PHASES: readonly Phase[] = [
   { name: "kubelet-start", text: "Write kubelet settings and start it", run: kubeletStartPhase },
   { name: "wait-control-plane", text: "Wait for the control plane", run: waitControlPlane },
   { name: "upload-config", text: "Upload the configuration to ConfigMaps", run: uploadConfig },
+  { name: "upload-certs", text: "Upload what control planes share", run: uploadCerts },
   { name: "mark-control-plane", text: "Mark a node as a control-plane", run: markControlPlane },
   { name: "bootstrap-token", text: "Make a token by which nodes join", run: bootstrapToken },
   { name: "kubelet-finalize", text: "Let the kubelet renew its certificate", run: kubeletFinalize },

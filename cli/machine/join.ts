@@ -16,12 +16,17 @@ import type { Fields } from "./config/fields.ts";
 import type { MachineContext } from "./context.ts";
 import { type Discovered, discover } from "./discovery.ts";
 import { kubeconfigText } from "./kubeconfig-text.ts";
-import { BOOTSTRAP_KUBECONFIG } from "./layout.ts";
-import { kubeletStart } from "./phases/files.ts";
+import { joinEtcd } from "./etcd-members.ts";
+import { BOOTSTRAP_KUBECONFIG, MANIFESTS_DIR } from "./layout.ts";
+import { asAdmin, markControlPlane, waitControlPlane } from "./phases/cluster.ts";
+import {
+  certsPhase, controlPlanePhase, JOINED_KUBECONFIGS, kubeconfigPhase, kubeletStart,
+} from "./phases/files.ts";
 import { checksOf, runPreflight } from "./preflight.ts";
+import { downloadCertificates, requireShared } from "./shared-certificates.ts";
 
 /**
- * Joins this machine to a cluster as a worker. Nothing is written before the cluster is found and
+ * Joins this machine to a cluster, as a worker or as a further control plane. Nothing is written before the cluster is found and
  * trusted; a bootstrap kubeconfig goes when the kubelet has its certificate, or could not get it.
  */
 export async function joinMachine(context: MachineContext): Promise<void> {
@@ -41,17 +46,51 @@ export async function joinMachine(context: MachineContext): Promise<void> {
     await requireFreeName(client, nodeName);
     const own = { ...kubelet, ...config.kubelet };
     checkKubeletConfig("kubelet-config", own);
+    const registration = config.join.nodeRegistration;
+    const init = { ...config.init, nodeRegistration: registration };
+    const joined = { ...context, config: { ...config, cluster, init } };
+    const isControlPlane = config.join.controlPlane !== undefined;
+    if (isControlPlane) await prepareControlPlane(joined, client);
     await writeBootstrap(found, cluster.certificatesDir);
     try {
-      await kubeletStart({ ...context, config: { ...config, cluster } }, {
-        registration: config.join.nodeRegistration, kubelet: own, isControlPlane: false,
-      });
+      await kubeletStart(joined, { registration, kubelet: own, isControlPlane });
+      if (isControlPlane) await joinControlPlane(joined);
     } finally {
       await rm(BOOTSTRAP_KUBECONFIG, { force: true });
     }
   } finally {
     client.close();
   }
+}
+
+/** Gets what control planes share, and makes this one's certificates and kubeconfigs. */
+async function prepareControlPlane(context: MachineContext, client: KubeClient): Promise<void> {
+  const { config: { cluster, join: { controlPlane } }, progress } = context;
+  if (cluster.controlPlaneEndpoint === undefined) {
+    const text = "the cluster has no stable controlPlaneEndpoint, by which machines reach all of " +
+      "its API servers";
+    throw new CommandError("CONTROL_PLANE_ENDPOINT", text, {
+      remedy: "r2k init --control-plane-endpoint HOST:PORT, with the name or address of a balancer",
+    });
+  }
+  const { certificateKey } = controlPlane ?? {};
+  if (certificateKey !== undefined) {
+    progress.note("[download-certs] Downloading the certificates in Secret \"kubeadm-certs\" in " +
+      "the \"kube-system\" Namespace");
+    await downloadCertificates(client, cluster.certificatesDir, certificateKey);
+  }
+  await requireShared(cluster.certificatesDir);
+  await certsPhase(context);
+  await kubeconfigPhase(context, JOINED_KUBECONFIGS);
+}
+
+/** The store first: an API server uses the member on its own machine. */
+async function joinControlPlane(context: MachineContext): Promise<void> {
+  await mkdir(MANIFESTS_DIR, { recursive: true, mode: 0o700 });
+  await asAdmin(context, (client) => joinEtcd(context, client));
+  await controlPlanePhase(context);
+  await waitControlPlane(context, "controller-manager");
+  await markControlPlane(context);
 }
 
 /** A machine has one cluster: a CA that is there is never overwritten by another's. */

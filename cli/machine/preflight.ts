@@ -85,10 +85,17 @@ export function checksOf(context: MachineContext, as: "init" | "join"): MachineC
     ask: async () => (/^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/.test(nodeName) ? undefined
       : `"${nodeName}" is no RFC 1123 name; --node-name gives another`),
   };
+  const ofControlPlane = [
+    ...[bindPort, 10_259, 10_257, 2379, 2380].map(port),
+    ...["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"]
+      .map((pod) => absent(manifestPath(pod))),
+    empty(config.cluster.etcd.local.dataDir),
+  ];
   if (as === "join") {
     return [
       ...COMMON, hostnameCheck,
       absent(KUBELET_KUBECONFIG), absent(BOOTSTRAP_KUBECONFIG),
+      ...(config.join.controlPlane === undefined ? [] : ofControlPlane),
     ];
   }
   return [
@@ -105,11 +112,7 @@ export function checksOf(context: MachineContext, as: "init" | "join"): MachineC
         return mib >= MEMORY_MIB_MIN ? undefined : `${mib} MB are less than ${MEMORY_MIB_MIN} MB`;
       },
     },
-    ...COMMON, hostnameCheck,
-    ...[bindPort, 10_259, 10_257, 2379, 2380].map(port),
-    ...["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"]
-      .map((pod) => absent(manifestPath(pod))),
-    empty(config.cluster.etcd.local.dataDir),
+    ...COMMON, hostnameCheck, ...ofControlPlane,
     absent(NODE_AGENT.netConf, "net-conf.json"),
   ];
 }

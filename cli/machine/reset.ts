@@ -14,6 +14,7 @@ import { removePlugins } from "../apply/plugins.ts";
 import { removeNodeFromHost, unmountBelow } from "../apply/remove.ts";
 import { CommandError } from "../terminal.ts";
 import { podsCgroupIn } from "./config/kubelet-config.ts";
+import { leaveEtcd } from "./etcd-members.ts";
 import {
   CERTIFICATES_DIR, ETCD_DATA_DIR, KUBELET_CONFIG, KUBELET_DIR, KUBELET_FLAGS, KUBERNETES_DIR,
   kubeconfigPath, MANIFESTS_DIR, NODE_AGENT,
@@ -38,6 +39,7 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   const cgroup = podsCgroupIn(config);
   const { dataDir, runDir, subnetFile, cniConfDir, cniBinDir } = NODE_AGENT;
   const place = { name: "machine", dataDir, runDir, joins: { cgroup } };
+  await leaveEtcd(note);
   note("[reset] Stopping the kubelet service");
   // The manifests first: nothing starts these pods again.
   await rm(MANIFESTS_DIR, { recursive: true, force: true });

@@ -24,6 +24,8 @@ export interface ManifestValues {
   readonly bindPort: number;
   /** Whether the CA's key is here, by which requests of nodes are signed. */
   readonly signs: boolean;
+  /** The members that a new member of the store joins, as `NAME=URL,...`; default: it is first. */
+  readonly initialCluster?: string;
 }
 
 const names = (table: object) =>
@@ -78,18 +80,24 @@ interface Manifest {
 
 /** The manifest of a component's static pod as text. */
 export async function staticPodText(pod: StaticPod, values: ManifestValues): Promise<string> {
-  const { cluster, signs } = values;
+  const { cluster, signs, nodeName, address, initialCluster } = values;
   const pki = cluster.certificatesDir;
   const filling: Record<string, unknown> = {
     ...values, ...cluster, ...cluster.networking, pki,
     image: imageOf(pod, cluster.imageRepository),
     etcdDataDir: cluster.etcd.local.dataDir,
+    initialCluster: initialCluster ?? `${nodeName}=https://${address}:2380`,
     signingCert: signs ? `${pki}/ca.crt` : "",
     signingKey: signs ? `${pki}/ca.key` : "",
   };
   const template = await readFile(join(STATIC_PODS_DIR, `${pod}.yaml`), "utf8");
   const filled = template.replace(/\$\{(\w+)\}/g, (_, name: string) => plain(name, filling[name]));
   const manifest = parse(filled) as Manifest;
+  if (initialCluster !== undefined && pod === "etcd") {
+    const [container] = manifest.spec.containers;
+    const state = { name: "initial-cluster-state", value: "existing" };
+    container.command = withArgs(container.command, [state]);
+  }
   change(manifest, changesOf(pod, cluster));
   return stringify(manifest, { lineWidth: 0 });
 }

@@ -12,15 +12,18 @@ const ADMIN = "/etc/kubernetes/admin.conf";
 let machines: Machines;
 let first: Machine;
 let second: Machine;
+let third: Machine;
+let certificateKey: string;
 
 beforeAll(async () => {
   machines = await Machines.create();
   first = await machines.add("cp-1");
   second = await machines.add("worker-1");
+  third = await machines.add("cp-2");
 }, TIMEOUT_MS);
 
 afterAll(async () => {
-  for (const machine of [second, first]) await machine.host.r2k(["reset", "--force"]);
+  for (const machine of [third, second, first]) await machine.host.r2k(["reset", "--force"]);
   await machines.close();
 }, TIMEOUT_MS);
 
@@ -75,9 +78,11 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     }
     const ca = await must(first.host, "cat /etc/kubernetes/pki/ca.key");
     const ignored = "--ignore-preflight-errors=all";
-    const args = ["init", "--config", configOf(first), "--token", TOKEN, ignored];
+    const endpoint = ["--control-plane-endpoint", `${first.address}:6443`, "--upload-certs"];
+    const args = ["init", "--config", configOf(first), "--token", TOKEN, ignored, ...endpoint];
     const init = await first.host.r2k(args);
     expect(init.code, init.stderr).toBe(0);
+    certificateKey = /--certificate-key (\w{64})/.exec(init.stdout)?.[1] ?? "";
     expect(init.stderr).toContain('[certs] Using existing "apiserver" certificate and key');
     expect(init.stdout).toContain(`r2k join ${first.address}:6443 --token ${TOKEN}`);
     expect(await must(first.host, "cat /etc/kubernetes/pki/ca.key")).toBe(ca);
@@ -109,6 +114,30 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     expect(await must(second.host, "ls /etc/kubernetes")).not.toContain("bootstrap-kubelet.conf");
     const again = await second.host.r2k([...words, "--ignore-preflight-errors=all"]);
     expect(again.stderr).toContain('name "worker-1" and status "Ready" already exists');
+  });
+
+  it("a second control plane joins by the key, votes in the store, and leaves it", async () => {
+    const { stdout } = await first.host.r2k(["token", "create", "--print-join-command"]);
+    const words = [...stdout.trim().split(" ").slice(1), "--control-plane", "--config",
+      configOf(third)];
+    const before = await leftOn(third);
+    const wrong = await third.host.r2k([...words, "--certificate-key", "0".repeat(64)]);
+    expect(wrong.stderr).toContain("the certificate key does not fit");
+    expect(await leftOn(third)).toBe(before);
+    const joined = await third.host.r2k([...words, "--certificate-key", certificateKey]);
+    expect(joined.code, joined.stderr).toBe(0);
+    await until("the second control plane", readyOf("cp-2"), (answer) => answer === "True");
+    const own = ["--server", `https://${third.address}:6443`];
+    const made = await kubectl(...own, "create", "configmap", "from-second");
+    expect(made.stdout, made.stderr).toContain("created");
+    expect((await kubectl("get", "configmap", "from-second", "-o", "name")).code).toBe(0);
+    const reset = await third.host.r2k(["reset", "--force"]);
+    expect(reset.stderr).toContain("Removing this machine's member of etcd");
+    expect(await leftOn(third)).toBe(before);
+    // Alone again, the first has a majority.
+    const after = await kubectl("create", "configmap", "from-first");
+    expect(after.stdout, after.stderr).toContain("created");
+    await kubectl("delete", "node", "cp-2");
   });
 
   it("pods on the worker are reached by a Service's name", async () => {

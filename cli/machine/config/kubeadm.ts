@@ -73,6 +73,8 @@ export interface InitSection {
   readonly nodeRegistration: NodeRegistration;
   readonly bootstrapTokens: readonly BootstrapToken[];
   readonly skipPhases: readonly string[];
+  /** The key of the files that control planes share; given, they are uploaded. */
+  readonly certificateKey?: string;
 }
 
 export interface JoinSection {
@@ -85,6 +87,11 @@ export interface JoinSection {
     readonly tlsBootstrapToken?: string;
   };
   readonly nodeRegistration: NodeRegistration;
+  /** Given, the machine becomes a control plane. */
+  readonly controlPlane?: {
+    readonly localAPIEndpoint?: Partial<InitSection["localAPIEndpoint"]>;
+    readonly certificateKey?: string;
+  };
 }
 
 /** The documents of a configuration file, with their defaults. */
@@ -118,7 +125,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   ],
   InitConfiguration: [
     ...under("localAPIEndpoint", ["advertiseAddress", "bindPort"]),
-    ...under("nodeRegistration", NODE), "skipPhases",
+    ...under("nodeRegistration", NODE), "skipPhases", "certificateKey",
     ...under("bootstrapTokens[]", ["token", "ttl", "expires", "usages", "groups", "description"]),
   ],
   JoinConfiguration: [
@@ -126,6 +133,8 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
       "token", "apiServerEndpoint", "caCertHashes", "unsafeSkipCAVerification",
     ]),
     "discovery.file.kubeConfigPath", "discovery.tlsBootstrapToken",
+    ...under("controlPlane.localAPIEndpoint", ["advertiseAddress", "bindPort"]),
+    "controlPlane.certificateKey",
     ...under("nodeRegistration", NODE),
   ],
 };

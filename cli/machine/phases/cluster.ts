@@ -18,6 +18,7 @@ import { adminClient, endpointOf, type MachineContext } from "../context.ts";
 import { CERTIFICATES_DIR } from "../layout.ts";
 import { imageOf } from "../release-images.ts";
 import { caHash, certificatesIn, createToken, listTokens, newToken } from "../tokens.ts";
+import { uploadCertificates } from "../shared-certificates.ts";
 import { kubeletConfigOf } from "./files.ts";
 
 /** How long the control plane, and the machine's Node, may take. */
@@ -27,10 +28,16 @@ const LABEL = "node-role.kubernetes.io/control-plane";
 const EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers";
 
 /** Runs `work` with the client of an administrator. */
-async function asAdmin<T>(
+export function asAdmin<T>(
   context: MachineContext, work: (client: KubeClient) => Promise<T>,
 ): Promise<T> {
-  const client = await adminClient(context);
+  return asUser(context, undefined, work);
+}
+
+async function asUser<T>(
+  context: MachineContext, user: string | undefined, work: (client: KubeClient) => Promise<T>,
+): Promise<T> {
+  const client = await adminClient(context, user);
   try {
     return await work(client);
   } finally {
@@ -38,11 +45,12 @@ async function asAdmin<T>(
   }
 }
 
-export async function waitControlPlane(context: MachineContext): Promise<void> {
+/** Waits until this machine's API server answers the user of a kubeconfig; default: super-admin. */
+export async function waitControlPlane(context: MachineContext, user?: string): Promise<void> {
   const { clock, progress, signal } = context;
   progress.note("[wait-control-plane] Waiting for the kubelet to boot up the control plane as " +
     "static Pods from directory \"/etc/kubernetes/manifests\"");
-  await asAdmin(context, async (client) => {
+  await asUser(context, user, async (client) => {
     let last = "";
     const isReady = async () => {
       signal.throwIfAborted();
@@ -87,6 +95,21 @@ export async function uploadConfig(context: MachineContext): Promise<void> {
   });
 }
 
+/** Stores what control planes share, encrypted, where a key or `--upload-certs` asks for it. */
+export async function uploadCerts({ config, ...context }: MachineContext): Promise<void> {
+  const { progress } = context;
+  const { certificateKey } = config.init;
+  if (certificateKey === undefined) {
+    return progress.note("[upload-certs] Skipping phase. Please see --upload-certs");
+  }
+  progress.note("[upload-certs] Storing the certificates in Secret \"kubeadm-certs\" in the " +
+    "\"kube-system\" Namespace");
+  await asAdmin({ ...context, config }, (client) => {
+    return uploadCertificates(client, config.cluster.certificatesDir, certificateKey);
+  });
+  progress.note(`[upload-certs] Using certificate key:\n${certificateKey}`);
+}
+
 function applyConfigMap(
   client: KubeClient, name: string, data: Record<string, string>, namespace = "kube-system",
 ): Promise<void> {
@@ -128,7 +151,7 @@ export async function bootstrapToken(context: MachineContext): Promise<void> {
   await asAdmin(context, async (client) => {
     await applyFile(client, join(ADDONS_DIR, "05-join.yaml"), {});
     const wanted = init.bootstrapTokens.length > 0 ? init.bootstrapTokens : [{}];
-    const known = await listTokens(client);
+    const known = (await listTokens(client)).filter(({ usages }) => usages.includes("signing"));
     for (const { token: given, ...rest } of wanted) {
       if (given === undefined && known.length > 0) continue;
       if (known.some(({ token }) => token === given)) continue;
@@ -218,7 +241,7 @@ export function joinLine(endpoint: string, token: string, ca: string): string {
 }
 
 export async function showJoinCommand(context: MachineContext): Promise<void> {
-  const { certificatesDir } = context.config.cluster;
+  const { cluster: { certificatesDir }, init: { certificateKey } } = context.config;
   const line = await asAdmin(context, (client) => {
     return joinCommand(client, endpointOf(context), certificatesDir);
   });
@@ -235,7 +258,11 @@ Alternatively, if you are the root user, you can run:
 
   export KUBECONFIG=/etc/kubernetes/admin.conf
 
-Then you can join any number of worker nodes by running the following on each as root:
+${certificateKey === undefined ? "" : `You can now join any number of control-plane nodes by running the following on each as root:
+
+${line} --control-plane --certificate-key ${certificateKey}
+
+`}Then you can join any number of worker nodes by running the following on each as root:
 
 ${line}
 `);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { stringify } from "yaml";
 import { installPlugins } from "../../apply/plugins.ts";
 import { runningPid } from "../../observe/processes.ts";
@@ -58,12 +59,18 @@ function usersOf(context: MachineContext) {
   ];
 }
 
+/** The kubeconfigs of a control plane that joins: its kubelet gets its own by a token. */
+export const JOINED_KUBECONFIGS = ["admin", "controller-manager", "scheduler"];
+
 /** Makes the kubeconfigs that are not there; one of another cluster is refused. */
-export async function kubeconfigPhase(context: MachineContext): Promise<void> {
+export async function kubeconfigPhase(
+  context: MachineContext, wanted?: readonly string[],
+): Promise<void> {
   const { config: { cluster }, clock, progress } = context;
   const dir = cluster.certificatesDir;
   const ca = await ensureAuthority(dir, "ca", clock.now());
   for (const { file, user, groups, server } of usersOf(context)) {
+    if (wanted?.includes(file) === false) continue;
     const path = kubeconfigPath(file);
     if ((await readIfPresent(path)) !== undefined) {
       await requireSameCluster(path, ca.cert);
@@ -103,13 +110,16 @@ export async function writeManifests(
 }
 
 /** The text of a static pod's manifest for this machine. */
-export async function manifestOf(context: MachineContext, pod: StaticPod): Promise<string> {
+export async function manifestOf(
+  context: MachineContext, pod: StaticPod, initialCluster?: string,
+): Promise<string> {
   const { config: { cluster }, nodeName, address, bindPort } = context;
   checkExtraArgs(cluster);
   const paths = pathsOf(cluster.certificatesDir, "ca");
   // An external CA has a certificate and no key here.
   const signs = !existsSync(paths.cert) || existsSync(paths.key);
-  return staticPodText(pod, { cluster, nodeName, address, bindPort, signs });
+  const joins = given({ initialCluster });
+  return staticPodText(pod, { cluster, nodeName, address, bindPort, signs, ...joins });
 }
 
 export const controlPlanePhase = (context: MachineContext) =>

@@ -1,0 +1,113 @@
+import { existsSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { Cluster, type ClusterMethods, type Member } from "@raft2kube/proto/gen/etcd.ts";
+import { client as rpcClient, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { CommandError } from "../terminal.ts";
+import { pathsOf } from "./certificates.ts";
+import type { MachineContext } from "./context.ts";
+import { CERTIFICATES_DIR, manifestPath } from "./layout.ts";
+import { manifestOf } from "./phases/files.ts";
+
+const CALL = { timeout_ms: 7_000 };
+/** A member catches up with the data of the others first. */
+const MEMBERS_TIMEOUT_MS = 120_000;
+const RETRY_MS = 250;
+const ANNOTATION = "kubeadm.kubernetes.io/etcd.advertise-client-urls";
+
+type Members = RpcClient<ClusterMethods>;
+
+async function withMember<T>(
+  url: string, pki: string, work: (members: Members) => Promise<T>,
+): Promise<T> {
+  const { cert, key } = pathsOf(pki, "etcd/healthcheck-client");
+  const tls = {
+    cert: await readFile(cert, "utf8"), key: await readFile(key, "utf8"),
+    ca: await readFile(pathsOf(pki, "etcd/ca").cert, "utf8"),
+  };
+  const channel = connectGrpc(url, { tls });
+  try {
+    return await work(rpcClient(channel, Cluster));
+  } finally {
+    channel.close();
+  }
+}
+
+/**
+ * Makes this machine a member of the store: a learner, which counts in no majority, then its static
+ * pod, then a voter once it has caught up. Run again, it goes on from what is there.
+ */
+export async function joinEtcd(context: MachineContext, client: KubeClient): Promise<void> {
+  const { address, nodeName, clock, progress, config: { cluster }, signal } = context;
+  const own = `https://${address}:2380`;
+  const urls = await memberUrls(client);
+  const isOwn = ({ peerURLs }: Member) => peerURLs.includes(own);
+  let last = "no control plane machine has a static pod of etcd";
+  let turn = 0;
+  const until = async <T>(what: string, work: (members: Members) => Promise<T | undefined>) => {
+    const limits = { clock, timeout_ms: MEMBERS_TIMEOUT_MS, interval_ms: RETRY_MS };
+    const ask = async () => {
+      signal.throwIfAborted();
+      const url = urls[turn++ % Math.max(1, urls.length)];
+      return url === undefined ? undefined
+        : withMember(url, cluster.certificatesDir, work).catch((thrown: unknown) => {
+          last = messageOf(thrown);
+          return undefined;
+        });
+    };
+    return waitFor(what, ask, limits).catch((cause: unknown) => {
+      throw new CommandError("MEMBERS", `etcd: ${what}: ${last}`, {
+        remedy: "see that the other members run; then r2k reset here, and join again", cause,
+      });
+    });
+  };
+  const all = await until("a member is added", async (members) => {
+    const known = (await members.memberList({ linearizable: true }, CALL)).members;
+    if (known.some(isOwn)) return known;
+    return (await members.memberAdd({ peerURLs: [own], isLearner: true }, CALL)).members;
+  });
+  progress.note("[etcd] Announced new etcd member joining to the existing etcd cluster");
+  const initialCluster = all.flatMap((member) => {
+    const name = isOwn(member) ? nodeName : member.name;
+    return member.peerURLs.map((url) => `${name}=${url}`);
+  }).join(",");
+  await mkdir(cluster.etcd.local.dataDir, { recursive: true, mode: 0o700 });
+  const text = await manifestOf(context, "etcd", initialCluster);
+  await replaceFile(manifestPath("etcd"), text, { mode: 0o600 });
+  progress.note("[etcd] Creating static Pod manifest for \"etcd\"");
+  await until("the new member catches up", async (members) => {
+    const known = (await members.memberList({ linearizable: true }, CALL)).members.find(isOwn);
+    if (known?.isLearner) await members.memberPromote({ ID: known.ID }, CALL);
+    return known && true;
+  });
+  progress.note("[etcd] The new member has caught up and votes");
+}
+
+/** Where the members of the store serve clients: in the annotations of their static pods. */
+async function memberUrls(client: KubeClient): Promise<string[]> {
+  const pods = await client.resource<Pod>(PODS).listAll({
+    namespace: "kube-system", labelSelector: "component=etcd,tier=control-plane",
+  });
+  return pods.items.flatMap(({ metadata }) => metadata.annotations?.[ANNOTATION] ?? []);
+}
+
+/** Removes this machine's member where there are others; a failure is a line with its remedy. */
+export async function leaveEtcd(note: (line: string) => void): Promise<void> {
+  if (!existsSync(manifestPath("etcd"))) return;
+  try {
+    await withMember("https://127.0.0.1:2379", CERTIFICATES_DIR, async (members) => {
+      const { header, members: all } = await members.memberList({ linearizable: true }, CALL);
+      if (all.length < 2 || header === undefined) return;
+      note("[reset] Removing this machine's member of etcd");
+      await members.memberRemove({ ID: header.memberId }, CALL);
+    });
+  } catch (thrown) {
+    note(`[reset] WARNING: this machine's member of etcd was not removed (${messageOf(thrown)}); ` +
+      "if others go on, remove it there: etcdctl member remove");
+  }
+}

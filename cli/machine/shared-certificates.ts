@@ -1,0 +1,133 @@
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { CommandError } from "../terminal.ts";
+import { createToken, newToken, parseToken } from "./tokens.ts";
+
+/** The Secret by which control planes that join get what all of them share, as kubeadm's. */
+const PLACE = { namespace: "kube-system", name: "kubeadm-certs" };
+const SHARED = [
+  "ca.crt", "ca.key", "sa.pub", "sa.key", "front-proxy-ca.crt", "front-proxy-ca.key",
+  "etcd/ca.crt", "etcd/ca.key",
+];
+const TTL = "2h0m0s";
+const KEY = /^[0-9a-f]{64}$/;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+export const newCertificateKey = (): string => randomBytes(32).toString("hex");
+
+function keyOf(text: string): Buffer {
+  if (KEY.test(text)) return Buffer.from(text, "hex");
+  throw new CommandError("FLAG", "the certificate key is not of 32 bytes in hexadecimal", {
+    remedy: "take the one that init phase upload-certs --upload-certs printed",
+  });
+}
+
+/** Encrypts as kubeadm does: AES-256-GCM, the nonce first, the tag last. */
+export function encryptFile(plain: Buffer, certificateKey: string): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv("aes-256-gcm", keyOf(certificateKey), nonce);
+  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** Throws CommandError `CERTIFICATE_KEY` for another key, or bytes that were changed. */
+export function decryptFile(bytes: Buffer, certificateKey: string): Buffer {
+  const nonce = bytes.subarray(0, NONCE_BYTES);
+  const decipher = createDecipheriv("aes-256-gcm", keyOf(certificateKey), nonce);
+  try {
+    decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+    const text = bytes.subarray(NONCE_BYTES, -TAG_BYTES);
+    return Buffer.concat([decipher.update(text), decipher.final()]);
+  } catch (cause) {
+    throw new CommandError("CERTIFICATE_KEY", `the certificate key does not fit: ${
+      messageOf(cause)}`, { remedy: RENEW, cause });
+  }
+}
+
+const RENEW = "on a control plane machine: r2k init phase upload-certs --upload-certs";
+const fieldOf = (file: string) => file.replace("/", "-");
+
+/** Stores the shared files, encrypted; they go with a token that has no other use after two hours. */
+export async function uploadCertificates(
+  client: KubeClient, dir: string, certificateKey: string,
+): Promise<void> {
+  const data: Record<string, string> = {};
+  for (const file of SHARED) {
+    const plain = await readIfPresent(join(dir, file));
+    if (plain === undefined) {
+      throw new CommandError("EXTERNAL_CA", `${join(dir, file)} is not here`, {
+        remedy: "copy the files of an external CA to the other machines yourself, and join " +
+          "without --certificate-key",
+      });
+    }
+    data[fieldOf(file)] = encryptFile(Buffer.from(plain), certificateKey).toString("base64");
+  }
+  const description = "Proxy for managing TTL for the kubeadm-certs secret";
+  const token = newToken();
+  await createToken(client, { token, ttl: TTL, description, usages: [], groups: [] });
+  const secrets = client.resource<Secret>(SECRETS);
+  const { namespace } = PLACE;
+  const owner = `bootstrap-token-${parseToken(token).id}`;
+  const { uid = "" } = (await secrets.get({ namespace, name: owner })).metadata;
+  await secrets.delete(PLACE).catch((thrown: unknown) => {
+    if (!isNotFound(thrown)) throw thrown;
+  });
+  const ownerReferences = [{ apiVersion: "v1", kind: "Secret", name: owner, uid }];
+  await secrets.create({ metadata: { ...PLACE, ownerReferences }, type: "Opaque", data });
+}
+
+/**
+ * Writes the shared files that are not here. Throws CommandError `CERTIFICATE_KEY`, and
+ * `OTHER_CLUSTER` where a file is here with another content; nothing is then written.
+ */
+export async function downloadCertificates(
+  client: KubeClient, dir: string, certificateKey: string,
+): Promise<void> {
+  const data = await sharedData(client);
+  const files: (readonly [path: string, text: Buffer])[] = [];
+  for (const file of SHARED) {
+    const path = join(dir, file);
+    const text = decryptFile(Buffer.from(data[fieldOf(file)] ?? "", "base64"), certificateKey);
+    const own = await readIfPresent(path);
+    if (own === undefined) files.push([path, text]);
+    else if (own !== text.toString("utf8")) {
+      throw new CommandError("OTHER_CLUSTER", `${path} is another cluster's`, {
+        remedy: "if this machine is to leave that cluster: r2k reset; then join again",
+      });
+    }
+  }
+  for (const [path, text] of files) {
+    await replaceFile(path, text, { mode: path.endsWith(".key") ? 0o600 : 0o644 });
+  }
+}
+
+async function sharedData(client: KubeClient): Promise<Record<string, string>> {
+  try {
+    return (await client.resource<Secret>(SECRETS).get(PLACE)).data ?? {};
+  } catch (cause) {
+    throw new CommandError("CERTIFICATE_KEY", `the Secret kubeadm-certs: ${messageOf(cause)}`, {
+      remedy: `it is deleted two hours after it was made; ${RENEW}`, cause,
+    });
+  }
+}
+
+/** Throws CommandError `CERTIFICATES` naming the shared files that are not in a folder. */
+export async function requireShared(dir: string): Promise<void> {
+  const missing: string[] = [];
+  for (const file of SHARED) {
+    const found = await readFile(join(dir, file)).catch(() => undefined);
+    if (found === undefined) missing.push(join(dir, file));
+  }
+  if (missing.length === 0) return;
+  throw new CommandError("CERTIFICATES", `not on this machine: ${missing.join(", ")}`, {
+    remedy: "give --certificate-key, or copy them from a control plane machine",
+  });
+}
