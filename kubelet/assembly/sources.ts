@@ -57,8 +57,12 @@ export function startSources(
       api?.statuses.forget(uid);
     },
   };
+  const unusable = (file: string, reason: string) => {
+    const message = `static pod file ${file}: ${reason}; its last valid pod goes on`;
+    reporter?.record("Warning", "InvalidStaticPod", message);
+  };
   const statics = staticPodDir
-    ? new StaticSource({ dir: staticPodDir, nodeName, clock, sink })
+    ? new StaticSource({ dir: staticPodDir, nodeName, clock, sink, unusable })
     : undefined;
   const listStatics = () => statics?.list() ?? [];
   const apiPods =

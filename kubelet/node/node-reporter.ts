@@ -102,7 +102,7 @@ export class NodeReporter {
     log.info("node registered", { node: description.nodeName });
     this.#registered();
     this.#followNode();
-    this.#record("Normal", "Starting", "Starting kubelet.");
+    this.record("Normal", "Starting", "Starting kubelet.");
     const { name = "", uid = "" } = this.#node.metadata;
     const leases = client.resource<Lease>(LEASES);
     this.#lease = nodeLease({ leases, clock, node: { name, uid }, duration_s });
@@ -124,7 +124,7 @@ export class NodeReporter {
     await client.resource<Node>(NODES).patch(name, "strategic", patch);
     if (!shown || readiness(shown) !== ready) {
       const reason = ready ? "NodeReady" : "NodeNotReady";
-      this.#record("Normal", reason, `Node ${description.nodeName} status is now: ${reason}`);
+      this.record("Normal", reason, `Node ${description.nodeName} status is now: ${reason}`);
     }
     this.#options.reported(now);
     this.#shown = { status: now, at_ms: clock.monotonic() };
@@ -162,7 +162,8 @@ export class NodeReporter {
     this.trigger();
   }
 
-  #record(type: "Normal" | "Warning", reason: string, message: string): void {
+  /** Records an event about the node. */
+  record(type: "Normal" | "Warning", reason: string, message: string): void {
     const { nodeName } = this.#options.description;
     // As in upstream, the UID in events about a node is the node's name.
     const about = { apiVersion: "v1", kind: "Node", name: nodeName, uid: nodeName };

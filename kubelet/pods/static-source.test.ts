@@ -64,6 +64,22 @@ it("a file that is being written is read when it is whole", async () => {
   expect(source.list()).toHaveLength(1);
 });
 
+it("a file with an error is reported, and its last pod goes on", async () => {
+  writeFileSync(join(dir, "web.yaml"), WHOLE);
+  const reasons: string[] = [];
+  source = new StaticSource({
+    dir, nodeName: "node", clock,
+    sink: { put: () => void put.push(["put"]), remove: () => void put.push(["removed"]) },
+    unusable: (file, reason) => void reasons.push(`${file}: ${reason}`),
+  });
+  source.start(() => undefined);
+  await passing("the pod", () => put.length > 0);
+  writeFileSync(join(dir, "web.yaml"), `${WHOLE}broken: [\n`);
+  await passing("the report", () => reasons.length > 0);
+  expect(reasons[0]).toContain("web.yaml: ");
+  expect([put, source.list().length]).toEqual([[["put"]], 1]);
+});
+
 it("a file whose time lies in the future is read too", async () => {
   writeFileSync(join(dir, "web.yaml"), WHOLE);
   clock = new ManualClock(statSync(dir).mtimeMs - 3_600_000);

@@ -23,6 +23,8 @@ export interface StaticSourceOptions {
   nodeName: string;
   clock: Clock;
   sink: PodSourceSink;
+  /** A file cannot be used, for this reason; called each time that it is read. */
+  unusable?: (file: string, reason: string) => void;
 }
 
 const log = logger("kubelet-static-pods");
@@ -119,7 +121,9 @@ export class StaticSource {
       defaultPod(pod);
       return pod;
     } catch (thrown) {
-      log.error("a static pod file cannot be used", { file, error: messageOf(thrown) });
+      const error = messageOf(thrown);
+      log.error("a static pod file cannot be used", { file, error });
+      this.#options.unusable?.(file, error);
       return undefined;
     }
   }

@@ -170,6 +170,9 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     const log = "grep 'a static pod file cannot be used' /var/lib/r2k/.machine/logs/machine.log";
     const said = async () => (await first.host.run("sh", ["-c", log])).stdout || undefined;
     expect(await waitFor("the error", said, limits)).toContain(file);
+    const events = ["get", "events", "--field-selector=reason=InvalidStaticPod",
+      "-o", "jsonpath={.items[*].message}"];
+    await until("its event", events, (message) => message.includes(file));
     expect(await running()).toContain("--leader-elect=false");
     expect((await kubectl(...uid)).stdout).toBe(after);
   });
