@@ -20,6 +20,7 @@ export const COMMANDS: Table = {
   join: () => import("./commands/join.ts"),
   token: () => import("./commands/token.ts"),
   certs: () => import("./commands/certs.ts"),
+  kubeconfig: () => import("./commands/kubeconfig.ts"),
   config: () => import("./commands/config.ts"),
   reset: () => import("./commands/reset.ts"),
   "control-plane": () => import("./commands/control-plane.ts"),

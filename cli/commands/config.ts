@@ -1,9 +1,10 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { Command } from "commander";
 import { stringify } from "yaml";
 import {
   clusterDocument, KUBEADM_VERSION, parseKubeadmConfig, readKubeadmConfig,
 } from "../machine/config/kubeadm.ts";
+import { migrateConfig } from "../machine/config/migrate.ts";
 import { kubeletConfigOf } from "../machine/phases/files.ts";
 import { allImages } from "../machine/release-images.ts";
 import { checkExtraArgs } from "../machine/static-pods.ts";
@@ -20,6 +21,10 @@ export function command(): Command {
       checkExtraArgs(parseKubeadmConfig(await readFile(path, "utf8"), path).cluster);
       process.stdout.write("ok\n");
     });
+  config.command("migrate").description("Rewrite a file of an older version as v1beta4.")
+    .requiredOption("--old-config <file>", "the file")
+    .option("--new-config <file>", "where to write it; default: printed")
+    .action(migrate);
   const images = config.command("images").description("The images of the components.");
   images.command("list").description("Print their names.")
     .option("--config <file>", "a configuration")
@@ -34,6 +39,12 @@ export function command(): Command {
       process.stdout.write(`${await releaseImages(cluster.imageRepository)}\n`);
     });
   return config;
+}
+
+async function migrate(flags: { oldConfig: string; newConfig?: string }): Promise<void> {
+  const text = migrateConfig(await readFile(flags.oldConfig, "utf8"), flags.oldConfig);
+  if (flags.newConfig === undefined) process.stdout.write(text);
+  else await writeFile(flags.newConfig, text);
 }
 
 async function print(): Promise<void> {

@@ -26,8 +26,9 @@ import { checksOf, runPreflight } from "./preflight.ts";
 import { downloadCertificates, requireShared } from "./shared-certificates.ts";
 
 /**
- * Joins this machine to a cluster, as a worker or as a further control plane. Nothing is written before the cluster is found and
- * trusted; a bootstrap kubeconfig goes when the kubelet has its certificate, or could not get it.
+ * Joins this machine to a cluster, as a worker or as a further control plane. Nothing is written
+ * before the cluster is found and trusted; a bootstrap kubeconfig goes when the kubelet has its
+ * certificate, or could not get it.
  */
 export async function joinMachine(context: MachineContext): Promise<void> {
   const { progress, config, nodeName, clock } = context;

@@ -55,7 +55,7 @@ export function decryptFile(bytes: Buffer, certificateKey: string): Buffer {
 const RENEW = "on a control plane machine: r2k init phase upload-certs --upload-certs";
 const fieldOf = (file: string) => file.replace("/", "-");
 
-/** Stores the shared files, encrypted; they go with a token that has no other use after two hours. */
+/** Stores the shared files, encrypted. They go after two hours, with a token of no other use. */
 export async function uploadCertificates(
   client: KubeClient, dir: string, certificateKey: string,
 ): Promise<void> {

@@ -91,6 +91,18 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     await until("the static pods", pods, (names) => names.trim().split("\n").length === 4);
   });
 
+  it("a further user has a kubeconfig by the cluster's CA", async () => {
+    const words = ["kubeconfig", "user", "--client-name", "ann", "--org", "dev"];
+    const made = await first.host.r2k(words);
+    expect(made.code, made.stderr).toBe(0);
+    await must(first.host, "cat > /run/ann.conf", made.stdout);
+    const whoami = "kubectl --kubeconfig /run/ann.conf auth whoami -o json; rm /run/ann.conf";
+    const { status } = JSON.parse(await must(first.host, whoami)) as {
+      status: { userInfo: { username: string; groups: string[] } };
+    };
+    expect(status.userInfo).toMatchObject({ username: "ann", groups: ["dev", expect.anything()] });
+  });
+
   it("a wrong hash and a wrong token leave nothing on the machine that joins", async () => {
     const clean = await leftOn(second);
     const endpoint = `${first.address}:6443`;

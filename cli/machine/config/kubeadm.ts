@@ -87,7 +87,7 @@ export interface JoinSection {
     readonly tlsBootstrapToken?: string;
   };
   readonly nodeRegistration: NodeRegistration;
-  /** Given, the machine becomes a control plane. */
+  /** Makes the machine a further control plane; absent: a worker. */
   readonly controlPlane?: {
     readonly localAPIEndpoint?: Partial<InitSection["localAPIEndpoint"]>;
     readonly certificateKey?: string;
@@ -208,7 +208,7 @@ function requireVersion(path: string, kind: string, version: string): void {
   const is = `${path}: ${kind} of ${version} is not supported`;
   const isOld = version.startsWith("kubeadm.k8s.io/") && kind !== "undefined";
   throw new CommandError("CONFIG", is, {
-    remedy: isOld ? `write it as ${KUBEADM_VERSION}; kubeadm config migrate does so`
+    remedy: isOld ? `write it as ${KUBEADM_VERSION}; r2k config migrate does so`
       : `documents are ${Object.keys(VERSIONS).join(", ")}`,
   });
 }

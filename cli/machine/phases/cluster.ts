@@ -245,6 +245,9 @@ export async function showJoinCommand(context: MachineContext): Promise<void> {
   const line = await asAdmin(context, (client) => {
     return joinCommand(client, endpointOf(context), certificatesDir);
   });
+  const planes = certificateKey === undefined ? "" :
+    "You can now join any number of control-plane nodes by running the following on each " +
+    `as root:\n\n${line} --control-plane --certificate-key ${certificateKey}\n\n`;
   process.stdout.write(`
 Your Kubernetes control-plane has initialized successfully!
 
@@ -258,11 +261,7 @@ Alternatively, if you are the root user, you can run:
 
   export KUBECONFIG=/etc/kubernetes/admin.conf
 
-${certificateKey === undefined ? "" : `You can now join any number of control-plane nodes by running the following on each as root:
-
-${line} --control-plane --certificate-key ${certificateKey}
-
-`}Then you can join any number of worker nodes by running the following on each as root:
+${planes}Then you can join any number of worker nodes by running the following on each as root:
 
 ${line}
 `);

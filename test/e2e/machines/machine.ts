@@ -49,8 +49,8 @@ export class Machines {
 }
 
 /** Runs a script; throws with what it wrote when it fails. */
-export async function must(host: OwnHost, script: string): Promise<string> {
-  const { code, stdout, stderr } = await host.run("sh", ["-ec", script]);
+export async function must(host: OwnHost, script: string, input = ""): Promise<string> {
+  const { code, stdout, stderr } = await host.run("sh", ["-ec", script], { input });
   if (code !== 0) throw new Error(`${script}: ${stdout}${stderr}`);
   return stdout;
 }
