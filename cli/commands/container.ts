@@ -50,17 +50,19 @@ function registriesOf(text = ""): Record<string, string> {
 }
 
 /** The images are those of the cluster's first node, whether it runs or not. */
-async function hostOf(cluster: string): Promise<Host> {
+export async function hostOf(
+  cluster: string, environment: NodeJS.ProcessEnv = process.env,
+): Promise<Host> {
   if (process.getuid?.() !== 0) {
     const remedy = "sudo r2k container ...";
     throw new CommandError("NOT_ROOT", "r2k container needs root", { remedy });
   }
-  const roots = clusterRoots(process.env);
+  const roots = clusterRoots(environment);
   const name = checkClusterName(cluster);
   const nodeRoot = join(roots.data, name, "runtime");
   // conmon passes no environment on to what it calls at an end.
   const folders = ["R2K_ROOT", "R2K_DATA", "R2K_RUN"].flatMap((key) => {
-    const value = process.env[key];
+    const value = environment[key];
     return value === undefined ? [] : [`${key}=${value}`];
   });
   const node = [process.execPath, ...process.execArgv, process.argv[1]!];
@@ -78,7 +80,7 @@ async function hostOf(cluster: string): Promise<Host> {
     cniBinDir: PLUGINS_DIR,
     cniInvoke: nodeInvoke(),
     self: [...self, "container", ...others],
-    registries: registriesOf(process.env["R2K_REGISTRY"]),
+    registries: registriesOf(environment["R2K_REGISTRY"]),
     clock: systemClock(),
     version: VERSION,
   };

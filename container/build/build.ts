@@ -13,6 +13,7 @@ import { ignoredBy } from "./ignore.ts";
 import { createdOf, type Draft, draftOf, emptyDraft, storeImage } from "./image.ts";
 import type { BuildSources } from "./doing.ts";
 import { applyInstruction } from "./instruction.ts";
+import { DEFAULT_PATH } from "./run-step.ts";
 import { badLine, parseDockerfile, parseInstruction } from "./parse.ts";
 import { Progress, type ProgressKind } from "./progress.ts";
 import type { Source } from "./source.ts";
@@ -41,7 +42,28 @@ export function contextOf(folder: string): Source {
   } catch (error) {
     if (!isErrno(error, "ENOENT")) throw error;
   }
-  return { root, isIgnored: ignoredBy(text), keepsOwners: false };
+  return { root, isIgnored: withExceptions(root, ignoredBy(text), text), keepsOwners: false };
+}
+
+/** A folder that is left out stays if an exception brings back something in it. */
+function withExceptions(
+  root: string, isIgnored: Source["isIgnored"], text: string,
+): Source["isIgnored"] {
+  if (!/^\s*!/m.test(text)) return isIgnored;
+  const known = new Map<string, boolean>();
+  const isLeftOut = (place: string): boolean => {
+    const found = known.get(place) ?? (isIgnored(place) && !holdsAny(place));
+    known.set(place, found);
+    return found;
+  };
+  const holdsAny = (place: string): boolean => {
+    using directory = Directory.open(root);
+    using handle = directory.find(place);
+    if (!handle?.stats().isDirectory()) return false;
+    using folder = directory.directory(place);
+    return [...folder.names()].some((name) => !isLeftOut(`${place}/${name.toString()}`));
+  };
+  return isLeftOut;
 }
 
 /** Reads a Dockerfile: of the context by default. */
@@ -116,7 +138,7 @@ class Build implements BuildSources {
     this.#startNeeded(stage);
     const { OnBuild = [], ...defaults } = base.draft.defaults;
     let state: StageState = {
-      ...base, wasCached: true, args: new Map(), draft: { ...base.draft, defaults },
+      ...base, wasCached: true, args: new Map(), setsCmd: false, draft: { ...base.draft, defaults },
     };
     const inherited = OnBuild.map((text) =>
       parseInstruction(text, stage.from.line, stage.from.escape),
@@ -145,7 +167,10 @@ class Build implements BuildSources {
 
   async #base(stage: Stage): Promise<{ draft: Draft; key: string }> {
     if (typeof stage.base !== "string") return this.stage(stage.base.stage);
-    if (stage.base === "scratch") return { draft: emptyDraft(), key: keyOf("scratch") };
+    if (stage.base === "scratch") {
+      const defaults = { Env: [`PATH=${DEFAULT_PATH}`] };
+      return { draft: { ...emptyDraft(), defaults }, key: keyOf("scratch") };
+    }
     const step = this.#progress.step(
       `[${stage.name ?? `stage-${stage.index}`} 1] FROM ${stage.base}`,
     );

@@ -8,7 +8,7 @@ import { DiskReserve } from "@raft2kube/runtime/image/disk-reserve.ts";
 import { unpackLayer } from "@raft2kube/runtime/image/unpack.ts";
 import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { copyContent, copyEntry, type CopyOptions, writeFileAt } from "../files/copy.ts";
+import { copyContent, copyEntry, type CopyOptions, makeOwned, writeFileAt } from "../files/copy.ts";
 import { decompressed } from "../verbs/load.ts";
 import { badLine, type HereDocument, type Instruction } from "./parse.ts";
 import { type Source } from "./source.ts";
@@ -64,7 +64,7 @@ export async function copyInto(rootfs: string, step: CopyStep, now_ms: number, w
   const file = { ...(owner ?? { uid: 0, gid: 0 }), mtime_ms: now_ms };
   const write = async (name: string, content: Buffer, fileMode: number) => {
     const at = targetOf(target, destination, name);
-    using parent = target.makeDirectories(at.folder, 0o755, { links: "inside" });
+    using parent = makeOwned(target, at.folder, owner);
     const put = async (fd: number) => void writeSync(fd, content);
     await writeFileAt(parent, at.name, put, { ...file, mode: mode ?? fileMode });
   };
@@ -90,12 +90,12 @@ async function copyPlace(
   using handle = root.handle(place || ".", { links: "inside" });
   if (handle.stats().isDirectory()) {
     using content = root.directory(place || ".", { links: "inside" });
-    using into = target.makeDirectories(inside, 0o755, { links: "inside" });
+    using into = makeOwned(target, inside, options.owner);
     return await copyContent(content, into, options, place);
   }
   if (step.unpacks && (await unpackArchive(root, place, target, inside, options, work))) return;
   const at = targetOf(target, destination, path.posix.basename(place));
-  using parent = target.makeDirectories(at.folder, 0o755, { links: "inside" });
+  using parent = makeOwned(target, at.folder, options.owner);
   using from = root.directory(path.posix.dirname(place), { links: "inside" });
   await copyEntry(
     { parent: from, name: path.posix.basename(place), handle }, { parent, name: at.name }, options,

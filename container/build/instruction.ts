@@ -2,6 +2,8 @@ import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { digestOf } from "@raft2kube/runtime/image/blobs.ts";
 import { get, readBounded } from "@raft2kube/runtime/image/http.ts";
+import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
+import { makeOwned } from "../files/copy.ts";
 import { ADD_URL_BYTES } from "../limits.ts";
 import type { Doing } from "./doing.ts";
 import { copyInto } from "./copy-step.ts";
@@ -28,11 +30,16 @@ export async function applyInstruction(doing: Doing): Promise<StageState> {
   if (name === "RUN") return run(doing);
   if (name === "COPY" || name === "ADD") return copy(doing);
   const variables = variablesOf(doing);
-  const defaults = changeDefaults(state.draft.defaults, instruction, variables);
+  const changedDefaults = changeDefaults(state.draft.defaults, instruction, variables);
+  // ENTRYPOINT takes the base's CMD away, not one of this stage.
+  const { Cmd } = state.draft.defaults;
+  const keepsCmd = name === "ENTRYPOINT" && state.setsCmd && Cmd !== undefined;
+  const defaults = keepsCmd ? { ...changedDefaults, Cmd } : changedDefaults;
   if (defaults === undefined) throw badLine(instruction.line, `${name} is not supported`);
   const key = keyOf(state.key, name, defaults);
   const author = name === "MAINTAINER" ? { author: text } : {};
-  const changed = { ...state, draft: { ...state.draft, ...author, defaults } };
+  const setsCmd = state.setsCmd || name === "CMD";
+  const changed = { ...state, setsCmd, draft: { ...state.draft, ...author, defaults } };
   if (name === "WORKDIR") return makeWorkingDirectory(doing, changed, key);
   const created = createdOf(state.draft, options, doing.builder.host.clock);
   const entry = { created, created_by: `${name} ${text}`, comment: "r2k container build" };
@@ -62,7 +69,9 @@ function makeWorkingDirectory(doing: Doing, changed: StageState, key: string): P
     make: async (rootfs) => {
       using root = Directory.open(rootfs);
       const inside = place.replace(/^\/+/, "") || ".";
-      root.makeDirectories(inside, 0o755, { links: "inside" })[Symbol.dispose]();
+      const { User } = changed.draft.defaults;
+      const owner = User === undefined ? undefined : resolveUser(rootfs, User);
+      makeOwned(root, inside, owner)[Symbol.dispose]();
     },
   });
 }

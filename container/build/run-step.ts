@@ -17,7 +17,7 @@ import { isMapped } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { RUN_PIDS, RUN_TIMEOUT_MS } from "../limits.ts";
 import type { Builder } from "./builder.ts";
 
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** A command to run in the root of a step. */
 export interface RunStep {

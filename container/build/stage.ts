@@ -32,6 +32,8 @@ export interface StageState {
   /** Whether the last step was found in the cache. */
   wasCached: boolean;
   args: Map<string, string>;
+  /** Whether the stage has had a CMD. */
+  setsCmd: boolean;
 }
 
 export function keyOf(...parts: readonly unknown[]): string {

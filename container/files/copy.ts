@@ -22,6 +22,17 @@ export interface CopyOptions {
   now_ms: number;
 }
 
+/** Directories beneath a root, made where they are missing, and those with this owner. */
+export function makeOwned(
+  root: Directory, place: string, owner: { uid: number; gid: number } = { uid: 0, gid: 0 },
+): Directory {
+  const made = (directory: Directory) => {
+    using self = directory.handle(".");
+    self.chown(owner.uid, owner.gid);
+  };
+  return root.makeDirectories(place, NEW_DIRECTORY, { links: "inside", made });
+}
+
 /** Copies a file, directory, link or device; an existing directory is merged into. */
 export async function copyEntry(
   from: { parent: Directory; name: string | Buffer; handle: Handle },

@@ -26,7 +26,7 @@ export interface LookUp {
 export type MakeUp = LookUp & {
   links?: "refuse" | "inside";
   /** Called for each directory that was made; one that it throws for stays. */
-  made?: () => void;
+  made?: (directory: Directory) => void;
 };
 
 const RESOLVE: Record<Links, number> = {
@@ -206,13 +206,16 @@ export class Directory extends Handle {
   #directoryOrLink(name: Buffer, mode: number, options: MakeUp): Directory | Buffer {
     try {
       calls.makeDirectoryAt(this.fd, name, mode);
-      options.made?.();
     } catch (error) {
       if (!isErrno(error, "EEXIST")) throw error;
       using found = this.handle(name, options);
-      if (found.stats().isSymbolicLink()) return found.readLink();
+      return found.stats().isSymbolicLink() ? found.readLink() : this.directory(name, options);
     }
-    return this.directory(name, options);
+    using stack = new DisposableStack();
+    const made = stack.use(this.directory(name, options));
+    options.made?.(made);
+    stack.move();
+    return made;
   }
 
   #labelOf(name: FileName): string {
