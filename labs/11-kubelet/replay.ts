@@ -5,19 +5,19 @@ import { Node, type Spec, podOf } from "./node.ts";
 
 type Turn = readonly [event: string, about: string, ...notes: string[]];
 
-interface Story {
+interface Case {
   readonly title: string;
   readonly about: string;
   readonly spec: Spec;
   readonly turns: readonly Turn[];
 }
 
-const STORIES: readonly Story[] = [
+const CASES: readonly Case[] = [
   {
     title: "a pod with a sidecar and an init container, from its sandbox on",
     about:
-      "The sidecar runs before init has ended, and stays; the server begins after init. What ends " +
-      "is started again, a changed image ends its container first, and a dead sandbox ends all.",
+      "The sidecar runs before init has ended; the server begins after init. What ends is " +
+      "started again, a changed image ends its container first, and a dead sandbox ends all.",
     spec: { sidecars: ["proxy"], init: ["migrate"], regular: ["web"] },
     turns: [
       ["begin", "the pod is on the node", "sandbox 0", "start proxy#0", "start migrate#0"],
@@ -48,8 +48,8 @@ const STORIES: readonly Story[] = [
 ];
 
 /** Records each event, the actions of the loop that follow, and the state of each container. */
-function play(story: Story, recorder: Recorder, clock: StepClock): void {
-  const { spec: { sidecars = [], init = [], regular = [] }, spec, turns } = story;
+function play(one: Case, recorder: Recorder, clock: StepClock): void {
+  const { spec: { sidecars = [], init = [], regular = [] }, spec, turns } = one;
   const names = [...sidecars, ...init, ...regular];
   recorder.track("kubelet", "kubelet", plainState("kubelet"));
   for (const name of names) recorder.track(name, name, plainState("none"));
@@ -72,17 +72,17 @@ function play(story: Story, recorder: Recorder, clock: StepClock): void {
       if (state === "exited") facts["exit code"] = exitCode;
       recorder.state(name, plainState(state, { facts }));
     }
-    mustEqual(actions.join(", "), expected.join(", "), { when: text, why: story.about });
+    mustEqual(actions.join(", "), expected.join(", "), { when: text, why: one.about });
   }
 }
 
-for (const story of STORIES) {
+for (const one of CASES) {
   recordable({
-    title: story.title,
-    about: story.about,
+    title: one.title,
+    about: one.about,
     unit: "step",
     variantName: "order",
     variants: [1],
-    play: (recorder, clock) => play(story, recorder, clock),
+    play: (recorder, clock) => play(one, recorder, clock),
   });
 }

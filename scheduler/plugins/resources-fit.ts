@@ -37,8 +37,9 @@ function insufficient(info: PodInfo, node: NodeInfo): Result {
 }
 
 /**
- * The mean of the shares of cpu and memory that are left with the pod, by the requests for scores:
- * each from 0 to SCORE_MAX, rounded down as the mean is. What the node does not have is left out.
+ * Returns the mean of the shares of cpu and memory that are left with the pod, by the requests for
+ * scores: each from 0 to SCORE_MAX, rounded down as the mean is. A resource that the node does not
+ * have is left out of the mean.
  */
 function leastAllocated(info: PodInfo, node: NodeInfo): number {
   // lab:09 begin least-allocated
