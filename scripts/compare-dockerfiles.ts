@@ -1,12 +1,12 @@
 /**
- * Builds the Dockerfiles of the corpus with buildah and prints where the record differs; with a part
- * of a name those, and cases that have no answer yet. `--record` writes the answers.
+ * Builds the Dockerfiles of the corpus with buildah and prints where the record differs; with a
+ * part of a name those, and cases that have no answer yet. `--record` writes the answers.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
-  answerOf, type Case, linesOf, makeContext, readCases, writeCases,
+  answerOf, type Case, linesOf, makeContext, PLAIN, readCases, writeCases,
 } from "../test/e2e/containers/corpus/corpus.ts";
 import { Hand } from "../test/e2e/containers/hand.ts";
 
@@ -22,7 +22,8 @@ function build(wanted: Case): { config: Record<string, unknown>; files: string[]
   const context = join(dir, "case/context");
   mkdirSync(context, { recursive: true });
   makeContext(context, wanted);
-  buildah("bud", "--isolation", "oci", "--runtime", "crun", "--network", "none", "-q", "-t", "made:1", context);
+  const confined = ["--isolation", "oci", "--runtime", "crun", "--network", "none"];
+  buildah("bud", ...confined, "-q", "-t", "made:1", context);
   const { OCIv1 } = JSON.parse(buildah("inspect", "--type", "image", "made:1")) as
     { OCIv1: { config: Record<string, unknown> } };
   const container = buildah("from", "made:1");
@@ -36,7 +37,7 @@ try {
   hand.sh("c save -o bb.tar bb:1");
   buildah("pull", "-q", `docker-archive:${join(hand.dir, "bb.tar")}`);
   buildah("tag", "docker.io/library/bb:1", "localhost/bb:1");
-  const base = build({ name: "", dockerfile: "FROM bb:1", ignore: undefined, differs: undefined, answer: [] }).files;
+  const base = build(PLAIN).files;
   let differing = 0;
   const only = process.argv.slice(2).find((word) => !word.startsWith("--"));
   for (const each of found.cases) {

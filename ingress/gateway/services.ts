@@ -40,8 +40,8 @@ export function planServices(
     const former = own.get(key);
     const { namespace: tenant = "" } = gateway.metadata;
     const count = used.get(tenant) ?? 0;
-    const room = GATEWAY_PORTS_OF_NAMESPACE_MAX - count;
-    const ports = portsOf(gateway, former, { taken, room });
+    const free = GATEWAY_PORTS_OF_NAMESPACE_MAX - count;
+    const ports = portsOf(gateway, former, { taken, free });
     used.set(tenant, count + ports.length);
     if (ports.length === 0) continue;
     if (!former) created.push(serviceOf(key, namespace, ports));
@@ -72,9 +72,9 @@ const textOf = (ports: Ports) =>
 
 function portsOf(
   gateway: Gateway, former: Service | undefined,
-  { taken, room }: { taken: Set<number>; room: number },
+  { taken, free }: { taken: Set<number>; free: number },
 ): Ports {
-  const numbers = [...new Set(gateway.spec.listeners.map(({ port }) => port))].slice(0, room);
+  const numbers = [...new Set(gateway.spec.listeners.map(({ port }) => port))].slice(0, free);
   return numbers.flatMap((port) => {
     const known = former?.spec.ports?.find((each) => each.port === port);
     if (known) return known;

@@ -7,7 +7,7 @@ import { draftOf } from "@raft2kube/container/build/image.ts";
 import { withRootfs } from "@raft2kube/container/build/stage.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Hand } from "../hand.ts";
-import { answerOf, type Case, linesOf, makeContext, readCases } from "./corpus.ts";
+import { answerOf, type Case, linesOf, makeContext, PLAIN, readCases } from "./corpus.ts";
 
 const FILE = join(import.meta.dirname, "dockerfiles.txt");
 const { cases } = readCases(readFileSync(FILE, "utf8"));
@@ -19,8 +19,7 @@ let hand: Hand;
 let base: readonly string[];
 beforeAll(async () => {
   hand = new Hand();
-  const plain = { name: "", dockerfile: "FROM bb:1", ignore: undefined, differs: undefined, answer: [] };
-  base = (await build(plain)).files;
+  base = (await build(PLAIN)).files;
 });
 afterAll(() => hand.close());
 

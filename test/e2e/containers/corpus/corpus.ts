@@ -18,6 +18,11 @@ export interface Case {
   answer: string[];
 }
 
+/** The image that the cases start from. */
+export const PLAIN: Case = {
+  name: "", dockerfile: "FROM bb:1", ignore: undefined, differs: undefined, answer: [],
+};
+
 const ANSWER = "| ";
 
 /** Reads the file of cases: an introduction, and the cases. */
@@ -41,7 +46,10 @@ export function readCases(text: string): { introduction: string; cases: Case[] }
 export function writeCases({ introduction, cases }: ReturnType<typeof readCases>): string {
   return introduction + cases.map(({ name, dockerfile, ignore, differs, answer }) => [
     `=== ${name}`, ...(ignore === undefined ? [] : ["--- .dockerignore", ignore.trimEnd()]),
-    dockerfile, ...(differs === undefined ? [] : [`! ${differs}`]), ...answer.map((line) => ANSWER + line), "",
+    dockerfile,
+    ...(differs === undefined ? [] : [`! ${differs}`]),
+    ...answer.map((line) => ANSWER + line),
+    "",
   ].join("\n")).join("");
 }
 
