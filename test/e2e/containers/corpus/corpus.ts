@@ -12,9 +12,9 @@ export interface Case {
   name: string;
   dockerfile: string;
   ignore: string | undefined;
-  /** Why ours is another. */
+  /** The reason why ours is another. */
   differs: string | undefined;
-  /** What buildah makes. */
+  /** Lines about what buildah makes of it. */
   answer: string[];
 }
 
