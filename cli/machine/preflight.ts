@@ -12,7 +12,6 @@ import { BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG, manifestPath, NODE_AGENT } fr
 /** A check by kubeadm's name; resolves with what is wrong. */
 export interface MachineCheck {
   readonly name: string;
-  readonly isWarning?: true;
   ask(): Promise<string | undefined>;
 }
 
@@ -124,9 +123,9 @@ export async function runPreflight(context: MachineContext, checks: MachineCheck
     return { check, fault: await check.ask().catch(messageOf) };
   }));
   const failed: string[] = [];
-  for (const { check: { name, isWarning }, fault } of results) {
+  for (const { check: { name }, fault } of results) {
     if (fault === undefined) continue;
-    const isIgnored = isWarning || ignored.has("all") || ignored.has(name.toLowerCase());
+    const isIgnored = ignored.has("all") || ignored.has(name.toLowerCase());
     if (isIgnored) progress.note(`\t[WARNING ${name}]: ${fault}`);
     else failed.push(`\t[ERROR ${name}]: ${fault}`);
   }

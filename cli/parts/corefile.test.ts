@@ -37,6 +37,10 @@ test.each([
   ["a domain that is forwarded", "forward . ", "forward example.org ", "forward example.org"],
   ["a second block", "loadbalance\n}", "}\nother:53 {\n}", "more than one block"],
   ["a block of another zone", ".:53", "example.org:53", "the block"],
+  ["a zone beside another", ".:53", ". example.org", "the block"],
+  ["a port", ".:53", ".:99999", "the block's port 99999"],
+  ["a TTL", "ttl 30", "ttl abc", "ttl abc"],
+  ["an address of metrics", "prometheus :9153", "prometheus localhost:9153", "only :PORT"],
   ["a block without its end", "loadbalance\n}", "loadbalance", "a } is missing"],
 ])("%s that is not supported is refused by its name", (_, from, to, says) => {
   const text = KUBEADM.replace(from, to);

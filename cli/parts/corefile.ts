@@ -13,6 +13,10 @@ export interface Corefile {
   readonly forward: readonly string[];
 }
 
+const PORT_MAX = 65_535;
+/** The longest TTL that coredns' plugin kubernetes takes. */
+const TTL_MAX_S = 3_600;
+
 interface Plugin {
   readonly name: string;
   readonly args: readonly string[];
@@ -41,8 +45,8 @@ function wrong(text: string): CommandError {
 export function parseCorefile(text: string): Corefile {
   const lines = text.split("\n").map((line) => line.replace(/#.*/, "").trim()).filter(Boolean);
   const [head = "", ...body] = lines;
-  const port = /^\.(?::(\d{1,5}))? *\{$/.exec(head)?.[1];
-  if (!head.startsWith(".") || !head.endsWith("{")) throw wrong(`the block "${head}"`);
+  const [zone, port] = /^\.(?::(\d+))? *\{$/.exec(head) ?? [];
+  if (zone === undefined) throw wrong(`the block "${head}"`);
   const plugins = pluginsOf(body);
   for (const { name, options } of plugins) {
     if (!PLUGINS.includes(name)) throw wrong(`the plugin ${name} is not supported`);
@@ -61,10 +65,10 @@ export function parseCorefile(text: string): Corefile {
   if (from !== ".") throw wrong(`forward ${from}: only everything (.)`);
   const ttl = option("kubernetes", "ttl");
   return {
-    port: Number(port ?? 53),
+    port: port === undefined ? 53 : numberOf("the block's port", port, 1, PORT_MAX),
     clusterDomain: kubernetes.args[0],
     forward,
-    ...(ttl === undefined ? {} : { ttl_s: Number(ttl) }),
+    ...(ttl === undefined ? {} : { ttl_s: numberOf("ttl", ttl, 0, TTL_MAX_S) }),
     ...portOf("healthPort", find("health"), 8080),
     ...portOf("readyPort", find("ready"), 8181),
     ...portOf("metricsPort", find("prometheus"), 9153),
@@ -73,7 +77,17 @@ export function parseCorefile(text: string): Corefile {
 
 function portOf(name: string, plugin: Plugin | undefined, otherwise: number) {
   if (plugin === undefined) return {};
-  return { [name]: Number(/:(\d+)$/.exec(plugin.args[0] ?? "")?.[1] ?? otherwise) };
+  const [address] = plugin.args;
+  if (address === undefined) return { [name]: otherwise };
+  const port = /^:(\d+)$/.exec(address)?.[1];
+  if (port === undefined) throw wrong(`${plugin.name} ${address}: only :PORT, on all addresses`);
+  return { [name]: numberOf(`the port of ${plugin.name}`, port, 1, PORT_MAX) };
+}
+
+function numberOf(what: string, text: string, min: number, max: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (value >= min && value <= max) return value;
+  throw wrong(`${what} ${text} is no number from ${min} to ${max}`);
 }
 
 /** The plugins within a block; a nested block has a plugin's options. */

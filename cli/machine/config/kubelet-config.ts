@@ -38,6 +38,8 @@ const KNOWN = [
 /** Fields of which one value is supported, with the reason. */
 const ONLY: Readonly<Record<string, readonly [value: unknown, why: string]>> = {
   cgroupDriver: ["cgroupfs", "the runtime makes groups itself, without systemd"],
+  "authentication.webhook.enabled": [true, "bearer tokens are asked of the API"],
+  "authentication.webhook.cacheTTL": ["0s", "the time that answers are kept is fixed"],
   "authorization.mode": ["Webhook", "the API decides who may call the kubelet"],
   rotateCertificates: [true, "the kubelet always renews its client certificate"],
 };
