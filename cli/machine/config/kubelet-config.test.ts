@@ -18,3 +18,10 @@ test.each([undefined, "a: [}", "[]", "cgroupRoot: ..", "cgroupRoot: []"])(
   "with the file %j reset removes the group that pods have by default",
   (text) => expect(podsCgroupIn(text)).toBe("/kubepods"),
 );
+
+test.each([
+  [{ authentication: { webhook: { enabled: false } } }, "authentication.webhook.enabled false"],
+  [{ authentication: { webhook: { cacheTTL: "2m0s" } } }, "authentication.webhook.cacheTTL 2m0s"],
+])("%j, which has no effect, is refused by name", (fields, says) => {
+  expect(() => checkKubeletConfig("kubelet", fields)).toThrow(says);
+});
