@@ -36,6 +36,7 @@ it("the requests of a flood and those of others begin by turns", async () => {
   for (const owner of ["a", "a", "b"]) enter(owner);
   begun.splice(0);
   await turn();
+  await turn();
   expect(begun.slice(0, 6)).toEqual(["flood", "a", "b", "flood", "a", "flood"]);
 });
 

@@ -26,15 +26,16 @@ export function nextTurn(): Promise<void> {
 
 function runTurn(): void {
   const until_ms = clock.monotonic() + TURN_MS;
+  // What pauses in this turn goes on in a later one.
+  let left = waiting.length;
   const step = () => {
-    const resume = waiting.shift();
-    isPending = resume !== undefined;
-    if (resume === undefined) return;
-    resume();
-    // A tick that a microtask asks for runs after what `resume` leads to.
+    waiting.shift()?.();
+    left--;
+    // A tick that a microtask asks for runs after what was resumed leads to.
     queueMicrotask(() => process.nextTick(() => {
-      if (clock.monotonic() < until_ms) step();
-      else setImmediate(runTurn);
+      if (left > 0 && clock.monotonic() < until_ms) return step();
+      isPending = waiting.length > 0;
+      if (isPending) setImmediate(runTurn);
     }));
   };
   step();
