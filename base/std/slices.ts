@@ -26,7 +26,7 @@ export function nextTurn(): Promise<void> {
 
 function runTurn(): void {
   const until_ms = clock.monotonic() + TURN_MS;
-  // What pauses in this turn goes on in a later one.
+  // Work that pauses in this turn goes on in a later one.
   let left = waiting.length;
   const step = () => {
     waiting.shift()?.();

@@ -1,4 +1,5 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { Command } from "commander";
 import { stringify } from "yaml";
 import {
@@ -44,7 +45,7 @@ export function command(): Command {
 async function migrate(flags: { oldConfig: string; newConfig?: string }): Promise<void> {
   const text = migrateConfig(await readFile(flags.oldConfig, "utf8"), flags.oldConfig);
   if (flags.newConfig === undefined) process.stdout.write(text);
-  else await writeFile(flags.newConfig, text);
+  else await replaceFile(flags.newConfig, text, { mode: 0o600 }); // it may have a token
 }
 
 async function print(): Promise<void> {

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
-import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { Cluster, type ClusterMethods, type Member } from "@raft2kube/proto/gen/etcd.ts";
 import { client as rpcClient, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
@@ -18,6 +18,7 @@ const CALL = { timeout_ms: 7_000 };
 /** A member catches up with the data of the others first. */
 const MEMBERS_TIMEOUT_MS = 120_000;
 const RETRY_MS = 250;
+const CONTROL_PLANE = "node-role.kubernetes.io/control-plane";
 const ANNOTATION = "kubeadm.kubernetes.io/etcd.advertise-client-urls";
 
 type Members = RpcClient<ClusterMethods>;
@@ -74,7 +75,7 @@ export async function joinEtcd(context: MachineContext, client: KubeClient): Pro
   progress.note("[etcd] Announced new etcd member joining to the existing etcd cluster");
   const initialCluster = all.flatMap((member) => {
     const name = isOwn(member) ? nodeName : member.name;
-    return member.peerURLs.map((url) => `${name}=${url}`);
+    return member.peerURLs.filter(isHttps).map((url) => `${name}=${url}`);
   }).join(",");
   await mkdir(cluster.etcd.local.dataDir, { recursive: true, mode: 0o700 });
   const text = await manifestOf(context, "etcd", initialCluster);
@@ -90,11 +91,17 @@ export async function joinEtcd(context: MachineContext, client: KubeClient): Pro
 
 /** Where the members of the store serve clients: in the annotations of their static pods. */
 async function memberUrls(client: KubeClient): Promise<string[]> {
+  const nodes = await client.resource<Node>(NODES).listAll({ labelSelector: CONTROL_PLANE });
+  const names = new Set(nodes.items.map(({ metadata }) => metadata.name));
   const pods = await client.resource<Pod>(PODS).listAll({
     namespace: "kube-system", labelSelector: "component=etcd,tier=control-plane",
   });
-  return pods.items.flatMap(({ metadata }) => metadata.annotations?.[ANNOTATION] ?? []);
+  // A worker, too, may create a mirror pod with these labels.
+  return pods.items.filter(({ spec }) => names.has(spec.nodeName))
+    .flatMap(({ metadata }) => metadata.annotations?.[ANNOTATION] ?? []).filter(isHttps);
 }
+
+const isHttps = (url: string) => url.startsWith("https://");
 
 /** Removes this machine's member where there are others; a failure is a line with its remedy. */
 export async function leaveEtcd(note: (line: string) => void): Promise<void> {

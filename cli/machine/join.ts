@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { ConfigMap, Node } from "@raft2kube/api/gen/core/v1.ts";
@@ -15,6 +16,7 @@ import { checkKubeletConfig } from "./config/kubelet-config.ts";
 import type { Fields } from "./config/fields.ts";
 import type { MachineContext } from "./context.ts";
 import { type Discovered, discover } from "./discovery.ts";
+import { certificatesIn } from "./tokens.ts";
 import { kubeconfigText } from "./kubeconfig-text.ts";
 import { joinEtcd } from "./etcd-members.ts";
 import { BOOTSTRAP_KUBECONFIG, MANIFESTS_DIR } from "./layout.ts";
@@ -52,6 +54,7 @@ export async function joinMachine(context: MachineContext): Promise<void> {
     const joined = { ...context, config: { ...config, cluster, init } };
     const isControlPlane = config.join.controlPlane !== undefined;
     if (isControlPlane) await prepareControlPlane(joined, client);
+    await requireSameCa(cluster.certificatesDir, found.ca);
     await writeBootstrap(found, cluster.certificatesDir);
     try {
       await kubeletStart(joined, { registration, kubelet: own, isControlPlane });
@@ -98,7 +101,9 @@ async function joinControlPlane(context: MachineContext): Promise<void> {
 async function requireSameCa(dir: string, ca: string): Promise<void> {
   const path = pathsOf(dir, "ca").cert;
   const own = await readIfPresent(path);
-  if (own === undefined || own.trim() === ca.trim()) return;
+  if (own === undefined) return;
+  const here = new Set(certificatesIn(own));
+  if (certificatesIn(ca).every((each) => here.has(each))) return;
   throw new CommandError("OTHER_CLUSTER", `${path} is the CA of another cluster`, {
     remedy: "if this machine is to leave that cluster: r2k reset; then join again",
   });
@@ -133,7 +138,8 @@ async function requireFreeName(client: KubeClient, name: string): Promise<void> 
 async function writeBootstrap({ server, ca, token }: Discovered, dir: string): Promise<void> {
   const paths = pathsOf(dir, "ca");
   await mkdir(dirname(paths.cert), { recursive: true, mode: 0o755 });
-  await replaceFile(paths.cert, ca, { mode: 0o644 });
+  // One that is there may have further CAs of the cluster.
+  if (!existsSync(paths.cert)) await replaceFile(paths.cert, ca, { mode: 0o644 });
   const text = kubeconfigText("kubernetes", "tls-bootstrap-token-user", { server, ca, token });
   await replaceFile(BOOTSTRAP_KUBECONFIG, text, { mode: 0o600 });
 }

@@ -1,5 +1,8 @@
+import { generateKeyPairSync } from "node:crypto";
 import { expect, test } from "vitest";
-import { decryptFile, encryptFile, newCertificateKey } from "./shared-certificates.ts";
+import {
+  decryptFile, encryptFile, newCertificateKey, requirePairs,
+} from "./shared-certificates.ts";
 
 test("a file is encrypted as kubeadm encrypts it, and by one key alone", () => {
   const key = newCertificateKey();
@@ -25,4 +28,20 @@ test("bytes of another implementation in kubeadm's layout are read", () => {
 
 test("a key that is none is refused", () => {
   expect(() => encryptFile(Buffer.from(""), "abc")).toThrow(/32 bytes in hexadecimal/);
+});
+
+test("a tag that was cut short is refused", () => {
+  const key = newCertificateKey();
+  const bytes = encryptFile(Buffer.from("a key"), key);
+  expect(() => decryptFile(bytes.subarray(0, 16), key))
+    .toThrow(expect.objectContaining({ code: "CERTIFICATE_KEY" }));
+});
+
+test("files of the Secret that were exchanged are refused before one is written", () => {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const key = Buffer.from(privateKey.export({ type: "pkcs8", format: "pem" }));
+  const files = new Map([["ca.key", key], ["ca.crt", key]]);
+  expect(() => requirePairs(files)).toThrow(expect.objectContaining({ code: "CERTIFICATE_KEY" }));
+  const pub = Buffer.from(publicKey.export({ type: "spki", format: "pem" }));
+  expect(() => requirePairs(new Map([["sa.key", key], ["sa.pub", pub]]))).toThrow(/: ca: /);
 });

@@ -1,4 +1,6 @@
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import {
+  X509Certificate, createCipheriv, createDecipheriv, createPrivateKey, createPublicKey, randomBytes,
+} from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
@@ -40,9 +42,10 @@ export function encryptFile(plain: Buffer, certificateKey: string): Buffer {
 
 /** Throws CommandError `CERTIFICATE_KEY` for another key, or bytes that were changed. */
 export function decryptFile(bytes: Buffer, certificateKey: string): Buffer {
+  const key = keyOf(certificateKey);
   const nonce = bytes.subarray(0, NONCE_BYTES);
-  const decipher = createDecipheriv("aes-256-gcm", keyOf(certificateKey), nonce);
   try {
+    const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES });
     decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
     const text = bytes.subarray(NONCE_BYTES, -TAG_BYTES);
     return Buffer.concat([decipher.update(text), decipher.final()]);
@@ -92,10 +95,14 @@ export async function downloadCertificates(
   client: KubeClient, dir: string, certificateKey: string,
 ): Promise<void> {
   const data = await sharedData(client);
+  const texts = new Map(SHARED.map((file) => {
+    const bytes = Buffer.from(data[fieldOf(file)] ?? "", "base64");
+    return [file, decryptFile(bytes, certificateKey)];
+  }));
+  requirePairs(texts);
   const files: (readonly [path: string, text: Buffer])[] = [];
-  for (const file of SHARED) {
+  for (const [file, text] of texts) {
     const path = join(dir, file);
-    const text = decryptFile(Buffer.from(data[fieldOf(file)] ?? "", "base64"), certificateKey);
     const own = await readIfPresent(path);
     if (own === undefined) files.push([path, text]);
     else if (own !== text.toString("utf8")) {
@@ -106,6 +113,32 @@ export async function downloadCertificates(
   }
   for (const [path, text] of files) {
     await replaceFile(path, text, { mode: path.endsWith(".key") ? 0o600 : 0o644 });
+  }
+}
+
+/**
+ * Throws CommandError `CERTIFICATE_KEY` when certificates and keys do not belong together: nothing
+ * binds a field of the Secret to its name.
+ */
+export function requirePairs(files: ReadonlyMap<string, Buffer>): void {
+  const isPair = (file: string): boolean => {
+    const key = createPrivateKey(files.get(`${file}.key`) ?? "");
+    if (file !== "sa") {
+      return new X509Certificate(files.get(`${file}.crt`) ?? "").checkPrivateKey(key);
+    }
+    return createPublicKey(files.get("sa.pub") ?? "").equals(createPublicKey(key));
+  };
+  for (const file of ["ca", "sa", "front-proxy-ca", "etcd/ca"]) {
+    let fault: unknown;
+    try {
+      if (isPair(file)) continue;
+    } catch (thrown) {
+      fault = thrown;
+    }
+    const why = fault === undefined ? "are of different keys" : messageOf(fault);
+    throw new CommandError("CERTIFICATE_KEY", `the Secret kubeadm-certs: ${file}: ${why}`, {
+      remedy: RENEW, cause: fault,
+    });
   }
 }
 

@@ -15,7 +15,7 @@ export interface Corefile {
 
 const PORT_MAX = 65_535;
 /** The longest TTL that coredns' plugin kubernetes takes. */
-const TTL_MAX_S = 3_600;
+const TTL_S_MAX = 3_600;
 
 interface Plugin {
   readonly name: string;
@@ -68,7 +68,7 @@ export function parseCorefile(text: string): Corefile {
     port: port === undefined ? 53 : numberOf("the block's port", port, 1, PORT_MAX),
     clusterDomain: kubernetes.args[0],
     forward,
-    ...(ttl === undefined ? {} : { ttl_s: numberOf("ttl", ttl, 0, TTL_MAX_S) }),
+    ...(ttl === undefined ? {} : { ttl_s: numberOf("ttl", ttl, 0, TTL_S_MAX) }),
     ...portOf("healthPort", find("health"), 8080),
     ...portOf("readyPort", find("ready"), 8181),
     ...portOf("metricsPort", find("prometheus"), 9153),

@@ -1,7 +1,9 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { Read } from "@raft2kube/explain/gather.ts";
 
-interface OwnerReference { apiVersion: string; kind: string; name: string; uid: string }
+interface OwnerReference {
+  apiVersion: string; kind: string; name: string; uid: string; controller?: boolean;
+}
 
 /** An object of any kind, as far as every kind has it. */
 export interface AnyObject {
@@ -84,8 +86,10 @@ export async function text(path: string): Promise<string> {
   return (await ask(`/kube${path}`, { headers: { ...own(), accept: "*/*" } })).text();
 }
 
-/** A port of a pod at a port of this machine. */
-export interface Forward { namespace: string; pod: string; port: number; local: number }
+/** A port of a pod at a loopback address and port of this machine. */
+export interface Forward {
+  namespace: string; pod: string; port: number; host: string; local: number;
+}
 
 /** Asks the dashboard's own server for forwarded ports; resolves with all of them. */
 export async function forwards(method: "GET" | "POST" | "DELETE", path = ""): Promise<Forward[]> {
@@ -127,8 +131,9 @@ export function lines(
     lost += Math.max(0, part.length - free);
   };
   const flush = () => {
-    onLine(lost > 0 ? `${line} ... (${lost.toLocaleString("en")} more characters)` : line);
+    const whole = lost > 0 ? `${line} ... (${lost.toLocaleString("en")} more characters)` : line;
     [line, lost] = ["", 0];
+    onLine(whole);
   };
   socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
     const parts = decoder.decode(data, { stream: true }).split("\n");

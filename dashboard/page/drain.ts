@@ -5,7 +5,8 @@ const RETRY_MS = 5_000;
 const TRIES_MAX = 60;
 
 const isDaemon = ({ metadata }: AnyObject) =>
-  metadata.ownerReferences?.some(({ kind }) => kind === "DaemonSet") ?? false;
+  metadata.ownerReferences?.some(({ apiVersion, kind, controller }) =>
+    kind === "DaemonSet" && apiVersion.startsWith("apps/") && controller) ?? false;
 const isMirror = ({ metadata }: AnyObject) =>
   metadata.annotations?.["kubernetes.io/config.mirror"] !== undefined;
 const isOver = ({ status }: AnyObject) =>

@@ -27,9 +27,9 @@ export function Forwards({ pod }: { pod: AnyObject }) {
           onInput={(event) => type(event.currentTarget.value)} />
         <button disabled={!/^\d+$/.test(typed)} onClick={() => add(typed)}>Forward</button></p>
       <ul class="events">{open?.filter((each) => each.pod === name && each.namespace === namespace)
-        .map(({ port, local }) => <li>{port} is at{" "}
-          <a href={`http://127.0.0.1:${local}/`} target="_blank" rel="noopener noreferrer">
-            127.0.0.1:{local}</a>{" "}
+        .map(({ port, host, local }) => <li>{port} is at{" "}
+          <a href={`http://${host}:${local}/`} target="_blank" rel="noopener noreferrer">
+            {host}:{local}</a>{" "}
           <button onClick={() => change("DELETE", `/${local}`)}>End</button></li>)}</ul>
     </>
   );

@@ -1,12 +1,30 @@
 import { diffLines } from "diff";
-import { parseAllDocuments, stringify } from "yaml";
+import { parseAllDocuments, type ScalarTag, stringify, type Tags } from "yaml";
 import type { AnyObject } from "./api.ts";
 import { InputError } from "./text.ts";
 
-/** An object as a person edits it: without the fields' managers. */
+/**
+ * An object as a person edits it: without the fields' managers. API servers read YAML 1.1, in which
+ * `on` and `1_000` are no texts. Throws InputError for a number that JavaScript would round.
+ */
 export function yamlOf(object: AnyObject): string {
   const { managedFields: _, ...metadata } = object.metadata;
-  return stringify({ ...object, metadata });
+  refuseRounded(object, "");
+  const customTags = (tags: Tags) => [OCTAL, ...tags];
+  return stringify({ ...object, metadata }, { version: "1.1", customTags });
+}
+
+/** Go's decoder knows this notation of YAML 1.2 as well: a text like it needs quotes. */
+const OCTAL: ScalarTag = {
+  tag: "tag:yaml.org,2002:int", default: true, test: /^[-+]?0o[0-7]+$/, resolve: Number,
+};
+
+function refuseRounded(value: unknown, path: string): void {
+  if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    throw new InputError(`${path} has more digits than this page keeps: use kubectl edit`);
+  }
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, each] of Object.entries(value)) refuseRounded(each, `${path}.${key}`);
 }
 
 /** The objects of a text; throws with the line of an error. */

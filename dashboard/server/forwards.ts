@@ -1,13 +1,16 @@
+import { randomInt } from "node:crypto";
 import { type AddressInfo, type Server, type Socket, createServer } from "node:net";
 import type { WebSocket } from "ws";
 import { FORWARD_CONNECTIONS_MAX, FORWARDS_MAX, WAITING_BYTES_MAX } from "../limits.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** A pod's port at a port of this machine's loopback address. */
+/** A pod's port at a port of a loopback address of this machine. */
 export interface Forward {
   readonly namespace: string;
   readonly pod: string;
   readonly port: number;
+  /** An address of its own: a browser sends cookies of one address to all of its ports. */
+  readonly host: string;
   readonly local: number;
 }
 
@@ -41,11 +44,12 @@ export class Forwards {
         () => socket.destroy());
     });
     server.maxConnections = FORWARD_CONNECTIONS_MAX;
+    const host = `127.${randomInt(1, 255)}.${randomInt(256)}.${randomInt(1, 255)}`;
     await new Promise<void>((resolve, reject) => {
       server.on("error", reject);
-      server.listen(0, "127.0.0.1", resolve);
+      server.listen(0, host, resolve);
     });
-    const forward = { namespace, pod, port, local: (server.address() as AddressInfo).port };
+    const forward = { namespace, pod, port, host, local: (server.address() as AddressInfo).port };
     this.#open.set(forward.local, { forward, server, sockets });
     return forward;
   }

@@ -77,6 +77,7 @@ it("a file with an error is reported, and its last pod goes on", async () => {
   writeFileSync(join(dir, "web.yaml"), `${WHOLE}broken: [\n`);
   await passing("the report", () => reasons.length > 0);
   expect(reasons[0]).toContain("web.yaml: ");
+  expect(reasons[0]).not.toContain("broken");
   expect([put, source.list().length]).toEqual([[["put"]], 1]);
 });
 

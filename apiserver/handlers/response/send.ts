@@ -110,6 +110,8 @@ async function sendPieces(
 ): Promise<void> {
   const { response, signal, info, after } = context;
   const { promise: late, reject } = Promise.withResolvers<never>();
+  // The rejection may come before the first piece's turn, when no part waits for it.
+  late.catch(() => undefined);
   const stalled = () => reject(timeout("the client does not read the answer"));
   let timer = after?.(ANSWER_STALL_MS, stalled);
   const gone = aborted(signal);
