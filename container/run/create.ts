@@ -12,8 +12,8 @@ import { type SandboxWish, startSandbox, reportToPeers, writeHosts } from "../en
 import { STOP_TIMEOUT_S } from "../limits.ts";
 import { containerConfig, extrasOf, healthOf, restartOf } from "./config.ts";
 import type { RunFlags } from "./flags.ts";
-import { type MountWish, mountOf, tmpfsOf, volumeOf } from "./mounts.ts";
-import { portsOf } from "./ports.ts";
+import { anonymousVolume, type MountWish, mountOf, tmpfsOf, volumeOf } from "./mounts.ts";
+import { exposedPorts, portsOf } from "./ports.ts";
 import { badFlag, integerOf, pairsOf } from "./values.ts";
 
 const SHORT = 12;
@@ -24,7 +24,7 @@ const [FREE_PORT_MIN, FREE_PORT_MAX] = [32_768, 60_999];
 function mountWishes(engine: Engine, flags: RunFlags, image: ImageDefaults): MountWish[] {
   const byPlace = new Map<string, MountWish>();
   const take = (wish: MountWish) => byPlace.set(wish.destination, wish);
-  for (const place of Object.keys(image.Volumes ?? {})) take(volumeOf(place));
+  for (const place of Object.keys(image.Volumes ?? {})) take(anonymousVolume(place));
   for (const from of flags.volumesFrom) {
     const [name = "", mode] = from.split(":");
     const { mounts } = engine.containers.get(name).hand;
@@ -41,10 +41,6 @@ async function realMount({ volumes }: Engine, wish: MountWish): Promise<HandMoun
   if (mount.type !== "volume") return { ...mount, source: mount.source ?? "tmpfs" };
   const { name } = await volumes.ensure(mount.name);
   return { ...mount, name, source: volumes.dataOf(name) };
-}
-
-function exposedPorts(image: ImageDefaults): PublishedPort[] {
-  return Object.keys(image.ExposedPorts ?? {}).flatMap(portsOf);
 }
 
 /** Gives each port without a number of the host one that no container made by hand has. */

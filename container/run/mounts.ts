@@ -13,14 +13,17 @@ function requirePlace(flag: string, text: string, place: string): string {
   throw badFlag(flag, text, `${JSON.stringify(place)} is no place in a container`);
 }
 
+/** An anonymous volume at a place; an image's places are never read as `-v` is. */
+export function anonymousVolume(place: string, flag = "the image's VOLUME"): MountWish {
+  const destination = requirePlace(flag, place, place);
+  return { type: "volume", destination, isReadOnly: false, isAnonymous: true, copies: true };
+}
+
 /** `-v [name|path:]place[:ro|rw|nocopy|z]`. */
 export function volumeOf(flag: string): MountWish {
   const parts = flag.split(":");
   if (parts.length > 3) throw badFlag("-v", flag, "not [name|path:]place[:options]");
-  if (parts.length === 1) {
-    const destination = requirePlace("-v", flag, flag);
-    return { type: "volume", destination, isReadOnly: false, isAnonymous: true, copies: true };
-  }
+  if (parts.length === 1) return anonymousVolume(flag, "-v");
   const [source = "", place = "", options = ""] = parts;
   const words = new Set(options.split(",").filter(Boolean));
   const unknown = [...words].find((word) => !["ro", "rw", "nocopy", "z", "Z"].includes(word));

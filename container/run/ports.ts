@@ -1,3 +1,4 @@
+import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import type { PublishedPort } from "../engine/hand.ts";
 import { badFlag } from "./values.ts";
 
@@ -42,4 +43,12 @@ export function portsOf(flag: string): PublishedPort[] {
     hostIp: parts.length === 3 ? parts[0]! : "", hostPort: host ? host.first + index : 0,
     containerPort: container.first + index, protocol,
   }));
+}
+
+/** The ports that an image exposes, for `-P`; it chooses neither address nor port of the host. */
+export function exposedPorts({ ExposedPorts = {} }: ImageDefaults): PublishedPort[] {
+  const ports = Object.keys(ExposedPorts);
+  const wrong = ports.find((port) => !/^\d+(-\d+)?(\/[a-z]+)?$/.test(port));
+  if (wrong !== undefined) throw badFlag("-P", wrong, "the image exposes what is no port");
+  return ports.flatMap(portsOf);
 }
