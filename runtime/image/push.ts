@@ -75,7 +75,8 @@ class PushRepository {
   /** Sends a request, with a token where the registry asks for one. */
   async #ask(what: string, request: Request): Promise<HttpAnswer> {
     const first = await this.#send(what, request);
-    if (first.status !== 401) return first;
+    // Credentials are for the registry itself, not for where it puts an upload.
+    if (first.status !== 401 || !this.#isOwn(this.#url(what))) return first;
     const challenge = parseChallenge(first.headers["www-authenticate"]);
     first.cancel();
     const { auth, clock } = this.#options;
@@ -87,10 +88,17 @@ class PushRepository {
     return this.#send(what, request);
   }
 
+  #url(what: string): URL {
+    return new URL(what, `${this.#registry}/v2/${this.#path}/`);
+  }
+
+  #isOwn({ origin }: URL): boolean {
+    return origin === new URL(this.#registry).origin;
+  }
+
   #send(what: string, { headers, ...request }: Request): Promise<HttpAnswer> {
-    const base = `${this.#registry}/v2/${this.#path}/`;
-    const url = new URL(what, base);
-    const Authorization = url.origin === new URL(base).origin ? this.#authorization : undefined;
+    const url = this.#url(what);
+    const Authorization = this.#isOwn(url) ? this.#authorization : undefined;
     const { clock } = this.#options;
     return ask(url.href, {
       ...request,

@@ -4,12 +4,18 @@ import { createServer, type RequestListener } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Server } from "node:net";
 import { buffer } from "node:stream/consumers";
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { connect, getCACertificates, setDefaultCACertificates } from "node:tls";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { buildImage } from "../build/image-builder.ts";
 import { parseReference } from "./reference.ts";
-import { RegistryRepository } from "./registry.ts";
+import { pushImage } from "./push.ts";
+import { checkLogin, RegistryRepository } from "./registry.ts";
+import { ImageStore } from "./store.ts";
 
 const USER = { username: "u", password: "secret" };
 const BASIC = `Basic ${Buffer.from("u:secret").toString("base64")}`;
@@ -177,4 +183,32 @@ test("a registry that speaks TLS 1.1 alone is sent no request", async () => {
 test("a redirect's target is read by the pull alone", async () => {
   answers.registry = redirectTo(at.other);
   expect((await buffer(await repository().blob(DIGEST))).toString()).toBe("content");
+});
+
+const pushOptions = () => {
+  const endpoints = { "registry.example": at.registry };
+  return { auth: USER, endpoints, clock: systemClock(), progress: () => undefined };
+};
+
+test("a login that leads to another server sends it nothing", async () => {
+  answers.registry = redirectTo(`${at.other}/v2/`);
+  answers.other = challenge(`${at.other}/token`);
+  await expect(checkLogin("registry.example", pushOptions())).rejects.toThrow("redirects a login");
+  expect(secretsSentTo("other")).toEqual([]);
+});
+
+test("an upload at another server that asks for credentials gets none", async () => {
+  await using folder = await mkdtempDisposable(path.join(tmpdir(), "r2k-push-"));
+  const store = new ImageStore(path.join(folder.path, "images"), () => []);
+  await store.open();
+  const entries = [{ name: "f", content: "x" }];
+  await buildImage(store, { name: "registry.example/x:1", entries, config: {} });
+  answers.registry = (request, response) => {
+    const begins = request.method === "POST";
+    (begins ? says(202, "", { location: `${at.other}/up` }) : says(404))(request, response);
+  };
+  answers.other = challenge(`${at.other}/token`);
+  await expect(pushImage(store, "registry.example/x:1", pushOptions())).rejects.toThrow("401");
+  expect(asked.other.length).toBeGreaterThan(0);
+  expect(secretsSentTo("other")).toEqual([]);
 });

@@ -158,6 +158,9 @@ export async function checkLogin(domain: string, options: RegistryOptions): Prom
   const url = `${registry}/v2/`;
   const first = await get(url, { headers: {}, clock, name: domain });
   first.cancel();
+  if (first.redirected) {
+    throw new RuntimeError("permission-denied", `${domain} redirects a login to another server`);
+  }
   if (first.status !== 401) return;
   const challenge = parseChallenge(first.headers["www-authenticate"]);
   const Authorization = challenge &&
