@@ -1,9 +1,9 @@
-import { writeSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { createReadStream, createWriteStream, writeSync } from "node:fs";
+import { mkdtempDisposable } from "node:fs/promises";
 import path from "node:path";
+import { pipeline } from "node:stream/promises";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { openFile } from "@raft2kube/linux/beneath/open-file.ts";
-import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { DiskReserve } from "@raft2kube/runtime/image/disk-reserve.ts";
 import { unpackLayer } from "@raft2kube/runtime/image/unpack.ts";
 import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
@@ -19,8 +19,8 @@ export interface CopyStep {
   source: Source;
   places: readonly string[];
   heredocs: readonly HereDocument[];
-  /** Content of URLs, by the name of their files. */
-  downloads: ReadonlyMap<string, Buffer>;
+  /** Files with the content of URLs, by the name that each gets. */
+  downloads: ReadonlyMap<string, string>;
   /** Absolute, with a slash at its end where it was given so. */
   destination: string;
   unpacks: boolean;
@@ -62,14 +62,19 @@ export async function copyInto(rootfs: string, step: CopyStep, now_ms: number, w
   using root = Directory.open(source.root);
   for (const place of places) await copyPlace(root, place, target, step, options, work);
   const file = { ...(owner ?? { uid: 0, gid: 0 }), mtime_ms: now_ms };
-  const write = async (name: string, content: Buffer, fileMode: number) => {
+  type Put = (fd: number) => Promise<void>;
+  const write = async (name: string, put: Put, fileMode: number) => {
     const at = targetOf(target, destination, name);
     using parent = makeOwned(target, at.folder, owner);
-    const put = async (fd: number) => void writeSync(fd, content);
     await writeFileAt(parent, at.name, put, { ...file, mode: mode ?? fileMode });
   };
-  for (const { name, content } of heredocs) await write(name, Buffer.from(content), 0o644);
-  for (const [name, content] of downloads) await write(name, content, 0o600);
+  for (const { name, content } of heredocs) {
+    await write(name, async (fd) => void writeSync(fd, content), 0o644);
+  }
+  for (const [name, from] of downloads) {
+    const to = (fd: number) => createWriteStream("", { fd, autoClose: false });
+    await write(name, (fd) => pipeline(createReadStream(from), to(fd)), 0o600);
+  }
 }
 
 /** Where a file goes: into the destination if that is a folder, else under its name. */
@@ -126,10 +131,9 @@ async function unpackArchive(
     (magic.startsWith("1f8b") || magic.startsWith("28b52ffd")) &&
     /\.(tar|tgz|tar\.gz|tar\.zst|tzst)$/.test(place);
   if (!isTar && !isCompressed) return false;
-  const fresh = path.join(work, "archive");
-  await removePath(fresh);
-  await mkdir(fresh, { mode: 0o755 });
-  using unpacked = Directory.open(fresh);
+  // Other stages of the build unpack at the same time.
+  await using fresh = await mkdtempDisposable(path.join(work, "archive-"));
+  using unpacked = Directory.open(fresh.path);
   const tar = await decompressed(file.createReadStream({ start: 0, autoClose: false }));
   await unpackLayer(tar as AsyncIterable<Buffer>, unpacked, new DiskReserve(work));
   using into = target.makeDirectories(inside, 0o755, { links: "inside" });
@@ -137,6 +141,5 @@ async function unpackArchive(
   await copyContent(unpacked, into, {
     ...rest, ...(options.owner && { owner: options.owner }), keepsOwners: true,
   });
-  await removePath(fresh);
   return true;
 }

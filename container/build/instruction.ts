@@ -1,12 +1,11 @@
+import { mkdtempDisposable } from "node:fs/promises";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { digestOf } from "@raft2kube/runtime/image/blobs.ts";
-import { get, readBounded } from "@raft2kube/runtime/image/http.ts";
 import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
 import { makeOwned } from "../files/copy.ts";
-import { ADD_URL_BYTES } from "../limits.ts";
 import type { Doing } from "./doing.ts";
 import { copyInto } from "./copy-step.ts";
+import { download } from "./download.ts";
 import { expand, expandWords, type Variables } from "./expand.ts";
 import { createdOf, withStep } from "./image.ts";
 import { changeDefaults, DEFAULT_SHELL, environmentOf } from "./metadata.ts";
@@ -191,7 +190,8 @@ async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
   const urls = words.slice(0, -1).filter((word) => instruction.name === "ADD" && isUrl(word));
   const patterns = words.slice(0, -1).filter((word) => !urls.includes(word));
   const places = patterns.flatMap((pattern) => placesOf(source, pattern));
-  const downloads = await download(doing, urls);
+  await using folder = await mkdtempDisposable(path.join(builder.work, "add-"));
+  const downloads = await download(doing, urls, folder.path);
   const heredocs = instruction.heredocs.map((each): HereDocument => {
     const content = each.isExpanded ? expandDocument(each.content, variables) : each.content;
     return { ...each, content };
@@ -204,7 +204,7 @@ async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
   );
   const now_ms = options.epoch_ms ?? builder.host.clock.now();
   const unpacks = instruction.name === "ADD";
-  return layerStep(builder, options, state, {
+  return await layerStep(builder, options, state, {
     key,
     progress,
     history: `${instruction.name} ${instruction.text}`,
@@ -220,27 +220,4 @@ async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
 function expandDocument(content: string, variables: Variables): string {
   const quoted = content.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\\\\$", "\\$");
   return expand(`"${quoted}"`, variables);
-}
-
-/** Fetches what ADD names by URL: what it gets must have the checksum of the Dockerfile. */
-async function download({ instruction, builder }: Doing, urls: readonly string[]) {
-  const found = new Map<string, Buffer>();
-  for (const url of urls) {
-    const checksum = instruction.flags.get("checksum")?.at(-1);
-    const { line } = instruction;
-    if (!/^https?:/.test(url)) throw badLine(line, `ADD ${url}: only http and https are supported`);
-    if (!/^sha256:[0-9a-f]{64}$/.test(checksum ?? "")) {
-      throw badLine(line, `ADD ${url} needs --checksum=sha256:..., so that it is what was meant`);
-    }
-    const { clock } = builder.host;
-    const answer = await get(url, { headers: {}, clock, name: url, signal: builder.signal });
-    if (answer.status !== 200) {
-      answer.cancel();
-      throw badLine(line, `ADD ${url}: ${answer.status}`);
-    }
-    const content = await readBounded(answer.body, ADD_URL_BYTES, url);
-    if (digestOf(content) !== checksum) throw badLine(line, `ADD ${url} has ${digestOf(content)}`);
-    found.set(path.posix.basename(new URL(url).pathname) || "index", content);
-  }
-  return found;
 }

@@ -1,5 +1,7 @@
+import { lookup } from "node:dns";
 import { request as requestHttp, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
+import { isIP, type LookupFunction } from "node:net";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
@@ -32,10 +34,24 @@ export interface GetOptions {
   /** Name of the server, for messages. */
   name: string;
   signal?: AbortSignal;
+  /** Whether no connection goes to an address, which the server of this origin has. */
+  refuses?: (address: string, origin: string) => boolean;
 }
 
 const unavailable = (message: string, cause?: unknown) =>
   new RuntimeError("unavailable", message, cause === undefined ? {} : { cause });
+
+/** The system's look-up; a name that has a refused address is not reached at any. */
+function lookupWithout(refuses: (address: string) => boolean): LookupFunction {
+  return (name, options, callback) =>
+    void lookup(name, { ...options, all: true }, (error, found = []) => {
+      const refused = found.find(({ address }) => refuses(address));
+      const why = error ?? (refused && new Error(`${refused.address} is not allowed here`));
+      if (why) callback(why, "");
+      else if (options.all) callback(null, found);
+      else callback(null, found[0]!.address, found[0]!.family);
+    });
+}
 
 /**
  * One request on a connection of its own. Resolves when the headers are here. Any fault of the
@@ -44,9 +60,15 @@ const unavailable = (message: string, cause?: unknown) =>
  */
 function send(url: URL, options: GetOptions): Promise<IncomingMessage> {
   const { headers, clock, name, signal, method = "GET", content } = options;
+  const refuses = (address: string) => options.refuses?.(address, url.origin) === true;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const failed = (why: string, cause?: unknown) =>
     reject(unavailable(`${name}: cannot reach ${url.origin}: ${why}`, cause));
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  if (isIP(host) !== 0 && refuses(host)) {
+    failed(`${host} is not allowed here`);
+    return promise;
+  }
   const call = url.protocol === "https:" ? requestHttps : requestHttp;
   const request = call(url, {
     method,
@@ -54,6 +76,7 @@ function send(url: URL, options: GetOptions): Promise<IncomingMessage> {
     agent: false,
     maxHeaderSize: REGISTRY_HEADER_BYTES,
     ...(signal && { signal }),
+    ...(options.refuses && { lookup: lookupWithout(refuses) }),
   });
   boundInterimAnswers(request);
   const timeout = clock.after(REGISTRY_TIMEOUT_MS, () => {
