@@ -46,7 +46,7 @@ function lookupWithout(refuses: (address: string) => boolean): LookupFunction {
   return (name, options, callback) =>
     void lookup(name, { ...options, all: true }, (error, found = []) => {
       const refused = found.find(({ address }) => refuses(address));
-      const why = error ?? (refused && new Error(`${refused.address} is not allowed here`));
+      const why = error ?? (refused && unavailable(`${refused.address} is not allowed here`));
       if (why) callback(why, "");
       else if (options.all) callback(null, found);
       else callback(null, found[0]!.address, found[0]!.family);
