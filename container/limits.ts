@@ -24,7 +24,7 @@ export const INSTRUCTIONS = 2_000;
 export const EXPANDED_BYTES = 1 << 20;
 /** Files of a build context, and how deep they may be. */
 export const CONTEXT_FILES = 500_000;
-/** What the URLs of one ADD bring. */
+/** The content of all URLs of one ADD. */
 export const ADD_URL_BYTES = 2 * 2 ** 30;
 /** How long one build step may run. */
 export const RUN_TIMEOUT_MS = 4 * 3_600_000;

@@ -72,8 +72,9 @@ export async function copyInto(rootfs: string, step: CopyStep, now_ms: number, w
     await write(name, async (fd) => void writeSync(fd, content), 0o644);
   }
   for (const [name, from] of downloads) {
-    const to = (fd: number) => createWriteStream("", { fd, autoClose: false });
-    await write(name, (fd) => pipeline(createReadStream(from), to(fd)), 0o600);
+    const put = (fd: number) =>
+      pipeline(createReadStream(from), createWriteStream("", { fd, autoClose: false }));
+    await write(name, put, 0o600);
   }
 }
 

@@ -86,8 +86,9 @@ test("RUN mounts caches, files and memory, of which a layer has nothing; ADD che
   const output = hand.sh(`
     busybox httpd -f -p 8000 -h ${folder} >/dev/null 2>&1 &
     trap "kill $!" EXIT; sum=$(sha256sum < ${folder}/data | cut -d' ' -f1)
-    c build -q --network host --no-cache --build-arg SUM=$sum -t m:1 context >/dev/null; c run --rm m:1 2>&1 || :
-    c build -q --network host --build-arg SUM=$sum -t m:2 context >/dev/null; c images -q m | uniq | wc -l
+    b() { c build -q --network host --build-arg SUM=$sum "$@" context >/dev/null; }
+    b --no-cache -t m:1; c run --rm m:1 2>&1 || :
+    b -t m:2; c images -q m | uniq | wc -l
     c build -q --build-arg SUM=\${sum/?/x} -t m:1 context 2>&1 || :
   `);
   expect(output).toMatch(/^x\ndata\nroot:x:0:\nu:x:1000:\ndata\n(ls: \/[cdt]: No such.*\n){3}1\n/);
