@@ -42,7 +42,8 @@ export function contextOf(folder: string): Source {
   } catch (error) {
     if (!isErrno(error, "ENOENT")) throw error;
   }
-  return { root, isIgnored: withExceptions(root, ignoredBy(text), text), keepsOwners: false };
+  const isIgnored = withExceptions(root, ignoredBy(text), text);
+  return { root, isIgnored, leavesOut: text.trim() !== "", keepsOwners: false };
 }
 
 /** A folder that is left out stays if an exception brings back something in it. */

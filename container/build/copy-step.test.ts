@@ -12,7 +12,9 @@ test.runIf(process.getuid?.() === 0)("stages unpack archives at the same time", 
   const at = (...names: string[]) => path.join(base.path, ...names);
   for (const name of ["context", "work"]) mkdirSync(at(name));
   const instruction = parseDockerfile("FROM x\nADD a /d/")[1]!;
-  const source = { root: at("context"), isIgnored: () => false, keepsOwners: false };
+  const source = {
+    root: at("context"), isIgnored: () => false, leavesOut: false, keepsOwners: false,
+  };
   const stages = Array.from({ length: 4 }, (_, stage) => `${stage}`);
   await Promise.all(stages.map(async (stage) => {
     mkdirSync(at(stage));

@@ -174,7 +174,7 @@ async function copy(given: Doing): Promise<StageState> {
   if (name === "ADD") throw badLine(line, "ADD --from is not supported");
   const { draft } = await sources.draftNamed(from, stage.index);
   return withReadOnly(builder, draft, (root) =>
-    copyFrom(doing, { root, isIgnored: () => false, keepsOwners: true }),
+    copyFrom(doing, { root, isIgnored: () => false, leavesOut: false, keepsOwners: true }),
   );
 }
 

@@ -1,14 +1,16 @@
 import { createHash } from "node:crypto";
 import { readlinkSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { chmod, mkdir, mkdtempDisposable } from "node:fs/promises";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { copyContent } from "../files/copy.ts";
 import { expand, type Variables } from "./expand.ts";
 import type { Doing } from "./doing.ts";
 import { badLine, type Instruction } from "./parse.ts";
+import type { Source } from "./source.ts";
 import { withReadOnly } from "./stage.ts";
 
 /** A `--mount` of RUN. */
@@ -24,7 +26,7 @@ export interface RunMount {
 
 const KEYS = new Set([
   "type", "target", "dst", "destination", "source", "src", "from", "id", "ro", "readonly", "rw",
-  "readwrite", "sharing", "mode", "uid", "gid", "size",
+  "readwrite", "sharing", "mode",
 ]);
 
 /** Reads the mounts of a RUN; `secret` and `ssh` are refused. */
@@ -40,6 +42,8 @@ export function mountsOf({ flags, line, escape }: Instruction, variables: Variab
     if (type !== "bind" && type !== "cache" && type !== "tmpfs") {
       throw badLine(line, `--mount type=${type} is not supported`);
     }
+    const sharing = take("sharing") ?? "shared";
+    if (sharing !== "shared") throw badLine(line, `--mount sharing=${sharing} is not supported`);
     const target = take("target", "dst", "destination");
     if (!target?.startsWith("/")) throw badLine(line, "--mount needs target=/...");
     const from = take("from");
@@ -65,6 +69,30 @@ function placeIn(root: string, place: string): string {
   }
 }
 
+/** A place of the context to mount: where anything is left out of it, a copy without that. */
+export async function withPlace<T>(
+  source: Source, place: string, { work, now_ms }: { work: string; now_ms: number },
+  use: (file: string) => Promise<T>,
+): Promise<T> {
+  const file = placeIn(source.root, place);
+  if (!source.leavesOut) return await use(file);
+  const inside = path.relative(source.root, file);
+  if (inside !== "" && source.isIgnored(inside)) {
+    throw new RuntimeError("not-found", `--mount: .dockerignore leaves ${place} out`);
+  }
+  using root = Directory.open(source.root);
+  using found = root.handle(inside || ".");
+  const stats = found.stats();
+  if (!stats.isDirectory()) return await use(file);
+  await using copy = await mkdtempDisposable(path.join(work, "mount-"));
+  using from = root.directory(inside || ".");
+  using to = Directory.open(copy.path);
+  const options = { keepsOwners: true, leaveOut: source.isIgnored, now_ms };
+  await copyContent(from, to, options, inside);
+  await chmod(copy.path, stats.mode & 0o7777);
+  return await use(copy.path);
+}
+
 /** Makes the mounts of a RUN ready for the time of `work`. */
 export async function withMounts<T>(
   doing: Doing, [mount, ...rest]: readonly RunMount[], work: (mounts: OciMount[]) => Promise<T>,
@@ -77,7 +105,7 @@ export async function withMounts<T>(
   }
   const access = mount.isReadOnly ? "ro" : "rw";
   const bound = (source: string): OciMount => {
-    return { destination, source, type: "bind", options: ["rbind", "rprivate", access] };
+    return { destination, source, type: "bind", options: ["bind", "rprivate", access] };
   };
   const { builder, sources, stage } = doing;
   if (type === "cache") {
@@ -89,7 +117,10 @@ export async function withMounts<T>(
   // In docker, writes there are lost.
   if (!mount.isReadOnly)
     throw new RuntimeError("unimplemented", "--mount type=bind,rw is not supported");
-  if (mount.from === undefined) return further(bound(placeIn(sources.context.root, mount.source)));
+  if (mount.from === undefined) {
+    const place = { work: builder.work, now_ms: builder.host.clock.now() };
+    return withPlace(sources.context, mount.source, place, (file) => further(bound(file)));
+  }
   const { draft } = await sources.draftNamed(mount.from, stage.index);
   return withReadOnly(builder, draft, (root) => further(bound(placeIn(root, mount.source))));
 }

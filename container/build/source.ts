@@ -15,6 +15,8 @@ export interface Source {
   root: string;
   /** Whether a place is left out. */
   isIgnored: (place: string) => boolean;
+  /** Whether anything may be left out. */
+  leavesOut: boolean;
   keepsOwners: boolean;
 }
 

@@ -1,0 +1,41 @@
+import {
+  mkdirSync, mkdtempDisposableSync, readdirSync, readFileSync, symlinkSync, writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { contextOf } from "./build.ts";
+import { parseDockerfile } from "./parse.ts";
+import { mountsOf, withPlace } from "./run-mounts.ts";
+
+test.runIf(process.getuid?.() === 0)(
+  "RUN mounts of the context what its .dockerignore leaves", async () => {
+    using base = mkdtempDisposableSync(path.join(tmpdir(), "r2k-mounts-"));
+    const at = (...names: string[]) => path.join(base.path, ...names);
+    for (const name of ["work", "context", "context/a"]) mkdirSync(at(name));
+    for (const name of ["a/kept", "a/secret", "secret"]) writeFileSync(at("context", name), name);
+    symlinkSync("secret", at("context/link"));
+    const limits = { work: at("work"), now_ms: 0 };
+    const names = (place: string) =>
+      withPlace(contextOf(at("context")), place, limits, async (file) => readdirSync(file));
+    expect(await names("a")).toEqual(["kept", "secret"]);
+    writeFileSync(at("context/.dockerignore"), "**/secret");
+    expect(await names("a")).toEqual(["kept"]);
+    expect(await names(".")).toEqual([".dockerignore", "a", "link"]);
+    for (const place of ["secret", "link", "a/../a/secret"]) {
+      await expect(names(place)).rejects.toThrow("leaves");
+    }
+    const kept = withPlace(contextOf(at("context")), "a/kept", limits, async (file) => {
+      return readFileSync(file, "utf8");
+    });
+    expect(await kept).toBe("a/kept");
+    expect(readdirSync(at("work"))).toEqual([]);
+  },
+);
+
+test.each(["sharing=locked", "sharing=private", "uid=5", "gid=5", "size=1m"])(
+  "a mount with %s is refused by name", (setting) => {
+    const [, run] = parseDockerfile(`FROM x\nRUN --mount=type=cache,target=/c,${setting} x`);
+    expect(() => mountsOf(run!, new Map())).toThrow(setting.split("=")[0]!);
+  },
+);
