@@ -18,10 +18,16 @@ export const NETWORKS = 200;
 /** Records of health checks that are kept, and the output of each. */
 export const HEALTH_LOGS = 5;
 export const HEALTH_OUTPUT_BYTES = 4_096;
+/** Time between health checks that an image asks for: the least. */
+export const HEALTH_IMAGE_INTERVAL_MS = 1_000;
+/** Time between health checks, and of one: the most. */
+export const HEALTH_LONGEST_MS = 24 * 3_600_000;
 /** A Dockerfile, an environment or ignore file, an instruction's values after expansion. */
 export const DOCKERFILE_BYTES = 1 << 20;
 export const INSTRUCTIONS = 2_000;
 export const EXPANDED_BYTES = 1 << 20;
+/** Parts of a pattern times characters that it is compared with. */
+export const WILDCARD_STEPS = 100_000_000;
 /** Files of a build context, and how deep they may be. */
 export const CONTEXT_FILES = 500_000;
 /** The content of all URLs of one ADD. */

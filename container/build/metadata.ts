@@ -1,13 +1,11 @@
 import path from "node:path";
 import { signalNumber } from "@raft2kube/runtime/container/signals.ts";
 import type { HealthCheck, ImageDefaults } from "@raft2kube/runtime/image/config.ts";
-import { durationOf, integerOf } from "../run/values.ts";
+import { healthTimeOf, integerOf } from "../run/values.ts";
 import { expand, expandPairs, expandWords, type Variables } from "./expand.ts";
 import { badLine, type Instruction, parseInstruction } from "./parse.ts";
 
 export const DEFAULT_SHELL = ["/bin/sh", "-c"];
-const NS_PER_MS = 1e6;
-
 /** The command of an instruction in either form; the shell form is run by the image's shell. */
 export function commandOf({ json, text }: Instruction, defaults: ImageDefaults): string[] {
   return json ?? [...(defaults.Shell ?? DEFAULT_SHELL), text];
@@ -37,7 +35,7 @@ function healthOf(instruction: Instruction): HealthCheck {
   const { json, text: command } = parseInstruction(text, line, escape);
   const time = (flag: string) => {
     const value = flags.get(flag)?.at(-1);
-    return value === undefined ? undefined : durationOf(`--${flag}`, value) * NS_PER_MS;
+    return value === undefined ? undefined : healthTimeOf(`--${flag}`, value);
   };
   const retries = flags.get("retries")?.at(-1);
   const settings = {

@@ -2,6 +2,8 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import type { HealthCheck } from "@raft2kube/runtime/image/config.ts";
+import { HEALTH_LONGEST_MS } from "../limits.ts";
 import type { HandContainer } from "./hand.ts";
 import type { Host } from "./host.ts";
 
@@ -10,6 +12,17 @@ export interface Health {
   Status: "starting" | "healthy" | "unhealthy";
   FailingStreak: number;
   Log: { Start: string; End: string; ExitCode: number; Output: string }[];
+}
+
+const DEFAULT_MS = 30_000;
+const NS_PER_MS = 1e6;
+
+/** The time between tests, and of one, within bounds: images of any age ask for any. */
+export function healthTimes({ Interval, Timeout }: HealthCheck) {
+  const bounded = (time_ns = 0) => {
+    return Math.min(Math.max((time_ns || DEFAULT_MS * NS_PER_MS) / NS_PER_MS, 1), HEALTH_LONGEST_MS);
+  };
+  return { interval_ms: bounded(Interval), timeout_s: bounded(Timeout) / 1000 };
 }
 
 /** The file of a container's health, which ends with its run. */

@@ -8,8 +8,9 @@ import { MASKED_PATHS, READONLY_PATHS } from "@raft2kube/runtime/oci/confinement
 import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
 import type { Hand, HandMount, RestartPolicy } from "../engine/hand.ts";
 import { annotationOf } from "../engine/hand.ts";
+import { HEALTH_IMAGE_INTERVAL_MS } from "../limits.ts";
 import type { RunFlags } from "./flags.ts";
-import { badFlag, bytesOf, durationOf, integerOf, pairsOf } from "./values.ts";
+import { badFlag, bytesOf, healthTimeOf, integerOf, pairsOf } from "./values.ts";
 
 const CPU_PERIOD_US = 100_000;
 const INIT_PLACE = "/sbin/docker-init";
@@ -39,7 +40,7 @@ export function restartOf(text: string): RestartPolicy {
 export function healthOf(flags: RunFlags, image: ImageDefaults): HealthCheck | undefined {
   if (!flags.healthcheck) return undefined;
   const time = (flag: string, text: string | undefined) =>
-    text === undefined ? undefined : durationOf(flag, text) * NS_PER_MS;
+    text === undefined ? undefined : healthTimeOf(flag, text);
   const changed = {
     Test: flags.healthCmd === undefined ? undefined : ["CMD-SHELL", flags.healthCmd],
     Interval: time("--health-interval", flags.healthInterval),
@@ -48,7 +49,10 @@ export function healthOf(flags: RunFlags, image: ImageDefaults): HealthCheck | u
     Retries: flags.healthRetries && integerOf("--health-retries", flags.healthRetries, 1),
   };
   const set = Object.entries(changed).filter(([, value]) => value !== undefined);
-  const check: HealthCheck = { ...image.Healthcheck, ...Object.fromEntries(set) };
+  const { Interval } = image.Healthcheck ?? {};
+  // An image does not choose how busy its host is.
+  const floor = Interval && { Interval: Math.max(Interval, HEALTH_IMAGE_INTERVAL_MS * NS_PER_MS) };
+  const check: HealthCheck = { ...image.Healthcheck, ...floor, ...Object.fromEntries(set) };
   return check.Test === undefined || check.Test[0] === "NONE" ? undefined : check;
 }
 

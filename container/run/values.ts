@@ -30,6 +30,13 @@ export function durationOf(flag: string, text: string): number {
   return parts.reduce((sum, [, number, unit]) => sum + Number(number) * TIMES[unit!]!, 0);
 }
 
+/** A time of a health check, in nanoseconds: 0 for the default, or a millisecond at least. */
+export function healthTimeOf(flag: string, text: string): number {
+  const time_ms = durationOf(flag, text);
+  if (time_ms === 0 || time_ms >= 1) return Math.round(time_ms * 1e6);
+  throw badFlag(flag, text, "is less than 1ms");
+}
+
 /** A whole number within bounds. */
 export function integerOf(flag: string, text: string, min = 0): number {
   const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;

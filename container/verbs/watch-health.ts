@@ -10,12 +10,12 @@ import { delay } from "@raft2kube/std/wait.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
-import { type Health, healthFile, readHealth } from "../engine/health.ts";
+import { type Health, healthFile, healthTimes, readHealth } from "../engine/health.ts";
 import type { FindHost } from "../engine/host.ts";
 import { HEALTH_LOGS, HEALTH_OUTPUT_BYTES } from "../limits.ts";
 
 const NS_PER_MS = 1e6;
-const [INTERVAL_MS, TIMEOUT_MS, RETRIES] = [30_000, 30_000, 3];
+const RETRIES = 3;
 
 /** The process beside a container that tests its health until it ends. */
 export function command(find: FindHost): Command {
@@ -30,8 +30,7 @@ export function command(find: FindHost): Command {
     if (phase.state !== "running" || check === undefined) return;
     const file = healthFile(host, id);
     while (isAlive(phase.process)) {
-      const interval_ms = (check.Interval || INTERVAL_MS * NS_PER_MS) / NS_PER_MS;
-      await delay(host.clock, interval_ms);
+      await delay(host.clock, healthTimes(check).interval_ms);
       if (!isAlive(phase.process) || !existsSync(engine.runtime.paths.container(id).run)) return;
       const entry = await test(engine, found, check);
       const isYoung = host.clock.now() - phase.startedAt_ms < (check.StartPeriod ?? 0) / NS_PER_MS;
@@ -46,7 +45,7 @@ async function test(
 ): Promise<Health["Log"][number]> {
   const [kind, ...words] = check.Test ?? [];
   const command = kind === "CMD-SHELL" ? [...DEFAULT_SHELL, ...words] : words;
-  const timeout_s = (check.Timeout || TIMEOUT_MS * NS_PER_MS) / NS_PER_MS / 1000;
+  const { timeout_s } = healthTimes(check);
   const Start = new Date(host.clock.now()).toISOString();
   let [ExitCode, Output] = [-1, ""];
   try {

@@ -106,13 +106,19 @@ function keysOf(fields: Fields, name: string): Record<string, unknown> | undefin
   return Object.fromEntries(Object.keys(value).map((key) => [key, {}]));
 }
 
+/** Docker's least time of a health check, but for 0, the default. */
+const HEALTH_TIME_MIN_NS = 1e6;
+
 function decodeHealth(fields: Fields): HealthCheck {
   const Test = fields.texts("Test");
   const numbers = ["Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"] as const;
   const found = numbers.flatMap((name) => {
     const value = fields.raw(name);
     if (value === undefined) return [];
-    if (typeof value !== "number") throw malformed(`the config's Healthcheck.${name} is no number`);
+    const min = name === "Retries" || value === 0 ? 0 : HEALTH_TIME_MIN_NS;
+    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min) {
+      throw malformed(`the config's Healthcheck.${name} is no whole number from ${min} on`);
+    }
     return [[name, value] as const];
   });
   return { ...(Test && { Test }), ...Object.fromEntries(found) };

@@ -38,6 +38,10 @@ test.each([
   ["Cmd", [null]],
   ["Labels", { a: 1 }],
   ["Labels", ["a"]],
+  ["Healthcheck", { Interval: 1 }],
+  ["Healthcheck", { Timeout: -1 }],
+  ["Healthcheck", { StartPeriod: 1e6 + 0.5 }],
+  ["Healthcheck", { Retries: -1 }],
 ])("an image whose config has the %s %j is refused by name", (name, value) => {
   const config = json({ rootfs, config: { [name]: value } });
   expect(thrown(() => parseImageConfig(config, 1))).toMatchObject(refusal(new RegExp(name)));
