@@ -1,5 +1,6 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { EXPANDED_BYTES } from "../limits.ts";
+import { fittingLengths, literal } from "./wildcard.ts";
 
 /** Variables that are known at an instruction. */
 export type Variables = ReadonlyMap<string, string>;
@@ -114,20 +115,14 @@ function modified(value: string | undefined, name: string, modifier: string, wor
 
 /** `#` and `%` strip a pattern of `*` and `?` from the beginning or end; doubled, the longest. */
 function stripped(value: string, modifier: string, pattern: string): string {
-  const source = [...pattern].map((char) => {
-      return char === "*" ? ".*" : char === "?" ? "." : char.replace(/[\\^$.|+()[\]{}]/g, "\\$&");
-    })
-    .join("");
-  const whole = new RegExp(`^(?:${source})$`, "s");
-  const lengths = Array.from({ length: value.length + 1 }, (_, length) => length);
-  if (modifier.length === 2) lengths.reverse();
+  const parts = pattern.split("").map((char) => {
+    return char === "*" ? "text" : char === "?" ? () => true : literal(char);
+  });
   const fromStart = modifier.startsWith("#");
-  for (const length of lengths) {
-    const part = fromStart ? value.slice(0, length) : value.slice(value.length - length);
-    if (whole.test(part))
-      return fromStart ? value.slice(length) : value.slice(0, value.length - length);
-  }
-  return value;
+  const text = fromStart ? value : value.split("").reverse().join("");
+  const lengths = fittingLengths(fromStart ? parts : parts.reverse(), text);
+  const length = (modifier.length === 2 ? [...lengths].at(-1) : lengths.next().value) ?? 0;
+  return fromStart ? value.slice(length) : value.slice(0, value.length - length);
 }
 
 /** A text with its variables' values, its quotes taken away. */

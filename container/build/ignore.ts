@@ -1,33 +1,8 @@
-/** A place of the context, or a pattern of it, as a regular expression. */
-function expressionOf(pattern: string): RegExp {
-  let source = "";
-  for (let at = 0; at < pattern.length; at++) {
-    const char = pattern[at]!;
-    if (pattern.startsWith("**/", at)) {
-      source += "(?:.*/)?";
-      at += 2;
-    } else if (pattern.startsWith("**", at)) {
-      source += ".*";
-      at += 1;
-    } else if (char === "*") source += "[^/]*";
-    else if (char === "?") source += "[^/]";
-    else if (char === "[") {
-      const end = pattern.indexOf("]", at + 1);
-      if (end < 0) source += "\\[";
-      else {
-        source += `[${pattern.slice(at + 1, end).replace(/\\/g, "\\\\")}]`;
-        at = end;
-      }
-    } else if (char === "\\")
-      source += (pattern[++at] ?? "\\").replace(/[\\^$.|?*+()[\]{}]/g, "\\$&");
-    else source += char.replace(/[\\^$.|?*+()[\]{}]/g, "\\$&");
-  }
-  return new RegExp(`^${source}$`, "s");
-}
+import { fits, partsOf } from "./wildcard.ts";
 
 /** Whether a name in a directory matches a part of a pattern (Go's filepath.Match). */
 export function matchesName(pattern: string, name: string): boolean {
-  return expressionOf(pattern).test(name);
+  return fits(partsOf(pattern), name);
 }
 
 /**
@@ -40,14 +15,14 @@ export function ignoredBy(text: string): (place: string) => boolean {
     .map((line) => {
       const isException = line.startsWith("!");
       const pattern = (isException ? line.slice(1) : line).trim().replace(/^\/+|\/+$/g, "");
-      return { isException, expression: expressionOf(pattern.replace(/^(\.\/)+/, "")) };
+      return { isException, parts: partsOf(pattern.replace(/^(\.\/)+/, "")) };
     });
   return (place) => {
-    const parts = place.split("/");
-    const above = parts.map((_, at) => parts.slice(0, at + 1).join("/"));
+    const names = place.split("/");
+    const above = names.map((_, at) => names.slice(0, at + 1).join("/"));
     let isIgnored = false;
-    for (const { isException, expression } of rules) {
-      if (above.some((each) => expression.test(each))) isIgnored = !isException;
+    for (const { isException, parts } of rules) {
+      if (above.some((each) => fits(parts, each))) isIgnored = !isException;
     }
     return isIgnored;
   };
