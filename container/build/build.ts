@@ -1,11 +1,11 @@
-import { readFileSync, realpathSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
 import { pullImage } from "@raft2kube/runtime/image/pull.ts";
 import { parseReference } from "@raft2kube/runtime/image/reference.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { DOCKERFILE_BYTES } from "../limits.ts";
 import { authFor } from "../registry/auth-file.ts";
 import type { Builder } from "./builder.ts";
@@ -67,14 +67,20 @@ function withExceptions(
   return isLeftOut;
 }
 
-/** Reads a Dockerfile: of the context by default. */
+/** Reads a Dockerfile, a regular file: of the context by default, out of which no link leads. */
 export function readDockerfile(context: string, file: string | undefined): string {
   const where = file ?? path.join(context, "Dockerfile");
-  const text = readFileSync(where);
-  if (text.length > DOCKERFILE_BYTES) {
-    throw new RuntimeError("resource-exhausted", `${where} has over ${DOCKERFILE_BYTES} bytes`);
+  const real = realpathSync(file === undefined ? context : file);
+  using directory = Directory.open(file === undefined ? real : path.dirname(real));
+  const name = file === undefined ? "Dockerfile" : path.basename(real);
+  try {
+    const limits = { links: "inside", limit_bytes: DOCKERFILE_BYTES } as const;
+    return directory.readFile(name, limits).toString("utf8");
+  } catch (cause) {
+    const why = messageOf(cause);
+    if (isErrno(cause, "ENOENT")) throw new RuntimeError("not-found", why, { cause });
+    throw new RuntimeError("invalid-argument", `${where} is no Dockerfile: ${why}`, { cause });
   }
-  return text.toString("utf8");
 }
 
 /** Builds the stage that is wanted, with those that it needs, and names its image. */
