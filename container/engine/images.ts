@@ -27,18 +27,19 @@ export async function openImages(host: Host): Promise<OpenImages> {
 
 const ID_PREFIX = /^[0-9a-f]{4,64}$/;
 
-/** The image of a name, an id, or the beginning of one. */
+/** The image of a name, or else of an id, or the beginning of one. */
 export function findImage(
   { images }: Pick<OpenImages, "images">, name: string,
 ): NamedImage | undefined {
-  if (ID_PREFIX.test(name)) {
+  const named = images.find(name);
+  if (named === undefined && ID_PREFIX.test(name)) {
     const found = images.list().filter(({ id }) => id.startsWith(`sha256:${name}`));
     if (found.length > 1) {
       throw new RuntimeError("invalid-argument", `${found.length} images' ids begin with ${name}`);
     }
-    if (found[0]) return found[0];
+    return found[0];
   }
-  return images.find(name);
+  return named;
 }
 
 /** Throws not-found. */

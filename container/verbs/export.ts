@@ -18,7 +18,7 @@ export function command(find: FindHost): Command {
         return withRoot(engine, engine.containers.get(name), async (rootfs) => {
           using root = Directory.open(rootfs);
           const tar = Readable.from(tarOfTree(root, { leaveOut: isManaged }));
-          await pipeline(tar, output ? createWriteStream(output) : process.stdout);
+          await pipeline(tar, output ? createWriteStream(output, { mode: 0o600 }) : process.stdout);
         });
       });
     });
