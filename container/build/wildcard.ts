@@ -9,7 +9,7 @@ export const notSlash: Part = (char) => char !== "/";
 
 /**
  * The lengths of the beginnings of a text that fit all parts, the shortest first. Takes time by the
- * product of both sizes, whatever they hold: they are of people that are not trusted.
+ * product of both sizes: both are of people that are not trusted.
  */
 export function* fittingLengths(parts: readonly Part[], text: string): Generator<number> {
   if (parts.length * text.length > WILDCARD_STEPS) {

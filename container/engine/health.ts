@@ -20,7 +20,7 @@ const NS_PER_MS = 1e6;
 /** The time between tests, and of one, within bounds: images of any age ask for any. */
 export function healthTimes({ Interval, Timeout }: HealthCheck) {
   const bounded = (time_ns = 0) => {
-    return Math.min(Math.max((time_ns || DEFAULT_MS * NS_PER_MS) / NS_PER_MS, 1), HEALTH_LONGEST_MS);
+    return Math.min(Math.max(time_ns / NS_PER_MS || DEFAULT_MS, 1), HEALTH_LONGEST_MS);
   };
   return { interval_ms: bounded(Interval), timeout_s: bounded(Timeout) / 1000 };
 }

@@ -20,6 +20,7 @@ export function command(find: FindHost): Command {
       const { images } = await openImages(await find());
       const found = names.map((name) => ({ name, image: getImage({ images }, name) }));
       const tar = Readable.from(layoutOf(images, found));
-      await pipeline(tar, output === undefined ? process.stdout : createWriteStream(output, { mode: 0o600 }));
+      const to = output === undefined ? process.stdout : createWriteStream(output, { mode: 0o600 });
+      await pipeline(tar, to);
     });
 }
