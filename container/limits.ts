@@ -8,6 +8,8 @@ export const ENGINE_LOCK_TIMEOUT_MS = 120_000;
 export const STOP_TIMEOUT_S = 10;
 /** How often an ended container is looked for, beside the events of the kernel. */
 export const WAIT_INTERVAL_MS = 20;
+/** How long the last output of a command that has ended is waited for. */
+export const DRAIN_MS = 1_000;
 /** Pauses before a container is started again: the first, and the longest. */
 export const RESTART_DELAY_MS = 100;
 export const RESTART_DELAY_LONGEST_MS = 60_000;

@@ -12,7 +12,7 @@ import { withEngine } from "../engine/engine.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost, Host } from "../engine/host.ts";
-import { WAIT_INTERVAL_MS } from "../limits.ts";
+import { DRAIN_MS, WAIT_INTERVAL_MS } from "../limits.ts";
 import { many } from "../run/flags.ts";
 import { pairsOf } from "../run/values.ts";
 
@@ -79,8 +79,9 @@ async function started({ clock }: Host, exec: Exec): Promise<void> {
 async function onPipes(host: Host, name: string, cmd: string[], flags: Flags): Promise<number> {
   const exec = await withEngine(host, async (engine) => {
     const found = engine.containers.running(name);
-    const input = flags.interactive ? "inherit" : "ignore";
-    const output = flags.detach ? "ignore" : "inherit";
+    // Never this terminal itself: the container could keep it, and type into it (TIOCSTI).
+    const input = flags.interactive ? "pipe" : "ignore";
+    const output = flags.detach ? "ignore" : "pipe";
     const exec = await startExec(engine.runtime, found.record.id, {
       cmd, tty: false, stdio: [input, output, output],
       process: await processOf(engine, found, flags),
@@ -92,7 +93,24 @@ async function onPipes(host: Host, name: string, cmd: string[], flags: Flags): P
     exec.child.unref();
     return 0;
   }
-  return codeOf(exec);
+  return passStreams(host, exec);
+}
+
+/** Copies a command's streams to these and back, until it ends; what it left behind is not read. */
+async function passStreams({ clock }: Host, exec: Exec): Promise<number> {
+  const { stdin, stdout, stderr } = exec.child;
+  stdout?.pipe(process.stdout, { end: false });
+  stderr?.pipe(process.stderr, { end: false });
+  if (stdin) process.stdin.pipe(stdin);
+  const closed = new Promise<void>((resolve) => exec.child.once("close", () => resolve()));
+  try {
+    const code = await codeOf(exec);
+    await Promise.race([closed, delay(clock, DRAIN_MS)]);
+    return code;
+  } finally {
+    if (stdin) process.stdin.unpipe(stdin).pause();
+    for (const stream of exec.child.stdio) stream?.destroy();
+  }
 }
 
 async function onTerminal(host: Host, name: string, cmd: string[], flags: Flags): Promise<number> {
@@ -114,7 +132,7 @@ async function onTerminal(host: Host, name: string, cmd: string[], flags: Flags)
   try {
     const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
     const code = await codeOf(exec);
-    await Promise.race([closed, delay(host.clock, 1_000)]);
+    await Promise.race([closed, delay(host.clock, DRAIN_MS)]);
     return code;
   } finally {
     if (isRaw) stdin.setRawMode(false);

@@ -145,3 +145,13 @@ test("a terminal is left by its keys, attached again, and ends with the code", a
   await inside.see("1000\n/etc");
   expect(hand.sh("c rm -f x")).toBe("x\n");
 });
+
+test("a command beside a container's has pipes of its own, none of this machine's files", () => {
+  const output = hand.sh(`
+    c run -d --network none --name p bb:1 sleep 1000 >/dev/null
+    echo in > in; c exec -i p sh -c 'cat; echo err >&2; sleep 1000 &
+      for f in 0 1 2; do readlink /proc/$$/fd/$f; done | cut -d: -f1; exit 3' < in > out 2> err || echo "code $?"
+    cat out err; c rm -f p >/dev/null
+  `);
+  expect(output).toBe(`code 3\nin\n${"socket\n".repeat(3)}err\n`);
+});
