@@ -1,9 +1,7 @@
-import { spawn } from "node:child_process";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { createNetns, deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { runCommand } from "@raft2kube/runtime/command.ts";
-import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "@raft2kube/runtime/oci/confinement.ts";
@@ -16,6 +14,7 @@ import { homeOf, resolveUser } from "@raft2kube/runtime/oci/user.ts";
 import { isMapped } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { RUN_PIDS, RUN_TIMEOUT_MS } from "../limits.ts";
 import type { Builder } from "./builder.ts";
+import { runToEnd } from "./run-to-end.ts";
 
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -101,6 +100,7 @@ export async function runInside(
   const netns = isAttached ? path.join(bundle, "netns") : undefined;
   const cgroup = `${host.cgroupParent}/${id}`;
   const oci = ["--root", path.join(builder.state, "oci")];
+  const end = () => runCommand(host.crun, [...oci, "delete", "--force", id]);
   try {
     if (netns !== undefined) {
       createNetns(netns);
@@ -108,9 +108,11 @@ export async function runInside(
     }
     const spec = specOf(builder, rootfs, step, { files, netns, cgroup });
     await writeFile(path.join(bundle, "config.json"), JSON.stringify(spec), { mode: 0o600 });
-    await finish(builder, [...oci, "run", "--bundle", bundle, id], output);
+    await runToEnd(host.crun, [...oci, "run", "--bundle", bundle, id], {
+      clock: host.clock, timeout_ms: RUN_TIMEOUT_MS, signal: builder.signal, end, output,
+    });
   } finally {
-    await runCommand(host.crun, [...oci, "delete", "--force", id]);
+    await end();
     await builder.machine.cgroups.remove(cgroup, { clock: host.clock });
     if (netns !== undefined) {
       await builder.detach(id, netns, step.network);
@@ -118,22 +120,4 @@ export async function runInside(
     }
     await rm(bundle, { recursive: true, force: true });
   }
-}
-
-function finish(
-  { host, signal }: Builder, args: readonly string[], output: (chunk: Buffer) => void,
-): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const child = spawn(host.crun, args, { stdio: ["ignore", "pipe", "pipe"], signal });
-  child.stdout.on("data", output);
-  child.stderr.on("data", output);
-  const timeout = host.clock.after(RUN_TIMEOUT_MS, () => child.kill("SIGKILL"));
-  child.on("error", reject);
-  child.on("close", (code, killed) => {
-    timeout.cancel();
-    if (code === 0) return resolve();
-    const how = killed ? `was ended by ${killed}` : `ended with exit code ${code}`;
-    reject(new RuntimeError("failed-precondition", `the command ${how}`));
-  });
-  return promise;
 }
