@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
@@ -7,6 +8,8 @@ import { type FileLock, tryLock } from "@raft2kube/linux/file/flock.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
+import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { runCommand } from "@raft2kube/runtime/command.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { ownCapabilities } from "@raft2kube/runtime/oci/capabilities.ts";
 import {
@@ -20,6 +23,9 @@ import type { Host } from "../engine/host.ts";
 import { type OpenImages, openImages } from "../engine/images.ts";
 import { Networks } from "../engine/networks.ts";
 import { BuildCache } from "./cache.ts";
+
+/** The beginning of the names of steps' bundles. */
+export const STEP = "build-";
 
 /** The folders, images and machine of one build. */
 export class Builder {
@@ -68,11 +74,45 @@ export class Builder {
     await this.#podNetwork(network).attach(this.#record(id, netns, network), netns);
   }
 
-  async detach(id: string, netns: string, network: string): Promise<void> {
-    const list = this.#networks.listOf(network);
+  async #detach(id: string, netns: string, network: string): Promise<void> {
+    const list = this.#networks.find(network) && this.#networks.listOf(network);
     await this.#podNetwork(network).detach({
       ...this.#record(id, netns, network), ...(list && { network: list }),
     });
+  }
+
+  get oci(): string[] {
+    return ["--root", path.join(this.state, "oci")];
+  }
+
+  cgroupOf(step: string): string {
+    return `${this.host.cgroupParent}/${step}`;
+  }
+
+  /** Ends a step's processes. */
+  async kill(step: string): Promise<void> {
+    await runCommand(this.host.crun, [...this.oci, "delete", "--force", step]);
+  }
+
+  /** Ends a step, of which only its bundle need be known, and removes what it had. */
+  async endStep(step: string): Promise<void> {
+    await this.kill(step);
+    await this.machine.cgroups.remove(this.cgroupOf(step), { clock: this.host.clock });
+    const bundle = path.join(this.state, step);
+    const file = path.join(bundle, "network");
+    if (existsSync(file)) {
+      const network = await readFile(file, "utf8");
+      const netns = path.join(bundle, "netns");
+      await this.#detach(step, netns, network);
+      deleteNetns(netns);
+    }
+    await rm(bundle, { recursive: true, force: true });
+  }
+
+  /** Ends the steps of a build that was killed. */
+  async endSteps(): Promise<void> {
+    const names = await readdir(this.state);
+    for (const name of names.filter((each) => each.startsWith(STEP))) await this.endStep(name);
   }
 
   #podNetwork(network: string): PodNetwork {
@@ -109,9 +149,9 @@ async function removeBuild(folder: string): Promise<void> {
   await removePath(folder);
 }
 
-/** Removes the folders of builds that were killed: no process holds their locks. */
-async function removeLeftovers(host: Host): Promise<void> {
-  const folder = path.join(host.imagesDir, "builds");
+/** Ends builds that were killed, and removes their folders: no process holds their locks. */
+async function removeLeftovers(open: OpenImages, signal: AbortSignal): Promise<void> {
+  const folder = path.join(open.host.imagesDir, "builds");
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const name of await readdir(folder)) {
     if (!name.endsWith(".lock")) continue;
@@ -119,8 +159,10 @@ async function removeLeftovers(host: Host): Promise<void> {
     using lock: FileLock | undefined = tryLock(file);
     if (lock === undefined) continue;
     const id = name.slice(0, -".lock".length);
-    await removeBuild(path.join(folder, id));
-    await removeBuild(path.join(host.state, "builds", id));
+    const killed = new Builder(open, id, signal);
+    await killed.open();
+    await killed.endSteps();
+    await killed.close();
     await removePath(file);
   }
 }
@@ -129,11 +171,12 @@ async function removeLeftovers(host: Host): Promise<void> {
 export async function withBuilder<T>(
   host: Host, signal: AbortSignal, work: (builder: Builder) => Promise<T>,
 ): Promise<T> {
-  await removeLeftovers(host);
+  const open = await openImages(host);
+  await removeLeftovers(open, signal);
   const id = randomBytes(4).toString("hex");
   const file = path.join(host.imagesDir, "builds", `${id}.lock`);
   using _ = tryLock(file);
-  const builder = new Builder(await openImages(host), id, signal);
+  const builder = new Builder(open, id, signal);
   try {
     await builder.open();
     // Layers without an image are not collected meanwhile.

@@ -1,7 +1,6 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { createNetns, deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { runCommand } from "@raft2kube/runtime/command.ts";
+import { createNetns } from "@raft2kube/linux/namespace/netns.ts";
 import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "@raft2kube/runtime/oci/confinement.ts";
@@ -13,7 +12,7 @@ import type { OciMount, OciNamespace, OciSpec } from "@raft2kube/runtime/oci/spe
 import { homeOf, resolveUser } from "@raft2kube/runtime/oci/user.ts";
 import { isMapped } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { RUN_PIDS, RUN_TIMEOUT_MS } from "../limits.ts";
-import type { Builder } from "./builder.ts";
+import { type Builder, STEP } from "./builder.ts";
 import { runToEnd } from "./run-to-end.ts";
 
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -88,7 +87,7 @@ export async function runInside(
   builder: Builder, rootfs: string, step: RunStep, output: (chunk: Buffer) => void,
 ): Promise<void> {
   const { host } = builder;
-  const id = `build-${path.basename(path.dirname(rootfs))}`;
+  const id = `${STEP}${path.basename(path.dirname(rootfs))}`;
   const bundle = path.join(builder.state, id);
   const files = path.join(bundle, "files");
   await mkdir(files, { recursive: true, mode: 0o711 });
@@ -98,26 +97,20 @@ export async function runInside(
   await writeFile(path.join(files, "resolv.conf"), await builder.resolvConf(step.network));
   const isAttached = step.network !== "none" && step.network !== "host";
   const netns = isAttached ? path.join(bundle, "netns") : undefined;
-  const cgroup = `${host.cgroupParent}/${id}`;
-  const oci = ["--root", path.join(builder.state, "oci")];
-  const end = () => runCommand(host.crun, [...oci, "delete", "--force", id]);
+  const cgroup = builder.cgroupOf(id);
+  const end = () => builder.kill(id);
   try {
     if (netns !== undefined) {
+      await writeFile(path.join(bundle, "network"), step.network);
       createNetns(netns);
       await builder.attach(id, netns, step.network);
     }
     const spec = specOf(builder, rootfs, step, { files, netns, cgroup });
     await writeFile(path.join(bundle, "config.json"), JSON.stringify(spec), { mode: 0o600 });
-    await runToEnd(host.crun, [...oci, "run", "--bundle", bundle, id], {
+    await runToEnd(host.crun, [...builder.oci, "run", "--bundle", bundle, id], {
       clock: host.clock, timeout_ms: RUN_TIMEOUT_MS, signal: builder.signal, end, output,
     });
   } finally {
-    await end();
-    await builder.machine.cgroups.remove(cgroup, { clock: host.clock });
-    if (netns !== undefined) {
-      await builder.detach(id, netns, step.network);
-      deleteNetns(netns);
-    }
-    await rm(bundle, { recursive: true, force: true });
+    await builder.endStep(id);
   }
 }

@@ -150,8 +150,21 @@ test("a command beside a container's has pipes of its own, none of this machine'
   const output = hand.sh(`
     c run -d --network none --name p bb:1 sleep 1000 >/dev/null
     echo in > in; c exec -i p sh -c 'cat; echo err >&2; sleep 1000 &
-      for f in 0 1 2; do readlink /proc/$$/fd/$f; done | cut -d: -f1; exit 3' < in > out 2> err || echo "code $?"
+      for f in 0 1 2; do readlink /proc/$$/fd/$f; done | cut -d: -f1; exit 3' \
+      < in > out 2> err || echo "code $?"
     cat out err; c rm -f p >/dev/null
   `);
   expect(output).toBe(`code 3\nin\n${"socket\n".repeat(3)}err\n`);
+});
+
+test("what a killed build ran is ended by the next one", () => {
+  hand.context({ Dockerfile: "FROM bb:1\nRUN sleep 4321\n" });
+  const output = hand.sh(`
+    "$R2K" container build --network bridge context >/dev/null 2>&1 & pid=$!
+    timeout 60 sh -c 'until pgrep -fx "sleep 4321"; do sleep 0.1; done' >/dev/null
+    pkill -KILL -P $pid; wait $pid || :
+    pgrep -fx "sleep 4321" | wc -l; printf 'FROM bb:1\\n' > context/Dockerfile
+    c build -q context >/dev/null; pgrep -fx "sleep 4321" | wc -l; find "$R2K_RUN" -name build-*
+  `);
+  expect(output).toBe("1\n0\n");
 });
