@@ -18,6 +18,8 @@ export interface CopyOptions {
   leaveOut?: (place: string) => boolean;
   /** Keeps owners where `owner` is not given; else copies belong to root. */
   keepsOwners?: boolean;
+  /** Whether devices, set-id bits and capabilities come along, which give rights where they land. */
+  keepsRights?: boolean;
   /** The time of directories that are made on the way. */
   now_ms: number;
 }
@@ -42,7 +44,8 @@ export async function copyEntry(
   const { handle } = from;
   const stats = handle.stats();
   if (slices.due) await slices.pause();
-  if (stats.isSocket()) return;
+  const isDevice = stats.isBlockDevice() || stats.isCharacterDevice();
+  if (stats.isSocket() || (isDevice && options.keepsRights === false)) return;
   if (stats.isDirectory()) {
     using inner = from.parent.directory(from.name);
     using made = await directoryAt(to.parent, to.name);
@@ -88,9 +91,10 @@ function describe(made: Handle, source: Handle, stats: Stats, options: CopyOptio
   const { uid, gid } = options.owner ?? own;
   made.chown(uid, gid);
   if (!stats.isSymbolicLink()) {
-    made.chmod(options.mode ?? stats.mode & 0o7777);
+    const keepsRights = options.keepsRights !== false;
+    made.chmod(options.mode ?? stats.mode & (keepsRights ? 0o7777 : 0o777));
     for (const [name, value] of source.attributes()) {
-      if (name === "security.capability" || name.startsWith("user.")) {
+      if ((keepsRights && name === "security.capability") || name.startsWith("user.")) {
         if (!name.startsWith("user.overlay.")) made.setAttribute(name, value);
       }
     }

@@ -11,7 +11,7 @@ import { type Place, openRoot, placeIn, withRoot } from "../files/place.ts";
 export function command(find: FindHost): Command {
   return new Command("cp").argument("<from>").argument("<to>")
     .description("Copy between a container (NAME:PATH) and this machine.")
-    .option("-a, --archive", "keep owners")
+    .option("-a, --archive", "keep owners, devices, set-id bits and capabilities")
     .action(async (from: string, to: string, { archive = false }: { archive?: boolean }) => {
       const [source, target] = [sideOf(from), sideOf(to)];
       if ((source.container === undefined) === (target.container === undefined)) {
@@ -27,7 +27,7 @@ export function command(find: FindHost): Command {
           };
           await copy(engine, placeOf(source), placeOf(target), {
             contentOnly: source.file.endsWith("/."), intoDirectory: target.file.endsWith("/"),
-            keepsOwners: archive || source.container !== undefined,
+            keepsOwners: archive, keepsRights: archive || target.container !== undefined,
           });
         });
       });
@@ -53,6 +53,7 @@ interface How {
   contentOnly: boolean;
   intoDirectory: boolean;
   keepsOwners: boolean;
+  keepsRights: boolean;
 }
 
 async function copy({ host }: Engine, from: Place, to: Place, how: How): Promise<void> {
@@ -60,7 +61,8 @@ async function copy({ host }: Engine, from: Place, to: Place, how: How): Promise
   using targetRoot = openRoot(to);
   using source = sourceRoot.find(from.inside, { links: "inside" });
   if (source === undefined) throw new RuntimeError("not-found", `there is no /${from.inside}`);
-  const options: CopyOptions = { keepsOwners: how.keepsOwners, now_ms: host.clock.now() };
+  const { keepsOwners, keepsRights } = how;
+  const options: CopyOptions = { keepsOwners, keepsRights, now_ms: host.clock.now() };
   using existing = targetRoot.find(to.inside, { links: "inside" });
   const isDirectory = existing?.stats().isDirectory() ?? false;
   if (how.intoDirectory && !isDirectory) {

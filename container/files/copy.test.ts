@@ -1,0 +1,37 @@
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync,
+} from "node:fs";
+import { join } from "node:path";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { afterAll, expect, test } from "vitest";
+import { copyContent } from "./copy.ts";
+
+/** The capability net_raw, as the kernel keeps it (version 2, effective). */
+const NET_RAW = Buffer.from("0100000200200000".padEnd(40, "0"), "hex");
+
+const folder = mkdtempSync("/tmp/copy-");
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test("a copy to this machine brings no rights: devices, set-id bits, capabilities", async () => {
+  const [from, to] = ["from", "to"].map((name) => join(folder, name)) as [string, string];
+  for (const each of [from, to]) mkdirSync(each);
+  const file = join(from, "f");
+  execFileSync("mknod", [join(from, "null"), "c", "1", "3"]);
+  execFileSync("cp", ["/bin/true", file]);
+  chownSync(file, 3, 4);
+  chmodSync(file, 0o6755);
+  using source = Directory.open(from);
+  using original = source.handle("f");
+  original.setAttribute("security.capability", NET_RAW);
+  using target = Directory.open(to);
+  await copyContent(source, target, { keepsRights: false, now_ms: 0 });
+  expect(readdirSync(to)).toEqual(["f"]);
+  const { mode, uid } = statSync(join(to, "f"));
+  expect([mode & 0o7777, uid]).toEqual([0o755, 0]);
+  using made = target.handle("f");
+  expect([...made.attributes()]).toEqual([]);
+  await copyContent(source, target, { keepsOwners: true, now_ms: 0 });
+  expect(readdirSync(to)).toEqual(["f", "null"]);
+  expect(statSync(join(to, "f")).mode & 0o7777).toBe(0o6755);
+});
