@@ -71,6 +71,7 @@ export class Builder {
   }
 
   async attach(id: string, netns: string, network: string): Promise<void> {
+    await this.#networks.separate();
     await this.#podNetwork(network).attach(this.#record(id, netns, network), netns);
   }
 

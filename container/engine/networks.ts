@@ -4,6 +4,7 @@ import path from "node:path";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { deleteLink, findLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { applyRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { readState, type StateKind, writeState } from "@raft2kube/runtime/state-file.ts";
 import { NETWORKS } from "../limits.ts";
@@ -71,6 +72,17 @@ export class Networks {
     if (name === "none" || name === "host" || name.startsWith("container:")) return undefined;
     const network = this.get(name);
     return parseConflist(JSON.stringify(conflist(network, this.#host)), name);
+  }
+
+  /** Keeps the networks of this host apart, before a container comes to one. */
+  async separate(): Promise<void> {
+    const table = `ip ${bridgeOf(this.#host, "")}`;
+    const rules = separation(this.all()).map((rule) => `add rule ${table} ${rule}\n`);
+    const chains = ["forward", "input"].map((hook) => {
+      return `add chain ${table} ${hook} { type filter hook ${hook} priority -10; }\n`;
+    });
+    const removal = `add table ${table}\ndelete table ${table}\n`;
+    await applyRuleset(`${removal}add table ${table}\n${chains.join("")}${rules.join("")}`);
   }
 
   async create(
@@ -141,6 +153,25 @@ function bridgeOf({ root }: Host, name: string): string {
   return `r2k-${mark}`;
 }
 
+/**
+ * The rules of nftables, each after its chain: from one bridge nothing leads to another but
+ * published ports, and nothing into or out of an internal one, the host's own addresses included.
+ */
+export function separation(networks: readonly Network[]): string[] {
+  const bridges = networks.map(({ bridge }) => bridge);
+  const internal = networks.filter(({ isInternal }) => isInternal).flatMap(({ bridge }) => [
+    `forward iifname "${bridge}" oifname != "${bridge}" drop`,
+    `forward oifname "${bridge}" iifname != "${bridge}" drop`,
+    `input iifname "${bridge}" drop`,
+  ]);
+  const apart = bridges.flatMap((bridge) => {
+    const others = bridges.filter((other) => other !== bridge).map((other) => `"${other}"`);
+    if (others.length === 0) return [];
+    return [`forward iifname "${bridge}" oifname { ${others.join(", ")} } drop`];
+  });
+  return [...internal, "forward ct status dnat accept", ...apart];
+}
+
 function conflist(network: Network, host: Host): object {
   const { name, bridge, subnet, gateway, isInternal } = network;
   const ranges = [[{ subnet, gateway }]];
@@ -151,6 +182,7 @@ function conflist(network: Network, host: Host): object {
     plugins: [
       {
         type: "bridge", bridge, isGateway: !isInternal, ipMasq: !isInternal, hairpinMode: true,
+        ipspoofchk: true,
         ipam: { type: "host-local", dataDir: path.join(host.state, "ipam"), ranges, routes },
       },
       { type: "portmap", capabilities: { portMappings: true }, snat: true },

@@ -64,6 +64,7 @@ export function sandboxConfig(wish: SandboxWish): PodSandboxConfig {
 
 /** Runs the sandbox of a container. Returns its id. */
 export async function startSandbox(engine: Engine, wish: SandboxWish): Promise<string> {
+  await engine.networks.separate();
   return await runSandbox(engine.runtime, { config: sandboxConfig(wish), runtimeHandler: "" });
 }
 

@@ -21,6 +21,7 @@ export async function startHand(
   const joins = hand.network.startsWith("container:");
   if (record.phase.state !== "created") {
     if (!joins) {
+      await engine.networks.separate();
       await resumeSandbox(runtime, sandboxId);
       await writeHosts(engine, sandboxId, hand);
       await reportToPeers(engine, sandboxId, hand);

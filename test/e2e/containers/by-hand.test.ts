@@ -168,3 +168,23 @@ test("what a killed build ran is ended by the next one", () => {
   `);
   expect(output).toBe("1\n0\n");
 });
+
+test("networks do not reach each other, an internal one nothing, and none sends as another", () => {
+  const output = hand.sh(`
+    c network create o >/dev/null; c network create --internal j >/dev/null
+    for n in bridge o j; do c run -d --name at-$n --network $n --cap-add NET_ADMIN bb:1 \
+      httpd -f -h /www >/dev/null; done
+    ip() { c inspect -f '{{.NetworkSettings.IPAddress}}' at-$1; }
+    ask() { c exec at-$1 timeout 2 wget -qO- http://$2/f 2>/dev/null || echo no; }
+    for n in bridge o j; do
+      c exec at-$n sh -c 'until wget -qO- http://127.0.0.1/f; do sleep 0.1; done'; done
+    ask o $(ip o); ask o $(ip bridge); ask bridge $(ip o)
+    c exec at-j ip route add default dev eth0; ask j $(ip o); ask o $(ip j)
+    c exec at-o ip addr add \${own:=$(ip o | cut -d. -f1-3)}.99/24 dev eth0
+    for from in $(ip o) $own.99; do
+      c exec at-o timeout 2 ping -c 1 -I $from $own.1 >/dev/null && echo hi || echo no; done
+    c rm -f at-bridge at-o at-j >/dev/null; c network prune >/dev/null
+  `);
+  const asked = ["hi", "no", "no", "no", "no", "hi", "no", ""];
+  expect(output.split("\n")).toEqual(["hi", "hi", "hi", ...asked]);
+});
