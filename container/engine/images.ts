@@ -6,7 +6,6 @@ import { keptByCache } from "../build/cache.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { authFor } from "../registry/auth-file.ts";
 import type { Host } from "./host.ts";
-import type { Engine } from "./open-engine.ts";
 
 /** The images of a host. */
 export interface OpenImages {
@@ -59,11 +58,11 @@ export async function fetchImage({ images, host }: OpenImages, name: string): Pr
   return images.get(name);
 }
 
-/** The image to run, fetched when it is missing, or `always`. */
-export async function imageToRun(engine: Engine, name: string, when: string): Promise<NamedImage> {
-  const { host, runtime: { images } } = engine;
-  const found = findImage({ images }, name);
-  if (when === "never" || (found && when !== "always")) return found ?? getImage({ images }, name);
+/** Fetches the image to run when it is missing, or `always`. */
+export async function imageToRun(open: OpenImages, name: string, when: string): Promise<void> {
+  const found = findImage(open, name);
+  if (when === "never" && found === undefined) getImage(open, name);
+  if (when === "never" || (found && when !== "always")) return;
   process.stderr.write(`fetching ${name}\n`);
-  return await fetchImage({ images, host }, name);
+  await fetchImage(open, name);
 }

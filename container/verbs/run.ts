@@ -5,7 +5,7 @@ import { withEngine } from "../engine/engine.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost, Host } from "../engine/host.ts";
-import { getImage, imageToRun } from "../engine/images.ts";
+import { getImage, imageToRun, openImages } from "../engine/images.ts";
 import { release } from "../engine/settle.ts";
 import { startHand } from "../engine/start.ts";
 import { exitOf, pathsOf } from "../engine/wait.ts";
@@ -25,7 +25,9 @@ export function createCommand(find: FindHost): Command {
   const command = new Command("create").argument("<image>").argument("[command...]")
     .description("Create a container without starting it.");
   return addRunFlags(command).action(async (image: string, args: string[], flags: RunFlags) => {
-    const { record } = await withEngine(await find(), (engine) => make(engine, flags, image, args));
+    const host = await find();
+    await imageToRun(await openImages(host), image, flags.pull);
+    const { record } = await withEngine(host, (engine) => make(engine, flags, image, args));
     process.stdout.write(`${record.id}\n`);
   });
 }
@@ -40,6 +42,8 @@ export function command(find: FindHost): Command {
   );
   return run.action(async (image: string, args: string[], flags: Flags) => {
     const host = await find();
+    // Before the lock: a registry may be slow.
+    await imageToRun(await openImages(host), image, flags.pull);
     process.exitCode = flags.detach
       ? await inBackground(host, flags, image, args)
       : await inForeground(host, flags, image, args);
@@ -49,7 +53,6 @@ export function command(find: FindHost): Command {
 async function make(
   engine: Engine, flags: RunFlags, image: string, args: string[],
 ): Promise<HandContainer> {
-  await imageToRun(engine, image, flags.pull);
   const container = await createHand(engine, flags, { image: nameOf(engine, image), args });
   if (flags.cidfile !== undefined)
     writeFileSync(flags.cidfile, container.record.id, { flag: "wx" });
