@@ -1,4 +1,4 @@
-import { appendFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { NamespaceMode, PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { Protocol, SecurityProfile_ProfileType } from "@raft2kube/proto/gen/cri.ts";
 import { runSandbox } from "@raft2kube/runtime/sandbox/run.ts";
@@ -79,7 +79,17 @@ export async function writeHosts(engine: Engine, sandboxId: string, hand: Hand):
     return `${address === "host-gateway" ? gateway : address}\t${name}`;
   });
   const { hosts } = engine.runtime.paths.sandbox(sandboxId);
-  await appendFile(hosts, [...own, ...added, ...peersOf(engine, hand), ""].join("\n"));
+  const names = [...own, ...added, ...peersOf(engine, hand), ""].join("\n");
+  const text = hostsWith(await readFile(hosts, "utf8"), names);
+  // The file that is mounted in the container, not another in its place.
+  await writeFile(hosts, text);
+}
+
+const BEGINNING = "# r2k container\n";
+
+/** A file of hosts with these names in place of those that were written earlier. */
+export function hostsWith(before: string, names: string): string {
+  return `${before.split(BEGINNING, 1)[0]}${BEGINNING}${names}`;
 }
 
 /** Containers of the same network, if people made it: on the default one there are no names. */
@@ -88,20 +98,18 @@ function peersOf({ containers, runtime, networks }: Engine, hand: Hand): string[
   return containers.all()
     .filter(({ hand: other }) => other.network === hand.network && other.name !== hand.name)
     .flatMap(({ record, hand: other }) => {
-      const { ips = [] } = runtime.sandboxes.find(record.sandboxId) ?? {};
-      return ips.map((ip) => `${ip}\t${other.name}`);
+      const { ips = [], state } = runtime.sandboxes.find(record.sandboxId) ?? {};
+      return state === "ready" ? ips.map((ip) => `${ip}\t${other.name}`) : [];
     });
 }
 
-/** Adds the name of a new container to the others of its network. */
+/** Writes the names of the others of a network again, when one has come. */
 export async function reportToPeers(engine: Engine, sandboxId: string, hand: Hand): Promise<void> {
-  const { containers, runtime, networks } = engine;
+  const { containers, networks } = engine;
   if (networks.find(hand.network)?.isDefault !== false) return;
-  const { ips } = runtime.sandboxes.get(sandboxId);
-  const lines = ips.map((ip) => `${ip}\t${hand.name}\n`).join("");
   for (const { record, hand: other } of containers.all()) {
     const isPeer = other.network === hand.network && record.sandboxId !== sandboxId;
     if (!isPeer || record.phase.state !== "running") continue;
-    await appendFile(runtime.paths.sandbox(record.sandboxId).hosts, lines);
+    await writeHosts(engine, record.sandboxId, other);
   }
 }
