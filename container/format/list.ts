@@ -1,4 +1,4 @@
-import { printable } from "./printable.ts";
+import { cell, printable } from "./printable.ts";
 import { template } from "./template.ts";
 
 /** A list's line: every field, as docker names them. */
@@ -26,9 +26,9 @@ export function printList(
     const all: Record<string, string> = Object.fromEntries(
       Object.keys(lines[0] ?? columns).map((name) => [name, columns[name] ?? name.toUpperCase()]),
     );
-    return print(aligned([all, ...lines].map((line) => show(line).split("\t"))));
+    return print(aligned([all, ...lines].map((line) => show(line).split("\t").map(cell))));
   }
-  const cells = lines.map((line) => Object.keys(columns).map((name) => line[name] ?? ""));
+  const cells = lines.map((line) => Object.keys(columns).map((name) => cell(line[name] ?? "")));
   print(aligned([Object.values(columns), ...cells]));
 }
 
