@@ -18,7 +18,7 @@ export interface CopyOptions {
   leaveOut?: (place: string) => boolean;
   /** Keeps owners where `owner` is not given; else copies belong to root. */
   keepsOwners?: boolean;
-  /** Whether devices, set-id bits and capabilities come along, which give rights where they land. */
+  /** Whether devices, set-id bits and capabilities come along: rights where they land. */
   keepsRights?: boolean;
   /** The time of directories that are made on the way. */
   now_ms: number;
