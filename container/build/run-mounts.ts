@@ -9,6 +9,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { copyContent } from "../files/copy.ts";
 import { expand, type Variables } from "./expand.ts";
 import type { Doing } from "./doing.ts";
+import { mountCaches } from "./mount-caches.ts";
 import { badLine, type Instruction } from "./parse.ts";
 import type { Source } from "./source.ts";
 import { withReadOnly } from "./stage.ts";
@@ -110,7 +111,7 @@ export async function withMounts<T>(
   const { builder, sources, stage } = doing;
   if (type === "cache") {
     const name = createHash("sha256").update(mount.id).digest("hex").slice(0, 24);
-    const folder = path.join(builder.host.root, "build-caches", name);
+    const folder = path.join(mountCaches(builder.host), name);
     await mkdir(folder, { recursive: true, mode: mount.mode });
     return further(bound(folder));
   }

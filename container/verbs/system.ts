@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { treeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import { BuildCache } from "../build/cache.ts";
+import { clearMountCaches, mountCaches } from "../build/mount-caches.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import type { FindHost } from "../engine/host.ts";
@@ -45,6 +46,7 @@ async function usage(engine: Engine) {
   const sum = (found: { used_bytes: number }[]) =>
     found.reduce((total, { used_bytes }) => total + used_bytes, 0);
   const cached = await new BuildCache(host.imagesDir).list();
+  const mounts = await treeUsage(mountCaches(host));
   const line = (Type: string, total: number, bytes: number) => ({
     Type, Total: String(total), Size: sizeWords(bytes),
   });
@@ -54,7 +56,7 @@ async function usage(engine: Engine) {
     line("Local Volumes", all.length, sum(sizes)),
     line(
       "Build Cache", cached.length,
-      cached.reduce((total, { layer }) => total + (layer?.size ?? 0), 0),
+      cached.reduce((total, { layer }) => total + (layer?.size ?? 0), mounts.used_bytes),
     ),
   ];
 }
@@ -82,6 +84,8 @@ async function prune(engine: Engine, flags: PruneFlags): Promise<string[]> {
   }
   const steps = await new BuildCache(host.imagesDir).clear();
   if (steps > 0) lines.push(`build cache: ${steps} steps`);
+  const mounts = await clearMountCaches(host);
+  if (mounts > 0) lines.push(`build cache: ${mounts} mounts`);
   await runtime.images.collect();
   return lines;
 }
