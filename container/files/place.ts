@@ -44,7 +44,13 @@ export function placeIn(rootfs: string, { hand }: HandContainer, given: string):
   return { root: mounted.source, inside: rest || "." };
 }
 
+/** A place whose tree is open: it can be read after others have unmounted it. */
+export interface OpenPlace {
+  root: Directory;
+  inside: string;
+}
+
 /** Opens the root of a place, which is trusted; links beneath it do not lead out. */
-export function openRoot({ root }: Place): Directory {
-  return Directory.open(root);
+export function openPlace({ root, inside }: Place): OpenPlace {
+  return { root: Directory.open(root), inside };
 }

@@ -3,10 +3,9 @@ import { Command } from "commander";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { withEngine } from "../engine/engine.ts";
-import type { Engine } from "../engine/open-engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { copyContent, copyEntry, type CopyOptions } from "../files/copy.ts";
-import { type Place, openRoot, placeIn, withRoot } from "../files/place.ts";
+import { type OpenPlace, type Place, openPlace, placeIn, withRoot } from "../files/place.ts";
 
 export function command(find: FindHost): Command {
   return new Command("cp").argument("<from>").argument("<to>")
@@ -17,20 +16,26 @@ export function command(find: FindHost): Command {
       if ((source.container === undefined) === (target.container === undefined)) {
         throw new RuntimeError("invalid-argument", "one side is NAME:PATH, the other a path here");
       }
-      await withEngine(await find(), (engine) => {
-        const name = source.container ?? target.container!;
-        const found = engine.containers.get(name);
-        return withRoot(engine, found, async (rootfs) => {
-          const placeOf = ({ container, file }: Side): Place => {
-            if (container !== undefined) return placeIn(rootfs, found, file);
-            return { root: "/", inside: path.resolve(file).slice(1) || "." };
-          };
-          await copy(engine, placeOf(source), placeOf(target), {
-            contentOnly: source.file.endsWith("/."), intoDirectory: target.file.endsWith("/"),
-            keepsOwners: archive, keepsRights: archive || target.container !== undefined,
-          });
+      const host = await find();
+      const how = {
+        contentOnly: source.file.endsWith("/."), intoDirectory: target.file.endsWith("/"),
+        keepsOwners: archive, keepsRights: archive || target.container !== undefined,
+        now_ms: host.clock.now(),
+      };
+      const inContainer = <T>({ container, file }: Side, work: (at: Place) => Promise<T>) =>
+        withEngine(host, (engine) => {
+          const found = engine.containers.get(container!);
+          return withRoot(engine, found, (rootfs) => work(placeIn(rootfs, found, file)));
         });
-      });
+      const here = ({ file }: Side) =>
+        openPlace({ root: "/", inside: path.resolve(file).slice(1) || "." });
+      if (source.container === undefined) {
+        await inContainer(target, (to) => copy(here(source), openPlace(to), how));
+      } else {
+        // A container may write on and on: others do not wait.
+        const from = await inContainer(source, async (at) => openPlace(at));
+        await copy(from, here(target), how);
+      }
     });
 }
 
@@ -54,15 +59,16 @@ interface How {
   intoDirectory: boolean;
   keepsOwners: boolean;
   keepsRights: boolean;
+  now_ms: number;
 }
 
-async function copy({ host }: Engine, from: Place, to: Place, how: How): Promise<void> {
-  using sourceRoot = openRoot(from);
-  using targetRoot = openRoot(to);
+async function copy(from: OpenPlace, to: OpenPlace, how: How): Promise<void> {
+  using sourceRoot = from.root;
+  using targetRoot = to.root;
   using source = sourceRoot.find(from.inside, { links: "inside" });
   if (source === undefined) throw new RuntimeError("not-found", `there is no /${from.inside}`);
-  const { keepsOwners, keepsRights } = how;
-  const options: CopyOptions = { keepsOwners, keepsRights, now_ms: host.clock.now() };
+  const { keepsOwners, keepsRights, now_ms } = how;
+  const options: CopyOptions = { keepsOwners, keepsRights, now_ms };
   using existing = targetRoot.find(to.inside, { links: "inside" });
   const isDirectory = existing?.stats().isDirectory() ?? false;
   if (how.intoDirectory && !isDirectory) {

@@ -14,12 +14,11 @@ export function command(find: FindHost): Command {
     .description("A container's root as a tar, without its volumes.")
     .option("-o, --output <file>", "by default standard output")
     .action(async (name: string, { output }: { output?: string }) => {
-      await withEngine(await find(), (engine) => {
-        return withRoot(engine, engine.containers.get(name), async (rootfs) => {
-          using root = Directory.open(rootfs);
-          const tar = Readable.from(tarOfTree(root, { leaveOut: isManaged }));
-          await pipeline(tar, output ? createWriteStream(output, { mode: 0o600 }) : process.stdout);
-        });
+      // The reader of the tar may be slow: other commands do not wait.
+      using root = await withEngine(await find(), (engine) => {
+        return withRoot(engine, engine.containers.get(name), async (at) => Directory.open(at));
       });
+      const tar = Readable.from(tarOfTree(root, { leaveOut: isManaged }));
+      await pipeline(tar, output ? createWriteStream(output, { mode: 0o600 }) : process.stdout);
     });
 }

@@ -188,3 +188,16 @@ test("networks do not reach each other, an internal one nothing, and none sends 
   const asked = ["hi", "no", "no", "no", "no", "hi", "no", ""];
   expect(output.split("\n")).toEqual(["hi", "hi", "hi", ...asked]);
 });
+
+test("others do not wait for the reader of an export; a copy brings no rights", () => {
+  const output = hand.sh(`
+    c run --network none --name e bb:1 sh -c 'echo q > /q; mkdir /d; echo s > /d/s; chmod 4755 /d/s'
+    c export e | { head -c 1 >/dev/null; touch begun; until [ -e go ]; do sleep 0.1; done
+      cat >/dev/null; } &
+    until [ -e begun ]; do sleep 0.1; done
+    timeout 60 "$R2K" container rename e f && echo renamed; touch go; wait
+    c cp f:/d here; stat -c %a here/s; cat here/s; c cp here/s f:/x; c cp f:/x y
+    cat y; c rm f
+  `);
+  expect(output).toBe("renamed\n755\ns\ns\nf\n");
+});
