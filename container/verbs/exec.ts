@@ -77,7 +77,7 @@ async function started({ clock }: Host, exec: Exec): Promise<void> {
 }
 
 async function onPipes(host: Host, name: string, cmd: string[], flags: Flags): Promise<number> {
-  const exec = await withEngine(host, async (engine) => {
+  const { exec, code } = await withEngine(host, async (engine) => {
     const found = engine.containers.running(name);
     // Never this terminal itself: the container could keep it, and type into it (TIOCSTI).
     const input = flags.interactive ? "pipe" : "ignore";
@@ -86,14 +86,14 @@ async function onPipes(host: Host, name: string, cmd: string[], flags: Flags): P
       cmd, tty: false, stdio: [input, output, output],
       process: await processOf(engine, found, flags),
     });
+    // Before anything else: Node discards the output of an ended command that has no reader.
+    const code = flags.detach ? Promise.resolve(0) : passStreams(host, exec);
+    code.catch(() => undefined); // the caller waits for it after the start
     await started(host, exec);
-    return exec;
+    return { exec, code };
   });
-  if (flags.detach) {
-    exec.child.unref();
-    return 0;
-  }
-  return passStreams(host, exec);
+  if (flags.detach) exec.child.unref();
+  return code;
 }
 
 /** Copies a command's streams to these and back, until it ends; what it left behind is not read. */

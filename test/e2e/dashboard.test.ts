@@ -137,7 +137,8 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await page.go("kind=jobs.batch");
     await page.shows("There are none here.");
     await browser.press("k", true);
-    await page.shows("Go to");
+    const typesInto = () => browser.evaluate<string>("document.activeElement.ariaLabel ?? ''");
+    await expect.poll(typesInto, POLL).toBe("Command");
     await browser.type("pods");
     await browser.type(" po");
     await browser.press("Enter");

@@ -175,7 +175,7 @@ test("networks do not reach each other, an internal one nothing, and none sends 
     for n in bridge o j; do c run -d --name at-$n --network $n --cap-add NET_ADMIN bb:1 \
       httpd -f -h /www >/dev/null; done
     ip() { c inspect -f '{{.NetworkSettings.IPAddress}}' at-$1; }
-    ask() { c exec at-$1 timeout 2 wget -qO- http://$2/f 2>/dev/null || echo no; }
+    ask() { c exec at-$1 timeout 4 wget -qO- http://$2/f 2>/dev/null || echo no; }
     for n in bridge o j; do
       c exec at-$n sh -c 'until wget -qO- http://127.0.0.1/f; do sleep 0.1; done'; done
     ask o $(ip o); ask o $(ip bridge); ask bridge $(ip o)
