@@ -65,7 +65,7 @@ it("each of several control planes gets the store; the CA of its members is kept
   await writeCluster(several);
   await mkdir(join(several.dataDir, "pki/etcd"), { recursive: true });
   await writeFile(join(several.dataDir, "pki/etcd/ca.key"), "the key", { mode: 0o600 });
-  // One is down: any of the others has the state.
+  // The first control plane is down; each of the others has the whole state.
   const place = controlPlanePlace(several, "control-2");
   await mkdir(place.runDir, { recursive: true });
   const listenClient = { path: storeSocket(place) };

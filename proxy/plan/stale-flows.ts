@@ -6,7 +6,7 @@ import { keyOf, type ServicePort } from "./model.ts";
  */
 export interface StaleFlow {
   transport: "udp";
-  /** The client's destination address; undefined: any, for node ports. */
+  /** The client's destination address; undefined for node ports, which every address has. */
   to: string | undefined;
   port: number;
   /** The endpoints that are gone, as `keyOf` names them. */
