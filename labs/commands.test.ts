@@ -21,6 +21,7 @@ it("refuses the flags that npm has taken, and leads on from a lab's number alone
   await expect(own.lab("check", "2", "7")).rejects.toThrow("npm run lab -- check ... --planted");
   Object.assign(own.env, { npm_config_planted: "" });
   await expect(own.lab("check", "no such")).rejects.toThrow("there is no lab");
+  await expect(own.lab("check", "14")).rejects.toThrow("14a, 14b, 14c; what is in my/14");
   delete own.env["npm_config_planted"];
   expect(await own.lab("next")).toContain("labs/00-tour/README.md");
 });

@@ -106,9 +106,9 @@ function listComplaints(query: URLSearchParams): FieldError[] {
 
 /**
  * Returns which revision may answer a list. Without a `resourceVersion`, and for the further pages
- * of a list (`token`): the newest. With `resourceVersionMatch=Exact`: this one. With 0: any state.
- * With any other and a `limit` but no match: this one; otherwise one that is not older. Throws
- * BadRequest for a token or a revision that cannot be read, or for both together.
+ * of a list (`token`): the newest. With `resourceVersionMatch=Exact`: this one. With 0: the cache's
+ * present. With any other and a `limit` but no match: this one; otherwise one that is not older.
+ * Throws BadRequest for a token or a revision that cannot be read, or for both together.
  */
 function revisionMatch(query: URLSearchParams, token: string, limit: number): RevisionMatch {
   const match = query.get("resourceVersionMatch") ?? "";

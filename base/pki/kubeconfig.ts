@@ -6,36 +6,53 @@ const base64 = (text: string) => Buffer.from(text).toString("base64");
 /** YAML is for people; a process reads JSON without the memory that the parser of YAML takes. */
 export type KubeconfigFormat = "yaml" | "json";
 
-/** A kubeconfig file's text with one cluster, one user and one context, all named `name`. */
+/** The names in a kubeconfig. */
+export interface KubeconfigNames {
+  readonly cluster: string;
+  readonly user: string;
+  readonly context: string;
+}
+
+/** Credentials of a kubeconfig, which may be paths too. */
+export interface WrittenAccess extends KubeAccess {
+  readonly certFile?: string;
+  readonly keyFile?: string;
+}
+
+/** A kubeconfig file's text with one cluster, one user and one context; one name is that of all. */
 export function kubeconfig(
-  name: string,
-  access: KubeAccess,
+  names: string | KubeconfigNames,
+  access: WrittenAccess,
   format: KubeconfigFormat = "yaml",
 ): string {
-  const user = {
-    ...(access.cert === undefined ? {} : { "client-certificate-data": base64(access.cert) }),
-    ...(access.key === undefined ? {} : { "client-key-data": base64(access.key) }),
-    ...(access.token === undefined ? {} : { token: access.token }),
-    ...(access.tokenFile === undefined ? {} : { tokenFile: access.tokenFile }),
+  const { cluster, user, context } = typeof names === "string"
+    ? { cluster: names, user: names, context: names } : names;
+  const { namespace, server, ca, token, tokenFile } = access;
+  const credentials = {
+    "client-certificate-data": access.cert && base64(access.cert),
+    "client-key-data": access.key && base64(access.key),
+    "client-certificate": access.certFile,
+    "client-key": access.keyFile,
+    token,
+    tokenFile,
   };
-  const cluster = {
-    server: access.server,
-    ...(access.ca === undefined ? {} : { "certificate-authority-data": base64(access.ca) }),
-  };
-  const context = {
-    cluster: name,
-    user: name,
-    ...(access.namespace === undefined ? {} : { namespace: access.namespace }),
-  };
+  // Neither format has fields that are undefined.
   const config = {
     apiVersion: "v1",
     kind: "Config",
-    clusters: [{ name, cluster }],
-    users: [{ name, user }],
-    contexts: [{ name, context }],
-    "current-context": name,
+    clusters: [
+      { name: cluster, cluster: { server, "certificate-authority-data": ca && base64(ca) } },
+    ],
+    users: [{ name: user, user: credentials }],
+    contexts: [{ name: context, context: { cluster, user, namespace } }],
+    "current-context": context,
   };
   return format === "json" ? jsonText(config) : stringify(config);
+}
+
+/** A kubeconfig's text with the names that kubeadm gives: the context is `USER@CLUSTER`. */
+export function kubeadmKubeconfig(cluster: string, user: string, access: WrittenAccess): string {
+  return kubeconfig({ cluster, user, context: `${user}@${cluster}` }, access);
 }
 
 function jsonText(config: unknown): string {

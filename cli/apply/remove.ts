@@ -1,14 +1,15 @@
 import { existsSync } from "node:fs";
-import { readdir, rename, rm, rmdir } from "node:fs/promises";
+import { readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { removeIfEmpty } from "@raft2kube/linux/file/remove-if-empty.ts";
 import {
   attachedLoopDevices, detachLoopDevice, detachLoopDevicesBelow, isReadOnlyDevice, loopNodes,
 } from "@raft2kube/linux/mount/loop-device.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { type ClusterPlace, configPath } from "../spec/config.ts";
 import { joiningNodeNames, joiningNodePlace } from "../spec/nodes.ts";
 import { nfsExport, nodeCgroup, nodesLock } from "../spec/paths.ts";
@@ -221,12 +222,4 @@ function foldersOf({ runDir, dataDir }: ClusterPlace): string[] {
 
 function modeOf({ cgroups = "machine" }: ClusterPlace): CgroupMode {
   return cgroups;
-}
-
-async function removeIfEmpty(path: string): Promise<void> {
-  try {
-    await rmdir(path);
-  } catch (thrown) {
-    if (!isErrno(thrown, "ENOTEMPTY", "ENOENT", "EBUSY", "EEXIST")) throw thrown;
-  }
 }

@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { commandWith, type FlagsOf, type FlagTable, repeated } from "../flags.ts";
 import { issueBy, pathsOf } from "../machine/certificates.ts";
 import { readKubeadmConfig } from "../machine/config/kubeadm.ts";
-import { kubeconfigText } from "../machine/kubeconfig-text.ts";
 import { kubeconfigPath } from "../machine/layout.ts";
 import { CommandError } from "../terminal.ts";
 
@@ -40,5 +40,5 @@ async function user({ clientName, org, token, config }: Flags): Promise<void> {
   const credentials = token !== undefined ? { token }
     : await issueBy(dir, "ca", ca, request, systemClock().now());
   const access = { server, ca: ca.cert, ...credentials };
-  process.stdout.write(kubeconfigText(clusterName, clientName, access));
+  process.stdout.write(kubeadmKubeconfig(clusterName, clientName, access));
 }

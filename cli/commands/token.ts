@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
@@ -6,7 +7,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { kubeconfigPath } from "../machine/layout.ts";
 import { joinLine } from "../machine/phases/cluster.ts";
 import {
-  createToken, deleteToken, type ListedToken, listTokens, newToken, TOKEN_TTL,
+  createToken, deleteToken, type ListedToken, listTokens, TOKEN_TTL,
 } from "../machine/tokens.ts";
 import { CommandError, printable, printResult } from "../terminal.ts";
 

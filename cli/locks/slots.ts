@@ -43,7 +43,8 @@ export async function lockSlots(
     lock = undefined;
     if (held === undefined) return;
     try {
-      await removeIfEmpty(data);
+      // A folder that cannot be removed, as one behind a link, stays.
+      await rmdir(data).catch(() => undefined);
     } finally {
       held[Symbol.dispose]();
     }
@@ -73,9 +74,4 @@ function tryIfThere(data: string): FileLock | undefined {
     if (isErrno(thrown, "ENOENT")) return undefined; // the last cluster was removed meanwhile
     throw thrown;
   }
-}
-
-/** A folder that cannot be removed, as one behind a link, stays. */
-async function removeIfEmpty(path: string): Promise<void> {
-  await rmdir(path).catch(() => undefined);
 }

@@ -1,9 +1,9 @@
-import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { Cluster, type ClusterMethods, type Member } from "@raft2kube/proto/gen/etcd.ts";
 import { client as rpcClient, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -18,6 +18,8 @@ const CALL = { timeout_ms: 7_000 };
 /** A member catches up with the data of the others first. */
 const MEMBERS_TIMEOUT_MS = 120_000;
 const RETRY_MS = 250;
+/** The port of each member for clients, as in `static-pods/etcd.yaml`. */
+const CLIENT_PORT = 2379;
 const CONTROL_PLANE = "node-role.kubernetes.io/control-plane";
 const ANNOTATION = "kubeadm.kubernetes.io/etcd.advertise-client-urls";
 
@@ -103,18 +105,40 @@ async function memberUrls(client: KubeClient): Promise<string[]> {
 
 const isHttps = (url: string) => url.startsWith("https://");
 
-/** Removes this machine's member where there are others; a failure is a line with its remedy. */
-export async function leaveEtcd(note: (line: string) => void): Promise<void> {
-  if (!existsSync(manifestPath("etcd"))) return;
-  try {
-    await withMember("https://127.0.0.1:2379", CERTIFICATES_DIR, async (members) => {
-      const { header, members: all } = await members.memberList({ linearizable: true }, CALL);
-      if (all.length < 2 || header === undefined) return;
-      note("[reset] Removing this machine's member of etcd");
-      await members.memberRemove({ ID: header.memberId }, CALL);
-    });
-  } catch (thrown) {
-    note(`[reset] WARNING: this machine's member of etcd was not removed (${messageOf(thrown)}); ` +
-      "if others go on, remove it there: etcdctl member remove");
+/** Where this machine's member and the others are reached, by this one's manifest. */
+function placesIn(manifest: string): { own: string; urls: string[] } {
+  const valueOf = (flag: string) => new RegExp(`--${flag}=(\\S+)`).exec(manifest)?.[1] ?? "";
+  const own = valueOf("initial-advertise-peer-urls");
+  const members = valueOf("initial-cluster").split(",").map((word) => word.replace(/^[^=]*=/, ""));
+  const peers = [own, ...members.filter((url) => url !== own)].filter(isHttps);
+  return { own, urls: peers.map((url) => `https://${new URL(url).hostname}:${CLIENT_PORT}`) };
+}
+
+/**
+ * Removes this machine's member where there are others; a failure is a line with its remedy. A
+ * member that has not caught up answers nothing about members: then another one is asked.
+ */
+export async function leaveEtcd(
+  note: (line: string) => void,
+  { manifest = manifestPath("etcd"), pki = CERTIFICATES_DIR } = {},
+): Promise<void> {
+  const text = await readIfPresent(manifest);
+  if (text === undefined) return;
+  const { own, urls } = placesIn(text);
+  let why = `${manifest} names no member`;
+  for (const url of urls) {
+    try {
+      return await withMember(url, pki, async (members) => {
+        const { members: all } = await members.memberList({ linearizable: true }, CALL);
+        const member = all.find(({ peerURLs }) => peerURLs.includes(own));
+        if (member === undefined || all.length < 2) return;
+        note("[reset] Removing this machine's member of etcd");
+        await members.memberRemove({ ID: member.ID }, CALL);
+      });
+    } catch (thrown) {
+      why = `${url}: ${messageOf(thrown)}`;
+    }
   }
+  note(`[reset] WARNING: this machine's member of etcd was not removed (${why}); ` +
+    "if others go on, remove it there: etcdctl member remove");
 }

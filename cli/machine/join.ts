@@ -7,6 +7,7 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CONFIG_MAPS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { parse } from "yaml";
 import { CommandError } from "../terminal.ts";
@@ -17,7 +18,6 @@ import type { Fields } from "./config/fields.ts";
 import type { MachineContext } from "./context.ts";
 import { type Discovered, discover } from "./discovery.ts";
 import { certificatesIn } from "./tokens.ts";
-import { kubeconfigText } from "./kubeconfig-text.ts";
 import { joinEtcd } from "./etcd-members.ts";
 import { BOOTSTRAP_KUBECONFIG, MANIFESTS_DIR } from "./layout.ts";
 import { asAdmin, markControlPlane, waitControlPlane } from "./phases/cluster.ts";
@@ -140,7 +140,7 @@ async function writeBootstrap({ server, ca, token }: Discovered, dir: string): P
   await mkdir(dirname(paths.cert), { recursive: true, mode: 0o755 });
   // One that is there may have further CAs of the cluster.
   if (!existsSync(paths.cert)) await replaceFile(paths.cert, ca, { mode: 0o644 });
-  const text = kubeconfigText("kubernetes", "tls-bootstrap-token-user", { server, ca, token });
+  const text = kubeadmKubeconfig("kubernetes", "tls-bootstrap-token-user", { server, ca, token });
   await replaceFile(BOOTSTRAP_KUBECONFIG, text, { mode: 0o600 });
 }
 

@@ -5,13 +5,13 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { BOOTSTRAP_KUBECONFIG, KUBELET_CLIENT_PEM, KUBELET_KUBECONFIG } from "./layout.ts";
-import { kubeconfigText } from "./kubeconfig-text.ts";
 
 /** A certificate is renewed when less than this share of its time is left, as upstream's are. */
 const RENEW_SHARE = 0.25;
@@ -47,7 +47,7 @@ export async function obtainClient(
     const { cert, key } = await signed(client, requestFor("kubelet", node));
     await mkdir(dirname(KUBELET_CLIENT_PEM), { recursive: true, mode: 0o700 });
     await replaceFile(KUBELET_CLIENT_PEM, `${cert}${key}`, { mode: 0o600 });
-    const text = kubeconfigText("kubernetes", `system:node:${node.nodeName}`, {
+    const text = kubeadmKubeconfig("kubernetes", `system:node:${node.nodeName}`, {
       server, ca, certFile: KUBELET_CLIENT_PEM, keyFile: KUBELET_CLIENT_PEM,
     });
     await replaceFile(KUBELET_KUBECONFIG, text, { mode: 0o600 });

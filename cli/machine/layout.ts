@@ -36,6 +36,11 @@ export const NODE_AGENT = ((roots) => {
   };
 })(clusterRoots(process.env));
 
+/** The users of a control plane's kubeconfigs. */
+export const CONTROL_PLANE_KUBECONFIGS = [
+  "admin", "super-admin", "controller-manager", "scheduler",
+];
+
 /** A kubeconfig by its user. */
 export const kubeconfigPath = (user: string) => join(KUBERNETES_DIR, `${user}.conf`);
 

@@ -9,7 +9,7 @@ import { parseCertificate } from "../pki/certificates.ts";
 import { CommandError } from "../terminal.ts";
 import { type Authority, CERTIFICATE_DAYS, leavesOf, pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
-import { kubeconfigPath } from "./layout.ts";
+import { CONTROL_PLANE_KUBECONFIGS, kubeconfigPath } from "./layout.ts";
 
 /** A certificate of a control plane machine, by kubeadm's name of it. */
 export interface KeptLeaf {
@@ -19,8 +19,6 @@ export interface KeptLeaf {
   readonly isKubeconfig: boolean;
   readonly cert: X509Certificate;
 }
-
-const KUBECONFIGS = ["admin", "super-admin", "controller-manager", "scheduler"];
 
 /** Reads the certificates that are on this machine; the kubelet renews its own. */
 export async function keptLeaves(
@@ -35,7 +33,7 @@ export async function keptLeaves(
     const name = file.replace("/", "-");
     kept.push({ name, authority, path, isKubeconfig: false, cert: parseCertificate(path, text) });
   }
-  for (const user of KUBECONFIGS) {
+  for (const user of CONTROL_PLANE_KUBECONFIGS) {
     const path = kubeconfigOf(user);
     if ((await readIfPresent(path)) === undefined) continue;
     const { cert } = await readKubeconfig(path);

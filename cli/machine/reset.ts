@@ -1,14 +1,14 @@
 import { existsSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { cleanup as removePolicies } from "@raft2kube/network-policy/main.ts";
 import { cleanup as removeOverlay } from "@raft2kube/overlay/main.ts";
 import { cleanup as removeProxy } from "@raft2kube/proxy/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { tryCommand } from "../preflight/command.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { removeIfEmpty } from "@raft2kube/linux/file/remove-if-empty.ts";
 import { endProcess } from "../apply/end-process.ts";
 import { removePlugins } from "../apply/plugins.ts";
 import { removeNodeFromHost, unmountBelow } from "../apply/remove.ts";
@@ -16,13 +16,11 @@ import { CommandError } from "../terminal.ts";
 import { podsCgroupIn } from "./config/kubelet-config.ts";
 import { leaveEtcd } from "./etcd-members.ts";
 import {
-  CERTIFICATES_DIR, ETCD_DATA_DIR, KUBELET_CONFIG, KUBELET_DIR, KUBELET_FLAGS, KUBERNETES_DIR,
-  kubeconfigPath, MANIFESTS_DIR, NODE_AGENT,
+  CERTIFICATES_DIR, CONTROL_PLANE_KUBECONFIGS, ETCD_DATA_DIR, KUBELET_CONFIG, KUBELET_DIR,
+  KUBELET_FLAGS, KUBERNETES_DIR, kubeconfigPath, MANIFESTS_DIR, NODE_AGENT,
 } from "./layout.ts";
 
-const KUBECONFIGS = [
-  "admin", "super-admin", "kubelet", "bootstrap-kubelet", "controller-manager", "scheduler",
-];
+const KUBECONFIGS = [...CONTROL_PLANE_KUBECONFIGS, "kubelet", "bootstrap-kubelet"];
 /** The link that our network of pods makes. */
 const BRIDGE = "cni0";
 /** Tables of rules that are a machine's; clusters beside it have `r2k-<name>` on the host. */
@@ -95,12 +93,4 @@ export function ownTables(listed: string): [family: string, name: string][] {
   return [...listed.matchAll(/^table (\w+) (\S+)$/gm)]
     .map(([, family = "", name = ""]): [string, string] => [family, name])
     .filter(([, name]) => TABLES.includes(name));
-}
-
-async function removeIfEmpty(path: string): Promise<void> {
-  try {
-    if ((await readdir(path)).length === 0) await rm(path, { recursive: true });
-  } catch (thrown) {
-    if (!isErrno(thrown, "ENOENT")) throw thrown;
-  }
 }

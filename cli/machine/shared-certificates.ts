@@ -5,13 +5,14 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
-import { createToken, newToken, parseToken } from "./tokens.ts";
+import { createToken, parseToken } from "./tokens.ts";
 
 /** The Secret by which control planes that join get what all of them share, as kubeadm's. */
 const PLACE = { namespace: "kube-system", name: "kubeadm-certs" };

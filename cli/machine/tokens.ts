@@ -1,12 +1,13 @@
-import { createHash, randomInt, X509Certificate } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { parseDuration } from "@raft2kube/api/duration.ts";
+import {
+  tokenName, tokenSecret as secretOf,
+} from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { CommandError } from "../terminal.ts";
 
-const NAMESPACE = "kube-system";
-const LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789";
 const GROUP = "system:bootstrappers:kubeadm:default-node-token";
 const USAGES = ["authentication", "signing"];
 export const TOKEN_TTL = "24h0m0s";
@@ -20,12 +21,6 @@ export function parseToken(text: string): { id: string; secret: string } {
   throw new CommandError("TOKEN", `the bootstrap token is not of the form ${form}`, {
     remedy: "r2k token create --print-join-command",
   });
-}
-
-export function newToken(): string {
-  const letters = (count: number) =>
-    Array.from({ length: count }, () => LETTERS[randomInt(LETTERS.length)]).join("");
-  return `${letters(6)}.${letters(16)}`;
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
@@ -68,28 +63,17 @@ export function tokenSecret(
   { token, ttl = TOKEN_TTL, expires, description, usages = USAGES, groups = [GROUP] }: NewToken,
   now_ms: number,
 ): Secret {
-  const { id, secret } = parseToken(token);
+  parseToken(token);
   const ttl_ns = parseDuration(ttl === "0" ? "0s" : ttl);
   if (ttl_ns === undefined) throw new CommandError("FLAG", `--ttl: not a duration: ${ttl}`);
-  const end_ms = expires === undefined ? now_ms + Number(ttl_ns / 1_000_000n) : Date.parse(expires);
-  const isEndless = expires === undefined && ttl_ns === 0n;
-  return {
-    metadata: { namespace: NAMESPACE, name: `bootstrap-token-${id}` },
-    type: "bootstrap.kubernetes.io/token",
-    stringData: {
-      "token-id": id,
-      "token-secret": secret,
-      ...(isEndless ? {} : { expiration: new Date(end_ms).toISOString() }),
-      ...(description === undefined ? {} : { description }),
-      ...Object.fromEntries(usages.map((name) => [`usage-bootstrap-${name}`, "true"])),
-      ...(groups.length > 0 ? { "auth-extra-groups": groups.join(",") } : {}),
-    },
-  };
+  const end_ms = ttl_ns === 0n ? undefined : now_ms + Number(ttl_ns / 1_000_000n);
+  const expires_ms = expires === undefined ? end_ms : Date.parse(expires);
+  return secretOf(token, { expires_ms, description, usages, groups });
 }
 
 /** The tokens of a cluster, those that have ended and wait for their controller included. */
 export async function listTokens(client: KubeClient): Promise<ListedToken[]> {
-  const { items } = await client.resource<Secret>(SECRETS).listAll({ namespace: NAMESPACE });
+  const { items } = await client.resource<Secret>(SECRETS).listAll({ namespace: "kube-system" });
   const tokens = items.filter(({ type }) => type === "bootstrap.kubernetes.io/token");
   return tokens.map(({ data = {} }) => {
     const text = (name: string) => Buffer.from(data[name] ?? "", "base64").toString("utf8");
@@ -108,7 +92,6 @@ export async function listTokens(client: KubeClient): Promise<ListedToken[]> {
 /** Deletes a token by its id, or by itself. */
 export async function deleteToken(client: KubeClient, given: string): Promise<string> {
   const id = /^[a-z0-9]{6}$/.test(given) ? given : parseToken(given).id;
-  const name = { namespace: NAMESPACE, name: `bootstrap-token-${id}` };
-  await client.resource<Secret>(SECRETS).delete(name);
+  await client.resource<Secret>(SECRETS).delete(tokenName(id));
   return id;
 }

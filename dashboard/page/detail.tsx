@@ -109,7 +109,7 @@ function Overview({ kind, kinds, object }: {
         {ownerReferences.map((each) => <>
           <dt>Owner</dt><dd>{each.kind} {owner(each.kind, each.name) ?? each.name}</dd></>)}
         <dt>Labels</dt>
-        <dd>{Object.entries(labels).map(([key, value]) => <code>{key}={value}</code>)}</dd>
+        <dd>{Object.entries(labels).map((pair) => <code>{printable(pair.join("="))}</code>)}</dd>
       </dl>
       {keyOf(kind) === "pods" && <Forwards pod={object} />}
       {conditions.length > 0 && <><h3>Conditions</h3><ul class="events">{conditions.map((each) => (

@@ -1,6 +1,8 @@
-import { randomInt } from "node:crypto";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import {
+  newToken, tokenName, tokenSecret,
+} from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
@@ -11,13 +13,11 @@ import { dueIdentities, type NodeFiles } from "./identities.ts";
 
 /** How long a node may take to join. */
 const TOKEN_LIFE_MS = 600_000;
-const NAMESPACE = "kube-system";
 /**
  * The token's group. It may ask for a kubelet's certificate (`cli/addons/05-join.yaml`); no
  * controller approves that, but `approveRequests` for the node's own name.
  */
 const GROUP = "system:bootstrappers:r2k";
-const LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 /** A token in kubeadm's form; it works until it is revoked or ten minutes have passed. */
 export interface BootstrapToken {
@@ -38,27 +38,19 @@ export async function ensureBootstrapToken(
   const now_ms = client.clock.now();
   const kubelet = (await dueIdentities(node, now_ms)).find((due) => due.identity === "kubelet");
   if (kubelet?.valid !== false && (await caOf(node)) === api.ca) return undefined;
-  const [id, secret] = [letters(6), letters(16)];
+  const token = newToken();
+  const [id = ""] = token.split(".");
   const secrets = client.resource<Secret>(SECRETS);
-  const name = { namespace: NAMESPACE, name: `bootstrap-token-${id}` };
-  await secrets.create({
-    metadata: name,
-    type: "bootstrap.kubernetes.io/token",
-    stringData: {
-      "token-id": id,
-      "token-secret": secret,
-      "usage-bootstrap-authentication": "true",
-      "auth-extra-groups": GROUP,
-      expiration: new Date(now_ms + TOKEN_LIFE_MS).toISOString(),
-      description: `r2k: the node ${node.nodeName} joins with it`,
-    },
-  });
-  const text = kubeconfig(node.clusterName, { ...api, token: `${id}.${secret}` });
+  await secrets.create(tokenSecret(token, {
+    usages: ["authentication"], groups: [GROUP], expires_ms: now_ms + TOKEN_LIFE_MS,
+    description: `r2k: the node ${node.nodeName} joins with it`,
+  }));
+  const text = kubeconfig(node.clusterName, { ...api, token });
   await replaceFile(node.bootstrap, text, { mode: 0o600 });
   return {
     user: `system:bootstrap:${id}`,
     async revoke() {
-      await undefinedIfNotFound(secrets.delete(name));
+      await undefinedIfNotFound(secrets.delete(tokenName(id)));
     },
   };
 }
@@ -67,8 +59,4 @@ export async function ensureBootstrapToken(
 async function caOf(node: NodeFiles): Promise<string | undefined> {
   const path = node.kubeconfig("kubelet");
   return (await readIfPresent(path)) === undefined ? undefined : (await readKubeconfig(path)).ca;
-}
-
-function letters(count: number): string {
-  return Array.from({ length: count }, () => LETTERS[randomInt(LETTERS.length)]).join("");
 }

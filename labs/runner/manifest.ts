@@ -166,8 +166,11 @@ export function findLab(wanted: string): Lab {
   const all = folders();
   const found = all.find((folder) => numberOf(folder) === twoDigits(wanted));
   if (found !== undefined) return readLab(found);
+  const number = twoDigits(wanted);
+  const parts = all.map(numberOf).filter((each) => each.startsWith(number));
+  const moved = `one of its parts, ${parts.join(", ")}; what is in my/${number} moves into theirs`;
   throw new LabError("NO_LAB", `there is no lab ${wanted}`, {
-    remedy: `one of ${all.map(numberOf).join(", ")}`,
+    remedy: parts.length > 0 ? moved : `one of ${all.map(numberOf).join(", ")}`,
   });
 }
 

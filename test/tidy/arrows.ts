@@ -131,7 +131,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["terminal.ts", "version.ts", "assets.ts", "flags.ts"],
     ["spec/", "store/"],
     ["pki/"],
-    ["machine/layout.ts", "machine/release-images.ts", "machine/kubeconfig-text.ts"],
+    ["machine/layout.ts", "machine/release-images.ts"],
     ["machine/config/", "machine/kubelet-client.ts", "machine/kubelet-serving.ts"],
     ["observe/"],
     ["supervisor/"],

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict } from "@raft2kube/client-kube/errors.ts";
+import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -17,7 +18,7 @@ import { checkProxyConfig } from "../config/proxy-config.ts";
 import { adminClient, endpointOf, type MachineContext } from "../context.ts";
 import { CERTIFICATES_DIR } from "../layout.ts";
 import { imageOf } from "../release-images.ts";
-import { caHash, certificatesIn, createToken, listTokens, newToken } from "../tokens.ts";
+import { caHash, certificatesIn, createToken, listTokens } from "../tokens.ts";
 import { uploadCertificates } from "../shared-certificates.ts";
 import { kubeletConfigOf } from "./files.ts";
 

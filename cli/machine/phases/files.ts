@@ -3,6 +3,7 @@ import { mkdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { stringify } from "yaml";
@@ -17,7 +18,6 @@ import { addressOf, type ClusterSection, type NodeRegistration } from "../config
 import { defaultKubeletConfig } from "../config/kubelet-config.ts";
 import { nodeFlagsText, parseNodeFlags } from "../config/node-flags.ts";
 import { endpointOf, type MachineContext } from "../context.ts";
-import { kubeconfigText } from "../kubeconfig-text.ts";
 import {
   KUBELET_CONFIG, KUBELET_DIR, KUBELET_FLAGS, kubeconfigPath, manifestPath, MANIFESTS_DIR,
   NODE_AGENT,
@@ -79,7 +79,7 @@ export async function kubeconfigPhase(
     }
     const request = { commonName: user, organizations: groups, usages: ["client" as const] };
     const pair = await issueBy(dir, "ca", ca, request, clock.now());
-    const text = kubeconfigText(cluster.clusterName, user, { server, ca: ca.cert, ...pair });
+    const text = kubeadmKubeconfig(cluster.clusterName, user, { server, ca: ca.cert, ...pair });
     await replaceFile(path, text, { mode: 0o600 });
     progress.note(`[kubeconfig] Writing "${file}.conf" kubeconfig file`);
   }

@@ -1,9 +1,9 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import type { MachineContext } from "../context.ts";
-import { kubeconfigText } from "../kubeconfig-text.ts";
 import { KUBELET_CLIENT_PEM, KUBELET_KUBECONFIG } from "../layout.ts";
 
 /** Lets the kubelet's kubeconfig name the file that the kubelet renews. */
@@ -19,6 +19,6 @@ export async function kubeletFinalize(context: MachineContext): Promise<void> {
     server, ...(ca === undefined ? {} : { ca }),
     certFile: KUBELET_CLIENT_PEM, keyFile: KUBELET_CLIENT_PEM,
   };
-  const text = kubeconfigText(cluster.clusterName, `system:node:${nodeName}`, access);
+  const text = kubeadmKubeconfig(cluster.clusterName, `system:node:${nodeName}`, access);
   await replaceFile(KUBELET_KUBECONFIG, text, { mode: 0o600 });
 }

@@ -1,0 +1,77 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Cluster } from "@raft2kube/proto/gen/etcd.ts";
+import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { startStore } from "@raft2kube/store/main.ts";
+import { onTestFinished, test, expect } from "vitest";
+import { parse } from "yaml";
+import { parseGoFlags } from "../store/go-flags.ts";
+import { storeOptions } from "../store/options.ts";
+import { settingsOf } from "../store/server.ts";
+import { ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
+import { parseKubeadmConfig } from "./config/kubeadm.ts";
+import { leaveEtcd } from "./etcd-members.ts";
+import { staticPodText } from "./static-pods.ts";
+
+/** A machine with its etcd's certificates and manifest; all are this host, by its addresses. */
+async function machineOf(folder: string, nodeName: string, address: string, cluster?: string) {
+  const text = `apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+certificatesDir: ${join(folder, nodeName)}
+etcd: { local: { dataDir: "${join(folder, nodeName, "data")}" } }
+`;
+  const config = parseKubeadmConfig(text, "").cluster;
+  const values = { cluster: config, nodeName, address, bindPort: 6443, signs: true };
+  const more = cluster === undefined ? {} : { initialCluster: cluster };
+  const manifest = join(folder, `${nodeName}.yaml`);
+  const yaml = await staticPodText("etcd", { ...values, ...more });
+  writeFileSync(manifest, yaml);
+  const pki = config.certificatesDir;
+  const { spec: { containers: [{ command }] } } = parse(yaml) as {
+    spec: { containers: [{ command: string[] }] };
+  };
+  const start = async () => {
+    // The machines share loopback, and want no page of metrics.
+    const flags = command.slice(1).filter((flag) => !flag.startsWith("--listen-metrics-urls"))
+      .map((flag) => flag.replace("https://127.0.0.1:2379,", ""));
+    const store = await startStore(storeOptions(settingsOf(parseGoFlags(flags), {}).settings));
+    onTestFinished(() => store.close());
+    return store;
+  };
+  return { manifest, pki, start, leaves: leavesOf(config, { nodeName, address }) };
+}
+
+test("a learner that leaves is removed by another member", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "r2k-etcd-members-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const [one, two] = ["127.41.0.1", "127.41.0.2"];
+  const first = await machineOf(folder, "cp-1", one);
+  const initial = `cp-1=https://${one}:2380,cp-2=https://${two}:2380`;
+  const second = await machineOf(folder, "cp-2", two, initial);
+  const ca = await ensureAuthority(first.pki, "etcd/ca", Date.now());
+  for (const { pki, leaves } of [first, second]) {
+    for (const leaf of leaves.filter(({ authority }) => authority === "etcd/ca")) {
+      await ensureLeaf(pki, leaf, ca, Date.now());
+    }
+    writeFileSync(pathsOf(pki, "etcd/ca").cert, ca.cert);
+  }
+  await first.start();
+  const pair = pathsOf(first.pki, "etcd/healthcheck-client");
+  const read = (path: string) => readFileSync(path, "utf8");
+  const tls = { ca: ca.cert, cert: read(pair.cert), key: read(pair.key) };
+  const channel = connectGrpc(`https://${one}:2379`, { tls });
+  onTestFinished(() => channel.close());
+  const members = client(channel, Cluster);
+  await members.memberAdd({ peerURLs: [`https://${two}:2380`], isLearner: true });
+  await second.start();
+
+  const notes: string[] = [];
+  await leaveEtcd((line) => notes.push(line), second);
+  expect(notes).toEqual(["[reset] Removing this machine's member of etcd"]);
+  const left = (await members.memberList({ linearizable: true })).members;
+  expect(left.map(({ name }) => name)).toEqual(["cp-1"]);
+  // The last member stays where its data is.
+  await leaveEtcd((line) => notes.push(line), first);
+  expect(notes).toHaveLength(1);
+});
