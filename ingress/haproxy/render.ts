@@ -101,8 +101,7 @@ function frontendLines(
   const unless = (variable: string) => `if !{ var(txn.${variable}) -m found }`;
   const host = "var(txn.host)";
   const [site, backend] = ["http-request set-var(txn.site)", "http-request set-var(txn.backend)"];
-  const keyed = "http-request set-var(txn.key) var(txn.site)";
-  const key = (end: string) => `${keyed},concat(,txn.path${end})`;
+  const key = (end: string) => `var(txn.site),concat(,txn.path${end})`;
   const missing = "content-type text/plain string no\\ such\\ host\\ or\\ path\\n";
   return [
     `frontend ${token(frontend.name)}`,
@@ -115,10 +114,8 @@ function frontendLines(
     ...(tables.suffixes.length === 0 ? []
       : [`  ${site} ${host},map_end(${map("suffixes")}) ${unless("site")}`]),
     ...(tables.any === undefined ? [] : [`  ${site} str(${tables.any}) ${unless("site")}`]),
-    `  ${key("")}`,
-    `  ${backend} var(txn.key),map_str(${map("exact")})`,
-    `  ${key(",/")}`,
-    `  ${backend} var(txn.key),map_beg(${map("prefix")}) ${unless("backend")}`,
+    `  ${backend} ${key("")},map_str(${map("exact")})`,
+    `  ${backend} ${key(",/")},map_beg(${map("prefix")}) ${unless("backend")}`,
     ...chainLines(tables),
     `  http-request return status 404 ${missing} ${unless("backend")} || ` +
       "{ var(txn.backend) -m beg chain= }",
