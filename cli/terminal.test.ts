@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import { expect, test, vi } from "vitest";
-import { outliveReader, printable, reportFailure } from "./terminal.ts";
+import { printable } from "@raft2kube/std/printable.ts";
+import { outliveReader, reportFailure } from "./terminal.ts";
 
 test("what others wrote does not act on the terminal", () => {
   const titled = "a\u001b]0;title\u0007b\u009b31mc\rd";

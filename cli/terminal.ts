@@ -1,5 +1,6 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, asError, isErrno } from "@raft2kube/std/errors.ts";
+import { printable } from "@raft2kube/std/printable.ts";
 
 /**
  * A command that cannot do what was asked; `exitCode` 1: a step failed, 2: the machine is not fit.
@@ -16,16 +17,6 @@ export class CommandError extends CodedError {
     super(code, message, options);
     this.exitCode = options.exitCode ?? 1;
   }
-}
-
-/**
- * Text that others wrote, without the control characters by which it could write to the terminal
- * elsewhere, or act there (CVE-2021-25743 of kubectl). Line feeds and tabs stay.
- */
-export function printable(text: string): string {
-  return text.replace(/[^\P{Cc}\n\t]/gu, (character) => {
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  });
 }
 
 /** Writes a failure as a person reads it, with its remedy; returns the exit code. */

@@ -6,8 +6,9 @@ import { NAMESPACES, NETWORK_POLICIES, PODS } from "@raft2kube/client-kube/rest/
 import { type End, judge } from "@raft2kube/network-policy/verdict.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
+import { printable } from "@raft2kube/std/printable.ts";
 import { clientAs } from "../pki/client-as.ts";
-import { CommandError, printable, printResult } from "../terminal.ts";
+import { CommandError, printResult } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { describeExplanation, explainObject } from "../observe/explain-object.ts";
 

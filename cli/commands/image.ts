@@ -1,9 +1,10 @@
 import { stat } from "node:fs/promises";
 import { Command } from "commander";
 import { asError } from "@raft2kube/std/errors.ts";
+import { printable } from "@raft2kube/std/printable.ts";
 import { loadImage, nodesWithImages } from "../apply/load-image.ts";
 import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
-import { CommandError, printable, printResult } from "../terminal.ts";
+import { CommandError, printResult } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { programCommands } from "./image-program.ts";
 import { releaseCommand } from "./image-release.ts";

@@ -1,8 +1,9 @@
 import { Command } from "commander";
+import { printable } from "@raft2kube/std/printable.ts";
 import { isWhole, runningControlPlanes, runningProcesses } from "../observe/cluster.ts";
 import { type ClusterConfig, clusterRoots, findClusters } from "../spec/config.ts";
 import { joiningNodeNames } from "../spec/nodes.ts";
-import { CommandError, printable, printResult } from "../terminal.ts";
+import { CommandError, printResult } from "../terminal.ts";
 
 /** A cluster below this R2K_DATA. */
 interface Listed {

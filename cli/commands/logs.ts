@@ -3,13 +3,14 @@ import { existsSync, createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { Command } from "commander";
+import { printable } from "@raft2kube/std/printable.ts";
 import type { ClusterConfig, ClusterPlace } from "../spec/config.ts";
 import { checkControlPlane, controlPlanePlace, hasSeveral } from "../spec/control-planes.ts";
 import { checkNodeName, joiningNodePlace } from "../spec/nodes.ts";
 import { processLog } from "../spec/paths.ts";
 import { ALL_PROCESS_NAMES } from "../spec/processes.ts";
 import { asidePath } from "../supervisor/log-file.ts";
-import { CommandError, printable } from "../terminal.ts";
+import { CommandError } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 
 const PROCESSES: readonly string[] = ALL_PROCESS_NAMES;

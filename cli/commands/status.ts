@@ -6,6 +6,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
+import { printable } from "@raft2kube/std/printable.ts";
 import { type ClusterConfig, proxyModeOf, startCommand } from "../spec/config.ts";
 import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
 import { clientAs } from "../pki/client-as.ts";
@@ -16,7 +17,7 @@ import { allProcesses, apiProcess, logsCommand, type ProcessName } from "../spec
 import {
   runningPid, readRestarts, type Restarts, restartsText, supervisorPid,
 } from "../observe/processes.ts";
-import { printable, printResult } from "../terminal.ts";
+import { printResult } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 
 export interface Status {

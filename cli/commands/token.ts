@@ -4,12 +4,13 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { printable } from "@raft2kube/std/printable.ts";
 import { kubeconfigPath } from "../machine/layout.ts";
 import { joinLine } from "../machine/phases/cluster.ts";
 import {
   createToken, deleteToken, type ListedToken, listTokens, TOKEN_TTL,
 } from "../machine/tokens.ts";
-import { CommandError, printable, printResult } from "../terminal.ts";
+import { CommandError, printResult } from "../terminal.ts";
 
 interface Flags {
   readonly kubeconfig: string;

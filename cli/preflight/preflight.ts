@@ -1,4 +1,5 @@
-import { CommandError, printable } from "../terminal.ts";
+import { printable } from "@raft2kube/std/printable.ts";
+import { CommandError } from "../terminal.ts";
 import { type Check, type CheckContext, type CheckResult, runChecks } from "./check.ts";
 import { kernelChecks } from "./kernel.ts";
 import { machineChecks } from "./machine.ts";

@@ -6,7 +6,6 @@ import { variableOf } from "./environment.ts";
 import { flagDivergence } from "./flag-docs.ts";
 import { FLAGS } from "./flag-table.ts";
 import { parseGoFlags } from "./go-flags.ts";
-import { goDuration_ms } from "./go-values.ts";
 import { storeOptions } from "./options.ts";
 import { settingsOf } from "./server.ts";
 
@@ -83,14 +82,6 @@ test("a command line is read by Go's rules", () => {
   expect(() => read(["--force-new-cluster=yes"])).toThrow("true or false is needed");
   expect(() => read(["--max-txn-ops=many"])).toThrow("a whole number is needed");
   expect(() => read(["--warning-apply-duration=5"])).toThrow("a duration such as");
-});
-
-test.each<[string, number | undefined]>([
-  ["5s", 5_000], ["1h30m", 5_400_000], ["1.5s", 1_500], ["100ms", 100], ["0", 0], ["250us", 0.25],
-  ["-5s", -5_000], ["+5s", 5_000], ["--5s", undefined], ["5s-1s", undefined],
-  ["5", undefined], ["", undefined], ["5 s", undefined], ["h", undefined],
-])("the duration %j", (text, expected) => {
-  expect(goDuration_ms(text)).toBe(expected);
 });
 
 test("the command line overrides the environment, and unknown variables are reported", () => {

@@ -11,7 +11,7 @@ import {
 import type { PeersOptions, StoreOptions } from "@raft2kube/store/options.ts";
 import type { AutoCompactionOptions } from "@raft2kube/store/node/auto-compaction.ts";
 import { FlagError, SettingError } from "./flag-error.ts";
-import { goDuration_ms } from "./go-values.ts";
+import { goDuration_ms } from "@raft2kube/std/go-values.ts";
 import { clusterOf } from "./initial-cluster.ts";
 import { listenUrls } from "./listen-urls.ts";
 import type { Settings } from "./settings.ts";

@@ -1,7 +1,7 @@
 import { FLAGS, type Flag } from "./flag-table.ts";
 import { FlagError, SettingError } from "./flag-error.ts";
 import { checkGate } from "./feature-gates.ts";
-import { goDuration_ms, goSwitch } from "./go-values.ts";
+import { goDuration_ms, goSwitch } from "@raft2kube/std/go-values.ts";
 
 /** A member's settings from flags, environment or file. */
 export class Settings {

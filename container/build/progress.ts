@@ -1,5 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { printable } from "../format/printable.ts";
+import { printable } from "@raft2kube/std/printable.ts";
 
 export type ProgressKind = "auto" | "plain" | "quiet" | "tty";
 

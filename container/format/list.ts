@@ -1,4 +1,4 @@
-import { cell, printable } from "./printable.ts";
+import { printable } from "@raft2kube/std/printable.ts";
 import { template } from "./template.ts";
 
 /** A list's line: every field, as docker names them. */
@@ -30,6 +30,11 @@ export function printList(
   }
   const cells = lines.map((line) => Object.keys(columns).map((name) => cell(line[name] ?? "")));
   print(aligned([Object.values(columns), ...cells]));
+}
+
+/** A cell of a list, which has one line. */
+export function cell(text: string): string {
+  return printable(text).replace(/[\n\t]/g, (character) => (character === "\n" ? "\\n" : "\\t"));
 }
 
 /** Columns of the width that their longest cell needs. */

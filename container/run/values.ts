@@ -1,4 +1,5 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { goDuration_ms } from "@raft2kube/std/go-values.ts";
 
 /** The text is not what a flag takes. */
 export function badFlag(flag: string, text: string, why: string): RuntimeError {
@@ -17,17 +18,11 @@ export function bytesOf(flag: string, text: string): number {
   throw badFlag(flag, text, "no size such as 512m");
 }
 
-const TIMES: Readonly<Record<string, number>> = {
-  ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1_000, m: 60_000, h: 3_600_000,
-};
-
 /** Go's durations (`1m30s`) in milliseconds. */
 export function durationOf(flag: string, text: string): number {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/gy)];
-  const read = parts.map(([part]) => part).join("");
-  if (text === "0") return 0;
-  if (read !== text || parts.length === 0) throw badFlag(flag, text, "no time such as 1m30s");
-  return parts.reduce((sum, [, number, unit]) => sum + Number(number) * TIMES[unit!]!, 0);
+  const time_ms = goDuration_ms(text);
+  if (time_ms !== undefined && time_ms >= 0) return time_ms;
+  throw badFlag(flag, text, "no time such as 1m30s");
 }
 
 /** A time of a health check, in nanoseconds: 0 for the default, or a millisecond at least. */

@@ -1,5 +1,5 @@
 import { asError } from "@raft2kube/std/errors.ts";
-import { printable } from "../format/printable.ts";
+import { printable } from "@raft2kube/std/printable.ts";
 
 /** Handles several items; a failure of one ends no other, and the command fails. */
 export async function each<T>(

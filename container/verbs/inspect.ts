@@ -1,11 +1,11 @@
 import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { printable } from "@raft2kube/std/printable.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { findImage } from "../engine/images.ts";
 import { template } from "../format/template.ts";
-import { printable } from "../format/printable.ts";
 import { containerDocument } from "../format/container-document.ts";
 import { imageDocument, networkDocument, volumeDocument } from "../format/documents.ts";
 

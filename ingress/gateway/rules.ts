@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { goDuration_ms } from "@raft2kube/std/go-values.ts";
 import { isPath } from "../plan/annotations.ts";
 import type { Backend, Condition, Filter, PathRule, Target } from "../plan/model.ts";
 import { type Services, targetOf } from "../plan/targets.ts";
@@ -181,10 +182,5 @@ function backendOf(
 
 /** Reads a duration of the Gateway API (GEP-2257), such as `1h30m`; undefined for none and zero. */
 function durationOf(text = ""): number | undefined {
-  const units: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
-  let sum_ms = 0;
-  for (const [, count, unit] of text.matchAll(/(\d+)(ms|h|m|s)/g)) {
-    sum_ms += Number(count) * units[unit!]!;
-  }
-  return sum_ms === 0 ? undefined : sum_ms;
+  return goDuration_ms(text) || undefined;
 }
