@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, mkdtempDisposableSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { tryLock } from "@raft2kube/linux/file/flock.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
-import { clearMountCaches, mountCaches } from "./mount-caches.ts";
+import { clearMountCaches, mountCaches, takeMountCache } from "./mount-caches.ts";
 
 test("caches of RUN mounts are removed while no build runs", async () => {
   using base = mkdtempDisposableSync(path.join(tmpdir(), "r2k-caches-"));
@@ -21,4 +22,23 @@ test("caches of RUN mounts are removed while no build runs", async () => {
   expect(existsSync(mountCaches(host))).toBe(true);
   expect(await clearMountCaches(host)).toBe(1);
   expect(existsSync(mountCaches(host))).toBe(false);
+});
+
+test("a locked cache is one step's at a time, a private one never another's", async () => {
+  using base = mkdtempDisposableSync(path.join(tmpdir(), "r2k-caches-"));
+  const over = new AbortController();
+  const builder = { host: { root: base.path, clock: systemClock() }, signal: over.signal };
+  const take = (sharing: "shared" | "locked" | "private") =>
+    takeMountCache(builder, { id: "c", mode: 0o755, sharing });
+  const [one, two] = await Promise.all([take("shared"), take("shared")]);
+  expect(two.folder).toBe(one.folder);
+  const locked = take("locked");
+  using other = (await take("private")).lock;
+  expect(other.path).not.toBe(one.lock.path);
+  for (const { lock } of [one, two]) lock[Symbol.dispose]();
+  using lock = (await locked).lock;
+  expect(lock.path).toBe(one.lock.path);
+  const waiting = take("shared");
+  over.abort(new Error("interrupted"));
+  await expect(waiting).rejects.toThrow("interrupted");
 });

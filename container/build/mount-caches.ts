@@ -1,12 +1,54 @@
+import { createHash } from "node:crypto";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { tryLock } from "@raft2kube/linux/file/flock.ts";
+import { type FileLock, tryLock } from "@raft2kube/linux/file/flock.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Host } from "../engine/host.ts";
+import { RUN_TIMEOUT_MS } from "../limits.ts";
+import type { Builder } from "./builder.ts";
 
 /** The folder of what `RUN --mount=type=cache` keeps. */
 export function mountCaches({ root }: Pick<Host, "root">): string {
   return path.join(root, "build-caches");
+}
+
+/** A cache of a step: `sharing` says what other steps that have it do meanwhile. */
+export interface CacheWish {
+  id: string;
+  mode: number;
+  sharing: "shared" | "locked" | "private";
+}
+
+/**
+ * Takes a cache until its lock is disposed of: `shared` beside others that share it, `locked`
+ * alone, waiting for them, `private` alone, in another folder if the first has a user.
+ */
+export async function takeMountCache(
+  { host, signal }: Pick<Builder, "signal"> & { host: Pick<Host, "root" | "clock"> },
+  { id, mode, sharing }: CacheWish,
+): Promise<{ folder: string; lock: FileLock }> {
+  const hash = createHash("sha256").update(id).digest("hex").slice(0, 24);
+  const folderOf = (index: number) => {
+    return path.join(mountCaches(host), index === 0 ? hash : `${hash}-${index}`);
+  };
+  await mkdir(mountCaches(host), { recursive: true, mode: 0o700 });
+  const take = (folder: string, how: "shared" | "exclusive") => tryLock(`${folder}.lock`, how);
+  let folder = folderOf(0);
+  let lock: FileLock | undefined;
+  if (sharing === "private") {
+    for (let index = 0; lock === undefined; index++) {
+      folder = folderOf(index);
+      lock = take(folder, "exclusive");
+    }
+  } else {
+    const how = sharing === "shared" ? "shared" : "exclusive";
+    const options = { clock: host.clock, signal, timeout_ms: RUN_TIMEOUT_MS };
+    lock = await waitFor(`cache ${id}`, () => take(folder, how), options);
+  }
+  await mkdir(folder, { recursive: true, mode });
+  return { folder, lock };
 }
 
 /** Removes these caches, unless a build that may have them mounted runs. Returns how many. */
@@ -17,7 +59,8 @@ export async function clearMountCaches(host: Pick<Host, "root" | "imagesDir">): 
     using lock = tryLock(path.join(builds, name));
     if (lock === undefined) return 0;
   }
-  const count = (await namesIn(mountCaches(host))).length;
+  const names = await namesIn(mountCaches(host));
+  const count = names.filter((name) => !name.endsWith(".lock")).length;
   await removePath(mountCaches(host));
   return count;
 }

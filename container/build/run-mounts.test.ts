@@ -33,7 +33,7 @@ test.runIf(process.getuid?.() === 0)(
   },
 );
 
-test.each(["sharing=locked", "sharing=private", "uid=5", "gid=5", "size=1m"])(
+test.each(["sharing=alone", "uid=5", "gid=5", "size=1m"])(
   "a mount with %s is refused by name", (setting) => {
     const [, run] = parseDockerfile(`FROM x\nRUN --mount=type=cache,target=/c,${setting} x`);
     expect(() => mountsOf(run!, new Map())).toThrow(setting.split("=")[0]!);

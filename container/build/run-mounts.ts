@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import { readlinkSync } from "node:fs";
-import { chmod, mkdir, mkdtempDisposable } from "node:fs/promises";
+import { chmod, mkdtempDisposable } from "node:fs/promises";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
@@ -9,20 +8,18 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { copyContent } from "../files/copy.ts";
 import { expand, type Variables } from "./expand.ts";
 import type { Doing } from "./doing.ts";
-import { mountCaches } from "./mount-caches.ts";
+import { type CacheWish, takeMountCache } from "./mount-caches.ts";
 import { badLine, type Instruction } from "./parse.ts";
 import type { Source } from "./source.ts";
 import { withReadOnly } from "./stage.ts";
 
 /** A `--mount` of RUN. */
-export interface RunMount {
+export interface RunMount extends CacheWish {
   type: "bind" | "cache" | "tmpfs";
   target: string;
   source: string;
   from?: string;
-  id: string;
   isReadOnly: boolean;
-  mode: number;
 }
 
 const KEYS = new Set([
@@ -44,14 +41,16 @@ export function mountsOf({ flags, line, escape }: Instruction, variables: Variab
       throw badLine(line, `--mount type=${type} is not supported`);
     }
     const sharing = take("sharing") ?? "shared";
-    if (sharing !== "shared") throw badLine(line, `--mount sharing=${sharing} is not supported`);
+    if (sharing !== "shared" && sharing !== "locked" && sharing !== "private") {
+      throw badLine(line, `--mount sharing=${sharing} is not shared, locked or private`);
+    }
     const target = take("target", "dst", "destination");
     if (!target?.startsWith("/")) throw badLine(line, "--mount needs target=/...");
     const from = take("from");
     const isReadOnly =
       type === "bind" ? take("rw", "readwrite") !== "true" : take("ro", "readonly") === "true";
     return {
-      type, target, source: take("source", "src") ?? ".", id: take("id") ?? target, isReadOnly,
+      type, target, sharing, source: take("source", "src") ?? ".", id: take("id") ?? target, isReadOnly,
       ...(from !== undefined && { from }), mode: Number.parseInt(take("mode") ?? "755", 8),
     };
   });
@@ -96,32 +95,45 @@ export async function withPlace<T>(
 
 /** Makes the mounts of a RUN ready for the time of `work`. */
 export async function withMounts<T>(
-  doing: Doing, [mount, ...rest]: readonly RunMount[], work: (mounts: OciMount[]) => Promise<T>,
+  doing: Doing, mounts: readonly RunMount[], work: (mounts: OciMount[]) => Promise<T>,
+): Promise<T> {
+  using locks = new DisposableStack();
+  const caches = new Map<string, string>();
+  // In one order: steps that wait for each other's caches would never go on.
+  for (const wish of mounts.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
+    if (wish.type !== "cache" || caches.has(wish.id)) continue;
+    const { folder, lock } = await takeMountCache(doing.builder, wish);
+    locks.use(lock);
+    caches.set(wish.id, folder);
+  }
+  return await bound(doing, caches, mounts, work);
+}
+
+async function bound<T>(
+  doing: Doing, caches: ReadonlyMap<string, string>, [mount, ...rest]: readonly RunMount[],
+  work: (mounts: OciMount[]) => Promise<T>,
 ): Promise<T> {
   if (mount === undefined) return work([]);
-  const further = (own: OciMount) => withMounts(doing, rest, (others) => work([own, ...others]));
+  const further = (own: OciMount) => {
+    return bound(doing, caches, rest, (others) => work([own, ...others]));
+  };
   const { target: destination, type } = mount;
   if (type === "tmpfs") {
     return further({ destination, type, source: "tmpfs", options: ["nosuid", "nodev"] });
   }
   const access = mount.isReadOnly ? "ro" : "rw";
-  const bound = (source: string): OciMount => {
+  const bindOf = (source: string): OciMount => {
     return { destination, source, type: "bind", options: ["bind", "rprivate", access] };
   };
   const { builder, sources, stage } = doing;
-  if (type === "cache") {
-    const name = createHash("sha256").update(mount.id).digest("hex").slice(0, 24);
-    const folder = path.join(mountCaches(builder.host), name);
-    await mkdir(folder, { recursive: true, mode: mount.mode });
-    return further(bound(folder));
-  }
+  if (type === "cache") return further(bindOf(caches.get(mount.id)!));
   // In docker, writes there are lost.
   if (!mount.isReadOnly)
     throw new RuntimeError("unimplemented", "--mount type=bind,rw is not supported");
   if (mount.from === undefined) {
     const place = { work: builder.work, now_ms: builder.host.clock.now() };
-    return withPlace(sources.context, mount.source, place, (file) => further(bound(file)));
+    return withPlace(sources.context, mount.source, place, (file) => further(bindOf(file)));
   }
   const { draft } = await sources.draftNamed(mount.from, stage.index);
-  return withReadOnly(builder, draft, (root) => further(bound(placeIn(root, mount.source))));
+  return withReadOnly(builder, draft, (root) => further(bindOf(placeIn(root, mount.source))));
 }

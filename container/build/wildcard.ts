@@ -1,15 +1,18 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { WILDCARD_STEPS } from "../limits.ts";
 
-/** A part of a pattern: any text, one character, or (`skip`) leave for going past the next two. */
+/**
+ * An element of a pattern: `text` matches any text, `name` any text without a slash, a function one
+ * character; `skip` makes the two elements after it optional.
+ */
 type Part = "text" | "name" | "skip" | ((char: string) => boolean);
 
 export const literal = (wanted: string): Part => (char) => char === wanted;
 export const notSlash: Part = (char) => char !== "/";
 
 /**
- * The lengths of the beginnings of a text that fit all parts, the shortest first. Takes time by the
- * product of both sizes: both are of people that are not trusted.
+ * Yields the lengths of the prefixes of a text that match a pattern, the shortest first. The time
+ * grows with the product of both sizes, which come from people who are not trusted.
  */
 export function* fittingLengths(parts: readonly Part[], text: string): Generator<number> {
   if (parts.length * text.length > WILDCARD_STEPS) {
