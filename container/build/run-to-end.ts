@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { spawnOnPipes } from "@raft2kube/linux/process/spawn-on-pipes.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { DRAIN_MS } from "../limits.ts";
@@ -19,9 +20,10 @@ export function runToEnd(
 ): Promise<void> {
   const { clock, timeout_ms, signal, end, output } = options;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
-  const pipes = [child.stdout, child.stderr];
+  const { child, stdout, stderr } = spawnOnPipes(program, args, ["ignore", "pipe", "pipe"]);
+  const pipes = [stdout!, stderr!];
   for (const pipe of pipes) pipe.on("data", output);
+  const closed = Promise.all(pipes.map((pipe) => once(pipe, "close")));
   const failed = (why: string) => new RuntimeError("failed-precondition", `the command ${why}`);
   let stopped: unknown;
   const stop = (why: unknown) => {
@@ -42,7 +44,7 @@ export function runToEnd(
       else reject(failed(how));
     };
     const drain = clock.after(DRAIN_MS, settle);
-    child.on("close", () => {
+    void closed.then(() => {
       drain.cancel();
       settle();
     });

@@ -3,6 +3,7 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
+import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { deleteLink, findLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { applyRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
@@ -14,8 +15,10 @@ import { requireName } from "./names.ts";
 const NETWORK_STATE: StateKind = { schema: "r2k-network", version: 1 };
 /** The network of containers that name none; people's own are 10.188.N.0/24. */
 export const DEFAULT_NETWORK = "bridge";
-const DEFAULT_SUBNET = "10.187.0.0/16";
-const DEFAULT_GATEWAY = "10.187.0.1";
+/** The default networks of two clusters are parts of one range. */
+const DEFAULT_SUBNETS = { range: "10.187", size: 4, prefix: 22 };
+/** What the bridges of every cluster's containers are named by. */
+const BRIDGE_PREFIX = "r2kh-";
 const SUBNET = /^(\d{1,3}(?:\.\d{1,3}){2})\.0\/(1[6-9]|2[0-8])$/;
 
 /** A bridge of containers made by hand, on the host. */
@@ -76,7 +79,7 @@ export class Networks {
 
   /** Keeps the networks of this host apart, before a container comes to one. */
   async separate(): Promise<void> {
-    const table = `ip ${bridgeOf(this.#host, "")}`;
+    const table = `inet ${bridgeOf(this.#host, "")}`;
     const rules = separation(this.all()).map((rule) => `add rule ${table} ${rule}\n`);
     const chains = ["forward", "input"].map((hook) => {
       return `add chain ${table} ${hook} { type filter hook ${hook} priority -10; }\n`;
@@ -129,14 +132,19 @@ export class Networks {
   }
 
   #default(): Network {
+    const { range, size, prefix } = DEFAULT_SUBNETS;
+    const base = `${range}.${(digestOf(this.#host, "")[0]! * size) % 256}`;
     return {
-      name: DEFAULT_NETWORK, bridge: bridgeOf(this.#host, ""), subnet: DEFAULT_SUBNET,
-      gateway: DEFAULT_GATEWAY, isInternal: false, isDefault: true, createdAt_ms: 0, labels: {},
+      name: DEFAULT_NETWORK, bridge: bridgeOf(this.#host, ""), subnet: `${base}.0/${prefix}`,
+      gateway: `${base}.1`, isInternal: false, isDefault: true, createdAt_ms: 0, labels: {},
     };
   }
 
+  /** A range that neither a network nor a link of this machine has, as another cluster's bridge. */
   #freeSubnet(): string {
-    const taken = new Set(this.all().map(({ subnet }) => subnet));
+    using route = openRoute();
+    const links = listAddresses(route).map(({ cidr }) => cidr.replace(/\d+\/\d+$/, "0/24"));
+    const taken = new Set([...links, ...this.all().map(({ subnet }) => subnet)]);
     for (let index = 0; index < NETWORKS; index++) {
       const subnet = `10.188.${index}.0/24`;
       if (!taken.has(subnet)) return subnet;
@@ -148,14 +156,18 @@ export class Networks {
 }
 
 /** A link's name has 15 bytes at most; two clusters' networks of one name differ. */
-function bridgeOf({ root }: Host, name: string): string {
-  const mark = createHash("sha256").update(`${root} ${name}`).digest("hex").slice(0, 10);
-  return `r2k-${mark}`;
+function bridgeOf(host: Host, name: string): string {
+  return `${BRIDGE_PREFIX}${digestOf(host, name).toString("hex", 0, 5)}`;
+}
+
+function digestOf({ root }: Host, name: string): Buffer {
+  return createHash("sha256").update(`${root} ${name}`).digest();
 }
 
 /**
- * The rules of nftables, each after its chain: from one bridge nothing leads to another but
- * published ports, and nothing into or out of an internal one, the host's own addresses included.
+ * The rules of nftables, each after its chain: from one bridge nothing leads to another, of another
+ * cluster too, but published ports, and nothing into or out of an internal one, the host's own
+ * addresses included.
  */
 export function separation(networks: readonly Network[]): string[] {
   const bridges = networks.map(({ bridge }) => bridge);
@@ -164,10 +176,8 @@ export function separation(networks: readonly Network[]): string[] {
     `forward oifname "${bridge}" iifname != "${bridge}" drop`,
     `input iifname "${bridge}" drop`,
   ]);
-  const apart = bridges.flatMap((bridge) => {
-    const others = bridges.filter((other) => other !== bridge).map((other) => `"${other}"`);
-    if (others.length === 0) return [];
-    return [`forward iifname "${bridge}" oifname { ${others.join(", ")} } drop`];
+  const apart = bridges.map((bridge) => {
+    return `forward iifname "${bridge}" oifname "${BRIDGE_PREFIX}*" oifname != "${bridge}" drop`;
   });
   return [...internal, "forward ct status dnat accept", ...apart];
 }

@@ -5,7 +5,7 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { copyContent, copyEntry, type CopyOptions } from "../files/copy.ts";
-import { type OpenPlace, type Place, openPlace, placeIn, withRoot } from "../files/place.ts";
+import { type OpenPlace, openPlace, placeIn, withRoot } from "../files/place.ts";
 
 export function command(find: FindHost): Command {
   return new Command("cp").argument("<from>").argument("<to>")
@@ -22,20 +22,25 @@ export function command(find: FindHost): Command {
         keepsOwners: archive, keepsRights: archive || target.container !== undefined,
         now_ms: host.clock.now(),
       };
-      const inContainer = <T>({ container, file }: Side, work: (at: Place) => Promise<T>) =>
-        withEngine(host, (engine) => {
-          const found = engine.containers.get(container!);
-          return withRoot(engine, found, (rootfs) => work(placeIn(rootfs, found, file)));
-        });
       const here = ({ file }: Side) =>
         openPlace({ root: "/", inside: path.resolve(file).slice(1) || "." });
-      if (source.container === undefined) {
-        await inContainer(target, (to) => copy(here(source), openPlace(to), how));
-      } else {
-        // A container may write on and on: others do not wait.
-        const from = await inContainer(source, async (at) => openPlace(at));
-        await copy(from, here(target), how);
-      }
+      const inContainer = ({ container, file }: Side, work: (at: OpenPlace) => Promise<unknown>) =>
+        withEngine(host, (engine) => {
+          const found = engine.containers.get(container!);
+          return withRoot(engine, found, async (rootfs) => {
+            const place = openPlace(placeIn(rootfs, found, file));
+            // Others do not wait for a copy, but a start must for one into a container's own root.
+            if (source.container !== undefined || found.record.phase.state === "running") {
+              return () => work(place);
+            }
+            await work(place);
+            return undefined;
+          });
+        });
+      const copying = await (source.container === undefined
+        ? inContainer(target, (to) => copy(here(source), to, how))
+        : inContainer(source, (from) => copy(from, here(target), how)));
+      await copying?.();
     });
 }
 

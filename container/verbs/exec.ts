@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Command } from "commander";
 import { delay } from "@raft2kube/std/wait.ts";
 import { readSpec } from "@raft2kube/runtime/container/bundle.ts";
@@ -86,7 +87,6 @@ async function onPipes(host: Host, name: string, cmd: string[], flags: Flags): P
       cmd, tty: false, stdio: [input, output, output],
       process: await processOf(engine, found, flags),
     });
-    // Before anything else: Node discards the output of an ended command that has no reader.
     const code = flags.detach ? Promise.resolve(0) : passStreams(host, exec);
     code.catch(() => undefined); // the caller waits for it after the start
     await started(host, exec);
@@ -98,18 +98,18 @@ async function onPipes(host: Host, name: string, cmd: string[], flags: Flags): P
 
 /** Copies a command's streams to these and back, until it ends; what it left behind is not read. */
 async function passStreams({ clock }: Host, exec: Exec): Promise<number> {
-  const { stdin, stdout, stderr } = exec.child;
+  const { stdin, stdout, stderr } = exec;
   stdout?.pipe(process.stdout, { end: false });
   stderr?.pipe(process.stderr, { end: false });
   if (stdin) process.stdin.pipe(stdin);
-  const closed = new Promise<void>((resolve) => exec.child.once("close", () => resolve()));
+  const closed = Promise.all([stdout, stderr].map((stream) => stream && once(stream, "close")));
   try {
     const code = await codeOf(exec);
     await Promise.race([closed, delay(clock, DRAIN_MS)]);
     return code;
   } finally {
     if (stdin) process.stdin.unpipe(stdin).pause();
-    for (const stream of exec.child.stdio) stream?.destroy();
+    for (const stream of [stdin, stdout, stderr]) stream?.destroy();
   }
 }
 

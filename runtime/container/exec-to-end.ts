@@ -16,7 +16,7 @@ export interface ExecOutcome {
  * Waits briefly for the output after the command's end: its children may keep it open without end.
  */
 async function drained(runtime: Base, exec: Exec): Promise<void> {
-  const { stdout, stderr } = exec.child;
+  const { stdout, stderr } = exec;
   const open = [stdout, stderr].filter((stream) => stream && !stream.closed) as Readable[];
   const closed = Promise.all(open.map((stream) => once(stream, "close")));
   const patience = new AbortController();
@@ -55,8 +55,8 @@ export async function execToEnd(
     stdio: ["ignore", "pipe", "pipe"],
   });
   using output = runtime.execOutputs.hold();
-  const stdout = output.collect(exec.child.stdout!);
-  const stderr = output.collect(exec.child.stderr!);
+  const stdout = output.collect(exec.stdout!);
+  const stderr = output.collect(exec.stderr!);
   try {
     const exitCode = await exitWithin(runtime, exec, timeout_s * 1000);
     if (exitCode === undefined) {

@@ -1,6 +1,7 @@
-import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
+import type { ChildProcess, StdioOptions } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
+import { spawnOnPipes, type PipedChild } from "@raft2kube/linux/process/spawn-on-pipes.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { exitCodeOf } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
@@ -24,7 +25,7 @@ export interface ExecRequest {
 }
 
 /** A running command. */
-export interface Exec {
+export interface Exec extends PipedChild {
   /** The OCI runtime's process, which waits for the command and has its standard streams. */
   child: ChildProcess;
   /** The exit code; rejects with the OCI runtime's words when the command could not be started. */
@@ -43,10 +44,11 @@ function launch(
   args: string[],
   stdio: StdioOptions,
   log: string,
-): Pick<Exec, "child" | "exited"> {
-  const child = spawn(program, args, { stdio });
+): PipedChild & Pick<Exec, "exited"> {
+  const piped = spawnOnPipes(program, args, stdio);
+  const { child, stdin, stdout, stderr } = piped;
   // Errors of input after the command's end, and of output that cannot be read, are ignored.
-  for (const pipe of child.stdio) pipe?.on("error", () => pipe.destroy());
+  for (const pipe of [stdin, stdout, stderr]) pipe?.on("error", () => pipe.destroy());
   const exited = new Promise<number>((resolve, reject) => {
     child.on("error", (cause) => {
       reject(new RuntimeError("internal", `exec: ${cause.message}`, { cause }));
@@ -61,7 +63,7 @@ function launch(
       }, reject);
     });
   });
-  return { child, exited };
+  return { ...piped, exited };
 }
 
 async function readPid(file: string): Promise<number | undefined> {
@@ -118,16 +120,15 @@ async function start(
     ...(request.consoleSocket ? ["--console-socket", request.consoleSocket] : []),
     id,
   ];
-  const { child, exited } = launch(oci.program.path, args, request.stdio, files.log);
+  const launched = launch(oci.program.path, args, request.stdio, files.log);
   return {
-    child,
-    exited,
+    ...launched,
     pid: () => readPid(files.pid),
     async kill() {
       const pid = await readPid(files.pid);
       const target = pid === undefined ? undefined : identify(pid);
       if (target) signal(target, "SIGKILL");
-      else child.kill("SIGKILL");
+      else launched.child.kill("SIGKILL");
     },
     async cleanUp() {
       for (const file of Object.values(files)) await rm(file, { force: true });

@@ -35,7 +35,7 @@ type ExecPorts = Base & Records & Programs & Execs;
 
 async function runPlain(runtime: ExecPorts, id: string, cmd: string[], remote: RemoteCommand) {
   const exec = await startExec(runtime, id, { cmd, tty: false, stdio: ["pipe", "pipe", "pipe"] });
-  const { stdin, stdout, stderr } = exec.child;
+  const { stdin, stdout, stderr } = exec;
   copyInput(remote.stdin, stdin!);
   const copied = Promise.all([copy(stdout, remote.stdout), copy(stderr, remote.stderr)]);
   return outcomeOf(runtime, exec, remote, copied);

@@ -58,6 +58,7 @@ export const libc = {
   listen: systemCall("int listen(int fd, int backlog)"),
   accept4: systemCall("int accept4(int fd, void *address, void *length, int flags)"),
   socketpair: systemCall("int socketpair(int domain, int type, int protocol, _Out_ int *fds)"),
+  pipe2: systemCall("int pipe2(_Out_ int *fds, int flags)"),
   recvmsg: systemCall("long recvmsg(int fd, void *message, int flags)"),
   dup3: systemCall("int dup3(int from, int to, int flags)"),
   posix_openpt: systemCall("int posix_openpt(int flags)"),

@@ -11,7 +11,7 @@ export function execRules(bench: Bench): void {
   describe("ExecSync", () => {
     test("returns both outputs and the exit code", async () => {
       const containerId = await running();
-      const cmd = ["sh", "-c", "echo out; echo err >&2; exit 42"];
+      const cmd = ["sh", "-c", "echo out > /dev/stdout; echo err > /dev/stderr; exit 42"];
       const answer = await bench.served.runtime.execSync({ containerId, cmd, timeout: 10 });
       expect([answer.stdout.toString(), answer.stderr.toString(), answer.exitCode]).toEqual([
         "out\n", "err\n", 42,

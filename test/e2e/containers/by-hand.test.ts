@@ -150,11 +150,12 @@ test("a command beside a container's has pipes of its own, none of this machine'
   const output = hand.sh(`
     c run -d --network none --name p bb:1 sleep 1000 >/dev/null
     echo in > in; c exec -i p sh -c 'cat; echo err >&2; sleep 1000 &
-      for f in 0 1 2; do readlink /proc/$$/fd/$f; done | cut -d: -f1; exit 3' \
+      for f in 0 1 2; do readlink /proc/$$/fd/$f; done | cut -d: -f1
+      echo opened > /dev/stdout; exit 3' \
       < in > out 2> err || echo "code $?"
     cat out err; c rm -f p >/dev/null
   `);
-  expect(output).toBe(`code 3\nin\n${"socket\n".repeat(3)}err\n`);
+  expect(output).toBe(`code 3\nin\n${"pipe\n".repeat(3)}opened\nerr\n`);
 });
 
 test("what a killed build ran is ended by the next one", () => {
@@ -170,7 +171,15 @@ test("what a killed build ran is ended by the next one", () => {
 });
 
 test("networks do not reach each other, an internal one nothing, and none sends as another", () => {
+  // A machine beyond this one, with a way back to all of its networks.
   const output = hand.sh(`
+    unshare -n sh -c 'echo; exec busybox httpd -f -h "$DIR/bb/www"' > beyond & beyond=$!
+    until [ -s beyond ]; do sleep 0.1; done
+    ip link add out type veth peer name in netns $beyond
+    ip addr add 192.0.2.1/24 dev out; ip link set out up
+    nsenter -n -t $beyond sh -c 'ip addr add 192.0.2.2/24 dev in; ip link set in up
+      ip route add default via 192.0.2.1'
+    busybox httpd -f -p 192.0.2.1:80 -h bb/www & trap "kill $! $beyond" EXIT
     c network create o >/dev/null; c network create --internal j >/dev/null
     for n in bridge o j; do c run -d --name at-$n --network $n --cap-add NET_ADMIN bb:1 \
       httpd -f -h /www >/dev/null; done
@@ -179,13 +188,20 @@ test("networks do not reach each other, an internal one nothing, and none sends 
     for n in bridge o j; do
       c exec at-$n sh -c 'until wget -qO- http://127.0.0.1/f; do sleep 0.1; done'; done
     ask o $(ip o); ask o $(ip bridge); ask bridge $(ip o)
-    c exec at-j ip route add default dev eth0; ask j $(ip o); ask o $(ip j)
+    ask bridge 192.0.2.1; ask bridge 192.0.2.2
+    link() { c network inspect -f '{{index .Options "com.docker.network.bridge.name"}}' $1; }
+    mac=$(command ip -br link show $(link j) | awk '{print $3}')
+    c exec at-j ip route add default dev eth0; command ip route add $(ip j) dev $(link j)
+    ask o $(ip j)
+    for at in $(ip o) 192.0.2.1 192.0.2.2; do
+      c exec at-j arp -s $at $mac; ask j $at; done
+    nft delete table inet $(link bridge); ask j 192.0.2.2
     c exec at-o ip addr add \${own:=$(ip o | cut -d. -f1-3)}.99/24 dev eth0
     for from in $(ip o) $own.99; do
       c exec at-o timeout 2 ping -c 1 -I $from $own.1 >/dev/null && echo hi || echo no; done
     c rm -f at-bridge at-o at-j >/dev/null; c network prune >/dev/null
   `);
-  const asked = ["hi", "no", "no", "no", "no", "hi", "no", ""];
+  const asked = ["hi", "no", "no", "hi", "hi", "no", "no", "no", "no", "hi", "hi", "no", ""];
   expect(output.split("\n")).toEqual(["hi", "hi", "hi", ...asked]);
 });
 

@@ -1,0 +1,49 @@
+import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+import { closeSync } from "node:fs";
+import { Socket } from "node:net";
+import { check, libc } from "../syscall/libc.ts";
+import { O_CLOEXEC } from "../syscall/numbers.ts";
+
+/** A child with the streams that its `stdio` names as pipes. */
+export interface PipedChild {
+  child: ChildProcess;
+  stdin: Socket | undefined;
+  stdout: Socket | undefined;
+  stderr: Socket | undefined;
+}
+
+/**
+ * Starts a program whose `pipe`s are pipes of the kernel. Those of Node's spawn are socket pairs,
+ * on which a program that opens /dev/stdout fails by ENXIO.
+ */
+export function spawnOnPipes(
+  program: string, args: readonly string[], stdio: StdioOptions,
+): PipedChild {
+  const theirs: number[] = [];
+  const ours: (Socket | undefined)[] = [];
+  const given = Array.from({ length: 3 }, (_, at) => (Array.isArray(stdio) ? stdio[at] : stdio));
+  try {
+    const passed = given.map((each, at) => {
+      if (each !== "pipe") return each;
+      const [reader, writer] = makePipe();
+      const isInput = at === 0;
+      theirs.push(isInput ? reader : writer);
+      const fd = isInput ? writer : reader;
+      ours[at] = new Socket({ fd, readable: !isInput, writable: isInput });
+      return theirs.at(-1)!;
+    });
+    const child = spawn(program, args, { stdio: passed });
+    return { child, stdin: ours[0], stdout: ours[1], stderr: ours[2] };
+  } catch (error) {
+    for (const stream of ours) stream?.destroy();
+    throw error;
+  } finally {
+    for (const fd of theirs) closeSync(fd);
+  }
+}
+
+function makePipe(): [reader: number, writer: number] {
+  const fds = [0, 0];
+  check("pipe2", libc.pipe2(fds, O_CLOEXEC), "for a program");
+  return [fds[0]!, fds[1]!];
+}
