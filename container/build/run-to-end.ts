@@ -20,7 +20,9 @@ export function runToEnd(
 ): Promise<void> {
   const { clock, timeout_ms, signal, end, output } = options;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const { child, stdout, stderr } = spawnOnPipes(program, args, ["ignore", "pipe", "pipe"]);
+  const { child, stdout, stderr } = spawnOnPipes(
+    program, args, ["ignore", "pipe", "pipe"], reject,
+  );
   const pipes = [stdout!, stderr!];
   for (const pipe of pipes) pipe.on("data", output);
   const closed = Promise.all(pipes.map((pipe) => once(pipe, "close")));
@@ -34,7 +36,6 @@ export function runToEnd(
   const aborted = () => stop(signal.reason);
   signal.addEventListener("abort", aborted, { once: true });
   if (signal.aborted) aborted();
-  child.on("error", reject);
   child.on("exit", (code, killed) => {
     const how = killed ? `was ended by ${killed}` : `ended with exit code ${code}`;
     const settle = () => {

@@ -17,7 +17,7 @@ const NETWORK_STATE: StateKind = { schema: "r2k-network", version: 1 };
 export const DEFAULT_NETWORK = "bridge";
 /** The default networks of two clusters are parts of one range. */
 const DEFAULT_SUBNETS = { range: "10.187", size: 4, prefix: 22 };
-/** What the bridges of every cluster's containers are named by. */
+/** The beginning of the names of all clusters' bridges of containers. */
 const BRIDGE_PREFIX = "r2kh-";
 const SUBNET = /^(\d{1,3}(?:\.\d{1,3}){2})\.0\/(1[6-9]|2[0-8])$/;
 

@@ -45,23 +45,18 @@ function launch(
   stdio: StdioOptions,
   log: string,
 ): PipedChild & Pick<Exec, "exited"> {
-  const piped = spawnOnPipes(program, args, stdio);
-  const { child, stdin, stdout, stderr } = piped;
-  // Errors of input after the command's end, and of output that cannot be read, are ignored.
-  for (const pipe of [stdin, stdout, stderr]) pipe?.on("error", () => pipe.destroy());
-  const exited = new Promise<number>((resolve, reject) => {
-    child.on("error", (cause) => {
-      reject(new RuntimeError("internal", `exec: ${cause.message}`, { cause }));
-    });
-    child.on("exit", (code, signalName) => {
-      const exitCode = code ?? exitCodeOf(signalName);
-      // The log is empty after the command's own exit; otherwise it has the reason why it did not
-      // start.
-      readLog(log).then((output) => {
-        if (output === "" || exitCode === 0) resolve(exitCode);
-        else reject(new RuntimeError("internal", `failed to exec in container: ${output}`));
-      }, reject);
-    });
+  const { promise: exited, resolve, reject } = Promise.withResolvers<number>();
+  const piped = spawnOnPipes(program, args, stdio, (cause) => {
+    reject(new RuntimeError("internal", `exec: ${cause.message}`, { cause }));
+  });
+  piped.child.on("exit", (code, signalName) => {
+    const exitCode = code ?? exitCodeOf(signalName);
+    // The log is empty after the command's own exit; otherwise it has the reason why it did not
+    // start.
+    readLog(log).then((output) => {
+      if (output === "" || exitCode === 0) resolve(exitCode);
+      else reject(new RuntimeError("internal", `failed to exec in container: ${output}`));
+    }, reject);
   });
   return { ...piped, exited };
 }

@@ -14,10 +14,11 @@ export interface PipedChild {
 
 /**
  * Starts a program whose `pipe`s are pipes of the kernel. Those of Node's spawn are socket pairs,
- * on which a program that opens /dev/stdout fails by ENXIO.
+ * on which a program that opens /dev/stdout fails by ENXIO. `failed` is called if it cannot be
+ * started; errors of a pipe, as when the program has ended before its input, only close it.
  */
 export function spawnOnPipes(
-  program: string, args: readonly string[], stdio: StdioOptions,
+  program: string, args: readonly string[], stdio: StdioOptions, failed: (cause: Error) => void,
 ): PipedChild {
   const theirs: number[] = [];
   const ours: (Socket | undefined)[] = [];
@@ -29,10 +30,11 @@ export function spawnOnPipes(
       const isInput = at === 0;
       theirs.push(isInput ? reader : writer);
       const fd = isInput ? writer : reader;
-      ours[at] = new Socket({ fd, readable: !isInput, writable: isInput });
+      const stream = new Socket({ fd, readable: !isInput, writable: isInput });
+      ours[at] = stream.on("error", () => stream.destroy());
       return theirs.at(-1)!;
     });
-    const child = spawn(program, args, { stdio: passed });
+    const child = spawn(program, args, { stdio: passed }).on("error", failed);
     return { child, stdin: ours[0], stdout: ours[1], stderr: ours[2] };
   } catch (error) {
     for (const stream of ours) stream?.destroy();
