@@ -51,7 +51,8 @@ export function mountsOf({ flags, line, escape }: Instruction, variables: Variab
       type === "bind" ? take("rw", "readwrite") !== "true" : take("ro", "readonly") === "true";
     return {
       type, target, sharing, source: take("source", "src") ?? ".", id: take("id") ?? target,
-      isReadOnly, ...(from !== undefined && { from }), mode: Number.parseInt(take("mode") ?? "755", 8),
+      isReadOnly, mode: Number.parseInt(take("mode") ?? "755", 8),
+      ...(from !== undefined && { from }),
     };
   });
 }
