@@ -15,6 +15,8 @@ export const KMS_SOURCE_BYTES_MAX = 1_024;
 export const KMS_ANNOTATIONS_BYTES_MAX = 32 * 1_024;
 /** Seeds that are known decrypted: one for each start of a server and key of a plugin. */
 export const KMS_SEEDS_MAX = 10_000;
+/** Keys of a plugin whose uses are counted, for each direction together (upstream's). */
+export const KMS_COUNTED_KEYS_MAX = 100;
 /** Seeds that are decrypted side by side. */
 export const KMS_CALLS_MAX = 16;
 /** The longest answer of a plugin. */

@@ -38,10 +38,11 @@ export function checkSealedKey(key: SealedKey): void {
 const typeName = (type: number) =>
   (type === EncryptedDEKSourceType.AES_GCM_KEY ? "AES_GCM_KEY" : "HKDF_SHA256_XNONCE_AES_GCM_SEED");
 
-/** Throws EncryptionError for a key id that is empty or too long. */
-export function checkKeyId(keyId: string): void {
+/** Throws EncryptionError for a key id that is empty or too long, after `invalid` was called. */
+export function checkKeyId(keyId: string, invalid: () => void = () => undefined): void {
   const bytes = Buffer.byteLength(keyId);
   if (bytes > 0 && bytes <= KMS_KEY_ID_BYTES_MAX) return;
+  invalid();
   throw new EncryptionError(`a plugin's key id has ${bytes} bytes, not 1 to ` +
     `${KMS_KEY_ID_BYTES_MAX}`);
 }

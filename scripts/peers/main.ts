@@ -3,13 +3,14 @@
 // cannot be brought, as where a registry lacks it, is named at the end, and the others are.
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { buildCniPlugins } from "./cni-plugins.ts";
 import { buildCsiSanity } from "./csi-sanity.ts";
 import { buildCsiSidecars } from "./csi-sidecars.ts";
 import { buildCsiSnapshotter } from "./csi-snapshotter.ts";
 import { buildFlanneld } from "./flannel.ts";
+import { withModuleCopy } from "./module-copy.ts";
 import { installPython } from "./python.ts";
 
 const bin = join(import.meta.dirname, "../../.peers/bin");
@@ -20,6 +21,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "csi-sidecars": () => buildCsiSidecars(bin),
   "csi-snapshotter": () => buildCsiSnapshotter(bin),
   "csi-mock-driver": () => buildModule("kubernetes", "csi-mock-driver"),
+  "kms-mock": () => buildModule("kubernetes", "kms-mock"),
   h2spec: () => buildModule("h2spec"),
   "node-peer": () => buildModule("node-peer"),
   operator: () => buildModule("operator", ""),
@@ -37,6 +39,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "prometheus-operator": () => buildTool("prometheus-operator",
     "github.com/prometheus-operator/prometheus-operator/cmd/operator", "prometheus-operator"),
   flanneld: () => buildFlanneld(bin),
+  kubelogin: buildKubelogin,
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),
   "device-plugin-go": () => buildModule("../../labs/18-device-plugin/copy/go"),
@@ -59,6 +62,13 @@ function buildModule(name: string, command = "..."): void {
 function buildTool(name: string, path: string, as = ""): void {
   const flags = ["-mod=mod", "-ldflags=-s -w", "-o", `${bin}/${as}`];
   runGo(name, ["build", ...flags, path], { CGO_ENABLED: "0" });
+}
+
+/** Builds an exec plugin of kubectl. In a copy: the proxy lacks the list of versions of its module. */
+function buildKubelogin(): void {
+  withModuleCopy("github.com/int128/kubelogin@v1.28.0", (dir) => {
+    runGo(dir, ["build", "-mod=readonly", "-ldflags=-s -w", "-o", join(bin, "kubelogin"), "."]);
+  });
 }
 
 /** Builds upstream's e2e.test, kubectl and the programs of its images, statically. */
@@ -94,7 +104,7 @@ function buildEtcdTests(): void {
 
 function runGo(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): void {
   const result = spawnSync("go", args, {
-    cwd: join(import.meta.dirname, name),
+    cwd: resolve(import.meta.dirname, name),
     stdio: "inherit",
     env: { ...process.env, ...env },
   });

@@ -1,11 +1,17 @@
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface, type Interface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
 import { closePlugins, readEncryption } from "@raft2kube/encryption/config.ts";
+import { KMS_STATUS_MS, KMS_WRITE_MS } from "@raft2kube/encryption/limits.ts";
 import { startSampleKms } from "@raft2kube/encryption/sample/kms-plugin.ts";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ask } from "../../../testing/apiserver/ask.ts";
@@ -13,7 +19,9 @@ import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-serv
 import { startTestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { startUpstream } from "../../../testing/apiserver/upstream-apiserver.ts";
 
-const BINARY = join(import.meta.dirname, "../../../.peers/bin/kube-apiserver");
+const BIN = join(import.meta.dirname, "../../../.peers/bin");
+const BINARY = join(BIN, "kube-apiserver");
+const MOCK = join(BIN, "kms-mock");
 const SECRETS = "/api/v1/namespaces/default/secrets";
 
 let dir: string;
@@ -59,6 +67,20 @@ it("a Secret is encrypted by the plugin's key, and health shows the plugin", asy
   expect((await ask(api, "/healthz/kms-providers", admin)).body).toBe("ok");
   await api.restart();
   expect((await ask(api, `${SECRETS}/ours`, admin)).body).toContain("dmFsdWU=");
+  const { body: metrics } = await ask(api, "/metrics", admin);
+  const of = (name: string, ...labels: string[]) => metrics.split("\n").find((line) =>
+    line.startsWith(`apiserver_envelope_encryption_${name}{`) &&
+    [...labels, 'provider_name="sample"'].every((label) => line.includes(label)));
+  const hash = createHash("sha256").update("one").digest("hex");
+  const key = `key_id_hash="sha256:${hash}"`;
+  for (const way of ["to_storage", "from_storage"]) {
+    expect(of("key_id_hash_total", key, `transformation_type="${way}"`)).toMatch(/ [1-9]\d*$/);
+    expect(of("key_id_hash_last_timestamp_seconds", key, way)).toMatch(/ \d{10}(\.\d+)?$/);
+  }
+  for (const method of ["Status", "Encrypt"]) {
+    expect(of("kms_operations_latency_seconds_count", 'grpc_status_code="OK"',
+      `method_name="/v2.KeyManagementService/${method}"`)).toMatch(/ 1$/);
+  }
   await api.close();
   await closePlugins(encryption);
 }, 60_000);
@@ -104,3 +126,69 @@ it.skipIf(!existsSync(BINARY))("a plugin's Secrets are kube-apiserver's too", as
   await api.close();
   await closePlugins(encryption);
 }, 120_000);
+
+/** Upstream's mock in Go: it is told by lines, and answers each. */
+class Mock {
+  readonly #program: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #lines: Interface;
+
+  private constructor(socket: string) {
+    this.#program = spawn(MOCK, [socket], { stdio: ["pipe", "pipe", "inherit"] });
+    this.#lines = createInterface(this.#program.stdout);
+  }
+
+  static async start(socket: string): Promise<Mock> {
+    const mock = new Mock(socket);
+    await once(mock.#lines, "line");
+    return mock;
+  }
+
+  async tell(what: "rotate" | "fail" | "recover"): Promise<void> {
+    const done = once(this.#lines, "line");
+    this.#program.stdin.write(`${what}\n`);
+    await done;
+  }
+
+  async close(): Promise<void> {
+    const ended = once(this.#program, "exit");
+    this.#program.stdin.end();
+    await ended;
+  }
+}
+
+it.skipIf(!existsSync(MOCK))("upstream's mock fails, recovers and rotates", async () => {
+  const socket = join(dir, "mock.sock");
+  const mock = await Mock.start(socket);
+  const time = new ManualClock();
+  const made = await readEncryption(text().replace(join(dir, "kms.sock"), socket), time);
+  try {
+    const secrets = made({ group: "", plural: "secrets" });
+    const encrypt = () => secrets.encrypt("/a", Buffer.from("hush"));
+    const old = encrypt();
+    await mock.tell("fail");
+    time.advance(KMS_WRITE_MS + 1);
+    await waitFor("the failure", () => {
+      time.advance(KMS_STATUS_MS);
+      return made.plugins[0]!.counts.calls.has("Status FailedPrecondition");
+    }, { clock: systemClock() });
+    expect(encrypt).toThrow("key disabled");
+    expect(secrets.decrypt("/a", old).value.toString()).toBe("hush");
+    await mock.tell("recover");
+    await mock.tell("rotate");
+    await waitFor("the next key", () => {
+      time.advance(KMS_STATUS_MS);
+      return secrets.decrypt("/a", old).stale;
+    }, { clock: systemClock() });
+    const next = await readEncryption(made.config!, new ManualClock());
+    const restarted = next({ group: "", plural: "secrets" });
+    const now = encrypt();
+    await restarted.prepare!([old, now]);
+    expect(restarted.decrypt("/a", old)).toEqual({ value: Buffer.from("hush"), stale: true });
+    expect(restarted.decrypt("/a", now)).toEqual({ value: Buffer.from("hush"), stale: false });
+    expect(next.plugins[0]!.counts.misses).toBe(2);
+    await closePlugins(next);
+  } finally {
+    await closePlugins(made);
+    await mock.close();
+  }
+}, 60_000);
