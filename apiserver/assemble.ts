@@ -38,7 +38,6 @@ import { startScraper } from "./handlers/metrics-server/kubelets.ts";
 import type { HttpServer } from "./http/chain.ts";
 import { showConfig } from "./metrics/config-reloads.ts";
 import { READING_IN_FLIGHT_MAX, WRITING_IN_FLIGHT_MAX } from "./limits.ts";
-import { showFlowControl } from "./metrics/flow-control.ts";
 import { showPlugins } from "./metrics/kms.ts";
 import { AuditMetrics } from "./metrics/audit.ts";
 import { Metrics } from "./metrics/metrics.ts";
@@ -131,7 +130,7 @@ export async function assemble(
         policyMetrics: metrics.policies,
       }, options.admission), metrics.admission, clock),
       audit,
-      fairness: fairnessOf(options, metrics, clock),
+      fairness: fairnessOf(options, clock),
       scraper,
       webhooks,
       aggregation,
@@ -159,12 +158,10 @@ function authorizerOf(
 }
 
 /** All requests share the seats: those of `inFlightMax` together. */
-function fairnessOf({ inFlightMax }: ApiserverOptions, metrics: Metrics, clock: Clock): Fairness {
+function fairnessOf({ inFlightMax }: ApiserverOptions, clock: Clock): Fairness {
   const { reading, writing } =
     inFlightMax ?? { reading: READING_IN_FLIGHT_MAX, writing: WRITING_IN_FLIGHT_MAX };
-  const fairness = new Fairness(reading + writing, clock.monotonic());
-  showFlowControl(metrics.registry, fairness);
-  return fairness;
+  return new Fairness(reading + writing, clock.monotonic());
 }
 
 interface AuthenticatorParts {

@@ -31,7 +31,7 @@ export function lend(levels: readonly Level[]): Lending {
 }
 
 /** Returns a level's claim, by its demand. */
-function claimOf({ seats, demand }: Level): Claim {
+export function claimOf({ seats, demand }: Level): Claim {
   const least = Math.max(seats.least, Math.min(seats.nominal, demand.most));
   return { target: Math.max(least, demand.smoothed), least, most: seats.most };
 }

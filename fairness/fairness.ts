@@ -35,18 +35,19 @@ type Named<T> = Pick<T, keyof T & ("metadata" | "spec")> & { spec: unknown };
  * request is without a level: the mandatory ones exist before their objects do.
  */
 export class Fairness {
-  readonly #seats: number;
+  readonly seats: number;
   /** The schemas by precedence: the first that matches a request is the one. */
   #schemas: readonly Schema[] = [];
   readonly #levels = new Map<string, Level>();
   /** Levels whose objects are gone and that still have requests. */
   readonly #quiescing = new Set<Level>();
+  #onChange: (level: Level) => void = () => undefined;
   /** The factor by which levels got their targets when seats were divided last. */
   lentBy = 1;
 
   /** `seats` are those of all levels together. */
   constructor(seats: number, now_ms: number) {
-    this.#seats = seats;
+    this.seats = seats;
     this.configure({ levels: [], schemas: [] }, now_ms);
   }
 
@@ -56,6 +57,12 @@ export class Fairness {
       if (level.queueSet.isIdle) this.#quiescing.delete(level);
     }
     return [...this.#levels.values(), ...this.#quiescing];
+  }
+
+  /** Calls `onChange` when a level's requests or seats changed, in place of the last one given. */
+  observe(onChange: (level: Level) => void): void {
+    this.#onChange = onChange;
+    this.levels.forEach(onChange);
   }
 
   isQuiescing(level: Level): boolean {
@@ -75,11 +82,14 @@ export class Fairness {
     }
     const shares = [...named.values()].reduce((sum, { spec }) => sum + sharesOf(spec).shares, 0);
     for (const [name, { metadata, spec }] of named) {
-      const seats = seatsOf(spec, this.#seats, shares);
+      const seats = seatsOf(spec, this.seats, shares);
       const known = this.#levels.get(name);
       const { uid = "" } = metadata;
-      if (known === undefined) this.#levels.set(name, new Level(name, uid, spec, seats, now_ms));
-      else known.configure(uid, spec, seats, now_ms);
+      const level = known ?? new Level(name, uid, spec, seats, now_ms);
+      level.configure(uid, spec, seats, now_ms);
+      if (known !== undefined) continue;
+      this.#levels.set(name, level);
+      level.queueSet.onChange = () => this.#onChange(level);
     }
     this.#schemas = this.#sorted(schemas);
   }

@@ -45,6 +45,8 @@ export class QueueSet {
   waiting = 0;
   seatsInUse = 0;
   seatsWaiting = 0;
+  /** Called after requests or seats changed. */
+  onChange: () => void = () => undefined;
 
   constructor(limiting: Limiting, seats: number, now_ms: number) {
     this.#limiting = limiting;
@@ -71,6 +73,12 @@ export class QueueSet {
     return this.#queues.values();
   }
 
+  /** Requests that may wait, in all queues together. */
+  get waiting_max(): number {
+    return this.#limiting.type === "queue"
+      ? this.#limiting.queues * this.#limiting.queueLength_max : 0;
+  }
+
   get flows(): ReadonlyMap<string, FlowMetrics> {
     return this.#flows;
   }
@@ -81,6 +89,7 @@ export class QueueSet {
     this.#limiting = limiting;
     this.#seats = seats;
     this.#hands.clear();
+    this.#changed(now_ms);
     this.#dispatchAll(now_ms);
   }
 
@@ -172,7 +181,10 @@ export class QueueSet {
       queue.bound();
       this.#dropEmpty(queue);
     }
-    if (work.extra_ms > 0) return work.extra_ms;
+    if (work.extra_ms > 0) {
+      this.onChange();
+      return work.extra_ms;
+    }
     this.release(ticket, now_ms);
     return 0;
   }
@@ -301,6 +313,7 @@ export class QueueSet {
 
   #changed(now_ms: number): void {
     this.demand.set(this.seatsInUse + this.seatsWaiting, now_ms);
+    this.onChange();
   }
 
   /** Virtual time goes on by what each queue with requests got since. */

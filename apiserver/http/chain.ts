@@ -59,7 +59,8 @@ function filters(
     () => bodies.taken);
   const control = new FlowControl({
     fairness: server.fairness, resources, clock, answers,
-    metrics: new FlowControlMetrics(metrics.registry, metrics.requests.current),
+    metrics: new FlowControlMetrics(
+      metrics.registry, metrics.requests.current, server.fairness, clock),
     lasting_max: options.inFlightMax?.lasting,
   });
   return [

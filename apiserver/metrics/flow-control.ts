@@ -1,3 +1,4 @@
+import { claimOf } from "@raft2kube/fairness/borrow.ts";
 import type { Fairness, Flow } from "@raft2kube/fairness/fairness.ts";
 import type { Level } from "@raft2kube/fairness/level.ts";
 import type { FlowMetrics, Ticket } from "@raft2kube/fairness/queue.ts";
@@ -5,13 +6,14 @@ import {
   addMetric, type Counter, familiesOf, type Histogram, type HistogramFamily, type Sample,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
+import { SERVICE_S } from "@raft2kube/fairness/limits.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { type RequestKind, Utilization } from "./flow-utilization.ts";
 
 const QUEUE_BOUNDS = [0, 10, 25, 50, 100, 250, 500, 1000];
 const DURATION_BOUNDS_S = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
 const WATCHER_BOUNDS = [0, 1, 10, 100, 1_000, 10_000];
 const SEAT_BOUNDS = [1, 2, 4, 10];
-
-export type RequestKind = "readOnly" | "mutating";
 
 /** The histograms of one flow schema in its level. */
 interface Row {
@@ -28,8 +30,14 @@ export class FlowControlMetrics {
   readonly #rows = new Map<string, Row>();
   readonly #executing: Record<RequestKind, Counter>;
   readonly #waiting: Record<RequestKind, Counter>;
+  readonly #utilization: Utilization;
 
-  constructor(registry: Registry, executing: Record<RequestKind, Counter>) {
+  /** `executing` counts requests that are worked on, by kind. */
+  constructor(
+    registry: Registry, executing: Record<RequestKind, Counter>, fairness: Fairness, clock: Clock,
+  ) {
+    showFlowControl(registry, fairness);
+    this.#utilization = new Utilization(registry, fairness, clock);
     const { histogram, gauge } = familiesOf(registry);
     const named = (name: string, help: string, bounds: readonly number[]) =>
       histogram(`apiserver_flowcontrol_${name}`, help, bounds);
@@ -55,10 +63,12 @@ export class FlowControlMetrics {
 
   executing(kind: RequestKind, by: 1 | -1): void {
     this.#executing[kind].add(by);
+    this.#utilization.ofKind(kind, "executing", this.#executing[kind].value);
   }
 
   waiting(kind: RequestKind, by: 1 | -1): void {
     this.#waiting[kind].add(by);
+    this.#utilization.ofKind(kind, "waiting", this.#waiting[kind].value);
   }
 
   /** A request has its seats or is in a queue; `watchers` get its event. */
@@ -116,6 +126,8 @@ const OF_LEVELS: readonly Declared<Level>[] = [
     ({ demand }) => demand.average],
   ["demand_seats_stdev", "gauge", "Their standard deviation.", ({ demand }) => demand.deviation],
   ["demand_seats_smoothed", "gauge", "Seats asked for, smoothed.", ({ demand }) => demand.smoothed],
+  ["target_seats", "gauge", "Seats that it should have, before all are divided.",
+    (level) => claimOf(level).target],
   ["current_r", "gauge", "Progress of the queues, in seat seconds.",
     ({ queueSet }) => queueSet.progress.current],
   ["dispatch_r", "gauge", "The same at the last dispatch.",
@@ -130,6 +142,8 @@ const OF_FLOWS: readonly Declared<FlowMetrics>[] = [
     ({ waitingSeats }) => waitingSeats],
   ["current_executing_requests", "gauge", "Requests worked on.", ({ executing }) => executing],
   ["current_executing_seats", "gauge", "Seats taken.", ({ executingSeats }) => executingSeats],
+  ["request_concurrency_in_use", "gauge", "The same, by its older name.",
+    ({ executingSeats }) => executingSeats],
   ["dispatched_requests_total", "counter", "Requests that were worked on.",
     ({ dispatched }) => dispatched],
   ["request_dispatch_no_accommodation_total", "counter",
@@ -138,7 +152,7 @@ const OF_FLOWS: readonly Declared<FlowMetrics>[] = [
 ];
 
 /** Shows what the levels count, when the metrics are read. */
-export function showFlowControl(registry: Registry, fairness: Fairness): void {
+function showFlowControl(registry: Registry, fairness: Fairness): void {
   const add = (name: string, type: "counter" | "gauge", help: string, samples: () => Sample[]) =>
     addMetric(registry, { name: `apiserver_flowcontrol_${name}`, type, help }, samples);
   for (const [name, type, help, value] of OF_LEVELS) {
@@ -152,6 +166,20 @@ export function showFlowControl(registry: Registry, fairness: Fairness): void {
   add("rejected_requests_total", "counter", "Requests refused.", () =>
     flowsOf(fairness).flatMap(({ labels, flow }) => [...flow.refused].map(
       ([reason, value]) => ({ labels: { ...labels, reason }, value }))));
+  for (const [name, help, shift_s] of [
+    ["next_s_bounds", "Range of the virtual starts of the queues' oldest requests.", 0],
+    ["next_discounted_s_bounds", "The same, less the work that the queues have seats for.",
+      SERVICE_S],
+  ] as const) {
+    add(name, "gauge", help, () => fairness.levels.flatMap((level) => {
+      const starts = [...level.queueSet.queues].filter(({ oldest }) => oldest !== undefined)
+        .map(({ next, seatsInUse }) => next - shift_s * seatsInUse);
+      const of = (bound: string, value: number) =>
+        ({ labels: { priority_level: level.name, bound }, value });
+      return starts.length === 0 ? []
+        : [of("min", Math.min(...starts)), of("max", Math.max(...starts))];
+    }));
+  }
   add("seat_fair_frac", "gauge", "Factor of demands by which seats were divided.",
     () => [{ labels: {}, value: fairness.lentBy }]);
 }

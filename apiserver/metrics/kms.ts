@@ -24,21 +24,21 @@ export function showPlugins(registry: Registry, encryption: Pick<Encryption, "pl
     "When a plugin's status last named its key.", ({ shown: { status } }) =>
       (status ? [{ labels: keyed(status.keyId), value: status.at_ms / 1_000 }] : []));
   show("key_id_hash_total", "counter", "Values that a key encrypted and decrypted.",
-    ({ counts }) => [...counts.uses.values()].map(({ keyId, transformation_type, count }) =>
+    ({ counters }) => [...counters.uses.values()].map(({ keyId, transformation_type, count }) =>
       ({ labels: { ...keyed(keyId), transformation_type }, value: count })));
   show("key_id_hash_last_timestamp_seconds", "gauge", "When a key last did.",
-    ({ counts }) => [...counts.uses.values()].map(({ keyId, transformation_type, last_ms }) =>
+    ({ counters }) => [...counters.uses.values()].map(({ keyId, transformation_type, last_ms }) =>
       ({ labels: { ...keyed(keyId), transformation_type }, value: last_ms / 1_000 })));
   show("invalid_key_id_from_status_total", "counter", "Statuses with a key id that is none.",
-    ({ counts }) => [...counts.invalidKeyIds].map(([error, value]) =>
+    ({ counters }) => [...counters.invalidKeyIds].map(([error, value]) =>
       ({ labels: { error }, value })));
   show("kms_operations_latency_seconds", "histogram", "Time of a plugin's calls.",
-    ({ counts }, name) => [...counts.calls.values()].flatMap(({ seconds, ...labels }) =>
+    ({ counters }, name) => [...counters.calls.values()].flatMap(({ seconds, ...labels }) =>
       seconds.samples(name, labels)));
   addMetric(registry, {
     name: "apiserver_storage_envelope_transformation_cache_misses_total", type: "counter",
     help: "Seeds that a plugin was asked to decrypt.",
   }, () => [{
-    labels: {}, value: encryption.plugins.reduce((sum, { counts }) => sum + counts.misses, 0),
+    labels: {}, value: encryption.plugins.reduce((sum, { counters }) => sum + counters.misses, 0),
   }]);
 }

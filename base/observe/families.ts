@@ -128,11 +128,17 @@ export class HistogramFamily {
   readonly #bounds: readonly number[];
   readonly #histograms = new Map<string, { labels: Labels; histogram: Histogram }>();
 
-  /** `bounds` are the upper bounds of the buckets, ascending. */
-  constructor(registry: Registry, name: string, help: string, bounds: readonly number[]) {
+  /** `bounds` are the upper bounds of the buckets, ascending; `before` is called at a scrape. */
+  constructor(
+    registry: Registry, name: string, help: string, bounds: readonly number[],
+    before: () => void = () => undefined,
+  ) {
     this.#bounds = bounds;
     const reset = () => this.#histograms.clear();
-    addMetric(registry, { name, help, type: "histogram" }, () => this.#samples(name), reset);
+    addMetric(registry, { name, help, type: "histogram" }, () => {
+      before();
+      return this.#samples(name);
+    }, reset);
   }
 
   /** Exposes the same samples under a second, older name. */
@@ -153,6 +159,51 @@ export class HistogramFamily {
     const histogram = new Histogram(this.#bounds);
     this.#histograms.set(key, { labels, histogram });
     return histogram;
+  }
+}
+
+/** A value over time: of every nanosecond one observation (upstream: TimingHistogram). */
+export class TimedValue {
+  readonly #histogram: Histogram;
+  readonly #now_ms: () => number;
+  #value = 0;
+  #since_ms: number;
+
+  constructor(histogram: Histogram, now_ms: () => number) {
+    this.#histogram = histogram;
+    this.#now_ms = now_ms;
+    this.#since_ms = now_ms();
+  }
+
+  /** Sets the value from now on; without one, only counts what has passed. */
+  set(value: number = this.#value): void {
+    const now_ms = this.#now_ms();
+    if (now_ms > this.#since_ms) {
+      this.#histogram.observe(this.#value, Math.round((now_ms - this.#since_ms) * 1e6));
+    }
+    this.#since_ms = now_ms;
+    this.#value = value;
+  }
+}
+
+/** Histograms of values over time, of one name. */
+export class TimedFamily {
+  readonly #histograms: HistogramFamily;
+  readonly #now_ms: () => number;
+  readonly #values = new Map<Histogram, TimedValue>();
+
+  constructor(registry: Registry, head: Omit<MetricHead, "type"> & { bounds: readonly number[] },
+    now_ms: () => number) {
+    const upToNow = () => this.#values.forEach((value) => value.set());
+    this.#histograms = new HistogramFamily(registry, head.name, head.help, head.bounds, upToNow);
+    this.#now_ms = now_ms;
+  }
+
+  of(labels: Labels): TimedValue {
+    const histogram = this.#histograms.of(labels);
+    const value = this.#values.get(histogram) ?? new TimedValue(histogram, this.#now_ms);
+    this.#values.set(histogram, value);
+    return value;
   }
 }
 

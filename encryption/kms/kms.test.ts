@@ -165,7 +165,7 @@ it("a plugin that lies, hangs or answers too much does no harm", async () => {
     const made = await encryption();
     expect(() => made(SECRETS).encrypt(KEY, VALUE)).toThrow("is not healthy");
     expect(() => made.plugins[0]!.check()).toThrow(why);
-    const { calls, invalidKeyIds } = made.plugins[0]!.counts;
+    const { calls, invalidKeyIds } = made.plugins[0]!.counters;
     const code = status === undefined ? "DeadlineExceeded" : "OK";
     expect([...calls.keys()]).toContain(`Status ${code}`);
     const error = /key id has (0|2000)/.exec(why)?.[1];

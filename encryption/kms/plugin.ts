@@ -15,7 +15,7 @@ import {
   KMS_ANSWER_BYTES_MAX, KMS_CALLS_MAX, KMS_RETRY_MS, KMS_SEEDS_MAX, KMS_STATUS_MS, KMS_WRITE_MS,
 } from "../limits.ts";
 import { EncryptionError } from "../value-encryption.ts";
-import { KmsCounts } from "./counted.ts";
+import { KmsCounters } from "./counters.ts";
 import {
   checkKeyId, checkSealedKey, nameOf, openWith, readSealed, type SealedKey, SEED_BYTES, sealWith,
 } from "./sealed.ts";
@@ -50,7 +50,7 @@ export class KmsUnavailable extends EncryptionError {}
  */
 export class KmsPlugin {
   readonly name: string;
-  readonly counts: KmsCounts;
+  readonly counters: KmsCounters;
   readonly #options: KmsOptions;
   readonly #clock: Clock;
   readonly #channel: Channel;
@@ -71,7 +71,7 @@ export class KmsPlugin {
     this.name = options.name;
     this.#options = options;
     this.#clock = clock;
-    this.counts = new KmsCounts(clock);
+    this.counters = new KmsCounters(clock);
     this.#channel = connectGrpc(options.endpoint, { messageBytes_max: KMS_ANSWER_BYTES_MAX });
     this.#service = client(this.#channel, KeyManagementService);
     const report = failureLog(log, `the KMS plugin ${options.name} is not healthy`);
@@ -113,7 +113,7 @@ export class KmsPlugin {
         `healthy (${this.#unhealthy ?? "it has not answered for too long"}); start it again`);
     }
     const { sealed, seed } = write;
-    this.counts.used(sealed.keyID, "to_storage");
+    this.counters.used(sealed.keyID, "to_storage");
     const encryptedData = sealWith(seed, value, key);
     return asBuffer(EncryptedObject.encode({ ...sealed, encryptedData }));
   }
@@ -125,7 +125,7 @@ export class KmsPlugin {
       const why = `has a key that the KMS plugin ${this.name} does not decrypt`;
       throw new EncryptionError(`${key} ${why}`);
     }
-    this.counts.used(object.keyID, "from_storage");
+    this.counters.used(object.keyID, "from_storage");
     const type = object.encryptedDEKSourceType;
     const value = openWith(seed, type, asBuffer(object.encryptedData), key);
     const now = this.#write?.sealed;
@@ -172,7 +172,7 @@ export class KmsPlugin {
     const under = this.#opening.get(name);
     if (under !== undefined) return await under;
     const opening = this.#openOnce(name, sealed).finally(() => this.#opening.delete(name));
-    this.counts.misses++;
+    this.counters.misses++;
     this.#opening.set(name, opening);
     await opening;
   }
@@ -181,7 +181,7 @@ export class KmsPlugin {
     const request =
       { ciphertext: encryptedDEKSource, keyId: keyID, annotations, uid: randomUUID() };
     try {
-      const { plaintext } = await this.counts.timed("Decrypt",
+      const { plaintext } = await this.counters.timed("Decrypt",
         this.#service.decrypt(request, this.#bounded));
       this.#remember(name, asBuffer(plaintext));
     } catch (thrown) {
@@ -207,14 +207,14 @@ export class KmsPlugin {
   async #ask(): Promise<void> {
     const until_ms = this.#clock.monotonic() + KMS_WRITE_MS;
     const { version, healthz, keyId } =
-      await this.counts.timed("Status", this.#service.status({}, this.#bounded));
+      await this.counters.timed("Status", this.#service.status({}, this.#bounded));
     if (healthz !== "ok") {
       throw new EncryptionError(`got unexpected healthz status: ${healthz.slice(0, 1_000)}`);
     }
     if (version !== "v2" && version !== "v2beta1") {
       throw new EncryptionError(`expected KMSv2 API version v2, got ${version.slice(0, 100)}`);
     }
-    checkKeyId(keyId, () => this.counts.invalidKeyId(keyId));
+    checkKeyId(keyId, () => this.counters.invalidKeyId(keyId));
     if (this.#write?.sealed.keyID !== keyId) await this.#rotate(keyId);
     this.#writesUntil_ms = until_ms;
     this.#status = { keyId, at_ms: this.#clock.now() };
@@ -222,7 +222,7 @@ export class KmsPlugin {
 
   async #rotate(keyId: string): Promise<void> {
     const seed = randomBytes(SEED_BYTES);
-    const answer = await this.counts.timed("Encrypt",
+    const answer = await this.counters.timed("Encrypt",
       this.#service.encrypt({ plaintext: seed, uid: randomUUID() }, this.#bounded));
     const sealed: SealedKey = {
       keyID: answer.keyId, encryptedDEKSource: asBuffer(answer.ciphertext),

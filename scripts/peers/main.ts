@@ -64,7 +64,7 @@ function buildTool(name: string, path: string, as = ""): void {
   runGo(name, ["build", ...flags, path], { CGO_ENABLED: "0" });
 }
 
-/** Builds an exec plugin of kubectl. In a copy: the proxy lacks the list of versions of its module. */
+/** Builds an exec plugin of kubectl, in a copy: the proxy lacks its module's list of versions. */
 function buildKubelogin(): void {
   withModuleCopy("github.com/int128/kubelogin@v1.28.0", (dir) => {
     runGo(dir, ["build", "-mod=readonly", "-ldflags=-s -w", "-o", join(bin, "kubelogin"), "."]);

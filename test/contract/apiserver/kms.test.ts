@@ -127,7 +127,7 @@ it.skipIf(!existsSync(BINARY))("a plugin's Secrets are kube-apiserver's too", as
   await closePlugins(encryption);
 }, 120_000);
 
-/** Upstream's mock in Go: it is told by lines, and answers each. */
+/** Upstream's mock in Go: it does what each line says, and answers. */
 class Mock {
   readonly #program: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: Interface;
@@ -143,7 +143,7 @@ class Mock {
     return mock;
   }
 
-  async tell(what: "rotate" | "fail" | "recover"): Promise<void> {
+  async ask(what: "rotate" | "fail" | "recover"): Promise<void> {
     const done = once(this.#lines, "line");
     this.#program.stdin.write(`${what}\n`);
     await done;
@@ -165,16 +165,16 @@ it.skipIf(!existsSync(MOCK))("upstream's mock fails, recovers and rotates", asyn
     const secrets = made({ group: "", plural: "secrets" });
     const encrypt = () => secrets.encrypt("/a", Buffer.from("hush"));
     const old = encrypt();
-    await mock.tell("fail");
+    await mock.ask("fail");
     time.advance(KMS_WRITE_MS + 1);
     await waitFor("the failure", () => {
       time.advance(KMS_STATUS_MS);
-      return made.plugins[0]!.counts.calls.has("Status FailedPrecondition");
+      return made.plugins[0]!.counters.calls.has("Status FailedPrecondition");
     }, { clock: systemClock() });
     expect(encrypt).toThrow("key disabled");
     expect(secrets.decrypt("/a", old).value.toString()).toBe("hush");
-    await mock.tell("recover");
-    await mock.tell("rotate");
+    await mock.ask("recover");
+    await mock.ask("rotate");
     await waitFor("the next key", () => {
       time.advance(KMS_STATUS_MS);
       return secrets.decrypt("/a", old).stale;
@@ -185,7 +185,7 @@ it.skipIf(!existsSync(MOCK))("upstream's mock fails, recovers and rotates", asyn
     await restarted.prepare!([old, now]);
     expect(restarted.decrypt("/a", old)).toEqual({ value: Buffer.from("hush"), stale: true });
     expect(restarted.decrypt("/a", now)).toEqual({ value: Buffer.from("hush"), stale: false });
-    expect(next.plugins[0]!.counts.misses).toBe(2);
+    expect(next.plugins[0]!.counters.misses).toBe(2);
     await closePlugins(next);
   } finally {
     await closePlugins(made);

@@ -23,8 +23,8 @@ interface Uses {
 
 const CALL_BOUNDS_S = exponentialBounds(0.0001, 2, 20);
 
-/** What one plugin was asked for, and which of its keys were used (upstream: envelope/metrics). */
-export class KmsCounts {
+/** Counts calls of one plugin and uses of its keys (upstream: envelope/metrics). */
+export class KmsCounters {
   readonly calls: Map<string, Calls> = new Map();
   /** The key used least recently is the first. */
   readonly uses: Map<string, Uses> = new Map();
