@@ -24,6 +24,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   stats: async () => (await import("./verbs/stats.ts")).command,
   logs: async () => (await import("./verbs/logs.ts")).command,
   exec: async () => (await import("./verbs/exec.ts")).command,
+  trace: async () => (await import("./verbs/trace.ts")).command,
   attach: async () => (await import("./verbs/attach.ts")).command,
   inspect: async () => (await import("./verbs/inspect.ts")).command,
   cp: async () => (await import("./verbs/cp.ts")).command,

@@ -1,6 +1,7 @@
 import { spawn, type SpawnOptions } from "node:child_process";
 import { constants } from "node:os";
 import type { Readable } from "node:stream";
+import { step } from "@raft2kube/linux/process/steps.ts";
 import { COMMAND_OUTPUT_BYTES, COMMAND_TIMEOUT_MS } from "./limits.ts";
 import { RuntimeError } from "./errors.ts";
 
@@ -38,6 +39,7 @@ export function runCommand(
 ): Promise<CommandResult> {
   const { timeout_ms = COMMAND_TIMEOUT_MS } = options;
   return new Promise((resolve, reject) => {
+    step(() => [program, ...args]);
     const child = spawn(program, args, {
       stdio: ["ignore", "pipe", "pipe"],
       timeout: timeout_ms,

@@ -3,6 +3,7 @@ import { open, readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { step, STEPS_VARIABLE } from "@raft2kube/linux/process/steps.ts";
 import { isMonitored } from "./container/monitor.ts";
 import { RuntimeError } from "./errors.ts";
 import { COMMAND_OUTPUT_BYTES, CREATE_TIMEOUT_MS } from "./limits.ts";
@@ -90,11 +91,17 @@ export async function createUnderConmon(
 ): Promise<number> {
   const errorsFile = `${request.paths.run}/conmon.log`;
   const errors = await open(errorsFile, "w", 0o600);
-  const child = spawn(conmonPath, argumentsOf(oci, request), {
+  const args = argumentsOf(oci, request);
+  step(() => [conmonPath, ...args]);
+  const steps = process.env[STEPS_VARIABLE];
+  const child = spawn(conmonPath, args, {
     // Directory of the file `oom`, which conmon writes when the kernel kills for lack of memory.
     cwd: request.paths.run,
     stdio: ["ignore", "ignore", errors.fd, "pipe"],
-    env: { PATH: process.env["PATH"], _OCI_SYNCPIPE: String(REPORT_FD) },
+    env: {
+      PATH: process.env["PATH"], _OCI_SYNCPIPE: String(REPORT_FD),
+      ...(steps !== undefined && { [STEPS_VARIABLE]: steps }),
+    },
     detached: true,
     timeout: timeout_ms,
   });

@@ -6,6 +6,7 @@ import type { Host } from "@raft2kube/container/engine/host.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { PLUGINS_DIR } from "../assets.ts";
+import { byHandCommand } from "../process/by-hand.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { checkClusterName, clusterRoots } from "../spec/config.ts";
 import { CommandError } from "../terminal.ts";
@@ -75,6 +76,7 @@ export async function hostOf(
     nodeRoot,
     cgroupParent: cgroupOf(roots.run, name),
     crun: await program("crun"),
+    byHand: { command: byHandCommand(), isUsed: false },
     conmon: await program("conmon"),
     init: await program("catatonit"),
     cniBinDir: PLUGINS_DIR,

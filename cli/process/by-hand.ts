@@ -17,6 +17,6 @@ export function byHandOption(isAsked = false) {
 }
 
 /** The command that runs this part, for a runtime that starts it. */
-function byHandCommand(): string[] {
+export function byHandCommand(): string[] {
   return [process.execPath, ...NODE_FLAGS, process.argv[1]!, "by-hand"];
 }

@@ -24,6 +24,7 @@ export async function withEngine<T>(host: Host, work: (engine: Engine) => Promis
     otherRoots: [host.nodeRoot], keptContent: () => keptByCache(host.imagesDir), cniConfDir: "",
     cniBinDirs: [], network: networkOf(host, networks), lockTimeout_ms: ENGINE_LOCK_TIMEOUT_MS,
     cgroupParent: host.cgroupParent, ociRuntime: { path: host.crun, kind: "crun" },
+    byHand: { command: host.byHand.command, isOffered: host.byHand.isUsed },
     conmon: host.conmon, pausePath: host.init, registries: host.registries, clock: host.clock,
   });
   try {

@@ -14,6 +14,8 @@ export interface Host {
   readonly nodeRoot: string;
   readonly cgroupParent: string;
   readonly crun: string;
+  /** Our own OCI runtime; `isUsed` for new containers. */
+  readonly byHand: { readonly command: readonly string[]; readonly isUsed: boolean };
   readonly conmon: string;
   /** catatonit: a sandbox's first process, and the init of `--init`. */
   readonly init: string;

@@ -65,7 +65,8 @@ export function sandboxConfig(wish: SandboxWish): PodSandboxConfig {
 /** Runs the sandbox of a container. Returns its id. */
 export async function startSandbox(engine: Engine, wish: SandboxWish): Promise<string> {
   await engine.networks.separate();
-  return await runSandbox(engine.runtime, { config: sandboxConfig(wish), runtimeHandler: "" });
+  const runtimeHandler = engine.host.byHand.isUsed ? "by-hand" : "";
+  return await runSandbox(engine.runtime, { config: sandboxConfig(wish), runtimeHandler });
 }
 
 /** Writes the names by which a container finds itself, others of its network, and added hosts. */

@@ -3,6 +3,8 @@ import path from "node:path";
 import type { Cgroups } from "@raft2kube/linux/cgroup/cgroup.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { writeControl } from "@raft2kube/linux/cgroup/cgroup-files.ts";
+import { step } from "@raft2kube/linux/process/steps.ts";
 import type { OciDeviceRule, OciResources } from "../oci/spec.ts";
 import { attachDeviceProgram } from "./device-program.ts";
 import { ByHandError } from "./error.ts";
@@ -37,6 +39,9 @@ export function createCgroup(group: string | undefined): Cgroups | undefined {
 
 /** Moves the calling process into a cgroup, in every hierarchy. */
 export function joinCgroup(group: string | undefined): void {
+  for (const { directory } of cgroupPlaces(group)) {
+    step(() => `echo $$ > ${directory}/cgroup.procs`);
+  }
   // lab:01 begin join-cgroup
   for (const { directory } of cgroupPlaces(group)) {
     writeFileSync(path.join(directory, "cgroup.procs"), String(process.pid));
@@ -59,7 +64,7 @@ export function limitCgroup(cgroups: Cgroups, group: string, resources: OciResou
     if (value === undefined) return;
     const place = places.find(({ directory }) => existsSync(path.join(directory, file)));
     if (!place) throw new ByHandError("failed-precondition", `no cgroup has ${file}`);
-    writeFileSync(path.join(place.directory, file), value);
+    writeControl(path.join(place.directory, file), value);
   };
   write("cpuset.cpus", cpu?.cpus);
   write("cpuset.mems", cpu?.mems);
@@ -86,7 +91,7 @@ export function limitDevices(group: string, rules: readonly OciDeviceRule[]): vo
   if (!devices) throw new ByHandError("failed-precondition", "no cgroup limits devices");
   for (const rule of rules) {
     const file = path.join(devices.directory, rule.allow ? "devices.allow" : "devices.deny");
-    writeFileSync(file, deviceRule(rule));
+    writeControl(file, deviceRule(rule));
   }
 }
 

@@ -2,6 +2,7 @@ import path from "node:path";
 import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { attachMountAt } from "@raft2kube/linux/process/process-calls.ts";
 import { FileType, deviceNumber } from "@raft2kube/linux/file/special-file.ts";
+import { step } from "@raft2kube/linux/process/steps.ts";
 import type { OciDevice } from "../oci/spec.ts";
 import { makeDirectory, makeFile } from "./inside.ts";
 
@@ -44,6 +45,7 @@ export function makeDevices(
       continue;
     }
     const kind = type === "b" ? FileType.block : FileType.character;
+    step(() => `mknod -m ${fileMode.toString(8)} ${at} ${type} ${major} ${minor}`);
     folder.makeNode(name, kind | fileMode, deviceNumber(major, minor));
     using node = folder.handle(name);
     node.chown(uid, gid);
@@ -51,7 +53,9 @@ export function makeDevices(
   for (const [at, to] of LINKS) {
     using folder = makeDirectory(path.dirname(at));
     const name = path.basename(at);
-    if (!isTaken(folder, name)) folder.makeSymlink(name, to);
+    if (isTaken(folder, name)) continue;
+    step(() => ["ln", "-s", to, at]);
+    folder.makeSymlink(name, to);
   }
 }
 

@@ -15,6 +15,7 @@ import {
   setHostname,
 } from "@raft2kube/linux/process/process-calls.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { step } from "@raft2kube/linux/process/steps.ts";
 import type { OciProcess, OciSpec } from "../oci/spec.ts";
 import type { ProcessIdentity } from "../process-identity.ts";
 import { joinCgroup } from "./cgroup.ts";
@@ -24,9 +25,9 @@ import { makeDirectory } from "./inside.ts";
 import { namespaceOf, requireAlive } from "./joined.ts";
 import { maskPaths, mountAll, openSources, protectPaths, protectRoot } from "./mounts.ts";
 import { enterNamespaces } from "./namespaces.ts";
-import { dropPrivileges, ownPrivileges } from "./privileges.ts";
+import { dropPrivileges, ownPrivileges, privilegesCommand } from "./privileges.ts";
 import { enterRoot } from "./root.ts";
-import { prepareFilter } from "./seccomp.ts";
+import { filterCommand, prepareFilter } from "./seccomp.ts";
 import { readBundle } from "./spec.ts";
 import { connectConsole, takeTerminal } from "./terminal.ts";
 
@@ -84,6 +85,8 @@ export function becomeProcess(work: InitWork): never {
     for (const number of IGNORED_SIGNALS) defaultSignal(number);
     closeOnExec(REPORT_FD);
     for (const fd of [0, 1, 2]) check("fcntl", libc.fcntl(fd, F_SETFD, 0), String(fd));
+    step(() => privilegesCommand(process_));
+    step(() => filterCommand(spec.linux.seccomp));
     dropPrivileges(process_, spec.linux.seccomp, own);
     execve(program, process_.args, process_.env);
   } catch (thrown) {
@@ -110,6 +113,7 @@ function prepare(
   process.umask(0);
   joinCgroup(cgroup);
   if (oomScoreAdj !== undefined) {
+    step(() => `echo ${oomScoreAdj} > /proc/self/oom_score_adj`);
     writeFileSync("/proc/self/oom_score_adj", String(oomScoreAdj));
   }
   joinNewKeyring(`_ses.${id}`);
@@ -131,10 +135,13 @@ function makeContainer(work: InitWork, spec: OciSpec): () => void {
   makeDevices(linux.devices ?? [], sources.devices);
   if (spec.hostname) setHostname(spec.hostname);
   for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
+    step(() => ["sysctl", "-w", `${name}=${value}`]);
     writeFileSync(`/proc/sys/${name.replaceAll(".", "/")}`, value);
   }
   if (console_ !== undefined) takeTerminal(console_, described, { console: true });
+  for (const at of linux.readonlyPaths ?? []) step(() => `mount --rbind -o ro ${at} ${at}`);
   protectPaths(linux.readonlyPaths ?? []);
+  for (const at of linux.maskedPaths ?? []) step(() => `mount --bind /dev/null ${at}`);
   maskPaths(linux.maskedPaths ?? [], sources);
   if (spec.root.readonly) protectRoot();
   return () => void readSync(start, Buffer.alloc(1));

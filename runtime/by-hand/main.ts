@@ -1,5 +1,6 @@
 import { writeFileSync, writeSync } from "node:fs";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { sendSteps } from "@raft2kube/linux/process/steps.ts";
 import { type Words, readWords } from "./words.ts";
 import { create, exec, kill, remove, start, stateOf, update } from "./commands.ts";
 import { ByHandError } from "./error.ts";
@@ -10,6 +11,7 @@ import { INIT_VARIABLE, type InitWork, becomeProcess } from "./init.ts";
  * conmon use them. Resolves with the exit code. An error is written to the log and to stderr.
  */
 export async function byHand(argv: readonly string[]): Promise<number> {
+  sendSteps(process.env);
   let words: Words | undefined;
   try {
     words = readWords(argv);

@@ -1,6 +1,6 @@
 import { closeSync, statSync } from "node:fs";
 import { DetachedMount } from "@raft2kube/linux/mount/detached-mount.ts";
-import { MountFlag, mount } from "@raft2kube/linux/mount/mount.ts";
+import { MountFlag, mount, mountCommand } from "@raft2kube/linux/mount/mount.ts";
 import {
   MountAttribute,
   attachMount,
@@ -10,6 +10,7 @@ import {
 } from "@raft2kube/linux/process/process-calls.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { step } from "@raft2kube/linux/process/steps.ts";
 import type { OciMount, OciSpec } from "../oci/spec.ts";
 import { type CgroupPlace, cgroupPlaces } from "./cgroup.ts";
 import { DEFAULT_DEVICES } from "./devices.ts";
@@ -116,6 +117,11 @@ export function mountAll(spec: OciSpec, sources: OpenSources): void {
   for (const item of spec.mounts) {
     const { destination, type } = item;
     const plan = planMount(item.options);
+    step(() => mountCommand({
+      source: item.source || type, target: destination, type, data: plan.data,
+      flags: plan.attributes | (plan.bind ? MountFlag.bind : 0) |
+        (plan.recursive ? MountFlag.recursive : 0),
+    }));
     const clone = sources.binds.get(item);
     using kernel = sources.kernels.get(item);
     using place = makeMountPoint(destination, { directory: clone?.directory ?? true });

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
+import { step } from "@raft2kube/linux/process/steps.ts";
 import type { OciNamespace } from "../oci/spec.ts";
 
 /** Flags of clone(2), by the names of the runtime spec. */
@@ -25,6 +26,19 @@ export function unshareFlags(namespaces: readonly OciNamespace[]): number {
   // lab:01 end
 }
 
+/** The nsenter(1) and unshare(1) of namespaces. */
+function namespacesCommand(namespaces: readonly OciNamespace[]): string {
+  const flag = (type: string) => `--${type === "network" ? "net" : type}`;
+  const joined = namespaces.filter(({ path }) => path !== undefined);
+  const own = namespaces.filter(({ path }) => path === undefined);
+  const words = (command: string, flags: readonly string[]) =>
+    flags.length === 0 ? [] : [[command, ...flags].join(" ")];
+  return [
+    ...words("nsenter", joined.map(({ type, path }) => `${flag(type)}=${path}`)),
+    ...words("unshare", own.map(({ type }) => flag(type))),
+  ].join(" ");
+}
+
 /**
  * Moves the calling thread into the namespaces that have a path, then into new ones of the others.
  * All paths are opened first: in another mount namespace they lead elsewhere. `opened` is called
@@ -36,6 +50,7 @@ export function enterNamespaces(
   namespaces: readonly OciNamespace[],
   opened: () => void = () => undefined,
 ): void {
+  step(() => namespacesCommand(namespaces));
   // lab:01 begin enter-namespaces
   const joined = namespaces
     .filter(({ path }) => path !== undefined)

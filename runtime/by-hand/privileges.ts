@@ -37,6 +37,23 @@ export function ownPrivileges(): OwnPrivileges {
   return { capabilities, setsGroups };
 }
 
+/** The setpriv(1) of what `dropPrivileges` does, but for the filter. */
+export function privilegesCommand(
+  { user, capabilities, noNewPrivileges }: OciProcess,
+): string[] {
+  const list = (names: readonly string[]) =>
+    ["-all", ...names.map((name) => name.toLowerCase().replace("cap_", "+"))].join(",");
+  const groups = user.additionalGids.length > 0
+    ? `--groups=${user.additionalGids.join(",")}`
+    : "--clear-groups";
+  return [
+    "setpriv", `--bounding-set=${list(capabilities.bounding)}`, groups, `--regid=${user.gid}`,
+    `--reuid=${user.uid}`, `--inh-caps=${list(capabilities.inheritable)}`,
+    ...(capabilities.ambient.length > 0 ? [`--ambient-caps=${list(capabilities.ambient)}`] : []),
+    ...(noNewPrivileges ? ["--no-new-privs"] : []),
+  ];
+}
+
 /**
  * Gives the calling thread a process's user, capabilities, no_new_privs and filter. The order
  * matters: the bounding set needs CAP_SETPCAP, the groups CAP_SETGID, and the user comes last of

@@ -3,6 +3,7 @@ import { MountFlag, mount } from "@raft2kube/linux/mount/mount.ts";
 import { MNT_DETACH } from "@raft2kube/linux/syscall/numbers.ts";
 import { pivotRoot } from "@raft2kube/linux/process/process-calls.ts";
 import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
+import { step } from "@raft2kube/linux/process/steps.ts";
 
 /**
  * Makes `rootfs` the root of this mount namespace, and leaves nothing of the machine's tree in it.
@@ -12,6 +13,7 @@ import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
  * `rootfs` come along.
  */
 export function enterRoot(rootfs: string): void {
+  step(() => ["cd", rootfs]);
   // lab:01 begin enter-root
   const all = MountFlag.recursive;
   mount({ source: "none", target: "/", flags: MountFlag.private | all });
@@ -20,5 +22,6 @@ export function enterRoot(rootfs: string): void {
   pivotRoot(".", ".");
   check("umount2", libc.umount2(".", MNT_DETACH), "the old root");
   // lab:01 end
+  step(() => "umount -l .");
   chdir("/");
 }

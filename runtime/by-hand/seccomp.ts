@@ -87,6 +87,18 @@ function require(result: number, what: string, ...fine: number[]): void {
   throw new ByHandError("failed", `libseccomp: ${what}: errno ${-result}`);
 }
 
+/** The libseccomp call of a filter, which no program makes for a person. */
+export function filterCommand(profile: OciSeccomp | undefined): string {
+  if (profile === undefined) return "# no seccomp filter";
+  const { defaultAction, syscalls } = profile;
+  const counts = new Map<string, number>();
+  for (const { action, names } of syscalls) {
+    counts.set(action, (counts.get(action) ?? 0) + names.length);
+  }
+  const rules = [...counts].map(([action, count]) => `${action} for ${count} system calls`);
+  return `# seccomp_load: ${rules.join(", ")}, else ${defaultAction}`;
+}
+
 let prepared: unknown;
 
 /** Builds a profile's filter, to be loaded later: all but the loading needs memory. */

@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { assert } from "@raft2kube/std/assert.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { step } from "../process/steps.ts";
 
 const REMOVE_TIMEOUT_MS = 10_000;
 const REMOVE_INTERVAL_MS = 5;
@@ -18,6 +19,18 @@ export function readControl(directory: string, file: string): string | undefined
     if (isErrno(error, "ENOENT", "ENODEV")) return undefined;
     throw error;
   }
+}
+
+/** Makes a group's directory. */
+export function makeGroup(directory: string): void {
+  step(() => ["mkdir", "-p", directory]);
+  mkdirSync(directory, { recursive: true });
+}
+
+/** Writes an interface file. */
+export function writeControl(file: string, value: string | number): void {
+  step(() => `echo ${value} > ${file}`);
+  writeFileSync(file, String(value));
 }
 
 /** A file with one number; undefined when it is absent, `max`, or v1's "no limit". */

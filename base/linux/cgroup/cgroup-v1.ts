@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import {
   killBelow,
+  makeGroup,
   pidsBelow,
   readControl,
   readKeyed,
@@ -9,6 +10,7 @@ import {
   removeBelow,
   removeEmptyGroup,
   requireBelowRoot,
+  writeControl,
 } from "./cgroup-files.ts";
 import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
 import { assert } from "@raft2kube/std/assert.ts";
@@ -27,7 +29,7 @@ function inheritCpuset(root: string, directory: string): void {
   for (const file of ["cpuset.cpus", "cpuset.mems"]) {
     const own = path.join(directory, file);
     if (existsSync(own) && readFileSync(own, "utf8").trim() === "") {
-      writeFileSync(own, readFileSync(path.join(parent, file), "utf8").trim());
+      writeControl(own, readFileSync(path.join(parent, file), "utf8").trim());
     }
   }
 }
@@ -53,7 +55,7 @@ function usageOf(at: (controller: string) => string): CgroupUsage | undefined {
 
 function writeLimits(at: (controller: string) => string, limits: CgroupLimits): void {
   const write = (controller: string, file: string, value: number | string) =>
-    writeFileSync(path.join(at(controller), file), String(value));
+    writeControl(path.join(at(controller), file), value);
   if (limits.cpuShares !== undefined) write("cpu", "cpu.shares", limits.cpuShares);
   if (limits.cpuPeriod_us !== undefined) write("cpu", "cpu.cfs_period_us", limits.cpuPeriod_us);
   if (limits.cpuQuota_us !== undefined) write("cpu", "cpu.cfs_quota_us", limits.cpuQuota_us);
@@ -85,7 +87,7 @@ export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string):
     version: 1,
     controllers,
     create(group) {
-      for (const root of roots) mkdirSync(path.join(root, group), { recursive: true });
+      for (const root of roots) makeGroup(path.join(root, group));
       const cpuset = mounts.get("cpuset");
       if (cpuset !== undefined) inheritCpuset(cpuset, path.join(cpuset, group));
     },

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import {
   killBelow,
+  makeGroup,
   pidsBelow,
   readControl,
   readKeyed,
@@ -9,6 +10,7 @@ import {
   removeBelow,
   removeEmptyGroup,
   requireBelowRoot,
+  writeControl,
 } from "./cgroup-files.ts";
 import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
 import { assert } from "@raft2kube/std/assert.ts";
@@ -46,7 +48,7 @@ function usageOf(directory: string): CgroupUsage | undefined {
 
 function writeLimits(directory: string, limits: CgroupLimits): void {
   const write = (file: string, value: string | number) =>
-    writeFileSync(path.join(directory, file), String(value));
+    writeControl(path.join(directory, file), value);
   const orMax = (value: number) => (value < 0 ? "max" : value);
   if (limits.cpuShares !== undefined) write("cpu.weight", weightOfShares(limits.cpuShares));
   if (limits.cpuQuota_us !== undefined) {
@@ -64,10 +66,10 @@ function createBelow(root: string, group: string, controllers: readonly string[]
     const missing = controllers.filter((controller) => !passed.includes(controller));
     if (missing.length > 0) {
       const words = missing.map((controller) => `+${controller}`).join(" ");
-      writeFileSync(path.join(directory, "cgroup.subtree_control"), words);
+      writeControl(path.join(directory, "cgroup.subtree_control"), words);
     }
     directory = path.join(directory, name);
-    mkdirSync(directory, { recursive: true });
+    makeGroup(directory);
   }
 }
 
@@ -82,7 +84,7 @@ export function cgroupV2(root: string): Cgroups {
   const kill = (group: string) => {
     requireBelowRoot(group);
     const file = path.join(at(group), "cgroup.kill");
-    if (existsSync(file)) writeFileSync(file, "1");
+    if (existsSync(file)) writeControl(file, 1);
     else killBelow(at(group));
   };
   return {

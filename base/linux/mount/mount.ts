@@ -1,6 +1,7 @@
 import { check, libc, SystemCallError } from "../syscall/libc.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { MNT_DETACH } from "../syscall/numbers.ts";
+import { step } from "../process/steps.ts";
 
 /** Flags of mount(2) that we use (include/uapi/linux/mount.h). */
 export const MountFlag = {
@@ -39,7 +40,35 @@ export function mount(what: {
   if (data !== null && Buffer.byteLength(data) > MOUNT_OPTIONS_BYTES) {
     throw new SystemCallError("mount", 7, `${detail}: ${Buffer.byteLength(data)} bytes of options`);
   }
+  step(() => mountCommand({ source, target, type, flags, data }));
   check("mount", libc.mount(source, target, type, flags, data), detail);
+}
+
+const PROPAGATIONS = ["unbindable", "private", "slave", "shared"] as const;
+const OPTIONS = [
+  ["remount", 32], ["bind", 4096], ["ro", 1], ["nosuid", 2], ["nodev", 4], ["noexec", 8],
+] as const;
+
+/** The mount(8) of a mount. */
+export function mountCommand(
+  { source, target, type = null, flags = 0, data = null }: {
+    source: string;
+    target: string;
+    type?: string | null;
+    flags?: number;
+    data?: string | null;
+  },
+): string[] {
+  const recursive = (flags & MountFlag.recursive) === 0 ? "" : "r";
+  const propagation = PROPAGATIONS.find((name) => (flags & MountFlag[name]) !== 0);
+  if (propagation) return ["mount", `--make-${recursive}${propagation}`, target];
+  const isBind = (flags & (MountFlag.bind | MountFlag.remount)) === MountFlag.bind;
+  const set = OPTIONS.filter(([name, flag]) => (flags & flag) !== 0 && !(isBind && name === "bind"));
+  const options = [...set.map(([name]) => name), ...(data ? [data] : [])].join(",");
+  return [
+    "mount", ...(isBind ? [`--${recursive}bind`] : type === null ? [] : ["-t", type]),
+    ...(options ? ["-o", options] : []), source, target,
+  ];
 }
 
 /** Bind-mounts a file or directory on one that exists. */
@@ -55,6 +84,7 @@ export function unmount(target: string, options: { detach?: boolean } = {}): boo
   const flags = UMOUNT_NOFOLLOW | (options.detach ? MNT_DETACH : 0);
   try {
     check("umount2", libc.umount2(target, flags), target);
+    step(() => ["umount", ...(options.detach ? ["-l"] : []), target]);
     return true;
   } catch (error) {
     if (isErrno(error, "EINVAL", "ENOENT")) return false;

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "../syscall/libc.ts";
 import { MNT_DETACH } from "../syscall/numbers.ts";
+import { step, stepsIn } from "../process/steps.ts";
 
 const CLONE_NEWNET = 0x40000000;
 const MS_BIND = 0x1000;
@@ -38,7 +39,7 @@ export function inNetns<T>(path: string, fn: () => T extends Promise<unknown> ? 
     const enter = () => {
       check("setns", libc.setns(fd, CLONE_NEWNET), `to the network namespace ${path}`);
     };
-    return away<T>(enter, fn as () => T);
+    return away<T>(enter, () => stepsIn(path, fn as () => T));
   } finally {
     closeSync(fd);
   }
@@ -51,6 +52,7 @@ export function inNetns<T>(path: string, fn: () => T extends Promise<unknown> ? 
 export function createNetns(path: string): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, "", { flag: "wx", mode: 0o444 });
+  step(() => `touch ${path} && unshare --net=${path} true`);
   try {
     away(
       () => check("unshare", libc.unshare(CLONE_NEWNET), "the network namespace"),

@@ -2,6 +2,7 @@ import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
 import { parseAttributes, textAttribute, textOf } from "../netlink/attributes.ts";
 import { runProgram } from "../process/run-program.ts";
+import { step } from "../process/steps.ts";
 
 /**
  * nft refused a transaction: nothing of it was applied, and `message` has nft's output. Or it is
@@ -38,6 +39,7 @@ async function run(args: string[], input: string, { netns }: NftOptions): Promis
 
 /** Applies a ruleset (nft's own text) as one transaction: all of it, or NftError and none. */
 export async function applyRuleset(text: string, options: NftOptions = {}): Promise<void> {
+  step(() => `nft -f - <<END\n${text.trimEnd()}\nEND`);
   await run(["-f", "-"], text, options);
 }
 

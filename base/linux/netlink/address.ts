@@ -5,6 +5,8 @@ import { NetlinkError } from "./messages.ts";
 import { AF_INET, AF_INET6 } from "../syscall/numbers.ts";
 import { attribute, parseAttributes, u32Attribute } from "./attributes.ts";
 import { addressBytes, addressText } from "../socket/address-bytes.ts";
+import { linkName } from "./link.ts";
+import { step } from "../process/steps.ts";
 
 const RTM = { NEWADDR: 20, DELADDR: 21, GETADDR: 22 } as const;
 const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8 } as const;
@@ -65,6 +67,7 @@ export function addAddress(
   try {
     const flags = NLM_F.CREATE | NLM_F.EXCL;
     const doing = `add address ${cidr} to link ${link}`;
+    step(() => ["ip", "addr", "add", cidr, "dev", linkName(route, link)]);
     route.request(RTM.NEWADDR, flags, body(link, cidr, connected), doing);
     return true;
   } catch (thrown) {

@@ -7,6 +7,7 @@ import { attribute, nest, parseAttributes, textAttribute, textOf, u32Attribute, 
   "./attributes.ts";
 import { macBytes, macText } from "../socket/address-bytes.ts";
 import { parseVxlan, type Vxlan, vxlanAttributes } from "./vxlan.ts";
+import { step } from "../process/steps.ts";
 
 const RTM = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, SETLINK: 19 } as const;
 const IFLA = {
@@ -125,6 +126,11 @@ export function getLink(route: NetlinkSocket, name: string): Link {
   return link;
 }
 
+/** The name of a link, for people. */
+export function linkName(route: NetlinkSocket, index: number): string {
+  return listLinks(route).find((link) => link.index === index)?.name ?? `if${index}`;
+}
+
 /** Runs `fn` with attributes that need an open file, and closes it. */
 function withNetnsFd<T>(path: string | undefined, fn: (attributes: Buffer[]) => T): T {
   if (path === undefined) return fn([]);
@@ -147,6 +153,18 @@ function settingAttributes(settings: LinkSettings): Buffer[] {
   ];
 }
 
+/** The settings as ip-link(8) takes them. */
+function settingWords(route: NetlinkSocket, settings: LinkSettings): string[] {
+  const { up, mtu, mac, alias, master, netns, name, promiscuous } = settings;
+  const words = {
+    name, mtu, address: mac, alias, netns, master: master && linkName(route, master),
+    promisc: promiscuous === undefined ? undefined : promiscuous ? "on" : "off",
+  };
+  const pairs = Object.entries(words).filter(([, value]) => value !== undefined);
+  const state = up === undefined ? [] : [up ? "up" : "down"];
+  return [...pairs.flatMap(([key, value]) => [key, String(value)]), ...state];
+}
+
 function flagBits({ up, promiscuous }: LinkSettings): { flags: number; change: number } {
   const set = (up ? IFF.UP : 0) | (promiscuous ? IFF.PROMISC : 0);
   const change = (up === undefined ? 0 : IFF.UP) | (promiscuous === undefined ? 0 : IFF.PROMISC);
@@ -156,6 +174,7 @@ function flagBits({ up, promiscuous }: LinkSettings): { flags: number; change: n
 /** Changes a link. A link has to be down to be renamed or moved. */
 export function setLink(route: NetlinkSocket, link: Pick<Link, "index">, to: LinkSettings): void {
   const { flags, change } = flagBits(to);
+  step(() => ["ip", "link", "set", linkName(route, link.index), ...settingWords(route, to)]);
   withNetnsFd(to.netns, (where) => {
     const parts = [header(link.index, flags, change), ...settingAttributes(to), ...where];
     const doing = `set link ${link.index} to ${JSON.stringify(to)}`;
@@ -166,8 +185,14 @@ export function setLink(route: NetlinkSocket, link: Pick<Link, "index">, to: Lin
 /** The kernel takes no alias at birth; a group it does. */
 type NewLink = Omit<LinkSettings, "alias"> & { name: string; group?: number };
 
-function create(route: NetlinkSocket, kind: string, link: NewLink, data: Buffer[]): void {
+function create(
+  route: NetlinkSocket, kind: string, link: NewLink, data: Buffer[], more: readonly string[] = [],
+): void {
   const { flags, change } = flagBits(link);
+  step(() => {
+    const words = settingWords(route, { ...link, up: undefined });
+    return ["ip", "link", "add", ...words, ...(link.up ? ["up"] : []), "type", kind, ...more];
+  });
   withNetnsFd(link.netns, (where) => {
     const info = [textAttribute(INFO.KIND, kind)];
     if (data.length > 0) info.push(nest(INFO.DATA, ...data));
@@ -182,7 +207,9 @@ function create(route: NetlinkSocket, kind: string, link: NewLink, data: Buffer[
 export function createVeth(route: NetlinkSocket, link: NewLink, peer: NewLink): void {
   withNetnsFd(peer.netns, (where) => {
     const inner = [header(), ...settingAttributes(peer), ...where];
-    create(route, "veth", { ...link, up: false }, [nest(VETH_INFO_PEER, ...inner)]);
+    const data = [nest(VETH_INFO_PEER, ...inner)];
+    const far = settingWords(route, { ...peer, up: undefined });
+    create(route, "veth", { ...link, up: false }, data, ["peer", ...far]);
   });
   // An end cannot be up before it has its other end (ENOTCONN), so not at birth.
   for (const end of [link, peer]) {
@@ -235,6 +262,8 @@ export function setBridgePort(
   link: Pick<Link, "index">,
   port: { hairpin?: boolean; isolated?: boolean },
 ): void {
+  const words = Object.entries(port).flatMap(([key, value]) => [key, value ? "on" : "off"]);
+  step(() => ["bridge", "link", "set", "dev", linkName(route, link.index), ...words]);
   const settings = [
     ...(port.hairpin === undefined ? [] : [u8Attribute(BRPORT.HAIRPIN, port.hairpin ? 1 : 0)]),
     ...(port.isolated === undefined ? [] : [u8Attribute(BRPORT.ISOLATED, port.isolated ? 1 : 0)]),

@@ -4,6 +4,8 @@ import { type NetlinkSocket, NLM_F } from "./netlink.ts";
 import { AF_INET, AF_INET6 } from "../syscall/numbers.ts";
 import { attribute, nest, parseAttributes, u32Attribute } from "./attributes.ts";
 import { addressBytes, addressText } from "../socket/address-bytes.ts";
+import { linkName } from "./link.ts";
+import { step } from "../process/steps.ts";
 
 const RTM = { NEWROUTE: 24, DELROUTE: 25, GETROUTE: 26 } as const;
 const RTA = {
@@ -79,14 +81,21 @@ function body(route: Route, wildcard = false): Buffer {
 const text = (route: Route) =>
   `route to ${route.to}${route.via ? ` via ${route.via}` : ""} by link ${route.link}`;
 
+function routeCommand(socket: NetlinkSocket, verb: string, { to, via, link }: Route): string[] {
+  const gateway = via ? ["via", via] : [];
+  return ["ip", "route", verb, to, ...gateway, "dev", linkName(socket, link)];
+}
+
 /** Adds a route; EEXIST when there is one to the same destination with the same metric. */
 export function addRoute(socket: NetlinkSocket, route: Route): void {
+  step(() => routeCommand(socket, "add", route));
   const flags = NLM_F.CREATE | NLM_F.EXCL;
   socket.request(RTM.NEWROUTE, flags, body(route), `add ${text(route)}`);
 }
 
 /** Adds a route in the place of the one to the same destination, if any. */
 export function replaceRoute(socket: NetlinkSocket, route: Route): void {
+  step(() => routeCommand(socket, "replace", route));
   const flags = NLM_F.CREATE | NLM_F.REPLACE;
   socket.request(RTM.NEWROUTE, flags, body(route), `replace ${text(route)}`);
 }

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { CodedError, codeOf } from "@raft2kube/std/errors.ts";
+import { step } from "../process/steps.ts";
 
 /**
  * `net.ipv4.ip_forward` as its file. Interface names may hold dots, so parts may be given with
@@ -30,6 +31,7 @@ export function readSysctl(name: string): string {
 export function writeSysctl(name: string, value: string | number): boolean {
   try {
     if (readSysctl(name) === String(value)) return false;
+    step(() => ["sysctl", "-w", `${name}=${value}`]);
     writeFileSync(fileOf(name), String(value));
     return true;
   } catch (thrown) {

@@ -2,6 +2,7 @@ import koffi from "../syscall/koffi.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { check, systemCall } from "../syscall/libc.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC } from "../syscall/numbers.ts";
+import { step } from "./steps.ts";
 
 // System calls by which a process becomes a container's. They are bound apart from libc.ts: few
 // programs need them, and some have no function in the C library before glibc 2.36.
@@ -68,6 +69,7 @@ export const MountAttribute = { readonly: 1, nosuid: 2, nodev: 4, noexec: 8 } as
 
 /** pivot_root(2). */
 export function pivotRoot(root: string, oldRoot: string): void {
+  step(() => ["pivot_root", root, oldRoot]);
   check("pivot_root", paths(numbers().pivotRoot, root, oldRoot), root);
 }
 
@@ -157,6 +159,7 @@ export function setCapabilities(sets: {
 }
 
 export function setHostname(name: string): void {
+  step(() => ["hostname", name]);
   check("sethostname", sethostnameCall(name, Buffer.byteLength(name)), name);
 }
 
@@ -171,6 +174,7 @@ export function limitOpenFiles(soft: bigint, hard: bigint): void {
   const limit = Buffer.alloc(16);
   limit.writeBigUInt64LE(soft, 0);
   limit.writeBigUInt64LE(hard, 8);
+  step(() => `ulimit -Hn ${hard} -Sn ${soft}`);
   check("setrlimit", setrlimitCall(RLIMIT_NOFILE, limit), `open files ${soft}`);
 }
 
@@ -207,6 +211,7 @@ export function execve(
   args: readonly string[],
   environment: readonly string[],
 ): never {
+  step(() => ["exec", path, ...args.slice(1)]);
   check("execve", execveCall(path, [...args, null], [...environment, null]), path);
   throw new CodedError("ENOEXEC", `${path} was not executed`);
 }

@@ -205,6 +205,33 @@ test("networks do not reach each other, an internal one nothing, and none sends 
   expect(output.split("\n")).toEqual(["hi", "hi", "hi", ...asked]);
 });
 
+test("a trace has each step to a container as the command that a person would type", () => {
+  const lines = hand.sh(`
+    c trace run -d --name t -p 8088:80 -m 64m --memory-swap -1 bb:1 httpd -f -h /www 2>trace >id
+    curl -sf --retry 20 --retry-connrefused http://127.0.0.1:8088/f
+    c exec t cat /www/f; c stop -t 0 t; c start t
+    c inspect -f '{{.GraphDriver.Data.UpperDir}} {{.GraphDriver.Data.MergedDir}}' t
+    c rm -f t; c trace stop t 2>&1 || cat trace
+  `).split("\n");
+  const [upper, merged] = lines[4]!.split(" ") as [string, string];
+  expect(lines.slice(0, 4)).toEqual(["hi", "hi", "t", "t"]);
+  expect(lines[6]).toContain("trace stop is not supported");
+  const trace = lines.slice(7).map((line) => line.replace(/^ *\+ /, ""));
+  let at = -1;
+  for (const wanted of [
+    /^touch .* && unshare --net=\S+ true$/, /^ip link add name veth\S+ .*type veth peer name eth0/,
+    /^nsenter --net=\S+ ip addr add 10\.187\.\d+\.2\/22 dev eth0$/,
+    `mount -t overlay -o lowerdir=.*,upperdir=${upper},workdir=\\S+ overlay ${merged}$`,
+    /^\S*conmon /, /^unshare --mount --pid$/, /^echo \$\$ > \S+\/cgroup.procs$/,
+    /^pivot_root \. \.$/, /^mount -t proc -o nosuid,nodev,noexec proc \/proc$/,
+    /^echo 67108864 > \S+\/memory\.\w+$/, /^setpriv --bounding-set=-all,\+chown,/,
+    /^# seccomp_load: SCMP_ACT_ALLOW/, /^exec \/bin\/httpd -f -h \/www$/,
+  ]) {
+    at = trace.findIndex((line, index) => index > at && new RegExp(wanted).test(line));
+    expect(at, String(wanted)).toBeGreaterThanOrEqual(0);
+  }
+});
+
 test("others do not wait for the reader of an export; a copy brings no rights", () => {
   const output = hand.sh(`
     c run --network none --name e bb:1 sh -c 'echo q > /q; mkdir /d; echo s > /d/s; chmod 4755 /d/s'
