@@ -1,7 +1,7 @@
 import { spawn, type SpawnOptions } from "node:child_process";
 import { constants } from "node:os";
 import type { Readable } from "node:stream";
-import { step } from "@raft2kube/linux/process/steps.ts";
+import { step } from "@raft2kube/linux/syscall/steps.ts";
 import { COMMAND_OUTPUT_BYTES, COMMAND_TIMEOUT_MS } from "./limits.ts";
 import { RuntimeError } from "./errors.ts";
 

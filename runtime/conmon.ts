@@ -3,7 +3,7 @@ import { open, readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { step, STEPS_VARIABLE } from "@raft2kube/linux/process/steps.ts";
+import { step, STEPS_VARIABLE } from "@raft2kube/linux/syscall/steps.ts";
 import { isMonitored } from "./container/monitor.ts";
 import { RuntimeError } from "./errors.ts";
 import { COMMAND_OUTPUT_BYTES, CREATE_TIMEOUT_MS } from "./limits.ts";

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { Command } from "commander";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { FileType } from "@raft2kube/linux/file/special-file.ts";
-import { readSteps, STEPS_VARIABLE } from "@raft2kube/linux/process/steps.ts";
+import { readSteps, STEPS_VARIABLE } from "@raft2kube/linux/syscall/steps.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { printable } from "@raft2kube/std/printable.ts";

@@ -4,7 +4,7 @@ import type { Cgroups } from "@raft2kube/linux/cgroup/cgroup.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { writeControl } from "@raft2kube/linux/cgroup/cgroup-files.ts";
-import { step } from "@raft2kube/linux/process/steps.ts";
+import { step } from "@raft2kube/linux/syscall/steps.ts";
 import type { OciDeviceRule, OciResources } from "../oci/spec.ts";
 import { attachDeviceProgram } from "./device-program.ts";
 import { ByHandError } from "./error.ts";

@@ -15,7 +15,7 @@ import {
   setHostname,
 } from "@raft2kube/linux/process/process-calls.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { step } from "@raft2kube/linux/process/steps.ts";
+import { step } from "@raft2kube/linux/syscall/steps.ts";
 import type { OciProcess, OciSpec } from "../oci/spec.ts";
 import type { ProcessIdentity } from "../process-identity.ts";
 import { joinCgroup } from "./cgroup.ts";

@@ -1,6 +1,6 @@
 import { writeFileSync, writeSync } from "node:fs";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { sendSteps } from "@raft2kube/linux/process/steps.ts";
+import { sendSteps } from "@raft2kube/linux/syscall/steps.ts";
 import { type Words, readWords } from "./words.ts";
 import { create, exec, kill, remove, start, stateOf, update } from "./commands.ts";
 import { ByHandError } from "./error.ts";

@@ -10,7 +10,7 @@ import {
 } from "@raft2kube/linux/process/process-calls.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { step } from "@raft2kube/linux/process/steps.ts";
+import { step } from "@raft2kube/linux/syscall/steps.ts";
 import type { OciMount, OciSpec } from "../oci/spec.ts";
 import { type CgroupPlace, cgroupPlaces } from "./cgroup.ts";
 import { DEFAULT_DEVICES } from "./devices.ts";

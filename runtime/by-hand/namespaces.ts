@@ -1,6 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
-import { step } from "@raft2kube/linux/process/steps.ts";
+import { step } from "@raft2kube/linux/syscall/steps.ts";
 import type { OciNamespace } from "../oci/spec.ts";
 
 /** Flags of clone(2), by the names of the runtime spec. */

@@ -3,7 +3,7 @@ import { MountFlag, mount } from "@raft2kube/linux/mount/mount.ts";
 import { MNT_DETACH } from "@raft2kube/linux/syscall/numbers.ts";
 import { pivotRoot } from "@raft2kube/linux/process/process-calls.ts";
 import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
-import { step } from "@raft2kube/linux/process/steps.ts";
+import { step } from "@raft2kube/linux/syscall/steps.ts";
 
 /**
  * Makes `rootfs` the root of this mount namespace, and leaves nothing of the machine's tree in it.

@@ -4,7 +4,7 @@ import { assert } from "@raft2kube/std/assert.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { step } from "../process/steps.ts";
+import { step } from "../syscall/steps.ts";
 
 const REMOVE_TIMEOUT_MS = 10_000;
 const REMOVE_INTERVAL_MS = 5;

@@ -1,7 +1,7 @@
 import { check, libc, SystemCallError } from "../syscall/libc.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { MNT_DETACH } from "../syscall/numbers.ts";
-import { step } from "../process/steps.ts";
+import { step } from "../syscall/steps.ts";
 
 /** Flags of mount(2) that we use (include/uapi/linux/mount.h). */
 export const MountFlag = {
@@ -63,7 +63,9 @@ export function mountCommand(
   const propagation = PROPAGATIONS.find((name) => (flags & MountFlag[name]) !== 0);
   if (propagation) return ["mount", `--make-${recursive}${propagation}`, target];
   const isBind = (flags & (MountFlag.bind | MountFlag.remount)) === MountFlag.bind;
-  const set = OPTIONS.filter(([name, flag]) => (flags & flag) !== 0 && !(isBind && name === "bind"));
+  const set = OPTIONS.filter(([name, flag]) => {
+    return (flags & flag) !== 0 && !(isBind && name === "bind");
+  });
   const options = [...set.map(([name]) => name), ...(data ? [data] : [])].join(",");
   return [
     "mount", ...(isBind ? [`--${recursive}bind`] : type === null ? [] : ["-t", type]),

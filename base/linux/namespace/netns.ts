@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "../syscall/libc.ts";
 import { MNT_DETACH } from "../syscall/numbers.ts";
-import { step, stepsIn } from "../process/steps.ts";
+import { step, stepsIn } from "../syscall/steps.ts";
 
 const CLONE_NEWNET = 0x40000000;
 const MS_BIND = 0x1000;

@@ -2,7 +2,7 @@ import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
 import { parseAttributes, textAttribute, textOf } from "../netlink/attributes.ts";
 import { runProgram } from "../process/run-program.ts";
-import { step } from "../process/steps.ts";
+import { step } from "../syscall/steps.ts";
 
 /**
  * nft refused a transaction: nothing of it was applied, and `message` has nft's output. Or it is

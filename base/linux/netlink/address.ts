@@ -6,7 +6,7 @@ import { AF_INET, AF_INET6 } from "../syscall/numbers.ts";
 import { attribute, parseAttributes, u32Attribute } from "./attributes.ts";
 import { addressBytes, addressText } from "../socket/address-bytes.ts";
 import { linkName } from "./link.ts";
-import { step } from "../process/steps.ts";
+import { step } from "../syscall/steps.ts";
 
 const RTM = { NEWADDR: 20, DELADDR: 21, GETADDR: 22 } as const;
 const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8 } as const;

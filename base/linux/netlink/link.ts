@@ -7,7 +7,7 @@ import { attribute, nest, parseAttributes, textAttribute, textOf, u32Attribute, 
   "./attributes.ts";
 import { macBytes, macText } from "../socket/address-bytes.ts";
 import { parseVxlan, type Vxlan, vxlanAttributes } from "./vxlan.ts";
-import { step } from "../process/steps.ts";
+import { step } from "../syscall/steps.ts";
 
 const RTM = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, SETLINK: 19 } as const;
 const IFLA = {

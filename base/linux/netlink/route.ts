@@ -5,7 +5,7 @@ import { AF_INET, AF_INET6 } from "../syscall/numbers.ts";
 import { attribute, nest, parseAttributes, u32Attribute } from "./attributes.ts";
 import { addressBytes, addressText } from "../socket/address-bytes.ts";
 import { linkName } from "./link.ts";
-import { step } from "../process/steps.ts";
+import { step } from "../syscall/steps.ts";
 
 const RTM = { NEWROUTE: 24, DELROUTE: 25, GETROUTE: 26 } as const;
 const RTA = {

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { CodedError, codeOf } from "@raft2kube/std/errors.ts";
-import { step } from "../process/steps.ts";
+import { step } from "../syscall/steps.ts";
 
 /**
  * `net.ipv4.ip_forward` as its file. Interface names may hold dots, so parts may be given with

@@ -2,7 +2,7 @@ import koffi from "../syscall/koffi.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { check, systemCall } from "../syscall/libc.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC } from "../syscall/numbers.ts";
-import { step } from "./steps.ts";
+import { step } from "../syscall/steps.ts";
 
 // System calls by which a process becomes a container's. They are bound apart from libc.ts: few
 // programs need them, and some have no function in the C library before glibc 2.36.
