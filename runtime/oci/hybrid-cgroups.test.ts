@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { KEEPS_CONTROLLERS } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { KEEPS_CONTROLLERS, openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import {
   giveBackHybridControllers, hybridControllers, takeHybridControllers,
@@ -59,4 +60,19 @@ it.runIf(hybridControllers().length > 0)("each of two runtimes keeps them by its
     giveBackHybridControllers(one);
   }
   expect(isMounted(two)).toBe(false);
+});
+
+it.runIf(hybridControllers().length > 0)("nothing is made where a runtime keeps them", async () => {
+  const group = `/r2k-test-kept-${process.pid}`;
+  takeHybridControllers(dir);
+  const cgroups = openCgroups();
+  try {
+    cgroups.create(group);
+    const entries = readdirSync(dir, { withFileTypes: true });
+    expect(entries.length).toBeGreaterThan(0);
+    expect(entries.filter((entry) => entry.isDirectory())).toEqual([]);
+  } finally {
+    await cgroups.remove(group, { clock: systemClock() });
+    giveBackHybridControllers(dir);
+  }
 });

@@ -261,7 +261,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
       const nowhere = spec([sleeps], { nodeSelector: { no: "node" } });
       await pods().create({ metadata: where("swapped"), spec: nowhere });
       await node.untilGone("swapped", uid);
-      expect(lines.filter((line) => line.includes("pod status not written"))).toEqual([]);
+      expect(lines.filter((line) => line.includes("is not written"))).toEqual([]);
       await pods().delete(where("swapped"), { gracePeriodSeconds: 0 });
     } finally {
       configureLog({});
