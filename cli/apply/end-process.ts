@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -40,7 +41,9 @@ export async function endProcess(
   const pids = running === undefined ? starting : [running, ...starting];
   const isGuest = existsSync(guestDisk(config));
   const usual_ms = isGuest ? GUEST_TERMINATE_TIMEOUT_MS : TERMINATE_TIMEOUT_MS;
-  await terminate([...new Set(pids)], options.timeout_ms ?? usual_ms, clock, signal);
+  const limit_ms = options.timeout_ms ?? usual_ms;
+  // What is killed early on a busy machine loses what it had not written yet.
+  await terminate([...new Set(pids)], limit_ms, machineClock(clock), signal);
   forgetRestarts(config.runDir, name);
 }
 

@@ -29,6 +29,13 @@ export interface Guest {
   readonly ended: Promise<string>;
 }
 
+/**
+ * The first process of a guest's namespace, which waits for the kernel program. That one aborts by
+ * a signal to itself when it panics, as it may do while it switches off; the first process of a
+ * namespace does not get that signal, and would send it for ever.
+ */
+const FIRST = 'ulimit -c 0; "$@"; exit';
+
 /** Starts a guest. It ends with its script, when it is killed, and with this process. */
 export function bootGuest(machine: GuestMachine): Guest {
   const { kernel, dir, disks = [], link, consoles = [] } = machine;
@@ -43,7 +50,7 @@ export function bootGuest(machine: GuestMachine): Guest {
   ];
   // Its processes end with the first, that one with unshare, and unshare with this process.
   const bound = ["--pdeathsig", "KILL", "unshare", "-pf", "--kill-child"];
-  const child = spawn("setpriv", [...bound, kernel.path, ...args], {
+  const child = spawn("setpriv", [...bound, "sh", "-c", FIRST, "sh", kernel.path, ...args], {
     stdio: machine.stdio,
     // The kernel keeps its pid and its console's socket in its folder, and nothing at home.
     env: { ...process.env, HOME: dir, ...kernel.env },

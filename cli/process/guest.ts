@@ -1,24 +1,25 @@
 import { execFile } from "node:child_process";
 import { mkdir, open, rm, stat } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { macOf } from "@raft2kube/cni/node/underlay.ts";
 import { NODE_DEVICE } from "@raft2kube/cni/node/node-repair.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { ROOT_DIR } from "../assets.ts";
 import { type ClusterConfig, configPath, type GuestConfig } from "../spec/config.ts";
 import { bootstrapPath } from "../pki/identities.ts";
 import { guestDir, guestDisk, nfsExport } from "../spec/paths.ts";
-import { bootGuest, type Guest } from "../guest/boot.ts";
+import { bootGuest, type Guest, type GuestMachine } from "../guest/boot.ts";
 import { quoted } from "../guest/init.ts";
 import { guestKernel } from "../guest/kernel.ts";
 import { GUEST_STOP_MS } from "../apply/end-process.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { ANNOUNCE_TO, type Announcement } from "../supervisor/supervise.ts";
+import { GuestReports, SILENT_MS } from "./guest-answers.ts";
 import { NFS_MODULES, nfsServer } from "./guest-nfs.ts";
 import type { Closable } from "./started-parts.ts";
 
@@ -48,7 +49,7 @@ export async function startGuest(config: ClusterConfig, guest: GuestConfig): Pro
     disks.push(nfsExport(config));
     await ensureDisk(nfsExport(config), nfsExport_MiB * MIB);
   }
-  const booted = bootGuest({
+  const description: GuestMachine = {
     kernel: await guestKernel(dir),
     dir,
     memory_MiB: guest.memory_MiB,
@@ -63,23 +64,34 @@ export async function startGuest(config: ClusterConfig, guest: GuestConfig): Pro
     link: { device: NODE_DEVICE, mac: macOf(config.nodeAddress) },
     stdio: ["pipe", "inherit", "inherit", "pipe"],
     consoles: ["con1=null,fd:3"],
-  });
-  const machine = new Machine(booted, systemClock());
-  try {
-    await machine.ready();
-  } catch (thrown) {
-    await machine.close();
-    throw thrown;
-  }
+  };
+  const machine = await bootedMachine(description);
   // It has joined: a start by the supervisor, without a new token, is one of a member.
   await rm(bootstrapPath(config), { force: true });
   return machine;
+}
+
+/** Boots a guest, a second time if the first falls silent; resolves when its node is ready. */
+async function bootedMachine(description: GuestMachine): Promise<Machine> {
+  for (let isSecond = false; ; isSecond = true) {
+    const machine = new Machine(bootGuest(description), machineClock());
+    try {
+      await machine.ready();
+      return machine;
+    } catch (thrown) {
+      await machine.close();
+      if (isSecond || !machine.wasSilent) throw thrown;
+    }
+  }
 }
 
 /** A guest that runs. */
 class Machine implements Closable {
   readonly #guest: Guest;
   readonly #clock: Clock;
+  readonly #reports: GuestReports;
+  /** It reported nothing for too long, and was ended. */
+  wasSilent = false;
   #closing = false;
   #gone = false;
 
@@ -88,14 +100,23 @@ class Machine implements Closable {
     this.#clock = clock;
     const { child, ended } = guest;
     child.stdin!.on("error", () => child.stdin!.destroy());
-    void ended.then(() => (this.#gone = true));
+    this.#reports = new GuestReports(child.stdio[3] as Readable, clock, () => {
+      this.wasSilent = true;
+      const fields = { silent_ms: SILENT_MS };
+      logger("guest").error("the guest does not answer: it is ended, and started again", fields);
+      child.kill("SIGKILL");
+    });
+    void ended.then(() => {
+      this.#gone = true;
+      this.#reports.close();
+    });
   }
 
   /** Waits for the report of the guest's node process; throws why there is none. */
   async ready(): Promise<void> {
-    const { child, ended } = this.#guest;
+    const { ended } = this.#guest;
     const report = await Promise.race([
-      firstLine(child.stdio[3] as Readable).then((line) => JSON.parse(line) as Announcement),
+      this.#reports.announced,
       ended.then((how): Announcement => {
         return { state: "failed", message: `the guest ended with ${how} before it was ready` };
       }),
@@ -113,6 +134,7 @@ class Machine implements Closable {
   /** Shuts the guest down; ends it after GUEST_STOP_MS. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#reports.close();
     const { child } = this.#guest;
     const clock = this.#clock;
     const isGone = () => this.#gone;
@@ -126,10 +148,6 @@ class Machine implements Closable {
       await waitFor("the guest to end", isGone, { clock, timeout_ms: KILL_MS });
     }
   }
-}
-
-function firstLine(stream: Readable): Promise<string> {
-  return new Promise((resolve) => createInterface(stream).once("line", resolve));
 }
 
 /** Variables that the guest's processes share with this one. */

@@ -35,6 +35,8 @@ import { type NodeOverlay, startNodeOverlay } from "./node-overlay.ts";
 import { writeNodeNetwork } from "./node-network.ts";
 import { startRepairLoop } from "./repair-loop.ts";
 import { startWayToServers } from "./way-to-servers.ts";
+import { ANNOUNCE_TO } from "../supervisor/supervise.ts";
+import { startAnswers } from "./guest-answers.ts";
 import type { Closable, Parts } from "./started-parts.ts";
 
 const KUBELET_PORT = 10_250;
@@ -44,7 +46,11 @@ const DNS_PORT = 53;
 export async function startNode(config: ClusterConfig, parts: Parts): Promise<void> {
   const clock = systemClock();
   const paths = nodePaths(config);
-  if (config.guest !== undefined) await prepareGuest(config);
+  if (config.guest !== undefined) {
+    const reports = process.env[ANNOUNCE_TO]!;
+    await parts.start("answers", async () => startAnswers(config.dataDir, reports, clock));
+    await prepareGuest(config);
+  }
   for (const dir of [paths.cniConfDir, paths.sockets]) await mkdir(dir, { recursive: true });
   await startWayToServers(config, parts, ["127.0.0.1"]);
   if (config.joins !== undefined) await ensureJoined(config, clock);

@@ -164,6 +164,32 @@ async function servesByIptables(): Promise<void> {
   expect(links).not.toContain("kube-ipvs0");
 }
 
+/** The process on this machine whose child the guest is. */
+async function nodeProcess(): Promise<number> {
+  const { stdout } = await host.r2k(["status", "--name", NAME, "-o", "json"]);
+  const { processes } = JSON.parse(stdout) as { processes: { name: string; pid: number }[] };
+  return processes.find(({ name }) => name === `node ${GUEST}`)!.pid;
+}
+
+/** The child of a process that has one beside its supervisor, which is another shell. */
+function childOf(pid: number): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+  const isGuest = (child: string) =>
+    readFileSync(`/proc/${child}/cmdline`, "utf8").includes("linux.uml");
+  return Number(children.find(isGuest));
+}
+
+/** Resolves with whether the guest has booted since this call. */
+async function nextBoot(): Promise<() => Promise<boolean>> {
+  const args = ["exec", "administrator", "--", "cat", "/proc/sys/kernel/random/boot_id"];
+  const first = await cluster.kubectl(args);
+  expect(first.code).toBe(0);
+  return async () => {
+    const { code, stdout } = await cluster.kubectl(args);
+    return code === 0 && stdout !== first.stdout;
+  };
+}
+
 const field = (path: string, ...of: string[]) =>
   cluster.ask("get", ...of, "-o", `jsonpath={${path}}`);
 
@@ -325,19 +351,21 @@ describe.runIf(isPossible)("the end of a guest node", LIMIT, () => {
     expect(await field(".metadata.uid", "pod/administrator")).toBe(uid);
     expect(await inPod("administrator", "cat /data/file")).toBe("kept");
     await servesByIptables();
-    const { stdout } = await host.r2k(["status", "--name", NAME, "-o", "json"]);
-    const { processes } = JSON.parse(stdout) as { processes: { name: string; pid: number }[] };
-    const boot = () => inPod("administrator", "cat /proc/sys/kernel/random/boot_id");
-    const first = await boot();
-    process.kill(processes.find(({ name }) => name === `node ${GUEST}`)!.pid, "SIGKILL");
-    const again = async () => {
-      const { code, stdout: id } = await cluster.kubectl(
-        ["exec", "administrator", "--", "cat", "/proc/sys/kernel/random/boot_id"],
-      );
-      return code === 0 && id.trim() !== first;
-    };
+    const again = await nextBoot();
+    process.kill(await nodeProcess(), "SIGKILL");
     await waitFor("the guest to boot again", again, patience);
     await servesByIptables();
+  });
+
+  it("boots again when its kernel does not answer", async () => {
+    const again = await nextBoot();
+    // The node process waits for unshare, that one for the first process, and that for the kernel.
+    const kernel = [1, 2, 3].reduce(childOf, await nodeProcess());
+    expect(readFileSync(`/proc/${kernel}/comm`, "utf8")).toBe("linux.uml\n");
+    process.kill(kernel, "SIGSTOP");
+    await waitFor("the guest to boot again", again, { ...patience, timeout_ms: 180_000 });
+    const { stdout } = await host.r2k(["logs", "node", "--node", GUEST, "--name", NAME]);
+    expect(stdout).toMatch(/the guest does not answer: it is ended, and started again/);
   });
 
   it("is removed without a trace", async () => {
