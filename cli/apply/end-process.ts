@@ -42,7 +42,7 @@ export async function endProcess(
   const isGuest = existsSync(guestDisk(config));
   const usual_ms = isGuest ? GUEST_TERMINATE_TIMEOUT_MS : TERMINATE_TIMEOUT_MS;
   const limit_ms = options.timeout_ms ?? usual_ms;
-  // What is killed early on a busy machine loses what it had not written yet.
+  // A process that is killed early on a busy machine loses data that it has not written yet.
   await terminate([...new Set(pids)], limit_ms, machineClock(clock), signal);
   forgetRestarts(config.runDir, name);
 }

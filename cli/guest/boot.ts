@@ -30,9 +30,9 @@ export interface Guest {
 }
 
 /**
- * The first process of a guest's namespace, which waits for the kernel program. That one aborts by
- * a signal to itself when it panics, as it may do while it switches off; the first process of a
- * namespace does not get that signal, and would send it for ever.
+ * Shell command of the first process in a guest's namespace, which waits for the kernel program.
+ * The program aborts by a signal to itself when it panics, as it may do while it switches off; the
+ * first process of a namespace does not get that signal, and would send it without end.
  */
 const FIRST = 'ulimit -c 0; "$@"; exit';
 

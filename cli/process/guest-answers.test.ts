@@ -21,7 +21,8 @@ function follow() {
 
 test("a guest that reports is not silent, before and after it is ready", async () => {
   const { clock, reports, report, silences } = follow();
-  for (const line of ["answers", "answers", '{"state":"ready"}', "answers", "?"]) await report(line);
+  const lines = ["answers", "answers", '{"state":"ready"}', "answers", "?"];
+  for (const line of lines) await report(line);
   expect(await reports.announced).toEqual({ state: "ready" });
   expect(silences).toEqual([]);
   clock.advance(3 * SILENT_MS);

@@ -90,7 +90,7 @@ class Machine implements Closable {
   readonly #guest: Guest;
   readonly #clock: Clock;
   readonly #reports: GuestReports;
-  /** It reported nothing for too long, and was ended. */
+  /** Whether the guest was ended because it reported nothing. */
   wasSilent = false;
   #closing = false;
   #gone = false;
