@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { ConfigMap, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
@@ -47,9 +48,12 @@ export function startLoadBalancers(context: ControllerContext): Running {
   const write = async (service: Service, outcome: Outcome) => {
     const address = "address" in outcome ? outcome.address : undefined;
     const ingress = address === undefined ? [] : [{ ip: address, ipMode: "VIP" }];
-    const status = { ...service.status, loadBalancer: { ingress } };
+    const { ingress: former = [], ...rest } = service.status?.loadBalancer ?? {};
+    // A further address, or one in a form of its own, would be served and announced too.
+    if (isDeepStrictEqual(former, ingress)) return;
+    const status = { ...service.status, loadBalancer: { ...rest, ingress } };
     await ignoreLostRace(writer.updateStatus({ ...service, status }));
-    if (address === undefined) return;
+    if (address === undefined || address === addressOf(service)) return;
     const about = { apiVersion: "v1", kind: "Service", metadata: service.metadata };
     recorder.record(about, "Normal", "EnsuredLoadBalancer", `Ensured load balancer: ${address}`);
   };
@@ -69,8 +73,7 @@ export function startLoadBalancers(context: ControllerContext): Running {
         const about = { apiVersion: "v1", kind: "Service", metadata: service.metadata };
         if (refused) recorder.record(about, "Warning", "SyncLoadBalancerFailed", refused);
       }
-      const address = "address" in outcome ? outcome.address : undefined;
-      if (address !== addressOf(service)) await write(service, outcome);
+      await write(service, outcome);
     }
   };
 
@@ -88,8 +91,11 @@ export function startLoadBalancers(context: ControllerContext): Running {
   return closeAll(loop, recorder);
 }
 
-function isServed({ metadata, spec }: Service): boolean {
-  return spec.type === "LoadBalancer" && metadata.deletionTimestamp === undefined &&
+/** Whether a Service gets an address; one that ends keeps its own, which nodes serve until then. */
+function isServed(service: Service): boolean {
+  const { metadata, spec } = service;
+  const isEnding = metadata.deletionTimestamp !== undefined;
+  return spec.type === "LoadBalancer" && !(isEnding && addressOf(service) === undefined) &&
     (spec.loadBalancerClass === undefined || spec.loadBalancerClass === CLASS);
 }
 

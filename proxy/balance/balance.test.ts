@@ -1,7 +1,7 @@
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, it, onTestFinished } from "vitest";
-import { HEALTH_POLL_MS, HEALTHZ_PORT } from "../limits.ts";
+import { HEALTH_POLL_MS, HEALTH_RETRY_MS, HEALTHZ_PORT } from "../limits.ts";
 import { HealthPoller } from "./health-poller.ts";
 import { type HealthTarget, planBalance } from "./plan.ts";
 
@@ -84,6 +84,12 @@ it("addresses of a cloud's load balancers are not ours to carry", () => {
   expect(planBalance([proxied, foreign], NODES, () => true).carriers.size).toBe(0);
 });
 
+it("a further address in a Service's status is no one's to carry", () => {
+  const more = service(VIP);
+  more.status!.loadBalancer!.ingress!.push({ ip: "192.0.2.1" });
+  expect([...planBalance([more], NODES, () => true).carriers.keys()]).toEqual([VIP]);
+});
+
 it("a target is unhealthy after two failures in a row, and healthy after one success", async () => {
   const clock = new ManualClock();
   const asked: HealthTarget[] = [];
@@ -100,8 +106,8 @@ it("a target is unhealthy after two failures in a row, and healthy after one suc
   onTestFinished(() => poller.close());
   const target = { address: "10.200.0.2", port: HEALTHZ_PORT };
   /** Lets one round of checks start and end. */
-  async function round(): Promise<void> {
-    clock.advance(HEALTH_POLL_MS);
+  async function round(after_ms = HEALTH_POLL_MS): Promise<void> {
+    clock.advance(after_ms);
     for (let turn = 0; turn < 20; turn++) await Promise.resolve();
   }
   expect(poller.health(target)).toBeUndefined();
@@ -111,7 +117,7 @@ it("a target is unhealthy after two failures in a row, and healthy after one suc
   answer = false;
   await round();
   expect(poller.health(target)).toBe(true);
-  await round();
+  await round(HEALTH_RETRY_MS);
   expect([poller.health(target), changes]).toEqual([false, 2]);
   answer = true;
   await round();

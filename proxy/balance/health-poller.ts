@@ -2,7 +2,7 @@ import { get } from "node:http";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import {
-  HEALTH_CHECKS_PER_S, HEALTH_FAILURES_MAX, HEALTH_POLL_MS, HEALTH_TIMEOUT_MS,
+  HEALTH_CHECKS_PER_S, HEALTH_FAILURES_MAX, HEALTH_POLL_MS, HEALTH_RETRY_MS, HEALTH_TIMEOUT_MS,
 } from "../limits.ts";
 import type { HealthTarget } from "./plan.ts";
 
@@ -18,8 +18,8 @@ export type Check = (target: HealthTarget) => Promise<boolean>;
 
 /**
  * Asks targets for their health (`GET /healthz`) every half second, fewer times where they are
- * many. A target is unhealthy after two failed checks in a row, and healthy after one that
- * succeeds.
+ * many, and soon again where one failed. A target is unhealthy after two failed checks in a row,
+ * and healthy after one that succeeds.
  */
 export class HealthPoller {
   readonly #targets = new Map<string, Checked>();
@@ -64,10 +64,13 @@ export class HealthPoller {
   }
 
   async #poll(): Promise<number> {
-    const changes = await Promise.all([...this.#targets.values()].map((one) => this.#ask(one)));
+    const targets = [...this.#targets.values()];
+    const changes = await Promise.all(targets.map((one) => this.#ask(one)));
     if (changes.includes(true)) this.#changed();
+    const isFailing = targets.some(({ healthy, failures }) => healthy && failures > 0);
     const { size } = this.#targets;
-    return size === 0 ? Infinity : Math.max(HEALTH_POLL_MS, (size * 1_000) / HEALTH_CHECKS_PER_S);
+    return size === 0 ? Infinity
+      : Math.max(isFailing ? HEALTH_RETRY_MS : HEALTH_POLL_MS, size * 1_000 / HEALTH_CHECKS_PER_S);
   }
 
   /** Resolves with whether the target's health is another than before. */

@@ -64,7 +64,10 @@ export function planBalance(
   return { carriers, targets };
 }
 
-/** The port of the health check of each address. */
+/**
+ * The port of the health check of each address: of a Service the first of its status alone, which
+ * is the one that its controller gives (controllers/loadbalancer).
+ */
 function portsOf(services: readonly Service[]): Map<string, number> {
   const ports = new Map<string, number>();
   for (const service of services) {
@@ -72,7 +75,8 @@ function portsOf(services: readonly Service[]): Map<string, number> {
     if ((loadBalancerClass ?? CLASS) !== CLASS) continue;
     const isLocal = externalTrafficPolicy === "Local" && healthCheckNodePort;
     const port = isLocal ? healthCheckNodePort : HEALTHZ_PORT;
-    for (const address of loadBalancerAddresses(service)) ports.set(address, port);
+    const [address] = loadBalancerAddresses(service);
+    if (address !== undefined) ports.set(address, port);
   }
   return ports;
 }

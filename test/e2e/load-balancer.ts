@@ -28,6 +28,7 @@ const refusal = (about: string) => [
 /** Addresses of load balancers are their Services', from the administrator's pools. */
 export async function loadBalancing(cluster: TestCluster, app: string): Promise<void> {
   await addressesBelongToServices(cluster, app);
+  await addressesAreTheControllers(cluster, app);
   await poolsAreConfigured(cluster, app);
 }
 
@@ -48,6 +49,30 @@ async function addressesBelongToServices(cluster: TestCluster, app: string): Pro
     thief.kubectl(["auth", "can-i", verb, "services", "--subresource=status", "--as=thief"]));
   expect((await Promise.all(verbs)).map(({ stdout }) => stdout)).toEqual(["no\n", "no\n"]);
   await cluster.ask("delete", "namespace", "thief", "--wait=false");
+}
+
+/**
+ * What a controller writes into the status beside the address goes away, and an address is not
+ * given to another Service while one that ends has it, which nodes serve.
+ */
+async function addressesAreTheControllers(cluster: TestCluster, app: string): Promise<void> {
+  await cluster.apply(balanced("ending", app));
+  const address = await balancedAddress(cluster, "ending");
+  const ingress = [{ ip: address, ipMode: "VIP" }, { ip: "192.0.2.77" }];
+  const patch = JSON.stringify({ status: { loadBalancer: { ingress } } });
+  await cluster.ask("patch", "service", "ending", "--subresource=status", "-p", patch);
+  await cluster.until("one address", ["get", "service", "ending", "-o",
+    "jsonpath={.status.loadBalancer.ingress[*].ip}"], (text) => text === address);
+  const hold = (finalizers: string[]) =>
+    cluster.ask("patch", "service", "ending", "-p", JSON.stringify({ metadata: { finalizers } }));
+  await hold(["example.com/hold"]);
+  await cluster.ask("delete", "service", "ending", "--wait=false");
+  await cluster.apply(balanced("after", app, { loadBalancerIP: address }));
+  await cluster.until("the refusal", refusal("after"), (text) =>
+    text.includes(`${address} is in use by another Service`));
+  await hold([]);
+  expect(await balancedAddress(cluster, "after")).toBe(address);
+  await cluster.ask("delete", "service", "after");
 }
 
 /** Waits until a pod of an app answers on the host at an address. */

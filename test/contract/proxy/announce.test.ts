@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -25,6 +26,8 @@ import { arp, BROADCAST, ethernet, openRaw } from "../cni/frames.ts";
 
 const CLI = join(import.meta.dirname, "../../../cli/main.ts");
 const [CLIENT, VIP, PORT] = ["192.0.2.1", "192.0.2.200", 8080];
+/** A second address of the Service's status, which its controller did not give. */
+const FURTHER = "192.0.2.201";
 const NODES_AT = { a: "192.0.2.11", b: "192.0.2.12" } as const;
 const SERVER = "192.0.2.20";
 const ARP = 0x0806;
@@ -131,6 +134,14 @@ describe.runIf(process.getuid?.() === 0)("addresses announced on a LAN", () => {
 
   test("a client reaches the address by one node", () => untilBy(CARRIER), TIMEOUT_MS);
 
+  test("no node answers for an address that the Service's status has beside its own", async () => {
+    expect(await client.ask(FURTHER, 80, { timeout_ms: TRY_MS })).not.toContain("server");
+    const { stdout } = await promisify(execFile)("nsenter", [
+      `--net=${join(namespaces.root, "lan")}`, "ip", "neigh", "show", FURTHER,
+    ]);
+    expect(stdout).not.toContain("lladdr");
+  }, TIMEOUT_MS);
+
   test("a stranger's claim of it is answered, and the client returns to the node", async () => {
     const stranger = openRaw(paths.get("server")!, "eth0");
     const mac = inNetns(paths.get("server")!, () => {
@@ -182,7 +193,7 @@ async function createObjects(api: TestApiserver): Promise<void> {
   const metadata = { namespace: "default", name: "web" };
   const ports = [{ port: 80, protocol: "TCP" as const }];
   const service = await services.create({ metadata, spec: { type: "LoadBalancer", ports } });
-  const loadBalancer = { ingress: [{ ip: VIP, ipMode: "VIP" }] };
+  const loadBalancer = { ingress: [VIP, FURTHER].map((ip) => ({ ip, ipMode: "VIP" })) };
   await services.updateStatus({ ...service, status: { loadBalancer } });
   await kube.resource<EndpointSlice>(ENDPOINT_SLICES).create({
     metadata: { ...metadata, labels: { "kubernetes.io/service-name": "web" } },
