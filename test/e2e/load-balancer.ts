@@ -52,8 +52,8 @@ async function addressesBelongToServices(cluster: TestCluster, app: string): Pro
 }
 
 /**
- * What a controller writes into the status beside the address goes away, and an address is not
- * given to another Service while one that ends has it, which nodes serve.
+ * A further address that the status gets goes away; the address of a Service that ends is not
+ * given to another one while the nodes serve it.
  */
 async function addressesAreTheControllers(cluster: TestCluster, app: string): Promise<void> {
   await cluster.apply(balanced("ending", app));
