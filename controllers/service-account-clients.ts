@@ -10,6 +10,7 @@ import { httpTransport } from "@raft2kube/client-kube/transport/http.ts";
 import type { Transport } from "@raft2kube/client-kube/transport/transport.ts";
 import type { RequestRate } from "./context.ts";
 import { TOKEN_LIFETIME_S, TOKEN_RENEW_SHARE } from "./limits.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 
 const NAMESPACE = "kube-system";
 
@@ -109,10 +110,6 @@ async function requestToken(manager: KubeClient, account: string): Promise<Token
   } catch (thrown) {
     if (!isNotFound(thrown)) throw thrown;
   }
-  try {
-    await accounts.create({ metadata: name });
-  } catch (thrown) {
-    if (!isAlreadyExists(thrown)) throw thrown;
-  }
+  await tolerate(accounts.create({ metadata: name }), isAlreadyExists);
   return accounts.createSubresource<TokenRequest>(name, "token", request);
 }

@@ -7,7 +7,7 @@ import type { RouteEvents } from "@raft2kube/linux/netlink/events.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { formatIp, type Subnet } from "@raft2kube/cni/lib/ip.ts";
 import { formatSubnetEnv, type SubnetEnv } from "@raft2kube/cni/lib/subnet-env.ts";
 import {
@@ -290,10 +290,5 @@ function internalIps(node: Node): string[] {
 }
 
 async function contentOf(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return undefined;
-    throw thrown;
-  }
+  return tolerate(readFile(file, "utf8"), errno("ENOENT"));
 }

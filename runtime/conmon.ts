@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { open, readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { step, STEPS_VARIABLE } from "@raft2kube/linux/syscall/steps.ts";
 import { isMonitored } from "./container/monitor.ts";
 import { RuntimeError } from "./errors.ts";
@@ -138,9 +138,5 @@ export async function createUnderConmon(
 async function killConmon({ id, paths }: ConmonRequest): Promise<void> {
   if (!(await isMonitored(paths, id))) return;
   const pid = Number(await readFile(paths.conmonPidFile, "utf8"));
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch (error) {
-    if (!isErrno(error, "ESRCH")) throw error;
-  }
+  tolerateSync(() => process.kill(-pid, "SIGKILL"), errno("ESRCH"));
 }

@@ -1,4 +1,4 @@
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import path from "node:path";
 import { CONTAINER_STATE, type ContainerRecord } from "./container/record.ts";
@@ -16,12 +16,7 @@ async function records<T>(
 }
 
 async function names(folder: string): Promise<string[]> {
-  try {
-    return await namesIn(folder);
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return [];
-    throw error;
-  }
+  return (await tolerate(namesIn(folder), errno("ENOENT"))) ?? [];
 }
 
 function containersBelow(root: string): Promise<ContainerRecord[]> {

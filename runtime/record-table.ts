@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "./errors.ts";
 import { readState, writeState, type StateKind } from "./state-file.ts";
 
@@ -58,11 +58,7 @@ export class RecordTable<T extends { id: string }> {
 
   /** Forgets a record, its file first; not an error when it is not there. */
   async remove(id: string): Promise<void> {
-    try {
-      await rm(this.#fileOf(id));
-    } catch (error) {
-      if (!isErrno(error, "ENOENT")) throw error;
-    }
+    await tolerate(rm(this.#fileOf(id)), errno("ENOENT"));
     this.#records.delete(id);
   }
 }

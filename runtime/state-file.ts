@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "./errors.ts";
 
 /** A kind of state on disk: its name and the version that this program writes. */
@@ -30,12 +30,9 @@ export async function readState<T>(file: string, kind: StateKind): Promise<T | u
 
 /** The same as `readState`, for small files that are read again when they have changed. */
 export function readStateSync<T>(file: string, kind: StateKind): T | undefined {
-  try {
-    return parseState<T>(file, kind, readFileSync(file, "utf8"));
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR")) return undefined;
-    throw error;
-  }
+  return tolerateSync(
+    () => parseState<T>(file, kind, readFileSync(file, "utf8")), errno("ENOENT", "ENOTDIR"),
+  );
 }
 
 function parseState<T>(file: string, kind: StateKind, text: string): T | undefined {

@@ -36,6 +36,35 @@ export function isErrno(thrown: unknown, ...names: string[]): boolean {
   return code !== undefined && names.includes(code);
 }
 
+/** Returns the test for a system call that failed with one of these errno names. */
+export function errno(...names: string[]): (thrown: unknown) => boolean {
+  return (thrown) => isErrno(thrown, ...names);
+}
+
+/** Resolves as `work` does, with undefined where it fails as expected. */
+export async function tolerate<T>(
+  work: Promise<T>, isExpected: (thrown: unknown) => boolean,
+): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (thrown) {
+    if (isExpected(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
+/** Returns the result of `work`, undefined where it fails as expected. */
+export function tolerateSync<T>(
+  work: () => T, isExpected: (thrown: unknown) => boolean,
+): T | undefined {
+  try {
+    return work();
+  } catch (thrown) {
+    if (isExpected(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
 /** Returns a thrown value as an Error. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));

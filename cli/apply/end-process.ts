@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type ClusterPlace, configPath } from "../spec/config.ts";
 import { guestDisk } from "../spec/paths.ts";
@@ -73,11 +73,7 @@ export async function terminate(
   const remaining = () => targets.filter((target) => alive(target.pid, target.started));
   const send = (signal: NodeJS.Signals) => {
     for (const target of remaining()) {
-      try {
-        process.kill(target.pid, signal);
-      } catch (thrown) {
-        if (!isErrno(thrown, "ESRCH")) throw thrown;
-      }
+      tolerateSync(() => process.kill(target.pid, signal), errno("ESRCH"));
     }
   };
   const gone = () => remaining().length === 0;

@@ -17,6 +17,7 @@ import { purgeData, removeNodeFromHost } from "./remove.ts";
 import { deleteNfsClass } from "./nfs-class.ts";
 import type { StepOf } from "../plan/step.ts";
 import type { Context } from "./context.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 
 /**
  * Stops a node: processes, containers and namespace go, its data and its Node stay. The Node
@@ -105,9 +106,5 @@ async function showNotReady(client: KubeClient, name: string): Promise<void> {
 }
 
 async function ignoreMissing(request: Promise<unknown>): Promise<void> {
-  try {
-    await request;
-  } catch (thrown) {
-    if (!isNotFound(thrown)) throw thrown;
-  }
+  await tolerate(request, isNotFound);
 }

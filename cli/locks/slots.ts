@@ -2,7 +2,7 @@ import { lstatSync } from "node:fs";
 import { mkdir, rmdir } from "node:fs/promises";
 import { type FileLock, tryLockFolder } from "@raft2kube/linux/file/flock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { CommandError } from "../terminal.ts";
 import type { ClusterRoots } from "../spec/config.ts";
@@ -68,10 +68,6 @@ async function isThere(data: string): Promise<boolean> {
 }
 
 function tryIfThere(data: string): FileLock | undefined {
-  try {
-    return tryLockFolder(data);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return undefined; // the last cluster was removed meanwhile
-    throw thrown;
-  }
+  // The last cluster was removed meanwhile.
+  return tolerateSync(() => tryLockFolder(data), errno("ENOENT"));
 }

@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync } from "node:fs";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 
 /** One process as /proc shows it. */
 export interface ProcessEntry {
@@ -65,10 +65,5 @@ export function processTable(): ProcessEntry[] {
 
 /** Returns a file under /proc; undefined if its process has ended. */
 function readProc(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT", "ESRCH", "EACCES")) return undefined;
-    throw thrown;
-  }
+  return tolerateSync(() => readFileSync(path, "utf8"), errno("ENOENT", "ESRCH", "EACCES"));
 }

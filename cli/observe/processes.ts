@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { alive } from "./process-table.ts";
 
 /** The ends of a process that its supervisor has counted. */
@@ -55,10 +55,5 @@ export function restartsText({ count, exitStatus }: Restarts): string {
 
 /** The words of a file; none if it does not exist. */
 function wordsOf(path: string): string[] {
-  try {
-    return readFileSync(path, "utf8").trim().split(" ");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return [];
-    throw thrown;
-  }
+  return tolerateSync(() => readFileSync(path, "utf8").trim().split(" "), errno("ENOENT")) ?? [];
 }

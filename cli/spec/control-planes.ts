@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../terminal.ts";
 import type { ClusterConfig, ClusterPlace } from "./config.ts";
@@ -94,10 +94,5 @@ export function peerUrlOf(config: ClusterConfig, name: string): string {
 }
 
 function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return [];
-    throw thrown;
-  }
+  return tolerateSync(() => readdirSync(folder), errno("ENOENT")) ?? [];
 }

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { RESERVED_PORTS } from "@raft2kube/cni/node/underlay.ts";
 import { CommandError } from "../terminal.ts";
@@ -168,10 +168,5 @@ export function isOwnBalanced({ slot }: Pick<ClusterConfig, "slot">, address: st
 const balancedPrefix = (slot: number) => `10.201.${slot}.`;
 
 function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return [];
-    throw thrown;
-  }
+  return tolerateSync(() => readdirSync(folder), errno("ENOENT")) ?? [];
 }

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, renameSync, statSync } from "node:fs";
 import { logger } from "@raft2kube/observe/log.ts";
 import { pointDescriptor } from "@raft2kube/linux/process/descriptor.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 
 /** A process's log is put aside at this size, and one such is kept: half of what logs may take. */
 const LOG_BYTES_MAX = 32 << 20;
@@ -23,12 +23,7 @@ export function putAside(path: string, bytes_max = LOG_BYTES_MAX): boolean {
 }
 
 function sizeOf(path: string): number | undefined {
-  try {
-    return statSync(path).size;
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return undefined;
-    throw thrown;
-  }
+  return tolerateSync(() => statSync(path).size, errno("ENOENT"));
 }
 
 /**

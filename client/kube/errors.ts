@@ -1,4 +1,4 @@
-import { CodedError } from "@raft2kube/std/errors.ts";
+import { CodedError, tolerate } from "@raft2kube/std/errors.ts";
 
 /** meta/v1 Status: the API's error. */
 export interface Status {
@@ -72,12 +72,7 @@ export function isNotFound(thrown: unknown): boolean {
 
 /** Resolves with the object, or undefined when it or its resource does not exist. */
 export async function undefinedIfNotFound<T>(read: Promise<T>): Promise<T | undefined> {
-  try {
-    return await read;
-  } catch (thrown) {
-    if (isNotFound(thrown)) return undefined;
-    throw thrown;
-  }
+  return tolerate(read, isNotFound);
 }
 
 /** The object was changed since it was read, or a precondition does not hold. */

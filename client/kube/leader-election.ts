@@ -1,6 +1,6 @@
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -136,12 +136,7 @@ export class LeaderElection {
   }
 
   async #read(name: ObjectName): Promise<Lease | undefined> {
-    try {
-      return await this.#leases.get(name);
-    } catch (thrown) {
-      if (isNotFound(thrown)) return undefined;
-      throw thrown;
-    }
+    return tolerate(this.#leases.get(name), isNotFound);
   }
 
   #wanted(step: ElectionStep, lease: Lease | undefined): Lease {

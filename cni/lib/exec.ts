@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { basename } from "node:path";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 import { PLUGIN_STDERR_BYTES, PLUGIN_STDOUT_BYTES } from "../limits.ts";
 import { CniError, fromWire } from "./errors.ts";
 import type { Invoke, PluginRequest } from "./types.ts";
@@ -87,12 +87,9 @@ function run(file: string, request: PluginRequest, timeout_ms: number): Promise<
 function stopGroup(child: ChildProcessWithoutNullStreams): void {
   child.stdout.destroy();
   child.stderr.destroy();
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, "SIGKILL");
-  } catch (thrown) {
-    if (!isErrno(thrown, "ESRCH")) throw thrown; // it has exited
-  }
+  const { pid } = child;
+  // It may have exited.
+  if (pid !== undefined) tolerateSync(() => process.kill(-pid, "SIGKILL"), errno("ESRCH"));
 }
 
 /** Parses the output of a command with a result; error "plugin-garbage" if it is not JSON. */

@@ -1,5 +1,5 @@
 import { findIptables, hasNatTable, type Iptables } from "@raft2kube/linux/netfilter/iptables.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { IPTABLES_ATTEMPTS_MAX } from "../limits.ts";
 
 /** A rule of one of our chains of the nat table, with the comment that identifies its owner. */
@@ -91,10 +91,5 @@ export async function deleteOwnedRules(
  */
 async function programs(): Promise<Iptables | undefined> {
   if (!hasNatTable()) return undefined;
-  try {
-    return await findIptables();
-  } catch (thrown) {
-    if (isErrno(thrown, "iptables-missing")) return undefined;
-    throw thrown;
-  }
+  return tolerate(findIptables(), errno("iptables-missing"));
 }

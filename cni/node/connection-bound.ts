@@ -1,6 +1,6 @@
 import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 import { ensureChains } from "../lib/own-chains.ts";
 import { OwnTable, type TablePlace } from "../lib/own-table.ts";
 import {
@@ -102,11 +102,8 @@ export function connectionBound(max: string): number {
 
 /** The machine's size of the table, for each network namespace; empty when it cannot be read. */
 function connectionsMax(): string {
-  try {
-    return readSysctl("net.netfilter.nf_conntrack_max");
-  } catch (thrown) {
-    // The module is not loaded yet, or a user namespace does not show it.
-    if (isErrno(thrown, "ENOENT", "EACCES")) return "";
-    throw thrown;
-  }
+  // The module is not loaded yet, or a user namespace does not show it.
+  return tolerateSync(
+    () => readSysctl("net.netfilter.nf_conntrack_max"), errno("ENOENT", "EACCES"),
+  ) ?? "";
 }

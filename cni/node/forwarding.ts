@@ -1,7 +1,7 @@
 import { listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 
 const FORWARD = "net.ipv4.ip_forward";
 const CHAIN = /^forwarding-was-([01])$/;
@@ -40,12 +40,8 @@ function savedInLinks(): SavedSetting[] {
 const tagName = (device: string) => `net/ipv4/conf/${device}/tag`;
 
 function tagOf(device: string): number {
-  try {
-    return Number(readSysctl(tagName(device)));
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return 0; // deleted since it was listed
-    throw thrown;
-  }
+  // Deleted since it was listed.
+  return tolerateSync(() => Number(readSysctl(tagName(device))), errno("ENOENT")) ?? 0;
 }
 
 /** Returns the host's setting before its first cluster: that of today where none has saved it. */

@@ -3,7 +3,7 @@ import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { placeAt } from "../lib/own-table.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
 import { guestRepair, NODE_DEVICE, type NodeNetwork, nodeRepair } from "./node-repair.ts";
@@ -83,11 +83,8 @@ async function connectNode(node: NodePort): Promise<void> {
 
 /** Disables IPv6: without an address of its own the link sends nothing. */
 function disableIpv6(): void {
-  try {
-    writeSysctl("net.ipv6.conf.default.disable_ipv6", 1);
-  } catch (thrown) {
-    if (!isErrno(thrown, "ENOENT")) throw thrown; // a kernel without IPv6
-  }
+  // A kernel without IPv6.
+  tolerateSync(() => writeSysctl("net.ipv6.conf.default.disable_ipv6", 1), errno("ENOENT"));
 }
 
 /** Deletes all that `createNode` creates; ignores what is missing. */

@@ -6,7 +6,7 @@ import { createNetns, deleteNetns, inNetns, isNetns } from "@raft2kube/linux/nam
 import { deleteTable, masquerades, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
-import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import { CodedError, errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { HERE, OwnTable } from "../lib/own-table.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
 import {
@@ -208,11 +208,8 @@ function prepareBridge(): void {
   disableRouteLearning(BRIDGE);
   setLink(route, getLink(route, BRIDGE), { up: true });
   // The nodes' own namespaces filter and translate; here a frame is only passed on.
-  try {
-    writeSysctl("net.bridge.bridge-nf-call-iptables", 0);
-  } catch (thrown) {
-    if (!isErrno(thrown, "ENOENT")) throw thrown; // without br_netfilter none is shown to rules
-  }
+  // Without br_netfilter none is shown to rules.
+  tolerateSync(() => writeSysctl("net.bridge.bridge-nf-call-iptables", 0), errno("ENOENT"));
 }
 
 function linkHost(underlay: Underlay): void {

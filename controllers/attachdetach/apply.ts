@@ -10,6 +10,7 @@ import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client
 import { NODES, VOLUME_ATTACHMENTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import type { NewestNodes } from "./newest-nodes.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 
 /**
  * Writes attachments and the list of attached volumes in nodes' statuses. The kubelet reports a
@@ -43,15 +44,10 @@ export class AttachmentWriter {
     const { driver, volumeHandle } = spec.csi!;
     const { name = "", uid } = volume.metadata;
     const source = uid === undefined ? { inlineVolumeSpec: spec } : { persistentVolumeName: name };
-    try {
-      return await this.#attachments.create({
-        metadata: { name: attachmentName(driver, volumeHandle, nodeName) },
-        spec: { attacher: driver, nodeName, source },
-      });
-    } catch (thrown) {
-      if (isAlreadyExists(thrown)) return undefined;
-      throw thrown;
-    }
+    return tolerate(this.#attachments.create({
+      metadata: { name: attachmentName(driver, volumeHandle, nodeName) },
+      spec: { attacher: driver, nodeName, source },
+    }), isAlreadyExists);
   }
 
   /** Deletes an attachment. Its external-attacher detaches the volume, then it is gone. */

@@ -1,5 +1,5 @@
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
+import { CodedError, tolerate } from "@raft2kube/std/errors.ts";
 import type { DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
 import { isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject, ObjectName } from "@raft2kube/client-kube/object/object.ts";
@@ -98,12 +98,7 @@ export class OwnerServer {
   }
 
   async #get(type: ResourceType, name: ObjectName): Promise<KubeObject | undefined> {
-    try {
-      return await this.#client.resource(type).get(name, { metadataOnly: true });
-    } catch (thrown) {
-      if (isNotFound(thrown)) return undefined;
-      throw thrown;
-    }
+    return tolerate(this.#client.resource(type).get(name, { metadataOnly: true }), isNotFound);
   }
 }
 

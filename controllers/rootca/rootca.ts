@@ -3,6 +3,7 @@ import { isAlreadyExists, KubeError } from "@raft2kube/client-kube/errors.ts";
 import { CONFIG_MAPS, NAMESPACES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { everyChange, startLoop } from "../loop.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 
 const ACCOUNT = "root-ca-cert-publisher";
 const NAME = "kube-root-ca.crt";
@@ -45,11 +46,10 @@ export function startRootCa(context: ControllerContext): Running {
       return;
     }
     const annotations = { "kubernetes.io/description": DESCRIPTION };
-    try {
-      await writer.create({ metadata: { namespace: name, name: NAME, annotations }, data });
-    } catch (thrown) {
-      if (!isAlreadyExists(thrown)) throw thrown;
-    }
+    await tolerate(
+      writer.create({ metadata: { namespace: name, name: NAME, annotations }, data }),
+      isAlreadyExists,
+    );
   };
 
   const reads = [namespaces, maps];

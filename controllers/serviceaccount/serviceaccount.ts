@@ -3,6 +3,7 @@ import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
 import { NAMESPACES, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { everyChange, startLoop } from "../loop.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 
 const ACCOUNT = "service-account-controller";
 const DEFAULT = "default";
@@ -19,11 +20,9 @@ export function startServiceAccounts(context: ControllerContext): Running {
     const namespace = namespaces.store.get(name);
     if (!namespace || namespace.status?.phase === "Terminating") return;
     if (accounts.store.get(`${name}/${DEFAULT}`)) return;
-    try {
-      await writer.create({ metadata: { namespace: name, name: DEFAULT } });
-    } catch (thrown) {
-      if (!isAlreadyExists(thrown)) throw thrown;
-    }
+    await tolerate(
+      writer.create({ metadata: { namespace: name, name: DEFAULT } }), isAlreadyExists,
+    );
   };
 
   const reads = [namespaces, accounts];

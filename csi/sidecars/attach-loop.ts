@@ -19,6 +19,7 @@ import { ProvisioningError } from "./provisioning-error.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
 import { secretOf } from "./secret.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 
 type Attachments = ResourceClient<VolumeAttachment>;
 
@@ -220,11 +221,9 @@ export class Attacher {
     const error = { message, time: timeText(this.#options.clock.now()) };
     const name = { ...nameOf(attachment), subresource: "status" };
     const attached = attachment.status?.attached ?? false;
-    try {
-      await this.#writer.patch(name, "merge", { status: { attached, [field]: error } });
-    } catch (failed) {
-      if (!isNotFound(failed)) throw failed;
-    }
+    await tolerate(
+      this.#writer.patch(name, "merge", { status: { attached, [field]: error } }), isNotFound,
+    );
   }
 
   /** Lets a volume go that is being deleted, once no attachment refers to it. */

@@ -14,6 +14,7 @@ import {
   namespaceOf,
   uidOf,
 } from "../pods/pod-identity.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 
 const log = logger("kubelet-mirror");
 
@@ -111,11 +112,7 @@ export class MirrorPods {
       const left_ms = this.#untilAgain(fullNameOf(pod));
       wait_ms = Math.max(wait_ms, left_ms);
       if (left_ms > 0) continue;
-      try {
-        await pods.create(mirrorOf(pod, owner));
-      } catch (thrown) {
-        if (!isAlreadyExists(thrown)) throw thrown;
-      }
+      await tolerate(pods.create(mirrorOf(pod, owner)), isAlreadyExists);
     }
     if (wait_ms > 0) return wait_ms;
   }

@@ -8,6 +8,7 @@ import {
 import { client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 
 /** The container runtime, over its socket: the kubelet's only access to containers. */
 export interface Runtime {
@@ -40,11 +41,9 @@ export function connectRuntime(endpoint: string, imageEndpoint = endpoint): Runt
 /** Sends the node's pod range to the runtime; a runtime may write its CNI configuration from it. */
 export async function updatePodCidrs({ runtime }: Runtime, podCidrs: string[]): Promise<void> {
   const networkConfig = { podCidr: podCidrs.join(",") };
-  try {
-    await runtime.updateRuntimeConfig({ runtimeConfig: { networkConfig } });
-  } catch (thrown) {
-    if (!isUnimplemented(thrown)) throw thrown;
-  }
+  await tolerate(
+    runtime.updateRuntimeConfig({ runtimeConfig: { networkConfig } }), isUnimplemented,
+  );
 }
 
 /**
@@ -56,11 +55,7 @@ export function isGone(thrown: unknown): boolean {
 
 /** Waits for a call that stops or removes something; its absence is success. */
 export async function ignoreGone(call: Promise<unknown>): Promise<void> {
-  try {
-    await call;
-  } catch (thrown) {
-    if (!isGone(thrown)) throw thrown;
-  }
+  await tolerate(call, isGone);
 }
 
 /** The runtime does not offer this call. */

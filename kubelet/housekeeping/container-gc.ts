@@ -1,7 +1,7 @@
 import { access, readlink, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { observePod } from "../cri/observe.ts";
 import { ignoreGone, type Runtime } from "../cri/runtime.ts";
 import { DEAD_PER_CONTAINER_MAX } from "../limits.ts";
@@ -60,11 +60,7 @@ function removeLog(podLogsDir: string, logPath: string): void {
   using log = openLogDirectory(podLogsDir, logPath);
   if (!log) return;
   for (const name of logFiles(log)) {
-    try {
-      log.directory.remove(name);
-    } catch (thrown) {
-      if (!isErrno(thrown, "ENOENT")) throw thrown;
-    }
+    tolerateSync(() => log.directory.remove(name), errno("ENOENT"));
   }
 }
 

@@ -6,7 +6,7 @@ import type { Init } from "@raft2kube/proto/codec.ts";
 import type { ContainerConfig, PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import type { Allocations } from "../allocation/allocations.ts";
 import { containerConfig } from "../containers/container-config.ts";
 import { makeEnv } from "../containers/env.ts";
@@ -243,11 +243,7 @@ async function linkLog(
   const name = `${nameOf(pod)}_${namespaceOf(pod)}_${container.name}-${containerId}.log`;
   const target = join(podLogDir(ports.paths, pod), containerLogPath(container.name, attempt));
   await mkdir(containerLogsDir, { recursive: true });
-  try {
-    await symlink(target, join(containerLogsDir, name));
-  } catch (thrown) {
-    if (!isErrno(thrown, "EEXIST")) throw thrown;
-  }
+  await tolerate(symlink(target, join(containerLogsDir, name)), errno("EEXIST"));
 }
 
 /** A failed postStart hook ends its container. */

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 import { PROGRAM_OUTPUT_BYTES_MAX } from "../limits.ts";
 import { VolumeError } from "./volume-error.ts";
 
@@ -65,9 +65,5 @@ export function runBounded(
 }
 
 function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch (thrown) {
-    if (!isErrno(thrown, "ESRCH")) throw thrown;
-  }
+  tolerateSync(() => process.kill(-pid, "SIGKILL"), errno("ESRCH"));
 }

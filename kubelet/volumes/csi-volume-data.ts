@@ -1,7 +1,7 @@
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { CSI_PLUGIN_DIR } from "./csi-paths.ts";
 import { VolumeError } from "./volume-error.ts";
 
@@ -99,10 +99,5 @@ export async function* volumeDirs(podsDir: string): AsyncGenerator<string> {
 }
 
 async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT", "ENOTDIR")) return [];
-    throw thrown;
-  }
+  return (await tolerate(readdir(directory), errno("ENOENT", "ENOTDIR"))) ?? [];
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
 import { goCodeName, RpcError } from "@raft2kube/rpc/error.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
 import { CsiDriverMissingError, type CsiDriver, type CsiDrivers } from "../plugins/csi-drivers.ts";
@@ -297,11 +297,7 @@ function removeEmpty(directory: string): Promise<void> {
 }
 
 async function absentIsFine(removed: Promise<void>): Promise<void> {
-  try {
-    await removed;
-  } catch (thrown) {
-    if (!isErrno(thrown, "ENOENT")) throw thrown;
-  }
+  await tolerate(removed, errno("ENOENT"));
 }
 
 function requireDriver(drivers: CsiDrivers, name: string, inTree?: string): CsiDriver {

@@ -1,7 +1,7 @@
 import { mkdir, open, stat } from "node:fs/promises";
 import type { Stats } from "node:fs";
 import { dirname } from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { fromCustomary } from "../plugins/customary-root.ts";
 import type { VolumePlugin, VolumeSpec } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
@@ -60,12 +60,7 @@ async function makeFile(path: string): Promise<void> {
 }
 
 async function statOf(path: string): Promise<Stats | undefined> {
-  try {
-    return await stat(path);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT", "ENOTDIR")) return undefined;
-    throw thrown;
-  }
+  return tolerate(stat(path), errno("ENOENT", "ENOTDIR"));
 }
 
 const CHECKS: Record<string, { noun: string; holds(found: Stats | undefined): boolean }> = {

@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { ensurePath } from "./host-path.ts";
 import { requireLocal } from "./network-mount.ts";
@@ -88,10 +88,5 @@ async function isUsedByOthers(dir: string, real: string): Promise<boolean> {
 }
 
 async function linkedFrom(path: string): Promise<string | undefined> {
-  try {
-    return await readlink(path);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT", "EINVAL")) return undefined;
-    throw thrown;
-  }
+  return tolerate(readlink(path), errno("ENOENT", "EINVAL"));
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { mkdir, rmdir } from "node:fs/promises";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { NFS_MOUNT_TIMEOUT_MS, NFS_UNMOUNT_TIMEOUT_MS } from "../limits.ts";
 import { programPath, runBounded } from "./bounded-program.ts";
 import type { VolumePlugin, VolumeSpec } from "./plugin.ts";
@@ -45,11 +45,7 @@ export function nfsPlugin(options: NfsOptions = {}): VolumePlugin {
     // Its content is the server's: nothing is removed but the empty directory.
     async tearDown({ dir }) {
       await unmountExport(dir, options);
-      try {
-        await rmdir(dir);
-      } catch (thrown) {
-        if (!isErrno(thrown, "ENOENT")) throw thrown;
-      }
+      await tolerate(rmdir(dir), errno("ENOENT"));
     },
   };
 }

@@ -5,7 +5,7 @@ import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { bindMount } from "@raft2kube/linux/mount/mount.ts";
 import type { MountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { requireLocal } from "./network-mount.ts";
 import { VolumeError } from "./volume-error.ts";
 
@@ -62,12 +62,7 @@ function findOrMake(volume: Directory, subPath: string): Handle {
 }
 
 function findBeneath(volume: Directory, path: string): Handle | undefined {
-  try {
-    return volume.handle(path, { links: "beneath" });
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return undefined;
-    throw thrown;
-  }
+  return tolerateSync(() => volume.handle(path, { links: "beneath" }), errno("ENOENT"));
 }
 
 function make(volume: Directory, above: string, missing: string): Handle {

@@ -2,7 +2,7 @@ import { closeSync, constants } from "node:fs";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { ByHandError } from "./error.ts";
 
 // Places in the container's root, of which an image and the volumes decide. Links of procfs that
@@ -31,11 +31,9 @@ export function makeMountPoint(at: string, what: { directory: boolean }): Handle
 /** The file of a single name, made if there is none. Throws for a link. */
 export function makeFile(parent: Directory, name: string, mode = FILE_MODE): Handle {
   const { O_CREAT, O_EXCL, O_WRONLY } = constants;
-  try {
-    closeSync(parent.open(name, O_CREAT | O_EXCL | O_WRONLY, { mode }));
-  } catch (thrown) {
-    if (!isErrno(thrown, "EEXIST")) throw thrown;
-  }
+  tolerateSync(
+    () => closeSync(parent.open(name, O_CREAT | O_EXCL | O_WRONLY, { mode })), errno("EEXIST"),
+  );
   const file = parent.handle(name);
   if (!file.stats().isSymbolicLink()) return file;
   file[Symbol.dispose]();

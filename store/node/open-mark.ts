@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { REBUILD } from "../backend/damage.ts";
 
 const log = logger("store");
@@ -57,20 +57,13 @@ export class OpenMark {
   }
 
   #left(): Phase | undefined {
-    try {
-      return readFileSync(this.#path, "utf8") === "running" ? "running" : "reading";
-    } catch (thrown) {
-      if (isErrno(thrown, "ENOENT")) return undefined;
-      throw thrown;
-    }
+    return tolerateSync(
+      () => readFileSync(this.#path, "utf8") === "running" ? "running" : "reading", errno("ENOENT"),
+    );
   }
 
   #write(phase: Phase): void {
-    try {
-      writeFileSync(this.#path, phase, { mode: 0o600 });
-    } catch (thrown) {
-      // On a full disk the start continues without the mark, as far as it gets.
-      if (!isErrno(thrown, "ENOSPC")) throw thrown;
-    }
+    // On a full disk the start continues without the mark, as far as it gets.
+    tolerateSync(() => writeFileSync(this.#path, phase, { mode: 0o600 }), errno("ENOSPC"));
   }
 }

@@ -2,7 +2,7 @@ import {
   closeSync, constants, copyFileSync, ftruncateSync, readSync, type Stats, writeSync,
 } from "node:fs";
 import path from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { SystemCallError } from "../syscall/libc.ts";
 import { ELOOP } from "../syscall/numbers.ts";
@@ -91,12 +91,9 @@ function isThere(directory: Directory, name: Buffer): boolean {
 
 /** Opens a directory; undefined when the name has gone, or leads elsewhere by now. */
 function directoryOf(from: Directory, name: Buffer): Directory | undefined {
-  try {
-    return from.directory(name, { oneMount: true });
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
-    throw error;
-  }
+  return tolerateSync(
+    () => from.directory(name, { oneMount: true }), errno("ENOENT", "ENOTDIR", "ELOOP"),
+  );
 }
 
 /** Gives another name to the copy of a file that was met before. */

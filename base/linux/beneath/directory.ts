@@ -1,5 +1,5 @@
 import { closeSync, openSync, opendirSync, readSync, type Dir } from "node:fs";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { SystemCallError } from "../syscall/libc.ts";
 import * as calls from "./calls.ts";
 import { O_PATH } from "../syscall/numbers.ts";
@@ -80,12 +80,7 @@ export class Directory extends Handle {
 
   /** The same as `handle`; undefined when the name does not exist. */
   find(name: FileName, options: LookUp = {}): Handle | undefined {
-    try {
-      return this.handle(name, options);
-    } catch (error) {
-      if (isErrno(error, "ENOENT", "ENOTDIR")) return undefined;
-      throw error;
-    }
+    return tolerateSync(() => this.handle(name, options), errno("ENOENT", "ENOTDIR"));
   }
 
   /** A directory beneath this one; ENOTDIR when it is none. */

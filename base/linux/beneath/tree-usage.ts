@@ -1,6 +1,6 @@
 import type { Stats } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { inSlices } from "@raft2kube/std/slices.ts";
 import { Directory } from "./directory.ts";
 import type { FileName } from "./calls.ts";
@@ -81,12 +81,9 @@ function statsOf(directory: Directory, name: FileName): Stats | undefined {
 }
 
 function directoryOf(parent: Directory, name: FileName): Directory | undefined {
-  try {
-    return parent.directory(name, { oneMount: true });
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR", "ELOOP", "EXDEV")) return undefined;
-    throw error;
-  }
+  return tolerateSync(
+    () => parent.directory(name, { oneMount: true }), errno("ENOENT", "ENOTDIR", "ELOOP", "EXDEV"),
+  );
 }
 
 /** Whether a file was counted under another of its names; remembers it if not. */

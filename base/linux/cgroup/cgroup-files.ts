@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { assert } from "@raft2kube/std/assert.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { step } from "../syscall/steps.ts";
@@ -13,12 +13,9 @@ const UNLIMITED_BYTES = 2 ** 62;
 
 /** The content of an interface file, or undefined when the group (or file) is not there. */
 export function readControl(directory: string, file: string): string | undefined {
-  try {
-    return readFileSync(path.join(directory, file), "utf8").trim();
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENODEV")) return undefined;
-    throw error;
-  }
+  return tolerateSync(
+    () => readFileSync(path.join(directory, file), "utf8").trim(), errno("ENOENT", "ENODEV"),
+  );
 }
 
 /** Makes a group's directory. */
@@ -81,21 +78,13 @@ export function requireBelowRoot(group: string): void {
 /** SIGKILL to every process of the group and below. */
 export function killBelow(directory: string): void {
   for (const pid of pidsBelow(directory)) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch (error) {
-      if (!isErrno(error, "ESRCH")) throw error;
-    }
+    tolerateSync(() => process.kill(pid, "SIGKILL"), errno("ESRCH"));
   }
 }
 
 /** Removes a group that has neither processes nor groups; another stays. The kernel decides. */
 export function removeEmptyGroup(directory: string): void {
-  try {
-    rmdirSync(directory);
-  } catch (error) {
-    if (!isErrno(error, "ENOENT", "ENODEV", "EBUSY", "ENOTEMPTY")) throw error;
-  }
+  tolerateSync(() => rmdirSync(directory), errno("ENOENT", "ENODEV", "EBUSY", "ENOTEMPTY"));
 }
 
 /** Removes the group and all below it, again and again while the kernel calls it busy. */

@@ -1,7 +1,7 @@
 import {
   closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, statSync,
 } from "node:fs";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { check, libc } from "../syscall/libc.ts";
@@ -74,12 +74,7 @@ function hasLocked(pid: number, dev: number, ino: number): boolean {
 
 /** Returns undefined if the process has ended, has closed the file, or is another user's. */
 function unlessGone<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT", "EACCES", "ESRCH")) return undefined;
-    throw thrown;
-  }
+  return tolerateSync(() => read(), errno("ENOENT", "EACCES", "ESRCH"));
 }
 
 function lockOf(path: string, fd: number, mode: LockMode = "exclusive"): FileLock | undefined {

@@ -1,12 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 
 /** Returns a file's text; undefined if it does not exist. */
 export async function readIfPresent(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return undefined;
-    throw thrown;
-  }
+  return tolerate(readFile(path, "utf8"), errno("ENOENT"));
 }

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { check, libc, SystemCallError } from "../syscall/libc.ts";
 import { mountOf, readMountInfo, type MountInfo } from "./mountinfo.ts";
 import { splitDeviceNumber } from "../file/special-file.ts";
@@ -99,12 +99,7 @@ export function updateLoopDeviceSize(name: string): void {
 
 /** Opens a device; undefined for one that is being detached. */
 function openAttached(name: string, flags = "r+"): OpenDevice | undefined {
-  try {
-    return open(name, flags);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENXIO", "ENODEV")) return undefined;
-    throw thrown;
-  }
+  return tolerateSync(() => open(name, flags), errno("ENXIO", "ENODEV"));
 }
 
 /**
@@ -259,11 +254,10 @@ function open(name: string, flags = "r+"): OpenDevice {
       check("ioctl", libc.ioctl(fd, BLKFLSBUF, null), `BLKFLSBUF of ${device}`);
     },
     detach() {
-      try {
-        check("ioctl", libc.ioctl(fd, LOOP_CLR_FD, null), `LOOP_CLR_FD of ${device}`);
-      } catch (thrown) {
-        if (!isErrno(thrown, "ENXIO")) throw thrown;
-      }
+      tolerateSync(
+        () => check("ioctl", libc.ioctl(fd, LOOP_CLR_FD, null), `LOOP_CLR_FD of ${device}`),
+        errno("ENXIO"),
+      );
     },
     [Symbol.dispose]: () => closeSync(fd),
   };
@@ -275,10 +269,8 @@ function backingFile(name: string): string | undefined {
 
 /** The file of a device; undefined for a device without one. */
 function backingFileIn(directory: string): string | undefined {
-  try {
-    return readFileSync(path.join(directory, "loop/backing_file"), "utf8").replace(/\n$/, "");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT", "ENXIO", "ENODEV")) return undefined;
-    throw thrown;
-  }
+  return tolerateSync(
+    () => readFileSync(path.join(directory, "loop/backing_file"), "utf8").replace(/\n$/, ""),
+    errno("ENOENT", "ENXIO", "ENODEV"),
+  );
 }

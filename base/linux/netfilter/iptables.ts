@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import { CodedError, errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { nftSupports, nftTableExists } from "./nft.ts";
 import { runProgram } from "../process/run-program.ts";
 
@@ -100,13 +100,10 @@ export function hasNatTable(read: (path: string) => string = readText): boolean 
 const readText = (path: string) => readFileSync(path, "utf8");
 
 function tableNames(read: (path: string) => string): string[] {
-  try {
-    return read("/proc/thread-self/net/ip_tables_names").split("\n");
-  } catch (thrown) {
-    // A kernel without the legacy tables, or an ordinary user's namespace, where they are unread.
-    if (isErrno(thrown, "ENOENT", "EACCES")) return [];
-    throw thrown;
-  }
+  // A kernel without the legacy tables, or an ordinary user's namespace, where they are unread.
+  return tolerateSync(
+    () => read("/proc/thread-self/net/ip_tables_names").split("\n"), errno("ENOENT", "EACCES"),
+  ) ?? [];
 }
 
 /** The programs of one kind. */

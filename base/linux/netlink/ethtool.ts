@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import koffi from "../syscall/koffi.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { check, libc } from "../syscall/libc.ts";
 import { AF_INET } from "../syscall/numbers.ts";
 
@@ -29,12 +29,7 @@ function call(link: string, command: number, value: number): number {
 
 /** Whether checksums of sent packets are offloaded to a link; undefined without such a setting. */
 export function transmitChecksum(link: string): boolean | undefined {
-  try {
-    return call(link, ETHTOOL.GTXCSUM, 0) !== 0;
-  } catch (thrown) {
-    if (isErrno(thrown, "EOPNOTSUPP")) return undefined;
-    throw thrown;
-  }
+  return tolerateSync(() => call(link, ETHTOOL.GTXCSUM, 0) !== 0, errno("EOPNOTSUPP"));
 }
 
 /**

@@ -1,6 +1,6 @@
 import koffi from "../syscall/koffi.ts";
 import { closeSync, rmSync } from "node:fs";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { check, libc } from "../syscall/libc.ts";
 import { AF_UNIX, SOCK_STREAM, SOL_SOCKET } from "../syscall/numbers.ts";
 import { unixAddress } from "../socket/socket.ts";
@@ -64,12 +64,10 @@ export function listenForTerminal(path: string): ConsoleSocket {
     throw error;
   }
   const accept = () => {
-    try {
-      return check("accept4", libc.accept4(listener, null, null, NONBLOCK | CLOEXEC), path);
-    } catch (error) {
-      if (retryable(error)) return undefined;
-      throw error;
-    }
+    return tolerateSync(
+      () => check("accept4", libc.accept4(listener, null, null, NONBLOCK | CLOEXEC), path),
+      retryable,
+    );
   };
   return {
     path,

@@ -5,7 +5,7 @@ import { isConflict } from "@raft2kube/client-kube/errors.ts";
 import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { stringify } from "yaml";
 import { ADDONS_DIR, MACHINE_ADDONS_DIR } from "../../assets.ts";
@@ -133,12 +133,9 @@ export async function markControlPlane(context: MachineContext): Promise<void> {
         return !taints.some((taint) => taint.key === key);
       });
       const spec = { ...found.spec, taints: [...others, ...taints] };
-      try {
-        return await nodes.update({ ...found, metadata: { ...found.metadata, labels }, spec });
-      } catch (thrown) {
-        if (isConflict(thrown)) return undefined;
-        throw thrown;
-      }
+      return tolerate(
+        nodes.update({ ...found, metadata: { ...found.metadata, labels }, spec }), isConflict,
+      );
     };
     const limits = { timeout_ms: CONTROL_PLANE_TIMEOUT_MS, interval_ms: INTERVAL_MS };
     await waitFor(`the Node ${name}`, mark, { clock, ...limits });

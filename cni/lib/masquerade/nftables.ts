@@ -1,4 +1,4 @@
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { applyRuleset, masquerades } from "@raft2kube/linux/netfilter/nft.ts";
 import { familyOf, formatSubnet, subnetOf } from "../ip.ts";
 import {
@@ -75,11 +75,8 @@ export const nftablesMasquerade: MasqueradeBackend = {
   },
 
   async delete(stale) {
-    try {
-      await deleteElements(TABLE, stale);
-    } catch (thrown) {
-      if (!isErrno(thrown, "ENOENT")) throw thrown; // a GC deleted them at the same time
-    }
+    // A GC deleted them at the same time.
+    await tolerate(deleteElements(TABLE, stale), errno("ENOENT"));
   },
 
   async missing(call, ips) {

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { type FileLock, tryLock } from "@raft2kube/linux/file/flock.ts";
@@ -54,12 +54,7 @@ export async function openStore(dataDir: string, network: string): Promise<Addre
     },
     release: (address) => rmSync(join(dir, address), { force: true }),
     last(set) {
-      try {
-        return readFileSync(lastFile(set), "utf8").trim();
-      } catch (thrown) {
-        if (isErrno(thrown, "ENOENT")) return undefined;
-        throw thrown;
-      }
+      return tolerateSync(() => readFileSync(lastFile(set), "utf8").trim(), errno("ENOENT"));
     },
     setLast: (set, address) => writeFileSync(lastFile(set), address, { mode: 0o600 }),
     [Symbol.dispose]: () => lock[Symbol.dispose](),

@@ -1,4 +1,4 @@
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { addAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
@@ -29,14 +29,12 @@ export const loopback: CniPlugin = {
 
   async del(call) {
     if (call.netns === "") return;
-    try {
-      inNetns(call.netns, () => {
-        using route = openRoute();
-        setLink(route, getLink(route, "lo"), { up: false });
-      });
-    } catch (thrown) {
-      if (!isErrno(thrown, "ENOENT")) throw thrown; // the namespace and its link are deleted
-    }
+    const setDown = () => {
+      using route = openRoute();
+      setLink(route, getLink(route, "lo"), { up: false });
+    };
+    // The namespace and its link may be deleted.
+    tolerateSync(() => inNetns(call.netns, setDown), errno("ENOENT"));
   },
 
   async check(call) {

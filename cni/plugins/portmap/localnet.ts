@@ -1,5 +1,5 @@
 import { isIPv4 } from "node:net";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { LOCALNET_ATTEMPTS_MAX } from "../../limits.ts";
 import { CniError } from "../../lib/errors.ts";
@@ -65,9 +65,6 @@ export function disabledLocalnet(names: readonly string[]): string | undefined {
 const settingOf = (name: string) => `net/ipv4/conf/${name}/route_localnet`;
 
 function setLocalnet(name: string, on: boolean): void {
-  try {
-    writeSysctl(settingOf(name), on ? 1 : 0);
-  } catch (thrown) {
-    if (!isErrno(thrown, "ENOENT")) throw thrown; // the interface was deleted
-  }
+  // The interface was deleted.
+  tolerateSync(() => writeSysctl(settingOf(name), on ? 1 : 0), errno("ENOENT"));
 }

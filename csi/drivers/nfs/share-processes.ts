@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -156,11 +156,6 @@ export function unmountsOf(server: string): string {
 }
 
 /** Ends a process and all that it started. Its end is seen later, if the kernel lets it end. */
-function end({ child }: ShareProcess): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, "SIGKILL");
-  } catch (thrown) {
-    if (!isErrno(thrown, "ESRCH")) throw thrown;
-  }
+function end({ child: { pid } }: ShareProcess): void {
+  if (pid !== undefined) tolerateSync(() => process.kill(-pid, "SIGKILL"), errno("ESRCH"));
 }

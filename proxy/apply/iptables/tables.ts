@@ -1,5 +1,5 @@
 import { findIptables, hasNatTable, type Iptables } from "@raft2kube/linux/netfilter/iptables.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { PORTS_PER_TRANSACTION } from "../../limits.ts";
 import type { Layout } from "./base.ts";
 import { hasJumps, removal, type Saved } from "./state.ts";
@@ -37,10 +37,5 @@ export async function removeLayout(layout: Layout): Promise<void> {
 
 /** Returns the programs, or undefined where iptables does not work: it left nothing then. */
 async function findPrograms(): Promise<Iptables | undefined> {
-  try {
-    return await findIptables();
-  } catch (thrown) {
-    if (isErrno(thrown, "iptables-missing")) return undefined;
-    throw thrown;
-  }
+  return tolerate(findIptables(), errno("iptables-missing"));
 }

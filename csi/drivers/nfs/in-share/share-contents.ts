@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { closeSync, constants, fsyncSync, writeSync } from "node:fs";
 import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { RECORD_BYTES_MAX } from "../limits.ts";
 import type { Share } from "../share.ts";
 import { META_DIR } from "../sub-dir.ts";
@@ -36,12 +36,10 @@ export class ShareContents {
   read<T>(kind: MetaKind, key: string, parse: (text: string, where: string) => T): T | undefined {
     const name = `${META_DIR}/${kind}/${key}.json`;
     const limits = { limit_bytes: RECORD_BYTES_MAX, oneMount: true };
-    try {
-      return parse(this.root.readFile(name, limits).toString("utf8"), name);
-    } catch (thrown) {
-      if (isErrno(thrown, "ENOENT", "ENOTDIR")) return undefined;
-      throw thrown;
-    }
+    return tolerateSync(
+      () => parse(this.root.readFile(name, limits).toString("utf8"), name),
+      errno("ENOENT", "ENOTDIR"),
+    );
   }
 
   /** Writes a record that was not there. False, and nothing is changed, when one is. */
@@ -68,11 +66,7 @@ export class ShareContents {
   /** Removes a record; one that is not there is fine. */
   forget(kind: MetaKind, key: string): void {
     using directory = this.meta(kind);
-    try {
-      directory.remove(`${key}.json`);
-    } catch (thrown) {
-      if (!isErrno(thrown, "ENOENT")) throw thrown;
-    }
+    tolerateSync(() => directory.remove(`${key}.json`), errno("ENOENT"));
   }
 }
 
