@@ -21,7 +21,7 @@ export class DecodeContext {
       ? "Go value" : `Go struct field ${this.struct}.${this.goPath.join(".")}`;
     const what = goWord(value, goType);
     const message = `json: cannot unmarshal ${what} into ${field} of type ${goType}`;
-    return new DecodeError(message, { value, goType });
+    return new DecodeError(message);
   }
 }
 

@@ -4,11 +4,7 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 export class DecodeError extends CodedError {
   override readonly name = "DecodeError";
 
-  /** The value, and its field's Go type, when the value has another type than the field. */
-  readonly mismatch: { readonly value: unknown; readonly goType: string } | undefined;
-
-  constructor(message: string, mismatch?: DecodeError["mismatch"]) {
+  constructor(message: string) {
     super("DECODE", message);
-    this.mismatch = mismatch;
   }
 }

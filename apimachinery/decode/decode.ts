@@ -13,7 +13,7 @@ import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { badRequest, invalid, unsupportedMediaType } from "../errors/catalog.ts";
 import { type ApiError, isReason } from "../errors/api-error.ts";
 import { apiVersionOf, parseApiVersion } from "../group-version.ts";
-import { type Document, parseTypedJson } from "./json-document.ts";
+import { type Document, parseJson } from "./json-document.ts";
 import { JSON_TYPE, OBJECT_TYPES, PROTOBUF_TYPE, YAML_TYPE } from "./media-types.ts";
 
 /** How strictly fields that the kind does not have are taken. */
@@ -21,7 +21,7 @@ export type FieldValidation = "Ignore" | "Warn" | "Strict";
 
 /** Parses a body by its content type. Throws 400 on malformed text, 415 on another type. */
 export async function parseBody(type: string, body: Buffer): Promise<Document> {
-  if (type === JSON_TYPE) return parseTypedJson(body);
+  if (type === JSON_TYPE) return parseJson(body);
   if (type === YAML_TYPE) {
     const { parseYaml } = await import("./yaml-document.ts");
     return parseYaml(body);
@@ -205,7 +205,7 @@ function isRegistered(group: string, version: string, name: string): boolean {
 }
 
 function reportOddities(
-  { duplicates, inOrder }: Document,
+  { duplicates }: Document,
   unknown: readonly string[],
   options: DecodeOptions,
 ): void {
@@ -213,13 +213,12 @@ function reportOddities(
   const strangers = unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
   if (duplicates.length + strangers.length === 0) return;
   if (options.fieldValidation === "Warn") {
-    options.warnings.push(...(inOrder?.(unknown) ?? [...duplicates, ...strangers]));
+    options.warnings.push(...duplicates, ...strangers);
     return;
   }
   const inYaml = duplicates[0]?.startsWith("line ");
   const doubled = inYaml ? [`yaml: unmarshal errors:\n  ${duplicates.join("\n  ")}`] : duplicates;
-  const oddities = inOrder?.(unknown) ?? [...doubled, ...strangers];
-  throw new DecodeError(`strict decoding error: ${oddities.join(", ")}`);
+  throw new DecodeError(`strict decoding error: ${[...doubled, ...strangers].join(", ")}`);
 }
 
 function unfit(value: unknown, kind: GroupVersionKind): string {

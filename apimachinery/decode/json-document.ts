@@ -9,8 +9,6 @@ export interface Document {
   value: unknown;
   /** Complaints about keys that stand twice. */
   duplicates: string[];
-  /** Duplicates and unknown fields, in the document's order; without it duplicates come first. */
-  inOrder?: (unknown: readonly string[]) => string[];
 }
 
 /** Bytes as text; throws 400 when they are not UTF-8. */
@@ -35,30 +33,6 @@ export function parseJson(body: Buffer, prefix = PARSE_ERROR): Document {
     if (!(thrown instanceof SyntaxError)) throw thrown;
     throw badRequest(`${prefix}${goSyntaxError(text, thrown)}`);
   }
-}
-
-/** The same for a body whose type is known: complaints can be put in the document's order. */
-export function parseTypedJson(body: Buffer): Document {
-  const document = parseJson(body);
-  if (document.duplicates.length === 0) return document;
-  const text = textOf(body);
-  return { ...document, inOrder: (unknown) => inOrder(text, unknown) };
-}
-
-/**
- * Errors in the order in which Go's decoder meets their fields: a key that a type does not know is
- * reported once, and its value is not examined.
- */
-function inOrder(text: string, unknown: readonly string[]): string[] {
-  const strangers = new Set(unknown);
-  const found = new Set<string>();
-  const isUnder = (path: string) =>
-    unknown.some((stranger) => path.startsWith(`${stranger}.`) || path.startsWith(`${stranger}[`));
-  new Scanner(text, (path, isNew) => {
-    if (strangers.has(path)) found.add(`unknown field ${JSON.stringify(path)}`);
-    else if (!isNew && !isUnder(path)) found.add(`duplicate field ${JSON.stringify(path)}`);
-  }).run();
-  return [...found];
 }
 
 /** Halves of letters, which JSON can escape and UTF-8 cannot hold, become U+FFFD as in Go. */
@@ -103,13 +77,10 @@ class Scanner {
   readonly duplicates: string[] = [];
   readonly #text: string;
   readonly #stack: Frame[] = [];
-  readonly #meet: ((path: string, isNew: boolean) => void) | undefined;
   #at = 0;
 
-  /** `meet` is called with every key's path. */
-  constructor(text: string, meet?: (path: string, isNew: boolean) => void) {
+  constructor(text: string) {
     this.#text = text;
-    this.#meet = meet;
   }
 
   run(): void {
@@ -180,9 +151,7 @@ class Scanner {
   #key(top: Frame, key: string): void {
     top.key = key;
     top.expectKey = false;
-    const isNew = top.keys!.add(key);
-    this.#meet?.(this.#path(), isNew);
-    if (isNew) return;
+    if (top.keys!.add(key)) return;
     this.duplicates.push(`duplicate field ${JSON.stringify(this.#path())}`);
   }
 }

@@ -70,32 +70,9 @@ function changeIn(type: string, kind: PatchedKind, body: Buffer, options: ReadOp
     } catch (thrown) {
       if (!(thrown instanceof DecodeError)) throw thrown;
       // Upstream shows what came out, but of a strategic patch the patch itself.
-      const why = strategic ? (convertersWords(thrown) ?? thrown.message) : thrown.message;
-      throw unfitPatch(JSON.stringify(strategic ? value : patched), why);
+      throw unfitPatch(JSON.stringify(strategic ? value : patched), thrown.message);
     }
   };
-}
-
-/**
- * Returns the message of upstream's converter for a value of the wrong type: it applies a strategic
- * patch without producing JSON. undefined where the message is the decoder's.
- */
-function convertersWords({ mismatch }: DecodeError): string | undefined {
-  if (mismatch === undefined) return undefined;
-  const { value, goType } = mismatch;
-  if (goType.startsWith("[]")) return `cannot restore slice from ${goKind(value)}`;
-  if (goType.startsWith("map[")) return `cannot restore map from ${goKind(value)}`;
-  return SIMPLE_TYPES.has(goType) ? `unrecognized type: ${goType}` : undefined;
-}
-
-const SIMPLE_TYPES = new Set(["string", "bool", "int32", "int64", "float64"]);
-
-/** The Go kind of a JSON value that was decoded without knowing its place. */
-function goKind(value: unknown): string {
-  if (Array.isArray(value)) return "slice";
-  if (typeof value === "number") return Number.isInteger(value) ? "int64" : "float64";
-  if (typeof value === "boolean") return "bool";
-  return typeof value === "object" ? "map" : typeof value;
 }
 
 /** 422 for a patch after which the object is none of its kind. */

@@ -1,6 +1,6 @@
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { describe, expect, it } from "vitest";
-import { parseJson, parseTypedJson } from "@raft2kube/apimachinery/decode/json-document.ts";
+import { parseJson } from "@raft2kube/apimachinery/decode/json-document.ts";
 import { negotiate } from "../request/negotiate.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { parseRequestInfo } from "../request/request-info.ts";
@@ -17,18 +17,6 @@ describe("JSON bodies", () => {
       ["spec.list[0].y", "spec.x", "a"].map((path) => `duplicate field "${path}"`),
     );
     expect(value).toMatchObject({ a: 3, spec: { x: 2 } });
-  });
-
-  it("orders them with unknown fields as they stand, and looks into none of those", () => {
-    const text = `{"odd":{"x":1,"x":2},"spec":{"y":1,"more":1,"y":2},"more":1,"odd":3,"spec":{}}`;
-    const { inOrder } = parseTypedJson(bytes(text));
-    expect(inOrder?.(["odd", "spec.more", "more"])).toEqual([
-      'unknown field "odd"',
-      'unknown field "spec.more"',
-      'duplicate field "spec.y"',
-      'unknown field "more"',
-      'duplicate field "spec"',
-    ]);
   });
 
   it.each([
