@@ -2,11 +2,12 @@ import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../terminal.ts";
-import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
+import { commandWith, required } from "../flags.ts";
 import { runPart } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
 
-const FLAGS = {
+/** `r2k csi-hostpath`: the driver alone, with the flags of the reference hostpath driver. */
+export const command = () => commandWith("csi-hostpath", "Run the CSI hostPath driver.", {
   "--endpoint <socket>": required("where CSI is served, unix:///path"),
   "--nodeid <name>": required("the node that volumes are made on"),
   "--statedir <dir>": required("volumes, snapshots and the state file"),
@@ -15,15 +16,7 @@ const FLAGS = {
   "--maxvolumespernode <n>": "volumes in use on the node at once, for schedulers",
   "--accepted-mutable-parameter-names <names>":
     "parameters that a VolumeAttributesClass may set, with commas between them",
-} as const satisfies FlagTable;
-
-type Flags = FlagsOf<typeof FLAGS>;
-
-/** `r2k csi-hostpath`: the driver alone, with the flags of the reference hostpath driver. */
-export const command = () =>
-  commandWith("csi-hostpath", "Run the CSI hostPath driver.", FLAGS, run);
-
-async function run(flags: Flags): Promise<void> {
+}, async (flags) => {
   const { nodeid: nodeId, statedir: dataDir, drivername: driverName, registrationDir } = flags;
   const { maxvolumespernode: max, acceptedMutableParameterNames: names } = flags;
   await runPart("csi-hostpath", () =>
@@ -40,7 +33,7 @@ async function run(flags: Flags): Promise<void> {
       clock: systemClock(),
     }),
   );
-}
+});
 
 function count(flag: string, text: string): number {
   const number = Number(text);

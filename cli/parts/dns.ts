@@ -2,24 +2,18 @@ import { isIP } from "node:net";
 import { startDns } from "@raft2kube/dns/main.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../terminal.ts";
-import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
+import { commandWith, required } from "../flags.ts";
 import { runWithClient } from "./run-part.ts";
 
-const FLAGS = {
+/** `r2k dns`: the cluster's DNS server alone. */
+export const command = () => commandWith("dns", "Run the cluster's DNS server.", {
   "--kubeconfig <file>": required("how to reach the apiserver, and as whom"),
   "--address <ip>": required("listens here, UDP and TCP"),
   "--port <number>": ["", "53"],
   "--cluster-domain <name>": ["the domain of the cluster's names", "cluster.local"],
   "--upstreams <addresses>": "comma-separated resolvers; default: of resolv.conf",
   "--ttl <seconds>": "how long answers about the cluster may be kept",
-} as const satisfies FlagTable;
-
-type Flags = FlagsOf<typeof FLAGS>;
-
-/** `r2k dns`: the cluster's DNS server alone. */
-export const command = () => commandWith("dns", "Run the cluster's DNS server.", FLAGS, run);
-
-async function run(flags: Flags): Promise<void> {
+}, async (flags) => {
   const { address, clusterDomain, ttl } = flags;
   const port = numberOf("--port", flags.port);
   const ttl_s = ttl === undefined ? undefined : numberOf("--ttl", ttl);
@@ -31,7 +25,7 @@ async function run(flags: Flags): Promise<void> {
   await runWithClient("dns", flags.kubeconfig, (client, clock) =>
     startDns({ client, address, port, clusterDomain, clock, ...choices }),
   );
-}
+});
 
 function numberOf(flag: string, text: string): number {
   if (/^\d{1,6}$/.test(text)) return Number(text);

@@ -5,11 +5,12 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { type FlagsOf, type FlagTable, commandWith, required } from "../flags.ts";
+import { commandWith, required } from "../flags.ts";
 import { CommandError } from "../terminal.ts";
 import { runPart } from "./run-part.ts";
 
-const FLAGS = {
+/** `r2k ingress`: serves Ingresses with a haproxy that shares a folder with it. */
+export const command = () => commandWith("ingress", "Serve Ingresses with haproxy.", {
   "--kubeconfig <file>": "how to reach the apiserver; default: as the pod's service account",
   "--dir <folder>": required("shared with haproxy -W -S DIR/master.sock,mode,600"),
   "--haproxy <file>": ["the program that checks configurations", "/usr/sbin/haproxy"],
@@ -18,15 +19,7 @@ const FLAGS = {
   "--controller <name>": ["the controller of the IngressClasses that it serves", CONTROLLER],
   "--service <name>": ["namespace/name of the Service in front", "ingress/ingress"],
   "--prepare": "write the configuration that haproxy starts with, and end",
-} as const satisfies FlagTable;
-
-type Flags = FlagsOf<typeof FLAGS>;
-
-/** `r2k ingress`: serves Ingresses with a haproxy that shares a folder with it. */
-export const command = () =>
-  commandWith("ingress", "Serve Ingresses with haproxy.", FLAGS, run);
-
-async function run(flags: Flags): Promise<void> {
+}, async (flags) => {
   const { dir, haproxy, controller, service } = flags;
   const http = portOf("--http-port", flags.httpPort);
   const https = portOf("--https-port", flags.httpsPort);
@@ -41,7 +34,7 @@ async function run(flags: Flags): Promise<void> {
     return startIngress({ client, dir, haproxy, controller, service, ports, clock });
   });
   client.close();
-}
+});
 
 const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 

@@ -2,10 +2,12 @@ import { isIPv4 } from "node:net";
 import { hostname } from "node:os";
 import { cleanup, startOverlay } from "@raft2kube/overlay/main.ts";
 import { CommandError } from "../terminal.ts";
-import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
+import { commandWith } from "../flags.ts";
 import { runWithClient } from "./run-part.ts";
 
-const FLAGS = {
+/** `r2k overlay`: routes between nodes' pods, in the network namespace it is started in. */
+export const command = () => commandWith("overlay",
+  "Run the overlay between nodes (flannel's role).", {
   "--kubeconfig <file>": "how to reach the apiserver, and as whom",
   "--hostname-override <name>": ["the node's name", hostname().toLowerCase()],
   "--net-config-path <file>": ["network and back end", "/etc/kube-flannel/net-conf.json"],
@@ -17,15 +19,7 @@ const FLAGS = {
   "--public-ip <address>": "this node's address for the others; default: the link's",
   "--ip-masq": "masquerade what pods send to other networks",
   "--cleanup": "take links, routes and rules away and end",
-} as const satisfies FlagTable;
-
-type Flags = FlagsOf<typeof FLAGS>;
-
-/** `r2k overlay`: routes between nodes' pods, in the network namespace it is started in. */
-export const command = () =>
-  commandWith("overlay", "Run the overlay between nodes (flannel's role).", FLAGS, run);
-
-async function run(flags: Flags): Promise<void> {
+}, async (flags) => {
   const { subnetFile, publicIp, iface, ipMasq = false, hostnameOverride: nodeName } = flags;
   if (flags.cleanup) return cleanup({ subnetFile });
   if (publicIp !== undefined && !isIPv4(publicIp)) {
@@ -35,4 +29,4 @@ async function run(flags: Flags): Promise<void> {
   await runWithClient("overlay", flags.kubeconfig, (client, clock) =>
     startOverlay({ client, nodeName, netConf, subnetFile, iface, publicIp, ipMasq, clock }),
   );
-}
+});

@@ -5,11 +5,13 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { CommandError } from "../terminal.ts";
 import { byHandOption } from "../process/by-hand.ts";
-import { type FlagsOf, type FlagTable, commandWith, repeated, required } from "../flags.ts";
+import { commandWith, repeated, required } from "../flags.ts";
 import { runPart } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
 
-const FLAGS = {
+/** `r2k runtime`: the CRI runtime alone. */
+export const command = () => commandWith("runtime",
+  "Run the container runtime: CRI v1 on a Unix socket.", {
   "--listen <socket>": required("unix:///path of the CRI socket"),
   "--root <dir>": ["images and containers, kept", "/var/lib/r2k/runtime"],
   "--state <dir>": ["what ends with the machine's run", "/run/r2k/runtime"],
@@ -22,39 +24,7 @@ const FLAGS = {
   "--registry <domain=url>": repeated("where a registry really is; repeatable"),
   "--by-hand": "let pods choose our OCI runtime for learning, by the handler by-hand",
   "--demo-images": "build the images of the demo at start",
-} as const satisfies FlagTable;
-
-type Flags = FlagsOf<typeof FLAGS>;
-
-/** `r2k runtime`: the CRI runtime alone. */
-export const command = () =>
-  commandWith("runtime", "Run the container runtime: CRI v1 on a Unix socket.", FLAGS, run);
-
-async function program(flag: string, name: string): Promise<string> {
-  const found = await findProgram(name);
-  if (found) return found;
-  const remedy = `install ${name}`;
-  throw new CommandError("FLAG", `${flag}: there is no program ${name}`, { remedy });
-}
-
-async function ociProgram(name: string): Promise<OciProgram> {
-  const kind = /(?:^|\/)(crun|runc)$/.exec(name)?.[1];
-  if (kind !== "crun" && kind !== "runc") {
-    throw new CommandError("FLAG", `--oci-runtime: neither crun nor runc: ${name}`);
-  }
-  return { kind, path: await program("--oci-runtime", name) };
-}
-
-function registriesOf(flags: string[]): Record<string, string> {
-  const pairs = flags.map((flag) => {
-    const [, domain, url] = /^([^=]+)=(https?:\/\/.+)$/.exec(flag) ?? [];
-    if (domain && url) return [domain, url] as const;
-    throw new CommandError("FLAG", `--registry: not DOMAIN=http(s)://...: ${flag}`);
-  });
-  return Object.fromEntries(pairs);
-}
-
-async function run(flags: Flags): Promise<void> {
+}, async (flags) => {
   const pausePath = await program("--pause", flags.pause);
   const options = {
     socket: unixPath("--listen", flags.listen),
@@ -78,4 +48,28 @@ async function run(flags: Flags): Promise<void> {
     }
     return runtime;
   });
+});
+
+async function program(flag: string, name: string): Promise<string> {
+  const found = await findProgram(name);
+  if (found) return found;
+  const remedy = `install ${name}`;
+  throw new CommandError("FLAG", `${flag}: there is no program ${name}`, { remedy });
+}
+
+async function ociProgram(name: string): Promise<OciProgram> {
+  const kind = /(?:^|\/)(crun|runc)$/.exec(name)?.[1];
+  if (kind !== "crun" && kind !== "runc") {
+    throw new CommandError("FLAG", `--oci-runtime: neither crun nor runc: ${name}`);
+  }
+  return { kind, path: await program("--oci-runtime", name) };
+}
+
+function registriesOf(flags: string[]): Record<string, string> {
+  const pairs = flags.map((flag) => {
+    const [, domain, url] = /^([^=]+)=(https?:\/\/.+)$/.exec(flag) ?? [];
+    if (domain && url) return [domain, url] as const;
+    throw new CommandError("FLAG", `--registry: not DOMAIN=http(s)://...: ${flag}`);
+  });
+  return Object.fromEntries(pairs);
 }
