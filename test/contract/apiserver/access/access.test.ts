@@ -1,4 +1,3 @@
-import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
 import { TOKEN_BYTES_MAX } from "@raft2kube/apiserver/limits.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { fixed } from "@raft2kube/reconcile/followed-file.ts";
@@ -153,22 +152,4 @@ it("webhooks that hang delay no other request, and end with their time", async (
   expect(answered).toEqual([]);
   for (const status of await Promise.all(hung)) expect(status).toBe(500);
   void hanging;
-});
-
-it("a relying party verifies a service account's token by the discovery documents", async () => {
-  const read = async (path: string) => json(await ask(api, path, admin));
-  const document = await read("/.well-known/openid-configuration");
-  expect(document["issuer"]).toBe("https://kubernetes.default.svc");
-  const keys = await read(new URL(document["jwks_uri"] as string).pathname);
-  const accounts = "/api/v1/namespaces/default/serviceaccounts";
-  await ask(api, accounts,
-    { ...admin, method: "POST", body: { kind: "ServiceAccount", apiVersion: "v1",
-      metadata: { name: "robot" } } });
-  const made = json(await ask(api, `${accounts}/robot/token`, {
-    ...admin, ...post("TokenRequest", "authentication.k8s.io", { audiences: ["vault"] }),
-  }));
-  const verified = await jwtVerify(made["status"].token as string,
-    createLocalJWKSet(keys as unknown as JSONWebKeySet),
-    { issuer: document["issuer"] as string, audience: "vault" });
-  expect(verified.payload.sub).toBe("system:serviceaccount:default:robot");
 });

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,6 +14,7 @@ import { commandWith, type FlagsOf } from "../../../../cli/flags.ts";
 import { ACCESS_FLAGS, accessOf } from "../../../../cli/parts/apiserver-access.ts";
 import { ask } from "../../../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../../../testing/apiserver/own-apiserver.ts";
+import { freePort } from "../../../../testing/free-port.ts";
 import type { TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
 import {
   browser, type Issuer, LOGIN, loginPlugin, machinePlugin, startIssuer,
@@ -20,7 +22,8 @@ import {
 
 const run = promisify(execFile);
 const clock = systemClock();
-const KUBELOGIN = join(import.meta.dirname, "../../../../.peers/bin/kubelogin");
+const ROOT = join(import.meta.dirname, "../../../..");
+const KUBELOGIN = join(ROOT, ".peers/bin/kubelogin");
 
 let dir: string;
 let issuer: Issuer;
@@ -45,11 +48,23 @@ beforeAll(async () => {
     anonymous: { enabled: true, conditions: [{ path: "/livez" }] },
   }));
   configured = await startApiserverOnEtcd({ authentication: { config: fixed(config) } });
-  flagged = await startApiserverOnEtcd(await optionsOf(
+  const port = await freePort();
+  const { privateKey, publicKey } = generateKeyPairSync("ec", {
+    namedCurve: "P-256", privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+  });
+  const access = await optionsOf(
     "--oidc-issuer-url", issuer.url, "--oidc-client-id", LOGIN.id,
     "--oidc-ca-file", join(dir, "ca.pem"), "--oidc-username-prefix", "oidc:",
     "--oidc-groups-claim", "groups", "--oidc-groups-prefix", "oidc:",
-    "--oidc-required-claim", "sub=jane"));
+    "--oidc-required-claim", "sub=jane");
+  // Its tokens' issuer is where a relying party finds it.
+  flagged = await startApiserverOnEtcd({
+    ...access, listen: [{ host: "127.0.0.1", port }],
+    advertiseAddress: "127.0.0.1", advertisePort: port,
+    serviceAccountKey:
+      { privateKey, publicKeys: [publicKey], issuer: `https://127.0.0.1:${port}` },
+  });
 }, 60_000);
 
 afterAll(async () => {
@@ -143,6 +158,46 @@ it.skipIf(!existsSync(KUBELOGIN))(TITLE, async () => {
     "--listen-address", "127.0.0.1:0", "--oidc-redirect-url-hostname", "127.0.0.1",
     "--browser-command", await script("browser", browser()), "--token-cache-dir", dir);
   expect(await whoIs(kubectl)).toMatchObject(JANE);
+}, 60_000);
+
+/** A relying party of others: discovery by openid-client, verification by jose. */
+const RELYING_PARTY = `
+import { discovery, None } from "openid-client";
+import { createRemoteJWKSet, jwtVerify } from "jose";
+const [, url, token] = process.argv;
+const server = (await discovery(new URL(url), "vault", {}, None())).serverMetadata();
+const keys = createRemoteJWKSet(new URL(server.jwks_uri));
+const { payload } = await jwtVerify(token, keys, { issuer: server.issuer, audience: "vault" });
+process.stdout.write(payload.sub);
+`;
+
+it("a relying party verifies a service account's token by discovery", async () => {
+  const admin = await flagged.credentials("admin", ["system:masters"]);
+  const create = async (path: string, body: object) =>
+    JSON.parse((await ask(flagged, path, { ...admin, method: "POST", body })).body) as object;
+  const rbac = "rbac.authorization.k8s.io";
+  await create(`/apis/${rbac}/v1/clusterrolebindings`, {
+    metadata: { name: "discovery" },
+    roleRef:
+      { apiGroup: rbac, kind: "ClusterRole", name: "system:service-account-issuer-discovery" },
+    subjects: [{ apiGroup: rbac, kind: "Group", name: "system:unauthenticated" }],
+  });
+  const accounts = "/api/v1/namespaces/default/serviceaccounts";
+  await create(accounts, { metadata: { name: "robot" } });
+  const tokenFor = async (audience: string) => {
+    const made = await create(`${accounts}/robot/token`, { spec: { audiences: [audience] } });
+    return (made as { status: { token: string } }).status.token;
+  };
+  const ca = join(dir, "cluster-ca.pem");
+  await writeFile(ca, flagged.ca.cert);
+  const verify = (token: string) => run(process.execPath,
+    ["--input-type=module", "-e", RELYING_PARTY, flagged.server, token],
+    { cwd: ROOT, env: { ...process.env, NODE_EXTRA_CA_CERTS: ca } });
+  await waitFor("the right to read the documents", async () =>
+    (await ask(flagged, "/openid/v1/jwks")).status === 200, { clock });
+  const { stdout } = await verify(await tokenFor("vault"));
+  expect(stdout).toBe("system:serviceaccount:default:robot");
+  await expect(verify(await tokenFor("other"))).rejects.toThrow('unexpected "aud" claim');
 }, 60_000);
 
 it("without credentials only the paths of the configuration are served", async () => {
