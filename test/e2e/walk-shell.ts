@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, "../..");
 /** A CronJob's next start may be a minute away, an autoscaler's step three of its looks. */
 const patience = { clock: systemClock(), timeout_ms: 120_000, interval_ms: 200 };
 /** Commands that only ask: their answer may still be on its way. */
-const ASKS = /^(kubectl (get|describe|logs|top|auth|rollout history|exec \S+ -- rows)|curl|for) /;
+const ASKS = /^(kubectl (-s \S+ )?(get|describe|logs|top|auth|rollout history|exec \S+ -- rows)|curl|for) /;
 const ASSIGNMENT = /^([A-Z]+)=(.*)$/;
 
 /** A shell on a cluster's host, in the repository's folder, in which a document is followed. */
@@ -48,7 +48,9 @@ export class WalkShell {
   async #run(command: string): Promise<string> {
     // As root nothing is asked for; sudo would drop the variables that move the cluster's folders.
     const here = command
+      .replaceAll("sudo -E env PATH=$PATH ", "")
       .replaceAll("sudo ", "")
+      .replaceAll("/var/lib/r2k/default", `$R2K_DATA/${this.#cluster.name}`)
       .replaceAll("/run/r2k/default", `$R2K_RUN/${this.#cluster.name}`)
       .replace(/^r2k image load/, `$& --name ${this.#cluster.name}`);
     const path = `${ROOT}:${process.env["PATH"] ?? ""}`;
