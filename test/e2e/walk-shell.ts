@@ -9,7 +9,8 @@ const ROOT = join(import.meta.dirname, "../..");
 /** A CronJob's next start may be a minute away, an autoscaler's step three of its looks. */
 const patience = { clock: systemClock(), timeout_ms: 120_000, interval_ms: 200 };
 /** Commands that only ask: their answer may still be on its way. */
-const ASKS = /^(kubectl (-s \S+ )?(get|describe|logs|top|auth|rollout history|exec \S+ -- rows)|curl|for) /;
+const READS = "get|describe|logs|top|auth|rollout history|exec \\S+ -- rows";
+const ASKS = new RegExp(`^(kubectl (-s \\S+ )?(${READS})|curl|for) `);
 const ASSIGNMENT = /^([A-Z]+)=(.*)$/;
 
 /** A shell on a cluster's host, in the repository's folder, in which a document is followed. */
