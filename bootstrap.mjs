@@ -118,6 +118,7 @@ function programOf(command) {
     conformance: "test/conformance/main.ts",
     "etcd-tests": "test/etcd-tests/main.ts",
     "gateway-tests": "test/gateway-conformance/main.ts",
+    critest: "test/critest/main.ts",
     compat: "test/compat/main.ts",
   };
   return programs[command];

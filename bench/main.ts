@@ -16,6 +16,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   backend: async () => (await import("./backend.ts")).backend,
   workloads: async () => (await import("./workloads.ts")).workloads,
   storage: async () => (await import("./storage.ts")).storage,
+  container: async () => (await import("./container.ts")).container,
   pod: async () => (await import("./pod.ts")).pod,
   overlay: async () => (await import("./overlay.ts")).overlay,
   network: async () => (await import("./network.ts")).network,

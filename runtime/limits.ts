@@ -59,6 +59,8 @@ export const EXECS_PER_CONTAINER = 128;
 export const EXEC_SYNC_OUTPUT_BYTES = (16 << 20) - (64 << 10);
 export const EXEC_SYNC_OWN_BYTES = 16 << 10;
 export const EXEC_SYNC_ALL_BYTES = 64 << 20;
+/** How long conmon may take to reopen a log. */
+export const REOPEN_TIMEOUT_MS = 5_000;
 /** How long after a command's end its children may hold its output open. */
 export const EXEC_DRAIN_MS = 1_000;
 /** Output bytes of a command of the OCI runtime. */

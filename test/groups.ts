@@ -92,9 +92,10 @@ const ALL: readonly Group[] = [
   testsIn("labs", ["labs"], REAL, { beside: true }),
   e2e("one cluster", "test/e2e/*.test.ts", sharesCluster),
   contract("servers", REAL),
-  testsIn("sim", ["test/sim", "test/clock", "test/conformance", "test/etcd-tests"], {}, {
-    beside: true,
-  }),
+  testsIn(
+    "sim", ["test/sim", "test/clock", "test/conformance", "test/critest", "test/etcd-tests"], {},
+    { beside: true },
+  ),
   e2e("no cluster", "test/e2e/*/**/*.test.ts"),
   contract("controllers", WAITING),
   {

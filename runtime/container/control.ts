@@ -1,7 +1,9 @@
 import { open } from "node:fs/promises";
-import { constants } from "node:fs";
+import { constants, statSync } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { RuntimeError } from "../errors.ts";
+import { REOPEN_TIMEOUT_MS } from "../limits.ts";
 import type { Base, Records } from "../ports.ts";
 
 /** A command of conmon's control pipe: `TYPE A B` and a line end. */
@@ -24,9 +26,18 @@ async function control(runtime: Base & Records, id: string, line: string): Promi
   }
 }
 
-/** Makes conmon reopen the log file after it was renamed. */
+/** Makes conmon reopen the log file after it was renamed; it is there when this resolves. */
 export async function reopenLog(runtime: Base & Records, id: string): Promise<void> {
+  const { logPath } = runtime.containers.get(id);
+  const inode = () => {
+    return logPath === undefined ? undefined : statSync(logPath, { throwIfNoEntry: false })?.ino;
+  };
+  const before = inode();
   await control(runtime, id, `${REOPEN_LOG} 0 0\n`);
+  if (logPath === undefined) return;
+  const isNew = () => ![undefined, before].includes(inode());
+  const options = { clock: runtime.clock, timeout_ms: REOPEN_TIMEOUT_MS, interval_ms: 2 };
+  await waitFor(`conmon to reopen ${logPath}`, isNew, options);
 }
 
 /** Sets the size of the container's terminal, in characters. */

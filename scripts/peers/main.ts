@@ -47,10 +47,13 @@ const PEERS: Readonly<Record<string, () => void>> = {
   conformance: buildConformance,
   "etcd-tests": buildEtcdTests,
   "gateway-conformance": buildGatewayTests,
+  critest: buildCritest,
 };
 
 /** Only for long runs, and with `--all`. The first takes 11 minutes on two processors. */
-const ONLY_BY_NAME: readonly string[] = ["conformance", "etcd-tests", "gateway-conformance"];
+const ONLY_BY_NAME: readonly string[] = [
+  "conformance", "etcd-tests", "gateway-conformance", "critest",
+];
 const ALL = "--all";
 
 /** Builds every command of a Go module beside this file, or one of them. */
@@ -100,6 +103,16 @@ function buildEtcdTests(): void {
     const flags = ["-mod=mod", "-vet=off", "-tags=e2e", "-o", `${to}/${suite}.test`];
     runGo("etcd-tests", ["test", "-c", ...flags, `go.etcd.io/etcd/tests/v3/${suite}`]);
   }
+}
+
+/** Builds cri-tools' critest, and the programs of two of its images. */
+function buildCritest(): void {
+  const to = join(bin, "../critest");
+  const flags = ["-mod=mod", "-ldflags=-s -w"];
+  const env = { CGO_ENABLED: "0" };
+  const suite = ["-vet=off", "-o", `${to}/critest`, "sigs.k8s.io/cri-tools/cmd/critest"];
+  runGo("critest", ["test", "-c", ...flags, ...suite], env);
+  runGo("critest", ["build", ...flags, "-o", `${to}/`, "./..."], env);
 }
 
 function runGo(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): void {

@@ -20,7 +20,13 @@ import type { RuntimeHost } from "./runtime-host.ts";
 
 const PAUSE_IMAGE = "r2k.local/pause:1";
 
-function configText(host: RuntimeHost): string {
+/** Registries at other places than their names say. */
+type Mirrors = Readonly<Record<string, string>>;
+
+function configText(host: RuntimeHost, mirrors: Mirrors): string {
+  const places = Object.entries(mirrors).map(([domain, url]) => `
+  [plugins."io.containerd.grpc.v1.cri".registry.mirrors."${domain}"]
+    endpoint = ["${url}"]`);
   return `
 version = 2
 root = "${host.dir}/data"
@@ -34,6 +40,7 @@ state = "${host.dir}/run"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "${host.cniConfDir}"
+${places.join("")}
 `;
 }
 
@@ -58,9 +65,9 @@ async function archives(host: RuntimeHost): Promise<string[]> {
   return files;
 }
 
-async function launch(host: RuntimeHost): Promise<ChildProcess> {
+async function launch(host: RuntimeHost, mirrors: Mirrors): Promise<ChildProcess> {
   const config = join(host.dir, "config.toml");
-  writeFileSync(config, configText(host));
+  writeFileSync(config, configText(host, mirrors));
   const log = createWriteStream(join(host.dir, "containerd.log"), { flags: "a" });
   await once(log, "open");
   const child = spawn("containerd", ["--config", config], { stdio: ["ignore", log, log] });
@@ -77,37 +84,41 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 /** Debian's containerd, as the measure. */
-export const containerd: Implementation = {
-  knows: {
-    recursiveReadOnly: false, boundedFiles: false, events: false, cgroups: false,
-    webSocketV5: false, lastWords: false, firstWords: false, imageVolumes: false,
-  },
-  async start(host) {
-    let child = await launch(host);
-    const socket = `${host.dir}/containerd.sock`;
-    for (const file of await archives(host)) {
-      execFileSync("ctr", ["-a", socket, "-n", "k8s.io", "images", "import", file]);
-    }
-    const channel = connectGrpc(`unix://${socket}`);
-    const runtime = client(channel, RuntimeService);
-    return {
-      runtime,
-      images: client(channel, ImageService),
-      async restart() {
-        await end(child);
-        child = await launch(host);
-        const answers = () => runtime.version({}).then(() => true);
-        await waitFor("containerd", answers, { clock: systemClock() });
-      },
-      async close() {
-        for (const { id } of (await runtime.listPodSandbox({})).items) {
-          await runtime.stopPodSandbox({ podSandboxId: id });
-          await runtime.removePodSandbox({ podSandboxId: id });
-        }
-        channel.close();
-        await end(child);
-        for (const point of mountPointsBelow(host.dir)) unmount(point, { detach: true });
-      },
-    };
-  },
-};
+export const containerd = containerdWith({});
+
+export function containerdWith(mirrors: Mirrors): Implementation {
+  return {
+    knows: {
+      recursiveReadOnly: false, boundedFiles: false, events: false, cgroups: false,
+      webSocketV5: false, lastWords: false, firstWords: false, imageVolumes: false,
+    },
+    async start(host) {
+      let child = await launch(host, mirrors);
+      const socket = `${host.dir}/containerd.sock`;
+      for (const file of await archives(host)) {
+        execFileSync("ctr", ["-a", socket, "-n", "k8s.io", "images", "import", file]);
+      }
+      const channel = connectGrpc(`unix://${socket}`);
+      const runtime = client(channel, RuntimeService);
+      return {
+        runtime,
+        images: client(channel, ImageService),
+        async restart() {
+          await end(child);
+          child = await launch(host, mirrors);
+          const answers = () => runtime.version({}).then(() => true);
+          await waitFor("containerd", answers, { clock: systemClock() });
+        },
+        async close() {
+          for (const { id } of (await runtime.listPodSandbox({})).items) {
+            await runtime.stopPodSandbox({ podSandboxId: id });
+            await runtime.removePodSandbox({ podSandboxId: id });
+          }
+          channel.close();
+          await end(child);
+          for (const point of mountPointsBelow(host.dir)) unmount(point, { detach: true });
+        },
+      };
+    },
+  };
+}

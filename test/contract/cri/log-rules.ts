@@ -30,7 +30,8 @@ export function logRules(bench: Bench): void {
       await waitFor("the log", () => existsSync(file), { clock });
       renameSync(file, `${file}.1`);
       await runtime.reopenContainerLog({ containerId });
-      const written = () => existsSync(file) && readFileSync(file).length > 0;
+      expect(existsSync(file)).toBe(true);
+      const written = () => readFileSync(file).length > 0;
       await waitFor("the new log", written, { clock });
     });
   });

@@ -26,14 +26,16 @@ function optionsFor(host: RuntimeHost, kind: "crun" | "runc"): RuntimeOptions {
 }
 
 /** Our runtime over an OCI runtime. */
-export function ours(kind: "crun" | "runc"): Implementation {
+export function ours(
+  kind: "crun" | "runc", more: Pick<RuntimeOptions, "registries"> = {},
+): Implementation {
   return {
     knows: {
       recursiveReadOnly: true, boundedFiles: true, events: true, cgroups: true, webSocketV5: true,
       lastWords: true, firstWords: true, imageVolumes: true,
     },
     async start(host) {
-      const options = optionsFor(host, kind);
+      const options = { ...optionsFor(host, kind), ...more };
       let handle = await startRuntime(options);
       await buildDemoImages(handle.images, { busybox: BUSYBOX, init: CATATONIT });
       const channel = connectGrpc(`unix://${options.socket}`);
