@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
+import { lockMachine } from "../locks/machine.ts";
 import { type KubeadmConfig, readKubeadmConfig } from "../machine/config/kubeadm.ts";
 import { dryRun, findPhase, INIT_PHASES, selectPhases } from "../machine/init.ts";
 import { checkExtraArgs } from "../machine/static-pods.ts";
@@ -96,6 +97,7 @@ async function run(flags: Flags): Promise<void> {
   const phases = selectPhases(skipped);
   const context = machineContext(config, flags, "init");
   if (flags.dryRun) return dryRun(context, phases);
+  using _lock = lockMachine();
   context.progress.note(`[init] Using Kubernetes version: ${config.cluster.kubernetesVersion}`);
   for (const phase of phases) {
     context.signal.throwIfAborted();
@@ -106,5 +108,7 @@ async function run(flags: Flags): Promise<void> {
 async function runPhase(name: string, flags: Flags): Promise<void> {
   const context = machineContext(await configOf(flags), flags, "init");
   const phase = findPhase(name);
-  await (flags.dryRun ? dryRun(context, [phase]) : phase.run(context));
+  if (flags.dryRun) return dryRun(context, [phase]);
+  using _lock = lockMachine();
+  await phase.run(context);
 }

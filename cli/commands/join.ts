@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { type FlagsOf, type FlagTable, commandWith, repeated } from "../flags.ts";
+import { lockMachine } from "../locks/machine.ts";
 import { readKubeadmConfig } from "../machine/config/kubeadm.ts";
 import { joinMachine } from "../machine/join.ts";
 import { given } from "@raft2kube/std/given.ts";
@@ -38,6 +39,7 @@ async function run(endpoint: string | undefined, flags: Flags): Promise<void> {
   const join = { ...read.join, discovery, ...given({ controlPlane: plane }) };
   const config = { ...read, join };
   const context = machineContext(config, flags, "join");
+  using _lock = lockMachine();
   await joinMachine(context);
   if (plane !== undefined) {
     process.stdout.write("\nThis node has joined the cluster and a new control plane instance " +

@@ -1,5 +1,6 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { commandWith } from "../flags.ts";
+import { lockMachine } from "../locks/machine.ts";
 import { resetMachine } from "../machine/reset.ts";
 import { CommandError, quietProgress, terminalProgress } from "../terminal.ts";
 
@@ -13,6 +14,7 @@ export const command = () => commandWith("reset", "Undo init or join on this mac
   }
   const clock = systemClock();
   const { note } = quietProgress(terminalProgress(clock));
+  using _lock = lockMachine();
   await resetMachine(clock, note);
   note("[reset] Done");
 });

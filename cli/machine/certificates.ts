@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { renameSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { replaceFile, syncDirectory } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import {
   type CertificateRequest, createCa, issueCertificate, type KeyPair,
@@ -170,10 +171,14 @@ function faultOf(
   return missing.length === 0 ? undefined : `is not valid for ${missing.join(", ")}`;
 }
 
+/** Writes both halves; they come into their places together, as one alone is refused later. */
 async function writePair(paths: { cert: string; key: string }, pair: KeyPair): Promise<void> {
   await mkdir(dirname(paths.key), { recursive: true, mode: 0o755 });
-  await replaceFile(paths.key, pair.key, { mode: 0o600 });
-  await replaceFile(paths.cert, pair.cert, { mode: 0o644 });
+  await replaceFile(`${paths.key}.new`, pair.key, { mode: 0o600 });
+  await replaceFile(`${paths.cert}.new`, pair.cert, { mode: 0o644 });
+  renameSync(`${paths.key}.new`, paths.key);
+  renameSync(`${paths.cert}.new`, paths.cert);
+  await syncDirectory(dirname(paths.key));
 }
 
 /** Makes the key of service account tokens where there is none. */

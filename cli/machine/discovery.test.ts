@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
-import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { stringify } from "yaml";
 import { checkInfo, clusterInfo, discover } from "./discovery.ts";
@@ -81,9 +81,10 @@ test("a file that names only a cluster, as kubeadm has it, is enough beside a to
   await expect(discover(section)).rejects.toThrow("no server by https");
 });
 
-async function serve(answer: (response: ServerResponse) => void): Promise<string> {
-  const now_ms = Date.now();
-  const pair = await issueCertificate(await newCa(), {
+async function serve(
+  answer: (response: ServerResponse) => void, ca?: KeyPair, now_ms = Date.now(),
+): Promise<string> {
+  const pair = await issueCertificate(ca ?? (await newCa()), {
     commonName: "server", ipAddresses: ["127.0.0.1"], usages: ["server"], days: 1,
   }, now_ms);
   const server = createServer(pair, (_, response) => answer(response));
@@ -112,4 +113,23 @@ test("an answer that comes byte by byte ends with the time for all of it", async
   });
   const asked = clusterInfo("127.0.0.1", port, undefined, 300);
   await expect(asked).rejects.toThrow("no whole answer in 300 ms");
+});
+
+test("one in between that relays a true cluster-info is refused by its certificate", async () => {
+  const port = await serve((response) => response.end(JSON.stringify(info("0123456789abcdef"))));
+  const bootstrapToken = {
+    token, apiServerEndpoint: `127.0.0.1:${port}`, caCertHashes: [caHash(ca)],
+  };
+  await expect(discover({ discovery: { bootstrapToken }, nodeRegistration: {} })).rejects
+    .toThrow("another machine answers in its place");
+});
+
+test("a certificate of a later time is refused with this machine's time", async () => {
+  const own = await newCa();
+  const hour_ms = 3_600_000;
+  const port = await serve((response) => response.end("{}"), own, Date.now() + hour_ms);
+  await expect(clusterInfo("127.0.0.1", port, own.cert)).rejects.toMatchObject({
+    message: expect.stringMatching(/not valid at this machine's time, 20/) as string,
+    remedy: expect.stringContaining("set the clocks of both machines") as string,
+  });
 });

@@ -2,7 +2,7 @@ import { request } from "node:https";
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
 import { readClusterAlone, readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { parseAllDocuments } from "yaml";
 import { CommandError } from "../terminal.ts";
 import type { JoinSection } from "./config/kubeadm.ts";
@@ -104,6 +104,28 @@ async function fromFile(path: string, token: string | undefined): Promise<Discov
   throw refused(`${path} has no token`, "--tls-bootstrap-token TOKEN");
 }
 
+/** What failed verifications mean, and what to do, by Node's codes. */
+const UNVERIFIED: Readonly<Record<string, () => readonly [text: string, remedy: string]>> = {
+  CERT_NOT_YET_VALID: otherTime,
+  CERT_HAS_EXPIRED: otherTime,
+  ...Object.fromEntries([
+    "DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "CERT_SIGNATURE_FAILURE",
+    "UNABLE_TO_GET_ISSUER_CERT", "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+    "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  ].map((code) => [code, otherCa])),
+};
+
+function otherTime() {
+  const text = `its certificate is not valid at this machine's time, ${new Date().toISOString()}`;
+  return [text, "set the clocks of both machines (date -u, NTP); if they agree: r2k certs " +
+    "check-expiration on the control plane"] as const;
+}
+
+function otherCa() {
+  return ["another machine answers in its place: its certificate is not of the cluster's CA",
+    "find out who is between; nothing was sent to it, and nothing written here"] as const;
+}
+
 /** Reads `cluster-info`; without a CA it trusts any server that answers. */
 export function clusterInfo(
   host: string, port: string, ca: string | undefined, timeout_ms = TIMEOUT_MS,
@@ -111,12 +133,13 @@ export function clusterInfo(
   const signal = AbortSignal.timeout(timeout_ms);
   const verify = ca === undefined ? { rejectUnauthorized: false } : { ca };
   return new Promise((resolve, reject) => {
-    const fail = (text: string) => {
-      const remedy = "see that the API server runs and can be reached from here";
+    const fail = (text: string, remedy = "see that the API server runs, and is reached from here") =>
       reject(refused(`${host}:${port}: ${text}`, remedy));
+    const failBy = (error: Error) => {
+      if (signal.aborted) return fail(`no whole answer in ${timeout_ms} ms`);
+      const [text, remedy] = UNVERIFIED[codeOf(error) ?? ""]?.() ?? [messageOf(error)];
+      fail(text, remedy);
     };
-    const failBy = (error: Error) =>
-      fail(signal.aborted ? `no whole answer in ${timeout_ms} ms` : messageOf(error));
     const options = { host, port, path: PATH, signal, ...verify };
     const call = request(options, (response) => {
       let body = "";

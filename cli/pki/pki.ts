@@ -109,6 +109,7 @@ export async function ensureServiceAccountKey(
     privateKeyEncoding: { type: "pkcs8", format: "pem" },
     publicKeyEncoding: { type: "spki", format: "pem" },
   });
-  await replaceFile(paths.public, pair.publicKey, { mode: 0o644 });
+  // The private half is enough for a next start, if this one is killed in between.
   await replaceFile(paths.private, pair.privateKey, { mode: 0o600 });
+  await replaceFile(paths.public, pair.publicKey, { mode: 0o644 });
 }

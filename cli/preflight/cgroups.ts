@@ -2,7 +2,7 @@ import { mkdir, readFile, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { type Check, failed, ok, warning } from "./check.ts";
 
 interface Tried {
@@ -19,10 +19,13 @@ async function tryCgroups(): Promise<Tried> {
   const where = `${v1 ? "v1" : "v2"} at ${memoryRoot}`;
   const probe = join(memoryRoot, "r2k-preflight");
   try {
-    await mkdir(probe);
+    // One that was killed here has left it.
+    await mkdir(probe, { recursive: true });
     await rmdir(probe);
     return { where, refused: undefined };
   } catch (thrown) {
+    // Another command that tried it at the same time.
+    if (isErrno(thrown, "ENOENT")) return { where, refused: undefined };
     return { where, refused: messageOf(thrown) };
   }
 }

@@ -35,8 +35,9 @@ import { runProcess, UMASK } from "./running.ts";
 import type { Closable, Parts } from "./started-parts.ts";
 
 const KUBELET_PORT = 10_250;
-/** How often the kubelet's certificate is looked at. */
+/** How often the kubelet's certificate is looked at; first when its API server may be there. */
 const RENEWAL_MS = 3_600_000;
+const RENEWAL_FIRST_MS = 10_000;
 
 /** `r2k machine`: what a machine of a cluster runs beside its pods; `init` and `join` start it. */
 export function command(): Command {
@@ -234,7 +235,7 @@ function startRenewal(clock: Clock): Closable {
     log.info("renewed: the node agent starts again with it; pods go on");
     process.exit(0);
   };
-  let timer = clock.after(RENEWAL_MS, function again() {
+  let timer = clock.after(RENEWAL_FIRST_MS, function again() {
     look().catch((err: unknown) => log.error("not renewed", { err }));
     timer = clock.after(RENEWAL_MS, again);
   });

@@ -1,13 +1,25 @@
+import { X509Certificate } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { installedLibfaketime } from "../clock/libfaketime.ts";
 import { Machine, Machines, must } from "./machines/machine.ts";
+import { ownMarks } from "./moved-clock.ts";
 
 const TIMEOUT_MS = 240_000;
 const TOKEN = "abcdef.0123456789abcdef";
 const ADMIN = "/etc/kubernetes/admin.conf";
+/** The phases by what `init` notes of each. */
+const PHASES = [
+  "preflight", "certs", "kubeconfig", "etcd", "control-plane", "kubelet-start",
+  "wait-control-plane", "upload-config", "upload-certs", "mark-control-plane", "bootstrap-token",
+  "kubelet-finalize", "addons",
+];
+const CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+const AGENT = "cut -d ' ' -f 1 /run/r2k/.machine/machine.pid";
 
 let machines: Machines;
 let first: Machine;
@@ -20,6 +32,7 @@ beforeAll(async () => {
   first = await machines.add("cp-1");
   second = await machines.add("worker-1");
   third = await machines.add("cp-2");
+  await ownMarks(second.host);
 }, TIMEOUT_MS);
 
 afterAll(async () => {
@@ -46,6 +59,17 @@ async function until(what: string, args: string[], holds: (answer: string) => bo
   return waitFor(what, ask, limits);
 }
 
+const joinWords = async () => {
+  const { stdout } = await first.host.r2k(["token", "create", "--print-join-command"]);
+  return stdout.trim().split(" ").slice(1);
+};
+
+/** Moves the clock of a command, and of what it starts, by seconds. */
+const clockAt = (moved: string) => ({
+  LD_PRELOAD: installedLibfaketime(), FAKETIME: moved, FAKETIME_DONT_FAKE_MONOTONIC: "1",
+  NO_FAKE_STAT: "1",
+});
+
 const readyOf = (name: string) =>
   ["get", "node", name, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}"];
 
@@ -70,16 +94,15 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     await must(first.host, "sysctl -qw net.ipv4.ip_forward=1");
   });
 
-  it("init makes a control plane of static pods, and goes on where it was ended", async () => {
-    // Ended before the kubelet: certificates, kubeconfigs and manifests are there.
-    for (const phase of ["certs", "kubeconfig", "etcd"]) {
-      const ran = await first.host.r2k(["init", "phase", phase, "--config", configOf(first)]);
-      expect(ran.code, ran.stderr).toBe(0);
-    }
-    const ca = await must(first.host, "cat /etc/kubernetes/pki/ca.key");
+  it("init makes a control plane of static pods, after it was killed in each phase", async () => {
     const ignored = "--ignore-preflight-errors=all";
     const endpoint = ["--control-plane-endpoint", `${first.address}:6443`, "--upload-certs"];
     const args = ["init", "--config", configOf(first), "--token", TOKEN, ignored, ...endpoint];
+    let ca = "";
+    for (const phase of PHASES) {
+      await first.killedAt(`[${phase}]`, args);
+      if (phase === "kubeconfig") ca = await must(first.host, "cat /etc/kubernetes/pki/ca.key");
+    }
     const init = await first.host.r2k(args);
     expect(init.code, init.stderr).toBe(0);
     certificateKey = /--certificate-key (\w{64})/.exec(init.stdout)?.[1] ?? "";
@@ -117,21 +140,83 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     expect(await leftOn(second)).toBe(clean);
   });
 
-  it("a machine joins by the printed command, once under its name", async () => {
-    const printed = await first.host.r2k(["token", "create", "--print-join-command"]);
-    const words = printed.stdout.trim().split(" ").slice(1);
-    const joined = await second.host.r2k([...words, "--config", configOf(second)]);
+  it("a clock ten minutes behind and the CA of another cluster are refused by name", async () => {
+    const clean = await leftOn(second);
+    const words = await joinWords();
+    const behind = await second.host.r2k(words, { env: clockAt("-600") });
+    expect(behind.stderr).toContain("its certificate is not valid at this machine's time");
+    expect(behind.stderr).toContain("set the clocks of both machines");
+    const { cert } = await createCa({ commonName: "other", days: 1, now_ms: Date.now() });
+    const place = "/etc/kubernetes/pki/ca.crt";
+    await must(second.host, `mkdir -p /etc/kubernetes/pki; cat > ${place}`, cert);
+    const other = await second.host.r2k(words);
+    expect(other.stderr).toContain(`${place} is the CA of another cluster`);
+    expect(await must(second.host, `cat ${place}; rm -r /etc/kubernetes`)).toBe(cert);
+    expect(await leftOn(second)).toBe(clean);
+  });
+
+  it("a join that was killed is undone by reset", async () => {
+    const clean = await leftOn(third);
+    const name = ["--node-name", "short-lived", "--config", configOf(third)];
+    await third.killedAt("[kubelet-start]", [...(await joinWords()), ...name]);
+    expect(await leftOn(third)).toContain("/etc/kubernetes/bootstrap-kubelet.conf");
+    const reset = await third.host.r2k(["reset", "--force"]);
+    expect(reset.code, reset.stderr).toBe(0);
+    expect(await leftOn(third)).toBe(clean);
+  });
+
+  it("a machine whose clock is five minutes behind joins, once, and no other as it", async () => {
+    const words = await joinWords();
+    const [joined, reset] = await Promise.all([
+      second.host.r2k([...words, "--config", configOf(second)], { env: clockAt("-300") }),
+      second.at("/etc/kubernetes/bootstrap-kubelet.conf").then(() => {
+        return second.host.r2k(["reset", "--force"]);
+      }),
+    ]);
+    expect(reset.stderr).toMatch(/another init, join or reset is at work .*: process \d+/);
     expect(joined.code, joined.stderr).toBe(0);
     await until("the worker", readyOf("worker-1"), (answer) => answer === "True");
     expect(await must(second.host, "ls /etc/kubernetes")).not.toContain("bootstrap-kubelet.conf");
-    const again = await second.host.r2k([...words, "--ignore-preflight-errors=all"]);
-    expect(again.stderr).toContain('name "worker-1" and status "Ready" already exists');
+    const twice = await second.host.r2k(words);
+    expect(twice.stderr).toContain("[ERROR FileAvailable--etc-kubernetes-kubelet.conf]");
+    expect(twice.stderr).toContain("r2k reset");
+    for (const [machine, ...more] of [
+      [second, "--ignore-preflight-errors=all"], [third, "--node-name", "worker-1"],
+    ] as const) {
+      const again = await machine.host.r2k([...words, ...more]);
+      expect(again.stderr).toContain('name "worker-1" and status "Ready" already exists');
+    }
+  });
+
+  it("a kubelet renews its certificate in the last quarter of its time", async () => {
+    const [cert, key] = await Promise.all(["crt", "key"].map((half) => {
+      return must(first.host, `cat /etc/kubernetes/pki/ca.${half}`);
+    }));
+    const due = await issueCertificate({ cert: cert!, key: key! }, {
+      commonName: "system:node:worker-1", organizations: ["system:nodes"], usages: ["client"],
+      days: 1,
+    }, Date.now() - 22 * 3_600_000);
+    const before = await must(second.host, AGENT);
+    await must(second.host, `cat > ${CLIENT_PEM}`, `${due.cert}${due.key}`);
+    await must(second.host, `kill $(${AGENT})`);
+    const renewed = async () => {
+      const pem = await must(second.host, `cat ${CLIENT_PEM}`);
+      return pem.startsWith(due.cert) ? undefined : new X509Certificate(pem);
+    };
+    const limits = { clock: systemClock(), timeout_ms: 60_000, interval_ms: 250 };
+    const { subject, validToDate } = await waitFor("its certificate", renewed, limits);
+    expect(subject).toContain("CN=system:node:worker-1");
+    expect(validToDate.getTime()).toBeGreaterThan(Date.now() + 24 * 3_600_000);
+    // It goes on with the new one, in a process of its own.
+    const since = ["get", "lease", "-n", "kube-node-lease", "worker-1", "-o",
+      "jsonpath={.spec.renewTime}"];
+    const { stdout: last } = await kubectl(...since);
+    await until("its lease", since, (time) => time > last);
+    expect(await must(second.host, AGENT)).not.toBe(before);
   });
 
   it("a second control plane joins by the key, votes in the store, and leaves it", async () => {
-    const { stdout } = await first.host.r2k(["token", "create", "--print-join-command"]);
-    const words = [...stdout.trim().split(" ").slice(1), "--control-plane", "--config",
-      configOf(third)];
+    const words = [...(await joinWords()), "--control-plane", "--config", configOf(third)];
     const before = await leftOn(third);
     const wrong = await third.host.r2k([...words, "--certificate-key", "0".repeat(64)]);
     expect(wrong.stderr).toContain("the certificate key does not fit");

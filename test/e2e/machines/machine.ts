@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { LEAVE_MOUNTS, OwnHost } from "../own-host.ts";
 
 /** Folders that each machine has to itself, empty at first; containers' roots can lie in them. */
@@ -96,6 +98,33 @@ export class Machine {
     const children = `/proc/${holder.pid}/task/${holder.pid}/children`;
     const pid = Number(readFileSync(children, "utf8").trim().split(" ")[0]);
     return new Machine(name, address, { dir, pid }, holder);
+  }
+
+  /** Runs the product until it writes `text`, and kills it there; what it has started goes on. */
+  async killedAt(text: string, args: readonly string[]): Promise<void> {
+    const script = 'echo "pid $$"; exec "$@"';
+    const child = this.host.start("sh", ["-c", script, "sh", ...this.host.program, ...args]);
+    child.stdin!.end();
+    let said = "";
+    await new Promise<void>((resolve) => {
+      const read = (chunk: Buffer) => {
+        said += String(chunk);
+        if (said.includes(text)) resolve();
+      };
+      child.stdout!.on("data", read);
+      child.stderr!.on("data", read);
+      child.once("close", resolve);
+    });
+    const pid = /^pid (\d+)$/m.exec(said)?.[1];
+    if (!said.includes(text)) throw new Error(`"${text}" is missing: ${said}`);
+    await must(this.host, `kill -KILL ${pid}`);
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  }
+
+  /** Waits until a file is there. */
+  async at(path: string): Promise<void> {
+    const look = async () => (await this.host.run("test", ["-e", path])).code === 0 || undefined;
+    await waitFor(path, look, { clock: systemClock(), timeout_ms: 60_000, interval_ms: 50 });
   }
 
   /** Ends all of its processes, and with them its namespaces. */
