@@ -1,9 +1,11 @@
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { createForwarder } from "./forward/forwarder.ts";
 import { machineUpstreams, type Upstream } from "./forward/upstreams.ts";
 import { DEFAULT_TTL_S } from "./limits.ts";
+import { dnsMetrics } from "./metrics.ts";
 import { createResolver } from "./resolver.ts";
 import { listenTcp } from "./server/tcp.ts";
 import { listenUdp } from "./server/udp.ts";
@@ -22,6 +24,8 @@ export interface DnsOptions {
   upstreams?: Upstream[];
   /** TTL of the cluster's records in seconds. Default 5. */
   ttl_s?: number;
+  /** Gets coredns' metrics of requests and answers. */
+  metrics?: Registry;
   clock: Clock;
 }
 
@@ -47,10 +51,13 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
     zone: { domain, ttl_s },
     forwarder: createForwarder({ upstreams, clock, log }),
   });
+  const at = { address, port: options.port ?? 53 };
+  const counted = options.metrics === undefined ? (_: "udp" | "tcp", of: typeof resolve) => of
+    : dnsMetrics({ registry: options.metrics, port: at.port, domain, clock });
   try {
-    const udp = await listenUdp({ address, port: options.port ?? 53 }, resolve, log);
+    const udp = await listenUdp(at, counted("udp", resolve), log);
     try {
-      const tcp = await listenTcp({ address, port: udp.port }, resolve, log);
+      const tcp = await listenTcp({ address, port: udp.port }, counted("tcp", resolve), log);
       log.info("serving", { address, port: udp.port, domain, upstreams: upstreams.length });
       return {
         port: udp.port,

@@ -3,6 +3,7 @@ import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
 import { lockMachine } from "../locks/machine.ts";
 import { type KubeadmConfig, readKubeadmConfig } from "../machine/config/kubeadm.ts";
 import { dryRun, findPhase, INIT_PHASES, selectPhases } from "../machine/init.ts";
+import { checkPatches } from "../machine/patches.ts";
 import { checkExtraArgs } from "../machine/static-pods.ts";
 import { newCertificateKey } from "../machine/shared-certificates.ts";
 import { parseToken } from "../machine/tokens.ts";
@@ -22,6 +23,7 @@ const FLAGS = {
   "--service-dns-domain <name>": "the cluster's domain",
   "--token <token>": "the token by which machines join",
   "--token-ttl <duration>": "how long it is valid; 0 for ever",
+  "--patches <dir>": "a folder of patches: TARGET[SUFFIX][+TYPE].yaml",
   "--ignore-preflight-errors <names>": "checks whose failures are warnings; all for every one",
   "--upload-certs": "store what further control planes need, encrypted, for two hours",
   "--certificate-key <key>": "its key, 32 bytes in hexadecimal; default: a new one is printed",
@@ -74,6 +76,7 @@ async function configOf(flags: Flags): Promise<KubeadmConfig> {
       ...(flags.token === undefined && flags.tokenTtl === undefined ? {}
         : { bootstrapTokens: [set({ token: flags.token, ttl: flags.tokenTtl })] as never }),
       ...certificateKeyOf(flags, keyInFile),
+      ...(flags.patches === undefined ? {} : { patches: { directory: flags.patches } }),
     },
   };
 }
@@ -93,6 +96,7 @@ function certificateKeyOf(
 async function run(flags: Flags): Promise<void> {
   const config = await configOf(flags);
   checkExtraArgs(config.cluster);
+  await checkPatches(config.init.patches?.directory);
   const skipped = [...(flags.skipPhases?.split(",") ?? []), ...config.init.skipPhases];
   const phases = selectPhases(skipped);
   const context = machineContext(config, flags, "init");

@@ -3,6 +3,7 @@ import { type FlagsOf, type FlagTable, commandWith, repeated } from "../flags.ts
 import { lockMachine } from "../locks/machine.ts";
 import { readKubeadmConfig } from "../machine/config/kubeadm.ts";
 import { joinMachine } from "../machine/join.ts";
+import { checkPatches } from "../machine/patches.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../terminal.ts";
 import { machineContext } from "./machine-context.ts";
@@ -20,6 +21,7 @@ const FLAGS = {
   "--apiserver-bind-port <port>": "the API server's port (default 6443)",
   "--node-name <name>": "this machine's name in the cluster",
   "--apiserver-advertise-address <ip>": "this machine's address; default: of its default route",
+  "--patches <dir>": "a folder of patches: TARGET[SUFFIX][+TYPE].yaml",
   "--ignore-preflight-errors <names>": "checks whose failures are warnings; all for every one",
 } as const satisfies FlagTable;
 
@@ -36,7 +38,9 @@ async function run(endpoint: string | undefined, flags: Flags): Promise<void> {
   const read = await readKubeadmConfig(flags.config);
   const discovery = discoveryOf(endpoint, flags, read.join);
   const plane = controlPlaneOf(flags, read.join.controlPlane);
-  const join = { ...read.join, discovery, ...given({ controlPlane: plane }) };
+  const patches = flags.patches === undefined ? read.join.patches : { directory: flags.patches };
+  await checkPatches(patches?.directory);
+  const join = { ...read.join, discovery, ...given({ controlPlane: plane, patches }) };
   const config = { ...read, join };
   const context = machineContext(config, flags, "join");
   using _lock = lockMachine();

@@ -5,14 +5,14 @@ import { Cluster } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { onTestFinished, test, expect } from "vitest";
-import { parse } from "yaml";
+import { parse, stringify } from "yaml";
 import { parseGoFlags } from "../store/go-flags.ts";
 import { storeOptions } from "../store/options.ts";
 import { settingsOf } from "../store/server.ts";
 import { ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { leaveEtcd } from "./etcd-members.ts";
-import { staticPodText } from "./static-pods.ts";
+import { staticPod } from "./static-pods.ts";
 
 /** A machine with its etcd's certificates and manifest; all are this host, by its addresses. */
 async function machineOf(folder: string, nodeName: string, address: string, cluster?: string) {
@@ -25,7 +25,7 @@ etcd: { local: { dataDir: "${join(folder, nodeName, "data")}" } }
   const values = { cluster: config, nodeName, address, bindPort: 6443, signs: true };
   const more = cluster === undefined ? {} : { initialCluster: cluster };
   const manifest = join(folder, `${nodeName}.yaml`);
-  const yaml = await staticPodText("etcd", { ...values, ...more });
+  const yaml = stringify(await staticPod("etcd", { ...values, ...more }));
   writeFileSync(manifest, yaml);
   const pki = config.certificatesDir;
   const { spec: { containers: [{ command }] } } = parse(yaml) as {

@@ -9,6 +9,7 @@ import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { parse } from "yaml";
 import { CommandError } from "../terminal.ts";
 import { pathsOf } from "./certificates.ts";
@@ -50,7 +51,8 @@ export async function joinMachine(context: MachineContext): Promise<void> {
     const own = { ...kubelet, ...config.kubelet };
     checkKubeletConfig("kubelet-config", own);
     const registration = config.join.nodeRegistration;
-    const init = { ...config.init, nodeRegistration: registration };
+    const { patches } = config.join;
+    const init = { ...config.init, ...given({ patches }), nodeRegistration: registration };
     const joined = { ...context, config: { ...config, cluster, init } };
     const isControlPlane = config.join.controlPlane !== undefined;
     if (isControlPlane) await prepareControlPlane(joined, client);

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
-import { parse } from "yaml";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
-import { checkExtraArgs, CONTROL_PLANE, staticPodText, withArgs } from "./static-pods.ts";
+import { checkExtraArgs, CONTROL_PLANE, staticPod, withArgs } from "./static-pods.ts";
 
 const clusterOf = (text: string) => parseKubeadmConfig(
   `apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n${text}\n`, "file").cluster;
@@ -13,7 +12,7 @@ interface Pod {
 }
 
 const podOf = async (name: "etcd" | (typeof CONTROL_PLANE)[number], text = "") =>
-  parse(await staticPodText(name, { cluster: clusterOf(text), ...machine })) as Pod;
+  (await staticPod(name, { cluster: clusterOf(text), ...machine })) as Pod;
 
 test.each(["etcd", ...CONTROL_PLANE] as const)("the manifest of %s is filled in", async (name) => {
   const pod = await podOf(name);

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parse, stringify } from "yaml";
+import { parse } from "yaml";
 import { STATIC_PODS_DIR } from "../assets.ts";
 import { FLAGS as APISERVER_FLAGS } from "../parts/apiserver.ts";
 import { FLAGS as CONTROLLERS_FLAGS } from "../parts/controllers.ts";
@@ -78,8 +78,8 @@ interface Manifest {
   };
 }
 
-/** The manifest of a component's static pod as text. */
-export async function staticPodText(pod: StaticPod, values: ManifestValues): Promise<string> {
+/** The manifest of a component's static pod. */
+export async function staticPod(pod: StaticPod, values: ManifestValues): Promise<object> {
   const { cluster, signs, nodeName, address, initialCluster } = values;
   const pki = cluster.certificatesDir;
   const filling: Record<string, unknown> = {
@@ -99,7 +99,7 @@ export async function staticPodText(pod: StaticPod, values: ManifestValues): Pro
     container.command = withArgs(container.command, [state]);
   }
   change(manifest, changesOf(pod, cluster));
-  return stringify(manifest, { lineWidth: 0 });
+  return manifest;
 }
 
 function change(manifest: Manifest, { extraArgs = [], extraVolumes = [] }: ComponentConfig): void {

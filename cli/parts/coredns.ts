@@ -45,17 +45,17 @@ async function start(
   const upstreams = await upstreamsOf(corefile.forward);
   const choices = given({ upstreams, ttl_s: corefile.ttl_s });
   const address = "0.0.0.0";
-  const dns = await startDns({ client, address, port, clusterDomain, clock, ...choices });
+  const metrics = new Registry();
+  const dns = await startDns({ client, address, port, clusterDomain, metrics, clock, ...choices });
   let isReady = false;
   void dns.ready.then(() => (isReady = true));
-  const registry = new Registry();
   const pages = [
     servePage(corefile.healthPort, "/health", async () => ({ status: 200, body: "OK" })),
     servePage(corefile.readyPort, "/ready", async () => {
       return isReady ? { status: 200, body: "OK" } : { status: 503, body: "kubernetes" };
     }),
     servePage(corefile.metricsPort, "/metrics", async () => {
-      return { status: 200, ...(await exposition(registry)) };
+      return { status: 200, ...(await exposition(metrics)) };
     }),
   ];
   const reload = startReload(source, clock);

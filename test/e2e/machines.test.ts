@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -97,7 +97,15 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
   it("init makes a control plane of static pods, after it was killed in each phase", async () => {
     const ignored = "--ignore-preflight-errors=all";
     const endpoint = ["--control-plane-endpoint", `${first.address}:6443`, "--upload-certs"];
-    const args = ["init", "--config", configOf(first), "--token", TOKEN, ignored, ...endpoint];
+    const patches = join(machines.dir, "patches");
+    mkdirSync(patches);
+    writeFileSync(join(patches, "kubeletconfiguration.yaml"), "maxPods: 42\n");
+    writeFileSync(join(patches, "etcd+json.json"),
+      '[{ "op": "add", "path": "/metadata/labels/patched", "value": "yes" }]');
+    const args = [
+      "init", "--config", configOf(first), "--token", TOKEN, ignored, ...endpoint,
+      "--patches", patches,
+    ];
     let ca = "";
     for (const phase of PHASES) {
       await first.killedAt(`[${phase}]`, args);
@@ -112,6 +120,10 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     await until("the node", readyOf("cp-1"), (answer) => answer === "True");
     const pods = ["get", "pods", "-n", "kube-system", "-l", "tier=control-plane", "-o", "name"];
     await until("the static pods", pods, (names) => names.trim().split("\n").length === 4);
+    const capacity = ["get", "node", "cp-1", "-o", "jsonpath={.status.capacity.pods}"];
+    expect((await kubectl(...capacity)).stdout).toBe("42");
+    const patched = ["get", "pods", "-n", "kube-system", "-l", "patched=yes", "-o", "name"];
+    expect((await kubectl(...patched)).stdout).toBe("pod/etcd-cp-1\n");
   });
 
   it("a further user has a kubeconfig by the cluster's CA", async () => {
@@ -198,7 +210,7 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     }, Date.now() - 22 * 3_600_000);
     const before = await must(second.host, AGENT);
     await must(second.host, `cat > ${CLIENT_PEM}`, `${due.cert}${due.key}`);
-    await must(second.host, `kill $(${AGENT})`);
+    await must(second.host, `kill -KILL $(${AGENT})`);
     const renewed = async () => {
       const pem = await must(second.host, `cat ${CLIENT_PEM}`);
       return pem.startsWith(due.cert) ? undefined : new X509Certificate(pem);
@@ -247,6 +259,13 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
       "console.log(await r.text()))";
     const args = ["exec", "deploy/web", "--", node, "-e", ask];
     await until("the answer", args, (answer) => answer === "served\n");
+    const dns = ["get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns", "-o",
+      "jsonpath={.items[*].metadata.name}"];
+    const counts = await Promise.all((await kubectl(...dns)).stdout.split(" ").map((pod) => {
+      return kubectl("get", "--raw", `/api/v1/namespaces/kube-system/pods/${pod}:9153/proxy/metrics`);
+    }));
+    expect(counts.map(({ stdout, stderr }) => stdout + stderr).join("\n"))
+      .toMatch(/^coredns_dns_requests_total{.*zone="cluster.local.".*type="A"} [1-9]/m);
   });
 
   it("an edited manifest changes the component; one with an error does not end it", async () => {

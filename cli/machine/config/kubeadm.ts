@@ -68,11 +68,17 @@ export interface BootstrapToken {
   readonly description?: string;
 }
 
+interface Patches {
+  readonly directory?: string;
+}
+
 export interface InitSection {
   readonly localAPIEndpoint: { readonly advertiseAddress?: string; readonly bindPort: number };
   readonly nodeRegistration: NodeRegistration;
   readonly bootstrapTokens: readonly BootstrapToken[];
   readonly skipPhases: readonly string[];
+  /** The folder of this machine's patches of static pods and of the kubelet's configuration. */
+  readonly patches?: Patches;
   /** The key of the files that control planes share; given, they are uploaded. */
   readonly certificateKey?: string;
 }
@@ -87,6 +93,7 @@ export interface JoinSection {
     readonly tlsBootstrapToken?: string;
   };
   readonly nodeRegistration: NodeRegistration;
+  readonly patches?: Patches;
   /** Makes the machine a further control plane; absent: a worker. */
   readonly controlPlane?: {
     readonly localAPIEndpoint?: Partial<InitSection["localAPIEndpoint"]>;
@@ -126,6 +133,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   InitConfiguration: [
     ...under("localAPIEndpoint", ["advertiseAddress", "bindPort"]),
     ...under("nodeRegistration", NODE), "skipPhases", "certificateKey",
+    "patches.directory",
     ...under("bootstrapTokens[]", ["token", "ttl", "expires", "usages", "groups", "description"]),
   ],
   JoinConfiguration: [
@@ -134,7 +142,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     ]),
     "discovery.file.kubeConfigPath", "discovery.tlsBootstrapToken",
     ...under("controlPlane.localAPIEndpoint", ["advertiseAddress", "bindPort"]),
-    "controlPlane.certificateKey",
+    "controlPlane.certificateKey", "patches.directory",
     ...under("nodeRegistration", NODE),
   ],
 };

@@ -22,7 +22,8 @@ import {
   KUBELET_CONFIG, KUBELET_DIR, KUBELET_FLAGS, kubeconfigPath, manifestPath, MANIFESTS_DIR,
   NODE_AGENT,
 } from "../layout.ts";
-import { checkExtraArgs, CONTROL_PLANE, type StaticPod, staticPodText } from "../static-pods.ts";
+import { patchKubelet, patchPod } from "../patches.ts";
+import { checkExtraArgs, CONTROL_PLANE, staticPod, type StaticPod } from "../static-pods.ts";
 
 const CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane:NoSchedule";
 
@@ -113,13 +114,15 @@ export async function writeManifests(
 export async function manifestOf(
   context: MachineContext, pod: StaticPod, initialCluster?: string,
 ): Promise<string> {
-  const { config: { cluster }, nodeName, address, bindPort } = context;
+  const { config: { cluster, init }, nodeName, address, bindPort } = context;
   checkExtraArgs(cluster);
   const paths = pathsOf(cluster.certificatesDir, "ca");
   // An external CA has a certificate and no key here.
   const signs = !existsSync(paths.cert) || existsSync(paths.key);
   const joins = given({ initialCluster });
-  return staticPodText(pod, { cluster, nodeName, address, bindPort, signs, ...joins });
+  const values = { cluster, nodeName, address, bindPort, signs, ...joins };
+  const manifest = await patchPod(init.patches?.directory, pod, await staticPod(pod, values));
+  return stringify(manifest, { lineWidth: 0 });
 }
 
 export const controlPlanePhase = (context: MachineContext) =>
@@ -144,7 +147,7 @@ export async function kubeletStart(
   context: MachineContext,
   node: { registration: NodeRegistration; kubelet: object; isControlPlane: boolean },
 ): Promise<void> {
-  const { address, nodeName, config: { cluster }, signal, progress } = context;
+  const { address, nodeName, config: { cluster, init }, signal, progress } = context;
   await mkdir(KUBELET_DIR, { recursive: true, mode: 0o755 });
   const taints = taintsOf(node.registration, node.isControlPlane);
   const flags = new Map([
@@ -157,7 +160,8 @@ export async function kubeletStart(
   const text = nodeFlagsText(flags);
   parseNodeFlags(text);
   await replaceFile(KUBELET_FLAGS, text);
-  await replaceFile(KUBELET_CONFIG, stringify(node.kubelet));
+  const kubelet = await patchKubelet(init.patches?.directory, node.kubelet);
+  await replaceFile(KUBELET_CONFIG, stringify(kubelet));
   await prepareNetwork(cluster);
   await placeImages(context);
   progress.note("[kubelet-start] Starting the kubelet");
