@@ -5,7 +5,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Resolve } from "./resolver.ts";
 import { RCODE } from "./wire/message.ts";
 
-/** What metrics of coredns' plugin prometheus are made of. */
+/** Registry and labels of the metrics that coredns' plugin prometheus has. */
 interface DnsMetricsOptions {
   readonly registry: Registry;
   readonly port: number;

@@ -124,12 +124,12 @@ test("one in between that relays a true cluster-info is refused by its certifica
     .toThrow("another machine answers in its place");
 });
 
-test("a certificate of a later time is refused with this machine's time", async () => {
+test("a certificate of a later time is refused by the clocks", async () => {
   const own = await newCa();
   const hour_ms = 3_600_000;
   const port = await serve((response) => response.end("{}"), own, Date.now() + hour_ms);
   await expect(clusterInfo("127.0.0.1", port, own.cert)).rejects.toMatchObject({
-    message: expect.stringMatching(/not valid at this machine's time, 20/) as string,
+    message: expect.stringContaining("not valid at this machine's time") as string,
     remedy: expect.stringContaining("set the clocks of both machines") as string,
   });
 });

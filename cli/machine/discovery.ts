@@ -104,27 +104,27 @@ async function fromFile(path: string, token: string | undefined): Promise<Discov
   throw refused(`${path} has no token`, "--tls-bootstrap-token TOKEN");
 }
 
-/** What failed verifications mean, and what to do, by Node's codes. */
-const UNVERIFIED: Readonly<Record<string, () => readonly [text: string, remedy: string]>> = {
-  CERT_NOT_YET_VALID: otherTime,
-  CERT_HAS_EXPIRED: otherTime,
-  ...Object.fromEntries([
-    "DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "CERT_SIGNATURE_FAILURE",
-    "UNABLE_TO_GET_ISSUER_CERT", "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-    "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  ].map((code) => [code, otherCa])),
+const OTHER_TIME = [
+  "its certificate is not valid at this machine's time",
+  "set the clocks of both machines (date -u, NTP); if they agree: r2k certs check-expiration on " +
+    "the control plane",
+] as const;
+const OTHER_CA = [
+  "another machine answers in its place: its certificate is not of the cluster's CA",
+  "find out who is between; nothing was sent to it, and nothing written here",
+] as const;
+/** Texts and remedies of failed verifications, by Node's codes. */
+const UNVERIFIED: Readonly<Record<string, readonly [text: string, remedy: string]>> = {
+  CERT_NOT_YET_VALID: OTHER_TIME,
+  CERT_HAS_EXPIRED: OTHER_TIME,
+  DEPTH_ZERO_SELF_SIGNED_CERT: OTHER_CA,
+  SELF_SIGNED_CERT_IN_CHAIN: OTHER_CA,
+  CERT_SIGNATURE_FAILURE: OTHER_CA,
+  UNABLE_TO_GET_ISSUER_CERT: OTHER_CA,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: OTHER_CA,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: OTHER_CA,
 };
-
-function otherTime() {
-  const text = `its certificate is not valid at this machine's time, ${new Date().toISOString()}`;
-  return [text, "set the clocks of both machines (date -u, NTP); if they agree: r2k certs " +
-    "check-expiration on the control plane"] as const;
-}
-
-function otherCa() {
-  return ["another machine answers in its place: its certificate is not of the cluster's CA",
-    "find out who is between; nothing was sent to it, and nothing written here"] as const;
-}
+const UNREACHED = "see that the API server runs and can be reached from here";
 
 /** Reads `cluster-info`; without a CA it trusts any server that answers. */
 export function clusterInfo(
@@ -133,11 +133,11 @@ export function clusterInfo(
   const signal = AbortSignal.timeout(timeout_ms);
   const verify = ca === undefined ? { rejectUnauthorized: false } : { ca };
   return new Promise((resolve, reject) => {
-    const fail = (text: string, remedy = "see that the API server runs, and is reached from here") =>
+    const fail = (text: string, remedy = UNREACHED) =>
       reject(refused(`${host}:${port}: ${text}`, remedy));
     const failBy = (error: Error) => {
       if (signal.aborted) return fail(`no whole answer in ${timeout_ms} ms`);
-      const [text, remedy] = UNVERIFIED[codeOf(error) ?? ""]?.() ?? [messageOf(error)];
+      const [text, remedy] = UNVERIFIED[codeOf(error) ?? ""] ?? [messageOf(error)];
       fail(text, remedy);
     };
     const options = { host, port, path: PATH, signal, ...verify };

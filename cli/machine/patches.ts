@@ -20,8 +20,8 @@ const NAME = new RegExp(`^(${TARGETS.join("|")})([^.+]*)(?:\\+([^.]*))?\\.(?:jso
 
 function refused(path: string, text: string, cause?: unknown): CommandError {
   return new CommandError("PATCH", `${path}: ${text}`, {
-    remedy: `name it TARGET[SUFFIX][+TYPE].yaml; TARGET is one of ${TARGETS.join(", ")}, TYPE one ` +
-      "of strategic, merge, json",
+    remedy: `name it TARGET[SUFFIX][+TYPE].yaml; TARGET is one of ${TARGETS.join(", ")}, TYPE ` +
+      "one of strategic, merge, json",
     cause,
   });
 }

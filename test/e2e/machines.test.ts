@@ -261,8 +261,10 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     await until("the answer", args, (answer) => answer === "served\n");
     const dns = ["get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns", "-o",
       "jsonpath={.items[*].metadata.name}"];
-    const counts = await Promise.all((await kubectl(...dns)).stdout.split(" ").map((pod) => {
-      return kubectl("get", "--raw", `/api/v1/namespaces/kube-system/pods/${pod}:9153/proxy/metrics`);
+    const pods = (await kubectl(...dns)).stdout.split(" ");
+    const counts = await Promise.all(pods.map((pod) => {
+      const path = `namespaces/kube-system/pods/${pod}:9153/proxy/metrics`;
+      return kubectl("get", "--raw", `/api/v1/${path}`);
     }));
     expect(counts.map(({ stdout, stderr }) => stdout + stderr).join("\n"))
       .toMatch(/^coredns_dns_requests_total{.*zone="cluster.local.".*type="A"} [1-9]/m);
