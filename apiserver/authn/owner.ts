@@ -10,6 +10,7 @@ import { ANONYMOUS, MASTERS_GROUP, SERVICE_ACCOUNTS_GROUP } from "./identities.t
 const ACCOUNTS_OF_NAMESPACE = `${SERVICE_ACCOUNTS_GROUP}:`;
 /** Extra of a token's user: the pod that the token is bound to. */
 const POD_NAME = "authentication.kubernetes.io/pod-name";
+const OTHER_OWNERS = new RegExp(`^((node|address|user) |${ACCOUNTS_OF_NAMESPACE})`);
 const CONTROL_PLANE: ReadonlySet<string> =
   new Set(["system:kube-controller-manager", "system:kube-scheduler"]);
 /** The user that upstream's proxies of all nodes share. */
@@ -41,7 +42,9 @@ export function ownerOfAddress({ remoteAddress = "" }: Pick<Socket, "remoteAddre
  * of a resource.
  */
 function ownerOfUser(user: RequestUser): Owner {
-  const { name, groups, extra } = user;
+  const { groups, extra } = user;
+  // Issuers let people choose names: none is that of a node, an address or a namespace.
+  const name = OTHER_OWNERS.test(user.name) ? `user ${user.name}` : user.name;
   if (groups.includes(MASTERS_GROUP) || CONTROL_PLANE.has(name)) return { name, may: "all" };
   const node = nodeOf(user)?.node;
   if (node !== undefined) return { name: `node ${node}`, may: "reserve" };

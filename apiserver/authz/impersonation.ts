@@ -1,7 +1,7 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { AuthorizationMetrics } from "../metrics/access.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { headerOf, type Incoming, type RequestContext } from "../request/context.ts";
+import type { Incoming, RequestContext } from "../request/context.ts";
 import type { Attributes } from "./attributes.ts";
 import type { Authorizer } from "./authorizer.ts";
 import { attributesOf, refusal } from "./authorize-request.ts";
@@ -19,9 +19,9 @@ export async function impersonate(
   context: RequestContext,
 ): Promise<void> {
   const { request } = context;
-  const name = headerOf(request, "impersonate-user");
-  const groups = groupsOf(request);
-  const uid = headerOf(request, "impersonate-uid");
+  const [name = ""] = valuesOf(request, "impersonate-user");
+  const groups = valuesOf(request, "impersonate-group");
+  const [uid = ""] = valuesOf(request, "impersonate-uid");
   const extra = extrasOf(request);
   if (name === "") {
     if (groups.length > 0 || uid !== "" || Object.keys(extra).length > 0) {
@@ -65,11 +65,9 @@ function goUser(uid: string, groups: string[], extra: Record<string, string[]>):
     `Extra:map[string][]string${more}}`;
 }
 
-/** Impersonate-Group may stand several times; Node joins such headers, so the raw ones are read. */
-function groupsOf(request: Incoming): string[] {
-  return rawHeaders(request)
-    .filter(([name]) => name === "impersonate-group")
-    .map(([, value]) => value);
+/** The values of a header; Node joins those of several, so the raw ones are read. */
+function valuesOf(request: Incoming, header: string): string[] {
+  return rawHeaders(request).filter(([name]) => name === header).map(([, value]) => value);
 }
 
 function extrasOf(request: Incoming): Record<string, string[]> {
@@ -92,9 +90,12 @@ function unescaped(text: string): string {
   }
 }
 
+/** Headers as they were sent: their values are UTF-8, which Node takes for Latin-1. */
 function rawHeaders(request: Incoming): [string, string][] {
   const raw = request.rawHeaders;
   const pairs: [string, string][] = [];
-  for (let i = 0; i + 1 < raw.length; i += 2) pairs.push([raw[i]!.toLowerCase(), raw[i + 1]!]);
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    pairs.push([raw[i]!.toLowerCase(), Buffer.from(raw[i + 1]!, "latin1").toString("utf8")]);
+  }
   return pairs;
 }

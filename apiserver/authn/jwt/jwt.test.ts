@@ -241,6 +241,41 @@ it("an issuer that hangs, redirects, breaks off or answers without end costs bou
   server.answer = (request, _, response) => serve(request, response);
 });
 
+it("an issuer that vanishes: its keys stay, and a new one costs one refused look", async () => {
+  const authority = await authorityOf();
+  const known = await issuer.token({ jti: "new" });
+  await new Promise((resolve) => clock.after(ISSUER_KEYS_AGAIN_MS, () => resolve(undefined)));
+  await issuer.close();
+  expect(await refusalOf(authority, known)).toBe("none");
+  const unknown = Array.from({ length: 50 }, (_, i) => issuer.token({ jti: `${i}` }, { kid: "b" }));
+  for (const token of await Promise.all(unknown)) {
+    expect(await refusalOf(authority, token)).toContain("failed to verify signature");
+  }
+  expect(await refusalOf(authority, await issuer.token({ jti: "last" }))).toBe("none");
+  await issuer.server.close().catch(() => undefined);
+});
+
+it("claims that make an expression of the configuration expensive refuse the token", async () => {
+  const authority = await authorityOf({
+    claimMappings: {
+      username: { claim: "sub", prefix: "" },
+      groups: { expression:
+        "claims.a.filter(x, claims.a.all(y, claims.a.all(z, x + y + z != 'q')))" },
+    },
+    claimValidationRules: [
+      { expression: "!claims.text.matches('(a+)+b$') && claims.text.size() < 200000" },
+    ],
+  });
+  const few = { a: ["x", "y"], text: "aaaa" };
+  expect(await refusalOf(authority, await issuer.token(few))).toBe("none");
+  const from_ms = clock.monotonic();
+  const many = { ...few, a: Array.from({ length: 20_000 }, (_, i) => `${i}`) };
+  expect(await refusalOf(authority, await issuer.token(many))).toMatch(/steps|cost limit/);
+  const long = { ...few, text: "a".repeat(150_000) };
+  expect(await refusalOf(authority, await issuer.token(long))).toMatch(/steps|cost limit/);
+  expect(clock.monotonic() - from_ms).toBeLessThan(5_000);
+});
+
 it("an issuer whose documents are another's is not believed", async () => {
   const { server } = issuer;
   const serve = server.answer;

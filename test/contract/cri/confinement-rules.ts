@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { SecurityProfile_ProfileType } from "@raft2kube/proto/gen/cri.ts";
 import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
@@ -24,7 +25,7 @@ export function confinementRules(bench: Bench): void {
     });
 
     test.runIf(bench.implementation.knows.boundedFiles)(
-      "what it writes to resolv.conf, hostname and hosts is bounded",
+      "what it writes to resolv.conf, hostname, hosts and /dev/shm is bounded, and what it opens",
       async () => {
         const { pods } = bench;
         const id = await startWith({});
@@ -32,6 +33,10 @@ export function confinementRules(bench: Bench): void {
           const grow = `dd if=/dev/zero of=${file} bs=1M count=4 2>&1 || true`;
           expect(await pods.shell(id, grow)).toContain("No space left");
         }
+        const fill = "dd if=/dev/zero of=/dev/shm/f bs=1M count=65 2>&1 || true";
+        expect(await pods.shell(id, fill)).toContain("No space left");
+        const [, own] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))!;
+        expect(await pods.shell(id, "ulimit -n")).toBe(own);
       },
     );
 
