@@ -180,6 +180,8 @@ function showFlowControl(registry: Registry, fairness: Fairness): void {
         : [of("min", Math.min(...starts)), of("max", Math.max(...starts))];
     }));
   }
+  add("epoch_advance_total", "counter", "Times that virtual time went back, which it never does.",
+    () => []);
   add("seat_fair_frac", "gauge", "Factor of demands by which seats were divided.",
     () => [{ labels: {}, value: fairness.lentBy }]);
 }
