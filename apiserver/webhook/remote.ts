@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { type Owner, Shares } from "@raft2kube/std/shares.ts";
@@ -45,7 +46,10 @@ export class RemoteServer {
     this.#connections = new Connections({ resolve: noService }, options);
   }
 
-  /** Gets the page of an https URL. Throws WebhookError, for a redirect too. */
+  /**
+   * Gets the page of an https URL. Throws WebhookError, for a redirect too; 429 where the owner's
+   * calls under way are too many.
+   */
   async get(url: string, call: RemoteCall): Promise<WebhookAnswer> {
     return await this.#send(url, { method: "GET", headers: { accept: "application/json" } }, call);
   }
@@ -76,10 +80,8 @@ export class RemoteServer {
     const failed = (why: string, cause?: unknown, isTimeout = false) =>
       new WebhookError(`${sent.method === "GET" ? "Get" : "Post"} ${JSON.stringify(url)}: ${why}`,
         { cause, ...(isTimeout ? { http: 504 } : {}) });
-    if (!this.#calls.fits(owner)) {
-      const { taken } = this.#calls;
-      throw failed(`too many calls are under way (${taken}, of which this user has its share)`);
-    }
+    // No failure of the server: a user could bring it about, and so evade a webhook that denies.
+    if (!this.#calls.fits(owner)) throw tooMany();
     const { ca } = this.#access;
     const caBundle = ca === undefined ? {} : { caBundle: Buffer.from(ca).toString("base64") };
     const target = { url, ...caBundle };

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -23,7 +24,8 @@ interface Parts {
 
 /**
  * Asks a webhook by SubjectAccessReviews (upstream's plugin/pkg/authorizer/webhook). Its answers
- * are known for a while; requests that wait for it are bounded, in all and of each user.
+ * are known for a while; requests that wait for it are bounded, in all and of each user: others
+ * are refused (429), whatever the failure policy.
  */
 export class WebhookAuthorizer implements AuthorizerPlugin {
   readonly type = "Webhook";
@@ -68,6 +70,7 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
       this.#keep(key, text, decision);
       return decision;
     } catch (thrown) {
+      if (thrown instanceof ApiError) throw thrown;
       log.warn("a webhook that authorizes gave no answer",
         { name: this.name, reason: messageOf(thrown) });
       if (this.#webhook.onFailure === "NoOpinion") {
