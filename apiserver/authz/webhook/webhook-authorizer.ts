@@ -25,7 +25,7 @@ interface Parts {
 /**
  * Asks a webhook by SubjectAccessReviews (upstream's plugin/pkg/authorizer/webhook). Its answers
  * are known for a while; requests that wait for it are bounded, in all and of each user: others
- * are refused (429), whatever the failure policy.
+ * are refused (429), regardless of the failure policy.
  */
 export class WebhookAuthorizer implements AuthorizerPlugin {
   readonly type = "Webhook";
