@@ -1,9 +1,11 @@
+import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { ask, type AskOptions } from "../../testing/apiserver/ask.ts";
 import { type FakeServer, sendJson, startFakeServer } from "../../testing/apiserver/fake-issuer.ts";
@@ -99,6 +101,41 @@ it("a request has an event of each stage, with its objects where the policy says
   const { metadata } = complete!.responseObject as { metadata: Record<string, unknown> };
   expect(metadata).toHaveProperty("uid");
   expect(metadata).not.toHaveProperty("managedFields");
+});
+
+it("a client that leaves at once is not left out", async () => {
+  const cases = ["DELETE", "GET", "POST"].flatMap((method) =>
+    Array.from({ length: 20 }, (_, n) => ({ method, id: `left-${method}-${n}`, after_ms: n })));
+  for (let n = 0; n < 20; n++) {
+    const body = { metadata: { name: `left-${n}` } };
+    expect((await send(MAPS, { method: "POST", body })).status).toBe(201);
+  }
+  await Promise.all(cases.map(async ({ method, id, after_ms }, n) => {
+    const path = method === "POST" ? MAPS : `${MAPS}/left-${n % 20}`;
+    const text = method === "POST" ? JSON.stringify({ metadata: { name: id.toLowerCase() } }) : "";
+    const sent = request(`${api.server}${path}`, { ...admin, ca: api.ca.cert, method,
+      agent: false, headers: { "audit-id": id, "content-length": Buffer.byteLength(text),
+        "content-type": "application/json" } });
+    sent.on("error", () => undefined);
+    sent.end(text);
+    await once(sent, "finish");
+    await delay(patience.clock, after_ms);
+    sent.destroy();
+  }));
+  // What is done is logged, and what was received has its end.
+  await waitFor("an event for all that was done", async () => {
+    const { body } = await send(MAPS);
+    const { items } = JSON.parse(body) as { items: { metadata: { name: string } }[] };
+    const there = new Set(items.map(({ metadata }) => metadata.name));
+    const events = (await logged()).filter(({ auditID }) => auditID.startsWith("left-"));
+    const ended = new Set(events.filter(({ stage }) => stage === "ResponseComplete")
+      .map(({ auditID }) => auditID));
+    const done = cases.filter(({ method, id }) =>
+      (method === "DELETE" && !there.has(`left-${id.split("-").at(-1)}`)) ||
+      (method === "POST" && there.has(id.toLowerCase())));
+    return ended.size > 0 && [...events.map(({ auditID }) => auditID), ...done.map(({ id }) => id)]
+      .every((id) => ended.has(id));
+  }, patience);
 });
 
 it("a Secret's values are in no event at the level Metadata", async () => {
