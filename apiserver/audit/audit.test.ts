@@ -122,7 +122,7 @@ it("a client that leaves at once is not left out", async () => {
     await delay(patience.clock, after_ms);
     sent.destroy();
   }));
-  // What is done is logged, and what was received has its end.
+  // Each write that was done is logged, and each request that was received has its end.
   await waitFor("an event for all that was done", async () => {
     const { body } = await send(MAPS);
     const { items } = JSON.parse(body) as { items: { metadata: { name: string } }[] };

@@ -41,7 +41,7 @@ export function ownerOfAddress({ remoteAddress = "" }: Pick<Socket, "remoteAddre
  * create as many as they like. Nodes may use the reserve, administrators and the control plane all
  * of a resource.
  */
-function ownerOfUser(user: RequestUser): Owner {
+export function ownerOfUser(user: RequestUser): Owner {
   const { groups, extra } = user;
   // Issuers let people choose names: none is that of a node, an address or a namespace.
   const name = OTHER_OWNERS.test(user.name) ? `user ${user.name}` : user.name;

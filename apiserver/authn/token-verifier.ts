@@ -1,13 +1,13 @@
 import { decodeJwt, errors, type JWTPayload } from "jose";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { TOKEN_CACHE_MS } from "../limits.ts";
+import { TOKEN_CACHE_ENTRIES_MAX, TOKEN_CACHE_MS } from "../limits.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
 import type { Resources } from "../resource/resources.ts";
 import { BoundTokens } from "./bound-tokens.ts";
 import { LEGACY_ISSUER, LegacyTokens, type RecordUsage } from "./legacy-tokens.ts";
 import { type SigningKeys, verifySignature } from "./signing-keys.ts";
-import { TokenCache } from "./token-cache.ts";
+import { AnswerCache } from "../webhook/answer-cache.ts";
 import type {
   RefusedToken,
   TokenAuthority,
@@ -29,7 +29,7 @@ export class TokenVerifier implements TokenAuthority {
   readonly #metrics: AuthenticationMetrics;
   readonly #bound: BoundTokens;
   readonly #legacy: LegacyTokens;
-  readonly #known: TokenCache;
+  readonly #known: AnswerCache<TokenVerdict>;
 
   constructor(init: {
     issuer: string;
@@ -45,7 +45,7 @@ export class TokenVerifier implements TokenAuthority {
     this.#audiences = audiences;
     this.#keys = keys;
     this.#clock = clock;
-    this.#known = new TokenCache(clock);
+    this.#known = new AnswerCache(clock, TOKEN_CACHE_ENTRIES_MAX);
     this.#metrics = metrics;
     this.#bound = new BoundTokens(resources, clock);
     this.#legacy = new LegacyTokens({ resources, clock, recordUsage, metrics });
@@ -54,17 +54,17 @@ export class TokenVerifier implements TokenAuthority {
   async verify(token: string, audiences = this.#audiences): Promise<TokenVerdict> {
     const from_ms = this.#clock.monotonic();
     const took_s = () => (this.#clock.monotonic() - from_ms) / 1_000;
-    const known = this.#known.get(token, audiences);
+    const known = this.#known.get([token, audiences]);
     if (known !== undefined) {
       this.#metrics.lookedForToken("hit", took_s());
-      return known.verdict;
+      return known.answer;
     }
     const verdict = await this.#verifyUncached(token, audiences);
     this.#metrics.lookedForToken("miss", took_s());
     // Refused tokens are not cached (upstream): one may be accepted a moment later, and a flood of
     // them would evict the others.
     if (verdict === undefined || "refused" in verdict) return verdict;
-    this.#known.set(token, audiences, verdict, TOKEN_CACHE_MS);
+    this.#known.set([token, audiences], verdict, TOKEN_CACHE_MS);
     return verdict;
   }
 

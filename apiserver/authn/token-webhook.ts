@@ -4,12 +4,14 @@ import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
-import { TOKEN_BYTES_MAX, TOKEN_WEBHOOK_CACHE_MS, TOKEN_WEBHOOK_TIMEOUT_MS } from "../limits.ts";
+import {
+  TOKEN_BYTES_MAX, TOKEN_CACHE_ENTRIES_MAX, TOKEN_WEBHOOK_CACHE_MS, TOKEN_WEBHOOK_TIMEOUT_MS,
+} from "../limits.ts";
 import { WebhookError } from "../webhook/errors.ts";
 import { type RemoteAccess, RemoteServer } from "../webhook/remote.ts";
 import { askReview, textsIn } from "../webhook/review.ts";
 import type { TokenAuthority, TokenVerdict } from "./token-authority.ts";
-import { TokenCache } from "./token-cache.ts";
+import { AnswerCache } from "../webhook/answer-cache.ts";
 
 const log = logger("apiserver");
 
@@ -30,26 +32,26 @@ export class TokenWebhook implements TokenAuthority {
   readonly #audiences: readonly string[];
   readonly #clock: Clock;
   readonly #server: RemoteServer;
-  readonly #known: TokenCache;
+  readonly #known: AnswerCache<TokenVerdict>;
 
   constructor(options: TokenWebhookOptions, audiences: readonly string[], clock: Clock) {
     this.#options = options;
     this.#audiences = audiences;
     this.#clock = clock;
     this.#server = new RemoteServer(options.access, clock);
-    this.#known = new TokenCache(clock);
+    this.#known = new AnswerCache(clock, TOKEN_CACHE_ENTRIES_MAX);
   }
 
   async verify(
     token: string, audiences = this.#audiences, asking: Owner = { name: "" },
   ): Promise<TokenVerdict> {
     if (token.length > TOKEN_BYTES_MAX) return undefined;
-    const known = this.#known.get(token, audiences);
-    if (known !== undefined) return known.verdict;
+    const known = this.#known.get([token, audiences]);
+    if (known !== undefined) return known.answer;
     try {
       const verdict = await this.#ask(token, audiences, asking);
       const { cache_ms = TOKEN_WEBHOOK_CACHE_MS } = this.#options;
-      this.#known.set(token, audiences, verdict, cache_ms);
+      this.#known.set([token, audiences], verdict, cache_ms);
       return verdict;
     } catch (thrown) {
       log.warn("the webhook that authenticates gave no answer", { reason: messageOf(thrown) });

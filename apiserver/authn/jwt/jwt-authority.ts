@@ -2,10 +2,10 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Followed } from "@raft2kube/reconcile/followed-file.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { ISSUERS_READY_MS, TOKEN_CACHE_MS } from "../../limits.ts";
+import { ISSUERS_READY_MS, TOKEN_CACHE_ENTRIES_MAX, TOKEN_CACHE_MS } from "../../limits.ts";
 import type { JwtMetrics } from "../../metrics/jwt.ts";
 import type { TokenAuthority, TokenVerdict } from "../token-authority.ts";
-import { TokenCache } from "../token-cache.ts";
+import { AnswerCache } from "../../webhook/answer-cache.ts";
 import type { AuthenticationConfig, JwtIssuer } from "./config.ts";
 import { userOfClaims } from "./jwt-user.ts";
 import { RemoteKeys } from "./remote-keys.ts";
@@ -65,12 +65,12 @@ export class JwtAuthority implements TokenAuthority {
 /** The issuers of one configuration, and the tokens of theirs that are known. */
 class Issuers {
   readonly #parts: Parts;
-  readonly #known: TokenCache;
+  readonly #known: AnswerCache<TokenVerdict>;
   readonly #byUrl: ReadonlyMap<string, { issuer: JwtIssuer; keys: RemoteKeys }>;
 
   constructor({ issuers }: AuthenticationConfig, parts: Parts) {
     this.#parts = parts;
-    this.#known = new TokenCache(parts.clock);
+    this.#known = new AnswerCache(parts.clock, TOKEN_CACHE_ENTRIES_MAX);
     this.#byUrl = new Map(issuers.map((issuer) => {
       const fetched = (ok: boolean) =>
         parts.metrics.fetchedKeys(issuer.url, ok, parts.clock.now());
@@ -87,8 +87,8 @@ class Issuers {
     const found = named === undefined ? undefined : this.#byUrl.get(named);
     const granted = this.#parts.audiences.filter((each) => audiences.includes(each));
     if (found === undefined || granted.length === 0) return undefined;
-    const known = this.#known.get(token, granted);
-    if (known !== undefined) return known.verdict;
+    const known = this.#known.get([token, granted]);
+    if (known !== undefined) return known.answer;
     const { issuer, keys } = found;
     const { clock, metrics } = this.#parts;
     const from_ms = clock.monotonic();
@@ -100,7 +100,7 @@ class Issuers {
       return verdict;
     }
     const verified = { user: verdict.user, audiences: granted };
-    this.#known.set(token, granted, verified, TOKEN_CACHE_MS);
+    this.#known.set([token, granted], verified, TOKEN_CACHE_MS);
     return verified;
   }
 

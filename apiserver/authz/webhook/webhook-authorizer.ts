@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
@@ -6,6 +5,8 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { AUTHORIZATION_CACHE_ENTRIES_MAX, AUTHORIZATION_CACHED_CHARS_MAX } from "../../limits.ts";
 import type { AuthorizationMetrics } from "../../metrics/access.ts";
+import { ownerOfUser } from "../../authn/owner.ts";
+import { AnswerCache } from "../../webhook/answer-cache.ts";
 import { RemoteServer } from "../../webhook/remote.ts";
 import { askReview, type ReviewOutcome } from "../../webhook/review.ts";
 import {
@@ -34,13 +35,14 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
   readonly #parts: Parts;
   readonly #server: RemoteServer;
   readonly #conditions: readonly ReturnType<typeof compileCondition>[];
-  readonly #known = new Map<string, { until_ms: number; decision: Decision }>();
+  readonly #known: AnswerCache<Decision>;
 
   constructor(name: string, webhook: AuthorizationWebhook, parts: Parts) {
     this.name = name;
     this.#webhook = webhook;
     this.#parts = parts;
     this.#server = new RemoteServer(webhook.access, parts.clock);
+    this.#known = new AnswerCache(parts.clock, AUTHORIZATION_CACHE_ENTRIES_MAX);
     this.#conditions = webhook.conditions.map((text) => compileCondition(text, (why) =>
       assert(false, `a condition was read that does not compile: ${why}`) as never));
   }
@@ -49,10 +51,8 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
     const spec = specOf(attributes);
     const skipped = this.#skips(spec);
     if (skipped !== undefined) return skipped;
-    const text = JSON.stringify(spec);
-    const key = createHash("sha256").update(text).digest("base64");
-    const known = this.#known.get(key);
-    if (known !== undefined && known.until_ms > this.#parts.clock.now()) return known.decision;
+    const known = this.#known.get(spec);
+    if (known !== undefined) return known.answer;
     let outcome: ReviewOutcome = "error";
     try {
       const status = await askReview(this.#server, {
@@ -60,14 +60,15 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
         spec: this.#webhook.version === "v1" ? spec : inBeta(spec),
       }, {
         clock: this.#parts.clock, timeout_ms: this.#webhook.timeout_ms,
-        owner: { name: attributes.user.name },
+        // By name alone: a review names groups of its author's choice.
+        owner: { name: ownerOfUser(attributes.user).name },
         attempted: (now, http, seconds) => {
           outcome = now;
           this.#parts.metrics.askedWebhook(this.name, now, http, seconds);
         },
       });
       const decision = decisionIn(status);
-      this.#keep(key, text, decision);
+      this.#keep(spec, decision);
       return decision;
     } catch (thrown) {
       if (thrown instanceof ApiError) throw thrown;
@@ -102,15 +103,11 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
     return { verdict, reason: "", error };
   }
 
-  #keep(key: string, text: string, decision: Decision): void {
+  #keep(spec: object, decision: Decision): void {
     const { authorized_ms, unauthorized_ms } = this.#webhook;
-    const life_ms = decision.verdict === "allow" ? authorized_ms : unauthorized_ms;
-    if (life_ms === 0 || text.length > AUTHORIZATION_CACHED_CHARS_MAX) return;
-    this.#known.delete(key);
-    if (this.#known.size >= AUTHORIZATION_CACHE_ENTRIES_MAX) {
-      this.#known.delete(this.#known.keys().next().value as string);
-    }
-    this.#known.set(key, { until_ms: this.#parts.clock.now() + life_ms, decision });
+    if (JSON.stringify(spec).length > AUTHORIZATION_CACHED_CHARS_MAX) return;
+    this.#known.set(spec, decision,
+      decision.verdict === "allow" ? authorized_ms : unauthorized_ms);
   }
 }
 

@@ -208,9 +208,13 @@ it("a webhook that hangs is given up, and one user's calls leave room for others
   const authorizer =
     await chain([hook({ failurePolicy: "NoOpinion" }), { type: "RBAC", name: "rbac" }]);
   const share = Math.ceil(REMOTE_CALLS_MAX * SHARE);
-  const asked = Array.from({ length: share }, (_, i) => authorizer.decide(ask({ name: `p${i}` })));
+  // Each a service account of its own, whose namespace's editors make as many as they like.
+  const account = (i: number) => ({ user: {
+    name: `system:serviceaccount:team:s${i}`, groups: ["system:serviceaccounts:team"],
+  } });
+  const asked = Array.from({ length: share }, (_, i) => authorizer.decide(ask(account(i))));
   // One who made the webhook fail for themselves would evade what it denies.
-  const beyond = authorizer.decide(ask({ name: "beyond", verb: "get" }));
+  const beyond = authorizer.decide(ask({ ...account(share), verb: "get" }));
   await expect(beyond).rejects.toMatchObject({ http: 429 });
   const clock = systemClock();
   await waitFor("the calls", () => server.asked.get("/authorize") === share, { clock });
