@@ -64,7 +64,8 @@ async function addressesAreTheControllers(cluster: TestCluster, app: string): Pr
   await cluster.until("one address", ["get", "service", "ending", "-o",
     "jsonpath={.status.loadBalancer.ingress[*].ip}"], (text) => text === address);
   const hold = (finalizers: string[]) =>
-    cluster.ask("patch", "service", "ending", "-p", JSON.stringify({ metadata: { finalizers } }));
+    cluster.ask("patch", "service", "ending", "--type=merge", "-p",
+      JSON.stringify({ metadata: { finalizers } }));
   await hold(["example.com/hold"]);
   await cluster.ask("delete", "service", "ending", "--wait=false");
   await cluster.apply(balanced("after", app, { loadBalancerIP: address }));

@@ -220,7 +220,7 @@ test("a trace has each step to a container as the command that a person would ty
   let at = -1;
   for (const wanted of [
     /^touch .* && unshare --net=\S+ true$/, /^ip link add name veth\S+ .*type veth peer name eth0/,
-    /^nsenter --net=\S+ ip addr add 10\.187\.\d+\.2\/22 dev eth0$/,
+    /^nsenter --net=\S+ ip addr add 10\.187\.\d+\.\d+\/22 dev eth0$/,
     `mount -t overlay -o lowerdir=.*,upperdir=${upper},workdir=\\S+ overlay ${merged}$`,
     /^\S*conmon /, /^unshare --mount --pid$/, /^echo \$\$ > \S+\/cgroup.procs$/,
     /^pivot_root \. \.$/, /^mount -t proc -o nosuid,nodev,noexec proc \/proc$/,

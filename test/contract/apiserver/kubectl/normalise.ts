@@ -14,6 +14,8 @@ const LOGGED = /^[IWEF]\d{4} [\d:.]+ +\d+ ([\w.-]+:\d+)\] /gm;
 const OF_TIME = /^.*(?:Waited for|Throttling request).*\n/gm;
 /** Our warning about a write of a kind that no controller acts on (docs/DIVERGENCE.md). */
 const STORED_ONLY = /^Warning: \w+ is stored, but .*\n/gm;
+/** Why a value is none of its field's type: upstream's has another wording for each decoder. */
+const MISTYPED = /(?<="DOCUMENT": )(?:unrecognized type: |json: cannot unmarshal .* of type )/g;
 
 /** Returns the output of a command of a script without the parts that differ from run to run. */
 export function normalised(text: string, ns: string): string {
@@ -23,6 +25,7 @@ export function normalised(text: string, ns: string): string {
     .replace(DAY, (day) => (Math.abs(Date.parse(day) - Date.now()) > RECENT_MS ? day : "DAY"))
     .replace(/\b10\.96\.\d+\.\d+\b/g, "CLUSTERIP")
     .replace(OF_TIME, "")
+    .replace(MISTYPED, "MISTYPED ")
     .replace(LOGGED, "LOG $1 ")
     .replace(STORED_ONLY, "")
     .replace(/127\.0\.0\.1:\d+/g, "SERVER")
