@@ -59,18 +59,25 @@ export function acceptNames(
   return { names, namesAccepted, established: establishedOf(crd, refusal === undefined) };
 }
 
+/**
+ * Says which of the wanted short names another definition has; undefined when none. Names that were
+ * accepted before are not looked at.
+ */
 function conflictsOf(
   wanted: readonly string[] | undefined, accepted: readonly string[] = [],
   taken: ReadonlySet<string>,
 ): string | undefined {
+  // lab:21 begin conflicts-of
   if (isDeepStrictEqual(wanted ?? [], accepted)) return undefined;
   const used = (wanted ?? []).filter((name) => !accepted.includes(name) && taken.has(name));
   const texts = [...new Set(used)].map((name) => `${JSON.stringify(name)} is already in use`);
   return texts.length > 1 ? `[${texts.join(", ")}]` : texts[0];
+  // lab:21 end
 }
 
 /** An established definition stays so: a later conflict of names takes no objects away. */
 function establishedOf(crd: CustomResourceDefinition, accepted: boolean): Condition {
+  // lab:21 begin established-of
   const old = crd.status?.conditions.find(({ type }) => type === "Established");
   if (old?.status === "True") return old;
   if (accepted) {
@@ -83,6 +90,7 @@ function establishedOf(crd: CustomResourceDefinition, accepted: boolean): Condit
     type: "Established", status: "False", reason: "NotAccepted",
     message: "not all names are accepted",
   };
+  // lab:21 end
 }
 
 /** The condition NonStructuralSchema; undefined when all schemas are structural. */

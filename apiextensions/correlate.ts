@@ -33,8 +33,9 @@ export class Correlated {
     });
   }
 
-  /** The pair of an item. */
+  /** The pair of an item: in a list of type `map` the old item of the same key, else none. */
   index(index: number): Correlated | undefined {
+    // lab:21 begin index
     return this.#child(index, () => {
       const { items } = this.schema;
       if (!Array.isArray(this.value) || items === undefined) return undefined;
@@ -43,6 +44,7 @@ export class Correlated {
       const old = key === undefined ? undefined : this.#oldItems().get(key);
       return old === undefined ? undefined : new Correlated(item, old, items);
     });
+    // lab:21 end
   }
 
   /** Whether nothing changed. */
@@ -56,7 +58,12 @@ export class Correlated {
     return this.#children.get(key);
   }
 
+  /**
+   * Whether both parts are equal. In a list of type `map` each item is compared with the old one of
+   * its key, so that another order is no change.
+   */
   #compare(): boolean {
+    // lab:21 begin compare
     const { value, old } = this;
     if (Array.isArray(value) && Array.isArray(old)) {
       if (value.length !== old.length) return false;
@@ -69,6 +76,7 @@ export class Correlated {
         names.every((name) => this.key(name)?.same === true);
     }
     return isDeepStrictEqual(value, old);
+    // lab:21 end
   }
 
   #oldItems(): ReadonlyMap<string, unknown> {

@@ -16,7 +16,13 @@ export function applyDefaults(schema: Structural | undefined, value: unknown): b
 
 interface Budget { left: number }
 
+/**
+ * Fills in the defaults of a value's members or items, and of all below, in place. A member that is
+ * there keeps its value. A null where the schema allows none counts as absent, also in a list, whose
+ * item stays null without a default. Ends when the budget does.
+ */
 function fill(schema: Structural | undefined, value: unknown, budget: Budget): void {
+  // lab:21 begin fill
   if (schema === undefined || budget.left < 0) return;
   if (Array.isArray(value)) {
     const { items } = schema;
@@ -40,6 +46,7 @@ function fill(schema: Structural | undefined, value: unknown, budget: Budget): v
       fill(member, value[name], budget);
     }
   }
+  // lab:21 end
 }
 
 type Properties = readonly (readonly [string, Structural])[];

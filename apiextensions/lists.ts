@@ -47,14 +47,18 @@ function validateMap(
   return doubled(keys).map((at) => duplicate(`${path}[${at}]`, ordered(keys[at])));
 }
 
+/** The members of an item that are its key; those that it lacks are left out. */
 function keyOf(names: readonly string[], item: JsonObject | null): JsonObject {
+  // lab:21 begin key-of
   if (item === null) return {};
   return Object.fromEntries(names.filter((name) => Object.hasOwn(item, name))
     .map((name) => [name, item[name]]));
+  // lab:21 end
 }
 
 /** The places of second occurrences; of later ones nothing is said. */
 function doubled(values: readonly unknown[]): number[] {
+  // lab:21 begin doubled
   const seen = new Map<unknown, number>();
   return values.flatMap((value, index) => {
     const key = typeof value === "object" ? keyText(value) : value;
@@ -62,6 +66,7 @@ function doubled(values: readonly unknown[]): number[] {
     seen.set(key, times + 1);
     return times === 1 ? [index] : [];
   });
+  // lab:21 end
 }
 
 /** A text that equal values share in any order of their members. No given text is equal to it. */

@@ -42,10 +42,16 @@ function pruneAt(
   }
 }
 
+/**
+ * Removes the members of an object that its schema does not have, and notes their paths, up to
+ * UNKNOWN_FIELDS_MAX. The other members are pruned by their own schemas. Those that only
+ * `additional` admits are known, whatever their names; `kept` as for `pruneAt`.
+ */
 function pruneMembers(
   schema: Structural | undefined, object: JsonObject, path: string, removed: string[],
   embedded: boolean, kept = false,
 ): void {
+  // lab:21 begin prune-members
   const preserves = kept || schema?.preserves === true;
   const additional = schema?.additional;
   for (const name of Object.keys(object)) {
@@ -61,4 +67,5 @@ function pruneMembers(
       delete object[name];
     }
   }
+  // lab:21 end
 }

@@ -91,18 +91,7 @@ export function customStrategy(parts: Parts): Strategy<KubeObject> {
 /** The strategy of `/status`, which changes nothing else. */
 export function customStatusStrategy(parts: Parts): UpdateStrategy<KubeObject> {
   return {
-    prepareUpdate(object, old) {
-      const { status, metadata: { managedFields, resourceVersion } } = object as Fields;
-      const fields = object as unknown as Record<string, unknown>;
-      for (const name of Object.keys(fields)) delete fields[name];
-      Object.assign(object, cloneObject(old));
-      Object.assign(object.metadata, { managedFields, resourceVersion });
-      for (const name of ["managedFields", "resourceVersion"] as const) {
-        if (object.metadata[name] === undefined) delete object.metadata[name];
-      }
-      if (status === undefined) delete (object as Fields).status;
-      else (object as Fields).status = status;
-    },
+    prepareUpdate: replaceStatus,
     validateUpdate(object, old, context) {
       const pair = pairOf(parts, object, old);
       const schema = parts.schema()?.properties?.get("status");
@@ -118,7 +107,32 @@ export function customStatusStrategy(parts: Parts): UpdateStrategy<KubeObject> {
   };
 }
 
+/**
+ * Makes the object of a request to `/status` the old one with its status, in place. Of the request's
+ * metadata only managedFields and resourceVersion count.
+ */
+function replaceStatus(object: KubeObject, old: KubeObject): void {
+  // lab:21 begin replace-status
+  const { status, metadata: { managedFields, resourceVersion } } = object as Fields;
+  const fields = object as unknown as Record<string, unknown>;
+  for (const name of Object.keys(fields)) delete fields[name];
+  Object.assign(object, cloneObject(old));
+  Object.assign(object.metadata, { managedFields, resourceVersion });
+  for (const name of ["managedFields", "resourceVersion"] as const) {
+    if (object.metadata[name] === undefined) delete object.metadata[name];
+  }
+  if (status === undefined) delete (object as Fields).status;
+  else (object as Fields).status = status;
+  // lab:21 end
+}
+
+/**
+ * Keeps the old status where the version has that subresource, and counts the generation: one more
+ * than before when anything but the metadata changed. An object without a generation keeps none
+ * until then.
+ */
 function prepareUpdate(parts: Parts, object: KubeObject, old: KubeObject): void {
+  // lab:21 begin prepare-update
   if (parts.hasStatus) {
     const { status } = old as Fields;
     if (status === undefined) delete (object as Fields).status;
@@ -129,6 +143,7 @@ function prepareUpdate(parts: Parts, object: KubeObject, old: KubeObject): void 
   const generation = (old.metadata.generation ?? 0) + (isDeepStrictEqual(content, before) ? 0 : 1);
   if (generation === 0) delete object.metadata.generation;
   else object.metadata.generation = generation;
+  // lab:21 end
 }
 
 function validateType({ kind, apiVersion }: Parts, object: KubeObject): FieldError[] {

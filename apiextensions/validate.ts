@@ -48,9 +48,11 @@ function joined(path: string, field: string): string {
 function check(
   schema: Structural, value: unknown, at: string, found: Findings, pair: Correlated | undefined,
 ): void {
+  // lab:21 begin check
   const before = found.errors.length;
   checkPlace(schema, value, at, found, pair);
   if (found.errors.length > before && pair?.same === true) found.drop(before);
+  // lab:21 end
 }
 
 function checkPlace(
