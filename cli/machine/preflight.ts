@@ -68,8 +68,7 @@ const COMMON: readonly MachineCheck[] = [
   {
     name: "SystemVerification",
     async ask() {
-      const place = { dataDir: "/", runDir: "/", apiPort: undefined, ranges: [] };
-      const finding = await cgroups.ask(place);
+      const finding = await cgroups.ask();
       return finding.state === "failed" ? `${finding.detail}; ${finding.remedy}` : undefined;
     },
   },

@@ -1,0 +1,16 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { PROBE, cgroups } from "./cgroups.ts";
+
+/** The root in which the check made its group, as its answer has it. */
+const rootOf = ({ detail }: { detail: string }) => / at ([^,:]+)/.exec(detail)![1]!;
+
+it("the group of a preflight that was killed stops no later one, nor do two at a time", async () => {
+  const first = await cgroups.ask();
+  expect(first).toEqual({ state: "ok", detail: expect.stringContaining("writable") });
+  const probe = join(rootOf(first), PROBE);
+  mkdirSync(probe);
+  expect(await Promise.all([cgroups.ask(), cgroups.ask()])).toEqual([first, first]);
+  expect(existsSync(probe)).toBe(false);
+});
