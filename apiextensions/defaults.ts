@@ -18,8 +18,8 @@ interface Budget { left: number }
 
 /**
  * Fills in the defaults of a value's members or items, and of all below, in place. A member that is
- * there keeps its value. A null where the schema allows none counts as absent, also in a list, whose
- * item stays null without a default. Ends when the budget does.
+ * there keeps its value. A null where the schema allows none counts as absent; an item of a list
+ * stays null without a default. Ends when the budget does.
  */
 function fill(schema: Structural | undefined, value: unknown, budget: Budget): void {
   // lab:21 begin fill

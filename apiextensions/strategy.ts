@@ -108,8 +108,8 @@ export function customStatusStrategy(parts: Parts): UpdateStrategy<KubeObject> {
 }
 
 /**
- * Makes the object of a request to `/status` the old one with its status, in place. Of the request's
- * metadata only managedFields and resourceVersion count.
+ * Makes the object of a request to `/status` the old one with its status, in place. Of its metadata
+ * only managedFields and resourceVersion count.
  */
 function replaceStatus(object: KubeObject, old: KubeObject): void {
   // lab:21 begin replace-status

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { PROBE, cgroups } from "./cgroups.ts";
 
-/** The root in which the check made its group, as its answer has it. */
+/** The root in which the check made its group. */
 const rootOf = ({ detail }: { detail: string }) => / at ([^,:]+)/.exec(detail)![1]!;
 
-it("the group of a preflight that was killed stops no later one, nor do two at a time", async () => {
+it("a preflight that was killed stops no later one, and two run at a time", async () => {
   const first = await cgroups.ask();
   expect(first).toEqual({ state: "ok", detail: expect.stringContaining("writable") });
   const probe = join(rootOf(first), PROBE);

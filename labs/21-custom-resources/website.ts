@@ -22,7 +22,7 @@ export function website(fields: Members, metadata: KubeObject["metadata"] = {}):
 
 const ANY: JSONSchemaProps = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
 
-/** What the writes of a kind without rules about its fields need. */
+/** The parts of a kind that has no rules about its fields. */
 const partsOf = (hasStatus: boolean): Parts => ({
   kind: "Website", apiVersion: `${GROUP}/v1`, namespaced: true, hasStatus, scale: undefined,
   schema: () => structuralOf(ANY), rules: () => undefined,

@@ -106,10 +106,10 @@ const GENERATIONS: readonly (readonly [
   [[{ spec: {}, status: { a: 1 } }, { generation: 1 }], [{ spec: {}, status: { a: 2 } }], true, 1,
     "the status is not written here"],
   [[{ spec: {}, status: { a: 1 } }, { generation: 1 }], [{ spec: {}, status: { a: 2 } }], false, 2,
-    "without the subresource, status is a field as any other"],
+    "without the subresource, status is a field like every other"],
   [[{ spec: {} }, { generation: 5 }], [{ spec: {} }, { generation: 99 }], true, 5,
     "the server counts, not the client"],
-  [[{ spec: {} }], [{ spec: {} }], true, undefined, "an object of old times has none until it changes"],
+  [[{ spec: {} }], [{ spec: {} }], true, undefined, "an old object has none until it changes"],
 ];
 
 check("generation: it counts the changes of what is wanted", () => {
