@@ -45,7 +45,7 @@ function pruneAt(
 /**
  * Removes the members of an object that its schema does not have, and notes their paths, up to
  * UNKNOWN_FIELDS_MAX. The other members are pruned by their own schemas. Those that only
- * `additional` admits are known, whatever their names; `kept` as for `pruneAt`.
+ * `additional` admits are known, by any name; `kept` as for `pruneAt`.
  */
 function pruneMembers(
   schema: Structural | undefined, object: JsonObject, path: string, removed: string[],
