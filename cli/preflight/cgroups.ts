@@ -1,9 +1,10 @@
-import { mkdir, readFile, rmdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { removeIfEmpty } from "@raft2kube/linux/file/remove-if-empty.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { type Check, failed, ok, warning } from "./check.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { type Check, failed, type Finding, ok, warning } from "./check.ts";
 
 interface Tried {
   /** `v1 at /sys/fs/cgroup/memory`. */
@@ -12,20 +13,21 @@ interface Tried {
   readonly refused: string | undefined;
 }
 
+/** The group that is made and removed to see whether that can be done. */
+export const PROBE = "r2k-preflight";
+
 async function tryCgroups(): Promise<Tried> {
   const mounts = await readFile("/proc/self/mountinfo", "utf8");
   const v1 = /^.* (\S+) rw\S* .*- cgroup \S+ \S*\bmemory\b/m.exec(mounts);
   const memoryRoot = v1?.[0].split(" ")[4] ?? "/sys/fs/cgroup";
   const where = `${v1 ? "v1" : "v2"} at ${memoryRoot}`;
-  const probe = join(memoryRoot, "r2k-preflight");
+  const probe = join(memoryRoot, PROBE);
   try {
-    // One that was killed here has left it.
+    // A preflight that was killed has left it; another one that runs now may remove it.
     await mkdir(probe, { recursive: true });
-    await rmdir(probe);
+    await removeIfEmpty(probe);
     return { where, refused: undefined };
   } catch (thrown) {
-    // Another command that tried it at the same time.
-    if (isErrno(thrown, "ENOENT")) return { where, refused: undefined };
     return { where, refused: messageOf(thrown) };
   }
 }
@@ -39,9 +41,9 @@ export async function cgroupModeHere(): Promise<CgroupMode> {
   return refused !== undefined && inUserNamespace(readMappedIds()) ? "none" : "machine";
 }
 
-export const cgroups: Check = {
+export const cgroups = {
   name: "cgroups",
-  async ask() {
+  async ask(): Promise<Finding> {
     const { where, refused } = await tryCgroups();
     if (refused === undefined) return ok(`${where}, writable`);
     if (!inUserNamespace(readMappedIds())) {
@@ -52,4 +54,4 @@ export const cgroups: Check = {
       "run as root to have them",
     );
   },
-};
+} satisfies Check;
