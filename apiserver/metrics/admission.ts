@@ -1,5 +1,5 @@
 import {
-  type Counter, type CounterFamily, familiesOf, type HistogramFamily, type Histogram,
+  type Counter, type Histogram, type HistogramFamily, MetricArea,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { API_LEVEL } from "../object/version.ts";
@@ -33,16 +33,11 @@ export class PassMetrics {
 }
 
 /** Durations and refusals of admission (upstream: admission/metrics). */
-export class AdmissionMetrics {
-  readonly #plugins: HistogramFamily;
-  readonly #steps: HistogramFamily;
-
-  constructor(registry: Registry) {
-    const { histogram } = familiesOf(registry);
-    const name = (of: string) => `apiserver_admission_${of}_admission_duration_seconds`;
-    this.#plugins = histogram(name("controller"), "Time that one plugin took.", BOUNDS_S);
-    this.#steps = histogram(name("step"), "Time that all took.", BOUNDS_S);
-  }
+export class AdmissionMetrics extends MetricArea {
+  readonly #plugins = this.histogram("apiserver_admission_controller_admission_duration_seconds",
+    "Time that one plugin took.", BOUNDS_S);
+  readonly #steps = this.histogram("apiserver_admission_step_admission_duration_seconds",
+    "Time that all took.", BOUNDS_S);
 
   ofPlugin(name: string, type: Pass): PassMetrics {
     return new PassMetrics(this.#plugins, { name, type });
@@ -61,16 +56,14 @@ export interface PodSecuritySubject {
 }
 
 /** Pod Security admission (upstream: pod-security-admission/metrics). */
-export class PodSecurityMetrics {
-  readonly #evaluations: CounterFamily;
-  readonly #exemptions: CounterFamily;
+export class PodSecurityMetrics extends MetricArea {
+  readonly #evaluations = this.counter("pod_security_evaluations_total", "Pods that were judged.");
+  readonly #exemptions = this.counter("pod_security_exemptions_total",
+    "Requests that were not evaluated, because of an exemption.");
   readonly #known = new Known<Counter>();
 
   constructor(registry: Registry) {
-    const { counter } = familiesOf(registry);
-    this.#evaluations = counter("pod_security_evaluations_total", "Pods that were judged.");
-    this.#exemptions = counter("pod_security_exemptions_total",
-      "Requests that were not evaluated, because of an exemption.");
+    super(registry);
     for (const operation of ["CREATE", "UPDATE"] as const) {
       for (const isPod of [true, false]) {
         this.#exemptions.of(subjectLabels({ operation, isPod, subresource: "" }));

@@ -1,6 +1,6 @@
 import { own } from "@raft2kube/std/own.ts";
 import {
-  type Counter, type CounterFamily, familiesOf, type GaugeFamily, type Histogram,
+  type Counter, familiesOf, type GaugeFamily, type Histogram, MetricArea,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -44,29 +44,28 @@ export interface Counted {
 }
 
 /** Requests and their results (upstream: endpoints/metrics). */
-export class RequestMetrics {
+export class RequestMetrics extends MetricArea {
   readonly #clock: Clock;
   readonly #families: Families;
   /** Requests under way, set by priority and fairness. */
   readonly current: { readonly readOnly: Counter; readonly mutating: Counter };
-  readonly #late: CounterFamily;
+  readonly #late = this.counter("apiserver_request_post_timeout_total",
+    "Result of work whose request had timed out.");
   /** Rows by labelled resource, then by verb and the like. */
   readonly #rows = new Map<LabelledResource | undefined, Known<Row>>();
   readonly #validations: ReadonlyMap<string, Histogram>;
 
   constructor(registry: Registry, clock: Clock) {
+    super(registry);
     this.#clock = clock;
-    const { counter, gauge, histogram } = familiesOf(registry);
     this.#families = families(registry);
-    const current: GaugeFamily = gauge("apiserver_current_inflight_requests",
+    const current: GaugeFamily = this.gauge("apiserver_current_inflight_requests",
       "Requests being worked on, by whether they write.");
     this.current = {
       readOnly: current.of({ request_kind: "readOnly" }),
       mutating: current.of({ request_kind: "mutating" }),
     };
-    this.#late = counter("apiserver_request_post_timeout_total",
-      "Result of work whose request had timed out.");
-    const validations = histogram("field_validation_request_duration_seconds",
+    const validations = this.histogram("field_validation_request_duration_seconds",
       "Time to answer writes, by how unknown fields are taken.", PROMISE_BOUNDS_S);
     this.#validations = new Map(["", "Ignore", "Warn", "Strict", "invalid"].map((each) =>
       [each, validations.of({ field_validation: each })]));

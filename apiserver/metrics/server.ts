@@ -1,5 +1,5 @@
 import {
-  addMetric, type Counter, type CounterFamily, familiesOf,
+  addMetric, type Counter, type CounterFamily, familiesOf, MetricArea,
 } from "@raft2kube/observe/families.ts";
 import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
 import { API_LEVEL, versionInfo } from "../object/version.ts";
@@ -9,19 +9,18 @@ import type { Labels } from "./families.ts";
 type LogUsage = "enforce_tls" | "skip_tls_allowed";
 
 /** The server's own metrics, and errors of its connections. */
-export class ServerMetrics {
+export class ServerMetrics extends MetricArea {
   /** Connections that never became one. */
-  readonly handshakeErrors: Counter;
+  readonly handshakeErrors = this.counter("apiserver_tls_handshake_errors_total",
+    "Connections given up before their TLS handshake was done.").of();
   readonly #logs: readonly CounterFamily[];
   readonly #logFailures: readonly Counter[];
 
   constructor(registry: Registry) {
-    const { counter } = familiesOf(registry);
-    this.handshakeErrors = counter("apiserver_tls_handshake_errors_total",
-      "Connections given up before their TLS handshake was done.").of();
+    super(registry);
     // Upstream has each under an older name, too.
     const both = (name: string, help: string) => ["", "pods_logs_"].map((older) =>
-      counter(`kube_apiserver_pod_logs_${older}${name}`, help));
+      this.counter(`kube_apiserver_pod_logs_${older}${name}`, help));
     this.#logs = both("insecure_backend_total",
       "Logs asked for, by how their kubelets are believed.");
     this.#logFailures = both("backend_tls_failure_total",

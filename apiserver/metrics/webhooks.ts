@@ -1,5 +1,4 @@
-import { type CounterFamily, familiesOf, type HistogramFamily } from "@raft2kube/observe/families.ts";
-import type { Registry } from "@raft2kube/observe/metrics.ts";
+import { MetricArea } from "@raft2kube/observe/families.ts";
 
 const BOUNDS_S = [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 25];
 /** Other codes are counted as this one, so that the values of the label are bounded. */
@@ -18,29 +17,18 @@ export interface CalledHook {
 export type RejectionType = "calling_webhook_error" | "apiserver_internal_error" | "no_error";
 
 /** Calls of admission webhooks (upstream: admission/metrics). */
-export class WebhookMetrics {
-  readonly #durations: HistogramFamily;
-  readonly #requests: CounterFamily;
-  readonly #rejections: CounterFamily;
-  readonly #failedOpen: CounterFamily;
-  readonly #excluded: CounterFamily;
-  readonly #conditionErrors: CounterFamily;
-
-  constructor(registry: Registry) {
-    const { counter, histogram } = familiesOf(registry);
-    const name = (of: string) => `apiserver_admission_${of}`;
-    this.#durations = histogram(name("webhook_admission_duration_seconds"),
-      "Time that a webhook took.", BOUNDS_S);
-    this.#requests = counter(name("webhook_request_total"), "Calls of webhooks.");
-    this.#rejections = counter(name("webhook_rejection_count"),
-      "Requests that were rejected by a webhook or because its call failed.");
-    this.#failedOpen = counter(name("webhook_fail_open_count"),
-      "Failed calls that the webhook's failure policy ignored.");
-    this.#excluded = counter(name("match_condition_exclusions_total"),
-      "Requests that match conditions excluded.");
-    this.#conditionErrors = counter(name("match_condition_evaluation_errors_total"),
-      "Match conditions that could not be evaluated.");
-  }
+export class WebhookMetrics extends MetricArea {
+  readonly #durations = this.histogram(nameOf("webhook_admission_duration_seconds"),
+    "Time that a webhook took.", BOUNDS_S);
+  readonly #requests = this.counter(nameOf("webhook_request_total"), "Calls of webhooks.");
+  readonly #rejections = this.counter(nameOf("webhook_rejection_count"),
+    "Requests that were rejected by a webhook or because its call failed.");
+  readonly #failedOpen = this.counter(nameOf("webhook_fail_open_count"),
+    "Failed calls that the webhook's failure policy ignored.");
+  readonly #excluded = this.counter(nameOf("match_condition_exclusions_total"),
+    "Requests that match conditions excluded.");
+  readonly #conditionErrors = this.counter(nameOf("match_condition_evaluation_errors_total"),
+    "Match conditions that could not be evaluated.");
 
   /** A call ended; `code` is 200 for one that allowed the request, 0 without an HTTP status. */
   called(hook: CalledHook, seconds: number, rejected: boolean, code: number): void {
@@ -65,6 +53,8 @@ export class WebhookMetrics {
     this.#conditionErrors.of(labels).add();
   }
 }
+
+const nameOf = (metric: string): string => `apiserver_admission_${metric}`;
 
 const codeLabel = (code: number): string =>
   String(Number.isInteger(code) && code >= 0 && code < CODE_MAX ? code : CODE_MAX);

@@ -215,6 +215,19 @@ export function exponentialBounds(first: number, factor: number, count: number):
 /** The upper bounds of Prometheus' libraries, in seconds. */
 export const DEFAULT_BOUNDS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** Metrics of one area, which a derived class declares as its fields. */
+export class MetricArea {
+  protected readonly counter: (name: string, help: string) => CounterFamily;
+  protected readonly gauge: (name: string, help: string) => GaugeFamily;
+  protected readonly histogram:
+    (name: string, help: string, bounds: readonly number[]) => HistogramFamily;
+
+  constructor(registry: Registry) {
+    ({ counter: this.counter, gauge: this.gauge, histogram: this.histogram } =
+      familiesOf(registry));
+  }
+}
+
 /** Declares the families of a registry: a name and a help text each. */
 export function familiesOf(registry: Registry) {
   return {

@@ -1,7 +1,5 @@
 import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
-import {
-  addMetric, type CounterFamily, exponentialBounds, familiesOf, type HistogramFamily,
-} from "@raft2kube/observe/families.ts";
+import { addMetric, exponentialBounds, MetricArea } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 
@@ -11,22 +9,20 @@ const BOUNDS_S = exponentialBounds(0.001, 2, 15);
 type Action = "scale_up" | "scale_down" | "none";
 
 /** Steps of HorizontalPodAutoscalers, and the replicas that their metrics requested. */
-export class AutoscalerMetrics {
-  readonly #reconciliations: CounterFamily;
-  readonly #durations: HistogramFamily;
-  readonly #computations: CounterFamily;
-  readonly #computationDurations: HistogramFamily;
+export class AutoscalerMetrics extends MetricArea {
+  readonly #reconciliations =
+    this.counter(`${PREFIX}_reconciliations_total`, "Steps of autoscalers.");
+  readonly #durations = this.histogram(`${PREFIX}_reconciliation_duration_seconds`,
+    "How long a step of an autoscaler took.", BOUNDS_S);
+  readonly #computations =
+    this.counter(`${PREFIX}_metric_computation_total`, "Metrics that were read.");
+  readonly #computationDurations = this.histogram(`${PREFIX}_metric_computation_duration_seconds`,
+    "How long the metrics of a step took, which are read together.", BOUNDS_S);
   readonly #desired = new Map<string, { labels: Record<string, string>; value: number }>();
   #count: () => number = () => 0;
 
   constructor(registry: Registry) {
-    const { counter, histogram } = familiesOf(registry);
-    this.#reconciliations = counter(`${PREFIX}_reconciliations_total`, "Steps of autoscalers.");
-    this.#durations = histogram(`${PREFIX}_reconciliation_duration_seconds`,
-      "How long a step of an autoscaler took.", BOUNDS_S);
-    this.#computations = counter(`${PREFIX}_metric_computation_total`, "Metrics that were read.");
-    this.#computationDurations = histogram(`${PREFIX}_metric_computation_duration_seconds`,
-      "How long the metrics of a step took, which are read together.", BOUNDS_S);
+    super(registry);
     const gauge = (last: string, help: string) =>
       ({ name: `${PREFIX}_${last}`, help, type: "gauge" }) as const;
     addMetric(registry, gauge("num_horizontal_pod_autoscalers", "Autoscalers."), () =>

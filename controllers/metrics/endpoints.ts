@@ -1,7 +1,7 @@
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import {
-  addMetric, type CounterFamily, DEFAULT_BOUNDS_S, exponentialBounds, familiesOf,
-  type HistogramFamily, type Histogram,
+  addMetric, type CounterFamily, DEFAULT_BOUNDS_S, exponentialBounds, type HistogramFamily,
+  MetricArea,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { ENDPOINTS_PER_SLICE_MAX } from "../limits.ts";
@@ -24,7 +24,7 @@ export interface SlicesChange {
 const PER_SYNC = exponentialBounds(2, 2, 15);
 
 /** The metrics of both controllers of EndpointSlices. */
-class SliceMetrics {
+class SliceMetrics extends MetricArea {
   protected readonly registry: Registry;
   protected readonly prefix: string;
   readonly #kept = new Map<string, Kept>();
@@ -33,13 +33,13 @@ class SliceMetrics {
   readonly #removed: HistogramFamily;
 
   constructor(registry: Registry, prefix: string) {
+    super(registry);
     this.registry = registry;
     this.prefix = prefix;
-    const { counter, histogram } = familiesOf(registry);
-    this.#changes = counter(`${prefix}_changes`, "Writes of EndpointSlices.");
-    this.#added = histogram(`${prefix}_endpoints_added_per_sync`,
+    this.#changes = this.counter(`${prefix}_changes`, "Writes of EndpointSlices.");
+    this.#added = this.histogram(`${prefix}_endpoints_added_per_sync`,
       "Endpoints that a look added.", PER_SYNC);
-    this.#removed = histogram(`${prefix}_endpoints_removed_per_sync`,
+    this.#removed = this.histogram(`${prefix}_endpoints_removed_per_sync`,
       "Endpoints that a look removed.", PER_SYNC);
     this.#sum("num_endpoint_slices", "EndpointSlices.", ({ slices }) => slices);
     this.#sum("desired_endpoint_slices", "EndpointSlices that would do if each were full.",
@@ -84,16 +84,13 @@ export interface Topology {
 
 /** The EndpointSlices of Services with a selector. */
 export class EndpointSliceMetrics extends SliceMetrics {
-  readonly #syncs: CounterFamily;
-  readonly #slices: HistogramFamily;
+  readonly #syncs = this.counter(`${this.prefix}_syncs`, "Looks at Services.");
+  readonly #slices = this.histogram(`${this.prefix}_endpointslices_changed_per_sync`,
+    "EndpointSlices that a look wrote.", DEFAULT_BOUNDS_S);
   readonly #distributions = new Map<string, string>();
 
   constructor(registry: Registry) {
     super(registry, "endpoint_slice_controller");
-    const { counter, histogram } = familiesOf(registry);
-    this.#syncs = counter(`${this.prefix}_syncs`, "Looks at Services.");
-    this.#slices = histogram(`${this.prefix}_endpointslices_changed_per_sync`,
-      "EndpointSlices that a look wrote.", DEFAULT_BOUNDS_S);
     const name = `${this.prefix}_services_count_by_traffic_distribution`;
     addMetric(registry, { name, help: "Services by trafficDistribution.", type: "gauge" }, () =>
       [...Map.groupBy(this.#distributions.values(), (each) => each)].map(([each, all]) =>
@@ -123,20 +120,16 @@ export class EndpointSliceMetrics extends SliceMetrics {
 /** The EndpointSlices of Endpoints objects that were written by hand. */
 export class MirroringMetrics extends SliceMetrics {
   /** Seconds of each look. */
-  readonly durations: Histogram;
+  readonly durations = this.histogram(`${this.prefix}_endpoints_sync_duration`,
+    "Seconds of a look.", exponentialBounds(0.001, 2, 15)).of();
   /** Addresses of each look that are not mirrored: there are too many. */
-  readonly skipped: Histogram;
-  readonly #updated: HistogramFamily;
+  readonly skipped = this.histogram(`${this.prefix}_addresses_skipped_per_sync`,
+    "Addresses that are not mirrored.", PER_SYNC).of();
+  readonly #updated = this.histogram(`${this.prefix}_endpoints_updated_per_sync`,
+    "Endpoints that a look changed.", PER_SYNC);
 
   constructor(registry: Registry) {
     super(registry, "endpoint_slice_mirroring_controller");
-    const { histogram } = familiesOf(registry);
-    this.durations = histogram(`${this.prefix}_endpoints_sync_duration`,
-      "Seconds of a look.", exponentialBounds(0.001, 2, 15)).of();
-    this.skipped = histogram(`${this.prefix}_addresses_skipped_per_sync`,
-      "Addresses that are not mirrored.", PER_SYNC).of();
-    this.#updated = histogram(`${this.prefix}_endpoints_updated_per_sync`,
-      "Endpoints that a look changed.", PER_SYNC);
   }
 
   override changed(service: string, change: SlicesChange) {

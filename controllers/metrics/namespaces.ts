@@ -1,19 +1,10 @@
-import {
-  type CounterFamily, exponentialBounds, familiesOf, type HistogramFamily,
-} from "@raft2kube/observe/families.ts";
-import type { Registry } from "@raft2kube/observe/metrics.ts";
+import { exponentialBounds, MetricArea } from "@raft2kube/observe/families.ts";
 
 /** The certificates of the apiserver in every namespace. */
-export class RootCaMetrics {
-  readonly #syncs: CounterFamily;
-  readonly #durations: HistogramFamily;
-
-  constructor(registry: Registry) {
-    const { counter, histogram } = familiesOf(registry);
-    this.#syncs = counter("root_ca_cert_publisher_sync_total", "Looks at namespaces.");
-    this.#durations = histogram("root_ca_cert_publisher_sync_duration_seconds",
-      "How long a look at a namespace took.", exponentialBounds(0.001, 2, 15));
-  }
+export class RootCaMetrics extends MetricArea {
+  readonly #syncs = this.counter("root_ca_cert_publisher_sync_total", "Looks at namespaces.");
+  readonly #durations = this.histogram("root_ca_cert_publisher_sync_duration_seconds",
+    "How long a look at a namespace took.", exponentialBounds(0.001, 2, 15));
 
   /** A look at a namespace ended with an HTTP status. */
   synced(status: number, took_s: number): void {

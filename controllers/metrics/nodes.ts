@@ -1,8 +1,5 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
-import {
-  addMetric, type Counter, type CounterFamily, exponentialBounds, familiesOf, type HistogramFamily,
-  type Histogram,
-} from "@raft2kube/observe/families.ts";
+import { addMetric, exponentialBounds, MetricArea } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 
 /** Buckets of the time that a pod outlives its toleration (upstream's), in seconds. */
@@ -10,29 +7,24 @@ const DELETION_BOUNDS_S = [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 30, 60, 120, 180,
 const PERCENT = 100;
 
 /** Nodes by zone, and the pods that are removed because of them. */
-export class NodeMetrics {
+export class NodeMetrics extends MetricArea {
   /** Pods deleted for a taint, and the seconds from when they had to go to that. */
-  readonly taintDeletions: Counter;
-  readonly taintDeletionDelays: Histogram;
-  readonly #evictions: CounterFamily;
-  readonly #collected: CounterFamily;
-  readonly #notCollected: CounterFamily;
+  readonly taintDeletions = this.counter("taint_eviction_controller_pod_deletions_total",
+    "Pods deleted for a taint of their node.").of();
+  readonly taintDeletionDelays = this.histogram(
+    "taint_eviction_controller_pod_deletion_duration_seconds",
+    "Time from when a pod had to go to its deletion.", DELETION_BOUNDS_S).of();
+  readonly #evictions = this.counter("node_collector_evictions_total",
+    "Nodes that were given a taint which evicts their pods.");
+  readonly #collected = this.counter("pod_gc_collector_force_delete_pods_total",
+    "Pods that were deleted because no kubelet would.");
+  readonly #notCollected = this.counter("pod_gc_collector_force_delete_pod_errors_total",
+    "Such pods whose deletion failed.");
   #nodes: () => readonly Node[] = () => [];
   #isReady: (node: Node) => boolean = () => true;
 
   constructor(registry: Registry) {
-    const { counter, histogram } = familiesOf(registry);
-    this.taintDeletions = counter("taint_eviction_controller_pod_deletions_total",
-      "Pods deleted for a taint of their node.").of();
-    this.taintDeletionDelays = histogram(
-      "taint_eviction_controller_pod_deletion_duration_seconds",
-      "Time from when a pod had to go to its deletion.", DELETION_BOUNDS_S).of();
-    this.#evictions = counter("node_collector_evictions_total",
-      "Nodes that were given a taint which evicts their pods.");
-    this.#collected = counter("pod_gc_collector_force_delete_pods_total",
-      "Pods that were deleted because no kubelet would.");
-    this.#notCollected = counter("pod_gc_collector_force_delete_pod_errors_total",
-      "Such pods whose deletion failed.");
+    super(registry);
     this.#showZones(registry);
   }
 
@@ -77,24 +69,23 @@ interface CutRange {
   readonly parts: bigint;
 }
 
+const ipamName = (metric: string): string => `node_ipam_controller_${metric}`;
+
 /** The pod ranges of nodes, by the range that they are cut from. */
-export class NodeIpamMetrics {
-  readonly #allocations: CounterFamily;
-  readonly #releases: CounterFamily;
-  readonly #tries: HistogramFamily;
+export class NodeIpamMetrics extends MetricArea {
+  readonly #allocations =
+    this.counter(ipamName("cidrset_cidrs_allocations_total"), "Allocated ranges.");
+  readonly #releases = this.counter(ipamName("cidrset_cidrs_releases_total"), "Released ranges.");
+  readonly #tries = this.histogram(ipamName("cidrset_allocation_tries_per_request"),
+    "Ranges in use that an allocation passed.", exponentialBounds(1, 5, 5));
   /** Parts in use, by node and range. */
   readonly #used = new Map<string, readonly string[]>();
   #ranges: readonly CutRange[] = [];
 
   constructor(registry: Registry) {
-    const { counter, histogram } = familiesOf(registry);
-    const name = (last: string) => `node_ipam_controller_${last}`;
-    this.#allocations = counter(name("cidrset_cidrs_allocations_total"), "Allocated ranges.");
-    this.#releases = counter(name("cidrset_cidrs_releases_total"), "Released ranges.");
-    this.#tries = histogram(name("cidrset_allocation_tries_per_request"),
-      "Ranges in use that an allocation passed.", exponentialBounds(1, 5, 5));
+    super(registry);
     const gauge = (last: string, help: string, value: (range: CutRange) => number) =>
-      addMetric(registry, { name: name(last), help, type: "gauge" }, () =>
+      addMetric(registry, { name: ipamName(last), help, type: "gauge" }, () =>
         this.#ranges.map((range) =>
           ({ labels: { clusterCIDR: range.text }, value: value(range) })));
     // As upstream spells it.

@@ -1,37 +1,30 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import {
-  addMetric, type Counter, type CounterFamily, familiesOf,
-} from "@raft2kube/observe/families.ts";
+import { addMetric, MetricArea } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
 /** Claims and volumes, bound and not, and the claims of ephemeral volumes. */
-export class VolumeMetrics {
+export class VolumeMetrics extends MetricArea {
   /** Claims that were to be created for ephemeral volumes, and those that were not. */
-  readonly claims: Counter;
-  readonly claimFailures: Counter;
+  readonly claims = this.counter("ephemeral_volume_controller_create_total",
+    "Claims that were to be created.").of();
+  readonly claimFailures = this.counter("ephemeral_volume_controller_create_failures_total",
+    "Claims that could not be created.").of();
   /** Volumes that were detached although their node may have had them mounted, by reason. */
-  readonly forcedDetaches: CounterFamily;
+  readonly forcedDetaches = this.counter(
+    "attach_detach_controller_attachdetach_controller_forced_detaches",
+    "Volumes detached although they may have been mounted.");
   /** Claims without a class that got the default one later, and those that could not. */
-  readonly laterClasses: Counter;
-  readonly laterClassFailures: Counter;
+  readonly laterClasses = this.counter("retroactive_storageclass_total",
+    "Claims that were to get the default class after their creation.").of();
+  readonly laterClassFailures = this.counter("retroactive_storageclass_errors_total",
+    "Claims that could not get the default class after their creation.").of();
   #claims: () => readonly PersistentVolumeClaim[] = () => [];
   #volumes: () => readonly PersistentVolume[] = () => [];
 
   constructor(registry: Registry) {
-    const { counter } = familiesOf(registry);
-    this.claims = counter("ephemeral_volume_controller_create_total",
-      "Claims that were to be created.").of();
-    this.claimFailures = counter("ephemeral_volume_controller_create_failures_total",
-      "Claims that could not be created.").of();
-    this.forcedDetaches = counter(
-      "attach_detach_controller_attachdetach_controller_forced_detaches",
-      "Volumes detached although they may have been mounted.");
-    this.laterClasses = counter("retroactive_storageclass_total",
-      "Claims that were to get the default class after their creation.").of();
-    this.laterClassFailures = counter("retroactive_storageclass_errors_total",
-      "Claims that could not get the default class after their creation.").of();
+    super(registry);
     const gauge = (last: string, help: string, counted: () => Labels[]) =>
       addMetric(registry, { name: `pv_collector_${last}`, help, type: "gauge" }, () =>
         [...Map.groupBy(counted(), (labels) => JSON.stringify(labels)).values()]

@@ -1,51 +1,35 @@
-import {
-  exponentialBounds, type CounterFamily, familiesOf, type HistogramFamily, type Histogram,
-} from "@raft2kube/observe/families.ts";
-import type { Registry } from "@raft2kube/observe/metrics.ts";
+import { exponentialBounds, MetricArea } from "@raft2kube/observe/families.ts";
 import type { Job, JobCondition } from "@raft2kube/api/gen/batch/v1.ts";
 
 /** The result of a Job's sync. */
 export type JobAction = "reconciling" | "tracking" | "pods_created" | "pods_deleted";
 
 /** Jobs, CronJobs and the end of finished Jobs. */
-export class JobMetrics {
+export class JobMetrics extends MetricArea {
   /** Seconds from the time that a CronJob was to start a Job to its creation. */
-  readonly creationSkew: Histogram;
+  readonly creationSkew = this.histogram("cronjob_controller_job_creation_skew_duration_seconds",
+    "Time from a CronJob's start to the creation of its Job.", exponentialBounds(1, 2, 10)).of();
   /** Seconds from the end of a finished Job's time to its deletion. */
-  readonly ttlDeletion: Histogram;
-  readonly #syncs: CounterFamily;
-  readonly #syncDurations: HistogramFamily;
-  readonly #finished: CounterFamily;
-  readonly #podsFinished: CounterFamily;
-  readonly #podsCreated: CounterFamily;
-  readonly #indexes: CounterFamily;
-  readonly #managedElsewhere: CounterFamily;
-  readonly #failuresHandled: CounterFamily;
-  readonly #endedPods: CounterFamily;
-
-  constructor(registry: Registry) {
-    const { counter, histogram } = familiesOf(registry);
-    this.creationSkew = histogram("cronjob_controller_job_creation_skew_duration_seconds",
-      "Time from a CronJob's start to the creation of its Job.", exponentialBounds(1, 2, 10)).of();
-    this.ttlDeletion = histogram("ttl_after_finished_controller_job_deletion_duration_seconds",
-      "Time from the end of a Job's TTL to its deletion.", exponentialBounds(0.1, 2, 14)).of();
-    this.#syncs = counter("job_controller_job_syncs_total", "Looks at Jobs.");
-    this.#syncDurations = histogram("job_controller_job_sync_duration_seconds",
-      "How long a look at a Job took.", exponentialBounds(0.004, 2, 15));
-    this.#finished = counter("job_controller_jobs_finished_total", "Jobs that have ended.");
-    this.#podsFinished = counter("job_controller_job_pods_finished_total",
-      "Ended pods of Jobs that were counted.");
-    this.#podsCreated = counter("job_controller_job_pods_creation_total",
-      "Pods that were created for Jobs.");
-    this.#indexes = counter("job_controller_job_finished_indexes_total",
-      "Indexes of Jobs that have ended.");
-    this.#managedElsewhere = counter("job_controller_jobs_by_external_controller_total",
-      "Jobs that are another controller's.");
-    this.#failuresHandled = counter("job_controller_pod_failures_handled_by_failure_policy_total",
-      "Failed pods by the action of the rule that they match.");
-    this.#endedPods = counter("job_controller_terminated_pods_tracking_finalizer_total",
-      "Ended pods that came to have the finalizer of Jobs, and that no longer have it.");
-  }
+  readonly ttlDeletion = this.histogram(
+    "ttl_after_finished_controller_job_deletion_duration_seconds",
+    "Time from the end of a Job's TTL to its deletion.", exponentialBounds(0.1, 2, 14)).of();
+  readonly #syncs = this.counter("job_controller_job_syncs_total", "Looks at Jobs.");
+  readonly #syncDurations = this.histogram("job_controller_job_sync_duration_seconds",
+    "How long a look at a Job took.", exponentialBounds(0.004, 2, 15));
+  readonly #finished = this.counter("job_controller_jobs_finished_total", "Jobs that have ended.");
+  readonly #podsFinished = this.counter("job_controller_job_pods_finished_total",
+    "Ended pods of Jobs that were counted.");
+  readonly #podsCreated = this.counter("job_controller_job_pods_creation_total",
+    "Pods that were created for Jobs.");
+  readonly #indexes = this.counter("job_controller_job_finished_indexes_total",
+    "Indexes of Jobs that have ended.");
+  readonly #managedElsewhere = this.counter("job_controller_jobs_by_external_controller_total",
+    "Jobs that are another controller's.");
+  readonly #failuresHandled = this.counter(
+    "job_controller_pod_failures_handled_by_failure_policy_total",
+    "Failed pods by the action of the rule that they match.");
+  readonly #endedPods = this.counter("job_controller_terminated_pods_tracking_finalizer_total",
+    "Ended pods that came to have the finalizer of Jobs, and that no longer have it.");
 
   synced(job: Job, action: JobAction, result: "success" | "error", took_s: number): void {
     const labels = { completion_mode: modeOf(job), result, action };
