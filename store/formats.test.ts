@@ -10,7 +10,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { memoryBackend } from "./backend/memory.ts";
+import { memoryBackend } from "../testing/store/memory-backend.ts";
 import { dump, verify } from "./inspect.ts";
 import { startStore } from "./main.ts";
 import { META_KEY, decodeMeta } from "./mvcc/persist/flush/meta.ts";

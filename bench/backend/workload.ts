@@ -6,7 +6,7 @@ import { seededRandom, randomInteger } from "@raft2kube/std/random.ts";
 import type { Backend } from "@raft2kube/store/backend/backend.ts";
 import { openBackend } from "@raft2kube/store/backend/checked.ts";
 import { levelBackend } from "@raft2kube/store/backend/level.ts";
-import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
+import { memoryBackend } from "../../testing/store/memory-backend.ts";
 import { recordKey } from "@raft2kube/store/mvcc/records/revision.ts";
 import { median } from "../benchmark.ts";
 import type { Measurements } from "./measurements.ts";

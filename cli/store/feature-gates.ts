@@ -4,7 +4,7 @@ import { goSwitch } from "@raft2kube/std/go-values.ts";
 /** The allowed values of a gate, and why others are not. */
 type Gate = { fixed: boolean; why: string } | "free";
 
-const GATES: ReadonlyMap<string, Gate> = new Map<string, Gate>([
+export const GATES: ReadonlyMap<string, Gate> = new Map<string, Gate>([
   ["AllAlpha", { fixed: false, why: "name the features" }],
   ["AllBeta", { fixed: false, why: "name the features" }],
   ["InitialCorruptCheck", "free"],
@@ -15,13 +15,6 @@ const GATES: ReadonlyMap<string, Gate> = new Map<string, Gate>([
   ["StopGRPCServiceOnDefrag", "free"],
   ["TxnModeWriteWithSharedBuffer", { fixed: true, why: "transactions copy nothing" }],
 ]);
-
-/** Gates that do not do all that etcd's do: their fate, for the documentation. */
-export function describeGates(): [name: string, fate: string][] {
-  return [...GATES].flatMap(([name, gate]) =>
-    gate === "free" ? [] : [[name, `only \`${gate.fixed}\`: ${gate.why}`]],
-  );
-}
 
 /** A gate's value; throws FlagError when it cannot be so here. */
 export function checkGate(flag: string, name: string, value: string): boolean {

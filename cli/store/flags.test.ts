@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { variableOf } from "./environment.ts";
-import { flagDivergence } from "./flag-docs.ts";
-import { FLAGS } from "./flag-table.ts";
+import { GATES } from "./feature-gates.ts";
+import { FLAGS, type Flag } from "./flag-table.ts";
 import { parseGoFlags } from "./go-flags.ts";
 import { storeOptions } from "./options.ts";
 import { settingsOf } from "./server.ts";
@@ -31,6 +31,24 @@ function configFile(text: string): string {
   const path = join(folder, "etcd.yaml");
   writeFileSync(path, text);
   return path;
+}
+
+/** The part of docs/DIVERGENCE.md about flags that do not do all that etcd's do. */
+function flagDivergence(): string {
+  const rows = [...FLAGS.values()]
+    .map((flag): [string, string] => [`--${flag.name}`, fateOf(flag)])
+    .filter(([, fate]) => fate !== "");
+  const gates = [...GATES].flatMap(([name, gate]) => gate === "free" ? []
+    : [[`--feature-gates=${name}`, `only \`${gate.fixed}\`: ${gate.why}`]]);
+  return [...rows, ...gates].map(([name, fate]) => `| \`${name}\` | ${fate} |`).join("\n");
+}
+
+function fateOf({ use, kind }: Flag): string {
+  if (use.does === "nothing") return `accepted with a warning: ${use.why}`;
+  if (use.does !== "only" || use.why === "") return "";
+  if (use.values.length === 0) return `refused: ${use.why}`;
+  const values = use.values.map((value) => (value === "" ? "empty" : `\`${value}\``)).join(", ");
+  return `only ${kind === "switch" ? values : `as ${values}`}: ${use.why}`;
 }
 
 test("every flag of etcd 3.6.5 is known", () => {

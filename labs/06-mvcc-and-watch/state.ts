@@ -1,4 +1,4 @@
-import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
+import { memoryBackend } from "../../testing/store/memory-backend.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import { apply } from "@raft2kube/store/mvcc/apply/apply.ts";
 import type { Command } from "@raft2kube/store/mvcc/apply/command.ts";

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Backend, BackendPair, ScanRange } from "./backend.ts";
 import { openBackend } from "./checked.ts";
 import { levelBackend } from "./level.ts";
-import { memoryBackend } from "./memory.ts";
+import { memoryBackend } from "../../testing/store/memory-backend.ts";
 
 const key = (text: string) => Buffer.from(text, "latin1");
 const put = (name: string, value: string) => ({ key: key(name), value: key(value) });

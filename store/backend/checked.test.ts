@@ -10,7 +10,7 @@ import { CheckedBackend, openBackend } from "./checked.ts";
 import { BackendDamagedError } from "./damage.ts";
 import { BACKEND_FORMAT_VERSION, MARK_NAME, encodeMark } from "./format-mark.ts";
 import { levelBackend } from "./level.ts";
-import { memoryBackend } from "./memory.ts";
+import { memoryBackend } from "../../testing/store/memory-backend.ts";
 
 let folder: string;
 beforeEach(() => {

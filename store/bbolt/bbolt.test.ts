@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BackendPair } from "../backend/backend.ts";
-import { memoryBackend } from "../backend/memory.ts";
+import { memoryBackend } from "../../testing/store/memory-backend.ts";
 import { BboltError } from "@raft2kube/bbolt/errors.ts";
 import { fillBackend } from "./fill-backend.ts";
 import { PAGE_BYTES, type TreePage } from "@raft2kube/bbolt/page.ts";

@@ -7,7 +7,7 @@ import type { SnapshotPart } from "@raft2kube/proto/gen/peer.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { memoryBackend } from "../backend/memory.ts";
+import { memoryBackend } from "../../testing/store/memory-backend.ts";
 import { initialMembership } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
 import { SNAPSHOT_SILENCE_MS } from "../limits.ts";

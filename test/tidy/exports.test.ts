@@ -53,11 +53,9 @@ const FOR_TESTS = [
   "base/linux/netfilter/conntrack.ts: listFlows",
   "base/std/clock.ts: ManualClock",
   "base/std/random.ts: seededRandom",
-  "cli/store/flag-docs.ts: flagDivergence",
   "cni/build.ts: buildPlugins",
   "openapi/descriptions.ts: describedPackages",
   "runtime/image/archive.ts: saveArchive",
-  "store/backend/memory.ts: memoryBackend",
 ];
 
 it("no part of the product is there for its tests alone", () => {

@@ -1,6 +1,6 @@
 import { type Clock, ManualClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
-import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
+import { memoryBackend } from "../store/memory-backend.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import { Raft } from "@raft2kube/store/core/raft.ts";
 import type { CommitConflict, Entry, SnapshotMark } from "@raft2kube/store/core/types.ts";

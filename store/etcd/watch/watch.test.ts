@@ -2,7 +2,7 @@ import type { Init } from "@raft2kube/proto/codec.ts";
 import { TxnRequest, WatchRequest, type WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
-import { memoryBackend } from "../../backend/memory.ts";
+import { memoryBackend } from "../../../testing/store/memory-backend.ts";
 import { initialMembership } from "../../core/membership.ts";
 import {
   GRPC_OVERHEAD_BYTES,

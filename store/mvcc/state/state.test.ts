@@ -8,7 +8,7 @@ import {
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
-import { memoryBackend } from "../../backend/memory.ts";
+import { memoryBackend } from "../../../testing/store/memory-backend.ts";
 import { initialMembership } from "../../core/membership.ts";
 import { apply } from "../apply/apply.ts";
 import type { Command } from "../apply/command.ts";

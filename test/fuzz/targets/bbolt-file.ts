@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
+import { memoryBackend } from "../../../testing/store/memory-backend.ts";
 import { BboltError } from "@raft2kube/bbolt/errors.ts";
 import { fillBackend } from "@raft2kube/store/bbolt/fill-backend.ts";
 import { META_PAGE_BYTES, sealMetaPage } from "@raft2kube/bbolt/meta-page.ts";

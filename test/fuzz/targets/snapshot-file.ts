@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
+import { memoryBackend } from "../../../testing/store/memory-backend.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import { META_KEY, encodeMeta } from "@raft2kube/store/mvcc/persist/flush/meta.ts";
 import { BLOCK_HEAD_BYTES, SNAPSHOT_HEADER_BYTES } from "@raft2kube/store/snapshot/format.ts";

@@ -10,7 +10,7 @@ import {
 } from "@raft2kube/proto/gen/etcd.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
-import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
+import { memoryBackend } from "../../../testing/store/memory-backend.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import { checkTxn } from "@raft2kube/store/etcd/kv/check.ts";
 import { TXN_OPERATIONS_MAX } from "@raft2kube/store/limits.ts";

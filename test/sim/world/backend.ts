@@ -6,7 +6,7 @@ import type {
 } from "@raft2kube/store/backend/backend.ts";
 import { CRC_BYTES, seal } from "@raft2kube/store/backend/checked.ts";
 import { INVENTORY_KEY } from "@raft2kube/store/backend/inventory.ts";
-import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
+import { memoryBackend } from "../../../testing/store/memory-backend.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import type { Host } from "./host.ts";

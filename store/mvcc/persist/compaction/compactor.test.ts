@@ -1,6 +1,6 @@
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test, vi } from "vitest";
-import { memoryBackend } from "../../../backend/memory.ts";
+import { memoryBackend } from "../../../../testing/store/memory-backend.ts";
 import { initialMembership } from "../../../core/membership.ts";
 import { apply } from "../../apply/apply.ts";
 import { encodeCommand } from "../../apply/command.ts";

@@ -1,7 +1,7 @@
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import type { BackendWrite } from "../../../backend/backend.ts";
-import { memoryBackend } from "../../../backend/memory.ts";
+import { memoryBackend } from "../../../../testing/store/memory-backend.ts";
 import { initialMembership } from "../../../core/membership.ts";
 import { FLUSH_INTERVAL_MS } from "../../../limits.ts";
 import { Compactor } from "../compaction/compactor.ts";

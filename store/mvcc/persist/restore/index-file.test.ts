@@ -6,7 +6,7 @@ import { configureLog } from "@raft2kube/observe/log.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, expect, test } from "vitest";
-import { memoryBackend } from "../../../backend/memory.ts";
+import { memoryBackend } from "../../../../testing/store/memory-backend.ts";
 import { initialMembership } from "../../../core/membership.ts";
 import { apply } from "../../apply/apply.ts";
 import type { Command } from "../../apply/command.ts";

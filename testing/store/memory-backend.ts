@@ -5,12 +5,9 @@ import {
   type BackendWrite,
   SCAN_CHUNK_PAIRS,
   type ScanRange,
-} from "./backend.ts";
+} from "@raft2kube/store/backend/backend.ts";
 
-/**
- * A backend that forgets everything when it is closed: for tests and for stores that live in a
- * test.
- */
+/** A backend that forgets everything when it is closed. */
 export function memoryBackend(): Backend {
   const pairs = new OrderedMap<Buffer>();
   let bytes = 0;
