@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { ACTIONS, type Action } from "./actions.ts";
 import type { Target } from "./kinds.ts";
-import { messageOf, printable } from "./text.ts";
+import { messageOf } from "./text.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 const LINES_MAX = 300;
@@ -50,7 +50,7 @@ function Confirm({ action, at, done }: { action: Action; at: Target; done(): voi
   };
   return (
     <section class="why" aria-label={`Confirm: ${title}`}>
-      {effect ? <ul class="effect">{effect.map((line) => <li>{printable(line)}</li>)}</ul>
+      {effect ? <ul class="effect">{effect.map((line) => <li>{line}</li>)}</ul>
         : !unread && <p>Looking at what this does ...</p>}
       <Problem text={unread ?? none ?? problem} />
       {field && <label>{field.label}{" "}{values
@@ -61,7 +61,7 @@ function Confirm({ action, at, done }: { action: Action; at: Target; done(): voi
       <button class="main" disabled={runs || !effect || (field && value === "")}
         onClick={() => void run()}>{title}</button>
       {lines.length > 0 && <ul class="effect" aria-live="polite">
-        {lines.map((line) => <li>{printable(line)}</li>)}</ul>}
+        {lines.map((line) => <li>{line}</li>)}</ul>}
     </section>
   );
 }

@@ -9,7 +9,7 @@ import { type Kind, keyOf, pathOf } from "./kinds.ts";
 import { Logs, SelectedLogs } from "./logs.tsx";
 import { openObject } from "./place.ts";
 import { useLive } from "./live.ts";
-import { messageOf, printable } from "./text.ts";
+import { messageOf } from "./text.ts";
 import { Dialog, Problem, Status, Why, age, useAsked } from "./widgets.tsx";
 
 interface EventLine { type?: string; reason?: string; message?: string }
@@ -109,16 +109,16 @@ function Overview({ kind, kinds, object }: {
         {ownerReferences.map((each) => <>
           <dt>Owner</dt><dd>{each.kind} {owner(each.kind, each.name) ?? each.name}</dd></>)}
         <dt>Labels</dt>
-        <dd>{Object.entries(labels).map((pair) => <code>{printable(pair.join("="))}</code>)}</dd>
+        <dd>{Object.entries(labels).map((pair) => <code>{pair.join("=")}</code>)}</dd>
       </dl>
       {keyOf(kind) === "pods" && <Forwards pod={object} />}
       {conditions.length > 0 && <><h3>Conditions</h3><ul class="events">{conditions.map((each) => (
         <li><b>{each.type}</b> <Status text={String(each.status)} />{" "}
-          {printable(each.message ?? "")}</li>))}</ul></>}
+          {each.message ?? ""}</li>))}</ul></>}
       <h3>Events</h3><Problem text={noEvents} />
       <ul class="events">{(events?.items ?? []).map((event) => (
-        <li><Status text={event.type ?? ""} /> <b>{printable(event.reason ?? "")}</b>{" "}
-          {printable(event.message ?? "")}</li>))}
+        <li><Status text={event.type ?? ""} /> <b>{event.reason ?? ""}</b>{" "}
+          {event.message ?? ""}</li>))}
         {events?.items?.length === 0 && <li>none</li>}</ul>
     </>
   );

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { type AnyObject, get, send } from "./api.ts";
 import { type Kind, discover, pathOf } from "./kinds.ts";
-import { InputError, messageOf, printable } from "./text.ts";
+import { InputError, messageOf } from "./text.ts";
 import { Dialog, Problem, useAsked } from "./widgets.tsx";
 
 const APPLY = "application/apply-patch+yaml";
@@ -43,7 +43,7 @@ export function Editor({ path }: { path: string }) {
         onInput={(event) => { setText(event.currentTarget.value); setDiff(undefined); }} />
       <Problem text={problem ?? unread} />
       {diff && <pre class="diff" tabIndex={0}>{diff.map((line) => (
-        <div class={line.startsWith("+") ? "added" : "removed"}>{printable(line)}</div>))}
+        <div class={line.startsWith("+") ? "added" : "removed"}>{line}</div>))}
         {diff.length === 0 && "nothing would change"}</pre>}
       <p><button onClick={() => void apply(true)}>Show what changes</button>{" "}
         <button class="main" disabled={!diff} onClick={() => void apply(false)}>Apply</button></p>
@@ -80,7 +80,7 @@ export function Create({ kinds, namespace, close }: {
       <textarea aria-label="YAML" spellcheck={false} autofocus value={text}
         onInput={(event) => { setText(event.currentTarget.value); setTried(false); }} />
       <ul class="effect" aria-live="polite">
-        {results.map((line) => <li>{printable(line)}</li>)}</ul>
+        {results.map((line) => <li>{line}</li>)}</ul>
       <Problem text={problem} />
       <p><button onClick={() => void run(true)}>Dry run</button>{" "}
         <button class="main" disabled={!tried} onClick={() => void run(false)}>Create</button></p>

@@ -3,7 +3,6 @@ import { go, openObject } from "./place.ts";
 import { type Kind, keyOf } from "./kinds.ts";
 import { SelectedLogs } from "./logs.tsx";
 import { LiveTable, type Row } from "./table.ts";
-import { printable } from "./text.ts";
 import { Dialog, Problem, Status, age } from "./widgets.tsx";
 
 const ROW_PX = 36;
@@ -108,7 +107,7 @@ function move(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
 function Cell({ kind, row, name, value }: {
   kind: Kind; row: Row; name: string; value: unknown;
 }) {
-  const text = printable(String(value ?? ""));
+  const text = String(value ?? "");
   if (name === "Name") {
     const open = () => openObject(keyOf(kind), row.namespace || undefined, row.name);
     return <button class="link" onClick={open}>{text}</button>;

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type AnyObject, get, lines, text } from "./api.ts";
-import { messageOf, printable } from "./text.ts";
+import { messageOf } from "./text.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 const LINES_MAX = 5_000;
@@ -80,7 +80,7 @@ function useFollowed(sources: readonly Source[], previous: boolean, key: string)
       const prefix = sources.length > 1 ? `${label} | ` : "";
       const query = `&tailLines=${TAIL_LINES}${previous ? "&previous=true" : "&follow=true"}`;
       return lines(path + query, (line) => {
-        all.push(prefix + printable(line));
+        all.push(prefix + line);
         if (all.length > 2 * LINES_MAX) all = all.slice(-LINES_MAX);
         frame ||= requestAnimationFrame(() => {
           frame = 0;

@@ -8,7 +8,7 @@ import { List } from "./list.tsx";
 import { type Command, Palette } from "./palette.tsx";
 import { type Place, closeObject, go, place } from "./place.ts";
 import { Rights } from "./rights.tsx";
-import { messageOf } from "./text.ts";
+import { messageOf, showUnseen } from "./text.ts";
 import { Dialog, Problem, useAsked } from "./widgets.tsx";
 
 const KEYS: readonly [string, string][] = [
@@ -158,6 +158,7 @@ function Shown({ kinds, at, namespace }: {
 }
 
 document.documentElement.style.colorScheme = localStorage.getItem(THEME) ?? "light dark";
+showUnseen();
 const app = document.getElementById("app")!;
 signIn().then(() => render(<App />, app),
   (thrown: unknown) => render(<main><Problem text={messageOf(thrown)} /></main>, app));

@@ -1,12 +1,25 @@
-/** Control characters, and those that reorder the text around them. */
-const UNSEEN = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+import { type VNode, options } from "preact";
+
+/** Control characters, those that reorder the text around them, and those without a width. */
+const UNSEEN = /[^\P{Cc}\n\t]|\p{Cf}|[\u2028\u2029]/gu;
 
 /** A text that others wrote, with what is not seen in it made visible: ESC becomes ␛. */
-export const printable = (text: string): string => text.replace(UNSEEN, (char) => {
-  const code = char.charCodeAt(0);
+const printable = (text: string): string => text.replace(UNSEEN, (char) => {
+  const code = char.codePointAt(0)!;
   if (code < 0x20) return String.fromCharCode(0x24_00 + code);
   return `\\u${code.toString(16).padStart(4, "0")}`;
 });
+
+const shown = (child: unknown): unknown => typeof child === "string" ? printable(child)
+  : Array.isArray(child) ? child.map(shown) : child;
+
+/** Makes all text of the page printable, whichever part shows it. */
+export function showUnseen(): void {
+  options.vnode = ({ props }: VNode) => {
+    const given = props as Record<string, unknown>;
+    for (const key of ["children", "aria-label"]) if (given[key]) given[key] = shown(given[key]);
+  };
+}
 
 const SUFFIXES: Readonly<Record<string, number>> = {
   n: 1e-9, u: 1e-6, m: 1e-3, "": 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15,

@@ -2,7 +2,6 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Explanation } from "@raft2kube/explain/explanation.ts";
 import { serverNow_ms } from "./api.ts";
-import { printable } from "./text.ts";
 
 /** `3m`, `5h`, `2d`, by the server's clock. */
 export function age(created: string | undefined): string {
@@ -27,7 +26,7 @@ export function Status({ text }: { text: string }) {
   const mark = { good: "●", bad: "▲", soon: "◐" }[as];
   return (
     <span class={`status ${as}`}>
-      {mark && <i aria-hidden="true">{mark}</i>}{printable(text)}</span>
+      {mark && <i aria-hidden="true">{mark}</i>}{text}</span>
   );
 }
 
@@ -36,16 +35,16 @@ export function Why({ of }: { of: Explanation | undefined }) {
   const mark = { well: "✓", waiting: "◐", wrong: "▲" }[of.state];
   return (
     <section class={`why ${of.state}`} aria-label="Explanation">
-      <p><i aria-hidden="true">{mark}</i>{printable(of.sentence)}.</p>
-      {of.remedy && <p class="remedy"><b>What to do</b> {printable(of.remedy)}</p>}
+      <p><i aria-hidden="true">{mark}</i>{of.sentence}.</p>
+      {of.remedy && <p class="remedy"><b>What to do</b> {of.remedy}</p>}
       {of.unseen && <p class="remedy">
-        <b>Not seen</b> for lack of rights: {printable(of.unseen.join(", "))}</p>}
+        <b>Not seen</b> for lack of rights: {of.unseen.join(", ")}</p>}
     </section>
   );
 }
 
 export function Problem({ text }: { text: string | undefined }) {
-  return text ? <p class="problem" role="alert">{printable(text)}</p> : null;
+  return text ? <p class="problem" role="alert">{text}</p> : null;
 }
 
 /** A dialog that takes the keyboard's focus; Escape closes it. */

@@ -108,9 +108,28 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await at("deployments.apps", "web");
     await page.click("Log");
     await page.shows(/web-\S+ c \| first line[^]*web-\S+ c \| first line/);
+    await cluster.ask("exec", await podName(), "--", "sh", "-c", "echo a later line > /proc/1/fd/1");
+    await page.shows(/web-\S+ c \| a later line/);
+    await picture("logs-light");
     await page.fill("Search", "nothing has this");
     await page.shows("0 lines");
-    await picture("logs-light");
+  });
+
+  it("downloads the logs", async () => {
+    await at("deployments.apps", "web");
+    await page.click("Log");
+    await page.shows(/first line[^]*first line/);
+    // What the link is for is read from the blob that it is made of.
+    await browser.evaluate(`(() => {
+      const make = URL.createObjectURL;
+      URL.createObjectURL = (blob) => { window.saved = blob.text(); return make(blob); };
+      HTMLAnchorElement.prototype.click = function () { window.savedAs = this.download; };
+    })()`);
+    await page.click("Download");
+    await expect.poll(() => browser.evaluate<string>("window.savedAs ?? ''"), POLL)
+      .toMatch(/^web-.*\.log$/);
+    expect(await browser.evaluate<string>("window.saved"))
+      .toMatch(/^==> web-\S+ c <==\nfirst line\r?\n[^]*==> web-\S+ c <==\nfirst line/);
   });
 
   it("cuts a line of 100 MB in a log, and goes on", async () => {
@@ -166,7 +185,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await picture("usage-light");
   });
 
-  it("cordons a node, says what a drain does, and uncordons it", async () => {
+  it("cordons a node, drains it to the end, and uncordons it", async () => {
     const node = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
     await page.go(`kind=nodes&name=${node}`);
     await page.click("Cordon");
@@ -176,6 +195,16 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await picture("drain-light");
     const flag = ["get", "node", node, "-o", "jsonpath={.spec.unschedulable}"];
     expect(await cluster.ask(...flag)).toBe("true");
+    const uids = () => cluster.ask(
+      "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].metadata.uid}");
+    const before = (await uids()).split(" ");
+    await page.click("Drain", ".why");
+    await page.shows("Drain: done");
+    await cluster.until("other pods, which wait for a node", [
+      "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].status.phase}",
+    ], (phases) => /^Pending( Pending)*$/.test(phases));
+    const after = await uids();
+    expect(before.filter((uid) => after.includes(uid))).toEqual([]);
     await page.click("Uncordon");
     await page.click("Uncordon", ".why");
     await cluster.until("uncordoned", flag, (answer) => answer === "");

@@ -1,4 +1,5 @@
-import { request } from "node:http";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
@@ -65,6 +66,26 @@ describe("the dashboard's server", { timeout: TIMEOUT_MS }, () => {
     expect(await statusOf("/kube/api/v1/pods")).toBe(401);
     expect(await statusOf("/kube/api/v1/pods", { "x-r2k-dashboard": "1" })).toBe(401);
     expect(await statusOf("/forwards/default/p/80", { "x-r2k-dashboard": "" }, "POST")).toBe(401);
+  });
+
+  it("lets no page frame it", async () => {
+    const frame = createServer((_, response) => {
+      response.writeHead(200, { "content-type": "text/html" });
+      response.end(`<p>outside</p><iframe src="${base}"></iframe>`);
+    });
+    await new Promise<void>((resolve) => frame.listen(0, "127.0.0.1", resolve));
+    const tenant = await Browser.start();
+    try {
+      await tenant.open(`http://127.0.0.1:${(frame.address() as AddressInfo).port}/`, DESK);
+      await expect.poll(() => tenant.errors.join(), POLL)
+        .toMatch(/Refused to (display|frame)/);
+    } finally {
+      await tenant.close();
+      frame.close();
+    }
+    const { headers } = await fetch(base);
+    expect(headers.get("x-frame-options")).toBe("DENY");
+    expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
   });
 
   it("opens no stream to another site, or without the session", async () => {
@@ -191,6 +212,25 @@ describe("bad input", { timeout: TIMEOUT_MS }, () => {
     await page.shows(`${HTML} ␛]0;run␇ \\u202ereversed`);
     expect(await browser.evaluate<string>("document.title")).toBe("raft2kube");
     expect(await browser.evaluate<number>("document.images.length")).toBe(0);
+  });
+
+  it("shows what is not seen in titles, labels' keys, conditions and explanations", async () => {
+    const roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    const kind = { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole" };
+    await post(roles, { ...kind, metadata: { name: "a\u202eb\u200bc" } });
+    await page.go(`kind=clusterroles.rbac.authorization.k8s.io&name=${encodeURIComponent(
+      "a\u202eb\u200bc")}`);
+    await page.shows("ClusterRole a\\u202eb\\u200bc");
+    const label = await browser.evaluate<string>("document.querySelector('dialog').ariaLabel");
+    expect(label).toBe("ClusterRole a\\u202eb\\u200bc");
+    await post(pods, pod("sly"));
+    const message = `no \u001b[31m node \u2066at all`;
+    const condition = { type: "PodScheduled", status: "False", reason: "Unschedulable", message };
+    const status = { conditions: [{ ...condition, lastTransitionTime: new Date(0).toISOString() }] };
+    const headers = { "content-type": "application/merge-patch+json" };
+    await own.ask(`${pods}/sly/status`, { method: "PATCH", body: { status }, headers });
+    await page.go("kind=pods&of=default&name=sly");
+    await page.shows(/no ␛\[31m node \\u2066at all[^]*no ␛\[31m node \\u2066at all/);
   });
 
   it("says what a user without rights may not see", async () => {
