@@ -132,11 +132,6 @@ export const TOKEN_LOOK_MS = 3_600_000;
 export const LEGACY_TOKEN_UNUSED_MS = 8_760 * 3_600_000;
 export const LEGACY_TOKENS_LOOK_MS = 24 * 3_600_000;
 
-/** How long a handshake, the headers and the rest of a request for metrics may take. */
-export const SERVE_TIMEOUT_MS = 10_000;
-/** Life of the certificate that is made when none was given (upstream's year). */
-export const SERVING_DAYS = 365;
-
 /** Pools of addresses for Services of the type LoadBalancer, and addresses of one. */
 export const POOLS_MAX = 64;
 export const POOL_ADDRESSES_MAX = 65_536;

@@ -12,7 +12,7 @@ import { aborted } from "@raft2kube/std/wait.ts";
 import type { ControllerContext, ControllerSettings, RequestRate, Running } from "./context.ts";
 import { ControllerMetrics } from "./metrics/metrics.ts";
 import { CONTROLLERS } from "./registry.ts";
-import { type ServeOptions, serveWherePossible } from "./serving/server.ts";
+import { type ServeOptions, serveWherePossible } from "@raft2kube/client-kube/serving/server.ts";
 import { selectControllers } from "./selection.ts";
 import { ServiceAccountClients } from "./service-account-clients.ts";
 
@@ -51,7 +51,7 @@ export async function startControllers(options: ControllersOptions): Promise<Run
   const observer = metrics.requests;
   const client = new KubeClient({ ...connection, clock, observer, userAgent: "r2k-controllers" });
   const served = options.serve &&
-    await serveWherePossible(options.serve, client, metrics.registry,
+    await serveWherePossible(options.serve, client, { "/metrics": metrics.registry },
       () => metrics.healthChecks());
   const parts = { client, clock, metrics };
   const working = options.leaderElect === false

@@ -56,7 +56,8 @@ export function schedulePod(input: CycleInput): ScheduleResult | FitError {
     const message = `0/${numAllNodes} nodes are available: ${status.reasons.join(", ")}.`;
     return fitError(state, message, [plugin.name]);
   }
-  const { feasible, nodeToStatus, plugins, evaluatedNodes } = findNodesThatPass(input, state);
+  const { feasible, nodeToStatus, plugins, evaluatedNodes } =
+    framework.timed("Filter", () => findNodesThatPass(input, state));
   if (feasible.length === 0) {
     const message = fitErrorMessage(numAllNodes, [...nodeToStatus.values()]);
     return { ...fitError(state, message, plugins), nodeToStatus, evaluatedNodes };

@@ -45,8 +45,12 @@ import {
   VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { requestMetrics } from "@raft2kube/client-kube/rest/request-metrics.ts";
+import { type ServeOptions, serveWherePossible } from
+  "@raft2kube/client-kube/serving/server.ts";
 import { SchedulerCache } from "./cache.ts";
 import { SCHEDULER_BURST, SCHEDULER_QPS } from "./limits.ts";
+import { SchedulerMetrics } from "./metrics.ts";
 import { defaultBinder } from "./plugins/default-binder.ts";
 import { defaultPreemption } from "./plugins/default-preemption.ts";
 import { dynamicResources } from "./plugins/dynamic-resources.ts";
@@ -73,10 +77,19 @@ export interface SchedulerOptions {
   leaderElect?: boolean;
   /** Default: one, `default-scheduler`, with all plugins. */
   profiles?: readonly SchedulerProfile[];
+  /** Where to serve health and metrics. Default nowhere. */
+  serve?: ServeOptions;
   /** Unique among the candidates; by default the host's name and a random part. */
   identity?: string;
   clock?: Clock;
   random?: Random;
+}
+
+/** The scheduler at work, or in wait for it. */
+export interface RunningScheduler {
+  /** Where health and metrics are served. */
+  readonly served?: { readonly host: string; readonly port: number } | undefined;
+  close(): Promise<void>;
 }
 
 const NAMESPACE_INDEX = "namespace";
@@ -88,15 +101,24 @@ const LEASE = { namespace: "kube-system", name: "kube-scheduler" };
  */
 export async function startScheduler(
   options: SchedulerOptions,
-): Promise<{ close(): Promise<void> }> {
+): Promise<RunningScheduler> {
   const { connection, clock = systemClock() } = options;
   const rate = { qps: SCHEDULER_QPS, burst: SCHEDULER_BURST };
-  const client = new KubeClient({ ...connection, ...rate, clock, userAgent: "r2k-scheduler" });
   for (const profile of options.profiles ?? []) checkProfile(profile);
-  const closeClient = () => client.close();
+  const metrics = new SchedulerMetrics(clock);
+  const observer = requestMetrics(metrics.registry, connection.server);
+  const userAgent = "r2k-scheduler";
+  const client = new KubeClient({ ...connection, ...rate, clock, observer, userAgent });
+  const registries = { "/metrics": metrics.registry, "/metrics/resources": metrics.resources };
+  const served = options.serve &&
+    await serveWherePossible(options.serve, client, registries, () => new Map());
+  const closeClient = async () => {
+    await served?.close();
+    client.close();
+  };
   if (options.leaderElect === false) {
-    const running = run(options, client, clock);
-    return { close: () => running.close().then(closeClient) };
+    const running = run(options, client, clock, metrics);
+    return { served: served?.address, close: () => running.close().then(closeClient) };
   }
   const election = new LeaderElection({
     client,
@@ -104,7 +126,7 @@ export async function startScheduler(
     identity: options.identity ?? `${hostname()}_${randomUUID()}`,
     clock,
     async lead(signal) {
-      const running = run(options, client, clock);
+      const running = run(options, client, clock, metrics);
       if (!signal.aborted) {
         await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
       }
@@ -112,10 +134,12 @@ export async function startScheduler(
     },
   });
   election.start();
-  return { close: () => election.close().then(closeClient) };
+  return { served: served?.address, close: () => election.close().then(closeClient) };
 }
 
-function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
+function run(
+  options: SchedulerOptions, client: KubeClient, clock: Clock, metrics: SchedulerMetrics,
+) {
   const informers = new InformerSet(client, clock);
   const pods = informers.of<Pod>(PODS);
   const nodes = informers.of<Node>(NODES);
@@ -141,12 +165,13 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
     nodeVolumeLimits(view),
     volumeBinding(view, binder),
     dynamicResources(resourceClaims.store),
-    defaultPreemption({ pods: podClient, recorder, clock }),
+    defaultPreemption({ pods: podClient, recorder, clock, attempted: metrics.preempted }),
     defaultBinder(podClient),
   ];
-  const profiles = frameworksOf(profileList, stateful);
+  const profiles = frameworksOf(profileList, stateful, (name) => metrics.timer(name));
   const plugins = [...profiles.values()].flatMap((framework) => framework.plugins);
-  const queue = new SchedulingQueue({ clock, plugins });
+  const queue = new SchedulingQueue({ clock, plugins, incoming: metrics.incoming });
+  metrics.follow(queue, () => pods.store.list());
   const cache = new SchedulerCache(namespaces.store);
   const scheduler = new Scheduler({
     pods: podClient,
@@ -156,6 +181,7 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
     clock,
     random: options.random ?? systemRandom,
     profiles,
+    metrics,
     current(pod) {
       const found = pods.store.get(keyOf(pod));
       return found?.metadata.uid === pod.metadata.uid ? found : undefined;

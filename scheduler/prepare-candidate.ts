@@ -11,6 +11,8 @@ export interface PreemptionClients {
   pods: ResourceClient<Pod>;
   recorder: EventRecorder;
   clock: Clock;
+  /** Counts an attempt, with its victims if it found any. */
+  attempted?(victims: number | undefined): void;
 }
 
 /** Writes the nominated node into the pod's status, then deletes the victims. */

@@ -1,5 +1,5 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { Framework } from "./framework/framework.ts";
+import { Framework, type PointTimer } from "./framework/framework.ts";
 import type { Plugin } from "./framework/plugin.ts";
 import { balancedAllocation } from "./plugins/balanced-allocation.ts";
 import { imageLocality } from "./plugins/image-locality.ts";
@@ -69,16 +69,20 @@ export function checkProfile({ disabled = [], weights = {} }: SchedulerProfile):
 }
 
 /** Makes the framework of a profile. `stateful` are the plugins with a client or informers. */
-export function frameworkOf(profile: SchedulerProfile, stateful: readonly Plugin[]): Framework {
+export function frameworkOf(
+  profile: SchedulerProfile, stateful: readonly Plugin[], timed?: PointTimer,
+): Framework {
   const { disabled = [], weights } = profile;
   const plugins = [...STATELESS, ...stateful, ...SCORING];
-  return new Framework(plugins.filter(({ name }) => !disabled.includes(name)), weights);
+  return new Framework(plugins.filter(({ name }) => !disabled.includes(name)), weights, timed);
 }
 
 /** Makes the frameworks of several profiles, by schedulerName. */
 export function frameworksOf(
   profiles: readonly SchedulerProfile[],
   stateful: readonly Plugin[],
+  timer: (schedulerName: string) => PointTimer,
 ): ReadonlyMap<string, Framework> {
-  return new Map(profiles.map((one) => [one.schedulerName, frameworkOf(one, stateful)]));
+  return new Map(profiles.map((one) =>
+    [one.schedulerName, frameworkOf(one, stateful, timer(one.schedulerName))]));
 }

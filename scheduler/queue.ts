@@ -13,6 +13,14 @@ import {
   UNSCHEDULABLE_FLUSH_INTERVAL_MS,
 } from "./limits.ts";
 
+/** Upstream's names of events, for its metrics. */
+const EVENT_NAMES: Readonly<Record<ClusterEvent, string>> = {
+  "node-added": "NodeAdd", "node-allocatable": "NodeAllocatableChange",
+  "node-labels": "NodeLabelChange", "node-taints": "NodeTaintChange",
+  "pod-removed": "AssignedPodDelete", "pod-scaled-down": "PodRequestScaledDown",
+  "pod-assigned": "AssignedPodAdd", namespace: "NamespaceUpdate",
+  volumes: "StorageUpdate", "resource-claims": "ResourceClaimUpdate",
+};
 const PAUSES: Pauses = { first_ms: POD_BACKOFF_MS, most_ms: POD_BACKOFF_MS_MAX };
 
 /** A pod without a node, and the result of its earlier attempts. */
@@ -25,6 +33,15 @@ export interface QueuedPod {
   ready_ms: number;
   /** The plugins that rejected it in the last attempt. */
   plugins: ReadonlySet<string>;
+}
+
+/** A pod enters a queue because of an event. */
+export type Incoming = (event: string, queue: "active" | "backoff" | "unschedulable") => void;
+
+interface QueueOptions {
+  clock: Clock;
+  plugins: readonly Plugin[];
+  incoming?: Incoming;
 }
 
 /**
@@ -42,9 +59,11 @@ export class SchedulingQueue {
   readonly #wakes: Runner;
   /** Retries pods after UNSCHEDULABLE_FLUSH_MS without an event, in case an event was missed. */
   readonly #flushes: Runner;
+  readonly #incoming: Incoming;
   #closed = false;
 
-  constructor(options: { clock: Clock; plugins: readonly Plugin[] }) {
+  constructor(options: QueueOptions) {
+    this.#incoming = options.incoming ?? (() => undefined);
     this.#clock = options.clock;
     this.#plugins = options.plugins;
     this.#active = new Heap(uidOf, (a, b) => {
@@ -72,6 +91,7 @@ export class SchedulingQueue {
     const known = this.#removeFromAll(pod.metadata.uid ?? "");
     const now_ms = this.#clock.monotonic();
     const fresh = { attempts: 0, ready_ms: 0, plugins: new Set<string>() };
+    this.#incoming(known ? "UnscheduledPodUpdate" : "UnscheduledPodAdd", "active");
     this.#activate({ ...fresh, ...known, pod, queued_ms: now_ms });
   }
 
@@ -89,13 +109,14 @@ export class SchedulingQueue {
   /** Keeps a pod that fits on no node until an event of one of `plugins`. */
   addUnschedulable(queued: QueuedPod, plugins: ReadonlySet<string>): void {
     if (this.#closed) return;
+    this.#incoming("ScheduleAttemptFailure", "unschedulable");
     this.#unschedulable.set(uidOf(queued), this.#failed(queued, plugins));
   }
 
   /** Retries a pod after its pause: its attempt failed for another reason than the filters. */
   addBackoff(queued: QueuedPod): void {
     if (this.#closed) return;
-    this.#backOff(this.#failed(queued, queued.plugins));
+    this.#backOff(this.#failed(queued, queued.plugins), "ScheduleAttemptFailure");
   }
 
   /** Retries, after their pause, the pods rejected by a plugin that registered the event. */
@@ -104,7 +125,7 @@ export class SchedulingQueue {
     for (const [uid, queued] of this.#unschedulable) {
       if (!registered.some((plugin) => queued.plugins.has(plugin.name))) continue;
       this.#unschedulable.delete(uid);
-      this.#backOff(queued);
+      this.#backOff(queued, EVENT_NAMES[event]);
     }
   }
 
@@ -141,8 +162,10 @@ export class SchedulingQueue {
     else this.#active.push(queued);
   }
 
-  #backOff(queued: QueuedPod): void {
-    if (queued.ready_ms <= this.#clock.monotonic()) {
+  #backOff(queued: QueuedPod, event: string): void {
+    const isReady = queued.ready_ms <= this.#clock.monotonic();
+    this.#incoming(event, isReady ? "active" : "backoff");
+    if (isReady) {
       return this.#activate({ ...queued, queued_ms: this.#clock.monotonic() });
     }
     this.#backoff.push(queued);
@@ -157,6 +180,7 @@ export class SchedulingQueue {
       if (!next) return Infinity;
       if (next.ready_ms > now_ms) return next.ready_ms - now_ms;
       this.#backoff.pop();
+      this.#incoming("BackoffComplete", "active");
       this.#activate({ ...next, queued_ms: now_ms });
     }
   }
@@ -166,7 +190,7 @@ export class SchedulingQueue {
     for (const [uid, queued] of this.#unschedulable) {
       if (queued.queued_ms > limit_ms) continue;
       this.#unschedulable.delete(uid);
-      this.#backOff(queued);
+      this.#backOff(queued, "UnschedulableTimeout");
     }
   }
 }

@@ -19,6 +19,7 @@ import type {
   ScorePlugin,
 } from "./framework/plugin.ts";
 import { SKIP, unschedulable } from "./framework/status.ts";
+import { SchedulerMetrics } from "./metrics.ts";
 import { podInfo } from "./node-info.ts";
 import { checkProfile } from "./profiles.ts";
 import { SchedulingQueue } from "./queue.ts";
@@ -61,12 +62,19 @@ function recordingPlugin(points: string[], replaced: Partial<EveryPoint> = {}): 
 
 /** Schedules one pod on nodes a and b; resolves with the events' reasons and messages. */
 async function scheduleOne(...plugins: Plugin[]): Promise<string[]> {
+  return await scheduleMeasured(new SchedulerMetrics(new ManualClock()), plugins);
+}
+
+async function scheduleMeasured(
+  metrics: SchedulerMetrics, plugins: Plugin[], rest: Pod[] = [],
+): Promise<string[]> {
   const clock = new ManualClock();
   const events: string[] = [];
-  const queue = new SchedulingQueue({ clock, plugins });
+  const waiting = pod("p", { schedulerName: "default-scheduler" });
+  const queue = new SchedulingQueue({ clock, plugins, incoming: metrics.incoming });
+  metrics.follow(queue, () => [waiting, ...rest]);
   const cache = new SchedulerCache({ get: () => undefined } as unknown as ReadStore<Namespace>);
   for (const name of ["a", "b"]) cache.setNode(node(name));
-  const waiting = pod("p", { schedulerName: "default-scheduler" });
   const scheduler = new Scheduler({
     pods: { patch: async (): Promise<Pod> => waiting },
     recorder: { record: (_pod, _type, reason, message) => events.push(`${reason}: ${message}`) },
@@ -74,7 +82,8 @@ async function scheduleOne(...plugins: Plugin[]): Promise<string[]> {
     queue,
     clock,
     random: seededRandom(1),
-    profiles: new Map([["default-scheduler", new Framework(plugins)]]),
+    profiles: new Map([["default-scheduler", new Framework(plugins, {}, metrics.timer("default-scheduler"))]]),
+    metrics,
     current: () => waiting,
   });
   onTestFinished(() => scheduler.close());
@@ -137,4 +146,36 @@ test("a profile must not name unknown plugins, nor disable the only bind plugin"
   expect(() => checkProfile(profile(["NodePorts", "DefaultPreemption"]))).not.toThrow();
   expect(() => checkProfile(profile(["NodePort"]))).toThrow(/no plugin is named "NodePort"/);
   expect(() => checkProfile(profile(["DefaultBinder"]))).toThrow(/needs a bind plugin/);
+});
+
+test("metrics count attempts, extension points, queues and what pods request", async () => {
+  const metrics = new SchedulerMetrics(new ManualClock());
+  const gated = pod("g", { schedulingGates: [{ name: "quota" }] });
+  const limits = { cpu: "1500m", memory: "1Gi" };
+  const large = pod("l", { nodeName: "a", priority: 7, containers: [
+    { name: "c", image: "i", resources: { limits, requests: { cpu: "250m" } } },
+  ] });
+  await scheduleMeasured(metrics, [recordingPlugin([])], [gated, large]);
+  const full = () => unschedulable("full");
+  await scheduleMeasured(metrics, [recordingPlugin([], { filter: full })], [gated, large]);
+  const text = await metrics.registry.metrics() + await metrics.resources.metrics();
+  const profile = 'profile="default-scheduler"';
+  const point = "scheduler_framework_extension_point_duration_seconds_count{extension_point=";
+  const pair = 'namespace="default",pod="l",node="a",scheduler="",priority="7"';
+  for (const line of [
+    `scheduler_schedule_attempts_total{${profile},result="scheduled"} 1`,
+    `scheduler_schedule_attempts_total{${profile},result="unschedulable"} 1`,
+    `scheduler_scheduling_attempt_duration_seconds_count{${profile},result="scheduled"} 1`,
+    "scheduler_pod_scheduling_attempts_count 1",
+    `${point}"Filter",${profile},status="Success"} 2`,
+    `${point}"Bind",${profile},status="Success"} 1`,
+    `${point}"PostFilter",${profile},status="Unschedulable"} 1`,
+    'scheduler_queue_incoming_pods_total{event="UnscheduledPodAdd",queue="active"} 2',
+    'scheduler_queue_incoming_pods_total{event="ScheduleAttemptFailure",queue="unschedulable"} 1',
+    'scheduler_pending_pods{queue="unschedulable"} 1',
+    'scheduler_pending_pods{queue="gated"} 1',
+    `kube_pod_resource_request{${pair},resource="cpu",unit="cores"} 0.25`,
+    `kube_pod_resource_limit{${pair},resource="cpu",unit="cores"} 1.5`,
+    `kube_pod_resource_limit{${pair},resource="memory",unit="bytes"} ${2 ** 30}`,
+  ]) expect(text).toContain(`${line}\n`);
 });

@@ -11,6 +11,7 @@ import type { SchedulerCache } from "./cache.ts";
 import { type FitError, schedulePod, type ScheduleResult } from "./cycle.ts";
 import type { Framework } from "./framework/framework.ts";
 import { podInfo, type PodInfo } from "./node-info.ts";
+import type { AttemptResult, SchedulerMetrics } from "./metrics.ts";
 import { Nominator } from "./nominator.ts";
 import { writeNotScheduled } from "./pod-condition.ts";
 import type { QueuedPod, SchedulingQueue } from "./queue.ts";
@@ -22,6 +23,8 @@ export interface SchedulerOptions {
   recorder: Pick<EventRecorder, "record">;
   clock: Clock;
   random: Random;
+  /** Measures attempts. */
+  metrics?: Pick<SchedulerMetrics, "attempt">;
   /** The framework of each profile, by schedulerName. */
   profiles: ReadonlyMap<string, Framework>;
   /** Returns the pod as the informer has it; undefined when it is deleted. */
@@ -73,7 +76,9 @@ export class Scheduler {
 
   /** PreFilter, Filter, PreScore and Score; then Reserve, or PostFilter if no node passed. */
   #schedulingCycle(queued: QueuedPod, framework: Framework): void {
-    const { cache, random } = this.#options;
+    const { cache, random, metrics } = this.#options;
+    const profile = queued.pod.spec.schedulerName ?? "";
+    const ended = metrics?.attempt(profile, queued.attempts + 1);
     const info = podInfo(queued.pod);
     const result = schedulePod({
       info,
@@ -86,10 +91,11 @@ export class Scheduler {
     const total = Math.max(1, cache.nodes.length);
     this.#nextStartNodeIndex = (this.#nextStartNodeIndex + result.evaluatedNodes) % total;
     if (result.kind === "unschedulable") {
+      ended?.("unschedulable");
       return this.#handleFitError(queued, info, framework, result);
     }
     this.#nominator.remove(queued.pod);
-    this.#run(this.#bindingCycle(queued, info, framework, result));
+    this.#run(this.#bindingCycle(queued, info, framework, result).then(ended));
   }
 
   /** Queues the pod until an event, and preempts for it if PostFilter finds a candidate. */
@@ -137,7 +143,7 @@ export class Scheduler {
     info: PodInfo,
     framework: Framework,
     { suggestedHost: host, state }: ScheduleResult,
-  ): Promise<void> {
+  ): Promise<AttemptResult> {
     const { cache, queue, recorder } = this.#options;
     const { pod } = queued;
     const { signal } = this.#end;
@@ -149,14 +155,16 @@ export class Scheduler {
       await framework.runBindPlugins(state, info, host);
       const message = `Successfully assigned ${keyOf(pod)} to ${host.name}`;
       recorder.record(pod, "Normal", "Scheduled", message);
+      return "scheduled";
     } catch (thrown) {
       framework.runUnreservePlugins(state, info, host);
       cache.forget(pod);
-      if (signal.aborted || isNotFound(thrown) || !this.#options.current(pod)) return;
+      if (signal.aborted || isNotFound(thrown) || !this.#options.current(pod)) return "error";
       log.warn("binding failed", { pod: keyOf(pod), node: host.name, error: messageOf(thrown) });
       queue.addBackoff(queued);
       const message = `binding to ${host.name}: ${messageOf(thrown)}`;
       this.#recordFailure(pod, "SchedulerError", message);
+      return "error";
     }
   }
 

@@ -1,6 +1,7 @@
 import { addMetric } from "@raft2kube/observe/families.ts";
 import { exposeTimed } from "@raft2kube/observe/timed.ts";
 import { type LoopMonitor, monitorLoop } from "@raft2kube/observe/loop-monitor.ts";
+import { HealthMetrics } from "@raft2kube/observe/health-metrics.ts";
 import { metricsRegistry, type Registry as MetricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
@@ -16,7 +17,7 @@ import { showResources } from "./resource-collector.ts";
 import { PolicyMetrics } from "./policies.ts";
 import { RequestMetrics } from "./requests.ts";
 import { StoreMetrics } from "./resource-metrics.ts";
-import { HealthMetrics, ServerMetrics } from "./server.ts";
+import { ServerMetrics } from "./server.ts";
 import type { MeasuredResources } from "./shared.ts";
 import { WebhookMetrics } from "./webhooks.ts";
 

@@ -1,7 +1,7 @@
 import {
   addMetric, type Counter, type CounterFamily, familiesOf, MetricArea,
 } from "@raft2kube/observe/families.ts";
-import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
+import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { API_LEVEL, versionInfo } from "../object/version.ts";
 import type { Labels } from "./families.ts";
 
@@ -53,28 +53,4 @@ function showVersion(registry: Registry): void {
     ...{ major, minor, git_version, git_commit, git_tree_state },
     ...{ build_date: version.buildDate, go_version, compiler, platform },
   });
-}
-
-/**
- * Results of health checks for `/metrics/slis`, which is scraped often and has no other metrics
- * (upstream: component-base/metrics/prometheus/slis).
- */
-export class HealthMetrics {
-  readonly registry: Registry = metricsRegistry();
-  readonly #checks: CounterFamily;
-  /** The last result of each, 1 for good. */
-  readonly #last = new Map<string, { labels: Labels; value: number }>();
-
-  constructor() {
-    this.#checks = familiesOf(this.registry).counter("kubernetes_healthchecks_total",
-      "Health checks that were asked for, by what they said.");
-    const head = { name: "kubernetes_healthcheck", help: "What a health check said last." };
-    addMetric(this.registry, { ...head, type: "gauge" }, () => [...this.#last.values()]);
-  }
-
-  /** A check of a page, such as `readyz`, was asked for. */
-  checked(type: string, name: string, good: boolean): void {
-    this.#last.set(`${type}/${name}`, { labels: { name, type }, value: good ? 1 : 0 });
-    this.#checks.of({ name, status: good ? "success" : "error", type }).add();
-  }
 }

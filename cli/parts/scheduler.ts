@@ -1,7 +1,3 @@
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
-import { Registry } from "@raft2kube/observe/metrics.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { startScheduler } from "@raft2kube/scheduler/main.ts";
 import { type FlagsOf, type FlagTable, commandWith, required, trueUnlessFalse } from "../flags.ts";
@@ -33,27 +29,9 @@ async function run(flags: Flags): Promise<void> {
   }
   const connection = await kubeConnection(kubeconfig);
   await runPart("scheduler", async () => {
-    const served = port === 0 ? undefined : await startServing({ host, port }, connection);
-    const running = await startScheduler({ connection, leaderElect: leaderElect === "true" });
-    return {
-      async close() {
-        await running.close();
-        await served?.close();
-      },
-    };
+    return startScheduler({
+      connection, leaderElect: leaderElect === "true",
+      ...port === 0 ? {} : { serve: { host, port, optional: true } },
+    });
   });
-}
-
-/** Serves the pages that probes ask for. */
-async function startServing(where: { host: string; port: number }, connection: KubeConnection) {
-  const { serveWherePossible } = await import("@raft2kube/controllers/serving/server.ts");
-  const clock = systemClock();
-  const client = new KubeClient({ ...connection, clock, userAgent: "r2k-scheduler" });
-  const served = await serveWherePossible(where, client, new Registry(), () => new Map());
-  return {
-    async close() {
-      await served?.close();
-      client.close();
-    },
-  };
 }

@@ -132,6 +132,8 @@ function ownAddress({ controlPlane, nodeAddress, hostAddress }: ClusterConfig): 
 
 /** Upstream's port of kube-controller-manager. */
 const CONTROLLERS_PORT = 10_257;
+/** Of the scheduler's health and metrics (upstream). */
+const SCHEDULER_PORT = 10_259;
 
 async function startControl(
   config: ClusterConfig,
@@ -169,6 +171,9 @@ async function startControl(
     startScheduler({
       connection: await kubeConnection(files.kubeconfig("scheduler")),
       ...election,
+      serve: {
+        host: ownAddress(config), port: SCHEDULER_PORT, clientCa: ca.cert, optional: true,
+      },
     }),
   );
 }

@@ -11,7 +11,7 @@ import { EndpointSliceMetrics, MirroringMetrics } from "./endpoints.ts";
 import { RootCaMetrics } from "./namespaces.ts";
 import { NodeIpamMetrics, NodeMetrics } from "./nodes.ts";
 import { QueueMetrics } from "./queues.ts";
-import { requestMetrics } from "./requests.ts";
+import { requestMetrics } from "@raft2kube/client-kube/rest/request-metrics.ts";
 import { VolumeMetrics } from "./volumes.ts";
 import { JobMetrics } from "./workloads.ts";
 

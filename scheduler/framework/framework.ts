@@ -23,6 +23,11 @@ export interface Rejection {
   status: Status;
 }
 
+/** Runs an extension point and measures it; `statusOf` names its outcome in upstream's codes. */
+export type PointTimer = <T>(point: string, run: () => T, statusOf?: (result: T) => string) => T;
+
+const codeOf = (rejected: Rejection | undefined) => rejected?.status.code ?? "Success";
+
 /**
  * The plugins of one profile by extension point, each in the profile's order. Plugins are not
  * distinguished here: `cycle.ts` and `scheduler.ts` call the points in upstream's order.
@@ -39,10 +44,17 @@ export class Framework implements Handle {
   readonly #preBind: readonly PreBindPlugin[];
   readonly #bind: readonly BindPlugin[];
   readonly #weights: Readonly<Record<string, number>>;
+  /** Measures an extension point. */
+  readonly timed: PointTimer;
 
   /** `weights` replaces the weights of score plugins, by plugin name. */
-  constructor(plugins: readonly Plugin[], weights: Readonly<Record<string, number>> = {}) {
+  constructor(
+    plugins: readonly Plugin[],
+    weights: Readonly<Record<string, number>> = {},
+    timed: PointTimer = (_point, run) => run(),
+  ) {
     this.plugins = plugins;
+    this.timed = timed;
     this.#weights = weights;
     this.#preFilter = plugins.filter((one): one is PreFilterPlugin => "preFilter" in one);
     this.#filter = plugins.filter((one): one is FilterPlugin => "filter" in one);
@@ -57,12 +69,14 @@ export class Framework implements Handle {
 
   /** Returns the first rejection of the pod as such; notes the plugins that return Skip. */
   runPreFilterPlugins(state: CycleState, info: PodInfo): Rejection | undefined {
-    for (const plugin of this.#preFilter) {
-      const result = plugin.preFilter(state, info);
-      if (result === SKIP) state.skipFilterPlugins.add(plugin.name);
-      else if (result) return { plugin, status: result };
-    }
-    return undefined;
+    return this.timed("PreFilter", () => {
+      for (const plugin of this.#preFilter) {
+        const result = plugin.preFilter(state, info);
+        if (result === SKIP) state.skipFilterPlugins.add(plugin.name);
+        else if (result) return { plugin, status: result };
+      }
+      return undefined;
+    }, codeOf);
   }
 
   /** Returns the first rejection of the pod by this node; undefined if the pod fits. */
@@ -83,24 +97,32 @@ export class Framework implements Handle {
     info: PodInfo,
     nodeToStatus: ReadonlyMap<string, Status>,
   ): PostFilterResult | undefined {
-    let last: PostFilterResult | undefined;
-    for (const plugin of this.#postFilter) {
-      last = plugin.postFilter(state, info, nodeToStatus, this);
-      if (last.nominatedNodeName !== undefined) return last;
-    }
-    return last;
+    return this.timed("PostFilter", () => {
+      let last: PostFilterResult | undefined;
+      for (const plugin of this.#postFilter) {
+        last = plugin.postFilter(state, info, nodeToStatus, this);
+        if (last.nominatedNodeName !== undefined) return last;
+      }
+      return last;
+    }, (result) => result?.nominatedNodeName === undefined ? "Unschedulable" : "Success");
   }
 
   /** Prepares the score plugins; notes those that return Skip. */
   runPreScorePlugins(state: CycleState, info: PodInfo, nodes: readonly NodeInfo[]): void {
-    for (const plugin of this.#preScore) {
-      const result = plugin.preScore(state, info, nodes);
-      if (result === SKIP) state.skipScorePlugins.add(plugin.name);
-    }
+    this.timed("PreScore", () => {
+      for (const plugin of this.#preScore) {
+        const result = plugin.preScore(state, info, nodes);
+        if (result === SKIP) state.skipScorePlugins.add(plugin.name);
+      }
+    });
   }
 
   /** Returns the weighted sum of all normalized scores, per node in the order of `nodes`. */
   runScorePlugins(state: CycleState, info: PodInfo, nodes: readonly NodeInfo[]): number[] {
+    return this.timed("Score", () => this.#scores(state, info, nodes));
+  }
+
+  #scores(state: CycleState, info: PodInfo, nodes: readonly NodeInfo[]): number[] {
     // lab:09 begin run-score-plugins
     const totals = nodes.map(() => 0);
     for (const plugin of this.#score) {
@@ -117,12 +139,16 @@ export class Framework implements Handle {
   }
 
   runReservePlugins(state: CycleState, info: PodInfo, node: NodeInfo): void {
-    for (const plugin of this.#reserve) plugin.reserve(state, info, node);
+    this.timed("Reserve", () => {
+      for (const plugin of this.#reserve) plugin.reserve(state, info, node);
+    });
   }
 
   /** Undoes every reserve, in reverse order. */
   runUnreservePlugins(state: CycleState, info: PodInfo, node: NodeInfo): void {
-    for (const plugin of this.#reserve.toReversed()) plugin.unreserve(state, info, node);
+    this.timed("Unreserve", () => {
+      for (const plugin of this.#reserve.toReversed()) plugin.unreserve(state, info, node);
+    });
   }
 
   /** Resolves when every permit plugin allows the binding. */
@@ -132,7 +158,9 @@ export class Framework implements Handle {
     node: NodeInfo,
     signal: AbortSignal,
   ): Promise<void> {
-    for (const plugin of this.#permit) await plugin.permit(state, info, node, signal);
+    await this.timed("Permit", async () => {
+      for (const plugin of this.#permit) await plugin.permit(state, info, node, signal);
+    });
   }
 
   async runPreBindPlugins(
@@ -141,13 +169,15 @@ export class Framework implements Handle {
     node: NodeInfo,
     signal: AbortSignal,
   ): Promise<void> {
-    for (const plugin of this.#preBind) await plugin.preBind(state, info, node, signal);
+    await this.timed("PreBind", async () => {
+      for (const plugin of this.#preBind) await plugin.preBind(state, info, node, signal);
+    });
   }
 
   /** Binds with the first bind plugin of the profile. */
   async runBindPlugins(state: CycleState, info: PodInfo, node: NodeInfo): Promise<void> {
     const [plugin] = this.#bind;
     assert(plugin, "the profile has no bind plugin");
-    await plugin.bind(state, info, node);
+    await this.timed("Bind", () => plugin.bind(state, info, node));
   }
 }

@@ -9,6 +9,7 @@ export function defaultPreemption(clients: PreemptionClients): PostFilterPlugin 
     events: [],
     postFilter({ snapshot }, info, nodeToStatus, handle) {
       const { candidate, message } = findCandidate({ info, snapshot, nodeToStatus, handle });
+      clients.attempted?.(candidate?.victims.length);
       if (!candidate) return { nominatedNodeName: undefined, message };
       return {
         nominatedNodeName: candidate.node,

@@ -108,6 +108,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["transport/"],
     ["rest/"],
     ["informer/", "events/", "delegated/", "leader-election.ts", "workers.ts"],
+    ["serving/"],
   ],
   apiserver: [
     ["limits.ts", "periodic.ts", "object/"],

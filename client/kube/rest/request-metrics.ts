@@ -1,6 +1,6 @@
 import { familiesOf } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import type { RequestObserver } from "@raft2kube/client-kube/rest/client.ts";
+import type { RequestObserver } from "./client.ts";
 
 /** Buckets of client-go's requests, in seconds. */
 const BOUNDS_S = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60];

@@ -2,17 +2,18 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { exposition } from "@raft2kube/observe/exposition.ts";
+import { HealthMetrics } from "@raft2kube/observe/health-metrics.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { AccessReviews } from "@raft2kube/client-kube/delegated/access-reviews.ts";
-import { Authentication } from "@raft2kube/client-kube/delegated/authentication.ts";
-import { limitConnections } from "@raft2kube/client-kube/delegated/connection-limits.ts";
-import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { AccessReviews } from "../delegated/access-reviews.ts";
+import { Authentication } from "../delegated/authentication.ts";
+import { limitConnections } from "../delegated/connection-limits.ts";
+import { HttpError } from "../delegated/http-error.ts";
+import type { KubeClient } from "../rest/client.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { SERVE_TIMEOUT_MS, SERVING_DAYS } from "../limits.ts";
-import { HEALTH_PAGES, type HealthChecks, healthPage } from "./health.ts";
+import { HEALTH_PAGES, type HealthChecks, healthPage, measureHealth } from "./health.ts";
 
 /** Where and how a component serves its health and metrics. */
 export interface ServeOptions {
@@ -26,14 +27,16 @@ export interface ServeOptions {
   optional?: boolean;
 }
 
-type ServedParts = [client: KubeClient, registry: Registry, checks: HealthChecks];
+/** Registries of metrics, by the path that each is served at. */
+type Registries = Readonly<Record<string, Registry>>;
+type ServedParts = [client: KubeClient, registries: Registries, checks: HealthChecks];
 
 export interface ServedComponent {
   readonly address: { readonly host: string; readonly port: number };
   close(): Promise<void>;
 }
 
-const log = logger("controllers-server");
+const log = logger("component-server");
 
 /** Serves as `serveMetrics`; an optional server whose address is taken is logged and left out. */
 export async function serveWherePossible(
@@ -51,26 +54,30 @@ export async function serveWherePossible(
 }
 
 /**
- * Serves `/metrics` to users who may `get` that path (the API is asked), and `/healthz`, `/livez`
- * and `/readyz` with their checks to all. Rejects when the port is taken.
+ * Serves metrics to users who may `get` their path (the API is asked), results of the checks at
+ * `/metrics/slis` among them, and `/healthz`, `/livez` and `/readyz` with their checks to all.
+ * Rejects when the port is taken.
  */
 async function serveMetrics(
   { host, port, tls, clientCa }: ServeOptions,
-  ...[client, registry, checks]: ServedParts
+  ...[client, registries, checks]: ServedParts
 ): Promise<ServedComponent> {
   const authentication = new Authentication(client, client.clock);
   const reviews = new AccessReviews(client, client.clock);
+  const health = new HealthMetrics();
   const answer = async (request: IncomingMessage): Promise<Page> => {
     if (request.method !== "GET") throw new HttpError(405, "Method Not Allowed");
     const [path = "", query = ""] = (request.url ?? "").split("?", 2);
-    const health = healthPage(path, query, checks);
-    const answered = health && { type: "text/plain; charset=utf-8", ...health };
+    const page = healthPage(path, query, checks);
+    const answered = page && { type: "text/plain; charset=utf-8", ...page };
     if (answered && HEALTH_PAGES.includes(path)) return answered;
     const user = await authentication.userOf(request);
     const allowed = await reviews.isAllowed(user, { nonResourceAttributes: { path, verb: "get" } });
     if (!allowed) throw new HttpError(403, `Forbidden (user=${user.name}, verb=get, path=${path})`);
     if (answered) return answered;
-    if (path !== "/metrics") throw new HttpError(404, "404 page not found");
+    if (path === "/metrics/slis") measureHealth(checks, health);
+    const registry = path === "/metrics/slis" ? health.registry : registries[path];
+    if (!registry) throw new HttpError(404, "404 page not found");
     return exposition(registry);
   };
   const server = https.createServer({
@@ -126,9 +133,9 @@ async function respond(
 }
 
 async function ownCertificate(now_ms: number): Promise<{ cert: string; key: string }> {
-  const ca = await createCa({ commonName: "controllers-ca", days: SERVING_DAYS, now_ms });
+  const ca = await createCa({ commonName: "component-ca", days: SERVING_DAYS, now_ms });
   const subject = {
-    commonName: "controllers", usages: ["server" as const], ipAddresses: ["127.0.0.1"],
+    commonName: "component", usages: ["server" as const], ipAddresses: ["127.0.0.1"],
     dnsNames: ["localhost"], days: SERVING_DAYS,
   };
   return issueCertificate(ca, subject, now_ms);

@@ -1,3 +1,4 @@
+import type { HealthMetrics } from "@raft2kube/observe/health-metrics.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 
 /** A page of health: its status and text. */
@@ -45,6 +46,15 @@ export function healthPage(
   if (failed) return { status: 500, body: [...lines, `${what} check failed`, ""].join("\n") };
   if (!searchParams.has("verbose")) return { status: 200, body: "ok" };
   return { status: 200, body: [...lines, `${what} check passed`, ""].join("\n") };
+}
+
+/** Runs all checks for `/metrics/slis`. */
+export function measureHealth(checks: HealthChecks, metrics: HealthMetrics): void {
+  for (const page of HEALTH_PAGES) {
+    for (const [name, check] of checks()) {
+      metrics.checked(page.slice(1), name, failureOf(check) === undefined);
+    }
+  }
 }
 
 function failureOf(check: () => void): string | undefined {

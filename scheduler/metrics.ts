@@ -1,0 +1,139 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import {
+  type Counter, type CounterFamily, type Histogram, type HistogramFamily, type Sample, addMetric,
+  exponentialBounds, familiesOf,
+} from "@raft2kube/observe/families.ts";
+import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
+import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { PointTimer } from "./framework/framework.ts";
+import type { Incoming, SchedulingQueue } from "./queue.ts";
+import { type Amounts, amountsOf, podRequests } from "./resources.ts";
+
+/** The outcome of an attempt to schedule a pod. */
+export type AttemptResult = "scheduled" | "unschedulable" | "error";
+
+/** The scheduler's metrics, under upstream's names. */
+export class SchedulerMetrics {
+  readonly registry: Registry = metricsRegistry();
+  /** What pods request, a sample for each: upstream serves it at a path of its own. */
+  readonly resources: Registry = metricsRegistry();
+  readonly #clock: Clock;
+  readonly #points: HistogramFamily;
+  readonly #attempts: CounterFamily;
+  readonly #durations: HistogramFamily;
+  readonly #podAttempts: Histogram;
+  readonly #preemptions: Counter;
+  readonly #victims: Histogram;
+  readonly #incoming: CounterFamily;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    const { counter, histogram } = familiesOf(this.registry);
+    this.#points = histogram("scheduler_framework_extension_point_duration_seconds",
+      "How long all plugins of an extension point took.", exponentialBounds(1e-4, 2, 12));
+    this.#attempts = counter("scheduler_schedule_attempts_total", "Attempts to schedule pods.");
+    this.#durations = histogram("scheduler_scheduling_attempt_duration_seconds",
+      "How long an attempt took, binding included.", exponentialBounds(1e-3, 2, 15));
+    this.#podAttempts = histogram("scheduler_pod_scheduling_attempts",
+      "Attempts until a pod was scheduled.", exponentialBounds(1, 2, 5)).of();
+    this.#preemptions = counter("scheduler_preemption_attempts_total", "Preemptions tried.").of();
+    this.#victims = histogram("scheduler_preemption_victims",
+      "Pods that a preemption selected.", exponentialBounds(1, 2, 7)).of();
+    this.#incoming = counter("scheduler_queue_incoming_pods_total",
+      "Pods that entered a queue, by the event that caused it.");
+    addProcessMetrics(this.registry);
+  }
+
+  /** Measures the extension points of a profile. */
+  timer(profile: string): PointTimer {
+    const clock = this.#clock;
+    return (extension_point, run, statusOf = () => "Success") => {
+      const start_ms = clock.monotonic();
+      const ended = (status: string) =>
+        this.#points.of({ extension_point, profile, status })
+          .observe((clock.monotonic() - start_ms) / 1_000);
+      try {
+        const result = run();
+        if (result instanceof Promise) {
+          result.then(() => ended("Success"), () => ended("Error"));
+        } else ended(statusOf(result));
+        return result;
+      } catch (thrown) {
+        ended("Error");
+        throw thrown;
+      }
+    };
+  }
+
+  /** Starts an attempt; the function that is returned ends it, the pod's `attempts`-th. */
+  attempt(profile: string, attempts: number): (result: AttemptResult) => void {
+    const start_ms = this.#clock.monotonic();
+    return (result) => {
+      this.#attempts.of({ profile, result }).add();
+      this.#durations.of({ profile, result })
+        .observe((this.#clock.monotonic() - start_ms) / 1_000);
+      if (result === "scheduled") this.#podAttempts.observe(attempts);
+    };
+  }
+
+  readonly incoming: Incoming = (event, queue) => this.#incoming.of({ event, queue }).add();
+
+  readonly preempted = (victims: number | undefined): void => {
+    this.#preemptions.add();
+    if (victims !== undefined) this.#victims.observe(victims);
+  };
+
+  /** Shows the queue's sizes, and what the pods of the informer request. */
+  follow(queue: SchedulingQueue, pods: () => Iterable<Pod>): void {
+    for (const registry of [this.registry, this.resources]) {
+      registry.removeSingleMetric("scheduler_pending_pods");
+      for (const { name } of POD_RESOURCES) registry.removeSingleMetric(name);
+    }
+    const pending = { name: "scheduler_pending_pods", help: "Pods that wait, by queue." };
+    addMetric(this.registry, { ...pending, type: "gauge" }, () => {
+      const gated = [...pods()].filter(({ spec }) => spec.schedulingGates?.length).length;
+      return Object.entries({ ...queue.sizes(), gated })
+        .map(([name, value]) => ({ labels: { queue: name }, value }));
+    });
+    for (const { name, help, amounts } of POD_RESOURCES) {
+      addMetric(this.resources, { name, help, type: "gauge" }, () =>
+        [...pods()].flatMap((pod) => isOver(pod) ? [] : podSamples(pod, amounts(pod))));
+    }
+  }
+}
+
+const POD_RESOURCES: readonly { name: string; help: string; amounts(pod: Pod): Amounts }[] = [
+  {
+    name: "kube_pod_resource_request", help: "What pods request, as the scheduler counts it.",
+    amounts: (pod) => podRequests(pod),
+  },
+  {
+    name: "kube_pod_resource_limit", help: "Limits of pods, counted as requests are.",
+    amounts: ({ metadata, spec }) => {
+      const limits = spec.resources?.limits;
+      const limited = { ...spec, ...limits ? { resources: { requests: limits } } : {} };
+      return podRequests({ metadata, spec: limited }, ({ resources }) =>
+        amountsOf(resources?.limits));
+    },
+  },
+];
+
+const isOver = ({ status }: Pod) => status?.phase === "Succeeded" || status?.phase === "Failed";
+
+function podSamples({ metadata, spec }: Pod, amounts: Amounts): Sample[] {
+  const labels = {
+    namespace: metadata.namespace ?? "", pod: metadata.name ?? "", node: spec.nodeName ?? "",
+    scheduler: spec.schedulerName ?? "", priority: String(spec.priority ?? ""),
+  };
+  return [...amounts].filter(([, amount]) => amount > 0).map(([resource, amount]) => ({
+    labels: { ...labels, resource, unit: unitOf(resource) },
+    value: resource === "cpu" ? amount / 1_000 : amount,
+  }));
+}
+
+function unitOf(resource: string): string {
+  if (resource === "cpu") return "cores";
+  if (/^(memory|storage|ephemeral-storage|hugepages-)/.test(resource)) return "bytes";
+  return resource.startsWith("attachable-volumes-") ? "integer" : "";
+}
