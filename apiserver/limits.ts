@@ -401,6 +401,9 @@ export const AUDIT_ANNOTATIONS_MAX = 256;
 /** The longest name of a field manager. */
 export const FIELD_MANAGER_BYTES_MAX = 128;
 
+/** How long a member of the store may take to say how it is. */
+export const STORE_STATUS_MS = 3_000;
+
 assertLimits({
   "a patch of a whole object, in base64": BODY_BYTES_MAX * 4 / 3 < WEBHOOK_ANSWER_BYTES_MAX,
   "the writes under way may call one server's webhooks":

@@ -176,6 +176,10 @@ export const LOG_LINE_BYTES_MAX = 1 << 20;
 export const STREAM_CONNECT_MS = 5_000;
 /** A pressure that has gone is shown this much longer (upstream's transition period). */
 export const PRESSURE_LASTS_MS = 300_000;
+/** Addresses of one request for rules, the lines of its answer, and how long nft may take. */
+export const RULE_ADDRESSES_MAX = 20;
+export const RULE_LINES_MAX = 2_000;
+export const RULES_MS_MAX = 10_000;
 /** The node stays ready while its runtime is silent for less than this. */
 export const RUNTIME_SILENT_MS = 30_000;
 

@@ -194,10 +194,21 @@ function run(
   watchFor("resource-claims", [resourceClaims], queue);
   informers.start();
   resourceClaims.start();
+  return startWhenSynced({ informers, resourceClaims, scheduler, recorder });
+}
+
+interface Started {
+  readonly informers: InformerSet;
+  readonly resourceClaims: Informer<ResourceClaim>;
+  readonly scheduler: Scheduler;
+  readonly recorder: EventRecorder;
+}
+
+function startWhenSynced({ informers, resourceClaims, scheduler, recorder }: Started) {
   let closed = false;
   const starting = Promise.race([informers.synced(), informers.closed]).then(() => {
     if (closed) return;
-    logger("scheduler").info("started", { profiles: [...profiles.keys()] });
+    logger("scheduler").info("started");
     scheduler.start();
   });
   return {

@@ -16,7 +16,7 @@ export type AttemptResult = "scheduled" | "unschedulable" | "error";
 /** The scheduler's metrics, under upstream's names. */
 export class SchedulerMetrics {
   readonly registry: Registry = metricsRegistry();
-  /** What pods request, a sample for each: upstream serves it at a path of its own. */
+  /** Requests and limits of pods, which upstream serves at a path of their own. */
   readonly resources: Registry = metricsRegistry();
   readonly #clock: Clock;
   readonly #points: HistogramFamily;

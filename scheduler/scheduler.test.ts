@@ -70,7 +70,8 @@ async function scheduleMeasured(
 ): Promise<string[]> {
   const clock = new ManualClock();
   const events: string[] = [];
-  const waiting = pod("p", { schedulerName: "default-scheduler" });
+  const profile = "default-scheduler";
+  const waiting = pod("p", { schedulerName: profile });
   const queue = new SchedulingQueue({ clock, plugins, incoming: metrics.incoming });
   metrics.follow(queue, () => [waiting, ...rest]);
   const cache = new SchedulerCache({ get: () => undefined } as unknown as ReadStore<Namespace>);
@@ -82,7 +83,7 @@ async function scheduleMeasured(
     queue,
     clock,
     random: seededRandom(1),
-    profiles: new Map([["default-scheduler", new Framework(plugins, {}, metrics.timer("default-scheduler"))]]),
+    profiles: new Map([[profile, new Framework(plugins, {}, metrics.timer(profile))]]),
     metrics,
     current: () => waiting,
   });

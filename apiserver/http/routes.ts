@@ -3,6 +3,7 @@ import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { openidConfiguration, openidKeys } from "../handlers/openid.ts";
 import type { ApiServer } from "../handlers/server.ts";
+import { dumpStore, STORE_PATH } from "../handlers/diagnostics/store.ts";
 import { dumpFlowControl, FLOW_CONTROL_PATH } from "../handlers/diagnostics/flow-control.ts";
 import { serveZPage, type ZPage } from "../handlers/diagnostics/zpage.ts";
 import type { Discovery } from "../handlers/discovery/serve.ts";
@@ -85,6 +86,8 @@ async function servePath(
     case "/metrics/slis":
       await routed.health.measure();
       return await exposed(server.metrics.health.registry);
+    case STORE_PATH:
+      return await dumpStore(server.etcd);
     case "/statusz":
     case "/flagz":
       return await serveZPage(context, routed.zpages[context.info.path]!);

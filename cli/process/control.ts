@@ -132,7 +132,7 @@ function ownAddress({ controlPlane, nodeAddress, hostAddress }: ClusterConfig): 
 
 /** Upstream's port of kube-controller-manager. */
 const CONTROLLERS_PORT = 10_257;
-/** Of the scheduler's health and metrics (upstream). */
+/** Upstream's port of kube-scheduler. */
 const SCHEDULER_PORT = 10_259;
 
 async function startControl(

@@ -16,12 +16,13 @@ interface EventLine { type?: string; reason?: string; message?: string }
 interface Condition { type: string; status: string; message?: string }
 
 const USED = ["pods", "nodes"];
+const PATHS = ["pods", "services"];
 
 function tabsOf(kind: Kind, object: AnyObject | undefined): string[] {
   const key = keyOf(kind);
   const isPod = key === "pods";
   return ["Overview", "YAML", ...isPod || object && selectorOf(object) ? ["Log"] : [],
-    ...isPod ? ["Terminal"] : [], ...USED.includes(key) ? ["Usage"] : []];
+    ...PATHS.includes(key) ? ["Path"] : [], ...isPod ? ["Terminal"] : [], ...USED.includes(key) ? ["Usage"] : []];
 }
 
 /** The selector of an object's pods, of a workload or a Service. */
@@ -66,6 +67,7 @@ function View({ tab, kind, kinds, object, path }: {
     case "Log": return isPod ? <Logs pods={[object]} />
       : <SelectedLogs namespace={object.metadata.namespace ?? ""}
         selector={selectorOf(object) ?? ""} />;
+    case "Path": return <Later load={() => import("./path.tsx")} with={{ object, isPod }} />;
     case "Terminal": return <Later load={() => import("./terminal.tsx")} with={{ pod: object }} />;
     case "Usage": return <Later load={() => import("./usage.tsx")}
       with={{ object, isNode: !isPod }} />;

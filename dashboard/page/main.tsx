@@ -16,7 +16,9 @@ const KEYS: readonly [string, string][] = [
   ["↓ ↑", "from row to row; Enter opens one"], ["c", "create from YAML"], ["Esc", "close"],
   ["?", "this help"],
 ];
-const VIEWS: Readonly<Record<string, string>> = { signals: "API server", rights: "My rights" };
+const VIEWS: Readonly<Record<string, string>> = {
+  signals: "API server", store: "Store", rights: "My rights",
+};
 const THEME = "r2k-dashboard-theme";
 
 const setTheme = (scheme: string) => {
@@ -143,6 +145,7 @@ function Shown({ kinds, at, namespace }: {
 }) {
   if (at["view"] === "rights") return <Rights namespace={namespace} />;
   if (at["view"] === "signals") return <Later load={() => import("./signals.tsx")} with={{}} />;
+  if (at["view"] === "store") return <Later load={() => import("./store.tsx")} with={{}} />;
   const key = at["kind"] ?? "pods";
   const kind = kinds.find((each) => keyOf(each) === key);
   if (!kind) return <Problem text={`this server has no ${key}`} />;

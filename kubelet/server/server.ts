@@ -172,6 +172,10 @@ class Handler {
         const { type, body } = await kubeletMetrics(workers, this.#claims);
         return send(response, 200, type, body);
       }
+      case "network/rules": {
+        const { networkRules } = await import("./network-rules.ts");
+        return send(response, 200, "text/plain; charset=utf-8", await networkRules(query));
+      }
       case "metrics/resource":
         return this.#resources(response);
     }

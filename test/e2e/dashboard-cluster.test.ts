@@ -108,7 +108,8 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await at("deployments.apps", "web");
     await page.click("Log");
     await page.shows(/web-\S+ c \| first line[^]*web-\S+ c \| first line/);
-    await cluster.ask("exec", await podName(), "--", "sh", "-c", "echo a later line > /proc/1/fd/1");
+    const later = "echo a later line > /proc/1/fd/1";
+    await cluster.ask("exec", await podName(), "--", "sh", "-c", later);
     await page.shows(/web-\S+ c \| a later line/);
     await picture("logs-light");
     await page.fill("Search", "nothing has this");
@@ -119,7 +120,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await at("deployments.apps", "web");
     await page.click("Log");
     await page.shows(/first line[^]*first line/);
-    // What the link is for is read from the blob that it is made of.
+    // The test reads the blob that the link is made of.
     await browser.evaluate(`(() => {
       const make = URL.createObjectURL;
       URL.createObjectURL = (blob) => { window.saved = blob.text(); return make(blob); };

@@ -226,7 +226,8 @@ describe("bad input", { timeout: TIMEOUT_MS }, () => {
     await post(pods, pod("sly"));
     const message = `no \u001b[31m node \u2066at all`;
     const condition = { type: "PodScheduled", status: "False", reason: "Unschedulable", message };
-    const status = { conditions: [{ ...condition, lastTransitionTime: new Date(0).toISOString() }] };
+    const lastTransitionTime = new Date(0).toISOString();
+    const status = { conditions: [{ ...condition, lastTransitionTime }] };
     const headers = { "content-type": "application/merge-patch+json" };
     await own.ask(`${pods}/sly/status`, { method: "PATCH", body: { status }, headers });
     await page.go("kind=pods&of=default&name=sly");

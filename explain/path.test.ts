@@ -1,0 +1,56 @@
+import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { expect, test } from "vitest";
+import { pathOf } from "./path.ts";
+
+const node = (name: string, address: string, podCIDR: string) => ({
+  metadata: { name }, spec: { podCIDR },
+  status: { addresses: [{ type: "InternalIP", address }] },
+}) as Node;
+const nodes = [node("a", "10.200.0.2", "10.244.0.0/24"), node("b", "10.200.0.3", "10.244.1.0/24")];
+const slices = [{
+  metadata: {}, addressType: "IPv4", ports: [{ port: 8080 }],
+  endpoints: [
+    { addresses: ["10.244.0.5"], nodeName: "a", targetRef: { name: "web-1" } },
+    { addresses: ["10.244.1.6"], nodeName: "b", targetRef: { name: "web-2" } },
+    { addresses: ["10.244.1.7"], nodeName: "b", conditions: { ready: false } },
+  ],
+}] as EndpointSlice[];
+const service = (spec: object) => ({
+  metadata: { name: "web", namespace: "shop" },
+  spec: { clusterIP: "10.96.0.9", ports: [{ port: 80 }], ...spec },
+}) as Service;
+const lines = ({ steps }: ReturnType<typeof pathOf>) =>
+  steps.map(({ where, what }) => `${where}: ${what}`);
+
+test("a packet to a Service meets a rule, then the bridge or the way between nodes", () => {
+  const path = pathOf({ from: "a", nodes, slices, service: service({}) });
+  expect(lines(path)).toEqual([
+    "DNS: web.shop.svc.cluster.local is 10.96.0.9",
+    "a: a pod's eth0, its veth pair, and the node's bridge",
+    "rules of a: 10.96.0.9 port 80/TCP: one of 2 endpoints takes its place",
+    "a: by the bridge to web-1 at 10.244.0.5 port 8080",
+    "between nodes: the route of 10.244.1.0/24 over to b (10.200.0.3)",
+    "b: by its bridge to web-2 at 10.244.1.6 port 8080",
+  ]);
+  expect(path.addresses).toEqual(["10.96.0.9", "10.244.0.5", "10.244.1.6"]);
+});
+
+test("without a ready endpoint the rule refuses; headless Services and aliases have none", () => {
+  const refused = pathOf({ from: "a", nodes, slices: [], service: service({}) });
+  expect(lines(refused).at(-1)).toContain("refused, for no endpoint is ready");
+  const headless = pathOf({ from: "b", nodes, slices, service: service({ clusterIP: "None" }) });
+  expect(lines(headless)[0]).toContain("the addresses of its 2 ready pods");
+  expect(headless.addresses).toEqual(["10.244.0.5", "10.244.1.6"]);
+  const external = service({ type: "ExternalName", externalName: "example.com" });
+  expect(lines(pathOf({ from: "a", nodes, slices, service: external }))[0]).toContain("alias");
+});
+
+test("a packet to a pod", () => {
+  const pod = (status: object) => (
+    { metadata: { name: "p" }, spec: { nodeName: "b" }, status }) as Pod;
+  const there = pathOf({ from: "a", nodes, slices: [], pod: pod({ podIP: "10.244.1.6" }) });
+  expect(lines(there).at(-1)).toBe("b: by its bridge to p at 10.244.1.6");
+  expect(lines(pathOf({ from: "a", nodes, slices: [], pod: pod({}) }))).toEqual([
+    "pod: it has no address yet"]);
+});

@@ -1,0 +1,95 @@
+import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+
+/** One step of a packet's way. */
+export interface Step {
+  readonly where: string;
+  readonly what: string;
+}
+
+/** A packet's way from a pod of a node to a Service or a pod. */
+export interface Path {
+  readonly steps: readonly Step[];
+  /** Addresses by which the node's rules for it are found. */
+  readonly addresses: readonly string[];
+}
+
+/** Endpoints that are shown; a Service may have thousands. */
+const ENDPOINTS_SHOWN = 5;
+
+export interface PathFacts {
+  /** The node that the packet starts on. */
+  readonly from: string;
+  readonly nodes: readonly Node[];
+  readonly service?: Service;
+  readonly slices: readonly EndpointSlice[];
+  /** The pod that is sent to, where it is not a Service. */
+  readonly pod?: Pod;
+  readonly clusterDomain?: string;
+}
+
+/** The way of a packet: names, rules, overlay, bridge. */
+export function pathOf({ from, nodes, service, slices, pod, clusterDomain }: PathFacts): Path {
+  if (pod) {
+    const { podIP = "" } = pod.status ?? {};
+    if (podIP === "") {
+      return { steps: [{ where: "pod", what: "it has no address yet" }], addresses: [] };
+    }
+    const last = arrival(from, nodes, podIP, pod.spec.nodeName, pod.metadata.name ?? "");
+    return { steps: [leaving(from), ...last], addresses: [podIP] };
+  }
+  const { metadata: { name = "", namespace = "" }, spec } = service!;
+  const { clusterIP = "", ports = [], externalName, type } = spec;
+  const domain = `${name}.${namespace}.svc.${clusterDomain ?? "cluster.local"}`;
+  if (type === "ExternalName") {
+    const what = `${domain} is an alias of ${externalName}: the packet leaves the cluster`;
+    return { steps: [{ where: "DNS", what }], addresses: [] };
+  }
+  const endpoints = slices.flatMap((slice) => (slice.endpoints ?? [])
+    .filter(({ conditions }) => conditions?.ready !== false)
+    .map((endpoint) => ({ ...endpoint, ports: slice.ports ?? [] })));
+  const headless = clusterIP === "None" || clusterIP === "";
+  const all = endpoints.map(({ addresses }) => addresses[0] ?? "");
+  const shown = endpoints.slice(0, ENDPOINTS_SHOWN);
+  const rest = endpoints.length - shown.length;
+  const answer = headless ? `the addresses of its ${all.length} ready pods` : clusterIP;
+  const listed = ports.map(({ port, protocol }) => `${port}/${protocol ?? "TCP"}`).join(", ");
+  return {
+    steps: [
+      { where: "DNS", what: `${domain} is ${answer}` },
+      leaving(from),
+      ...headless ? [] : [{
+        where: `rules of ${from}`,
+        what: endpoints.length === 0
+          ? `${clusterIP} port ${listed}: refused, for no endpoint is ready`
+          : `${clusterIP} port ${listed}: one of ${all.length} endpoints takes its place`,
+      }],
+      ...shown.flatMap(({ addresses, nodeName, targetRef, ports: own }) => arrival(
+        from, nodes, addresses[0] ?? "", nodeName, targetRef?.name ?? "an address without a pod",
+        own.map(({ port }) => port).join(", "))),
+      ...rest > 0 ? [{ where: "endpoints", what: `and ${rest} more` }] : [],
+    ],
+    addresses: [...headless ? [] : [clusterIP], ...all.slice(0, ENDPOINTS_SHOWN)],
+  };
+}
+
+const leaving = (from: string): Step => (
+  { where: from, what: "a pod's eth0, its veth pair, and the node's bridge" });
+
+/** The last steps: by the bridge on the same node, else over to the node of the pod. */
+function arrival(
+  from: string, nodes: readonly Node[], address: string, nodeName: string | undefined,
+  name: string, ports = "",
+): Step[] {
+  const to = `${name} at ${address}${ports && ` port ${ports}`}`;
+  if (nodeName === undefined) return [{ where: "network", what: `routed to ${to}` }];
+  if (nodeName === from) return [{ where: from, what: `by the bridge to ${to}` }];
+  const node = nodes.find(({ metadata }) => metadata.name === nodeName);
+  const nodeAddress = node?.status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
+  const range = node?.spec?.podCIDR;
+  return [
+    { where: "between nodes", what: `the route of ${range ?? address} over to ${nodeName} (${
+      nodeAddress ?? "its address is not known"})` },
+    { where: nodeName, what: `by its bridge to ${to}` },
+  ];
+}
