@@ -22,7 +22,8 @@ function tabsOf(kind: Kind, object: AnyObject | undefined): string[] {
   const key = keyOf(kind);
   const isPod = key === "pods";
   return ["Overview", "YAML", ...isPod || object && selectorOf(object) ? ["Log"] : [],
-    ...PATHS.includes(key) ? ["Path"] : [], ...isPod ? ["Terminal"] : [], ...USED.includes(key) ? ["Usage"] : []];
+    ...PATHS.includes(key) ? ["Path"] : [],
+    ...isPod ? ["Terminal"] : [], ...USED.includes(key) ? ["Usage"] : []];
 }
 
 /** The selector of an object's pods, of a workload or a Service. */

@@ -1,6 +1,4 @@
-import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { pathOf } from "@raft2kube/explain/path.ts";
+import { type PathFacts, pathOf } from "@raft2kube/explain/path.ts";
 import { useState } from "preact/hooks";
 import { type AnyObject, ApiError, get, text } from "./api.ts";
 import { Problem, useAsked } from "./widgets.tsx";
@@ -25,26 +23,26 @@ export default function PacketPath({ object, isPod }: { object: AnyObject; isPod
     const label = encodeURIComponent(`kubernetes.io/service-name=${name}`);
     const within = `/apis/discovery.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}`;
     const [nodes, slices] = await Promise.all([
-      get<{ items: Node[] | null }>(`/api/v1/nodes?limit=${NODES_MAX}`),
-      isPod ? { items: [] } : get<{ items: EndpointSlice[] | null }>(
+      get<{ items: PathFacts["nodes"] | null }>(`/api/v1/nodes?limit=${NODES_MAX}`),
+      isPod ? { items: [] } : get<{ items: PathFacts["slices"] | null }>(
         `${within}/endpointslices?labelSelector=${label}`),
     ]);
     return { nodes: nodes.items ?? [], slices: slices.items ?? [] };
   }, [object]);
-  const from = chosen ?? facts?.nodes[0]?.metadata.name;
-  const path = facts && from ? pathOf({
-    from, ...facts, ...isPod ? { pod: object as unknown as Pod }
-      : { service: object as unknown as Service },
+  const from = chosen ?? facts?.nodes[0]?.metadata.name ?? "";
+  const path = facts ? pathOf({
+    from, ...facts, [isPod ? "pod" : "service"]: object,
   }) : undefined;
   const addresses = path?.addresses ?? [];
   const [rules, noRules] = useAsked(async () =>
-    from && addresses.length > 0 ? rulesAt(from, addresses) : "", [from, addresses.join()]);
+    from !== "" && addresses.length > 0 ? rulesAt(from, addresses) : "", [from, addresses.join()]);
   return (
     <>
       <Problem text={problem} />
-      {facts && <div class="bar"><label>From a pod on <select value={from ?? ""}
+      {facts && <div class="bar"><label>From a pod on <select value={from}
         onChange={(event) => choose(event.currentTarget.value)}>
-        {facts.nodes.map(({ metadata }) => <option>{metadata.name}</option>)}</select></label></div>}
+        {facts.nodes.map(({ metadata: { name: each } }) => <option>{each}</option>)}
+      </select></label></div>}
       <ol class="events">{path?.steps.map(({ where, what }) =>
         <li><b>{where}</b> {what}</li>)}</ol>
       <h3>Rules of {from}</h3>

@@ -186,6 +186,24 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await picture("usage-light");
   });
 
+  it("shows the way of a packet to a Service beside the rules in the kernel", async () => {
+    await cluster.ask("expose", "deployment/web", "--port=80", "--target-port=8080");
+    const address = await cluster.until("its address",
+      ["get", "service", "web", "-o", "jsonpath={.spec.clusterIP}"], (text) => text !== "");
+    const ip = await cluster.until("an endpoint", ["get", "endpointslices", "-l",
+      "kubernetes.io/service-name=web", "-o", "jsonpath={.items[0].endpoints[0].addresses[0]}"],
+    (text) => text !== "");
+    await at("services", "web");
+    await page.click("Path");
+    await page.shows(`${address} port 80/TCP: one of 2 endpoints takes its place`);
+    const rules = () => browser.evaluate<string>("document.querySelector('pre')?.innerText ?? ''");
+    await expect.poll(rules, POLL).toMatch(new RegExp(`${address}[^]*dnat[^]*${ip}`));
+    await picture("path-light");
+    await page.go("view=store");
+    await page.shows(/leader/);
+    await picture("store-light");
+  });
+
   it("cordons a node, drains it to the end, and uncordons it", async () => {
     const node = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
     await page.go(`kind=nodes&name=${node}`);

@@ -192,6 +192,16 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await expect.poll(asked, POLL).toMatch(/requests\s[1-9][\d.]*\/s[^]*half\s[1-9]\d* ms/);
   });
 
+  it("shows the store's member, live", async () => {
+    await page.go("view=store");
+    await page.shows(/leader\s+\d+\s+\d+\s+\d+\s+\d+/);
+    const applied = () => browser.evaluate<number>(
+      "Number(document.querySelectorAll('td')[4].innerText)");
+    const before = await applied();
+    await post(pods, pod("another"));
+    await expect.poll(applied, POLL).toBeGreaterThan(before);
+  });
+
   it("fits a phone", async () => {
     await page.go("kind=pods", PHONE);
     await page.shows("first");
@@ -280,6 +290,8 @@ describe("axe-core finds no violation", { timeout: TIMEOUT_MS }, () => {
     ["creation", "kind=pods", "Objects without a namespace", "Create"],
     ["the palette", "kind=pods", /Go to\s+✕/, "Go to Ctrl K"],
     ["the API server's signals", "view=signals", "Saturation", ""],
+    ["the store", "view=store", "leader", ""],
+    ["a packet's path", first, "it has no address yet", "Path"],
     ["rights", "view=rights", "selfsubjectrulesreviews", ""],
   ])("on %s, light and dark, at a desk and on a phone", async (_, place, shown, click) => {
     for (const look of [DESK, PHONE]) {
