@@ -33,9 +33,11 @@ export default function Store() {
         setProblem(undefined);
       } catch (thrown) {
         if (!open) return;
-        const isForeign = thrown instanceof ApiError && thrown.status === 404;
-        setProblem(isForeign
-          ? "this API server does not show its store: it is another vendor's" : messageOf(thrown));
+        if (thrown instanceof ApiError && thrown.status === 404) {
+          setProblem("this API server does not show its store: it is another vendor's");
+          return;
+        }
+        setProblem(messageOf(thrown));
       }
       if (open) timer = window.setTimeout(next, EVERY_MS);
     };
