@@ -38,6 +38,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
   kustomize: () => buildTool("kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),
   "prometheus-operator": () => buildTool("prometheus-operator",
     "github.com/prometheus-operator/prometheus-operator/cmd/operator", "prometheus-operator"),
+  prometheus: buildPrometheus,
   flanneld: () => buildFlanneld(bin),
   kubelogin: buildKubelogin,
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
@@ -65,6 +66,13 @@ function buildModule(name: string, command = "..."): void {
 function buildTool(name: string, path: string, as = ""): void {
   const flags = ["-mod=mod", "-ldflags=-s -w", "-o", `${bin}/${as}`];
   runGo(name, ["build", ...flags, path], { CGO_ENABLED: "0" });
+}
+
+/** Builds Prometheus with discovery in Kubernetes alone, which Debian's program lacks. */
+function buildPrometheus(): void {
+  const flags = ["-mod=mod", "-ldflags=-s -w", "-tags=remove_all_sd,enable_kubernetes_sd"];
+  const path = "github.com/prometheus/prometheus/cmd/prometheus";
+  runGo("prometheus", ["build", ...flags, "-o", `${bin}/`, path], { CGO_ENABLED: "0" });
 }
 
 /** Builds an exec plugin of kubectl, in a copy: the proxy lacks its module's list of versions. */
