@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { makeBundle } from "./e2e/own-host.ts";
 import { type Group, type GroupResult, rowsOf, runRow } from "./groups.ts";
 import { missingPeers } from "./left-out.ts";
+import { removeLeftBehind } from "./left-behind.ts";
 import { watchHost } from "./host-traces.ts";
 import { installTestPrograms } from "./programs.ts";
 import { forgetCompiled } from "./run-vitest.ts";
@@ -39,6 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
   // An ordinary user changes nothing of the host, and cannot look at its rules. A part of the suite
   // may run beside another, whose traces are on the host too.
   const isWatched = args.length === 0 && process.getuid?.() === 0;
+  if (isWatched) for (const path of removeLeftBehind(Date.now())) print(`REMOVED ${path}`);
   const left = isWatched ? watchHost() : async () => [];
   const results: GroupResult[] = [];
   for (const row of rowsOf(groups)) {

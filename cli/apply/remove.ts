@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { removeDefaultNetwork } from "@raft2kube/container/engine/networks.ts";
 import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { removeIfEmpty } from "@raft2kube/linux/file/remove-if-empty.ts";
 import {
@@ -36,7 +37,11 @@ export async function applyPurge(
   { step, progress }: Context,
 ): Promise<void> {
   await forgetKubeconfig(cluster, progress);
-  await step("removing its data", () => purgeData(cluster));
+  await step("removing its data", async () => {
+    const hand = join(cluster.dataDir, "hand");
+    if (existsSync(hand)) await removeDefaultNetwork({ root: hand });
+    await purgeData(cluster);
+  });
 }
 
 /** An entry that `start --merge-kubeconfig` made leads nowhere from now on. */

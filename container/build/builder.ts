@@ -99,6 +99,7 @@ export class Builder {
   async endStep(step: string): Promise<void> {
     await this.kill(step);
     await this.machine.cgroups.remove(this.cgroupOf(step), { clock: this.host.clock });
+    this.machine.cgroups.removeEmpty(this.host.cgroupParent);
     const bundle = path.join(this.state, step);
     const file = path.join(bundle, "network");
     if (existsSync(file)) {

@@ -105,6 +105,8 @@ export async function runInside(
       createNetns(netns);
       await builder.attach(id, netns, step.network);
     }
+    // Whole, before a command that ends removes the group above it as one that is empty.
+    builder.machine.cgroups.create(cgroup);
     const spec = specOf(builder, rootfs, step, { files, netns, cgroup });
     await writeFile(path.join(bundle, "config.json"), JSON.stringify(spec), { mode: 0o600 });
     await runToEnd(host.crun, [...builder.oci, "run", "--bundle", bundle, id], {

@@ -1,5 +1,6 @@
 import path from "node:path";
 import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
+import { cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { openRuntime } from "@raft2kube/runtime/main.ts";
 import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
@@ -35,6 +36,8 @@ export async function withEngine<T>(host: Host, work: (engine: Engine) => Promis
     await settle(engine);
     return await work(engine);
   } finally {
+    // It goes with the last container; nothing else is made in it while this command has the lock.
+    cgroupsOf("machine").removeEmpty(host.cgroupParent);
     await close();
   }
 }

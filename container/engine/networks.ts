@@ -155,12 +155,20 @@ export class Networks {
   }
 }
 
+/** Removes the bridge and the rules of the default network of containers that are all gone. */
+export async function removeDefaultNetwork(host: Pick<Host, "root">): Promise<void> {
+  const bridge = bridgeOf(host, "");
+  await applyRuleset(`add table inet ${bridge}\ndelete table inet ${bridge}\n`);
+  using route = openRoute();
+  if (findLink(route, bridge)) deleteLink(route, bridge);
+}
+
 /** A link's name has 15 bytes at most; two clusters' networks of one name differ. */
-function bridgeOf(host: Host, name: string): string {
+function bridgeOf(host: Pick<Host, "root">, name: string): string {
   return `${BRIDGE_PREFIX}${digestOf(host, name).toString("hex", 0, 5)}`;
 }
 
-function digestOf({ root }: Host, name: string): Buffer {
+function digestOf({ root }: Pick<Host, "root">, name: string): Buffer {
   return createHash("sha256").update(`${root} ${name}`).digest();
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { spawn } from "@lydell/node-pty";
@@ -243,4 +244,17 @@ test("others do not wait for the reader of an export; a copy brings no rights", 
     cat y; c rm f
   `);
   expect(output).toBe("renamed\n755\ns\ns\nf\n");
+});
+
+test("the group of containers goes with the last of them, or with a build", () => {
+  const { R2K_RUN } = hand.environment;
+  const mark = createHash("sha256").update(`${R2K_RUN} default`).digest("hex").slice(0, 8);
+  hand.context({ Dockerfile: "FROM bb:1\nRUN echo built > /f\n" });
+  const output = hand.sh(`
+    groups() { ls -d /sys/fs/cgroup/{,*/}r2k/hand-${mark} 2>/dev/null | wc -l; }
+    c run -d --name last bb:1 sleep 1000 >/dev/null; [ $(groups) -gt 0 ] && echo made
+    c rm -f last >/dev/null; groups
+    c build -q --no-cache -t made:2 context >/dev/null; groups
+  `);
+  expect(output).toBe("made\n0\n0\n");
 });
