@@ -1,6 +1,9 @@
+import { readFile } from "node:fs/promises";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { limitDevices } from "../by-hand/cgroup.ts";
 import { createUnderConmon } from "../conmon.ts";
 import { RuntimeError } from "../errors.ts";
+import type { OciSpec } from "../oci/spec.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
 import {
   ociOf,
@@ -8,8 +11,6 @@ import {
   type Ends,
   type Events,
   type ProcessPorts,
-  type Programs,
-  type Records,
 } from "../ports.ts";
 import { recordEnd } from "./exit.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -25,7 +26,7 @@ export interface StartOptions {
 }
 
 async function launch(
-  runtime: Base & Records & Programs,
+  runtime: ProcessPorts,
   record: ContainerRecord,
   { exitCommand, created }: StartOptions,
 ): Promise<{ process: ProcessIdentity; startedAt_ms: number }> {
@@ -45,11 +46,22 @@ async function launch(
   // It waits for `start`, so the pid is still its own.
   const process = identify(pid);
   if (!process) throw new RuntimeError("internal", "the process ended before it was started");
+  if (runtime.cgroups.version !== "none") await limitDevicesAgain(runtime, record);
   await created?.();
   // Before it runs: it may end before the call returns, and never ends before it started.
   const startedAt_ms = runtime.clock.now();
   await oci.start(id);
   return { process, startedAt_ms };
+}
+
+/**
+ * Sets the container's devices as its specification has them: crun adds some that it allows to
+ * every container, among them the machine's console, at which others type.
+ */
+async function limitDevicesAgain(runtime: Base, { id, cgroup }: ContainerRecord): Promise<void> {
+  const { config } = runtime.paths.container(id);
+  const { linux } = JSON.parse(await readFile(config, "utf8")) as OciSpec;
+  limitDevices(cgroup, linux.resources?.devices ?? []);
 }
 
 /**

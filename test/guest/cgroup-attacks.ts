@@ -52,6 +52,8 @@ function attacks(loop: string): Record<string, string> {
       "echo 7 > /proc/exitcode && test $(cat /proc/exitcode) = 7",
     "a disk of the machine": opens(`b ${major} ${minor}`, "SECRET"),
     "the log of the kernel": opens("c 1 11", "."),
+    // By which a line could stop a guest.
+    "the console": "rm -f /tmp/device; mknod /tmp/device c 5 1 && : > /tmp/device",
     "a device that all have": opens("c 1 8", ""),
   };
 }

@@ -61,6 +61,16 @@ export function confinementRules(bench: Bench): void {
         /not permitted|denied/,
       );
     });
+
+    test("the machine's console is not a container's, also after an update", async () => {
+      const { pods, served: { runtime } } = bench;
+      const id = await startWith({});
+      const opens = "rm -f /c; mknod /c c 5 1 && (: > /c) 2>&1 || true";
+      expect(await pods.shell(id, opens)).toMatch(/not permitted|denied/);
+      await runtime.updateContainerResources({ containerId: id, linux: { cpuShares: 2_000 } });
+      expect(await pods.shell(id, opens)).toMatch(/not permitted|denied/);
+      expect(await pods.shell(id, "echo x > /dev/null; head -c 1 /dev/urandom | wc -c")).toBe("1");
+    });
   });
 }
 
