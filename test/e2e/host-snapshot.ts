@@ -120,7 +120,9 @@ function cgroups(cluster: string): string[] {
   const own = roots
     .flatMap((root) => tree(root, CGROUP_DEPTH_MAX))
     .filter((path) => path.includes(`/r2k/${cluster}`));
-  const beside = roots.flatMap((root) => tree(root, 1)).filter((path) => !/\/r2k/.test(path));
+  // containerd's groups of other tests' pods are named `SLICE:cri-containerd:ID`.
+  const beside = roots.flatMap((root) => tree(root, 1))
+    .filter((path) => !/\/r2k|:cri-containerd:/.test(path));
   return [...own, ...beside].sort();
 }
 

@@ -363,7 +363,7 @@ describe.runIf(isPossible)("the end of a guest node", LIMIT, () => {
     const kernel = [1, 2, 3].reduce(childOf, await nodeProcess());
     expect(readFileSync(`/proc/${kernel}/comm`, "utf8")).toBe("linux.uml\n");
     process.kill(kernel, "SIGSTOP");
-    await waitFor("the guest to boot again", again, { ...patience, timeout_ms: 180_000 });
+    await waitFor("the guest to boot again", again, { ...patience, timeout_ms: 290_000 });
     const { stdout } = await host.r2k(["logs", "node", "--node", GUEST, "--name", NAME]);
     expect(stdout).toMatch(/the guest does not answer: it is ended, and started again/);
   });
