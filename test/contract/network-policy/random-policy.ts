@@ -9,22 +9,22 @@ export const PODS = ["a", "b", "c"] as const;
 /** The ports that every pod serves by TCP and UDP. */
 export const PORTS = { web: 8080, other: 8081 } as const;
 
-/** The range of pods' addresses; `10.244.N.M`: pod M of namespace N. */
-export const addressOf = (namespace: number, pod: number) => `10.244.${namespace + 1}.${pod + 11}`;
-
 type Draw = <T>(items: readonly T[]) => T;
 
-/** Draws policies of one namespace or several, of every field that a policy has. */
-export function randomPolicies(random: Random): NetworkPolicy[] {
+/**
+ * Draws policies of one namespace or several, of every field that a policy has; `addresses` are
+ * those of the pods.
+ */
+export function randomPolicies(random: Random, addresses: readonly string[]): NetworkPolicy[] {
   const draw: Draw = (items) => pick(random, items);
   const count = draw([1, 2, 3]);
-  return Array.from({ length: count }, (_, index) => randomPolicy(draw, `p${index}`));
+  return Array.from({ length: count }, (_, index) => randomPolicy(draw, `p${index}`, addresses));
 }
 
-function randomPolicy(draw: Draw, name: string): NetworkPolicy {
+function randomPolicy(draw: Draw, name: string, addresses: readonly string[]): NetworkPolicy {
   const policyTypes = draw([["Ingress"], ["Egress"], ["Ingress", "Egress"]] as const);
   const rules = () =>
-    some(draw, () => ({ peers: some(draw, () => peer(draw)), ports: ports(draw) }));
+    some(draw, () => ({ peers: some(draw, () => peer(draw, addresses)), ports: ports(draw) }));
   return {
     metadata: { namespace: draw(NAMESPACES), name, uid: name },
     spec: {
@@ -58,8 +58,8 @@ function namespaceSelector(draw: Draw): LabelSelector {
   ]);
 }
 
-function peer(draw: Draw): NetworkPolicyPeer {
-  const address = addressOf(draw([0, 1, 2]), draw([0, 1, 2]));
+function peer(draw: Draw, addresses: readonly string[]): NetworkPolicyPeer {
+  const address = draw(addresses);
   return draw<NetworkPolicyPeer>([
     { podSelector: podSelector(draw) },
     { namespaceSelector: namespaceSelector(draw) },
