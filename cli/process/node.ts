@@ -180,10 +180,13 @@ async function startNodeKubelet(
   });
 }
 
-/** How far network policies hold: in userspace mode the proxy's own connections are not judged. */
+/**
+ * How far network policies hold. The proxy's own connections are not judged in userspace mode; in
+ * IPVS mode what comes for a Service is judged before it has the address of an endpoint.
+ */
 function enforcementOf({ guest, proxyMode }: ClusterConfig): string {
   if (guest !== undefined) return "none";
-  return proxyMode === "userspace" ? "partial" : "enforced";
+  return proxyMode === "userspace" || proxyMode === "ipvs" ? "partial" : "enforced";
 }
 
 /** A node that is given up sooner shows more often that it is there. */

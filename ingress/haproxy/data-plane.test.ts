@@ -1,5 +1,10 @@
-import { Agent, get } from "node:http";
+import { once } from "node:events";
+import { Agent, type ClientRequest, createServer, get } from "node:http";
+import type { AddressInfo } from "node:net";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { FORMER_RELOADS_MAX } from "../limits.ts";
 import type { PathRule, Site } from "../plan/model.ts";
 import {
   backendOf, type Echoed, type EchoServer, echoServer, OwnDataPlane,
@@ -171,6 +176,29 @@ describe("changes", () => {
     expect(answers).toBeGreaterThan(50);
   });
 });
+
+test("a former process ends after a bounded number of further reloads", async () => {
+  const slow = createServer().listen(0, "127.0.0.1");
+  await once(slow, "listening");
+  const { port } = slow.address() as AddressInfo;
+  const site: Site = { host: { kind: "any" }, paths: [prefix("", "slow")] };
+  const calls: ClientRequest[] = [];
+  const ended: string[] = [];
+  for (let i = 0; i <= FORMER_RELOADS_MAX + 1; i++) {
+    const more: Site = { host: { kind: "exact", host: `h${i}.test` }, paths: [] };
+    await plane.apply([site, more], [backendOf("slow", [{ address: "127.0.0.1", port }])]);
+    // A request that is never answered keeps its process.
+    const asked = once(slow, "request");
+    const call = get({ host: "127.0.0.1", port: plane.port, path: `/${i}`, agent: false });
+    calls.push(call.on("error", () => ended.push(call.path)));
+    await asked;
+  }
+  await waitFor("the oldest to end", () => ended.includes("/0"), { clock: systemClock() });
+  expect(ended).not.toContain(calls.at(-1)!.path);
+  for (const call of calls) call.destroy();
+  slow.closeAllConnections();
+  slow.close();
+}, 120_000);
 
 describe("rewriting", () => {
   test.each([

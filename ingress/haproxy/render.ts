@@ -1,5 +1,6 @@
 import {
-  ANSWER_MS, CONNECT_MS, CONNECTIONS_MAX, FORMER_MS_MAX, HEAD_BYTES_MAX, REQUEST_MS, TUNNEL_MS,
+  ANSWER_MS, CONNECT_MS, CONNECTIONS_MAX, FORMER_MS_MAX, FORMER_RELOADS_MAX, HEAD_BYTES_MAX,
+  REQUEST_MS, TUNNEL_MS,
 } from "../limits.ts";
 import type { Backend, Condition, Frontend, Plan, Site } from "../plan/model.ts";
 import { argument, token, word } from "./quote.ts";
@@ -51,6 +52,7 @@ export function render(plan: Plan, socket: string, former: FormerServers = new M
 function head(socket: string): string[] {
   return [
     "global",
+    `  mworker-max-reloads ${FORMER_RELOADS_MAX}`,
     "  default-path config",
     `  stats socket ${word(socket)} mode 600 level admin expose-fd listeners`,
     `  hard-stop-after ${FORMER_MS_MAX}`,

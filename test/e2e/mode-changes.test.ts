@@ -67,6 +67,10 @@ spec:
   ports: [{ port: 80, targetPort: 8080, nodePort: ${NODE_PORT} }]
 `;
 
+const ENFORCEMENT = [
+  "get", "nodes", "-o", "jsonpath={.items[*].metadata.labels.r2k\\.io/network-policy}",
+];
+
 /** All pods with their containers; a container that is started again has another id. */
 const CONTAINERS =
   "jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].containerID};{end}";
@@ -271,6 +275,8 @@ describe("the proxy's mode", { timeout: TIMEOUT_MS }, () => {
     expect(both.map(({ code }) => code), said).toEqual([0, 0]);
     expect(said).toContain("Waiting for another command that changes");
     expect(await modesOfAll()).toEqual(["userspace", "userspace", "userspace"]);
+    await cluster.until("the Nodes to say how far policies hold", ENFORCEMENT, (text) =>
+      text === "partial partial partial");
     expect(await connecting.failures()).toEqual([]);
     // As after a change that failed at the first node, and could not put it back.
     killAll((await cluster.processes()).filter(({ name }) => name === "node"));
@@ -280,6 +286,8 @@ describe("the proxy's mode", { timeout: TIMEOUT_MS }, () => {
     expect(await modesOfAll()).toEqual(["nftables", "nftables", "nftables"]);
     await connecting.works();
     connecting.end();
+    await cluster.until("the Nodes to enforce policies", ENFORCEMENT, (text) =>
+      text === "enforced enforced enforced");
     await cluster.ask("delete", "pod/echo", "pod/counter", "service/echo");
   });
 

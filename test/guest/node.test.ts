@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ASK_MS, TestCluster } from "../e2e/cluster.ts";
 import { differences, type HostSnapshot } from "../e2e/host-snapshot.ts";
 import { OwnHost } from "../e2e/own-host.ts";
+import { policy } from "../e2e/policies.ts";
 import { guestsMissing, wallLimit_ms } from "./guest.ts";
 import { ganeshaConfig } from "./nfs-servers.ts";
 
@@ -66,6 +67,16 @@ spec:
       securityContext: { privileged: true }
       volumeMounts: [{ name: data, mountPath: /data }]
   volumes: [{ name: data, emptyDir: {} }]
+`;
+
+const ISOLATED = `
+apiVersion: v1
+kind: Pod
+metadata: { name: isolated, labels: { app: isolated } }
+spec:
+  nodeName: ${GUEST}
+  terminationGracePeriodSeconds: 0
+  containers: [{ name: main, image: "${IMAGE}", command: [sleep, "100000"] }]
 `;
 
 /** Folders that the server makes, which another test's may have made before. */
@@ -253,6 +264,20 @@ describe.runIf(isPossible && existsSync(IPVSADM))("ipvsadm in a guest node", LIM
 });
 
 describe.runIf(isPossible)("the kubelet and kernel of a guest node", LIMIT, () => {
+  it("enforces no policies: its Node says so, and no pod that one selects starts", async () => {
+    expect(await field(".metadata.labels.r2k\\.io/network-policy", "node", GUEST)).toBe("none");
+    await cluster.apply(policy("isolated", { podSelector: { matchLabels: { app: "isolated" } } }));
+    await cluster.apply(ISOLATED);
+    const events = ["get", "events", "--field-selector", "involvedObject.name=isolated"];
+    await cluster.until("the refusal", [...events, "-o", "jsonpath={.items[*].message}"], (text) =>
+      text.includes('this node cannot enforce NetworkPolicy "isolated"'));
+    const { phase } = JSON.parse(await field(".status", "pod", "isolated")) as { phase: string };
+    expect(phase).toBe("Pending");
+    await cluster.ask("delete", "networkpolicy", "isolated");
+    await cluster.ask("wait", "--for=condition=Ready", "pod", "isolated", "--timeout=120s");
+    await cluster.ask("delete", "pod", "isolated");
+  });
+
   it("its kernel takes all rules of the overlay", async () => {
     const { stdout } = await host.r2k(["logs", "node", "--node", GUEST, "--name", NAME]);
     expect(stdout).not.toMatch(/pods can send encapsulated packets/);

@@ -12,8 +12,9 @@ import { NAMESPACES, PODS, PORTS } from "./random-policy.ts";
 
 /** How long nothing must come where packets are dropped. */
 const SILENCE_MS = 100;
-/** All probes of a run have ports of their own. */
-let lastPort = 10_000;
+/** All probes of a client in a run have ports of their own: the last one of each. */
+const lastPorts = new WeakMap<Agent, number>();
+const FIRST_PORT = 10_000;
 
 /** A pod of the tables, and the node that it is on. */
 export interface Place {
@@ -119,8 +120,10 @@ export async function wrongCells(
     const admitted = verdicts.every((verdict) => verdict.admitted);
     const timeout = admitted ? {} : { timeout_ms: SILENCE_MS };
     // The kernel remembers UDP clients, which the policies before may have admitted.
-    const options = { protocol, localPort: ++lastPort, ...timeout };
-    const answer = await places[from]!.agent.ask(at(to), port, options);
+    const { agent } = places[from]!;
+    const localPort = (lastPorts.get(agent) ?? FIRST_PORT) + 1;
+    lastPorts.set(agent, localPort);
+    const answer = await agent.ask(at(to), port, { protocol, localPort, ...timeout });
     // A pod that reaches itself through a Service is masqueraded.
     const client = from === to && at(to) !== ends.to.address ? "" : ends.from.address;
     const expected = admitted ? `${keyOf(target)} ${client}` : "silent";
