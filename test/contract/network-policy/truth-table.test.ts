@@ -88,7 +88,7 @@ describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_
   });
 
   // IPVS needs a guest, whose kernel cannot enforce policies: test/guest/node.test.ts.
-  it.each(["nftables", "iptables"] as const)("hold through Services of a proxy, %s", async (mode) => {
+  it.each(["nftables", "iptables"] as const)("hold through Services, %s", async (mode) => {
     const proxy = await ours(mode).start();
     try {
       for (const [place, { address }] of places.entries()) await lead(proxy, place, address);
