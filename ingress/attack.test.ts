@@ -1,7 +1,10 @@
 // A tenant's text never becomes a directive of haproxy, and never stops it for others.
 import { execFileSync } from "node:child_process";
 import { connect } from "node:tls";
+import { ingress as ingressKind } from "@raft2kube/api/networking/v1/ingress.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { planGateways } from "./gateway/plan.ts";
+import type { Gateway, Route, RouteRule } from "./gateway/types.ts";
 import { CONFIG, render } from "./haproxy/render.ts";
 import type { Pair } from "./plan/certificates.ts";
 import { readPair } from "./plan/certificates.ts";
@@ -123,6 +126,83 @@ describe("texts of a route", () => {
     }
   });
 });
+
+/** What the schema of the Gateway API lets through, and haproxy would refuse as a whole. */
+describe("routes that haproxy would refuse", () => {
+  const infra = { namespace: "evil", creationTimestamp: "2026-01-01T00:00:00Z" };
+  const gateway: Gateway = {
+    metadata: { ...infra, name: "gate" },
+    spec: { gatewayClassName: "r2k", listeners: [{ name: "a", port: 80, protocol: "HTTP" }] },
+  };
+  const planOf = (rule: RouteRule) => {
+    const route: Route = {
+      kind: "HTTPRoute", metadata: { ...infra, name: "evil" },
+      spec: { parentRefs: [{ name: "gate" }], hostnames: ["evil.test"], rules: [rule] },
+    };
+    const { services: targets, secret } = inputOf({ ingresses: [], services }, fallback);
+    return planGateways({
+      gateways: [gateway], routes: [route], grants: [], services: targets, secret,
+      namespace: () => undefined, portOf: () => plane.tlsPort,
+    });
+  };
+  const backendRefs = [{ name: "web", port: 80 }];
+  const value = "\\".repeat(4_096);
+  const many = Array.from({ length: 16 }, (_, i) => ({ name: `x-${i}`, value }));
+
+  test.each<[string, RouteRule]>([
+    ...["", "a\nb", "a b", "é", "\u0000"].map((name): [string, RouteRule] => {
+      const type = "RequestHeaderModifier";
+      return [`remove ${JSON.stringify(name)}`, {
+        backendRefs, filters: [{ type, requestHeaderModifier: { remove: [name] } }],
+      }];
+    }),
+    ["a long timeout", { backendRefs, timeouts: { request: "99999h99999h99999h99999h" } }],
+    ["many large headers", { backendRefs, filters: [
+      { type: "RequestHeaderModifier", requestHeaderModifier: { set: many, add: many } },
+      { type: "ResponseHeaderModifier", responseHeaderModifier: { set: many, add: many } },
+    ] }],
+    ["many large conditions", { backendRefs, matches: [{ headers: many, queryParams: many }] }],
+  ])("%s", async (_what, rule) => {
+    const { frontends, backends, parents } = planOf(rule);
+    expect(parents).toHaveLength(1);
+    const own = plane.planOf([{ host: { kind: "exact", host: "good.test" }, paths: [
+      { kind: "prefix", path: "", conditions: [], backend: "good" },
+    ] }], [backendOf("good", [server.endpoint])]);
+    await plane.dataPlane.apply({
+      frontends: [...own.frontends, ...frontends], backends: new Map([...own.backends, ...backends]),
+    });
+    await goodIsServed();
+  });
+});
+
+test("a certificate for thousands of host names is loaded", async () => {
+  const hosts = Array.from({ length: 5_000 }, (_, i) => `h${i}.evil.test`);
+  const tls = [{ hosts: [...hosts, `${"a.".repeat(100)}evil.test`], secretName: "tls" }];
+  const evil = ingressOf({ age: 2, namespace: "evil", spec: { tls } }, [ruleOf("evil.test")]);
+  const pair = await pairFor(["*.evil.test"]);
+  await apply({ ingresses: [good, evil], services, secrets: { "evil/tls": tlsSecret(pair) } });
+  await goodIsServed();
+  expect(await presented("h4999.evil.test")).toBe(fingerprint(pair.cert));
+}, 60_000);
+
+test("a host or a Service's name is refused by the API, or stays one", async () => {
+  const evil = HOSTILE.flatMap((text, i) => {
+    const words = { age: 2, name: `evil${i}`, namespace: "evil" };
+    const at = { service: { name: "web", port: { name: text } } };
+    const path = { path: "/", pathType: "Prefix", backend: at };
+    return [
+      ingressOf(words, [ruleOf(text)]), ingressOf(words, [ruleOf("evil.test", "/", text)]),
+      ingressOf(words, [{ host: "evil.test", http: { paths: [path] } }]),
+      ingressOf({ ...words, spec: { tls: [{ hosts: [text], secretName: "tls" }] } }, [ruleOf("")]),
+    ];
+  });
+  const admitted = evil.filter((each) =>
+    ingressKind.strategy.validateCreate(each, { now_ms: Date.now() }).length === 0);
+  expect(admitted.length).toBeLessThan(evil.length / 4);
+  const pair = tlsSecret(await pairFor(["evil.test"]));
+  await apply({ ingresses: [good, ...admitted], services, secrets: { "evil/tls": pair } });
+  await goodIsServed();
+}, 60_000);
 
 describe("Secrets", () => {
   test("what haproxy would refuse never reaches it", async () => {

@@ -18,6 +18,8 @@ export const CONDITION_LINES_MAX = 2_000;
 export const CONDITION_LINES_OF_NAMESPACE_MAX = 500;
 /** Certificates of one namespace. */
 export const CERTIFICATES_OF_NAMESPACE_MAX = 1_000;
+/** Names of one line in haproxy's list of certificates, which takes 64 KiB and 2,048 words. */
+export const HOSTS_OF_LINE_MAX = 200;
 /** Ports of the data plane for the ports of Gateways. */
 export const GATEWAY_PORT_FIRST = 20_000;
 export const GATEWAY_PORTS_MAX = 1_000;
@@ -60,6 +62,7 @@ export const RUNTIME_ANSWER_BYTES_MAX = 1 << 20;
 assertLimits({
   "pauses between retries grow": RETRY_FIRST_MS < RETRY_MS_MAX,
   "a line of commands fits": RUNTIME_COMMANDS_MAX * 200 < 16_384,
+  "a line of certificates fits": HOSTS_OF_LINE_MAX * 254 < 60_000,
   "a port has room for several tenants":
     CONDITION_LINES_OF_NAMESPACE_MAX * 4 <= CONDITION_LINES_MAX,
   "the usual time of an answer may be asked for": ANSWER_MS <= ANSWER_MS_MAX,

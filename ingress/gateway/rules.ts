@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { goDuration_ms } from "@raft2kube/std/go-values.ts";
+import { ANSWER_MS_MAX } from "../limits.ts";
 import { isPath } from "../plan/annotations.ts";
 import type { Backend, Condition, Filter, PathRule, Target } from "../plan/model.ts";
 import { type Services, targetOf } from "../plan/targets.ts";
@@ -151,7 +152,10 @@ function filterOf(filter: RouteFilter, place: Place, input: RuleInput): Filter[]
 function modified(of: "request" | "response", modifier: HeaderModifier = {}): Filter[] | undefined {
   const { set = [], add = [], remove = [] } = modifier;
   const values = [...set, ...add].map(({ value }) => value);
-  if (!values.every((value) => /^[\x20-\x7e]*$/.test(value))) return undefined;
+  const names = [...remove, ...[...set, ...add].map(({ name }) => name)];
+  if (!values.every((value) => /^[\x20-\x7e]+$/.test(value))) return undefined;
+  // The API's schema leaves those to remove open.
+  if (!names.every((name) => /^[\x21-\x7e]{1,256}$/.test(name))) return undefined;
   return [
     ...set.map((one): Filter => ({ kind: "set", of, ...one })),
     ...add.map((one): Filter => ({ kind: "add", of, ...one })),
@@ -180,7 +184,11 @@ function backendOf(
   return { name, ...content, ...(timeout_ms ? { timeout_ms } : {}) };
 }
 
-/** Reads a duration of the Gateway API (GEP-2257), such as `1h30m`; undefined for none and zero. */
+/**
+ * Reads a duration of the Gateway API (GEP-2257), such as `1h30m`, ANSWER_MS_MAX at most; undefined
+ * for none and zero.
+ */
 function durationOf(text = ""): number | undefined {
-  return goDuration_ms(text) || undefined;
+  const timeout_ms = goDuration_ms(text);
+  return timeout_ms ? Math.min(timeout_ms, ANSWER_MS_MAX) : undefined;
 }

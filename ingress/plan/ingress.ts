@@ -4,7 +4,8 @@ import type {
 } from "@raft2kube/api/gen/networking/v1.ts";
 import { createHash } from "node:crypto";
 import {
-  BACKENDS_OF_NAMESPACE_MAX, CERTIFICATES_OF_NAMESPACE_MAX, PATHS_OF_NAMESPACE_MAX,
+  BACKENDS_OF_NAMESPACE_MAX, CERTIFICATES_OF_NAMESPACE_MAX, HOSTS_OF_LINE_MAX,
+  PATHS_OF_NAMESPACE_MAX,
 } from "../limits.ts";
 import { isPath, type Options, readAnnotations } from "./annotations.ts";
 import { outOfTime, type Pair, readPair } from "./certificates.ts";
@@ -97,9 +98,11 @@ class Planner {
     const sites = [...this.#paths].map(([host, { rules, rest }]): Site => {
       return { host: hostOf(host), paths: rest ? [...rules, rest] : rules };
     });
-    const certificates = [...this.#certificates.values()].map(({ pair: { id, pem }, hosts }) => {
-      return { id, pem, hosts };
-    });
+    const certificates = [...this.#certificates.values()].flatMap(({ pair: { id, pem }, hosts }) =>
+      Array.from({ length: Math.ceil(hosts.length / HOSTS_OF_LINE_MAX) }, (_, line) => {
+        const first = line * HOSTS_OF_LINE_MAX;
+        return { id, pem, hosts: hosts.slice(first, first + HOSTS_OF_LINE_MAX) };
+      }));
     const { id, pem } = fallback;
     return {
       sites,
