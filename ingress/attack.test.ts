@@ -127,7 +127,7 @@ describe("texts of a route", () => {
   });
 });
 
-/** What the schema of the Gateway API lets through, and haproxy would refuse as a whole. */
+/** The Gateway API's schema lets these through, and haproxy would refuse all for one of them. */
 describe("routes that haproxy would refuse", () => {
   const infra = { namespace: "evil", creationTimestamp: "2026-01-01T00:00:00Z" };
   const gateway: Gateway = {
@@ -169,7 +169,8 @@ describe("routes that haproxy would refuse", () => {
       { kind: "prefix", path: "", conditions: [], backend: "good" },
     ] }], [backendOf("good", [server.endpoint])]);
     await plane.dataPlane.apply({
-      frontends: [...own.frontends, ...frontends], backends: new Map([...own.backends, ...backends]),
+      frontends: [...own.frontends, ...frontends],
+      backends: new Map([...own.backends, ...backends]),
     });
     await goodIsServed();
   });

@@ -1,5 +1,5 @@
 import {
-  addMetric, type Counter, type CounterFamily, familiesOf, MetricArea,
+  addMetric, type Counter, type CounterFamily, MetricArea,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { API_LEVEL, versionInfo } from "../object/version.ts";
