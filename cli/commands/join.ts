@@ -47,7 +47,7 @@ async function run(endpoint: string | undefined, flags: Flags): Promise<void> {
   await joinMachine(context);
   if (plane !== undefined) {
     process.stdout.write("\nThis node has joined the cluster and a new control plane instance " +
-      "was created.\nA new etcd member was added to the local/stacked etcd cluster.\n");
+      "was created.\n");
   }
   process.stdout.write(`
 This node has joined the cluster:

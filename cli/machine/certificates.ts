@@ -22,7 +22,7 @@ export interface MachineNames {
 }
 
 /** The certificate authorities, by kubeadm's names. */
-export const AUTHORITIES = ["ca", "etcd/ca", "front-proxy-ca"] as const;
+const AUTHORITIES = ["ca", "etcd/ca", "front-proxy-ca"] as const;
 export type Authority = (typeof AUTHORITIES)[number];
 const AUTHORITY_NAMES: Readonly<Record<Authority, string>> = {
   ca: "kubernetes", "etcd/ca": "etcd-ca", "front-proxy-ca": "front-proxy-ca",
@@ -34,6 +34,10 @@ export interface Leaf {
   readonly authority: Authority;
   readonly request: Omit<CertificateRequest, "days">;
 }
+
+/** The authorities of a cluster: one for its store, too, unless others run it. */
+export const authoritiesOf = ({ etcd: { external } }: ClusterSection) =>
+  AUTHORITIES.filter((authority) => authority !== "etcd/ca" || external === undefined);
 
 /** The certificates of a control plane machine, in the order in which kubeadm makes them. */
 export function leavesOf(cluster: ClusterSection, { nodeName, address }: MachineNames): Leaf[] {

@@ -61,8 +61,9 @@ export async function dryRun(context: MachineContext, phases: readonly Phase[]):
   const lines = phases.map(({ name, text }) => `[dryrun] would run ${name}: ${text}\n`);
   process.stdout.write(lines.join(""));
   const has = (phase: string) => phases.some(({ name }) => name === phase);
+  const hasEtcd = has("etcd") && context.config.cluster.etcd.external === undefined;
   const pods = [
-    ...(has("etcd") ? ["etcd" as const] : []), ...(has("control-plane") ? CONTROL_PLANE : []),
+    ...(hasEtcd ? ["etcd" as const] : []), ...(has("control-plane") ? CONTROL_PLANE : []),
   ];
   for (const pod of pods) process.stdout.write(`---\n${await manifestOf(context, pod)}`);
 }

@@ -25,7 +25,7 @@ import { asAdmin, markControlPlane, waitControlPlane } from "./phases/cluster.ts
 import {
   certsPhase, controlPlanePhase, JOINED_KUBECONFIGS, kubeconfigPhase, kubeletStart,
 } from "./phases/files.ts";
-import { checksOf, runPreflight } from "./preflight.ts";
+import { checksOf, runPreflight, storeChecks } from "./preflight.ts";
 import { downloadCertificates, requireShared } from "./shared-certificates.ts";
 
 /**
@@ -79,13 +79,14 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
       remedy: "r2k init --control-plane-endpoint HOST:PORT, with the name or address of a balancer",
     });
   }
+  if (cluster.etcd.external === undefined) await runPreflight(context, storeChecks(cluster));
   const { certificateKey } = controlPlane ?? {};
   if (certificateKey !== undefined) {
     progress.note("[download-certs] Downloading the certificates in Secret \"kubeadm-certs\" in " +
       "the \"kube-system\" Namespace");
-    await downloadCertificates(client, cluster.certificatesDir, certificateKey);
+    await downloadCertificates(client, cluster, certificateKey);
   }
-  await requireShared(cluster.certificatesDir);
+  await requireShared(cluster);
   await certsPhase(context);
   await kubeconfigPhase(context, JOINED_KUBECONFIGS);
 }
@@ -93,7 +94,9 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
 /** The store first: an API server uses the member on its own machine. */
 async function joinControlPlane(context: MachineContext): Promise<void> {
   await mkdir(MANIFESTS_DIR, { recursive: true, mode: 0o700 });
-  await asAdmin(context, (client) => joinEtcd(context, client));
+  if (context.config.cluster.etcd.external === undefined) {
+    await asAdmin(context, (client) => joinEtcd(context, client));
+  }
   await controlPlanePhase(context);
   await waitControlPlane(context, "controller-manager");
   await markControlPlane(context);

@@ -2,12 +2,16 @@ import { readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { availableParallelism } from "node:os";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
+import { readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
 import { cgroups } from "../preflight/cgroups.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { existsSync } from "node:fs";
 import { CommandError } from "../terminal.ts";
+import type { ClusterSection } from "./config/kubeadm.ts";
 import type { MachineContext } from "./context.ts";
 import { BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG, manifestPath, NODE_AGENT } from "./layout.ts";
+import { CONTROL_PLANE } from "./static-pods.ts";
 
 /** A check by kubeadm's name; resolves with what is wrong. */
 export interface MachineCheck {
@@ -75,7 +79,25 @@ const COMMON: readonly MachineCheck[] = [
   port(10_250),
 ];
 
-/** The checks of `init`, or of a machine that joins. */
+/** The checks of a store on this machine, or of one that others run. */
+export function storeChecks({ etcd: { local, external } }: ClusterSection): MachineCheck[] {
+  if (external === undefined) {
+    return [port(2379), port(2380), absent(manifestPath("etcd")), empty(local.dataDir)];
+  }
+  const { endpoints, caFile: ca, certFile: cert, keyFile: key } = external;
+  return [{
+    name: "ExternalEtcdVersion",
+    async ask() {
+      const failures = await unreachableEtcd(endpoints, readEtcdTls(given({ ca, cert, key })));
+      return failures.length === 0 ? undefined : failures.join("; ");
+    },
+  }];
+}
+
+/**
+ * The checks of `init`, or of a machine that joins; the latter knows only later which store its
+ * cluster has.
+ */
 export function checksOf(context: MachineContext, as: "init" | "join"): MachineCheck[] {
   const { nodeName, config, bindPort } = context;
   const hostnameCheck: MachineCheck = {
@@ -84,10 +106,8 @@ export function checksOf(context: MachineContext, as: "init" | "join"): MachineC
       : `"${nodeName}" is no RFC 1123 name; --node-name gives another`),
   };
   const ofControlPlane = [
-    ...[bindPort, 10_259, 10_257, 2379, 2380].map(port),
-    ...["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"]
-      .map((pod) => absent(manifestPath(pod))),
-    empty(config.cluster.etcd.local.dataDir),
+    ...[bindPort, 10_259, 10_257].map(port),
+    ...CONTROL_PLANE.map((pod) => absent(manifestPath(pod))),
   ];
   if (as === "join") {
     return [
@@ -110,7 +130,7 @@ export function checksOf(context: MachineContext, as: "init" | "join"): MachineC
         return mib >= MEMORY_MIB_MIN ? undefined : `${mib} MB are less than ${MEMORY_MIB_MIN} MB`;
       },
     },
-    ...COMMON, hostnameCheck, ...ofControlPlane,
+    ...COMMON, hostnameCheck, ...ofControlPlane, ...storeChecks(config.cluster),
     absent(NODE_AGENT.netConf, "net-conf.json"),
   ];
 }

@@ -2,19 +2,20 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { AUTHORITIES, ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
+import { authoritiesOf, ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { keptLeaves, renewLeaf } from "./renewal.ts";
 
 const MADE_MS = Date.UTC(2026, 0, 1);
 const LATER_MS = Date.UTC(2026, 5, 1);
 const machine = { nodeName: "cp-1", address: "10.0.0.1" };
-const leaves = leavesOf(parseKubeadmConfig("", "").cluster, machine);
+const { cluster } = parseKubeadmConfig("", "");
+const leaves = leavesOf(cluster, machine);
 let dir: string;
 
 async function ensureAll(now_ms: number): Promise<string[]> {
   const done: string[] = [];
-  for (const authority of AUTHORITIES) {
+  for (const authority of authoritiesOf(cluster)) {
     const ca = await ensureAuthority(dir, authority, now_ms);
     for (const leaf of leaves.filter((each) => each.authority === authority)) {
       done.push(await ensureLeaf(dir, leaf, ca, now_ms));

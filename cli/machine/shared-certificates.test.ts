@@ -43,5 +43,5 @@ test("files of the Secret that were exchanged are refused before one is written"
   const files = new Map([["ca.key", key], ["ca.crt", key]]);
   expect(() => requirePairs(files)).toThrow(expect.objectContaining({ code: "CERTIFICATE_KEY" }));
   const pub = Buffer.from(publicKey.export({ type: "spki", format: "pem" }));
-  expect(() => requirePairs(new Map([["sa.key", key], ["sa.pub", pub]]))).toThrow(/: ca: /);
+  expect(() => requirePairs(new Map([["sa.key", key], ["sa.pub", pub]]))).not.toThrow();
 });

@@ -12,14 +12,13 @@ import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
+import type { ClusterSection } from "./config/kubeadm.ts";
 import { createToken, parseToken } from "./tokens.ts";
 
 /** The Secret by which control planes that join get what all of them share, as kubeadm's. */
 const PLACE = { namespace: "kube-system", name: "kubeadm-certs" };
-const SHARED = [
-  "ca.crt", "ca.key", "sa.pub", "sa.key", "front-proxy-ca.crt", "front-proxy-ca.key",
-  "etcd/ca.crt", "etcd/ca.key",
-];
+const SHARED = ["ca.crt", "ca.key", "sa.pub", "sa.key", "front-proxy-ca.crt", "front-proxy-ca.key"];
+const OF_ETCD = ["etcd/ca.crt", "etcd/ca.key"];
 const TTL = "2h0m0s";
 const KEY = /^[0-9a-f]{64}$/;
 const NONCE_BYTES = 12;
@@ -57,22 +56,34 @@ export function decryptFile(bytes: Buffer, certificateKey: string): Buffer {
 }
 
 const RENEW = "on a control plane machine: r2k init phase upload-certs --upload-certs";
-const fieldOf = (file: string) => file.replace("/", "-");
+
+/** The shared files' paths by their fields in the Secret, which are kubeadm's. */
+function sharedOf({ certificatesDir, etcd: { external } }: ClusterSection): Map<string, string> {
+  const files = external ? SHARED : [...SHARED, ...OF_ETCD];
+  const { caFile, certFile, keyFile } = external ?? {};
+  const given = {
+    "external-etcd-ca.crt": caFile, "external-etcd.crt": certFile, "external-etcd.key": keyFile,
+  };
+  return new Map([
+    ...files.map((file) => [file.replace("/", "-"), join(certificatesDir, file)] as const),
+    ...Object.entries(given).flatMap(([field, path]) => (path ? [[field, path] as const] : [])),
+  ]);
+}
 
 /** Stores the shared files, encrypted. They go after two hours, with a token of no other use. */
 export async function uploadCertificates(
-  client: KubeClient, dir: string, certificateKey: string,
+  client: KubeClient, cluster: ClusterSection, certificateKey: string,
 ): Promise<void> {
   const data: Record<string, string> = {};
-  for (const file of SHARED) {
-    const plain = await readIfPresent(join(dir, file));
+  for (const [field, path] of sharedOf(cluster)) {
+    const plain = await readIfPresent(path);
     if (plain === undefined) {
-      throw new CommandError("EXTERNAL_CA", `${join(dir, file)} is not here`, {
+      throw new CommandError("EXTERNAL_CA", `${path} is not here`, {
         remedy: "copy the files of an external CA to the other machines yourself, and join " +
           "without --certificate-key",
       });
     }
-    data[fieldOf(file)] = encryptFile(Buffer.from(plain), certificateKey).toString("base64");
+    data[field] = encryptFile(Buffer.from(plain), certificateKey).toString("base64");
   }
   const description = "Proxy for managing TTL for the kubeadm-certs secret";
   const token = newToken();
@@ -93,17 +104,18 @@ export async function uploadCertificates(
  * `OTHER_CLUSTER` where a file is here with another content; nothing is then written.
  */
 export async function downloadCertificates(
-  client: KubeClient, dir: string, certificateKey: string,
+  client: KubeClient, cluster: ClusterSection, certificateKey: string,
 ): Promise<void> {
   const data = await sharedData(client);
-  const texts = new Map(SHARED.map((file) => {
-    const bytes = Buffer.from(data[fieldOf(file)] ?? "", "base64");
-    return [file, decryptFile(bytes, certificateKey)];
+  const paths = sharedOf(cluster);
+  const texts = new Map([...paths.keys()].map((field) => {
+    const bytes = Buffer.from(data[field] ?? "", "base64");
+    return [field, decryptFile(bytes, certificateKey)];
   }));
   requirePairs(texts);
   const files: (readonly [path: string, text: Buffer])[] = [];
-  for (const [file, text] of texts) {
-    const path = join(dir, file);
+  for (const [field, path] of paths) {
+    const text = texts.get(field)!;
     const own = await readIfPresent(path);
     if (own === undefined) files.push([path, text]);
     else if (own !== text.toString("utf8")) {
@@ -129,7 +141,8 @@ export function requirePairs(files: ReadonlyMap<string, Buffer>): void {
     }
     return createPublicKey(files.get("sa.pub") ?? "").equals(createPublicKey(key));
   };
-  for (const file of ["ca", "sa", "front-proxy-ca", "etcd/ca"]) {
+  const keys = [...files.keys()].filter((field) => field.endsWith(".key"));
+  for (const file of keys.map((field) => field.slice(0, -".key".length))) {
     let fault: unknown;
     try {
       if (isPair(file)) continue;
@@ -153,12 +166,12 @@ async function sharedData(client: KubeClient): Promise<Record<string, string>> {
   }
 }
 
-/** Throws CommandError `CERTIFICATES` naming the shared files that are not in a folder. */
-export async function requireShared(dir: string): Promise<void> {
+/** Throws CommandError `CERTIFICATES` naming the shared files that are not on this machine. */
+export async function requireShared(cluster: ClusterSection): Promise<void> {
   const missing: string[] = [];
-  for (const file of SHARED) {
-    const found = await readFile(join(dir, file)).catch(() => undefined);
-    if (found === undefined) missing.push(join(dir, file));
+  for (const path of sharedOf(cluster).values()) {
+    const found = await readFile(path).catch(() => undefined);
+    if (found === undefined) missing.push(path);
   }
   if (missing.length === 0) return;
   throw new CommandError("CERTIFICATES", `not on this machine: ${missing.join(", ")}`, {

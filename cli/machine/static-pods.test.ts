@@ -46,6 +46,19 @@ apiServer:
   expect(volumeMounts.map(({ name }) => name)).toContain("audit");
 });
 
+test("a store that others run is named, and the folders of its files are mounted", async () => {
+  const text = `etcd: { external: { endpoints: ["https://a:2379", "https://b:2379"],
+    caFile: /etc/etcd/ca.crt, certFile: /etc/kubernetes/pki/c.crt, keyFile: /etc/etcd/c.key } }`;
+  const [{ command, volumeMounts }] = (await podOf("kube-apiserver", text)).spec.containers;
+  expect(command.filter((word) => word.startsWith("--etcd-"))).toEqual([
+    "--etcd-cafile=/etc/etcd/ca.crt", "--etcd-certfile=/etc/kubernetes/pki/c.crt",
+    "--etcd-keyfile=/etc/etcd/c.key", "--etcd-servers=https://a:2379,https://b:2379",
+  ]);
+  expect(volumeMounts).toContainEqual(
+    { name: "etcd-certs-0", mountPath: "/etc/etcd", readOnly: true });
+  expect(volumeMounts.map(({ name }) => name)).toEqual(["k8s-certs", "etcd-certs-0"]);
+});
+
 test("a flag that a component does not have is refused before anything is written", () => {
   const cluster = clusterOf("scheduler: { extraArgs: [{ name: profiling, value: \"true\" }] }");
   expect(() => checkExtraArgs(cluster)).toThrow("kube-scheduler has no flag --profiling");

@@ -1,13 +1,14 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parse } from "yaml";
 import { STATIC_PODS_DIR } from "../assets.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { FLAGS as APISERVER_FLAGS } from "../parts/apiserver.ts";
 import { FLAGS as CONTROLLERS_FLAGS } from "../parts/controllers.ts";
 import { FLAGS as SCHEDULER_FLAGS } from "../parts/scheduler.ts";
 import { FLAGS as STORE_FLAGS } from "../store/flag-table.ts";
 import { CommandError } from "../terminal.ts";
-import type { Arg, ClusterSection, ComponentConfig } from "./config/kubeadm.ts";
+import type { Arg, ClusterSection, ComponentConfig, ExternalEtcd } from "./config/kubeadm.ts";
 import { imageOf } from "./release-images.ts";
 
 /** The static pods of a control plane machine. */
@@ -98,8 +99,30 @@ export async function staticPod(pod: StaticPod, values: ManifestValues): Promise
     const state = { name: "initial-cluster-state", value: "existing" };
     container.command = withArgs(container.command, [state]);
   }
+  const { external } = cluster.etcd;
+  if (external !== undefined && pod === "kube-apiserver") useExternal(manifest, external, pki);
   change(manifest, changesOf(pod, cluster));
   return manifest;
+}
+
+/** Replaces the store on this machine by one elsewhere; its files' folders are mounted. */
+function useExternal(manifest: Manifest, etcd: ExternalEtcd, pki: string): void {
+  const [container] = manifest.spec.containers;
+  const { endpoints, caFile, certFile, keyFile } = etcd;
+  const files = given({
+    "etcd-cafile": caFile, "etcd-certfile": certFile, "etcd-keyfile": keyFile,
+  }) as Record<string, string>;
+  const flags = { "etcd-servers": endpoints.join(","), ...files };
+  const dirs = [...new Set(Object.values(files).map((file) => dirname(file)))]
+    .filter((dir) => !`${dir}/`.startsWith(`${pki}/`));
+  container.command = container.command.filter((word) => !word.startsWith("--etcd-"));
+  change(manifest, {
+    extraArgs: Object.entries(flags).map(([name, value]) => ({ name, value })),
+    extraVolumes: dirs.map((dir, index) => ({
+      name: `etcd-certs-${index}`, hostPath: dir, mountPath: dir, readOnly: true,
+      pathType: "DirectoryOrCreate",
+    })),
+  });
 }
 
 function change(manifest: Manifest, { extraArgs = [], extraVolumes = [] }: ComponentConfig): void {

@@ -30,8 +30,18 @@ test("documents of one file are merged with the defaults", () => {
 });
 
 test.each([
-  ["a field", "ClusterConfiguration", "etcd: { external: { endpoints: [a] } }",
-    "the field etcd.external is not supported"],
+  ["a field", "ClusterConfiguration", "etcd: { external: { httpEndpoints: [a] } }",
+    "the field etcd.external.httpEndpoints is not supported"],
+  ["a store without a port", "ClusterConfiguration", "etcd: { external: { endpoints: [a] } }",
+    "etcd.external.endpoints: no URL with port: a"],
+  ["a store of nowhere", "ClusterConfiguration", "etcd: { external: { caFile: ca.crt } }",
+    "endpoints: at least one is needed; etcd.external.caFile: not an absolute path: ca.crt"],
+  ["two stores", "ClusterConfiguration",
+    "etcd: { external: { endpoints: ['http://a:1'] }, local: { dataDir: /d } }",
+    "etcd.external.excludes etcd.local"],
+  ["half a pair", "ClusterConfiguration",
+    "etcd: { external: { endpoints: ['http://a:1'], keyFile: /k } }",
+    "certFile and keyFile belong together"],
   ["a component's field", "ClusterConfiguration", "apiServer: { extraEnvs: [{ name: a }] }",
     "the field apiServer.extraEnvs is not supported"],
   ["a range", "ClusterConfiguration", "networking: { podSubnet: none }", "not an IPv4 range: none"],

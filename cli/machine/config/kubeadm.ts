@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
+import { isAbsolute } from "node:path";
 import type { Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import ipaddr from "ipaddr.js";
 import { parseAllDocuments, stringify } from "yaml";
 import { overlaps } from "../../spec/ranges.ts";
@@ -33,6 +35,14 @@ export interface ComponentConfig {
   readonly extraVolumes?: readonly ExtraVolume[];
 }
 
+/** A store that is run by others, with the files by which API servers reach it. */
+export interface ExternalEtcd {
+  readonly endpoints: readonly string[];
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
+}
+
 /** kubeadm's ClusterConfiguration, with defaults. */
 export interface ClusterSection {
   readonly clusterName: string;
@@ -48,6 +58,8 @@ export interface ClusterSection {
   readonly scheduler: ComponentConfig;
   readonly etcd: {
     readonly local: { readonly dataDir: string; readonly extraArgs?: readonly Arg[] };
+    /** A store that takes the place of the local one. */
+    readonly external?: ExternalEtcd;
   };
 }
 
@@ -129,6 +141,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     ...under("apiServer", [...COMPONENT, "certSANs"]), ...under("controllerManager", COMPONENT),
     ...under("scheduler", COMPONENT),
     ...under("etcd.local", ["dataDir", ...under("extraArgs[]", ARG)]),
+    ...under("etcd.external", ["endpoints", "caFile", "certFile", "keyFile"]),
   ],
   InitConfiguration: [
     ...under("localAPIEndpoint", ["advertiseAddress", "bindPort"]),
@@ -248,7 +261,26 @@ function faultsOf({ cluster, init }: KubeadmConfig): string[] {
   if (cluster.kubernetesVersion !== API_LEVEL && cluster.kubernetesVersion !== API_LEVEL.slice(1)) {
     faults.push(`kubernetesVersion ${cluster.kubernetesVersion}: this r2k is ${API_LEVEL} only`);
   }
-  return [...faults, ...init.bootstrapTokens.flatMap(tokenFaults)];
+  return [...faults, ...storeFaults(cluster.etcd), ...init.bootstrapTokens.flatMap(tokenFaults)];
+}
+
+function storeFaults({ local, external }: ClusterSection["etcd"]): string[] {
+  if (external === undefined) return [];
+  const { endpoints, caFile, certFile, keyFile } = external;
+  const isUrl = (text: unknown) => /^https?:\/\/[^/,\s]+:\d+\/?$/.test(String(text));
+  const listed = Array.isArray(endpoints) ? endpoints : [];
+  const files = Object.entries(given({ caFile, certFile, keyFile }));
+  const faults = [
+    // A file that has the section does not have the defaults' own.
+    ...(local === DEFAULT_CLUSTER.etcd.local ? [] : ["excludes etcd.local"]),
+    ...(listed.length === 0 ? ["endpoints: at least one is needed"] : []),
+    ...listed.filter((each) => !isUrl(each)).map((each) => `endpoints: no URL with port: ${each}`),
+    ...files.filter(([, file]) => !isAbsolute(String(file)))
+      .map(([name, file]) => `${name}: not an absolute path: ${file}`),
+    ...((certFile === undefined) === (keyFile === undefined) ? []
+      : ["certFile and keyFile belong together"]),
+  ];
+  return faults.map((fault) => `etcd.external.${fault}`);
 }
 
 const GROUP = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/;
@@ -268,7 +300,11 @@ function tokenFaults({ ttl, expires, usages = [], groups = [] }: BootstrapToken,
 
 /** The ClusterConfiguration as a document, as kubeadm keeps it in `kubeadm-config`. */
 export function clusterDocument(cluster: ClusterSection): string {
-  return stringify({ apiVersion: KUBEADM_VERSION, kind: "ClusterConfiguration", ...cluster });
+  const { local, external } = cluster.etcd;
+  const etcd = external ? { external } : { local };
+  return stringify({
+    apiVersion: KUBEADM_VERSION, kind: "ClusterConfiguration", ...cluster, etcd,
+  });
 }
 
 /** The address of a range: 1 is `kubernetes.default`, 10 is kubeadm's for DNS. */

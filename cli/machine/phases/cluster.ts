@@ -106,7 +106,7 @@ export async function uploadCerts({ config, ...context }: MachineContext): Promi
   progress.note("[upload-certs] Storing the certificates in Secret \"kubeadm-certs\" in the " +
     "\"kube-system\" Namespace");
   await asAdmin({ ...context, config }, (client) => {
-    return uploadCertificates(client, config.cluster.certificatesDir, certificateKey);
+    return uploadCertificates(client, config.cluster, certificateKey);
   });
   progress.note(`[upload-certs] Using certificate key:\n${certificateKey}`);
 }

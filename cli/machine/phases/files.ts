@@ -12,7 +12,7 @@ import { runningPid } from "../../observe/processes.ts";
 import { startProcess } from "../../supervisor/supervise.ts";
 import { CommandError } from "../../terminal.ts";
 import {
-  AUTHORITIES, ensureAuthority, ensureLeaf, ensureTokenKey, issueBy, leavesOf, pathsOf,
+  authoritiesOf, ensureAuthority, ensureLeaf, ensureTokenKey, issueBy, leavesOf, pathsOf,
 } from "../certificates.ts";
 import { addressOf, type ClusterSection, type NodeRegistration } from "../config/kubeadm.ts";
 import { defaultKubeletConfig } from "../config/kubelet-config.ts";
@@ -33,7 +33,7 @@ export async function certsPhase(context: MachineContext): Promise<void> {
   const dir = cluster.certificatesDir;
   const now_ms = clock.now();
   const leaves = leavesOf(cluster, context);
-  for (const authority of AUTHORITIES) {
+  for (const authority of authoritiesOf(cluster)) {
     const ca = await ensureAuthority(dir, authority, now_ms);
     for (const leaf of leaves.filter((each) => each.authority === authority)) {
       const done = await ensureLeaf(dir, leaf, ca, now_ms);
@@ -127,7 +127,12 @@ export async function manifestOf(
 
 export const controlPlanePhase = (context: MachineContext) =>
   writeManifests(context, CONTROL_PLANE);
-export const etcdPhase = (context: MachineContext) => writeManifests(context, ["etcd"]);
+
+export async function etcdPhase(context: MachineContext): Promise<void> {
+  if (context.config.cluster.etcd.external === undefined) return writeManifests(context, ["etcd"]);
+  context.progress.note("[etcd] External etcd mode: Skipping the creation of a manifest for " +
+    "local etcd");
+}
 
 /** The KubeletConfiguration of a cluster. */
 export function kubeletConfigOf({ config }: Pick<MachineContext, "config">): object {
