@@ -117,11 +117,12 @@ export class Framework implements Handle {
     });
   }
 
-  /** Returns the weighted sum of all normalized scores, per node in the order of `nodes`. */
+  /** Scores the nodes, and measures it. */
   runScorePlugins(state: CycleState, info: PodInfo, nodes: readonly NodeInfo[]): number[] {
     return this.timed("Score", () => this.#scores(state, info, nodes));
   }
 
+  /** Returns the weighted sum of all normalized scores, per node in the order of `nodes`. */
   #scores(state: CycleState, info: PodInfo, nodes: readonly NodeInfo[]): number[] {
     // lab:09 begin run-score-plugins
     const totals = nodes.map(() => 0);

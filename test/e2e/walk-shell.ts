@@ -3,7 +3,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
 import { type Walk, compared, squeezed } from "../../labs/walk.ts";
-import type { TestCluster } from "./cluster.ts";
+import type { OwnHost } from "./own-host.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 /** A CronJob's next start may be a minute away, an autoscaler's step three of its looks. */
@@ -13,12 +13,19 @@ const READS = "get|describe|logs|top|auth|rollout history|exec \\S+ -- rows";
 const ASKS = new RegExp(`^(kubectl (-s \\S+ )?(${READS})|curl|for) `);
 const ASSIGNMENT = /^([A-Z]+)=(.*)$/;
 
+/** The host of a document's shell, and the cluster that the document calls `default`. */
+interface Place {
+  readonly host: OwnHost;
+  readonly name: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** A shell on a cluster's host, in the repository's folder, in which a document is followed. */
 export class WalkShell {
-  readonly #cluster: TestCluster;
+  readonly #cluster: Place;
   readonly #variables: Record<string, string> = {};
 
-  constructor(cluster: TestCluster) {
+  constructor(cluster: Place) {
     this.#cluster = cluster;
   }
 

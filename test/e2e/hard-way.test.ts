@@ -1,0 +1,31 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { walksOf } from "../../labs/walk.ts";
+import { OwnHost } from "./own-host.ts";
+import { WalkShell } from "./walk-shell.ts";
+
+const README = join(import.meta.dirname, "../../labs/19-the-hard-way/README.md");
+const TIMEOUT_MS = 180_000;
+
+const walks = walksOf(readFileSync(README, "utf8"));
+let host: OwnHost;
+let shell: WalkShell;
+
+beforeAll(async () => {
+  host = await OwnHost.create();
+  shell = new WalkShell({ host, name: "hard-way", env: host.env });
+}, TIMEOUT_MS);
+
+afterAll(async () => {
+  await host?.run("labs/19-the-hard-way/machines", ["down"]);
+  await host?.close();
+}, TIMEOUT_MS);
+
+it("the page makes a whole cluster", () => {
+  expect(walks.length).toBeGreaterThan(40);
+});
+
+describe("a cluster by hand", { timeout: TIMEOUT_MS }, () => {
+  it.each(walks)("$command", (walk) => shell.follow(walk));
+});
