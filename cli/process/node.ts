@@ -151,6 +151,7 @@ async function startNodeKubelet(
     runtimeEndpoint: `unix://${paths.criSocket}`,
     rootDir: paths.kubeletRoot,
     podLogsDir: paths.podLogs,
+    containerLogsDir: paths.containerLogs,
     staticPodDir: paths.staticPods,
     cgroupRoot: nodeCgroup(config),
     cgroups: config.cgroups ?? "machine",

@@ -18,6 +18,8 @@ export interface NodePaths {
   readonly runtimeRoot: string;
   readonly kubeletRoot: string;
   readonly podLogs: string;
+  /** Links to them, by the names that collectors of logs expect. */
+  readonly containerLogs: string;
   /** Files of static pods, for people to put there. */
   readonly staticPods: string;
   readonly csiData: string;
@@ -40,6 +42,7 @@ export function nodePaths(config: ClusterPlace): NodePaths {
     runtimeRoot: join(dataDir, "runtime"),
     kubeletRoot: join(dataDir, "kubelet"),
     podLogs: join(logsDir(config), "pods"),
+    containerLogs: join(logsDir(config), "containers"),
     staticPods: join(dataDir, "manifests"),
     csiData: join(dataDir, "csi"),
     cniConfDir: join(runDir, "cni", "net.d"),

@@ -20,6 +20,7 @@ import {
   projectedPlugin,
   secretPlugin,
 } from "../volumes/projected.ts";
+import type { OwnFolders } from "../plugins/customary-root.ts";
 import type { ProjectionSources } from "../volumes/projection.ts";
 import { VolumesInUse } from "../volumes/volumes-in-use.ts";
 
@@ -31,8 +32,7 @@ export interface NodePlugins {
   close(): Promise<void>;
 }
 
-export interface NodePluginsOptions {
-  rootDir: string;
+export interface NodePluginsOptions extends OwnFolders {
   nodeName: string;
   /** CSI needs the API; without it the node has no CSI volumes. */
   client: KubeClient | undefined;
@@ -59,7 +59,7 @@ export async function startNodePlugins(options: NodePluginsOptions): Promise<Nod
   });
   const volumes = [
     emptyDirPlugin(),
-    hostPathPlugin(rootDir),
+    hostPathPlugin(options),
     localPlugin(events),
     imagePlugin(),
     nfsPlugin({ refuseOwn: options.refuseOwnNfs ?? false }),

@@ -36,10 +36,16 @@ export async function podPorts(
   { api, node, volumes, devices }: PodPortsFrom,
 ) {
   const { rootDir, podLogsDir, containerLogsDir, cgroupRoot } = options;
-  await mkdir(podLogsDir, { recursive: true });
-  // The log directory may be reached by a link; files beneath it are opened without following
-  // links.
-  const paths = { rootDir, podLogsDir: await realpath(podLogsDir), containerLogsDir };
+  // Log directories may be reached by links; files beneath them are opened without following links.
+  const made = async (dir: string) => {
+    await mkdir(dir, { recursive: true });
+    return realpath(dir);
+  };
+  const paths = {
+    rootDir,
+    podLogsDir: await made(podLogsDir),
+    containerLogsDir: containerLogsDir && (await made(containerLogsDir)),
+  };
   const events = api?.events ?? logEvents();
   const objects = api?.objects ?? NO_OBJECTS;
   const cgroups = new PodCgroups(cgroupsOf(options.cgroups ?? "machine"), cgroupRoot, clock, {

@@ -1,4 +1,4 @@
-import { access, readlink, rm } from "node:fs/promises";
+import { access, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
@@ -67,8 +67,7 @@ function removeLog(podLogsDir: string, logPath: string): void {
 async function removeDeadLinks(dir: string): Promise<void> {
   for (const name of await namesIn(dir)) {
     const link = join(dir, name);
-    const target = await readlink(link);
-    if (!(await exists(target))) await rm(link, { force: true });
+    if (!(await exists(link))) await rm(link, { force: true });
   }
 }
 

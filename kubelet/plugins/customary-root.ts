@@ -1,9 +1,40 @@
+import { basename, dirname, join } from "node:path";
+
 /**
  * The root directory of a kubelet that manifests of drivers and device plugins name. A kubelet with
  * another root shows its own in this place: to pods whose hostPath is there, and in the paths that
  * it exchanges with a driver whose endpoint is there.
  */
 export const CUSTOMARY_ROOT = "/var/lib/kubelet";
+
+/** The folders of a kubelet that pods name by the places that they have upstream. */
+export interface OwnFolders {
+  readonly rootDir: string;
+  readonly podLogsDir: string;
+  readonly containerLogsDir?: string;
+}
+
+/**
+ * Returns the node's own path for one that a hostPath names: the customary root, the logs of pods
+ * and their links, and `/var/log` itself, in which collectors of logs expect both.
+ */
+export function ownPath(path: string, { rootDir, podLogsDir, containerLogsDir }: OwnFolders): string {
+  const places = [
+    [CUSTOMARY_ROOT, rootDir],
+    ["/var/log/pods", podLogsDir],
+    ...(containerLogsDir ? [["/var/log/containers", containerLogsDir] as const] : []),
+  ] as const;
+  const named = path.length > 1 ? path.replace(/\/+$/, "") : path;
+  const isLogs = named === "/var/log" && basename(podLogsDir) === "pods";
+  if (isLogs && containerLogsDir === join(dirname(podLogsDir), "containers")) {
+    return dirname(podLogsDir);
+  }
+  for (const [customary, own] of places) {
+    const found = moved(path, customary, own);
+    if (found !== undefined) return found;
+  }
+  return path;
+}
 
 /** Returns the path in `rootDir` for one in the customary root; another path as it is. */
 export function fromCustomary(path: string, rootDir: string): string {

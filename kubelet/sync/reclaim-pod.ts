@@ -1,5 +1,5 @@
 import { readdir, readlink, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
@@ -75,9 +75,9 @@ async function removeLogLinks(paths: PodPaths, pod: Pod): Promise<void> {
     for (const name of await readdir(containerLogsDir)) {
       const link = join(containerLogsDir, name);
       // Another pod of the same name may already have its own links.
-      if (name.startsWith(prefix) && (await readlink(link)).startsWith(`${logs}/`)) {
-        await unlink(link);
-      }
+      if (!name.startsWith(prefix)) continue;
+      const target = resolve(containerLogsDir, await readlink(link));
+      if (target.startsWith(`${logs}/`)) await unlink(link);
     }
   } catch (thrown) {
     if (!isErrno(thrown, "ENOENT")) throw thrown;

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, relative } from "node:path";
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { ContainerConfig, PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
@@ -231,7 +231,8 @@ async function makeTerminationLog(
 }
 
 /**
- * Links the log as `<containerLogsDir>/<pod>_<namespace>_<container>-<id>.log` for log collectors.
+ * Links the log as `<containerLogsDir>/<pod>_<namespace>_<container>-<id>.log` for log collectors;
+ * by a relative path, which also leads there where a pod sees both folders as `/var/log`.
  */
 async function linkLog(
   { ports, pod }: StartContext,
@@ -243,7 +244,8 @@ async function linkLog(
   const name = `${nameOf(pod)}_${namespaceOf(pod)}_${container.name}-${containerId}.log`;
   const target = join(podLogDir(ports.paths, pod), containerLogPath(container.name, attempt));
   await mkdir(containerLogsDir, { recursive: true });
-  await tolerate(symlink(target, join(containerLogsDir, name)), errno("EEXIST"));
+  const link = symlink(relative(containerLogsDir, target), join(containerLogsDir, name));
+  await tolerate(link, errno("EEXIST"));
 }
 
 /** A failed postStart hook ends its container. */

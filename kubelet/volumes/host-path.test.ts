@@ -47,8 +47,11 @@ test("the types that create make what is missing, through links too", async () =
   await expect(orphan).rejects.toThrow("does not exist");
 });
 
-test("the customary root of kubelets is this kubelet's", async () => {
-  const { setUp } = hostPathPlugin(dir);
+test("the customary folders of kubelets are this kubelet's", async () => {
+  const { setUp } = hostPathPlugin({
+    rootDir: dir, podLogsDir: path.join(dir, "logs/pods"),
+    containerLogsDir: path.join(dir, "logs/containers"),
+  });
   const use = (at: string) => setUp({
     pod: { metadata: { name: "p", uid: "u" }, spec: { containers: [] } },
     spec: { name: "v", volume: { name: "v", hostPath: { path: at, type: "Directory" } } },
@@ -58,4 +61,10 @@ test("the customary root of kubelets is this kubelet's", async () => {
   expect(await use("/var/lib/kubelet/plugins"))
     .toMatchObject({ kind: "filesystem", hostPath: path.join(dir, "plugins") });
   expect(await use("/var/lib")).toMatchObject({ hostPath: "/var/lib" });
+  for (const name of ["pods/a_b_c", "containers"]) {
+    const own = path.join(dir, "logs", name);
+    await mkdir(own, { recursive: true });
+    expect(await use(`/var/log/${name}`)).toMatchObject({ hostPath: own });
+  }
+  expect(await use("/var/log/")).toMatchObject({ hostPath: path.join(dir, "logs") });
 });

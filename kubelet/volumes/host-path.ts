@@ -2,15 +2,15 @@ import { mkdir, open, stat } from "node:fs/promises";
 import type { Stats } from "node:fs";
 import { dirname } from "node:path";
 import { errno, tolerate } from "@raft2kube/std/errors.ts";
-import { fromCustomary } from "../plugins/customary-root.ts";
+import { type OwnFolders, ownPath } from "../plugins/customary-root.ts";
 import type { VolumePlugin, VolumeSpec } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 
 /**
- * `hostPath` volumes and PersistentVolumes: a path of the node. The root directory of kubelets, as
- * manifests name it, is `rootDir`.
+ * `hostPath` volumes and PersistentVolumes: a path of the node. The folders of kubelets, as
+ * manifests name them, are this one's own.
  */
-export function hostPathPlugin(rootDir: string): VolumePlugin {
+export function hostPathPlugin(own: OwnFolders): VolumePlugin {
   return {
     name: "kubernetes.io~host-path",
     supports: (spec) => sourceOf(spec) !== undefined,
@@ -18,7 +18,7 @@ export function hostPathPlugin(rootDir: string): VolumePlugin {
       const readOnly =
         request.readOnly || (spec.volume.persistentVolumeClaim?.readOnly ?? false);
       const { path: named, type } = sourceOf(spec)!;
-      const path = fromCustomary(named, rootDir);
+      const path = ownPath(named, own);
       await ensurePath(path, type);
       return { kind: "filesystem", hostPath: path, readOnly, propagatesMounts: true };
     },

@@ -39,6 +39,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "prometheus-operator": () => buildTool("prometheus-operator",
     "github.com/prometheus-operator/prometheus-operator/cmd/operator", "prometheus-operator"),
   prometheus: buildPrometheus,
+  collector: () => buildTool("collector", ".", "collector"),
   flanneld: () => buildFlanneld(bin),
   kubelogin: buildKubelogin,
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),

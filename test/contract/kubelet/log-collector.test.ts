@@ -1,0 +1,81 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ours } from "../cri/ours.ts";
+import { Node } from "./fixture.ts";
+import { sh, SLEEP, spec } from "./specs.ts";
+
+const COLLECTOR = new URL("../../../.peers/bin/collector", import.meta.url).pathname;
+const LINES = 36_000;
+const WIDTH = 900;
+const TIMEOUT_MS = 180_000;
+const clock = systemClock();
+
+/** As the collector's chart for Kubernetes has it, for the links instead of the files. */
+const config = (dir: string) => `
+receivers:
+  file_log:
+    include: [${dir}/container-logs/*.log]
+    start_at: beginning
+    include_file_name: true
+    poll_interval: 100ms
+    operators: [{type: container, add_metadata_from_filepath: false}]
+exporters: {file: {path: ${dir}/collected.json}}
+service:
+  telemetry: {metrics: {level: none}}
+  pipelines: {logs: {receivers: [file_log], exporters: [file]}}
+`;
+
+describe.runIf(existsSync(COLLECTOR))("OpenTelemetry's collector", { timeout: TIMEOUT_MS }, () => {
+  let node: Node;
+  let collector: ChildProcess;
+  let said = "";
+  beforeAll(async () => {
+    node = await Node.start(ours("crun"));
+    const file = join(node.host.dir, "collector.yaml");
+    writeFileSync(file, config(node.host.dir));
+    collector = spawn(COLLECTOR, ["--config", `file:${file}`], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    collector.stderr!.on("data", (text) => (said += text));
+  }, TIMEOUT_MS);
+  afterAll(async () => {
+    const ended = once(collector, "exit");
+    collector.kill("SIGTERM");
+    await ended;
+    await node.close();
+  }, TIMEOUT_MS);
+
+  /** The numbers of all lines that the collector has exported, in its order. */
+  function collected(): number[] {
+    const file = join(node.host.dir, "collected.json");
+    if (!existsSync(file)) return [];
+    return [...readFileSync(file, "utf8").matchAll(/"stringValue":"line (\d+) /g)]
+      .map(([, number]) => Number(number));
+  }
+
+  it("reads a log by its link through rotations, each line once", async () => {
+    const print = `awk 'BEGIN { p = sprintf("%${WIDTH}s", ""); ` +
+      `for (i = 1; i <= ${LINES}; i++) print "line", i, p }'`;
+    node.put("writer", spec([sh("main", `${print}; ${SLEEP}`)]));
+    const pod = await node.untilReady("writer");
+    const logs = join(node.host.dir, "pod-logs",
+      `default_writer-node_${pod.metadata.uid}`, "main");
+    const all = () => collected().length >= LINES || undefined;
+    await waitFor("all lines", all, { clock, timeout_ms: 90_000 }).catch((thrown: unknown) => {
+      throw new Error(`${collected().length} lines; ${said}`, { cause: thrown });
+    });
+    expect(readdirSync(logs).length, "files, by rotation").toBeGreaterThan(2);
+    const numbers = collected();
+    expect(new Set(numbers).size, "different lines").toBe(LINES);
+    expect(numbers.length, "lines").toBe(LINES);
+    const [link = ""] = readdirSync(join(node.host.dir, "container-logs"));
+    expect(link).toMatch(/^writer-node_default_main-[0-9a-f]{64}\.log$/);
+    await node.take("writer");
+    expect(readdirSync(join(node.host.dir, "container-logs"))).toEqual([]);
+  });
+});
