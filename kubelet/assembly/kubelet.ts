@@ -1,7 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { given } from "@raft2kube/std/given.ts";
 import { admit } from "../admission/admission.ts";
 import { admitResize } from "../admission/admit-resize.ts";
 import { ApiConnection } from "../api/api-connection.ts";
@@ -49,12 +48,8 @@ export async function assemble(
   const pressure = new PressureConditions(clock);
   const devices = await startDeviceManager({ rootDir, activePods: active, clock });
   const node = await LocalNode.open({ ...connected, options, pressure, devices: devices.manager });
-  const { podLogsDir, containerLogsDir } = options;
   const plugins = await startNodePlugins({
-    rootDir,
-    podLogsDir,
-    ...given({ containerLogsDir }),
-    nodeName,
+    ...options,
     client,
     clock,
     devices: devices.pluginHandler,

@@ -18,7 +18,8 @@ export interface OwnFolders {
  * Returns the node's own path for one that a hostPath names: the customary root, the logs of pods
  * and their links, and `/var/log` itself, in which collectors of logs expect both.
  */
-export function ownPath(path: string, { rootDir, podLogsDir, containerLogsDir }: OwnFolders): string {
+export function ownPath(path: string, own: OwnFolders): string {
+  const { rootDir, podLogsDir, containerLogsDir } = own;
   const places = [
     [CUSTOMARY_ROOT, rootDir],
     ["/var/log/pods", podLogsDir],
@@ -29,8 +30,8 @@ export function ownPath(path: string, { rootDir, podLogsDir, containerLogsDir }:
   if (isLogs && containerLogsDir === join(dirname(podLogsDir), "containers")) {
     return dirname(podLogsDir);
   }
-  for (const [customary, own] of places) {
-    const found = moved(path, customary, own);
+  for (const [customary, folder] of places) {
+    const found = moved(path, customary, folder);
     if (found !== undefined) return found;
   }
   return path;
