@@ -67,7 +67,11 @@ export class PodCgroups {
     return this.#cgroups.controllers.includes("pids");
   }
 
+  pathOf(pod: Pod): string {
+    return podCgroup(this.#root, pod);
+  }
+
   usage(pod: Pod): CgroupUsage | undefined {
-    return this.#cgroups.usage(podCgroup(this.#root, pod));
+    return this.#cgroups.usage(this.pathOf(pod));
   }
 }

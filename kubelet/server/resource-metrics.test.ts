@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import type { NodeUsage } from "../node/node-usage.ts";
+import { cadvisorMetrics } from "./cadvisor-metrics.ts";
 import { resourceMetrics } from "./resource-metrics.ts";
-import type { ContainerUsage } from "./stats.ts";
+import type { ContainerUsage, PodUsage } from "./stats.ts";
 
+const samplesOf = (text: string) => text.split("\n").filter((line) => !line.startsWith("#"));
 const NODE: NodeUsage = {
   cpu_ns: 2e9,
   memory: {
@@ -20,9 +22,11 @@ const NODE: NodeUsage = {
 };
 const POD = { metadata: { name: "web", namespace: "shop", uid: "u" }, spec: { containers: [] } };
 
-function linesOf(container: Partial<ContainerUsage>): string[] {
+function podsOf(container: Partial<ContainerUsage>): PodUsage[] {
   const usage: ContainerUsage = {
     name: "main",
+    id: "c1",
+    image: "web:1",
     started_ms: undefined,
     cpu: undefined,
     memory: undefined,
@@ -30,8 +34,11 @@ function linesOf(container: Partial<ContainerUsage>): string[] {
     writableLayer: undefined,
     ...container,
   };
-  const pods = [{ pod: POD, started_ms: 0, containers: [usage], whole: undefined }];
-  return resourceMetrics(NODE, pods, 1_000).split("\n").filter((line) => !line.startsWith("#"));
+  return [{ pod: POD, started_ms: 0, containers: [usage], whole: undefined }];
+}
+
+function linesOf(container: Partial<ContainerUsage>): string[] {
+  return samplesOf(resourceMetrics(NODE, podsOf(container), 1_000));
 }
 
 test("a container that was not measured has no samples", () => {
@@ -55,4 +62,34 @@ test("what was measured is there with its time", () => {
   expect(lines).toContain(`container_swap_usage_bytes${of} 11 900`);
   expect(lines).toContain(`container_start_time_seconds${of} 0.5`);
   expect(lines.join()).not.toContain("container_memory_working_set_bytes");
+});
+
+test("cAdvisor's metrics leave out what was not measured, a limit that is not set too", () => {
+  const pods = podsOf({
+    cpu: { time_ms: 900, total_ns: 3e9, nanoCores: undefined },
+    writableLayer: {
+      timestamp: 900_000_000n, fsId: { mountpoint: "/layers" }, usedBytes: { value: 12 },
+    },
+  });
+  const networks = new Map([["u", {
+    timestamp: 0n, defaultInterface: { name: "eth0", rxBytes: { value: 13 } }, interfaces: [],
+  }]]);
+  const space = { capacity_bytes: 14, available_bytes: 1, inodes: 15, inodesFree: 1 };
+  const lines = samplesOf(cadvisorMetrics({
+    node: NODE, cores: 2, pods, groupOf: () => "/pods/u", networks,
+    spaces: new Map([["/layers", space]]), now_ms: 1_000,
+  }));
+  const of = 'namespace="shop",pod="web"';
+  const container = `container="main",id="/pods/u/c1",image="web:1",name="c1",${of}`;
+  const pod = `container="",id="/pods/u",image="",name="",${of}`;
+  expect(lines).toEqual(expect.arrayContaining([
+    `container_cpu_usage_seconds_total{${container},cpu="total"} 3 900`,
+    `container_fs_usage_bytes{${container},device="/layers"} 12 900`,
+    `container_fs_limit_bytes{${container},device="/layers"} 14 900`,
+    `container_network_receive_bytes_total{${pod},interface="eth0"} 13 1000`,
+    `container_spec_memory_limit_bytes{${container}} 0`,
+    "machine_memory_bytes 4 1000",
+  ]));
+  expect(lines.filter((line) => /cpu_quota|transmit|receive_errors/.test(line))).toEqual([]);
+  expect(lines.filter((line) => /^container_memory_rss/.test(line))).toHaveLength(1);
 });

@@ -1,11 +1,12 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { NodeUsage } from "../node/node-usage.ts";
 import { nameOf, namespaceOf } from "../pods/pod-identity.ts";
+import { type PrometheusSample, PrometheusText } from "./prometheus-text.ts";
 import type { PodUsage, Usage } from "./stats.ts";
 
 /** Returns the body of /metrics/resource, which metrics-server scrapes. */
 export function resourceMetrics(node: NodeUsage, pods: PodUsage[], now_ms: number): string {
-  const text = new Exposition();
+  const text = new PrometheusText();
   text.metric("node_cpu_usage_seconds_total", "counter", "Cumulative cpu time of the node", [
     [{}, node.cpu_ns / 1e9, now_ms],
   ]);
@@ -72,32 +73,11 @@ function labelsOf(pod: Pod) {
 }
 
 /** Returns no sample for usage that was not measured: 0 would be a value. */
-function cpuSeconds(labels: Record<string, string>, { cpu }: Usage): Sample[] {
+function cpuSeconds(labels: Record<string, string>, { cpu }: Usage): PrometheusSample[] {
   return cpu ? [[labels, cpu.total_ns / 1e9, cpu.time_ms]] : [];
 }
 
-function workingSet(labels: Record<string, string>, { memory }: Usage): Sample[] {
+function workingSet(labels: Record<string, string>, { memory }: Usage): PrometheusSample[] {
   const bytes = memory?.workingSet_bytes;
   return memory && bytes !== undefined ? [[labels, bytes, memory.time_ms]] : [];
-}
-
-type Sample = [labels: Record<string, string>, value: number, time_ms: number | undefined];
-
-/** Prometheus' text format. */
-class Exposition {
-  readonly #lines: string[] = [];
-
-  metric(name: string, type: "counter" | "gauge", help: string, samples: Sample[]): void {
-    if (samples.length === 0) return;
-    this.#lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
-    for (const [labels, value, time_ms] of samples) {
-      const pairs = Object.entries(labels).map(([key, text]) => `${key}=${JSON.stringify(text)}`);
-      const of = pairs.length > 0 ? `{${pairs.join(",")}}` : "";
-      this.#lines.push(`${name}${of} ${value}${time_ms === undefined ? "" : ` ${time_ms}`}`);
-    }
-  }
-
-  toString(): string {
-    return `${this.#lines.join("\n")}\n`;
-  }
 }

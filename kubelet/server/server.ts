@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
+import { availableParallelism } from "node:os";
 import type { Duplex } from "node:stream";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -178,6 +179,8 @@ class Handler {
       }
       case "metrics/resource":
         return this.#resources(response);
+      case "metrics/cadvisor":
+        return this.#cadvisor(response);
     }
     if (first === "containerLogs") {
       return serveContainerLogs(this.#context, segments.slice(1), query, request, response);
@@ -218,10 +221,28 @@ class Handler {
     const { clock, rootDir } = this.#context;
     const pods = await podUsages({ ...this.#context, now_ms: () => clock.now() });
     const body = resourceMetrics(await nodeUsage(rootDir), pods, clock.now());
-    send(response, 200, "text/plain; version=0.0.4; charset=utf-8", body);
+    send(response, 200, PROMETHEUS, body);
+  }
+
+  async #cadvisor(response: ServerResponse): Promise<void> {
+    const { clock, cgroups, rootDir, runtime } = this.#context;
+    // Loaded with the first scrape.
+    const { cadvisorMetrics } = await import("./cadvisor-metrics.ts");
+    const pods = await podUsages({ ...this.#context, now_ms: () => clock.now() });
+    const layers = pods.flatMap(({ containers }) => containers.map((one) => one.writableLayer));
+    send(response, 200, PROMETHEUS, cadvisorMetrics({
+      node: await nodeUsage(rootDir),
+      cores: availableParallelism(),
+      pods,
+      groupOf: (pod) => cgroups.pathOf(pod),
+      networks: await podNetworks(runtime),
+      spaces: await spacesOf(layers),
+      now_ms: clock.now(),
+    }));
   }
 }
 
+const PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8";
 const STREAMS = ["exec", "attach", "portForward"];
 
 function statusOf(thrown: unknown): number {

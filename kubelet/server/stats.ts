@@ -1,4 +1,4 @@
-import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import type { ContainerStatus, Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import type { CgroupUsage } from "@raft2kube/linux/cgroup/cgroup.ts";
 import {
   ContainerState,
@@ -42,6 +42,8 @@ export interface Usage {
 
 export interface ContainerUsage extends Usage {
   name: string;
+  id: string;
+  image: string;
   started_ms: number | undefined;
   swap: SwapSample | undefined;
   writableLayer: FilesystemUsage | undefined;
@@ -74,7 +76,7 @@ export async function podUsages(sources: StatsSources): Promise<PodUsage[]> {
       {
         pod,
         started_ms: time_ms(status?.startTime),
-        containers: own.map((one) => containerUsage(one, startOf(status, nameOfStats(one)))),
+        containers: own.map((one) => containerUsage(one, statusOf(status, nameOfStats(one)))),
         whole: group && groupUsage(group, now_ms()),
       },
     ];
@@ -90,12 +92,11 @@ async function runningStats({ runtime }: Runtime): Promise<ContainerStats[]> {
   return stats.filter(({ attributes }) => running.has(attributes?.id ?? ""));
 }
 
-function startOf(status: PodStatus | undefined, name: string): number | undefined {
+function statusOf(status: PodStatus | undefined, name: string): ContainerStatus | undefined {
   const { containerStatuses, initContainerStatuses, ephemeralContainerStatuses } = status ?? {};
-  const found = [containerStatuses, initContainerStatuses, ephemeralContainerStatuses]
+  return [containerStatuses, initContainerStatuses, ephemeralContainerStatuses]
     .flatMap((statuses) => statuses ?? [])
     .find((one) => one.name === name);
-  return time_ms(found?.state?.running?.startedAt);
 }
 
 function time_ms(text: string | null | undefined): number | undefined {
@@ -106,11 +107,15 @@ function nameOfStats({ attributes }: ContainerStats): string {
   return attributes?.metadata?.name ?? attributes?.labels[CONTAINER_NAME_LABEL] ?? "";
 }
 
-function containerUsage(stats: ContainerStats, started_ms: number | undefined): ContainerUsage {
+function containerUsage(
+  stats: ContainerStats, status: ContainerStatus | undefined,
+): ContainerUsage {
   const { cpu, memory, swap, writableLayer } = stats;
   return {
     name: nameOfStats(stats),
-    started_ms,
+    id: stats.attributes?.id ?? "",
+    image: status?.image ?? "",
+    started_ms: time_ms(status?.state?.running?.startedAt),
     cpu: cpu && cpuSample(cpu),
     memory: memory && memorySample(memory),
     swap: swap && swapSample(swap),
