@@ -22,7 +22,7 @@ function tabsOf(kind: Kind, object: AnyObject | undefined): string[] {
   const key = keyOf(kind);
   const isPod = key === "pods";
   return ["Overview", "YAML", ...isPod || object && selectorOf(object) ? ["Log"] : [],
-    ...PATHS.includes(key) ? ["Path"] : [],
+    ...PATHS.includes(key) ? ["Path"] : [], ...kind.namespaced ? ["Timeline"] : [],
     ...isPod ? ["Terminal"] : [], ...USED.includes(key) ? ["Usage"] : []];
 }
 
@@ -69,6 +69,8 @@ function View({ tab, kind, kinds, object, path }: {
       : <SelectedLogs namespace={object.metadata.namespace ?? ""}
         selector={selectorOf(object) ?? ""} />;
     case "Path": return <Later load={() => import("./path.tsx")} with={{ object, isPod }} />;
+    case "Timeline": return <Later load={() => import("./timeline.tsx")}
+      with={{ object, kind: kind.kind }} />;
     case "Terminal": return <Later load={() => import("./terminal.tsx")} with={{ pod: object }} />;
     case "Usage": return <Later load={() => import("./usage.tsx")}
       with={{ object, isNode: !isPod }} />;

@@ -204,6 +204,13 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await picture("store-light");
   });
 
+  it("follows an apply to the start of its containers", async () => {
+    await at("deployments.apps", "web");
+    await page.click("Timeline");
+    await page.shows(/Deployment web[^]*ReplicaSet web-[^]*PodScheduled is True[^]* starts/);
+    await picture("timeline-light");
+  });
+
   it("cordons a node, drains it to the end, and uncordons it", async () => {
     const node = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
     await page.go(`kind=nodes&name=${node}`);

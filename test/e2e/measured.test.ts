@@ -1,5 +1,6 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { runProgram } from "@raft2kube/linux/process/run-program.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Metric, metricsIn } from "../contract/apiserver/metrics/metric-table.ts";
 import type { TestCluster } from "./cluster.ts";
@@ -9,6 +10,7 @@ const TIMEOUT_MS = 180_000;
 /** `name type labels` of every metric that Kubernetes 1.36 calls stable, from its list. */
 const STABLE = join(import.meta.dirname, "testdata/stable-metrics.txt");
 const TABLE = join(import.meta.dirname, "../../docs/METRICS.md");
+const MONITORING = join(import.meta.dirname, "../../examples/monitoring");
 /** Metrics that have no sample, and so no labels to look at, until a rare thing happens. */
 const RARE = [
   "apiserver_admission_webhook_admission_duration_seconds", "apiserver_requested_deprecated_apis",
@@ -91,6 +93,20 @@ describe("what is measured", { timeout: TIMEOUT_MS }, () => {
     await expect(`${head}${rows.join("\n")}\n`).toMatchFileSnapshot(TABLE);
   });
 
+  it("holds what the alerts of examples/monitoring look at", async () => {
+    const rules = readFileSync(join(MONITORING, "alerts.yml"), "utf8");
+    // Those of volumes are there while a pod has a claim: kubelet/server/volume-metrics.test.ts.
+    const ours = /\b(?:apiserver|etcd|node_collector|scheduler|container|job)_\w+/g;
+    const wanted = new Set([...rules.matchAll(ours)].map(([name]) => name.replace(/_bucket$/, "")));
+    expect(wanted.size).toBeGreaterThan(6);
+    const pages = await Promise.all([
+      page("/metrics"), page("/metrics", 10257), page("/metrics", 10259),
+      page(ofKubelet("/metrics/resource")),
+    ]);
+    const held = new Set(pages.flatMap((text) => [...metricsIn(text).keys()]));
+    expect([...wanted].filter((name) => !held.has(name))).toEqual([]);
+  });
+
   it("has cAdvisor's metrics of nodes, pods and containers", async () => {
     const text = await page(ofKubelet("/metrics/cadvisor"));
     const of = 'namespace="measured",pod="quiet"';
@@ -127,3 +143,14 @@ function expectAsUpstream(name: string, metric: Metric, type: string, labels: st
   expect(metric.type, name).toBe(type);
   if (metric.labels !== undefined) expect(metric.labels, name).toBe(labels);
 }
+
+describe.runIf(existsSync("/usr/bin/promtool"))("the alerts of examples/monitoring", () => {
+  it("fire, each in a case of its own", async () => {
+    const namesIn = (file: string, name: RegExp) =>
+      [...readFileSync(join(MONITORING, file), "utf8").matchAll(name)].map((found) => found[1]);
+    const alerts = namesIn("alerts.yml", /alert: (\w+)/g);
+    expect(namesIn("alerts.test.yml", /alertname="(\w+)"/g).sort()).toEqual(alerts.sort());
+    const tests = join(MONITORING, "alerts.test.yml");
+    expect(await runProgram("promtool", ["test", "rules", tests], "")).toContain("SUCCESS");
+  });
+});

@@ -1,0 +1,84 @@
+import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
+
+/** An object as far as it has times. */
+export interface Dated {
+  readonly kind: string;
+  readonly metadata: Pod["metadata"];
+  readonly status?: object | undefined;
+}
+
+/** One step that someone did to an object. */
+export interface Moment {
+  readonly at_ms: number;
+  /** The object: `Pod web-1`. */
+  readonly of: string;
+  readonly who: string;
+  readonly what: string;
+}
+
+/** An event of the API. */
+export type Report = Event;
+
+/** Moments that are shown; a crash loop has no end. */
+const MOMENTS_MAX = 300;
+
+/**
+ * Returns what followed from one apply, in order: the last write of each manager, conditions,
+ * starts and ends of containers, events, of the first object and of all that it owns. Most of
+ * these times are whole seconds, each of its writer's clock.
+ */
+export function timelineOf(
+  first: Dated, others: readonly Dated[], events: readonly Report[],
+): Moment[] {
+  const family = [first, ...ownedBy(first, others)];
+  const uids = new Map(family.map((each) => [each.metadata.uid, nameOf(each)]));
+  const moments = family.flatMap(momentsOf);
+  for (const event of events) {
+    const of = uids.get(event.involvedObject.uid);
+    const at = event.eventTime ?? event.firstTimestamp ?? event.metadata.creationTimestamp;
+    if (of === undefined || !at) continue;
+    const who = event.reportingComponent || event.source?.component || "";
+    const times = (event.count ?? 1) > 1 ? ` (${event.count} times since)` : "";
+    const what = `${event.reason ?? ""}: ${event.message ?? ""}${times}`;
+    moments.push({ at_ms: Date.parse(at), of, who, what });
+  }
+  return moments.filter(({ at_ms }) => Number.isFinite(at_ms))
+    .sort((a, b) => a.at_ms - b.at_ms).slice(0, MOMENTS_MAX);
+}
+
+const nameOf = ({ kind, metadata }: Dated): string => `${kind} ${metadata.name ?? ""}`;
+
+function ownedBy({ metadata: { uid = "" } }: Dated, others: readonly Dated[]): Dated[] {
+  const owned = new Map<string, Dated>();
+  for (let before = -1; before !== owned.size;) {
+    before = owned.size;
+    for (const each of others) {
+      const { ownerReferences = [], uid: own = "" } = each.metadata;
+      const isOwned = ownerReferences.some((owner) => owner.uid === uid || owned.has(owner.uid));
+      if (isOwned && own !== uid) owned.set(own, each);
+    }
+  }
+  return [...owned.values()];
+}
+
+function momentsOf(object: Dated): Moment[] {
+  const of = nameOf(object);
+  const { creationTimestamp, managedFields = [] } = object.metadata;
+  const moment = (at: string | null | undefined, who: string, what: string): Moment[] =>
+    at ? [{ at_ms: Date.parse(at), of, who, what }] : [];
+  const { conditions = [], containerStatuses = [] } = (object.status ?? {}) as Pod["status"] & {};
+  return [
+    ...moment(creationTimestamp, "API server", "created"),
+    ...managedFields.flatMap(({ manager = "", operation = "", subresource, time }) => moment(
+      time, manager, `last ${operation === "Apply" ? "applied" : "wrote"} ${subresource || "it"}`)),
+    ...conditions.flatMap(({ type, status, lastTransitionTime, message }) => moment(
+      lastTransitionTime, "condition", `${type} is ${status}${message ? `: ${message}` : ""}`)),
+    ...containerStatuses.flatMap(({ name, state, lastState }) => [
+      ...[lastState?.terminated, state?.terminated].flatMap((ended) => [
+        ...moment(ended?.startedAt, "kubelet", `container ${name} starts`),
+        ...moment(ended?.finishedAt, "kubelet", `container ${name} ends with ${ended?.exitCode}`),
+      ]),
+      ...moment(state?.running?.startedAt, "kubelet", `container ${name} starts`),
+    ]),
+  ];
+}
