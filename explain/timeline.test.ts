@@ -22,12 +22,23 @@ test("one apply is followed to its containers, and to no other object's", () => 
       terminated: { exitCode: 3, startedAt: at(2), finishedAt: at(3) } } }],
   } });
   const others = [pod, object("Pod", "stranger"), object("ReplicaSet", "rs", "web")];
-  const moments = timelineOf(web, others, [event("p", 3, "Pulled"), event("stranger", 3, "No")]);
+  const moments = timelineOf(web, others, [event("p", 2, "Pulled"), event("stranger", 3, "No")]);
   expect(moments.map(({ of, what }) => `${of}: ${what}`)).toEqual([
     "Deployment web: created", "ReplicaSet rs: created", "Pod p: created",
-    "Pod p: PodScheduled is True", "Pod p: container c starts",
-    "Pod p: container c ends with 3", "Pod p: Pulled: m (2 times since)",
-    "Pod p: container c starts",
+    "Pod p: PodScheduled is True", "Pod p: Pulled: m (2 times since)",
+    "Pod p: container c starts", "Pod p: container c ends with 3", "Pod p: container c starts",
+  ]);
+});
+
+test("stages within a second are in the order that they can have", () => {
+  const pod = object("Pod", "p", undefined, { status: {
+    conditions: ["Ready", "PodScheduled"].map((type) =>
+      ({ type, status: "True", lastTransitionTime: at(0) })),
+    containerStatuses: [{ name: "c", state: { running: { startedAt: at(0) } } }],
+  } });
+  expect(timelineOf(pod, [], [event("p", 0, "Scheduled")]).map(({ what }) => what)).toEqual([
+    "created", "PodScheduled is True", "Scheduled: m (2 times since)", "container c starts",
+    "Ready is True",
   ]);
 });
 

@@ -43,7 +43,19 @@ export function timelineOf(
     moments.push({ at_ms: Date.parse(at), of, who, what });
   }
   return moments.filter(({ at_ms }) => Number.isFinite(at_ms))
-    .sort((a, b) => a.at_ms - b.at_ms).slice(0, MOMENTS_MAX);
+    .sort((a, b) => a.at_ms - b.at_ms || stageOf(a) - stageOf(b)).slice(0, MOMENTS_MAX);
+}
+
+/** Stages in the only order that they can have, for those within one second. */
+const STAGES = [
+  /^created$/, /^PodScheduled is True/, /^Scheduled:/, /^Pulling:/, /^Pulled:/, /^Created:/,
+  /^container .* starts$/, /^Started:/, /^ContainersReady is True/, /^Ready is True/,
+];
+
+/** Returns a stage's place; what is of none, is in the middle. */
+function stageOf({ what }: Moment): number {
+  const found = STAGES.findIndex((each) => each.test(what));
+  return found === -1 ? STAGES.length / 2 : found;
 }
 
 const nameOf = ({ kind, metadata }: Dated): string => `${kind} ${metadata.name ?? ""}`;

@@ -25,10 +25,9 @@ export default function Timeline({ object, kind }: { object: AnyObject; kind: st
   return (
     <>
       <Problem text={problem} />
-      <table><thead><tr><th>After</th><th>What</th><th>Who</th><th>Did</th></tr></thead>
-        <tbody>{moments?.map(({ at_ms, of, who, what }) => <tr>
-          <td>{((at_ms - start_ms) / 1000).toFixed(at_ms % 1000 ? 3 : 0)} s</td>
-          <td>{of}</td><td>{who}</td><td>{what}</td></tr>)}</tbody></table>
+      <ol class="events">{moments?.map(({ at_ms, of, who, what }) => <li>
+        {((at_ms - start_ms) / 1000).toFixed(at_ms % 1000 ? 3 : 0)} s <b>{of}</b> {who}: {what}
+      </li>)}</ol>
     </>
   );
 }
