@@ -292,6 +292,7 @@ describe("axe-core finds no violation", { timeout: TIMEOUT_MS }, () => {
     ["the API server's signals", "view=signals", "Saturation", ""],
     ["the store", "view=store", "leader", ""],
     ["a packet's path", first, "it has no address yet", "Path"],
+    ["a timeline", first, "API server: created", "Timeline"],
     ["rights", "view=rights", "selfsubjectrulesreviews", ""],
   ])("on %s, light and dark, at a desk and on a phone", async (_, place, shown, click) => {
     for (const look of [DESK, PHONE]) {
