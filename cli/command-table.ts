@@ -21,6 +21,7 @@ export const COMMANDS: Table = {
   token: () => import("./commands/token.ts"),
   certs: () => import("./commands/certs.ts"),
   kubeconfig: () => import("./commands/kubeconfig.ts"),
+  upgrade: () => import("./commands/upgrade.ts"),
   config: () => import("./commands/config.ts"),
   reset: () => import("./commands/reset.ts"),
   "control-plane": () => import("./commands/control-plane.ts"),

@@ -47,12 +47,16 @@ export async function endProcess(
   forgetRestarts(config.runDir, name);
 }
 
-/** Processes with this one's command line; a supervisor has it too. */
+/**
+ * Processes with this one's command line; a supervisor has it too, and of a machine's agent also
+ * the one that obtains its certificate.
+ */
 function startingPids(config: ClusterPlace, name: ProcessName | "machine"): number[] {
   const path = name === "machine" ? KUBELET_CONFIG : configPath(config.dataDir);
   const command = ` ${name} --config ${path}`;
+  const isOwn = (line: string) => line.replace(/ --obtain-certificate$/, "").endsWith(command);
   return processTable()
-    .filter((entry) => entry.command.endsWith(command) && entry.pid !== process.pid)
+    .filter((entry) => isOwn(entry.command) && entry.pid !== process.pid)
     .map((entry) => entry.pid);
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join, relative } from "node:path";
@@ -12,6 +13,7 @@ import { CommandError } from "../terminal.ts";
 /** Where the product lies in the image. */
 export const PLACE = "/opt/r2k";
 export const BUNDLES = ".cache/bundle";
+const BUILD_DIGITS = 8;
 
 /** A program of the product that an image can be made of. */
 export interface Program {
@@ -83,6 +85,15 @@ export function productFiles(bundle: string): Map<string, string> {
   takeBundle(join(bundles, bundle), files, packages);
   for (const name of packages) takePackage(name, ROOT_DIR, files, new Set());
   return files;
+}
+
+/** Identifies this build of the product: a digest of its bundles. */
+export function buildOf(bundle: string): string {
+  const bundles = new Map<string, string>();
+  takeBundle(join(ROOT_DIR, BUNDLES, bundle), bundles, new Set());
+  const hash = createHash("sha256");
+  for (const [place, path] of [...bundles].sort()) hash.update(place).update(readFileSync(path));
+  return hash.digest("hex").slice(0, BUILD_DIGITS);
 }
 
 function takeBundle(path: string, files: Map<string, string>, packages: Set<string>): void {

@@ -8,8 +8,10 @@ import { Command } from "commander";
 import { ROOT_DIR } from "../assets.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { CommandError } from "../terminal.ts";
-import { IMAGE_REPOSITORY, RELEASE_IMAGES, type ReleaseImage } from "../machine/release-images.ts";
-import { BUNDLES, PLACE, productFiles } from "../apply/program-image.ts";
+import {
+  type Component, IMAGE_REPOSITORY, imageOf, RELEASE_IMAGES, type ReleaseImage,
+} from "../machine/release-images.ts";
+import { BUNDLES, buildOf, PLACE, productFiles } from "../apply/program-image.ts";
 
 /** Files that the bundles read at run time, by folder. */
 const DATA = ["api/facts", "openapi/texts"];
@@ -42,9 +44,11 @@ export async function buildRelease(file: string, repository: string): Promise<st
     files: new Map([...productFiles("main.js"), ...(await dataFiles())]),
     env: { R2K_ROOT: PLACE, MALLOC_ARENA_MAX: "1" },
   });
-  const named = images.map(({ name, program }) => {
+  const build = buildOf("main.js");
+  const named = (Object.keys(RELEASE_IMAGES) as Component[]).flatMap((component) => {
+    const { program } = RELEASE_IMAGES[component];
     const config = { ...recipe.config, Entrypoint: [`/usr/local/bin/${program}`] };
-    return { name: `${repository}/${name}`, config };
+    return ["", build].map((each) => ({ name: imageOf(component, repository, each), config }));
   });
   const archive = await buildArchive({ ...recipe, ...named[0]! }, named.slice(1));
   // Complete or not there at all.

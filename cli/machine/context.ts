@@ -7,6 +7,7 @@ import { CommandError, type Progress } from "../terminal.ts";
 import type { KubeadmConfig } from "./config/kubeadm.ts";
 import type { MachineNames } from "./certificates.ts";
 import { kubeconfigPath } from "./layout.ts";
+import type { Component } from "./release-images.ts";
 
 /** The machine and the settings that phases of `init` and `join` act on. */
 export interface MachineContext extends MachineNames {
@@ -16,6 +17,8 @@ export interface MachineContext extends MachineNames {
   readonly progress: Progress;
   readonly signal: AbortSignal;
   readonly ignored: ReadonlySet<string>;
+  /** The build in a component's tag, as after an upgrade to another build of one version. */
+  buildOf?(component: Component): string;
   /** Makes the archive of the release's images where it is not, and returns its path. */
   releaseImages(repository: string): Promise<string>;
 }

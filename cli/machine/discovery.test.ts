@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { stringify } from "yaml";
 import { checkInfo, clusterInfo, discover } from "./discovery.ts";
@@ -76,9 +77,9 @@ test("a file that names only a cluster, as kubeadm has it, is enough beside a to
   const file = { kubeConfigPath: join(dir, "discovery.conf") };
   const section = { discovery: { file, tlsBootstrapToken: token }, nodeRegistration: {} };
   writeFileSync(file.kubeConfigPath, `${kubeconfig}contexts: []\nusers: []\n`);
-  expect(await discover(section)).toEqual({ server, ca, token });
+  expect(await discover(section, systemClock())).toEqual({ server, ca, token });
   writeFileSync(file.kubeConfigPath, kubeconfig.replace("https://", "http://"));
-  await expect(discover(section)).rejects.toThrow("no server by https");
+  await expect(discover(section, systemClock())).rejects.toThrow("no server by https");
 });
 
 async function serve(
@@ -120,7 +121,8 @@ test("one in between that relays a true cluster-info is refused by its certifica
   const bootstrapToken = {
     token, apiServerEndpoint: `127.0.0.1:${port}`, caCertHashes: [caHash(ca)],
   };
-  await expect(discover({ discovery: { bootstrapToken }, nodeRegistration: {} })).rejects
+  const section = { discovery: { bootstrapToken }, nodeRegistration: {} };
+  await expect(discover(section, systemClock())).rejects
     .toThrow("another machine answers in its place");
 });
 

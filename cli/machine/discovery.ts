@@ -2,13 +2,17 @@ import { request } from "node:https";
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
 import { readClusterAlone, readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { parseAllDocuments } from "yaml";
 import { CommandError } from "../terminal.ts";
 import type { JoinSection } from "./config/kubeadm.ts";
 import { caHash, certificatesIn, parseToken } from "./tokens.ts";
 
 const TIMEOUT_MS = 10_000;
+const SIGNED_MS_MAX = 3_000;
+const SIGNED_RETRY_MS = 250;
 const ANSWER_BYTES_MAX = 1 << 20;
 const PATH = "/api/v1/namespaces/kube-public/configmaps/cluster-info";
 
@@ -30,7 +34,9 @@ const NEW_TOKEN = "on a control plane machine: r2k token create --print-join-com
  * Finds the cluster: by the file, or at its API server, which is believed when the token has signed
  * `cluster-info` and the CA in it has one of the hashes. Throws CommandError `DISCOVERY`.
  */
-export async function discover({ discovery }: JoinSection): Promise<Discovered> {
+export async function discover(
+  { discovery }: JoinSection, clock: Clock,
+): Promise<Discovered> {
   const { bootstrapToken, file, tlsBootstrapToken } = discovery;
   if (file !== undefined) return fromFile(file.kubeConfigPath, tlsBootstrapToken);
   if (bootstrapToken === undefined) throw refused("neither a token nor a file is given", NEW_TOKEN);
@@ -42,7 +48,7 @@ export async function discover({ discovery }: JoinSection): Promise<Discovered> 
         "--discovery-token-unsafe-skip-ca-verification");
   }
   const [host = "", port = "6443"] = apiServerEndpoint.replace(/^https:\/\//, "").split(":");
-  const info = await clusterInfo(host, port, undefined);
+  const info = await signedInfo(() => clusterInfo(host, port, undefined), token, clock);
   const found = checkInfo(info, token, caCertHashes);
   // Once more, over a connection that the CA vouches for: no one in between has made it up.
   const again = await clusterInfo(host, port, found.ca);
@@ -52,12 +58,27 @@ export async function discover({ discovery }: JoinSection): Promise<Discovered> 
   throw refused("cluster-info is another one over a verified connection", NEW_TOKEN);
 }
 
+/** A controller signs for a token a moment after it was made. Resolves with the last one else. */
+async function signedInfo(
+  ask: () => Promise<ConfigMap>, token: string, clock: Clock,
+): Promise<ConfigMap> {
+  const name = signatureOf(parseToken(token).id);
+  const end_ms = clock.now() + SIGNED_MS_MAX;
+  for (;;) {
+    const info = await ask();
+    if (info.data?.[name] !== undefined || clock.now() >= end_ms) return info;
+    await delay(clock, SIGNED_RETRY_MS);
+  }
+}
+
+const signatureOf = (id: string) => `jws-kubeconfig-${id}`;
+
 /** Checks the signature of a `cluster-info`; of its CAs only those with one of the hashes stay. */
 export function checkInfo(
   { data = {} }: ConfigMap, token: string, hashes: readonly string[],
 ): { server: string; ca: string } {
   const { id, secret } = parseToken(token);
-  const { kubeconfig = "", [`jws-kubeconfig-${id}`]: signature } = data;
+  const { kubeconfig = "", [signatureOf(id)]: signature } = data;
   if (signature === undefined) {
     const text = `the token with the id ${id} is not known to the cluster, or has ended`;
     throw refused(text, NEW_TOKEN);

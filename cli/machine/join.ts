@@ -37,7 +37,7 @@ export async function joinMachine(context: MachineContext): Promise<void> {
   const { progress, config, nodeName, clock } = context;
   progress.note("[preflight] Running pre-flight checks");
   await runPreflight(context, checksOf(context, "join"));
-  const found = await discover(config.join);
+  const found = await discover(config.join, clock);
   const { server, ca, token } = found;
   const client = new KubeClient({ server, ca, token, clock, userAgent: "r2k-join" });
   try {
@@ -114,7 +114,8 @@ async function requireSameCa(dir: string, ca: string): Promise<void> {
   });
 }
 
-async function dataOf(client: KubeClient, name: string, key: string): Promise<string> {
+/** A value of a ConfigMap that `upload-config` has stored. */
+export async function dataOf(client: KubeClient, name: string, key: string): Promise<string> {
   const maps = client.resource<ConfigMap>(CONFIG_MAPS);
   try {
     const { data = {} } = await maps.get({ namespace: "kube-system", name });

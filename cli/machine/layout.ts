@@ -3,6 +3,8 @@ import { clusterRoots } from "../spec/config.ts";
 
 /** Where `init` and `join` write on a machine: kubeadm's places. */
 export const KUBERNETES_DIR = "/etc/kubernetes";
+/** The manifests before an upgrade that has not ended. */
+export const UPGRADE_BACKUP_DIR = join(KUBERNETES_DIR, "tmp", "r2k-upgrade-backup");
 export const MANIFESTS_DIR = join(KUBERNETES_DIR, "manifests");
 export const CERTIFICATES_DIR = join(KUBERNETES_DIR, "pki");
 export const KUBELET_DIR = "/var/lib/kubelet";
@@ -27,6 +29,10 @@ export const NODE_AGENT = ((roots) => {
     criSocket: join(runDir, "cri.sock"),
     /** Archives in it are loaded at the start. */
     imagesDir: join(dataDir, "images"),
+    releaseArchive: join(dataDir, "images", "release.tar"),
+    /** The build of the product that the agent which runs was started from. */
+    buildFile: join(runDir, "build"),
+    upgradeLock: join(dataDir, "upgrade.lock"),
     /** The network of all pods in flannel's form; without it another network plugin is expected. */
     netConf: join(dataDir, "net-conf.json"),
     subnetFile: join(runDir, "subnet.env"),

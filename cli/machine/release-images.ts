@@ -54,12 +54,17 @@ export const RELEASE_IMAGES = {
 
 export type Component = keyof typeof RELEASE_IMAGES;
 
-/** The image of a component. */
-export function imageOf(component: Component, repository = IMAGE_REPOSITORY): string {
-  return `${repository}/${RELEASE_IMAGES[component].name}`;
+/**
+ * The image of a component. With a build, its name of that build alone: two builds of one version
+ * have the same other names.
+ */
+export function imageOf(component: Component, repository = IMAGE_REPOSITORY, build = ""): string {
+  const suffix = build === "" ? "" : `_r2k.${build}`;
+  return `${repository}/${RELEASE_IMAGES[component].name}${suffix}`;
 }
 
 /** The images of all components, in the order in which kubeadm lists them. */
-export function allImages(repository = IMAGE_REPOSITORY): string[] {
-  return (Object.keys(RELEASE_IMAGES) as Component[]).map((name) => imageOf(name, repository));
+export function allImages(repository = IMAGE_REPOSITORY, build = ""): string[] {
+  return (Object.keys(RELEASE_IMAGES) as Component[])
+    .map((name) => imageOf(name, repository, build));
 }

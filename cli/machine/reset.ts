@@ -17,7 +17,7 @@ import { podsCgroupIn } from "./config/kubelet-config.ts";
 import { leaveEtcd } from "./etcd-members.ts";
 import {
   CERTIFICATES_DIR, CONTROL_PLANE_KUBECONFIGS, ETCD_DATA_DIR, KUBELET_CONFIG, KUBELET_DIR,
-  KUBELET_FLAGS, KUBERNETES_DIR, kubeconfigPath, MANIFESTS_DIR, NODE_AGENT,
+  KUBELET_FLAGS, KUBERNETES_DIR, kubeconfigPath, MANIFESTS_DIR, NODE_AGENT, UPGRADE_BACKUP_DIR,
 } from "./layout.ts";
 
 const KUBECONFIGS = [...CONTROL_PLANE_KUBECONFIGS, "kubelet", "bootstrap-kubelet"];
@@ -56,7 +56,8 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   note("[reset] Deleting the stateful directories and files");
   const files = [...KUBECONFIGS.map(kubeconfigPath), conflist];
   const folders = [
-    CERTIFICATES_DIR, KUBELET_DIR, ETCD_DATA_DIR, dataDir, runDir, "/var/log/pods",
+    CERTIFICATES_DIR, dirname(UPGRADE_BACKUP_DIR),
+    KUBELET_DIR, ETCD_DATA_DIR, dataDir, runDir, "/var/log/pods",
     "/var/log/containers",
   ];
   for (const path of [...files, ...folders]) await rm(path, { recursive: true, force: true });

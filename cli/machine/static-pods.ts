@@ -25,6 +25,8 @@ export interface ManifestValues {
   readonly bindPort: number;
   /** Whether the CA's key is here, by which requests of nodes are signed. */
   readonly signs: boolean;
+  /** The build in the images' tags, where the version alone does not distinguish releases. */
+  readonly build?: string;
   /** The members that a new member of the store joins, as `NAME=URL,...`; default: it is first. */
   readonly initialCluster?: string;
 }
@@ -85,7 +87,7 @@ export async function staticPod(pod: StaticPod, values: ManifestValues): Promise
   const pki = cluster.certificatesDir;
   const filling: Record<string, unknown> = {
     ...values, ...cluster, ...cluster.networking, pki,
-    image: imageOf(pod, cluster.imageRepository),
+    image: imageOf(pod, cluster.imageRepository, values.build),
     etcdDataDir: cluster.etcd.local.dataDir,
     initialCluster: initialCluster ?? `${nodeName}=https://${address}:2380`,
     signingCert: signs ? `${pki}/ca.crt` : "",

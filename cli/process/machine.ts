@@ -28,6 +28,7 @@ import { type NodeFlags, readNodeFlags } from "../machine/config/node-flags.ts";
 import { clientState, obtainClient } from "../machine/kubelet-client.ts";
 import { KUBELET_CONFIG, KUBELET_DIR, KUBELET_KUBECONFIG, NODE_AGENT } from "../machine/layout.ts";
 import { readServing } from "../machine/kubelet-serving.ts";
+import { buildOf } from "../apply/program-image.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { boundLog } from "../supervisor/log-file.ts";
 import { writeNodeNetwork } from "./node-network.ts";
@@ -53,7 +54,9 @@ export function command(): Command {
       const { runDir, logPath } = NODE_AGENT;
       boundLog(logPath, systemClock({ unref: true }));
       await runProcess({ name: "machine", runDir, logPath }, async (parts) => {
+        const build = buildOf("main.js");
         await start(await readKubeletConfig(flags.config), node, parts);
+        await replaceFile(NODE_AGENT.buildFile, build);
         return async () => {};
       });
     });
@@ -149,7 +152,10 @@ async function loadImages(images: ImageStore): Promise<void> {
     const state = `${size} ${mtimeMs}\n`;
     if ((await readIfPresent(marker)) === state) continue;
     const source = (await open(join(imagesDir, name))).createReadStream();
-    await loadArchive(images, source);
+    // A name that is in use stays with its image: an upgrade gives static pods another one.
+    const wants = (image: string) => images.find(image) === undefined;
+    const isRelease = join(imagesDir, name) === NODE_AGENT.releaseArchive;
+    await loadArchive(images, source, isRelease ? { wants } : {});
     await replaceFile(marker, state);
   }
 }

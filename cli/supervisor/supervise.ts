@@ -21,6 +21,9 @@ export interface ProcessSpec {
   readonly netns?: string;
   /** The command that prints its log, for the remedy. */
   readonly logs: string;
+  /** The command of another release of the product, and its variables. */
+  readonly program?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
   /** Flags of Node itself. */
   readonly nodeFlags?: readonly string[];
   /** How long it may take until it reports that it is ready. Default READY_TIMEOUT_MS. */
@@ -48,14 +51,15 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
   noteStart(log, spec.name);
   const entry = process.argv[1]!;
   const flags = [...process.execArgv, ...(spec.nodeFlags ?? [])];
-  const program = [process.execPath, ...flags, entry, spec.name];
+  const own = [process.execPath, ...flags, entry, spec.name, "--config", spec.configPath];
+  const program = spec.program ?? own;
   const command = spec.netns ? ["nsenter", `--net=${spec.netns}`, ...program] : program;
-  const child = spawn(command[0]!, [...command.slice(1), "--config", spec.configPath], {
+  const child = spawn(command[0]!, command.slice(1), {
     detached: true,
     stdio: ["ignore", log, log, "ipc"],
     cwd: "/",
     // Glibc's arena for each thread keeps what it has freed, and gains nothing here.
-    env: { MALLOC_ARENA_MAX: "1", ...process.env },
+    env: { MALLOC_ARENA_MAX: "1", ...process.env, ...spec.env },
   });
   // After its start, what becomes of it is seen by its id.
   child.on("error", () => child.unref());

@@ -7,7 +7,9 @@ import {
   MANIFEST_BYTES,
 } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
-import { loadDockerArchive, requireFew, type ArchiveFiles, unnamed } from "./docker-archive.ts";
+import {
+  type ArchiveFiles, loadDockerArchive, type LoadOptions, requireFew, unnamed,
+} from "./docker-archive.ts";
 import { readBounded } from "./http.ts";
 import { malformed } from "./json.ts";
 import { choosePlatform, MediaType, parseManifest, type Descriptor } from "./manifest.ts";
@@ -39,13 +41,13 @@ async function manifestFor(store: ImageStore, digest: string, depth = 0): Promis
 /**
  * Loads images from a tar: an OCI image layout (`docker save` from 25 on, `skopeo copy
  * oci-archive:`, `buildah push oci-archive:`, `ctr images export`) or docker's older form
- * (`docker-archive:`). `as` names an image that has no name of its own inside. Returns the names.
+ * (`docker-archive:`). Returns the names.
  * Content that says its digest is checked against it.
  */
 export function loadArchive(
   store: ImageStore,
   source: Readable,
-  options: { as?: string } = {},
+  options: LoadOptions = {},
 ): Promise<string[]> {
   return store.receive(() => load(store, source, options));
 }
@@ -53,7 +55,7 @@ export function loadArchive(
 async function load(
   store: ImageStore,
   source: Readable,
-  options: { as?: string },
+  options: LoadOptions,
 ): Promise<string[]> {
   let index: Buffer | undefined;
   const others: ArchiveFiles = { files: new Map(), links: new Map() };
@@ -87,7 +89,7 @@ async function load(
 async function loadLayout(
   store: ImageStore,
   index: Buffer,
-  options: { as?: string },
+  options: LoadOptions,
 ): Promise<string[]> {
   const parsed = parseManifest(index);
   if (parsed.kind !== "index") {
@@ -99,6 +101,7 @@ async function loadLayout(
     const name = nameOf(descriptor) ?? options.as;
     if (name === undefined) throw unnamed(descriptor.digest);
     parseReference(name);
+    if (options.wants?.(name) === false) continue;
     const manifest = await manifestFor(store, descriptor.digest);
     await store.add(name, manifest, descriptor.digest);
     names.push(name);

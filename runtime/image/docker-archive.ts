@@ -54,11 +54,18 @@ function manifestOf(archive: ArchiveFiles, image: SavedImage): ImageManifest {
   };
 }
 
+export interface LoadOptions {
+  /** Names an image that has no name of its own inside. */
+  as?: string;
+  /** Which images are given their names; by default all. */
+  wants?(name: string): boolean;
+}
+
 /** Names the images of a docker archive whose files are in the store; returns the names. */
 export async function loadDockerArchive(
   store: ImageStore,
   archive: ArchiveFiles,
-  options: { as?: string },
+  options: LoadOptions,
 ): Promise<string[]> {
   const { digest } = find(archive, "manifest.json");
   const text = await store.blobs.read(digest, MANIFEST_BYTES);
@@ -72,6 +79,7 @@ export async function loadDockerArchive(
     if (tags.length === 0) throw unnamed(image.Config);
     for (const name of tags) {
       parseReference(name);
+      if (options.wants?.(name) === false) continue;
       await store.add(name, manifestDigest);
       names.push(name);
     }

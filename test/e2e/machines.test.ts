@@ -1,5 +1,7 @@
 import { X509Certificate } from "node:crypto";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -9,6 +11,7 @@ import { installedLibfaketime } from "../clock/libfaketime.ts";
 import { Machine, Machines, must } from "./machines/machine.ts";
 import { ownMarks } from "./moved-clock.ts";
 
+const ROOT = join(import.meta.dirname, "../..");
 const TIMEOUT_MS = 240_000;
 const TOKEN = "abcdef.0123456789abcdef";
 const ADMIN = "/etc/kubernetes/admin.conf";
@@ -46,6 +49,20 @@ function configOf(machine: Machine): string {
   const kind = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
   writeFileSync(file, `${kind}cgroupRoot: /r2k/machines-${process.pid}-${machine.name}\n`);
   return file;
+}
+
+/** Another build of the product: the same but for a comment. */
+function otherBuild(root: string): readonly [string, ...string[]] {
+  mkdirSync(join(root, ".cache"), { recursive: true });
+  for (const name of readdirSync(ROOT).filter((each) => each !== ".cache")) {
+    symlinkSync(join(ROOT, name), join(root, name));
+  }
+  symlinkSync(join(ROOT, ".cache/cni"), join(root, ".cache/cni"));
+  cpSync(join(ROOT, ".cache/bundle"), join(root, ".cache/bundle"), { recursive: true });
+  appendFileSync(join(root, ".cache/bundle/main.js"), "// another build\n");
+  const main = join(root, ".cache/bundle/main.js");
+  const node = [process.execPath, "--disable-warning=ExperimentalWarning"];
+  return ["env", `R2K_ROOT=${root}`, ...node, main];
 }
 
 const kubectl = (...args: string[]) => first.host.run("kubectl", ["--kubeconfig", ADMIN, ...args]);
@@ -268,6 +285,55 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     }));
     expect(counts.map(({ stdout, stderr }) => stdout + stderr).join("\n"))
       .toMatch(/^coredns_dns_requests_total{.*zone="cluster.local.".*type="A"} [1-9]/m);
+  });
+
+  it("an upgrade that was killed goes on; pods and their connections are not touched", async () => {
+    const [web, proxy] = await Promise.all(["app=web", "k8s-app=kube-proxy"].map(async (label) => {
+      const { stdout } = await kubectl("get", "pods", "-A", "-l", label, "-o",
+        "jsonpath={range .items[*]}{.metadata.uid}{..restartCount} {end}");
+      return stdout;
+    }));
+    const next = otherBuild(join(machines.dir, "next"));
+    const patches = ["--patches", join(machines.dir, "patches")];
+    for (const { host } of [first, second]) host.program = next;
+    const plan = await first.host.r2k(["upgrade", "plan", ...patches]);
+    expect(plan.stdout).toMatch(/^kube-apiserver +cp-1 +v1.36.0 +v1.36.0_r2k\.\w{8}$/m);
+    const diff = await first.host.r2k(["upgrade", "diff", ...patches]);
+    const lines = diff.stdout.split("\n").filter((line) => /^[+-] /.test(line));
+    expect(lines.filter((line) => !line.includes(" image: "))).toEqual([]);
+    expect(lines).toHaveLength(8);
+    await first.killedAt('"/etc/kubernetes/manifests/kube-apiserver.yaml"', [
+      "upgrade", "apply", ...patches,
+    ]);
+    const applied = await first.host.r2k(["upgrade", "apply", ...patches]);
+    expect(applied.code, applied.stderr).toBe(0);
+    expect(applied.stderr).toContain('Component "kube-scheduler" upgraded successfully!');
+    expect(applied.stderr).toContain("kube-proxy and CoreDNS stay as they are: worker-1 lack");
+    const node = await second.host.r2k(["upgrade", "node"]);
+    expect(node.code, node.stderr).toBe(0);
+    const { stdout: uids } = await kubectl("get", "pods", "-l", "app=web", "-o",
+      "jsonpath={range .items[*]}{.metadata.uid}{..restartCount} {end}");
+    expect(uids).toBe(web);
+    // Now every node has the images of proxy and DNS.
+    const again = await first.host.r2k(["upgrade", "apply", ...patches]);
+    expect(again.stderr).toContain("manifests of etcd are equal, skipping");
+    await until("another proxy", ["get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-proxy",
+      "-o", "jsonpath={.items[*].spec.containers[0].image}"],
+    (images) => images.split(" ").every((image) => image.includes("_r2k.")));
+    expect(proxy).not.toBe("");
+  });
+
+  it("a component that does not work gets its former manifest back", async () => {
+    const file = "/etc/kubernetes/manifests/kube-scheduler.yaml";
+    const before = await must(first.host, `cat ${file}`);
+    const broken = join(machines.dir, "broken");
+    mkdirSync(broken);
+    writeFileSync(join(broken, "kube-scheduler+json.json"),
+      '[{ "op": "add", "path": "/spec/containers/0/command/-", "value": "--no-flag" }]');
+    const refused = await first.host.r2k(["upgrade", "apply", "--patches", broken]);
+    const reason = /kube-scheduler did not become healthy: .*the former manifests are back/;
+    expect(refused.stderr).toMatch(reason);
+    expect(await must(first.host, `cat ${file}`)).toBe(before);
   });
 
   it("an edited manifest changes the component; one with an error does not end it", async () => {

@@ -17,7 +17,7 @@ import { pathsOf } from "../certificates.ts";
 import { checkProxyConfig } from "../config/proxy-config.ts";
 import { adminClient, endpointOf, type MachineContext } from "../context.ts";
 import { CERTIFICATES_DIR } from "../layout.ts";
-import { imageOf } from "../release-images.ts";
+import { type Component, imageOf } from "../release-images.ts";
 import { caHash, certificatesIn, createToken, listTokens } from "../tokens.ts";
 import { uploadCertificates } from "../shared-certificates.ts";
 import { kubeletConfigOf } from "./files.ts";
@@ -35,8 +35,9 @@ export function asAdmin<T>(
   return asUser(context, undefined, work);
 }
 
-async function asUser<T>(
-  context: MachineContext, user: string | undefined, work: (client: KubeClient) => Promise<T>,
+export async function asUser<T>(
+  context: Pick<MachineContext, "clock">, user: string | undefined,
+  work: (client: KubeClient) => Promise<T>,
 ): Promise<T> {
   const client = await adminClient(context, user);
   try {
@@ -192,9 +193,11 @@ export async function addonPhase(context: MachineContext): Promise<void> {
     clientConnection: { kubeconfig: "/var/lib/kube-proxy/kubeconfig.conf" },
   };
   checkProxyConfig("KubeProxyConfiguration", proxyConfig);
+  const image = (component: Component) =>
+    imageOf(component, cluster.imageRepository, context.buildOf?.(component));
   const values = {
-    proxyImage: imageOf("kube-proxy", cluster.imageRepository),
-    corednsImage: imageOf("coredns", cluster.imageRepository),
+    proxyImage: image("kube-proxy"),
+    corednsImage: image("coredns"),
     dnsAddress: addressOf(serviceSubnet, 10),
     dnsDomain,
   };

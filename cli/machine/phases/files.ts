@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm, symlink } from "node:fs/promises";
-import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
@@ -119,8 +118,8 @@ export async function manifestOf(
   const paths = pathsOf(cluster.certificatesDir, "ca");
   // An external CA has a certificate and no key here.
   const signs = !existsSync(paths.cert) || existsSync(paths.key);
-  const joins = given({ initialCluster });
-  const values = { cluster, nodeName, address, bindPort, signs, ...joins };
+  const own = given({ initialCluster, build: context.buildOf?.(pod) });
+  const values = { cluster, nodeName, address, bindPort, signs, ...own };
   const manifest = await patchPod(init.patches?.directory, pod, await staticPod(pod, values));
   return stringify(manifest, { lineWidth: 0 });
 }
@@ -186,9 +185,9 @@ async function prepareNetwork(cluster: ClusterSection): Promise<void> {
   await installPlugins(NODE_AGENT.cniBinDir);
 }
 
-async function placeImages(context: MachineContext): Promise<void> {
+export async function placeImages(context: MachineContext): Promise<void> {
   const archive = await context.releaseImages(context.config.cluster.imageRepository);
-  const place = join(NODE_AGENT.imagesDir, "release.tar");
+  const place = NODE_AGENT.releaseArchive;
   await mkdir(NODE_AGENT.imagesDir, { recursive: true });
   await rm(place, { force: true });
   await symlink(archive, place);

@@ -1,0 +1,104 @@
+import { existsSync } from "node:fs";
+import type { ConfigMap, Node } from "@raft2kube/api/gen/core/v1.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { CONFIG_MAPS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { parse, stringify } from "yaml";
+import { CommandError } from "../../terminal.ts";
+import { API_LEVEL } from "../../version.ts";
+import type { Fields } from "../config/fields.ts";
+import { type KubeadmConfig, parseKubeadmConfig } from "../config/kubeadm.ts";
+import { readNodeFlags } from "../config/node-flags.ts";
+import { dataOf } from "../join.ts";
+import { KUBELET_KUBECONFIG, manifestPath } from "../layout.ts";
+import { CONTROL_PLANE, type StaticPod } from "../static-pods.ts";
+import type { ClusterVersions } from "./versions.ts";
+
+/** Describes this machine by its own files. */
+export const STATIC_PODS: readonly StaticPod[] = ["etcd", ...CONTROL_PLANE];
+
+/** This machine as its own files describe it. */
+export interface OwnMachine {
+  readonly nodeName: string;
+  readonly address: string;
+  readonly bindPort: string;
+  /** The manifests of static pods; none on a worker. */
+  readonly manifests: ReadonlyMap<StaticPod, string>;
+}
+
+/** Reads this machine. Throws CommandError `NOT_JOINED` where `init` or `join` did not run. */
+export async function ownMachine(): Promise<OwnMachine> {
+  const { hostnameOverride: nodeName, nodeIp } = await readNodeFlags();
+  if (nodeName === undefined || nodeIp === undefined || !existsSync(KUBELET_KUBECONFIG)) {
+    throw new CommandError("NOT_JOINED", "this machine belongs to no cluster of init and join", {
+      remedy: "clusters of `r2k start` take the new release by `r2k down` and `r2k start`",
+    });
+  }
+  const manifests = new Map<StaticPod, string>();
+  for (const pod of STATIC_PODS) {
+    const text = await readIfPresent(manifestPath(pod));
+    if (text !== undefined) manifests.set(pod, text);
+  }
+  const missing = CONTROL_PLANE.filter((pod) => !manifests.has(pod)).map(manifestPath);
+  // The store may be others', and no static pod.
+  if (manifests.size > 0 && missing.length > 0) {
+    throw new CommandError("MANIFEST", `${missing.join(", ")} is not there`, {
+      remedy: "put it back, or make it by r2k init phase etcd or control-plane",
+    });
+  }
+  const api = manifests.get("kube-apiserver") ?? "";
+  return {
+    nodeName,
+    address: flagOf(api, "advertise-address") ?? nodeIp,
+    bindPort: flagOf(api, "secure-port") ?? "6443",
+    manifests,
+  };
+}
+
+/** The value of a flag in a manifest. */
+export function flagOf(manifest: string, name: string): string | undefined {
+  return new RegExp(`^\\s*- "?--${name}=([^"\\n]*)"?$`, "m").exec(manifest)?.[1];
+}
+
+/** The tag of a manifest's image. */
+export const tagOf = (manifest: string) =>
+  /^\s*image: .*:([^:/\s]+)$/m.exec(manifest)?.[1] ?? "unknown";
+
+/** A cluster's configuration as it is stored, and the version in it. */
+export interface StoredConfig {
+  readonly config: KubeadmConfig;
+  readonly version: string;
+}
+
+/** Reads the configuration; `cluster` and `kubelet` are in reach of every node. */
+export async function storedConfig(
+  client: KubeClient, isControlPlane: boolean,
+): Promise<StoredConfig> {
+  const text = await dataOf(client, "kubeadm-config", "ClusterConfiguration");
+  const cluster = parse(text) as Fields;
+  const version = String(cluster["kubernetesVersion"]);
+  const kubelet = parse(await dataOf(client, "kubelet-config", "kubelet")) as Fields;
+  const current = stringify({ ...cluster, kubernetesVersion: API_LEVEL });
+  const config = parseKubeadmConfig(current, "kubeadm-config");
+  if (!isControlPlane) return { config: { ...config, kubelet }, version };
+  const maps = client.resource<ConfigMap>(CONFIG_MAPS);
+  const name = { namespace: "kube-system", name: "kube-proxy" };
+  const { data = {} } = (await undefinedIfNotFound(maps.get(name))) ?? {};
+  const proxy = parse(data["config.conf"] ?? "{}") as Fields;
+  return { config: { ...config, kubelet, proxy }, version };
+}
+
+/** The versions of all parts of a cluster. */
+export async function versionsOf(client: KubeClient, cluster: string): Promise<ClusterVersions> {
+  const { gitVersion } =
+    await client.request<{ gitVersion: string }>({ method: "GET", path: "/version" });
+  const { items } = await client.resource<Node>(NODES).listAll({});
+  const kubelets = new Map(items.map(({ metadata: { name = "" }, status }) => {
+    return [name, status?.nodeInfo?.kubeletVersion ?? ""] as const;
+  }));
+  return { cluster, apiServer: gitVersion, kubelets };
+}
+
+export const isReady = ({ status }: Node) =>
+  status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;

@@ -1,0 +1,97 @@
+import { readFileSync } from "node:fs";
+import { readlink, rm, symlink } from "node:fs/promises";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { endProcess } from "../../apply/end-process.ts";
+import { installPlugins } from "../../apply/plugins.ts";
+import { argumentsOf } from "../../observe/process-table.ts";
+import { runningPid } from "../../observe/processes.ts";
+import { startProcess } from "../../supervisor/supervise.ts";
+import { CommandError } from "../../terminal.ts";
+import type { MachineContext } from "../context.ts";
+import { KUBELET_CONFIG, NODE_AGENT } from "../layout.ts";
+import { asUser } from "../phases/cluster.ts";
+import { placeImages } from "../phases/files.ts";
+import { isReady } from "./cluster.ts";
+
+const READY_TIMEOUT_MS = 120_000;
+const INTERVAL_MS = 500;
+
+/** The agent of another release, by which it is started again. */
+interface Former {
+  readonly program: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly archive: string;
+}
+
+/**
+ * Replaces the node agent by this release's; containers run on meanwhile. If it does not start, or
+ * the Node is not Ready in time, the former one is started again, and CommandError `UPGRADE` says
+ * why. Nothing is done where the agent that runs is of this build.
+ */
+export async function upgradeNodeAgent(context: MachineContext, build: string): Promise<void> {
+  const { progress, clock, signal } = context;
+  const { runDir, dataDir, cniBinDir, buildFile } = NODE_AGENT;
+  const pid = runningPid(runDir, "machine");
+  if (pid !== undefined && (await readIfPresent(buildFile)) === build) {
+    return progress.note("[upgrade/kubelet] The kubelet is of this release, skipping");
+  }
+  const former = pid === undefined ? undefined : await formerOf(pid);
+  progress.note("[upgrade/kubelet] Replacing the kubelet, the runtime and the pods' network");
+  const place = { name: "machine", dataDir, runDir };
+  await rm(buildFile, { force: true });
+  await endProcess(place, "machine", clock);
+  try {
+    await installPlugins(cniBinDir);
+    await placeImages(context);
+    await startProcess(agent(), signal);
+    await untilReady(context);
+  } catch (cause) {
+    if (former === undefined || signal.aborted) throw cause;
+    progress.note("[upgrade/kubelet] Starting the former kubelet again");
+    await rm(buildFile, { force: true });
+    await endProcess(place, "machine", clock);
+    await rm(NODE_AGENT.releaseArchive, { force: true });
+    await symlink(former.archive, NODE_AGENT.releaseArchive);
+    await startProcess({ ...agent(), ...former }, signal);
+    throw new CommandError("UPGRADE", `the kubelet: ${messageOf(cause)}; the former one runs`, {
+      remedy: `read ${NODE_AGENT.logPath}; then r2k upgrade again`, cause,
+    });
+  }
+}
+
+const agent = () => {
+  const { runDir, logPath } = NODE_AGENT;
+  const logs = `tail ${logPath}`;
+  return { name: "machine", configPath: KUBELET_CONFIG, runDir, logPath, logs } as const;
+};
+
+async function formerOf(pid: number): Promise<Former> {
+  const variables = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+  const root = variables.find((each) => each.startsWith("R2K_ROOT="))?.slice("R2K_ROOT=".length);
+  return {
+    program: argumentsOf(pid),
+    env: root === undefined ? {} : { R2K_ROOT: root },
+    archive: await readlink(NODE_AGENT.releaseArchive),
+  };
+}
+
+/** Waits until the kubelet that was just started reports its Node as Ready. */
+async function untilReady(context: MachineContext): Promise<void> {
+  const { nodeName: name, clock, signal } = context;
+  const begun_ms = clock.now();
+  await asUser(context, "kubelet", async (client) => {
+    const nodes = client.resource<Node>(NODES);
+    const ready = async () => {
+      const node = await nodes.get({ name });
+      const beat = node.status?.conditions?.find(({ type }) => type === "Ready")?.lastHeartbeatTime;
+      // Seconds are all that the time has.
+      return isReady(node) && Date.parse(beat ?? "") >= begun_ms - 1_000;
+    };
+    const limits = { clock, signal, timeout_ms: READY_TIMEOUT_MS, interval_ms: INTERVAL_MS };
+    await waitFor(`the Node ${name} to be Ready`, ready, limits);
+  });
+}

@@ -1,0 +1,152 @@
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { CommandError } from "../../terminal.ts";
+import { API_LEVEL } from "../../version.ts";
+import type { MachineContext } from "../context.ts";
+import { MANIFESTS_DIR, UPGRADE_BACKUP_DIR } from "../layout.ts";
+import { addonPhase, asAdmin, asUser, uploadConfig } from "../phases/cluster.ts";
+import { manifestOf } from "../phases/files.ts";
+import { type Component, imageOf } from "../release-images.ts";
+import type { StaticPod } from "../static-pods.ts";
+import { flagOf, isReady, type OwnMachine, versionsOf } from "./cluster.ts";
+import { loadReleaseImages } from "./images.ts";
+import { withLease, withOwnLock } from "./locks.ts";
+import { upgradeNodeAgent } from "./node-agent.ts";
+import { upgradeStaticPods } from "./static-pods.ts";
+import { nodeFaults, requireNone, upgradeFaults } from "./versions.ts";
+
+/** A machine and the release that it is upgraded to: this one. */
+export interface Upgrade {
+  readonly context: MachineContext;
+  readonly machine: OwnMachine;
+  /** The version in the cluster's stored configuration. */
+  readonly cluster: string;
+  readonly build: string;
+}
+
+const IMAGES_TIMEOUT_MS = 60_000;
+const API_TIMEOUT_MS = 60_000;
+const INTERVAL_MS = 500;
+
+/** The manifests of this release for a machine, with what is this machine's own in the old ones. */
+export async function newManifests(
+  context: MachineContext, { manifests }: Pick<OwnMachine, "manifests">,
+): Promise<Map<StaticPod, string>> {
+  const etcd = manifests.get("etcd") ?? "";
+  // The manifest of a member that joined names the others; the store has its members since then.
+  const joined = flagOf(etcd, "initial-cluster-state") === "existing";
+  const members = joined ? flagOf(etcd, "initial-cluster") : undefined;
+  const texts = new Map<StaticPod, string>();
+  for (const pod of manifests.keys()) {
+    texts.set(pod, await manifestOf(context, pod, pod === "etcd" ? members : undefined));
+  }
+  return texts;
+}
+
+/** `upgrade apply`: the first control plane machine, then what all machines share. */
+export function applyUpgrade({ context, machine, cluster, build }: Upgrade): Promise<void> {
+  requireControlPlane(machine);
+  return withOwnLock(() => asAdmin(context, (client) => withLease(context, client, async () => {
+    const { progress } = context;
+    progress.note("[preflight] Running pre-flight checks");
+    const versions = await versionsOf(client, cluster);
+    requireNone(upgradeFaults(API_LEVEL, versions));
+    await requireHealthy(client);
+    progress.note(`[upgrade/versions] Cluster version: ${cluster}`);
+    progress.note(`[upgrade/versions] r2k version: ${API_LEVEL} (build ${build})`);
+    const upgraded = { ...context, buildOf: await loadReleaseImages(context, build) };
+    await upgradeStaticPods(upgraded, await newManifests(upgraded, machine));
+    await uploadConfig(upgraded);
+    await upgradeNodeAgent(upgraded, build);
+    await upgradeAddons(upgraded, client);
+  })));
+}
+
+/** `upgrade node`: this machine, after the first control plane machine. */
+export function upgradeNode({ context, machine, cluster, build }: Upgrade): Promise<void> {
+  const work = async () => {
+    requireNone(nodeFaults(API_LEVEL, cluster));
+    const upgraded = { ...context, buildOf: await loadReleaseImages(context, build) };
+    if (machine.manifests.size > 0) {
+      await upgradeStaticPods(upgraded, await newManifests(upgraded, machine));
+    }
+    await upgradeNodeAgent(upgraded, build);
+  };
+  if (machine.manifests.size === 0) return withOwnLock(work);
+  return withOwnLock(() => asAdmin(context, (client) => withLease(context, client, work)));
+}
+
+/** Reads what a machine may read of the cluster: a worker by its kubelet's certificate. */
+export function asMachine<T>(
+  context: Pick<MachineContext, "clock">, machine: OwnMachine,
+  work: (client: KubeClient) => Promise<T>,
+): Promise<T> {
+  return machine.manifests.size > 0 ? asUser(context, undefined, work)
+    : asUser(context, "kubelet", work);
+}
+
+/**
+ * Waits for the API server, which an interrupted upgrade may have left at its start. Throws
+ * CommandError `UPGRADE` where it does not come back.
+ */
+export async function untilAnswered(
+  context: Pick<MachineContext, "clock">, machine: OwnMachine,
+): Promise<void> {
+  const limits = { clock: context.clock, timeout_ms: API_TIMEOUT_MS, interval_ms: INTERVAL_MS };
+  const ask = () => asMachine(context, machine, async (client) => {
+    await client.requestText({ method: "GET", path: "/readyz" });
+    return true;
+  }).catch(() => undefined);
+  await waitFor("the API server", ask, limits).catch((cause: unknown) => {
+    const text = `the API server does not answer since an upgrade was interrupted: ${
+      messageOf(cause)}`;
+    throw new CommandError("UPGRADE", text, {
+      remedy: `cp ${UPGRADE_BACKUP_DIR}/*.yaml ${MANIFESTS_DIR} puts the old manifests back`, cause,
+    });
+  });
+}
+
+export function requireControlPlane({ manifests, nodeName }: OwnMachine): void {
+  if (manifests.size > 0) return;
+  throw new CommandError("NO_CONTROL_PLANE", `${nodeName} is no control plane machine`, {
+    remedy: "run this on one; here r2k upgrade node comes after it",
+  });
+}
+
+/** An upgrade ends what runs for a moment: what is missing already would be missed for longer. */
+async function requireHealthy(client: KubeClient): Promise<void> {
+  await client.requestText({ method: "GET", path: "/readyz" });
+  const planes = { labelSelector: "node-role.kubernetes.io/control-plane" };
+  const { items } = await client.resource<Node>(NODES).listAll(planes);
+  const unready = items.filter((node) => !isReady(node)).map(({ metadata }) => metadata.name);
+  if (unready.length === 0) return;
+  throw new CommandError("UPGRADE", `control plane nodes are not Ready: ${unready.join(", ")}`, {
+    remedy: "kubectl describe node; of a machine that is lost for good: kubectl delete node",
+  });
+}
+
+/** Upgrades proxy and DNS once every node has their images: pods of theirs start on any. */
+async function upgradeAddons(context: MachineContext, client: KubeClient): Promise<void> {
+  const { config: { cluster }, nodeName, clock, signal, progress } = context;
+  const wanted = (["kube-proxy", "coredns"] as const satisfies Component[]).map((component) =>
+    imageOf(component, cluster.imageRepository, context.buildOf?.(component)));
+  const lacking = async () => {
+    const { items } = await client.resource<Node>(NODES).listAll({});
+    return items.filter(({ status }) => {
+      const names = new Set((status?.images ?? []).flatMap((image) => image.names ?? []));
+      return wanted.some((image) => !names.has(image));
+    }).map(({ metadata }) => metadata.name ?? "");
+  };
+  const own = async () => !(await lacking()).includes(nodeName);
+  const limits = { clock, signal, timeout_ms: IMAGES_TIMEOUT_MS, interval_ms: INTERVAL_MS };
+  await waitFor("the Node to have the images", own, limits).catch((thrown: unknown) => {
+    if (!isErrno(thrown, "ETIMEDOUT")) throw thrown;
+  });
+  const others = await lacking();
+  if (others.length === 0) return addonPhase(context);
+  progress.note(`[upgrade/addon] kube-proxy and CoreDNS stay as they are: ${others.join(", ")} ` +
+    "lack their images. On each: r2k upgrade node. Then here again: r2k upgrade apply");
+}
