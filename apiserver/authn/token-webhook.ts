@@ -1,4 +1,5 @@
 import { logger } from "@raft2kube/observe/log.ts";
+import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -54,6 +55,8 @@ export class TokenWebhook implements TokenAuthority {
       this.#known.set([token, audiences], verdict, cache_ms);
       return verdict;
     } catch (thrown) {
+      // Nothing is known of the token: its sender may ask again.
+      if (isReason(thrown, "TooManyRequests")) throw thrown;
       log.warn("the webhook that authenticates gave no answer", { reason: messageOf(thrown) });
       return { refused: messageOf(thrown) };
     }

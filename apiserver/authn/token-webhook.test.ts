@@ -1,0 +1,28 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect, it, onTestFinished } from "vitest";
+import { sendJson, startFakeServer } from "../../testing/apiserver/fake-issuer.ts";
+import { REMOTE_CALLS_MAX, SHARE } from "../limits.ts";
+import { TokenWebhook } from "./token-webhook.ts";
+
+it("tokens beyond an address's share of a webhook that hangs wait; others' are asked", async () => {
+  const server = await startFakeServer(() => undefined);
+  onTestFinished(() => server.close());
+  const access = { url: `${server.url}/token`, ca: server.ca };
+  const webhook = new TokenWebhook({ access, version: "v1" }, ["api"], systemClock());
+  onTestFinished(() => webhook.close());
+  const busy = { name: "192.0.2.1" };
+  const share = Math.ceil(REMOTE_CALLS_MAX * SHARE);
+  const asked = Array.from({ length: share }, (_, i) => webhook.verify(`t${i}`, undefined, busy));
+  // 401 would tell a client that its good token is not.
+  await expect(webhook.verify("beyond", undefined, busy)).rejects.toMatchObject({ http: 429 });
+  const clock = systemClock();
+  await waitFor("the calls", () => server.asked.get("/token") === share, { clock });
+  server.answer = (_, body, response) => sendJson(response, {
+    ...JSON.parse(body) as object, status: { authenticated: true, user: { username: "ann" } },
+  });
+  const other = await webhook.verify("other", undefined, { name: "192.0.2.2" });
+  expect(other).toMatchObject({ user: { name: "ann" } });
+  webhook.close();
+  await Promise.all(asked);
+});
