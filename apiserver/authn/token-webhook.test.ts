@@ -14,7 +14,7 @@ it("tokens beyond an address's share of a webhook that hangs wait; others' are a
   const busy = { name: "192.0.2.1" };
   const share = Math.ceil(REMOTE_CALLS_MAX * SHARE);
   const asked = Array.from({ length: share }, (_, i) => webhook.verify(`t${i}`, undefined, busy));
-  // 401 would tell a client that its good token is not.
+  // A client takes 401 for the end of its token, which may be good.
   await expect(webhook.verify("beyond", undefined, busy)).rejects.toMatchObject({ http: 429 });
   const clock = systemClock();
   await waitFor("the calls", () => server.asked.get("/token") === share, { clock });
