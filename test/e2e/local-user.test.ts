@@ -38,8 +38,8 @@ async function ask(url: string, ...more: string[]): Promise<string> {
   return (await cluster.host.run("setpriv", [...asUser(STRANGER), ...curl])).stdout;
 }
 
-/** Upstream's port of kube-controller-manager. */
-const CONTROLLERS_PORT = "10257";
+/** Upstream's ports of kube-controller-manager and of kube-scheduler. */
+const MEASURED_PORTS = ["10257", "10259"];
 
 describe("another user of a machine with a cluster", { timeout: TIMEOUT_MS }, () => {
   it("reads and writes none of its files, reaches no socket and no process", async () => {
@@ -79,14 +79,15 @@ describe("another user of a machine with a cluster", { timeout: TIMEOUT_MS }, ()
     const onPort = (port: string) => listening.filter((where) => where.endsWith(`:${port}`));
     const ports = new Set(listening.map((where) => where.split(":").at(-1)!));
     // The API server, on the loopback and on the link to the node; metrics and health of the
-    // controllers on that link alone.
-    const controllers = onPort(CONTROLLERS_PORT).map((where) => `https://${where}`);
-    expect(controllers).toHaveLength(1);
-    ports.delete(CONTROLLERS_PORT);
+    // controllers and of the scheduler on that link alone.
+    const measured = MEASURED_PORTS.flatMap(onPort).map((where) => `https://${where}`);
+    expect(measured).toHaveLength(MEASURED_PORTS.length);
+    for (const port of MEASURED_PORTS) ports.delete(port);
     expect(ports.size).toBe(1);
     const api = onPort([...ports][0]!).map((where) => `https://${where}`);
     const guarded = [
-      ...["/metrics", "/configz", "/debug/pprof/"].map((path) => controllers[0]! + path),
+      ...measured.flatMap((base) => ["/metrics", "/configz", "/debug/pprof/"].map(
+        (path) => base + path)),
       ...api.flatMap((base) => ["/api/v1/secrets", "/metrics", "/logs", "/debug/pprof/"].map(
         (path) => base + path)),
       ...["/pods", "/metrics", "/configz", "/stats/summary", "/run/a/b/c", "/exec/a/b/c"].map(
