@@ -56,7 +56,7 @@ function configOf(machine: Machine): string {
   return file;
 }
 
-/** In their order; the phase after the CA is made is always among them. */
+/** Draws phases; they stay in their order, and the one after the CA is made is among them. */
 function killedPhases(): string[] {
   const random = seededRandom(SEED);
   const drawn = new Set(["kubeconfig"]);
