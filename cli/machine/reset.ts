@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { freshOf } from "@raft2kube/linux/file/durable-file.ts";
 import { cleanup as removePolicies } from "@raft2kube/network-policy/main.ts";
 import { cleanup as removeOverlay } from "@raft2kube/overlay/main.ts";
 import { cleanup as removeProxy } from "@raft2kube/proxy/main.ts";
@@ -54,7 +55,8 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   if (existsSync(conflist)) await tryCommand("ip", "link", "delete", BRIDGE);
   await removeTables();
   note("[reset] Deleting the stateful directories and files");
-  const files = [...KUBECONFIGS.map(kubeconfigPath), conflist];
+  const whole = [...KUBECONFIGS.map(kubeconfigPath), conflist];
+  const files = [...whole, ...whole.map(freshOf)];
   const folders = [
     CERTIFICATES_DIR, dirname(UPGRADE_BACKUP_DIR),
     KUBELET_DIR, ETCD_DATA_DIR, dataDir, runDir, "/var/log/pods",

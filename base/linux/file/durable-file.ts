@@ -14,7 +14,7 @@ export async function replaceFile(
 ): Promise<void> {
   const directory = path.dirname(file);
   await mkdir(directory, { recursive: true });
-  const fresh = path.join(directory, `.${path.basename(file)}.new`);
+  const fresh = freshOf(file);
   const handle = await open(fresh, "w", options.mode ?? 0o600);
   try {
     await handle.writeFile(content);
@@ -24,6 +24,11 @@ export async function replaceFile(
   }
   await rename(fresh, file);
   await syncDirectory(directory);
+}
+
+/** The name that a file's new content has until it is whole, which a crash leaves behind. */
+export function freshOf(file: string): string {
+  return path.join(path.dirname(file), `.${path.basename(file)}.new`);
 }
 
 /** Makes the entries of a directory (a rename, a new file, a removal) survive a power loss. */
