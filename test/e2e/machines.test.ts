@@ -5,7 +5,6 @@ import {
 import { join } from "node:path";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { installedLibfaketime } from "../clock/libfaketime.ts";
@@ -22,10 +21,6 @@ const PHASES = [
   "wait-control-plane", "upload-config", "upload-certs", "mark-control-plane", "bootstrap-token",
   "kubelet-finalize", "addons",
 ];
-/** Phases that a run of the suite kills; with R2K_PHASES=all each of them, as before a release. */
-const KILLED = 5;
-/** Draws them; R2K_SEED draws those of a former run again. */
-const SEED = Number(process.env["R2K_SEED"] ?? Date.now() % 1_000_000);
 const CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 const AGENT = "cut -d ' ' -f 1 /run/r2k/.machine/machine.pid";
 
@@ -54,15 +49,6 @@ function configOf(machine: Machine): string {
   const kind = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
   writeFileSync(file, `${kind}cgroupRoot: /r2k/machines-${process.pid}-${machine.name}\n`);
   return file;
-}
-
-/** Draws phases; they stay in their order, and the one after the CA is made is among them. */
-function killedPhases(): string[] {
-  const random = seededRandom(SEED);
-  const drawn = new Set(["kubeconfig"]);
-  const count = process.env["R2K_PHASES"] === "all" ? PHASES.length : KILLED;
-  while (drawn.size < count) drawn.add(PHASES[randomInteger(random, 0, PHASES.length)]!);
-  return PHASES.filter((phase) => drawn.has(phase));
 }
 
 /** Another build of the product: the same but for a comment. */
@@ -125,7 +111,7 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     await must(first.host, "sysctl -qw net.ipv4.ip_forward=1");
   });
 
-  it(`init makes a control plane after it was killed in phases (seed ${SEED})`, async () => {
+  it("init makes a control plane of static pods, after it was killed in each phase", async () => {
     const ignored = "--ignore-preflight-errors=all";
     const endpoint = ["--control-plane-endpoint", `${first.address}:6443`, "--upload-certs"];
     const patches = join(machines.dir, "patches");
@@ -138,7 +124,7 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
       "--patches", patches,
     ];
     let ca = "";
-    for (const phase of killedPhases()) {
+    for (const phase of PHASES) {
       await first.killedAt(`[${phase}]`, args);
       if (phase === "kubeconfig") ca = await must(first.host, "cat /etc/kubernetes/pki/ca.key");
     }

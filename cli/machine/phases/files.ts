@@ -6,6 +6,7 @@ import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { stringify } from "yaml";
+import { endProcess } from "../../apply/end-process.ts";
 import { installPlugins } from "../../apply/plugins.ts";
 import { runningPid } from "../../observe/processes.ts";
 import { startProcess } from "../../supervisor/supervise.ts";
@@ -151,7 +152,7 @@ export async function kubeletStart(
   context: MachineContext,
   node: { registration: NodeRegistration; kubelet: object; isControlPlane: boolean },
 ): Promise<void> {
-  const { address, nodeName, config: { cluster, init }, signal, progress } = context;
+  const { address, nodeName, config: { cluster, init }, clock, signal, progress } = context;
   await mkdir(KUBELET_DIR, { recursive: true, mode: 0o755 });
   const taints = taintsOf(node.registration, node.isControlPlane);
   const flags = new Map([
@@ -170,8 +171,10 @@ export async function kubeletStart(
   await placeImages(context);
   progress.note("[kubelet-start] Starting the kubelet");
   if (runningPid(NODE_AGENT.runDir, "machine") !== undefined) return;
-  const { runDir, logPath } = NODE_AGENT;
+  const { dataDir, runDir, logPath } = NODE_AGENT;
   const logs = `tail ${logPath}`;
+  // An init or join that was killed may have left one that is not ready yet.
+  await endProcess({ name: "machine", dataDir, runDir }, "machine", clock);
   await mkdir(runDir, { recursive: true });
   const agent = { name: "machine", configPath: KUBELET_CONFIG, runDir, logPath, logs } as const;
   await startProcess(agent, signal);
