@@ -7,7 +7,7 @@ import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
 const TIMEOUT_MS = 180_000;
-/** `name type labels` of every metric that Kubernetes 1.36 calls stable, from its list. */
+/** `name type labels` of every metric that Kubernetes calls stable, from its list. */
 const STABLE = join(import.meta.dirname, "testdata/stable-metrics.txt");
 const TABLE = join(import.meta.dirname, "../../docs/METRICS.md");
 const MONITORING = join(import.meta.dirname, "../../examples/monitoring");
@@ -87,7 +87,7 @@ describe("what is measured", { timeout: TIMEOUT_MS }, () => {
       const where = found.map(([place]) => place).join(", ");
       return `| \`${name}\` | ${type} | ${labels.replaceAll(",", ", ")} | ${where} |`;
     });
-    const head = "# Stable metrics\n\nEvery metric that Kubernetes 1.36 calls stable, and where " +
+    const head = "# Stable metrics\n\nEvery metric that Kubernetes calls stable, and where " +
       "it is served: at `/metrics` unless\nanother page is named. `test/e2e/measured.test.ts` " +
       "makes this table.\n\n| metric | type | labels | served by |\n| --- | --- | --- | --- |\n";
     await expect(`${head}${rows.join("\n")}\n`).toMatchFileSnapshot(TABLE);
