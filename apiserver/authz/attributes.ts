@@ -1,4 +1,5 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
+import type { Owner } from "@raft2kube/std/shares.ts";
 
 /** The attributes of a request to authorize (upstream's authorizer.Attributes). */
 export interface Attributes {
@@ -15,6 +16,8 @@ export interface Attributes {
   /** The selector of a list or watch, for rules that allow only a part of a collection. */
   fieldSelector: string;
   labelSelector: string;
+  /** The owner of a question about another user, whom this one may have made up. */
+  asker?: Owner;
 }
 
 /** The attributes of an authorization request for a resource; omitted ones are empty. */

@@ -61,7 +61,7 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
       }, {
         clock: this.#parts.clock, timeout_ms: this.#webhook.timeout_ms,
         // By name alone: a review names groups of its author's choice.
-        owner: { name: ownerOfUser(attributes.user).name },
+        owner: attributes.asker ?? { name: ownerOfUser(attributes.user).name },
         attempted: (now, http, seconds) => {
           outcome = now;
           this.#parts.metrics.askedWebhook(this.name, now, http, seconds);

@@ -6,6 +6,7 @@ import type {
 import { type FieldError, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { pathSegment } from "@raft2kube/api/validation/names.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import type { Owner } from "@raft2kube/std/shares.ts";
 import { nodeNameOf } from "../../authn/identities.ts";
 import { ownerOf } from "../../authn/owner.ts";
 import type { Attributes, Decision } from "../../authz/attributes.ts";
@@ -59,8 +60,9 @@ const ANSWERS: Readonly<Record<string, Answerer>> = {
   SelfSubjectAccessReview: (server, context, review) =>
     access(server, context.user, review.spec ?? {}),
   SubjectAccessReview: (server, _, review) => access(server, subjectOf(review), review.spec ?? {}),
-  LocalSubjectAccessReview: (server, _, review) =>
-    access(server, subjectOf(review), review.spec ?? {}),
+  // Admins of namespaces ask these, about any name; servers that serve others ask the one above.
+  LocalSubjectAccessReview: (server, context, review) =>
+    access(server, subjectOf(review), review.spec ?? {}, ownerOf(context)),
   SelfSubjectRulesReview: rules,
   SelfSubjectReview: (_server, context) => ({ userInfo: userInfo(context.user) }),
   TokenReview: tokenReview,
@@ -144,8 +146,11 @@ function attributesOf(user: RequestUser, spec: Spec): Attributes {
   };
 }
 
-async function access(server: ApiServer, user: RequestUser, spec: Spec): Promise<object> {
-  const decision: Decision = await server.authorizer.decide(attributesOf(user, spec));
+async function access(
+  server: ApiServer, user: RequestUser, spec: Spec, asker?: Owner,
+): Promise<object> {
+  const asked = { ...attributesOf(user, spec), ...(asker && { asker }) };
+  const decision: Decision = await server.authorizer.decide(asked);
   const evaluationError = [ignoredSelectors(spec), decision.error ?? ""]
     .filter((each) => each !== "").join("; ");
   return {

@@ -1,4 +1,4 @@
-import { TOKEN_BYTES_MAX } from "@raft2kube/apiserver/limits.ts";
+import { REMOTE_CALLS_MAX, SHARE, TOKEN_BYTES_MAX } from "@raft2kube/apiserver/limits.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { fixed } from "@raft2kube/reconcile/followed-file.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -14,6 +14,8 @@ import type { TestApiserver } from "../../../../testing/apiserver/test-apiserver
 let hooks: FakeServer;
 /** Questions about the user slow and the token hang, which get no answer. */
 const unanswered = { slow: 0, hang: 0 };
+/** Ends the calls about users that are made up, which wait for it. */
+const madeUp: (() => void)[] = [];
 let api: TestApiserver;
 let admin: AskOptions;
 
@@ -36,7 +38,11 @@ const answer: FakeServer["answer"] = (_, body, response) => {
   }
   const { user, resourceAttributes } = review.spec;
   if (user === "slow") return void unanswered.slow++;
-  const allowed = user === "hooked" && resourceAttributes?.resource === "configmaps";
+  if (user.startsWith("made-up-")) {
+    return void madeUp.push(() => sendJson(response, { ...review, status: {} }));
+  }
+  const allowed = user === "hooked" && resourceAttributes?.resource === "configmaps" ||
+    resourceAttributes?.resource === "localsubjectaccessreviews";
   const denied = resourceAttributes?.resource === "secrets";
   sendJson(response, { ...review, status: { allowed, denied, reason: denied ? "secret" : "" } });
 };
@@ -133,6 +139,27 @@ it("the webhook's word is the last before RBAC's", async () => {
     .every((label) => line.includes(label)))).toMatch(/ 1$/);
   expect(metrics).toMatch(
     /apiserver_authorization_webhook_evaluations_total{name="hook",result="success"} [1-9]/);
+});
+
+it("questions about users that are made up count to the share of who asks", async () => {
+  const asker = await api.credentials("system:serviceaccount:team:asker",
+    ["system:serviceaccounts", "system:serviceaccounts:team"]);
+  const review = async (i: number) => {
+    const spec = {
+      user: `made-up-${i}`,
+      resourceAttributes: { namespace: "team", verb: "get", resource: "pods" },
+    };
+    const path = "/apis/authorization.k8s.io/v1/namespaces/team/localsubjectaccessreviews";
+    const asked = post("LocalSubjectAccessReview", "authorization.k8s.io", spec);
+    return (await ask(api, path, { ...asker, ...asked })).status;
+  };
+  const share = Math.ceil(REMOTE_CALLS_MAX * SHARE);
+  const asked = Array.from({ length: share }, (_, i) => review(i));
+  await waitFor("the calls", () => madeUp.length === share, { clock: machineClock() });
+  // Refused immediately; without the bound, asked about as well, and given up after 8 s.
+  expect(await review(share)).toBe(429);
+  for (const end of madeUp) end();
+  for (const status of await Promise.all(asked)) expect(status).toBe(201);
 });
 
 it("webhooks that hang delay no other request, and end with their time", async () => {
