@@ -22,7 +22,8 @@ const FLAGS = {
   "--proxy-mode <mode>": { text: "kind of rules", choices: MODE_NAMES },
   "--ipvs-scheduler <name>": "IPVS: rr, wrr, lc, wlc, sh, dh, sed or nq (default rr)",
   "--ipvs-strict-arp": "IPVS: answer ARP for an address only where it is",
-  "--announce-load-balancers <device>": "answer ARP for load balancers' addresses on this link",
+  "--announce-load-balancers <link>":
+    "answer ARP for load balancers' addresses on this link: its name, or an address that it has",
   "--cleanup": "take the rules away and end",
 } as const satisfies FlagTable;
 
@@ -64,12 +65,12 @@ async function runWith(flags: Flags): Promise<void> {
 
 /** Answers ARP on a link for the load balancers' addresses that are this node's to carry. */
 function startAnnouncing(
-  device: string | undefined,
+  on: string | undefined,
   { nodeName, client, clock }: { nodeName: string; client: KubeClient; clock: Clock },
 ): { close(): Promise<void> } | undefined {
-  if (device === undefined) return undefined;
+  if (on === undefined) return undefined;
   const log = logger("announce");
-  const announcer = new Announcer({ device, clock, log });
+  const announcer = new Announcer({ on, clock, log });
   const balance = startBalance({
     client,
     clock,

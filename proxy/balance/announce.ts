@@ -1,10 +1,11 @@
 import { isIPv4 } from "node:net";
-import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { getLink, type Link, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { ARP, type ArpPacket, type ArpSocket, BROADCAST, openArp } from
   "@raft2kube/linux/socket/arp.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { ANNOUNCE_MS_MIN } from "../limits.ts";
 
 /**
@@ -17,30 +18,30 @@ import { ANNOUNCE_MS_MIN } from "../limits.ts";
 export class Announcer {
   /** When each address was last announced. */
   readonly #announced_ms = new Map<string, number>();
-  readonly #device: string;
+  readonly #on: string;
   readonly #clock: Clock;
   readonly #log: Logger;
   #socket: ArpSocket | undefined;
 
-  constructor({ device, clock, log }: { device: string; clock: Clock; log: Logger }) {
-    this.#device = device;
+  /** `on`: the link, by its name or an IPv4 address that it has. */
+  constructor({ on, clock, log }: { on: string; clock: Clock; log: Logger }) {
+    this.#on = on;
     this.#clock = clock;
     this.#log = log;
   }
 
   /**
-   * Sets the addresses of this node; called again every few seconds. Opens a link again that went
-   * away. Throws while there is no such link.
+   * Sets the addresses of this node; called again every few seconds. The link is open while there
+   * are some; one that went away is opened again. Throws while there is no such link.
    */
   set(addresses: readonly string[]): void {
     const wanted = new Set(addresses.filter(isIPv4));
     for (const address of this.#announced_ms.keys()) {
       if (!wanted.has(address)) this.#announced_ms.delete(address);
     }
+    if (wanted.size === 0) return this.close();
     if (!this.#socket || this.#socket.closed) {
-      using route = openRoute();
-      const link = getLink(route, this.#device);
-      this.#socket = openArp(link, (packet) => this.#receive(packet));
+      this.#socket = openArp(linkOf(this.#on), (packet) => this.#receive(packet));
     }
     for (const address of wanted) this.#announce(address);
   }
@@ -79,5 +80,17 @@ export class Announcer {
 
   close(): void {
     this.#socket?.close();
+    this.#socket = undefined;
   }
+}
+
+function linkOf(nameOrAddress: string): Link {
+  using route = openRoute();
+  if (!isIPv4(nameOrAddress)) return getLink(route, nameOrAddress);
+  const has = listAddresses(route).find(({ cidr }) => cidr.startsWith(`${nameOrAddress}/`));
+  const link = listLinks(route).find(({ index }) => index === has?.link);
+  if (link) return link;
+  throw new CodedError("NO_LINK", `no link has the address ${nameOrAddress}`, {
+    remedy: "name the link in --announce-load-balancers",
+  });
 }

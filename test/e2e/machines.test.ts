@@ -289,6 +289,21 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
       .toMatch(/^coredns_dns_requests_total{.*zone="cluster.local.".*type="A"} [1-9]/m);
   });
 
+  it("a load balancer's address from a pool answers on the machines' link", async () => {
+    const address = "10.77.0.200";
+    await kubectl("create", "configmap", "-n", "kube-system", "load-balancer-pools",
+      `--from-literal=default=${address}`);
+    await kubectl("patch", "service", "web", "-p", '{"spec":{"type":"LoadBalancer"}}');
+    const ip = "jsonpath={.status.loadBalancer.ingress[0].ip}";
+    await until("the address", ["get", "service", "web", "-o", ip], (text) => text === address);
+    // A machine of the link that is in no cluster: it finds the address by ARP alone.
+    const ask = async () => (await third.host.run("curl", ["-s", "-m", "1", address])).stdout;
+    const limits = { clock: systemClock(), timeout_ms: 30_000, interval_ms: 200 };
+    await waitFor("the answer", async () => (await ask()) === "served" || undefined, limits);
+    await kubectl("delete", "configmap", "-n", "kube-system", "load-balancer-pools");
+    await until("no address", ["get", "service", "web", "-o", ip], (text) => text === "");
+  });
+
   it("an upgrade that was killed goes on; pods and their connections are not touched", async () => {
     const [web, proxy] = await Promise.all(["app=web", "k8s-app=kube-proxy"].map(async (label) => {
       const { stdout } = await kubectl("get", "pods", "-A", "-l", label, "-o",
