@@ -1,13 +1,7 @@
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
-import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import {
-  ENDPOINT_SLICES, NETWORK_POLICIES, PODS,
-} from "@raft2kube/client-kube/rest/resources.ts";
 import type { Change } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
 import type { LogFields, Logger } from "@raft2kube/observe/log.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
@@ -72,13 +66,8 @@ beforeEach(async () => {
   client = new KubeClient({ server: `http://127.0.0.1:${port}`, clock: real });
   clock = new ManualClock();
   loop = new PolicyLoop({
-    policies: new Informer<NetworkPolicy>({
-      resource: client.resource(NETWORK_POLICIES), clock: real,
-    }),
-    slices: new Informer<EndpointSlice>({
-      resource: client.resource(ENDPOINT_SLICES), clock: real,
-    }),
-    pods: new Informer<Pod>({ resource: client.resource(PODS), clock: real }),
+    client,
+    nodeName: "node",
     table: {
       async rebuild(_base, changes) {
         await kernel.take(changes);
@@ -91,7 +80,6 @@ beforeEach(async () => {
     clock,
     log,
   });
-  loop.start();
 });
 afterEach(async () => {
   await loop.close();

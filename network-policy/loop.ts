@@ -1,10 +1,16 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
+import { ipv4Of, PEER_MANAGER } from "@raft2kube/api/networking/v1/policy-peers.ts";
+import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import {
+  ENDPOINT_SLICES, NETWORK_POLICIES, PODS,
+} from "@raft2kube/client-kube/rest/resources.ts";
 import { NftTable } from "@raft2kube/linux/netfilter/nft-table/nft-table.ts";
-import type { Logger } from "@raft2kube/observe/log.ts";
+import { type Logger, logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -17,16 +23,27 @@ import {
 } from "./limits.ts";
 import { Planner } from "./planner.ts";
 
-export interface LoopOptions {
-  policies: Informer<NetworkPolicy>;
-  /** The addresses of pods that policies name as peers. */
-  slices: Informer<EndpointSlice>;
-  /** This node's pods. */
-  pods: Informer<Pod>;
+export interface NetworkPolicyOptions {
+  /**
+   * Lists and watches NetworkPolicies, EndpointSlices and its node's pods: a node's identity, with
+   * the rights of `cli/addons/07-network-policy.yaml`.
+   */
+  client: KubeClient;
+  nodeName: string;
   /** The kernel's table. Default: that of this process's network namespace. */
   table?: Pick<NftTable, "rebuild" | "change" | "intact" | "close">;
   clock: Clock;
-  log: Logger;
+  log?: Logger;
+}
+
+/** The enforcement of NetworkPolicies on a node. */
+export interface NetworkPolicies {
+  /** Resolves when they are in force for the first time. */
+  readonly ready: Promise<void>;
+  /** Resolves when a new pod's are in force. Rejects with CodedError `NO_POLICIES`, after 10 s. */
+  admit(pod: Pod, address: string): Promise<void>;
+  /** Keeps the rules. */
+  close(): Promise<void>;
 }
 
 /** A pod's address as the kubelet knows it, before the pod's status shows it. */
@@ -36,17 +53,22 @@ interface Assigned {
 }
 
 /**
- * Connects informers, plan and kernel. One transaction runs at a time; a rebuild follows a failed
- * one.
+ * Enforces NetworkPolicies for this node's pods, in the network namespace of this process. Peers
+ * come from the slices of `controllers/networkpolicy`. One transaction runs at a time; a rebuild
+ * follows a failed one.
  */
-export class PolicyLoop {
-  readonly #options: LoopOptions;
+export class PolicyLoop implements NetworkPolicies {
+  readonly #informers: InformerSet;
+  readonly #pods: Informer<Pod>;
+  readonly #clock: Clock;
+  readonly #log: Logger;
   readonly #planner = new Planner();
-  readonly #table: NonNullable<LoopOptions["table"]>;
+  readonly #table: NonNullable<NetworkPolicyOptions["table"]>;
   readonly #passes: Runner;
   readonly #assigned = new Map<string, Assigned>();
-  readonly #release: (() => void)[] = [];
   readonly #first = Promise.withResolvers<void>();
+  /** Whether there is a first list of everything. */
+  #isSynced = false;
   /** Whether the kernel has what was planned last. */
   #isApplied = false;
   /** Called after the next transaction that succeeds. */
@@ -54,34 +76,37 @@ export class PolicyLoop {
   /** The pods in the log that are cut off. */
   #logged = "";
 
-  constructor(options: LoopOptions) {
-    this.#options = options;
+  constructor({ client, nodeName, clock, ...options }: NetworkPolicyOptions) {
+    this.#clock = clock;
+    this.#log = options.log ?? logger("network-policy");
     this.#table = options.table ?? new NftTable(TABLE);
     this.#passes = new Runner({
-      clock: options.clock,
+      clock,
       min_ms: POLICY_SYNC_DELAY_MS,
       max_ms: POLICY_VERIFY_MS,
       retry: { first_ms: POLICY_RETRY_FIRST_MS, most_ms: POLICY_RETRY_MS_MAX },
       run: () => this.#pass(),
-      report: failureLog(options.log, "network policies could not be applied; rebuilding them"),
+      report: failureLog(this.#log, "network policies could not be applied; rebuilding them"),
+    });
+    const informers = new InformerSet(client);
+    this.#informers = informers;
+    const planner = this.#planner;
+    this.#pods = informers.of<Pod>(PODS, { fieldSelector: `spec.nodeName=${nodeName}` });
+    this.#follow(informers.of<NetworkPolicy>(NETWORK_POLICIES), (policy, isThere) =>
+      planner.setPolicy(keyOf(policy), isThere ? policy : undefined));
+    this.#follow(informers.of<EndpointSlice>(ENDPOINT_SLICES, {
+      labelSelector: `endpointslice.kubernetes.io/managed-by=${PEER_MANAGER}`,
+    }), (slice, isThere) => planner.setSlice(slice, isThere));
+    this.#follow(this.#pods, (pod, isThere) => this.#setPod(pod, isThere));
+    informers.start();
+    void informers.synced().then(() => {
+      this.#isSynced = true;
+      this.#passes.request(0);
     });
   }
 
-  /** Resolves when the policies are in force for the first time. */
   get ready(): Promise<void> {
     return this.#first.promise;
-  }
-
-  start(): void {
-    const { policies, slices, pods } = this.#options;
-    const planner = this.#planner;
-    this.#follow(policies, (policy, isThere) =>
-      planner.setPolicy(keyOf(policy), isThere ? policy : undefined));
-    this.#follow(slices, (slice, isThere) => planner.setSlice(slice, isThere));
-    this.#follow(pods, (pod, isThere) => this.#setPod(pod, isThere));
-    for (const informer of [policies, slices, pods]) informer.start();
-    void Promise.all([policies.synced, slices.synced, pods.synced])
-      .then(() => this.#passes.request(0));
   }
 
   /**
@@ -95,12 +120,12 @@ export class PolicyLoop {
     if (known?.uid === uid && known?.address === address && this.#isApplied &&
         !this.#planner.isChanged) return;
     this.#assigned.set(key, { uid, address });
-    const shown = this.#options.pods.store.get(key);
+    const shown = this.#pods.store.get(key);
     this.#planner.setPod(key, shown?.metadata.uid === uid ? shown : pod, address);
     const applied = new Promise<void>((resolve) => this.#waiting.push(resolve));
     if (this.#isSynced) this.#passes.request(0);
     const waited = new AbortController();
-    const late = delay(this.#options.clock, POLICY_ADMIT_MS, waited.signal).then(() => {
+    const late = delay(this.#clock, POLICY_ADMIT_MS, waited.signal).then(() => {
       throw new CodedError("NO_POLICIES", "the pod's network policies are not in force yet", {
         remedy: "see the node's log for why they could not be applied",
       });
@@ -113,18 +138,10 @@ export class PolicyLoop {
     }
   }
 
-  /** Stops the loop and keeps the rules. */
   async close(): Promise<void> {
-    for (const release of this.#release) release();
+    await this.#informers.close();
     await this.#passes.close();
     this.#table.close();
-    const { policies, slices, pods } = this.#options;
-    await Promise.all([policies.close(), slices.close(), pods.close()]);
-  }
-
-  get #isSynced(): boolean {
-    const { policies, slices, pods } = this.#options;
-    return policies.hasSynced && slices.hasSynced && pods.hasSynced;
   }
 
   #follow<T extends NetworkPolicy | EndpointSlice | Pod>(
@@ -134,13 +151,13 @@ export class PolicyLoop {
       set(object, isThere);
       if (this.#isSynced && this.#planner.isChanged) this.#passes.request();
     };
-    this.#release.push(informer.handle({
+    informer.handle({
       added: (object) => changed(object, true),
       updated(object, old) {
         if (factsOf(object) !== factsOf(old)) changed(object, true);
       },
       deleted: (object) => changed(object, false),
-    }));
+    });
   }
 
   #setPod(pod: Pod, isThere: boolean): void {
@@ -159,7 +176,7 @@ export class PolicyLoop {
   async #pass(): Promise<void> {
     if (!this.#isSynced) return;
     if (this.#isApplied && !this.#planner.isChanged && !await this.#table.intact()) {
-      this.#options.log.warn("rules of network policies are missing: another program changed them");
+      this.#log.warn("rules of network policies are missing: another program changed them");
       this.#isApplied = false;
     }
     const waiting = this.#waiting;
@@ -184,7 +201,7 @@ export class PolicyLoop {
     const pods = [...this.#planner.cutOff].sort();
     if (pods.join() === this.#logged) return;
     this.#logged = pods.join();
-    this.#options.log.warn("pods have policies of too many rules and are cut off", { pods });
+    this.#log.warn("pods have policies of too many rules and are cut off", { pods });
   }
 }
 
@@ -196,8 +213,4 @@ function factsOf(object: NetworkPolicy | EndpointSlice | Pod): string {
     : (object as NetworkPolicy).spec;
   const phase = "status" in object ? (object as Pod).status?.phase : "";
   return JSON.stringify([uid, labels, content, phase]);
-}
-
-function ipv4Of({ status: { podIPs = [], podIP } = {} }: Pod): string | undefined {
-  return [...podIPs.map(({ ip }) => ip), podIP].find((ip) => ip && !ip.includes(":"));
 }

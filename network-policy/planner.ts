@@ -2,7 +2,7 @@ import { isIPv4 } from "node:net";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
-import { PEER_LABEL } from "@raft2kube/api/networking/v1/policy-peers.ts";
+import { namedPorts, PEER_LABEL } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { digest } from "@raft2kube/linux/netfilter/nft-table/digest.ts";
@@ -153,7 +153,7 @@ export class Planner {
       const found = slice.ports?.find((each) =>
         each.name === port?.name && each.protocol === port?.protocol);
       if (port && found?.port === undefined) continue;
-      const suffix = found ? ` . ${protocolOf(found.protocol)} . ${found.port}` : "";
+      const suffix = found ? ` . ${found.protocol?.toLowerCase()} . ${found.port}` : "";
       // A writer of slices could put names here, which nft would look up.
       const addresses = (slice.endpoints ?? []).flatMap((endpoint) => endpoint.addresses[0] ?? []);
       for (const address of addresses.filter(isIPv4)) keys.add(`${address}${suffix}`);
@@ -169,10 +169,10 @@ export class Planner {
     if (!known) return { owner, fragment: undefined };
     const { pod, address } = known;
     const fragment = emptyFragment();
-    for (const port of namedPortsOf(pod)) {
-      const set = localPortSet(port);
+    for (const named of namedPorts(pod)) {
+      const set = localPortSet(named);
       fragment.sets.set(set, PORT_SET);
-      const number = `${protocolOf(port.protocol)} . ${port.number}`;
+      const number = `${named.protocol.toLowerCase()} . ${named.port}`;
       fragment.elements.push({ set, key: `${address} . ${number}`, value: "" });
     }
     const policies = this.#policiesOf(pod);
@@ -213,14 +213,4 @@ function setsOf(compiled: CompiledPolicy = {}): AddressSet[] {
 
 function emptyFragment(): Fragment & { elements: Element[] } {
   return { chains: new Map(), sets: new Map(), elements: [] };
-}
-
-const protocolOf = (protocol = "TCP") => protocol.toLowerCase();
-
-/** The ports of a pod that have names, of containers that run beside each other. */
-function namedPortsOf({ spec }: Pod) {
-  const sidecars = (spec.initContainers ?? []).filter((each) => each.restartPolicy === "Always");
-  return [...spec.containers, ...sidecars].flatMap(({ ports = [] }) => ports)
-    .flatMap(({ name, protocol = "TCP", containerPort: number }) =>
-      name ? [{ name, protocol, number }] : []);
 }

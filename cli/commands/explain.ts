@@ -1,6 +1,7 @@
 import { isIPv4 } from "node:net";
 import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
+import { ipv4Of, namedPorts } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NAMESPACES, NETWORK_POLICIES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { type End, judge } from "@raft2kube/network-policy/verdict.ts";
@@ -85,7 +86,7 @@ async function endOf(client: KubeClient, text: string, namespace: string): Promi
   const resource = client.resource<Pod>(PODS);
   if (isIPv4(text)) {
     const { items } = await resource.listAll();
-    const pod = items.find((each) => isLive(each) && addressOf(each) === text);
+    const pod = items.find((each) => isLive(each) && ipv4Of(each) === text);
     return pod && !pod.spec.hostNetwork ? await podEnd(client, pod) : { address: text };
   }
   const [first = "", second] = text.split("/");
@@ -96,20 +97,15 @@ async function endOf(client: KubeClient, text: string, namespace: string): Promi
 
 async function podEnd(client: KubeClient, pod: Pod): Promise<End> {
   const { namespace = "", name = "", labels } = pod.metadata;
-  const address = addressOf(pod);
+  const address = ipv4Of(pod);
   if (address === undefined) {
     throw new CommandError("NO_ADDRESS", `pod ${namespace}/${name} has no IPv4 address yet`);
   }
   if (pod.spec.hostNetwork) return { address };
   const { metadata } = await client.resource<Namespace>(NAMESPACES).get({ name: namespace });
-  const ports = Object.fromEntries(pod.spec.containers.flatMap((container) =>
-    (container.ports ?? []).flatMap(({ name: port, protocol = "TCP", containerPort }) =>
-      port ? [[`${port}/${protocol}`, containerPort]] : [])));
+  const ports = Object.fromEntries(namedPorts(pod).map((each) =>
+    [`${each.name}/${each.protocol}`, each.port]));
   return { address, pod: { namespace, name, labels, namespaceLabels: metadata.labels, ports } };
 }
-
-const addressOf = ({ status }: Pod): string | undefined =>
-  [...(status?.podIPs ?? []).map(({ ip }) => ip), status?.podIP]
-    .find((ip) => ip && !ip.includes(":"));
 
 const isLive = ({ status }: Pod) => !["Succeeded", "Failed"].includes(status?.phase ?? "");

@@ -13,9 +13,9 @@ import { Command } from "commander";
 import type { Closable } from "../process/started-parts.ts";
 import { CommandError } from "../terminal.ts";
 import { type Corefile, parseCorefile } from "./corefile.ts";
+import { podConnection } from "./pod-connection.ts";
 import { runPart } from "./run-part.ts";
 
-const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 /** How often the Corefile is compared, as coredns' plugin reload. */
 const RELOAD_MS = 30_000;
 
@@ -40,7 +40,8 @@ async function run([flag, file, ...rest]: string[]): Promise<void> {
 async function start(
   corefile: Corefile, source: { file: string; text: string }, clock: Clock,
 ): Promise<Closable> {
-  const client = await podClient(clock);
+  const connection = await podConnection("r2k dns --kubeconfig runs without one");
+  const client = new KubeClient({ ...connection, clock, userAgent: "coredns" });
   const { clusterDomain, port } = corefile;
   const upstreams = await upstreamsOf(corefile.forward);
   const choices = given({ upstreams, ttl_s: corefile.ttl_s });
@@ -67,20 +68,6 @@ async function start(
       client.close();
     },
   };
-}
-
-/** Reaches the API as the pod's service account. */
-async function podClient(clock: Clock): Promise<KubeClient> {
-  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env;
-  if (host === undefined || port === undefined) {
-    throw new CommandError("NO_API", "coredns: KUBERNETES_SERVICE_HOST is not set", {
-      remedy: "run it in a pod; r2k dns --kubeconfig runs without one",
-    });
-  }
-  const ca = await readFile(`${ACCOUNT}/ca.crt`, "utf8");
-  const token = { file: `${ACCOUNT}/token` };
-  const server = `https://${host}:${port}`;
-  return new KubeClient({ server, ca, token, clock, userAgent: "coredns" });
 }
 
 async function upstreamsOf(names: readonly string[]) {

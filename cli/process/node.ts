@@ -123,7 +123,8 @@ async function startPolicies(config: ClusterConfig, clock: Clock): Promise<Netwo
   const policies = guest === undefined ? startNetworkPolicies({ client, nodeName, clock })
     : refusePolicies(client);
   return {
-    ...policies,
+    ready: policies.ready,
+    admit: (pod, address) => policies.admit(pod, address),
     async close() {
       await policies.close();
       client.close();
@@ -181,13 +182,10 @@ async function startNodeKubelet(
   });
 }
 
-/**
- * How far network policies hold. The proxy's own connections are not judged in userspace mode; in
- * IPVS mode what comes for a Service is judged before it has the address of an endpoint.
- */
+/** How far network policies hold. The proxy's own connections are not judged in userspace mode. */
 function enforcementOf({ guest, proxyMode }: ClusterConfig): string {
   if (guest !== undefined) return "none";
-  return proxyMode === "userspace" || proxyMode === "ipvs" ? "partial" : "enforced";
+  return proxyMode === "userspace" ? "partial" : "enforced";
 }
 
 /** A node that is given up sooner shows more often that it is there. */

@@ -80,18 +80,18 @@ export function isConflict(thrown: unknown): boolean {
   return hasReason(thrown, "Conflict");
 }
 
-/** Waits for a write that is not needed any more when the object is gone or was changed. */
-export async function ignoreLostRace(write: Promise<unknown>): Promise<void> {
-  try {
-    await write;
-  } catch (thrown) {
-    if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
-  }
-}
-
 /** An object of that name is there already. */
 export function isAlreadyExists(thrown: unknown): boolean {
   return hasReason(thrown, "AlreadyExists");
+}
+
+/**
+ * Waits for a write that is not needed any more when the object is gone, was changed, or was made
+ * already.
+ */
+export async function ignoreLostRace(write: Promise<unknown>): Promise<void> {
+  await tolerate(write, (thrown) =>
+    isNotFound(thrown) || isConflict(thrown) || isAlreadyExists(thrown));
 }
 
 /** The revision asked for is gone from the server's history: list again. */

@@ -1,8 +1,8 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointPort, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import type { PodPeer } from "@raft2kube/api/networking/v1/policy-peers.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { ipv4Of, namedPorts, type PodPeer } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { type LabelTerms, matchesLabels, termsOf } from "@raft2kube/api/selector.ts";
-import { canServe, podAddresses } from "../endpoint-pods.ts";
+import { canServe } from "../endpoint-pods.ts";
 import { type EndpointGroup, groupKey } from "../endpointslice/desired.ts";
 
 type Labels = Readonly<Record<string, string>> | undefined;
@@ -69,26 +69,13 @@ export function peerGroups(pods: readonly Pod[], named: boolean): EndpointGroup[
   const groups = new Map<string, EndpointGroup>();
   for (const pod of pods) {
     const ports = named ? namedPorts(pod) : [];
-    const address = podAddresses(pod).find((ip) => !ip.includes(":"));
+    const address = ipv4Of(pod);
     if (address === undefined) continue;
     const key = groupKey("IPv4", ports);
-    const group = groups.get(key) ?? { family: "IPv4", ports, endpoints: [] };
+    const group: EndpointGroup = groups.get(key) ?? { family: "IPv4", ports, endpoints: [] };
     groups.set(key, group);
     const { uid } = pod.metadata;
     group.endpoints.push({ addresses: [address], targetRef: { kind: "Pod", uid } });
   }
   return [...groups.values()];
-}
-
-/** The ports of a pod that have names; the first of a name and protocol counts. */
-export function namedPorts({ spec }: Pod): EndpointPort[] {
-  const found = new Map<string, EndpointPort>();
-  const sidecars = (spec.initContainers ?? []).filter((c) => c.restartPolicy === "Always");
-  for (const { ports = [] } of [...spec.containers, ...sidecars]) {
-    for (const { name, protocol = "TCP", containerPort: port } of ports) {
-      const key = `${name}/${protocol}`;
-      if (name && !found.has(key)) found.set(key, { name, protocol, port });
-    }
-  }
-  return [...found.values()];
 }

@@ -7,7 +7,7 @@ import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { BALANCE_REPAIR_MS } from "../limits.ts";
-import { type Check, HealthPoller } from "./health-poller.ts";
+import { HealthPoller } from "./health-poller.ts";
 import { type Carrier, planBalance } from "./plan.ts";
 
 export interface BalanceOptions {
@@ -20,13 +20,11 @@ export interface BalanceOptions {
   apply(carriers: ReadonlyMap<string, Carrier>): void | Promise<void>;
   readonly log: Logger;
   readonly clock: Clock;
-  /** How a node is asked for its health; over HTTP by default. */
-  readonly check?: Check;
 }
 
 /** Keeps each address of a load balancer on a healthy node, as `planBalance` decides. */
 export function startBalance(options: BalanceOptions): { close(): Promise<void> } {
-  const { client, clock, log, apply, check } = options;
+  const { client, clock, log, apply } = options;
   const informers = new InformerSet(client, clock);
   const services = informers.of<Service>(SERVICES);
   const nodes = informers.of<Node>(NODES);
@@ -42,15 +40,8 @@ export function startBalance(options: BalanceOptions): { close(): Promise<void> 
     report: failureLog(log, "addresses of load balancers are not set"),
   });
   const changed = () => syncs.request();
-  const poller = new HealthPoller({ clock, changed, ...(check ? { check } : {}) });
-  const soon = () => {
-    if (services.hasSynced && nodes.hasSynced) syncs.request();
-  };
-  for (const informer of [services, nodes]) {
-    informer.handle({ added: soon, updated: soon, deleted: soon });
-  }
-  void Promise.all([services.synced, nodes.synced]).then(soon);
-  informers.start();
+  const poller = new HealthPoller({ clock, changed });
+  informers.follow(changed);
   return {
     async close() {
       await informers.close();

@@ -45,13 +45,7 @@ export function startHostPorts(options: HostPortsOptions): { close(): Promise<vo
     },
     report: failureLog(logger("host-ports"), "node ports are not served at localhost"),
   });
-  const soon = () => {
-    if (services.hasSynced && nodes.hasSynced) syncs.request();
-  };
-  services.handle({ added: soon, updated: soon, deleted: soon });
-  nodes.handle({ added: soon, updated: soon, deleted: soon });
-  void Promise.all([services.synced, nodes.synced]).then(soon);
-  informers.start();
+  informers.follow(() => syncs.request());
   return {
     async close() {
       await informers.close();

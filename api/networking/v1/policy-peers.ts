@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Pod } from "../../gen/core/v1.ts";
 import type { LabelSelector } from "../../gen/meta/v1.ts";
 import type {
   NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
@@ -61,4 +62,32 @@ function terms(selector: LabelSelector | undefined): unknown {
   if (selector === undefined) return null;
   const { matchLabels = {}, matchExpressions = [] } = selector;
   return [Object.entries(matchLabels).sort(([a], [b]) => (a < b ? -1 : 1)), matchExpressions];
+}
+
+/** The address of a pod that policies judge; undefined while it has none of IPv4. */
+export function ipv4Of({ status }: Pod): string | undefined {
+  return status?.podIPs?.find(({ ip }) => !ip.includes(":"))?.ip;
+}
+
+/** A port of a pod that has a name. */
+export interface PodPort {
+  readonly name: string;
+  readonly protocol: "TCP" | "UDP" | "SCTP";
+  readonly port: number;
+}
+
+/**
+ * The ports of a pod that have names, of containers that run beside each other; the first of a name
+ * and protocol counts.
+ */
+export function namedPorts({ spec }: Pod): PodPort[] {
+  const found = new Map<string, PodPort>();
+  const sidecars = (spec.initContainers ?? []).filter((c) => c.restartPolicy === "Always");
+  for (const { ports = [] } of [...spec.containers, ...sidecars]) {
+    for (const { name, protocol = "TCP", containerPort: port } of ports) {
+      const key = `${name}/${protocol}`;
+      if (name && !found.has(key)) found.set(key, { name, protocol, port });
+    }
+  }
+  return [...found.values()];
 }

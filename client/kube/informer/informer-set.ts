@@ -48,6 +48,20 @@ export class InformerSet {
     for (const { informer } of this.#shared.values()) informer.start();
   }
 
+  /**
+   * Starts those asked for so far; calls `changed` when each of them has its first list, and after
+   * each later change of one.
+   */
+  follow(changed: () => void): void {
+    const all = [...this.#shared.values()].map(({ informer }) => informer);
+    const look = () => {
+      if (all.every(({ hasSynced }) => hasSynced)) changed();
+    };
+    for (const informer of all) informer.handle({ added: look, updated: look, deleted: look });
+    this.start();
+    void this.synced().then(look);
+  }
+
   /** Resolves when all asked for so far have their first list. */
   async synced(): Promise<void> {
     await Promise.all([...this.#shared.values()].map(({ informer }) => informer.synced));
