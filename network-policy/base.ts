@@ -7,10 +7,14 @@ export const TABLE = "r2k-network-policy";
 export const PORT_SET = "type ipv4_addr . inet_proto . inet_service;";
 export const ADDRESS_SET = "type ipv4_addr;";
 
+/** Later than IPVS' hook, by which packets for a virtual server leave INPUT (NF_IP_PRI_NAT_SRC). */
+const AFTER_IPVS = 110;
+
 /**
  * Returns the transaction that replaces the table by one without pods. A packet is judged where it
  * is forwarded, after Services are translated, and where a pod sends it to the node itself: first
- * by the policies of the pod that it comes from, then by those of the pod that it goes to. The
+ * by the policies of the pod that it comes from, then by those of the pod that it goes to. IPVS
+ * translates in INPUT and sends by OUTPUT, with the client's address: it is judged there. The
  * node's own packets are not judged, so the kubelet's probes pass, as upstream; nor is what belongs
  * to a connection that was admitted, or what a pod sends to itself.
  */
@@ -36,7 +40,13 @@ table ip ${TABLE} {
     goto from-pods
   }
   chain input {
-    type filter hook input priority filter;
+    type filter hook input priority ${AFTER_IPVS};
+    goto from-pods
+  }
+  chain output {
+    type filter hook output priority filter;
+    ct state established,related accept
+    fib saddr type local accept
     goto from-pods
   }
 }

@@ -411,6 +411,46 @@ async function judgeGuard(): Promise<void> {
   }));
 }
 
+/**
+ * Where network policies judge what goes through IPVS (network-policy/base.ts): with the addresses
+ * of client and endpoint in OUTPUT, and not in INPUT after IPVS.
+ */
+async function judgePolicyHooks(): Promise<void> {
+  const { node, one, outside } = net;
+  const [ip, own, nodePort] = ["10.96.5.11", 7_100, 30_096];
+  await node.listen(own, "node");
+  const iptables = (...args: string[]) => String(execFileSync("iptables-legacy", args));
+  const ofPod = ["INPUT", "-p", "tcp", "-s", ADDRESSES.one];
+  /** Connections of the first pod that have come to INPUT at the priority of nat, 100. */
+  const arrived = () =>
+    Number(/^ *(\d+) .*10\.244\.0\.11/m.exec(iptables("-t", "nat", "-nvxL", "INPUT"))?.[1]);
+  const dropped = (client: string) => ["OUTPUT", "-p", "tcp", "-s", client, "-d", ADDRESSES.two,
+    "--dport", String(TARGETS.http), "-m", "conntrack", "--ctstate", "NEW", "-j", "DROP"];
+  const served = { ...port(ip), nodePort };
+  await report("policies", "IPVS takes a pod's packets out of INPUT before policies judge", () =>
+    during("ipvs", served, async () => {
+      iptables("-t", "nat", "-A", ...ofPod);
+      assert.match(await one.ask(ip, 80), /^two /);
+      assert.equal(arrived(), 0);
+      assert.match(await one.ask(ADDRESSES.gateway, own), /^node /);
+      assert.equal(arrived(), 1);
+      iptables("-t", "nat", "-D", ...ofPod);
+    }));
+  for (const [agent, client, address, at] of [
+    [one, ADDRESSES.one, ip, 80], [outside, ADDRESSES.outside, ADDRESSES.node, nodePort],
+  ] as const) {
+    await report("policies", `OUTPUT has the addresses of ${client} and the endpoint`, () =>
+      during("ipvs", served, async () => {
+        assert.match(await agent.open("admitted", address, at), /^two /);
+        iptables("-A", ...dropped(client));
+        assert.equal(await agent.ask(address, at, { timeout_ms: 1_000 }), "silent");
+        assert.match(await agent.say("admitted"), /^two /);
+        iptables("-D", ...dropped(client));
+        await agent.reset("admitted");
+      }));
+  }
+}
+
 /** Sends from a pod with a source outside the node's range of pods, after that with its own. */
 async function judgeSources(): Promise<void> {
   const [to, forged] = [9_999, "203.0.113.9"];
@@ -454,6 +494,7 @@ else {
   for (const mode of ["ipvs", "iptables"] as const) await judgeSctp(mode, sctp);
   await judgeChanges();
   await judgeGuard();
+  await judgePolicyHooks();
   await judgeSources();
 }
 net.close();

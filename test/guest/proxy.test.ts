@@ -96,6 +96,9 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
         "without it pods reach the overlay's port, directly and by IPVS",
         "encapsulated packets are taken from nodes alone, none of pods leave",
         "none of pods leave by IPVS",
+        "IPVS takes a pod's packets out of INPUT before policies judge",
+        ...["10.244.0.11", "198.51.100.2"].map((client) =>
+          `OUTPUT has the addresses of ${client} and the endpoint`),
         "a pod's packets have sources of its node's pods",
       ]);
     },
