@@ -18,6 +18,9 @@ export const CONDITION_LINES_MAX = 2_000;
 export const CONDITION_LINES_OF_NAMESPACE_MAX = 500;
 /** Certificates of one namespace. */
 export const CERTIFICATES_OF_NAMESPACE_MAX = 1_000;
+/** The record of hosts and their owners: a ConfigMap takes 1 MiB. */
+export const RECORD_BYTES_MAX = 900_000;
+export const RECORD_OF_NAMESPACE_BYTES_MAX = 60_000;
 /** Names of one line in haproxy's list of certificates, which takes 64 KiB and 2,048 words. */
 export const HOSTS_OF_LINE_MAX = 200;
 /** Ports of the data plane for the ports of Gateways. */

@@ -1,10 +1,12 @@
-import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { ConfigMap, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Ingress } from "@raft2kube/api/gen/networking/v1.ts";
 import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import type { Refusal } from "./plan/model.ts";
+import { recordOf } from "./plan/owners.ts";
 
 /** The addresses of a load balancer's Service. */
 export function addressesOf(service: Service | undefined): string[] {
@@ -21,6 +23,17 @@ export async function writeAddresses(
     const status = { loadBalancer: { ingress: addresses.map((ip) => ({ ip })) } };
     await ignoreLostRace(writer.updateStatus({ ...ingress, status }));
   }
+}
+
+/** Writes the record of hosts and their owners where it differs. */
+export async function writeOwners(
+  owners: ReadonlyMap<string, string>, former: ConfigMap | undefined,
+  [namespace, name]: readonly [string, string], writer: ResourceClient<ConfigMap>,
+): Promise<void> {
+  const data = recordOf(owners);
+  if (isDeepStrictEqual(data, former?.data ?? {})) return;
+  await ignoreLostRace(former ? writer.update({ ...former, data })
+    : writer.create({ metadata: { namespace, name }, data }));
 }
 
 /** Emits an Event for each refusal that is new. */

@@ -1,12 +1,10 @@
-import { join } from "node:path";
-import { readFile } from "node:fs/promises";
 import { CONTROLLER, prepareDataPlane, startIngress } from "@raft2kube/ingress/main.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { commandWith, required } from "../flags.ts";
 import { CommandError } from "../terminal.ts";
+import { podConnection } from "./pod-connection.ts";
 import { runPart } from "./run-part.ts";
 
 /** `r2k ingress`: serves Ingresses with a haproxy that shares a folder with it. */
@@ -27,7 +25,7 @@ export const command = () => commandWith("ingress", "Serve Ingresses with haprox
   if (flags.prepare) return prepareDataPlane({ dir, haproxy, clock });
   const { kubeconfig } = flags;
   const connection = kubeconfig === undefined
-    ? await podConnection() : await kubeConnection(kubeconfig);
+    ? await podConnection("r2k ingress --kubeconfig") : await kubeConnection(kubeconfig);
   const client = new KubeClient({ ...connection, clock, userAgent: "r2k-ingress" });
   const ports = { http, https };
   await runPart("ingress", () => {
@@ -35,20 +33,6 @@ export const command = () => commandWith("ingress", "Serve Ingresses with haprox
   });
   client.close();
 });
-
-const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
-
-/** The connection of a pod's service account, by the files and variables that every pod has. */
-async function podConnection(): Promise<KubeConnection> {
-  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env;
-  if (host === undefined || port === undefined) {
-    throw new CommandError("NO_API", "no --kubeconfig, and this is not a pod", {
-      remedy: "r2k ingress --help",
-    });
-  }
-  const ca = await readFile(join(ACCOUNT, "ca.crt"), "utf8");
-  return { server: `https://${host}:${port}`, ca, token: { file: join(ACCOUNT, "token") } };
-}
 
 function portOf(flag: string, text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;

@@ -214,12 +214,12 @@ test("rules of a path: with a method first, then more headers, then the older ro
 test("a Gateway's Service keeps the data plane's ports, and goes with it", () => {
   const gateways = [gatewayOf([HTTP, { ...HTTP, name: "other", port: 8080 }])];
   const first = planServices(gateways, [], "ingress");
-  expect(first.created[0]!.spec.ports!.map(({ port, targetPort }) => [port, targetPort]))
+  expect(first.changed[0]!.spec.ports!.map(({ port, targetPort }) => [port, targetPort]))
     .toEqual([[80, 20_000], [8080, 20_001]]);
-  const fewer = planServices([gatewayOf([{ ...HTTP, port: 8080 }])], first.created, "ingress");
-  expect(fewer.updated[0]!.spec.ports!.map(({ port, targetPort }) => [port, targetPort]))
+  const fewer = planServices([gatewayOf([{ ...HTTP, port: 8080 }])], first.changed, "ingress");
+  expect(fewer.changed[0]!.spec.ports!.map(({ port, targetPort }) => [port, targetPort]))
     .toEqual([[8080, 20_001]]);
-  expect(planServices([], first.created, "ingress").deleted).toHaveLength(1);
+  expect(planServices([], first.changed, "ingress").deleted).toHaveLength(1);
 });
 
 test("a namespace's Gateways have a bounded number of ports, the first ones", () => {

@@ -30,7 +30,7 @@ export const finding = (
   type: string, reason: string, message = "", isTrue = false,
 ): Finding => ({ type, isTrue, reason, message });
 
-const holds = (type: string, reason = type): Finding => finding(type, reason, "", true);
+export const holds = (type: string): Finding => finding(type, type, "", true);
 
 /** Plans a Gateway's listeners: of two with one port and host neither is served. Pure. */
 export function planListeners(gateway: Gateway, input: ListenerInput): PlannedListener[] {

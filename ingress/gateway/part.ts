@@ -1,8 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Namespace, Secret, Service } from "@raft2kube/api/gen/core/v1.ts";
-import {
-  ignoreLostRace, isAlreadyExists, undefinedIfNotFound,
-} from "@raft2kube/client-kube/errors.ts";
+import { ignoreLostRace, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
@@ -43,6 +41,8 @@ export class GatewayPart {
   #grpc!: Informer<Route>;
   #grants!: Informer<ReferenceGrant>;
   #namespaces!: Informer<Namespace>;
+  /** The Services of the Gateways that were planned last. */
+  #wanted: ServicesPlan["wanted"] = new Map();
 
   constructor(options: GatewayPartOptions) {
     this.#options = options;
@@ -75,8 +75,12 @@ export class GatewayPart {
     const names = new Set(this.#ownClasses.map(({ metadata }) => metadata.name));
     const gateways = this.#gateways.store.list().sort(byAge).filter(({ metadata, spec }) =>
       names.has(spec.gatewayClassName) && metadata.deletionTimestamp === undefined);
-    const services = this.#planServices(gateways);
+    const { namespace } = this.#options;
+    const present = this.#services.store.list().filter(({ metadata }) =>
+      metadata.namespace === namespace);
+    const services = planServices(gateways, present, namespace);
     await this.#applyServices(services);
+    this.#wanted = services.wanted;
     return planGateways({
       gateways,
       routes: [...this.#http.store.list(), ...this.#grpc.store.list()],
@@ -97,10 +101,9 @@ export class GatewayPart {
       const conditions = conditionsOf(findings, former, one.metadata, now);
       await this.#write(GATEWAY_CLASSES, one, { ...one.status, conditions });
     }
-    const services = this.#planServices(plan.gateways.map(({ gateway }) => gateway));
     for (const planned of plan.gateways) {
       const { gateway } = planned;
-      const service = services.wanted.get(keyOf(gateway));
+      const service = this.#wanted.get(keyOf(gateway));
       const shown = service && this.#services.store.get(keyOf(service));
       await this.#write(GATEWAYS, gateway, gatewayStatus(planned, addressesOf(shown), now));
     }
@@ -121,17 +124,12 @@ export class GatewayPart {
       spec.controllerName === GATEWAY_CONTROLLER);
   }
 
-  #planServices(gateways: readonly Gateway[]): ServicesPlan {
-    const { namespace } = this.#options;
-    const present = this.#services.store.list().filter(({ metadata }) =>
-      metadata.namespace === namespace);
-    return planServices(gateways, present, namespace);
-  }
-
-  async #applyServices({ created, updated, deleted }: ServicesPlan): Promise<void> {
+  async #applyServices({ changed, deleted }: ServicesPlan): Promise<void> {
     const services = this.#options.informers.client.resource<Service>(SERVICES);
-    for (const service of created) await ignoreAlreadyThere(services.create(service));
-    for (const service of updated) await ignoreLostRace(services.update(service));
+    for (const service of changed) {
+      const isNew = service.metadata.uid === undefined;
+      await ignoreLostRace(isNew ? services.create(service) : services.update(service));
+    }
     for (const service of deleted) await ignoreLostRace(services.delete(nameOf(service)));
   }
 
@@ -141,14 +139,5 @@ export class GatewayPart {
     if (isDeepStrictEqual(object.status, status)) return;
     const writer = this.#options.informers.client.resource<T>(type);
     await ignoreLostRace(writer.updateStatus({ ...object, status } as T));
-  }
-}
-
-/** Waits for a creation that an earlier pass may have made, whose event has not arrived. */
-async function ignoreAlreadyThere(write: Promise<unknown>): Promise<void> {
-  try {
-    await write;
-  } catch (thrown) {
-    if (!isAlreadyExists(thrown)) throw thrown;
   }
 }

@@ -12,8 +12,8 @@ export const OF_GATEWAY = "r2k.io/gateway";
 export interface ServicesPlan {
   /** The Services that Gateways have, by the Gateway's key. */
   readonly wanted: ReadonlyMap<string, Service>;
-  readonly created: readonly Service[];
-  readonly updated: readonly Service[];
+  /** Services that differ from the present ones or are new. */
+  readonly changed: readonly Service[];
   readonly deleted: readonly Service[];
 }
 
@@ -33,8 +33,7 @@ export function planServices(
     (spec.ports ?? []).map(({ targetPort }) => Number(targetPort))));
   const used = new Map<string, number>();
   const wanted = new Map<string, Service>();
-  const created: Service[] = [];
-  const updated: Service[] = [];
+  const changed: Service[] = [];
   for (const gateway of gateways) {
     const key = keyOf(gateway);
     const former = own.get(key);
@@ -44,16 +43,14 @@ export function planServices(
     const ports = portsOf(gateway, former, { taken, free });
     used.set(tenant, count + ports.length);
     if (ports.length === 0) continue;
-    if (!former) created.push(serviceOf(key, namespace, ports));
-    else if (textOf(ports) !== textOf(former.spec.ports ?? [])) {
-      updated.push({ ...former, spec: { ...former.spec, ports } });
-    }
-    const service = updated.at(-1)?.metadata.annotations?.[OF_GATEWAY] === key ? updated.at(-1)
-      : former ?? created.at(-1);
-    if (service) wanted.set(key, service);
+    const isSame = former && textOf(ports) === textOf(former.spec.ports ?? []);
+    const service = isSame ? former
+      : former ? { ...former, spec: { ...former.spec, ports } } : serviceOf(key, namespace, ports);
+    wanted.set(key, service);
+    if (!isSame) changed.push(service);
   }
   const deleted = [...own].filter(([key]) => !wanted.has(key)).map(([, service]) => service);
-  return { wanted, created, updated, deleted };
+  return { wanted, changed, deleted };
 }
 
 /** The data plane's port for a Gateway's port. */

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
-import { finding, type Finding } from "./listeners.ts";
+import type { Condition, ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
+import { finding, type Finding, holds } from "./listeners.ts";
 import type { PlannedGateway, PlannedParent } from "./plan.ts";
-import { type Condition, type Gateway, GROUP, type Route, type RouteParentStatus } from "./types.ts";
+import { type Gateway, GROUP, type Route, type RouteParentStatus } from "./types.ts";
 
 /** Writes findings as conditions; one whose status stays keeps its time. */
 export function conditionsOf(
@@ -16,8 +16,6 @@ export function conditionsOf(
     return { type, status, reason, message, observedGeneration: generation, lastTransitionTime };
   });
 }
-
-const holds = (type: string) => finding(type, type, "", true);
 
 /** The status of a Gateway whose Service has these addresses. Pure. */
 export function gatewayStatus(

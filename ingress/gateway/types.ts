@@ -1,4 +1,4 @@
-import type { LabelSelector, ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
+import type { Condition, LabelSelector, ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 
@@ -13,15 +13,6 @@ export const GATEWAYS = resource("Gateway", "gateways");
 export const HTTP_ROUTES = resource("HTTPRoute", "httproutes");
 export const GRPC_ROUTES = resource("GRPCRoute", "grpcroutes");
 export const REFERENCE_GRANTS = resource("ReferenceGrant", "referencegrants", true, "v1beta1");
-
-export interface Condition {
-  type: string;
-  status: "True" | "False" | "Unknown";
-  reason: string;
-  message: string;
-  observedGeneration?: number;
-  lastTransitionTime: string;
-}
 
 export interface GatewayClass extends KubeObject {
   spec: { controllerName: string };
@@ -93,8 +84,8 @@ export interface PathModifier {
 }
 
 export interface HeaderModifier {
-  set?: { name: string; value: string }[];
-  add?: { name: string; value: string }[];
+  set?: NamedValue[];
+  add?: NamedValue[];
   remove?: string[];
 }
 

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import {
   CLASS, fallbackPair, ingressOf, inputOf, type Objects, ruleOf,
 } from "../testing/objects.ts";
-import { HostOwners } from "./owners.ts";
+import { HostOwners, recordedOwners, recordOf } from "./owners.ts";
 import { planIngresses } from "./ingress.ts";
 import type { Pair } from "./certificates.ts";
 
@@ -57,6 +57,25 @@ describe("a host belongs to the namespace that was first", () => {
     expect(refusals[0]).toMatchObject({ reason: "HostTaken", about: { metadata: {
       namespace: "other",
     } } });
+  });
+
+  test("an older Ingress that names it later does not take it, also after a restart", () => {
+    const own = ingressOf({ age: 2 }, [ruleOf("a.test"), ruleOf("*.b.test"), ruleOf("")]);
+    const thief = { age: 1, namespace: "other" };
+    const { owners } = plan({ ingresses: [ingressOf(thief, [ruleOf("x.test")]), own] });
+    const taken = ingressOf(thief, ["a.test", "c.b.test", ""].map((host) => ruleOf(host)));
+    const recorded = recordedOwners(recordOf(owners));
+    expect(reasons({ ingresses: [taken, own], owners: recorded })).toEqual(Array(3).fill(
+      "HostTaken other"));
+    // It is free once its namespace names it no more.
+    expect(reasons({ ingresses: [taken], owners: recorded })).toEqual([]);
+  });
+
+  test("a namespace's many hosts leave others' in the record", () => {
+    const many = Array.from({ length: 12_000 }, (_, i) => [`${"a".repeat(150)}${i}.test`, "evil"]);
+    const record = recordOf(new Map([...many, ["b.test", "default"]] as [string, string][]));
+    expect(recordedOwners(record).get("b.test")).toBe("default");
+    expect(JSON.stringify(record).length).toBeLessThan(1 << 20);
   });
 
   test("a wildcard covers the names below it, unless they were there before", () => {

@@ -24,6 +24,8 @@ export interface IngressInput {
   /** Name of this controller in classes. */
   readonly controller: string;
   readonly now_ms: number;
+  /** The namespaces that hosts belonged to so far. */
+  readonly owners: ReadonlyMap<string, string>;
   /** Certificate for clients that ask for no name that has one. */
   readonly fallback: Pair;
 }
@@ -33,6 +35,7 @@ export interface IngressPlan {
   readonly certificates: readonly Certificate[];
   readonly backends: readonly Backend[];
   readonly refusals: readonly Refusal[];
+  readonly owners: ReadonlyMap<string, string>;
   /** The Ingresses that this controller serves. */
   readonly served: readonly Ingress[];
 }
@@ -42,11 +45,13 @@ const CLASS_ANNOTATION = "kubernetes.io/ingress.class";
 
 /**
  * Plans the sites of all Ingresses of this controller's classes, the older ones first: the first
- * has a host for its namespace, and a path for itself. Pure.
+ * has a host for its namespace, and a path for itself. A host stays its namespace's while an
+ * Ingress there names it: an older Ingress that is changed later does not take it. Pure.
  */
 export function planIngresses(input: IngressInput): IngressPlan {
   const served = input.ingresses.filter((ingress) => isServed(ingress, input)).sort(byAge);
   const plan = new Planner(input);
+  for (const ingress of served) plan.keep(ingress);
   for (const ingress of served) plan.add(ingress);
   return { ...plan.result(), served };
 }
@@ -75,6 +80,17 @@ class Planner {
 
   constructor(input: IngressInput) {
     this.#input = input;
+  }
+
+  /** Claims the hosts of an Ingress that were its namespace's so far. */
+  keep({ metadata: { namespace = "" }, spec: { rules = [], tls = [], defaultBackend } }: Ingress) {
+    const hosts = [
+      ...rules.map(({ host = "" }) => host), ...tls.flatMap(({ hosts: named = [] }) => named),
+      ...(defaultBackend ? [""] : []),
+    ];
+    for (const host of hosts) {
+      if (this.#input.owners.get(host) === namespace) this.#owners.claim(host, namespace);
+    }
   }
 
   add(ingress: Ingress): void {
@@ -109,6 +125,7 @@ class Planner {
       certificates: [{ id, pem, hosts: [] }, ...certificates],
       backends: [...this.#backends.values()],
       refusals: this.#refusals,
+      owners: this.#owners.all,
     };
   }
 

@@ -1,4 +1,5 @@
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import { RECORD_BYTES_MAX, RECORD_OF_NAMESPACE_BYTES_MAX } from "../limits.ts";
 
 /** Orders objects by their age, then by their names, so that every observer decides alike. */
 export function byAge(a: KubeObject, b: KubeObject): number {
@@ -16,6 +17,11 @@ const ageOf = ({ metadata: { creationTimestamp = "", namespace = "", name = "" }
 export class HostOwners {
   readonly #owners = new Map<string, string>();
 
+  /** The namespace of each host. */
+  get all(): ReadonlyMap<string, string> {
+    return this.#owners;
+  }
+
   /** Claims a host (empty: all others); returns the namespace that has it already, if another. */
   claim(host: string, namespace: string): string | undefined {
     const owner = this.#owners.get(host) ?? this.#owners.get(wildcardAbove(host));
@@ -29,4 +35,30 @@ export class HostOwners {
 function wildcardAbove(host: string): string {
   const dot = host.indexOf(".");
   return dot <= 0 || host.startsWith("*") ? "no host" : `*${host.slice(dot)}`;
+}
+
+/** Stands for rules without a host in the record. */
+const NO_HOST = "-";
+
+/**
+ * Writes owners as a ConfigMap's data: hosts by namespace. Hosts beyond a namespace's bound, or
+ * that of all, are left out: the oldest Ingress has them when the controller starts again.
+ */
+export function recordOf(owners: ReadonlyMap<string, string>): Record<string, string> {
+  const record: Record<string, string> = {};
+  let bytes = 0;
+  for (const [host, namespace] of owners) {
+    const text = [record[namespace] ?? [], host || NO_HOST].flat().join(" ");
+    if (text.length > RECORD_OF_NAMESPACE_BYTES_MAX) continue;
+    bytes += host.length + 1;
+    if (bytes > RECORD_BYTES_MAX) break;
+    record[namespace] = text;
+  }
+  return record;
+}
+
+/** Reads what `recordOf` has written. */
+export function recordedOwners(record: Readonly<Record<string, string>> = {}): Map<string, string> {
+  return new Map(Object.entries(record).flatMap(([namespace, hosts]) =>
+    hosts.split(" ").map((host) => [host === NO_HOST ? "" : host, namespace])));
 }

@@ -16,6 +16,7 @@ export interface Objects {
   /** The endpoints of Services by `namespace/name`, each with the port 80. */
   services?: Record<string, readonly Endpoint[]>;
   secrets?: Record<string, Secret>;
+  owners?: ReadonlyMap<string, string>;
 }
 
 export async function pairFor(names: readonly string[], days = 10, now_ms = Date.now()) {
@@ -34,6 +35,7 @@ export function inputOf(objects: Objects, fallback: Pair): IngressInput {
   }));
   return {
     ingresses, classes, controller: CONTROLLER, now_ms: Date.now(), fallback,
+    owners: objects.owners ?? new Map(),
     services: { service, slices },
     secret: (key) => secrets[key],
   };
