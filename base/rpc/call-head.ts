@@ -10,14 +10,17 @@ export interface CallHead {
 
 /** The heads of one method's requests (grpc/doc/PROTOCOL-HTTP2.md). */
 export class CallHeads {
+  /** `package.Service/Method`. */
+  readonly name: string;
   readonly #begin: readonly HeaderField[];
   readonly #known = new Map<string, CallHead>();
 
-  constructor(scheme: string, authority: string, path: string) {
+  constructor(scheme: string, authority: string, name: string) {
+    this.name = name;
     this.#begin = [
       [":method", "POST"],
       [":scheme", scheme],
-      [":path", path],
+      [":path", `/${name}`],
       [":authority", authority],
       ["te", "trailers"],
       ["content-type", "application/grpc"],

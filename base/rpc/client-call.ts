@@ -1,6 +1,8 @@
 import type { Http2ClientConnection } from "@raft2kube/h2/client-connection.ts";
 import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
 import type { Http2Stream, StreamListener } from "@raft2kube/h2/stream.ts";
+import { activeSpan, beginSpan, type Span } from "@raft2kube/observe/trace/span.ts";
+import { TRACEPARENT, traceparentOf } from "@raft2kube/observe/trace/traceparent.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
 import { ownBytes } from "@raft2kube/std/bytes.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -9,6 +11,7 @@ import { type Verdict, abortReason, verdictOfHead, verdictOfTrailers } from "./c
 import type { Channel, ChannelCall } from "./channel.ts";
 import { type Deadline, Deadlines } from "./deadlines.ts";
 import { RpcError, Status, asRpcError } from "./error.ts";
+import { rpcAttributes, traceEnded } from "./call-span.ts";
 import { MESSAGE_HEADER_BYTES, MessageReader, framed, soleMessage } from "./grpc-message.ts";
 import { STREAM_ANSWERS_BYTES_MAX } from "./limits.ts";
 
@@ -44,6 +47,10 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
   #headSeen = false;
   #verdict: Verdict;
   #deadline: Deadline | undefined;
+  /** The call as a part of a trace; undefined if its caller is no part of a sampled one. */
+  #span: Span | undefined;
+  /** The caller's part of a trace, for the server. */
+  #traceparent: string | undefined;
   readonly #onAbort = () => this.cancel();
 
   constructor(route: CallRoute, input: unknown, options: CallOptions) {
@@ -63,6 +70,7 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
     if (signal?.aborted) return this.cancel();
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (timeout_ms !== undefined) this.#deadline = DEADLINES.add(Math.max(0, timeout_ms), this);
+    this.#trace();
     try {
       const { method, channel } = this.route;
       if (!method.clientStream) this.#request = encodeRequest(method, this.#input);
@@ -74,7 +82,9 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
 
   begin(connection: Http2ClientConnection): void {
     const { timeout_ms, metadata } = this.#options;
-    const { fields, constant } = this.route.heads.head(timeout_ms, metadata);
+    const traced = this.#traceparent === undefined
+      ? metadata : { ...metadata, [TRACEPARENT]: this.#traceparent };
+    const { fields, constant } = this.route.heads.head(timeout_ms, traced);
     this.stream = connection.open(fields, constant, this);
     if (this.#request) this.stream.data(this.#request, true);
     else void this.#pump(this.stream, this.#input as AsyncIterable<unknown>);
@@ -93,7 +103,7 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
 
   fail(reason: RpcError): void {
     if (this.over) return;
-    this.#settle();
+    this.#settle(reason);
     if (this.stream) this.stream.reset("CANCEL");
     else this.route.channel.forget(this);
     this.ended(reason);
@@ -125,20 +135,31 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
 
   onEnd(): void {
     if (this.over) return;
-    this.#settle();
-    if (this.#verdict === "ok") return this.ended(undefined);
     const none = "the server ended the call without a status";
-    this.ended(this.#verdict ?? new RpcError(Status.INTERNAL, none));
+    const verdict = this.#verdict ?? new RpcError(Status.INTERNAL, none);
+    const reason = verdict === "ok" ? undefined : verdict;
+    this.#settle(reason);
+    this.ended(reason);
   }
 
   onAborted(code?: number): void {
     if (this.over) return;
-    this.#settle();
-    this.ended(abortReason(code));
+    const reason = abortReason(code);
+    this.#settle(reason);
+    this.ended(reason);
   }
 
-  #settle(): void {
+  #trace(): void {
+    const caller = activeSpan();
+    if (!caller) return;
+    const { name } = this.route.heads;
+    this.#span = beginSpan(name, { kind: "client", attributes: rpcAttributes(name) });
+    this.#traceparent = traceparentOf(this.#span ?? caller);
+  }
+
+  #settle(reason: RpcError | undefined): void {
     this.over = true;
+    traceEnded(this.#span, reason);
     this.#deadline?.cancel();
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#request = undefined;

@@ -51,7 +51,7 @@ export function client<S>(channel: Channel, service: ServiceTable<S>): RpcClient
   const { scheme, authority } = channel.target;
   const callers: Record<string, unknown> = {};
   for (const [key, method] of Object.entries(service.methods) as [string, MethodTable][]) {
-    const heads = new CallHeads(scheme, authority, `/${service.fullName}/${method.name}`);
+    const heads = new CallHeads(scheme, authority, `${service.fullName}/${method.name}`);
     const route: CallRoute = { channel, method, heads };
     callers[key] = method.serverStream ? streaming(route) : unary(route);
   }

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { Http2ServerConnection } from "@raft2kube/h2/server-connection.ts";
 import type { Http2Stream, StreamListener } from "@raft2kube/h2/stream.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -24,6 +25,7 @@ interface ConnectionsOptions {
   readonly messageBytes_max: number;
   readonly streams_max: number;
   readonly http: RequestListener | undefined;
+  readonly tracer?: Tracer | undefined;
 }
 
 /** Bytes that connections carried, frames and TLS included. */
@@ -48,11 +50,11 @@ export class Connections {
   #onEmpty: (() => void) | undefined;
 
   constructor(options: ConnectionsOptions) {
-    const { clock, messageBytes_max, http } = options;
+    const { clock, messageBytes_max, http, tracer } = options;
     this.#options = options;
     const deadlines = new Deadlines(clock);
     const counts = { unfinishedBytes: 0, unread: { bytes: 0 } };
-    this.#context = { clock, deadlines, messageBytes_max, ...counts };
+    this.#context = { clock, deadlines, messageBytes_max, tracer, ...counts };
     this.#onHttp = http ? handOverTo(http) : refuseHttp;
   }
 

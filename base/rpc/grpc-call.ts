@@ -1,7 +1,11 @@
 import type { Unread } from "@raft2kube/h2/sender.ts";
 import type { Http2Stream } from "@raft2kube/h2/stream.ts";
+import type { Span } from "@raft2kube/observe/trace/span.ts";
+import { parseTraceparent, TRACEPARENT } from "@raft2kube/observe/trace/traceparent.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { rpcAttributes, traceEnded } from "./call-span.ts";
 import type { CallMetadata } from "./call-metadata.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { RpcError, Status, asRpcError } from "./error.ts";
@@ -19,6 +23,7 @@ export interface CallContext {
   unfinishedBytes: number;
   /** Answers that wait for their clients, over all connections. */
   readonly unread: Unread;
+  readonly tracer: Tracer | undefined;
 }
 
 /** Where a call came from. */
@@ -42,6 +47,7 @@ export abstract class GrpcCall {
   /** The call was answered, failed, or its client is gone: no more is sent. */
   protected over = false;
   readonly #origin: CallOrigin;
+  readonly #span: Span | undefined;
   #deadline: Deadline | undefined;
   #abort: AbortController | undefined;
   #headSent = false;
@@ -53,6 +59,7 @@ export abstract class GrpcCall {
     this.context = context;
     this.metadata = request.metadata;
     this.#origin = from;
+    this.#span = this.#trace();
     const { timeout_ms } = request;
     if (timeout_ms === undefined) return;
     this.deadline = new Date(context.clock.now() + timeout_ms);
@@ -84,7 +91,7 @@ export abstract class GrpcCall {
 
   /** The client went away, or its connection. */
   onAborted(): void {
-    this.settle();
+    if (!this.over) this.settle(new RpcError(Status.CANCELLED, "context canceled"));
     this.#cancelled();
   }
 
@@ -92,7 +99,7 @@ export abstract class GrpcCall {
   fail(thrown: unknown): void {
     if (this.over) return;
     const error = asRpcError(thrown);
-    this.settle();
+    this.settle(error);
     const fields = this.#headSent ? errorTrailers(error) : errorHead(error);
     this.stream.fields(fields, { end: true });
   }
@@ -107,9 +114,25 @@ export abstract class GrpcCall {
     this.#headSent = true;
   }
 
+  /** Runs the call's handler as a part of its trace. */
+  protected within<T>(work: () => T): T {
+    return this.#span ? this.#span.run(work) : work();
+  }
+
+  #trace(): Span | undefined {
+    const { tracer } = this.context;
+    const { route, metadata } = this.request;
+    if (!tracer || !route) return undefined;
+    const caller = parseTraceparent(metadata.get(TRACEPARENT)[0]);
+    const span = tracer.begin(route.name, { kind: "server" }, caller);
+    if (span.isSampled) span.set(rpcAttributes(route.name));
+    return span;
+  }
+
   /** Ends what waits for the call's end. */
-  protected settle(): void {
+  protected settle(reason?: RpcError): void {
     this.over = true;
+    traceEnded(this.#span, reason);
     this.#deadline?.cancel();
     this.release();
   }

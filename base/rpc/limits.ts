@@ -73,7 +73,23 @@ export const GATEWAY_INCOMPLETE_MAX = 4_096;
 /** Gateway: the JSON of a request must be complete after this, a stream's from its first byte. */
 export const GATEWAY_BODY_TIMEOUT_MS = 60_000;
 
+/** Ended spans that wait for the receiver; more are dropped and counted (OpenTelemetry's). */
+export const SPANS_QUEUED_MAX = 2_048;
+
+/** Spans of one request to the receiver (OpenTelemetry's). */
+export const SPANS_BATCH_MAX = 512;
+
+/** Spans wait so long for more, unless they fill a batch; also the time between two attempts. */
+export const EXPORT_INTERVAL_MS = 5_000;
+
+/** A receiver has so long to answer (OpenTelemetry's). */
+export const EXPORT_TIMEOUT_MS = 10_000;
+
+/** The last spans of a process that ends have so long. */
+export const LAST_EXPORT_TIMEOUT_MS = 2_000;
+
 assertLimits({
+  "a batch fits into the queue": SPANS_BATCH_MAX <= SPANS_QUEUED_MAX,
   "one message fits into what may be incomplete":
     MESSAGE_BYTES_MAX <= UNFINISHED_REQUESTS_BYTES_MAX,
   "a stream is held back before its window is full":

@@ -9,6 +9,8 @@ export interface ServedService {
 
 /** A method and its handler. */
 export interface Route {
+  /** `package.Service/Method`. */
+  readonly name: string;
   readonly method: MethodTable;
   /**
    * The method's handler; undefined when the service has the method, and this server does not serve
@@ -25,7 +27,8 @@ export function routesOf(services: readonly ServedService[]): Routes {
   for (const { service, handlers } of services) {
     const methods = new Map<string, Route>();
     for (const [key, method] of Object.entries(service.methods) as [string, MethodTable][]) {
-      methods.set(method.name, { method, handler: handlers[key] as Route["handler"] });
+      const name = `${service.fullName}/${method.name}`;
+      methods.set(method.name, { name, method, handler: handlers[key] as Route["handler"] });
     }
     routes.set(service.fullName, methods);
   }

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import type { RequestListener } from "node:http";
 import type { Duplex } from "node:stream";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
   Bidi,
@@ -75,6 +76,8 @@ export interface ServerOptions {
   readonly http?: RequestListener;
   /** Bound of a turn's input that several servers share; by default each has its own. */
   readonly turns?: InputTurns;
+  /** Traces calls, as parts of their callers' traces. */
+  readonly tracer?: Tracer | undefined;
 }
 
 export interface RpcServer {
@@ -106,6 +109,7 @@ export async function serveGrpc(options: ServerOptions): Promise<RpcServer> {
     messageBytes_max: options.messageBytes_max ?? MESSAGE_BYTES_MAX,
     streams_max: options.streams_max ?? CONCURRENT_STREAMS_MAX,
     http,
+    tracer: options.tracer,
   });
   const onHttp2 = (socket: Duplex) => connections.add(socket);
   const tls = "tls" in where ? where.tls : undefined;

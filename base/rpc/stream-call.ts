@@ -42,7 +42,8 @@ export class StreamCall extends GrpcCall implements StreamListener {
     this.#reader = new MessageReader(context.messageBytes_max, request.encoding);
     this.#requests = new RequestQueue((bytes) => this.#taken(bytes));
     const { clientStream, serverStream } = request.route.method;
-    if (clientStream) void (serverStream ? this.#answerAll() : this.#answerOnce());
+    if (!clientStream) return;
+    void this.within(() => (serverStream ? this.#answerAll() : this.#answerOnce()));
   }
 
   onData(bytes: Buffer): void {
@@ -65,7 +66,8 @@ export class StreamCall extends GrpcCall implements StreamListener {
   onEnd(): void {
     if (this.over) return;
     this.#requests.end();
-    if (!this.#route.method.clientStream) void this.#answerAll();
+    if (this.#route.method.clientStream) return;
+    void this.within(() => this.#answerAll());
   }
 
   /**

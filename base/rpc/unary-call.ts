@@ -62,7 +62,8 @@ export class UnaryCall extends GrpcCall implements StreamListener {
 
   #run(route: Route, message: Buffer): void {
     try {
-      const answer = route.handler!(decodeRequest(route.method, message), this);
+      const request = decodeRequest(route.method, message);
+      const answer = this.within(() => route.handler!(request, this));
       if (!(answer instanceof Promise)) return this.#answer(route, answer);
       answer.then(
         (response) => this.#answer(route, response),

@@ -19,6 +19,8 @@ export function generateAll(): [name: string, text: string][] {
   files.push(["reflection", generate(["reflection"], ["grpc.reflection.v1"], PLAIN)]);
   files.push(["descriptors", generateDescriptors()]);
   const bigints = /^(ID|clusterId|memberId|from|to|transferee)$/;
+  const otlp = { bigints: /UnixNano$/ };
+  files.push(["otlp", generate(["otlp"], ["opentelemetry.proto.collector.trace.v1"], otlp)]);
   files.push(["kms", generate(["kms"], ["v2"], PLAIN)]);
   files.push(["peer", generate(["peer"], ["r2k.peer.v1"], { bigints })]);
   return files;

@@ -11,7 +11,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   streaming: ["std"],
   h2: ["std"],
   bbolt: ["std", "linux"],
-  rpc: ["std", "proto", "h2"],
+  rpc: ["std", "proto", "observe", "h2"],
   reconcile: ["std", "observe"],
   cel: ["std"],
   api: ["std", "proto", "cel"],

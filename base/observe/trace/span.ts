@@ -1,0 +1,178 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { ATTRIBUTE_CHARS_MAX, SPAN_ATTRIBUTES_MAX, SPAN_EVENTS_MAX } from "../limits.ts";
+import type { SpanContext } from "./traceparent.ts";
+
+export type Attribute = string | number | boolean | readonly string[];
+export type Attributes = Readonly<Record<string, Attribute | undefined>>;
+
+/** The side of a request that a span is: OpenTelemetry's SpanKind. */
+export type SpanKind = "internal" | "server" | "client";
+
+export interface SpanEvent {
+  readonly name: string;
+  /** Milliseconds since 1970, with fractions. */
+  readonly at_ms: number;
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+export interface SpanOptions {
+  readonly kind?: SpanKind;
+  readonly attributes?: Attributes;
+  /** The start, in milliseconds of the tracer's clock since 1970; by default now. */
+  readonly start_ms?: number;
+  /** Spans of other traces that led to this one. */
+  readonly links?: readonly SpanContext[];
+}
+
+/** The part of a tracer that its spans use. */
+export interface SpanOwner {
+  /** Milliseconds since 1970, with fractions; does not step within a trace. */
+  now_ms(): number;
+  newSpanId(): string;
+  newTraceId(): string;
+  ended(span: Span): void;
+}
+
+const active = new AsyncLocalStorage<Span | undefined>();
+
+/** An operation of a trace. A span that is not sampled is propagated, but not recorded. */
+export class Span implements SpanContext {
+  readonly owner: SpanOwner;
+  readonly isSampled: boolean;
+  readonly parentId: string | undefined;
+  readonly name: string;
+  readonly kind: SpanKind;
+  readonly start_ms: number;
+  readonly links: readonly SpanContext[];
+  readonly attributes: Record<string, Attribute> = {};
+  readonly events: SpanEvent[] = [];
+  /** Why the operation failed; undefined if it did not. */
+  failure: string | undefined;
+  end_ms: number | undefined;
+  #traceId: string | undefined;
+  #spanId: string | undefined;
+  #attributes = 0;
+
+  constructor(
+    owner: SpanOwner, name: string,
+    { kind = "internal", attributes = {}, start_ms, links = [] }: SpanOptions,
+    { parent, isSampled }: { parent?: SpanContext | undefined; isSampled: boolean },
+  ) {
+    this.owner = owner;
+    this.name = name;
+    this.kind = kind;
+    this.isSampled = isSampled;
+    this.links = links;
+    this.#traceId = parent?.traceId;
+    this.parentId = parent?.spanId;
+    this.start_ms = start_ms ?? (isSampled ? owner.now_ms() : 0);
+    if (isSampled) this.set(attributes);
+  }
+
+  /** The trace's id. Ids are made on demand: spans that are not sampled seldom need one. */
+  get traceId(): string {
+    return (this.#traceId ??= this.owner.newTraceId());
+  }
+
+  get spanId(): string {
+    return (this.#spanId ??= this.owner.newSpanId());
+  }
+
+  get hasEnded(): boolean {
+    return this.end_ms !== undefined;
+  }
+
+  /** Adds attributes; undefined ones are left out, long texts shortened. */
+  set(attributes: Attributes): void {
+    if (!this.isSampled) return;
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === undefined) continue;
+      if (!Object.hasOwn(this.attributes, name)) {
+        if (this.#attributes >= SPAN_ATTRIBUTES_MAX) continue;
+        this.#attributes++;
+      }
+      this.attributes[name] = bounded(value);
+    }
+  }
+
+  /** Notes a moment of the operation. */
+  event(name: string, attributes: Readonly<Record<string, Attribute>> = {}): void {
+    if (!this.isSampled || this.events.length >= SPAN_EVENTS_MAX) return;
+    const short = Object.entries(attributes).map(([key, value]) => [key, bounded(value)] as const);
+    const at_ms = this.owner.now_ms();
+    this.events.push({ name, at_ms, attributes: Object.fromEntries(short) });
+  }
+
+  /** Marks the operation as failed. */
+  fail(message: string): void {
+    this.failure = bounded(message) as string;
+  }
+
+  /** Ends the span, once, and hands it to its tracer. */
+  end(): void {
+    if (this.end_ms !== undefined) return;
+    this.end_ms = this.isSampled ? this.owner.now_ms() : 0;
+    if (this.isSampled) this.owner.ended(this);
+  }
+
+  /** Runs `work` and all that it awaits as a part of this span. */
+  run<T>(work: () => T): T {
+    return active.run(this, work);
+  }
+
+  /** Starts a part of this span; undefined if it is not sampled. */
+  child(name: string, options: SpanOptions = {}, owner = this.owner): Span | undefined {
+    if (!this.isSampled) return undefined;
+    return new Span(owner, name, options, { parent: this, isSampled: true });
+  }
+}
+
+/**
+ * Returns the span that the running code is a part of, sampled or not. Work that goes on after its
+ * span has ended, such as a watch that a request started, is part of none.
+ */
+export function activeSpan(): Span | undefined {
+  const span = active.getStore();
+  return span === undefined || span.hasEnded ? undefined : span;
+}
+
+/** Starts a part of the active span; undefined if there is none, or it is not sampled. */
+export function beginSpan(name: string, options: SpanOptions = {}): Span | undefined {
+  return activeSpan()?.child(name, options);
+}
+
+/** Runs `work` as a part of no span: for what many requests share, and for exporters. */
+export function untraced<T>(work: () => T): T {
+  return active.run(undefined, work);
+}
+
+/**
+ * Runs `work` as a part of its own of the active span, if that is sampled; what it throws is the
+ * span's failure. `attributes` is called for sampled spans alone.
+ */
+export async function traced<T>(
+  name: string, attributes: (() => Attributes) | undefined, work: () => Promise<T> | T,
+): Promise<T> {
+  const parent = activeSpan();
+  if (!parent?.isSampled) return await work();
+  const span = parent.child(name, { attributes: attributes?.() ?? {} })!;
+  return await during(span, () => work());
+}
+
+/** Runs `work` within `span`, and ends it; what it throws is the span's failure. */
+export async function during<T>(span: Span, work: (span: Span) => Promise<T> | T): Promise<T> {
+  try {
+    return await span.run(() => work(span));
+  } catch (thrown) {
+    span.fail(messageOf(thrown));
+    throw thrown;
+  } finally {
+    span.end();
+  }
+}
+
+function bounded(value: Attribute): Attribute {
+  if (typeof value !== "string") return value;
+  return value.length <= ATTRIBUTE_CHARS_MAX ? value : value.slice(0, ATTRIBUTE_CHARS_MAX);
+}

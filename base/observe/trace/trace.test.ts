@@ -1,0 +1,147 @@
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { seededRandom } from "@raft2kube/std/random.ts";
+import { describe, expect, it } from "vitest";
+import { ATTRIBUTE_CHARS_MAX, SAMPLING_RATE_MAX, SPAN_ATTRIBUTES_MAX } from "../limits.ts";
+import { activeSpan, beginSpan, type Span, traced } from "./span.ts";
+import { type EndedSpan, type SpanSink, Tracer } from "./tracer.ts";
+import { parseTraceparent, traceparentOf } from "./traceparent.ts";
+
+const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
+const SPAN = "00f067aa0ba902b7";
+const clock = new ManualClock(1_000);
+
+/** The spans that have ended. */
+class EndedSpans implements SpanSink {
+  readonly all: EndedSpan[] = [];
+
+  add(ended: EndedSpan): void {
+    this.all.push(ended);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+const sink = new EndedSpans();
+
+const tracerOf = (samplingRatePerMillion: number) => new Tracer({
+  service: { name: "test" }, sink, samplingRatePerMillion, clock, random: seededRandom(1),
+});
+
+describe("traceparent", () => {
+  it.each([
+    ["sampled", `00-${TRACE}-${SPAN}-01`, true],
+    ["not sampled", `00-${TRACE}-${SPAN}-00`, false],
+    ["with unknown flags", `00-${TRACE}-${SPAN}-fe`, false],
+    ["of a later version, with more fields", `cc-${TRACE}-${SPAN}-01-more`, true],
+  ])("is read: %s", (_, text, isSampled) => {
+    expect(parseTraceparent(text)).toEqual({ traceId: TRACE, spanId: SPAN, isSampled });
+  });
+
+  it.each([
+    ["nothing", undefined],
+    ["upper case", `00-${TRACE.toUpperCase()}-${SPAN}-01`],
+    ["a version that is invalid", `ff-${TRACE}-${SPAN}-01`],
+    ["version 00 with more fields", `00-${TRACE}-${SPAN}-01-more`],
+    ["a trace of zeros", `00-${"0".repeat(32)}-${SPAN}-01`],
+    ["a span of zeros", `00-${TRACE}-${"0".repeat(16)}-01`],
+    ["a short id", `00-${TRACE.slice(1)}-${SPAN}-01`],
+    ["two headers", `00-${TRACE}-${SPAN}-01, 00-${TRACE}-${SPAN}-01`],
+  ])("is ignored: %s", (_, text) => {
+    expect(parseTraceparent(text)).toBeUndefined();
+  });
+
+  it("is what was read, when it is written", () => {
+    const text = `00-${TRACE}-${SPAN}-01`;
+    expect(traceparentOf(parseTraceparent(text)!)).toBe(text);
+  });
+});
+
+describe("sampling", () => {
+  it("follows the parent at any rate", () => {
+    const parent = { traceId: TRACE, spanId: SPAN };
+    const child = (rate: number, isSampled: boolean) =>
+      tracerOf(rate).child({ ...parent, isSampled }, "child");
+    expect(child(0, true)).toMatchObject({ isSampled: true, traceId: TRACE, parentId: SPAN });
+    expect(child(SAMPLING_RATE_MAX, false)).toMatchObject({ isSampled: false, traceId: TRACE });
+  });
+
+  it("takes the share of roots that the rate is", () => {
+    const tracer = tracerOf(SAMPLING_RATE_MAX / 100);
+    const roots = Array.from({ length: 20_000 }, () => tracer.root("root"));
+    const sampled = roots.filter(({ isSampled }) => isSampled).length;
+    expect(sampled).toBeGreaterThan(140);
+    expect(sampled).toBeLessThan(260);
+    expect(tracerOf(0).root("root").isSampled).toBe(false);
+    expect(new Set(roots.map(({ traceId }) => traceId)).size).toBe(roots.length);
+  });
+});
+
+describe("the active span", () => {
+  it("is that of the running code, over awaits and beside others", async () => {
+    const tracer = tracerOf(SAMPLING_RATE_MAX);
+    const [a, b] = [tracer.root("a"), tracer.root("b")];
+    const later = async (span: Span) => {
+      await Promise.resolve();
+      expect(activeSpan()).toBe(span);
+    };
+    await Promise.all([a.run(() => later(a)), b.run(() => later(b))]);
+    expect(activeSpan()).toBeUndefined();
+  });
+
+  it("is none once it has ended, for work that goes on", async () => {
+    const root = tracerOf(SAMPLING_RATE_MAX).root("root");
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const work = root.run(async () => {
+      await promise;
+      return beginSpan("late");
+    });
+    root.end();
+    resolve();
+    expect(await work).toBeUndefined();
+  });
+
+  it("that is not sampled has no parts, and is propagated", async () => {
+    const root = tracerOf(0).root("root");
+    const parts = root.run(() => [beginSpan("part"), activeSpan()]);
+    expect(parts).toEqual([undefined, root]);
+    expect(traceparentOf(root)).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    const attributes = () => expect.unreachable("attributes of a span that is not sampled");
+    expect(await root.run(() => traced("part", attributes, () => 7))).toBe(7);
+  });
+});
+
+describe("a span", () => {
+  it("has the times of its tracer's clock, its parts and its failure", async () => {
+    const kept = new EndedSpans();
+    const tracer = new Tracer({ service: { name: "test" }, sink: kept, clock,
+      samplingRatePerMillion: SAMPLING_RATE_MAX, random: seededRandom(2) });
+    const root = tracer.root("root");
+    const failing = root.run(() => traced("part", () => ({ key: "k", none: undefined }), () => {
+      clock.advance(5);
+      activeSpan()?.event("moment", { n: 1 });
+      clock.advance(5);
+      throw new Error("it broke");
+    }));
+    await expect(failing).rejects.toThrow("it broke");
+    root.end();
+    root.end();
+    const [part, whole] = kept.all.map(({ span }) => span);
+    expect(kept.all).toHaveLength(2);
+    expect(part).toMatchObject({ name: "part", parentId: root.spanId, traceId: root.traceId,
+      attributes: { key: "k" }, failure: "it broke" });
+    expect(part!.end_ms! - part!.start_ms).toBe(10);
+    expect(part!.events).toEqual([
+      { name: "moment", at_ms: part!.start_ms + 5, attributes: { n: 1 } }]);
+    expect(whole).toMatchObject({ name: "root", parentId: undefined, failure: undefined });
+  });
+
+  it("bounds its attributes and their texts", () => {
+    const root = tracerOf(SAMPLING_RATE_MAX).root("root");
+    root.set({ long: "x".repeat(10 * ATTRIBUTE_CHARS_MAX) });
+    for (let i = 0; i < 2 * SPAN_ATTRIBUTES_MAX; i++) root.set({ [`a${i}`]: i });
+    expect(root.attributes["long"]).toHaveLength(ATTRIBUTE_CHARS_MAX);
+    expect(Object.keys(root.attributes)).toHaveLength(SPAN_ATTRIBUTES_MAX);
+  });
+});

@@ -1,0 +1,34 @@
+/** The part of a span that its children need, also in other processes. */
+export interface SpanContext {
+  /** 32 hexadecimal digits. */
+  readonly traceId: string;
+  /** 16 hexadecimal digits. */
+  readonly spanId: string;
+  /** Whether the trace is recorded, as its first span decided. */
+  readonly isSampled: boolean;
+}
+
+/** The name of the header, and of gRPC's metadata. */
+export const TRACEPARENT = "traceparent";
+
+const FORM = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+const ZEROS = /^0+$/;
+const SAMPLED = 1;
+
+/**
+ * Reads the header `traceparent` (W3C Trace Context, section 3.2); undefined when it is absent or
+ * malformed, which starts a new trace. Versions after 00 may add fields, which are ignored.
+ */
+export function parseTraceparent(text: unknown): SpanContext | undefined {
+  const match = typeof text === "string" ? FORM.exec(text) : null;
+  if (match === null) return undefined;
+  const [, version, traceId = "", spanId = "", flags = "", more] = match;
+  if (version === "ff" || (version === "00" && more !== undefined)) return undefined;
+  if (ZEROS.test(traceId) || ZEROS.test(spanId)) return undefined;
+  return { traceId, spanId, isSampled: (parseInt(flags, 16) & SAMPLED) !== 0 };
+}
+
+/** Returns the header's value for requests that are part of a span. */
+export function traceparentOf({ traceId, spanId, isSampled }: SpanContext): string {
+  return `00-${traceId}-${spanId}-${isSampled ? "01" : "00"}`;
+}

@@ -1,0 +1,81 @@
+import type { Init } from "@raft2kube/proto/codec.ts";
+import {
+  type AnyValue,
+  type KeyValue,
+  type ResourceSpans,
+  type Span as SpanMessage,
+  Span_SpanKind as Kind,
+  Status_StatusCode as StatusCode,
+} from "@raft2kube/proto/gen/otlp.ts";
+import type { Attribute, Span } from "@raft2kube/observe/trace/span.ts";
+import type { SpanContext } from "@raft2kube/observe/trace/traceparent.ts";
+import type { EndedSpan, TracedService } from "@raft2kube/observe/trace/tracer.ts";
+
+const SCOPE = { name: "raft2kube" };
+const KINDS = { internal: Kind.SPAN_KIND_INTERNAL, server: Kind.SPAN_KIND_SERVER,
+  client: Kind.SPAN_KIND_CLIENT } as const;
+const NS_PER_MS = 1_000_000;
+
+/** Returns ended spans as OTLP's messages, those of a service together. */
+export function resourceSpans(ended: readonly EndedSpan[]): Init<ResourceSpans>[] {
+  return byService(ended).map(([service, spans]) => ({
+    resource: { attributes: keyValues(resourceOf(service)) },
+    scopeSpans: [{ scope: SCOPE, spans: spans.map(spanMessage) }],
+  }));
+}
+
+function byService(ended: readonly EndedSpan[]): [TracedService, Span[]][] {
+  const groups = new Map<TracedService, Span[]>();
+  for (const { service, span } of ended) {
+    const group = groups.get(service);
+    if (group) group.push(span);
+    else groups.set(service, [span]);
+  }
+  return [...groups];
+}
+
+function resourceOf({ name, instance }: TracedService): Record<string, Attribute> {
+  return {
+    "service.name": name, ...(instance === undefined ? {} : { "service.instance.id": instance }),
+  };
+}
+
+function spanMessage(span: Span): Init<SpanMessage> {
+  const { parentId, failure } = span;
+  return {
+    ...ids(span),
+    ...(parentId === undefined ? {} : { parentSpanId: Buffer.from(parentId, "hex") }),
+    name: span.name,
+    kind: KINDS[span.kind],
+    startTimeUnixNano: nanoseconds(span.start_ms),
+    endTimeUnixNano: nanoseconds(span.end_ms ?? span.start_ms),
+    attributes: keyValues(span.attributes),
+    events: span.events.map(({ name, at_ms, attributes }) =>
+      ({ name, timeUnixNano: nanoseconds(at_ms), attributes: keyValues(attributes) })),
+    links: span.links.map(ids),
+    ...(failure === undefined
+      ? {} : { status: { code: StatusCode.STATUS_CODE_ERROR, message: failure } }),
+  };
+}
+
+function ids({ traceId, spanId }: SpanContext) {
+  return { traceId: Buffer.from(traceId, "hex"), spanId: Buffer.from(spanId, "hex") };
+}
+
+function nanoseconds(ms: number): bigint {
+  const whole_ms = Math.floor(ms);
+  return BigInt(whole_ms) * BigInt(NS_PER_MS) + BigInt(Math.floor((ms - whole_ms) * NS_PER_MS));
+}
+
+function keyValues(attributes: Readonly<Record<string, Attribute>>): Init<KeyValue>[] {
+  return Object.entries(attributes).map(([key, value]) => ({ key, value: anyValue(value) }));
+}
+
+function anyValue(value: Attribute): Init<AnyValue> {
+  if (typeof value === "string") return { stringValue: value };
+  if (typeof value === "boolean") return { boolValue: value };
+  if (typeof value !== "number") {
+    return { arrayValue: { values: value.map((stringValue) => ({ stringValue })) } };
+  }
+  return Number.isSafeInteger(value) ? { intValue: value } : { doubleValue: value };
+}
