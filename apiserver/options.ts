@@ -1,4 +1,5 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { SigningKeyTexts } from "./authn/signing-keys.ts";
 import type { AuthenticationOptions } from "./authn/options.ts";
@@ -99,6 +100,8 @@ export interface ApiserverOptions {
   shutdown?: { readonly delay_ms: number; readonly sendRetryAfter?: boolean };
   /** The machine's name in this server's Lease. Default the host's name. */
   machineName?: string;
+  /** Traces requests; its creator closes it. Default not. */
+  tracer?: Tracer | undefined;
   /** The flags it was started with, for `/flagz`. Default those that say the same as these. */
   flags?: Readonly<Record<string, string>>;
   clock?: Clock;

@@ -7,9 +7,15 @@ import type {
 } from "@raft2kube/client-etcd/client.ts";
 import { CALLS, callsBy } from "@raft2kube/client-etcd/calls.ts";
 import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { activeSpan, during } from "@raft2kube/observe/trace/span.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { signedIn } from "@raft2kube/client-etcd/signed-in.ts";
-import { WatchCreateRequest, type WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import {
+  Auth, KV, Lease, Maintenance, WatchCreateRequest, type WatchResponse,
+} from "@raft2kube/proto/gen/etcd.ts";
+import type { MethodTable } from "@raft2kube/proto/service.ts";
+import { rpcAttributes } from "@raft2kube/rpc/call-span.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { actingFor } from "./etcd/request/caller.ts";
 import { complete } from "./etcd/request/complete.ts";
@@ -21,16 +27,23 @@ import { WatchSession } from "./etcd/watch/watch.ts";
 /**
  * The store's client inside its own process: the same verbs, errors, limits and back-pressure as
  * over gRPC, without coding. Messages are passed on as they are: neither side changes them
- * afterwards. `connection` is how others reach the store.
+ * afterwards. `connection` is how others reach the store. Calls are parts of their callers' traces.
  */
-export function embeddedClient(context: EtcdContext, connection?: ConnectOptions): EtcdClient {
+export function embeddedClient(
+  context: EtcdContext, connection?: ConnectOptions, tracer?: Tracer,
+): EtcdClient {
   const sessions = new Set<WatchStream>();
   const self: EtcdClient = {
     ...callsBy((name, request, options) => {
       const verb = VERBS[name] as Verb<unknown, Promise<unknown>>;
       const acting = actingFor(context, () => ({ token: options?.token }));
       const message = complete(CALLS[name].request, request);
-      return withDeadline(context.clock, invoke(verb, acting, message), options);
+      const call = () => withDeadline(context.clock, invoke(verb, acting, message), options);
+      const caller = tracer && activeSpan();
+      if (!caller?.isSampled) return call();
+      const rpc = RPC_NAMES.get(name) ?? name;
+      const span = tracer!.child(caller, rpc, { kind: "server", attributes: rpcAttributes(rpc) });
+      return during(span, call);
     }),
     watch(options = {}) {
       const stream = embeddedWatch(context, options, () => sessions.delete(stream));
@@ -46,6 +59,11 @@ export function embeddedClient(context: EtcdContext, connection?: ConnectOptions
   };
   return self;
 }
+
+/** `etcdserverpb.KV/Range` and the like by the names of calls. */
+const RPC_NAMES = new Map([KV, Lease, Maintenance, Auth].flatMap(({ fullName, methods }) =>
+  Object.entries<MethodTable>(methods).map(([name, method]) =>
+    [name, `${fullName}/${method.name}`] as const)));
 
 /** Ends a call for its caller at its deadline or abort; its effects continue, as on a server. */
 function withDeadline<R>(clock: Clock, result: Promise<R>, options?: CallOptions): Promise<R> {

@@ -26,7 +26,7 @@ export async function listenForClients(
   options: StoreOptions,
   { context }: Machine,
 ): Promise<{ grpc: RpcServer[]; http: RpcServer[] }> {
-  const { requestBytes_max = REQUEST_BYTES_MAX, streams_max } = options;
+  const { requestBytes_max = REQUEST_BYTES_MAX, streams_max, tracer } = options;
   const { clock } = context;
   const turns = new InputTurns(clock);
   const etcd = etcdServices(context);
@@ -44,7 +44,7 @@ export async function listenForClients(
   try {
     for (const listen of listed(options.listenClient)) {
       const bounds = { messageBytes_max, ...(streams_max === undefined ? {} : { streams_max }) };
-      const server = await serveGrpc({ services, listen, http: shared, turns, ...bounds });
+      const server = await serveGrpc({ services, listen, http: shared, turns, tracer, ...bounds });
       grpc.push(server);
       context.metrics.clientServers.push(server);
     }

@@ -97,7 +97,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     const addresses = grpc.map(({ address }) => address);
     log.info("store is up", { addresses, dataDir, revision });
     return {
-      client: embeddedClient(machine.context, plainConnection(endpoints)),
+      client: embeddedClient(machine.context, plainConnection(endpoints), options.tracer),
       address: addresses[0],
       endpoints,
       httpAddresses: http.map(({ address }) => address),

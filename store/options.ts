@@ -1,4 +1,5 @@
 import type { ClientTls } from "@raft2kube/rpc/client.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { ServerOptions } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
@@ -83,6 +84,8 @@ export interface StoreOptions {
   watchProgressInterval_ms?: number;
   /** Much was written, and then nothing for a second: a moment to give memory back. */
   onIdle?: () => void;
+  /** Traces clients' calls, as parts of their callers' traces. */
+  tracer?: Tracer | undefined;
   clock?: Clock;
   random?: Random;
   /**

@@ -1,3 +1,4 @@
+import { beginSpan, during } from "@raft2kube/observe/trace/span.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { AdmissionMetrics, Pass, PassMetrics } from "../metrics/admission.ts";
 import { checkManagedFields } from "./mutation.ts";
@@ -41,8 +42,14 @@ export class Admission {
     await this.#pass("validate", request);
   }
 
-  /** Lets each plugin see the request; the end of one is the beginning of the next. */
   async #pass(pass: Pass, request: AdmissionRequest): Promise<void> {
+    const span = beginSpan(pass);
+    if (!span) return await this.#run(pass, request);
+    await during(span, () => this.#run(pass, request));
+  }
+
+  /** Lets each plugin see the request; the end of one is the beginning of the next. */
+  async #run(pass: Pass, request: AdmissionRequest): Promise<void> {
     const { operation } = request;
     const from_ms = this.#clock.monotonic();
     let last_ms = from_ms;

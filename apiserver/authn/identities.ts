@@ -5,6 +5,7 @@ import { NODE_USERS, nodeOf } from "@raft2kube/api/node-users.ts";
 export const AUTHENTICATED_GROUP = "system:authenticated";
 export const UNAUTHENTICATED_GROUP = "system:unauthenticated";
 export const MASTERS_GROUP = "system:masters";
+export const MONITORING_GROUP = "system:monitoring";
 export const NODES_GROUP = NODE_USERS.kubelet.group;
 export const SERVICE_ACCOUNTS_GROUP = "system:serviceaccounts";
 

@@ -1,4 +1,5 @@
 import { addMetric } from "@raft2kube/observe/families.ts";
+import { traced } from "@raft2kube/observe/trace/span.ts";
 import { IdleDetector } from "@raft2kube/std/idle.ts";
 import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
@@ -28,9 +29,11 @@ import {
   requestMetrics,
   wholeBody,
 } from "./filters.ts";
+import type { RequestContext } from "../request/context.ts";
 import { Handler } from "./handler.ts";
 import { FlowControl } from "./flow-control.ts";
 import type { Dispatch } from "./routes.ts";
+import { part, tracedVerb, tracing, tracingReceived } from "./tracing.ts";
 
 /** The parts of the server that filters use. */
 export interface HttpServer extends ApiServer {
@@ -54,6 +57,8 @@ function filters(
   answers: ResponseBudget,
 ): Filter[] {
   const { authenticator, authorizer, clock, metrics, options, resources } = server;
+  const { tracer } = options;
+  const own = (name: string, filter: Filter) => (tracer ? part(name, filter) : filter);
   const bodies = new Shares(sharesOf(BODIES_BYTES_MAX));
   showBytes(metrics, "r2k_bodies_bytes", "Bytes of bodies that are incomplete or worked on.",
     () => bodies.taken);
@@ -64,18 +69,20 @@ function filters(
     lasting_max: options.inFlightMax?.lasting,
   });
   return [
+    ...(tracer ? [tracingReceived(tracer)] : []),
     budgeted(answers, clock),
     requestMetrics(resources, metrics.requests, onSent),
     auditEnd(server.audit, clock),
     panicRecovery,
     deadline(clock, metrics.requests),
     authentication(authenticator),
-    auditReceived(server.audit),
-    impersonation(authorizer, { metrics: metrics.authorization, clock }),
-    authorization(authorizer),
+    ...(tracer ? [tracing(tracer)] : []),
+    own("audit", auditReceived(server.audit)),
+    own("impersonation", impersonation(authorizer, { metrics: metrics.authorization, clock })),
+    own("authorization", authorization(authorizer)),
     aggregation(server.aggregation.proxy, control),
     wholeBody(bodies),
-    priorityAndFairness(control),
+    own("priorityandfairness", priorityAndFairness(control)),
   ];
 }
 
@@ -87,11 +94,17 @@ export function handlerChain(server: HttpServer, dispatch: Dispatch): Handler {
   const budget = new ResponseBudget();
   showBytes(metrics, "r2k_large_answers_bytes", "Bytes of large answers being made or sent.",
     () => budget.bytes);
-  return new Handler(filters(server, (bytes) => idle.note(bytes), budget), async (context) => {
+  const now = () => clock.now();
+  const serve = async (context: RequestContext) => {
     const answer = await dispatch(context);
     context.audit?.answered(answer);
-    await respond(context, answer, () => clock.now());
-  });
+    if (options.tracer && answer.type !== "watch") {
+      return await traced("SerializeObject", undefined, () => respond(context, answer, now));
+    }
+    await respond(context, answer, now);
+  };
+  return new Handler(filters(server, (bytes) => idle.note(bytes), budget),
+    options.tracer ? (context) => tracedVerb(context, () => serve(context)) : serve);
 }
 
 function showBytes({ registry }: Metrics, name: string, help: string, bytes: () => number): void {

@@ -43,6 +43,8 @@ export interface Exchange {
   counted?: Counted;
   /** When it came, set by the filters of audit. */
   received_ms?: number;
+  /** The same by the tracer's clock, set by the filters of tracing. */
+  traced_ms?: number;
   /** Whether its user is known, and the record of it if there is one. */
   isKnown?: boolean;
   record?: RequestRecord | undefined;

@@ -8,6 +8,7 @@ import {
   MODIFIED,
   notFound,
 } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { type Attributes, beginSpan, during } from "@raft2kube/observe/trace/span.ts";
 import { StoreMetrics } from "../metrics/resource-metrics.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
 import { decodeRow, encodeRow, isSameRow, isServedAsStored, servedLength } from "./body.ts";
@@ -114,10 +115,22 @@ export class ObjectStore {
   async create<T extends KubeObject>(object: T, lease?: bigint): Promise<T> {
     const { namespace = "", name = "" } = object.metadata;
     const key = keyOf(this.kind, namespace, name);
+    const span = beginSpan("Create etcd3");
+    if (!span) return await this.#create(key, object, lease);
+    span.set(this.#attributes(key));
+    return await during(span, () => this.#create(key, object, lease));
+  }
+
+  #attributes(key: string): Attributes {
+    const { kind, group, plural } = this.kind;
+    return { key, type: kind, group, resource: plural };
+  }
+
+  async #create<T extends KubeObject>(key: string, object: T, lease?: bigint): Promise<T> {
     const value = await this.#encode(object);
     this.recent.note(key, value, object);
     const written = await this.rows.create(key, value, lease);
-    if (!written.done) throw alreadyExists(this.#subject, name);
+    if (!written.done) throw alreadyExists(this.#subject, object.metadata.name ?? "");
     this.recent.stored(key, value, written.revision);
     return await this.#answer(object, { key, value, revision: written.revision });
   }
@@ -145,6 +158,19 @@ export class ObjectStore {
     { lease, cached }: ChangeOptions = {},
   ): Promise<Changed<T>> {
     const key = keyOf(this.kind, namespace, name);
+    const options = { lease, cached };
+    const span = beginSpan("GuaranteedUpdate etcd3");
+    if (!span) return await this.#change(key, name, tryChange, options);
+    span.set(this.#attributes(key));
+    return await during(span, () => this.#change(key, name, tryChange, options));
+  }
+
+  async #change<T extends KubeObject>(
+    key: string,
+    name: string,
+    tryChange: TryChange<T>,
+    { lease, cached }: ChangeOptions,
+  ): Promise<Changed<T>> {
     // lab:07c begin change
     let base = cached ? cachedBase(cached) : await this.#newest(key);
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS_MAX; attempt++) {

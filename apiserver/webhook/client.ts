@@ -1,3 +1,5 @@
+import { activeSpan } from "@raft2kube/observe/trace/span.ts";
+import { TRACEPARENT, traceparentOf } from "@raft2kube/observe/trace/traceparent.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { goSyntaxError } from "@raft2kube/apimachinery/json/go-syntax.ts";
@@ -56,6 +58,7 @@ export class WebhookClient {
       accept: "application/json, */*",
       "content-type": "application/json",
       "user-agent": "kube-apiserver-admission",
+      ...traceHeader(),
     };
     const bytes_max = WEBHOOK_ANSWER_BYTES_MAX;
     let answer: WebhookAnswer;
@@ -85,6 +88,12 @@ export class WebhookClient {
 /** Returns a client that finds Services in `resources`. */
 export function webhookClient(resources: Resources, random: Random, clock: Clock): WebhookClient {
   return new WebhookClient(new Connections(new ServiceEndpoints(resources, random)), clock);
+}
+
+/** The header by which the webhook can continue the request's trace, if it is traced. */
+function traceHeader(): Record<string, string> {
+  const span = activeSpan();
+  return span ? { [TRACEPARENT]: traceparentOf(span) } : {};
 }
 
 function parsed(text: string): Json {

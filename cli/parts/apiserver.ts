@@ -14,6 +14,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
@@ -75,6 +76,7 @@ export const FLAGS = {
   "--encryption-provider-config <file>": "how values are encrypted in the store, YAML",
   "--encryption-provider-config-automatic-reload": "read that file again when it changes",
   "--runtime-config <switches>": ["versions and resources served: apps/v1=false,...", ""],
+  "--tracing-config-file <file>": "TracingConfiguration: where traces go, and how many, YAML",
   ...ACCESS_FLAGS,
   ...AUDIT_FLAGS,
   "--max-requests-inflight <n>": ["reads at a time, 0 for any number", "400"],
@@ -94,6 +96,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
   let encryption: GivenEncryption | undefined;
   let access: GivenAccess | undefined;
   let trust: FollowedFile<ServerTrust> | undefined;
+  let tracer: Tracer | undefined;
   try {
     encryption = await encryptionOf(flags);
     access = await accessOf(flags, [flags.serviceAccountIssuer], systemClock());
@@ -101,8 +104,10 @@ async function run(flags: Flags, command: Command): Promise<void> {
       cert: flags.tlsCertFile, key: flags.tlsPrivateKeyFile, clientCa: flags.clientCaFile,
       proxyCa: flags.requestheaderClientCaFile,
     }, systemClock());
+    tracer = await tracerOf(flags);
     const overrides = {
       trust,
+      tracer,
       admission: await admissionOf(flags),
       audit: await auditOptionsOf(flags),
       flags: flagValues(command),
@@ -113,6 +118,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
     const options = { etcd, ...optionsOf(flags), ...overrides, onIdle };
     await runPart("apiserver", () => startApiserver(options));
   } finally {
+    await tracer?.close();
     await trust?.close();
     await access?.close();
     await encryption?.close();
@@ -233,6 +239,13 @@ async function admissionOf(flags: Flags): Promise<AdmissionFlags> {
   // Files that it names lie beside it.
   const beside = (path: string) => read(resolve(dirname(file), path));
   return { ...switches, configuration: await readAdmissionConfiguration(read(file), beside) };
+}
+
+async function tracerOf({ tracingConfigFile: file }: Flags): Promise<Tracer | undefined> {
+  if (file === undefined) return undefined;
+  const { yamlValue } = await import("@raft2kube/apimachinery/yaml.ts");
+  const { apiserverTracer } = await import("./tracing.ts");
+  return apiserverTracer(yamlValue(read(file)));
 }
 
 /** A bound of concurrent requests; 0 is none, as upstream. */

@@ -64,6 +64,9 @@ const ACTING: Flag[] = [
     "auto-compaction-retention": "0",
     "feature-gates": "",
     "log-level": "info",
+    "distributed-tracing-address": "localhost:4317",
+    "distributed-tracing-service-name": "etcd",
+    "distributed-tracing-instance-id": "",
   }),
   ...acts("switch", {
     "force-new-cluster": "false",
@@ -73,6 +76,7 @@ const ACTING: Flag[] = [
     "peer-client-cert-auth": "false",
     "strict-reconfig-check": "true",
     "enable-grpc-gateway": "true",
+    "enable-distributed-tracing": "false",
   }),
   ...acts("number", {
     "heartbeat-interval": "100",
@@ -84,6 +88,7 @@ const ACTING: Flag[] = [
     "auth-token-ttl": "300",
     "snapshot-catchup-entries": "5000",
     "self-signed-cert-validity": "1",
+    "distributed-tracing-sampling-rate": "0",
   }),
   ...acts("signed", { "quota-backend-bytes": "0" }),
   ...acts("duration", {
@@ -111,7 +116,6 @@ const ACTING: Flag[] = [
 
 const BBOLT = "it tunes bbolt, and the backend here is LevelDB";
 const KEEPS = "the log is compacted once the state is on disk; --snapshot-catchup-entries are kept";
-const TRACING = "there is no tracing here";
 
 const TUNING: Flag[] = [
   ...nothing(KEEPS, {
@@ -170,14 +174,7 @@ const LIMITED: Flag[] = [
   only("urls", "cors", ["*", ""], "answers carry no CORS headers"),
   only("list", "host-whitelist", ["*", ""], "host names of requests are not looked at"),
   only("duration", "compact-hash-check-time", ["1m0s", "1m"], "see the gate CompactHashCheck"),
-  only("switch", "enable-distributed-tracing", ["false"], TRACING),
   only("text", "discovery-fallback", ["exit"], "there is no discovery service"),
-  ...absent(TRACING, [
-    "distributed-tracing-address",
-    "distributed-tracing-service-name",
-    "distributed-tracing-instance-id",
-    "distributed-tracing-sampling-rate",
-  ]),
   ...absent("members are found by --initial-cluster", [
     "discovery",
     "discovery-token",

@@ -8,6 +8,9 @@ import {
   WATCH_PROGRESS_INTERVAL_MS,
   WATCH_PROGRESS_INTERVAL_MS_MIN,
 } from "@raft2kube/store/limits.ts";
+import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import type { PeersOptions, StoreOptions } from "@raft2kube/store/options.ts";
 import type { AutoCompactionOptions } from "@raft2kube/store/node/auto-compaction.ts";
 import { FlagError, SettingError } from "./flag-error.ts";
@@ -74,6 +77,20 @@ export function storeOptions(settings: Settings): StoreOptions {
       : {}),
     ...(compaction ? { autoCompaction: compaction } : {}),
   };
+}
+
+/** Returns the tracer of `--enable-distributed-tracing`. Connections are without TLS, as etcd's. */
+export function tracingOf(settings: Settings): Tracer | undefined {
+  if (!settings.on("enable-distributed-tracing")) return undefined;
+  const rate = settings.number("distributed-tracing-sampling-rate");
+  if (rate > SAMPLING_RATE_MAX) {
+    const flag = "--distributed-tracing-sampling-rate";
+    throw new SettingError(`${flag}: between 0 and ${SAMPLING_RATE_MAX}, got ${rate}`);
+  }
+  const name = settings.text("distributed-tracing-service-name");
+  return startTracing({ name, instance: settings.path("distributed-tracing-instance-id") }, {
+    endpoint: settings.text("distributed-tracing-address"), samplingRatePerMillion: rate,
+  });
 }
 
 /** The data directory, by default one of the member's name. */

@@ -1,4 +1,5 @@
 import { logger } from "@raft2kube/observe/log.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { ETCD_VERSION } from "@raft2kube/store/version.ts";
 import { reportFailure } from "../terminal.ts";
@@ -9,7 +10,7 @@ import { giveMemoryBack } from "./give-back.ts";
 import { parseGoFlags } from "./go-flags.ts";
 import { helpText } from "./help.ts";
 import { configureLogging } from "./logging.ts";
-import { storeOptions } from "./options.ts";
+import { storeOptions, tracingOf } from "./options.ts";
 import { selfSign } from "./self-sign.ts";
 import { Settings } from "./settings.ts";
 
@@ -27,9 +28,12 @@ export async function runServer(words: readonly string[]): Promise<void> {
   const log = logger("store");
   for (const note of [...notes, ...settings.warnings]) log.warn(note);
   const onIdle = () => void giveMemoryBack();
-  const store = await startStore({ ...options, onFatal: end, onIdle });
+  const tracer = tracingOf(settings);
+  const store = await startStore({ ...options, tracer, onFatal: end, onIdle });
   process.stdout.write(`serving etcd v3 on ${store.address}\n`);
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(store));
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.once(signal, () => stop(store, tracer));
+  }
 }
 
 /**
@@ -54,8 +58,8 @@ export function settingsOf(
   return { settings: new Settings(all), notes };
 }
 
-function stop(store: Store): void {
-  store.close().then(
+function stop(store: Store, tracer: Tracer | undefined): void {
+  store.close().then(() => tracer?.close()).then(
     () => process.exit(0),
     (thrown: unknown) => process.exit(reportFailure(thrown)),
   );

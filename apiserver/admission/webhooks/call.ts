@@ -2,6 +2,7 @@ import type { ValidatingWebhook } from "@raft2kube/api/gen/admissionregistration
 import { ApiError, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { badRequest, internal, timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { type Attributes, traced } from "@raft2kube/observe/trace/span.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import type { CalledHook, WebhookMetrics, WebhookPass } from "../../metrics/webhooks.ts";
@@ -76,7 +77,9 @@ export class HookCalls {
     const ended = (rejected: boolean, code: number) =>
       metrics.called(hook, (clock.monotonic() - from_ms) / MS_PER_S, rejected, code);
     try {
-      const accepted = await accept(await this.#verdict(invocation, request, objects));
+      const verdict = await traced(SPANS[this.#type], () => attributesOf(invocation, request),
+        () => this.#verdict(invocation, request, objects));
+      const accepted = await accept(verdict);
       ended(false, 200);
       return accepted;
     } catch (thrown) {
@@ -135,6 +138,15 @@ export class HookCalls {
     if (!verdict.allowed) throw new Rejection(denied(name, verdict.result));
     return verdict;
   }
+}
+
+/** Upstream's names of the spans of calls. */
+const SPANS: Readonly<Record<WebhookPass, string>> =
+  { admit: "Call mutating webhook", validating: "Call validating webhook" };
+
+function attributesOf({ hook }: Invocation, { operation, resource }: AdmissionRequest): Attributes {
+  const { group, version, plural } = resource.kind;
+  return { webhook: hook.webhook.name, resource: `${group}/${version}, ${plural}`, operation };
 }
 
 /** Warnings that are taken of one answer: those of a request are cut at 4 KiB in any case. */

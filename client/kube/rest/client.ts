@@ -1,4 +1,6 @@
 import type { Readable } from "node:stream";
+import { activeSpan } from "@raft2kube/observe/trace/span.ts";
+import { TRACEPARENT, traceparentOf } from "@raft2kube/observe/trace/traceparent.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { type KubeConnection, type TokenReader, tokenReader } from "../transport/credentials.ts";
@@ -166,6 +168,11 @@ export class KubeClient implements KubeRequester {
       headers["content-type"] = request.contentType ?? "application/json";
       headers["content-length"] = String(bytes.length);
     }
+    const caller = activeSpan();
+    const span = caller?.child(`HTTP ${method}`, {
+      kind: "client", attributes: { "http.request.method": method, "url.full": this.server + path },
+    });
+    if (caller) headers[TRACEPARENT] = traceparentOf(span ?? caller);
     const begun_ms = this.clock.monotonic();
     let status = 0;
     try {
@@ -174,6 +181,9 @@ export class KubeClient implements KubeRequester {
       return response;
     } finally {
       this.#observer?.(method, status, (this.clock.monotonic() - begun_ms) / 1_000);
+      span?.set({ "http.response.status_code": status });
+      if (status === 0 || status >= 400) span?.fail(`status ${status}`);
+      span?.end();
     }
   }
 }

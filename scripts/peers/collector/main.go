@@ -1,4 +1,5 @@
-// The OpenTelemetry collector with the parts that read containers' logs from a node's files.
+// The OpenTelemetry collector with the parts that read containers' logs from a node's files, and
+// that receive traces.
 package main
 
 import (
@@ -12,13 +13,15 @@ import (
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 )
 
 func main() {
 	parts := func() (parts otelcol.Factories, err error) {
 		parts.Telemetry = otelconftelemetry.NewFactory()
-		parts.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](filelogreceiver.NewFactory())
+		parts.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](
+			filelogreceiver.NewFactory(), otlpreceiver.NewFactory())
 		if err != nil {
 			return
 		}

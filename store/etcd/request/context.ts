@@ -1,4 +1,5 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { beginSpan } from "@raft2kube/observe/trace/span.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { AlarmRequest_AlarmAction as Action, AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 import type { Caller } from "../../auth/caller.ts";
@@ -94,8 +95,11 @@ export function propose<K extends CommandKind>(
   context: EtcdContext,
   command: Command,
 ): Promise<Responses[K]> {
+  // From the proposal until it is applied: the log, the other members, the state.
+  const span = beginSpan("propose");
   return new Promise((resolve, reject) => {
     context.replica.propose(command, (outcome) => {
+      span?.end();
       if (outcome.error) {
         if (FAILURES.includes(outcome.error.status)) context.metrics.proposalFailed();
         reject(outcome.error);

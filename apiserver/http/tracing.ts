@@ -1,0 +1,123 @@
+import { activeSpan, type Span, traced } from "@raft2kube/observe/trace/span.ts";
+import { parseTraceparent, TRACEPARENT } from "@raft2kube/observe/trace/traceparent.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { MASTERS_GROUP, MONITORING_GROUP } from "../authn/identities.ts";
+import { headerOf, type RequestContext } from "../request/context.ts";
+import type { RequestInfo } from "../request/request-info.ts";
+import type { Filter } from "./filters.ts";
+
+/** Status codes from here on are the server's failures. */
+const SERVER_ERROR = 500;
+
+/** Users whose requests may continue their own traces; others start a new one, linked to it. */
+const TRUSTED_GROUPS: readonly string[] = [MASTERS_GROUP, MONITORING_GROUP];
+
+/** Upstream's names of the spans of verbs. */
+const VERB_SPANS: Readonly<Record<string, string>> = {
+  create: "Create", update: "Update", patch: "Patch", delete: "Delete",
+  deletecollection: "Delete", get: "Get", list: "List", watch: "WatchServer.HandleHTTP",
+};
+
+/** Notes when a request came, for `tracing`. */
+export function tracingReceived(tracer: Tracer): Filter {
+  return (exchange, next) => {
+    exchange.traced_ms = tracer.now_ms();
+    return next();
+  };
+}
+
+/**
+ * upstream: WithTracing. Makes a request a span, and what comes after this filter a part of it. It
+ * comes after authentication, since only users of TRUSTED_GROUPS may decide that a request is
+ * traced.
+ */
+export function tracing(tracer: Tracer): Filter {
+  return async (exchange, next) => {
+    const { context, traced_ms: start_ms = tracer.now_ms() } = exchange;
+    const { request, user, info, id } = context;
+    const caller = parseTraceparent(headerOf(request, TRACEPARENT));
+    const isTrusted = user.groups.some((group) => TRUSTED_GROUPS.includes(group));
+    const name = spanName(info, request.method ?? "");
+    const options = {
+      kind: "server", start_ms, links: caller && !isTrusted ? [caller] : [],
+    } as const;
+    const span = caller && isTrusted
+      ? tracer.child(caller, name, options) : tracer.root(name, options);
+    if (!span.isSampled) return await span.run(next).finally(() => span.end());
+    span.child("authentication", { start_ms })?.end();
+    span.set({
+      "http.request.method": request.method,
+      "http.target": request.url,
+      "url.path": info.path,
+      "url.scheme": "https",
+      "user_agent.original": headerOf(request, "user-agent") || undefined,
+      "network.peer.address": request.socket.remoteAddress,
+      "audit-id": id,
+    });
+    try {
+      await span.run(next);
+      ended(span, context.response.statusCode);
+    } catch (thrown) {
+      ended(span, thrown instanceof ApiError ? thrown.http : SERVER_ERROR);
+      throw thrown;
+    }
+  };
+}
+
+/** Ends a request's span; what the client did wrong is no failure of it (OpenTelemetry's rule). */
+function ended(span: Span, status: number): void {
+  span.set({ "http.response.status_code": status });
+  if (status >= SERVER_ERROR) span.fail("");
+  span.end();
+}
+
+/**
+ * Makes a filter's own work a part of the request's span: upstream's spans of filters last until
+ * the answer.
+ */
+export function part(name: string, filter: Filter): Filter {
+  return async (exchange, next) => {
+    const request = activeSpan();
+    const span = request?.child(name);
+    if (!request || !span) return await filter(exchange, next);
+    try {
+      await span.run(() => filter(exchange, () => {
+        span.end();
+        return request.run(next);
+      }));
+    } finally {
+      span.end();
+    }
+  };
+}
+
+/** Makes a verb's work a part of the request's span; requests without a resource have none. */
+export function tracedVerb(
+  context: RequestContext, work: () => Promise<void>,
+): Promise<void> {
+  const { info } = context;
+  const name = info.resourceRequest ? VERB_SPANS[info.verb] : undefined;
+  if (name === undefined) return work();
+  return traced(name, () => ({
+    "audit-id": context.id,
+    "api-group": info.group,
+    "api-version": info.version,
+    resource: info.resource,
+    subresource: info.subresource,
+    namespace: info.namespace,
+    name: info.name,
+    url: info.path,
+  }), work);
+}
+
+/** The method and the path with placeholders, as upstream names the spans of requests. */
+function spanName(info: RequestInfo, method: string): string {
+  if (!info.resourceRequest) return method;
+  const { group, version, namespace, resource, name, subresource } = info;
+  const parts = [
+    group === "" ? "api" : "apis", group, version, namespace && "namespaces/{:namespace}",
+    resource, name && "{:name}", subresource,
+  ];
+  return `${method} /${parts.filter((each) => each !== "").join("/")}`;
+}
