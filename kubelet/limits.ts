@@ -101,6 +101,8 @@ export const TOKEN_REFRESH_MS_MAX = 24 * 3_600_000;
 /** A container log is cut at this size and this many files are kept, the current one included. */
 export const LOG_FILE_BYTES_MAX = 10 * 2 ** 20;
 export const LOG_FILES_MAX = 5;
+/** Characters of a file's name in the file systems of nodes. */
+export const FILE_NAME_MAX = 255;
 /** Time between two checks of logs' sizes: at most, and at least for one that grows fast. */
 export const LOG_ROTATE_PERIOD_MS = 1_000;
 export const LOG_ROTATE_MS_MIN = 50;

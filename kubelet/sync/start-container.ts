@@ -17,6 +17,7 @@ import type { Runtime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { ImageError, type ImagePuller } from "../images/pull.ts";
 import type { ReadyImage } from "../images/ready-image.ts";
+import { FILE_NAME_MAX } from "../limits.ts";
 import type { KubeletOptions } from "../options.ts";
 import type { NodeAllocatable } from "../pods/downward.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
@@ -232,7 +233,8 @@ async function makeTerminationLog(
 
 /**
  * Links the log as `<containerLogsDir>/<pod>_<namespace>_<container>-<id>.log` for log collectors;
- * by a relative path, which also leads there where a pod sees both folders as `/var/log`.
+ * by a relative path, which also leads there where a pod sees both folders as `/var/log`. A name
+ * that no file can have is cut before its end, as upstream.
  */
 async function linkLog(
   { ports, pod }: StartContext,
@@ -241,7 +243,9 @@ async function linkLog(
 ): Promise<void> {
   const { containerLogsDir } = ports.paths;
   if (!containerLogsDir) return;
-  const name = `${nameOf(pod)}_${namespaceOf(pod)}_${container.name}-${containerId}.log`;
+  const suffix = ".log";
+  const full = `${nameOf(pod)}_${namespaceOf(pod)}_${container.name}-${containerId}`;
+  const name = `${full.slice(0, FILE_NAME_MAX - suffix.length)}${suffix}`;
   const target = join(podLogDir(ports.paths, pod), containerLogPath(container.name, attempt));
   await mkdir(containerLogsDir, { recursive: true });
   const link = symlink(relative(containerLogsDir, target), join(containerLogsDir, name));

@@ -1,3 +1,5 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { expect, it } from "vitest";
 import { type Node, statusOf } from "./fixture.ts";
@@ -60,6 +62,19 @@ export function wholePodRules(node: () => Node): void {
     ]) expect(seen).toContain(word);
     await node().take("whole");
   });
+  it("links logs by names that a file system takes, and runs the hooks that follow", async () => {
+    const name = "long".repeat(50);
+    const postStart = { exec: { command: ["touch", "/started"] } };
+    node().put(name, spec([sh("main", SLEEP, { lifecycle: { postStart } })]));
+    await node().untilReady(name);
+    expect(await node().exec(name, "main", "ls", "/started")).toContain("/started");
+    const links = readdirSync(join(node().host.dir, "container-logs"));
+    const link = links.find((each) => each.startsWith(name))!;
+    expect(link).toMatch(/^.{251}\.log$/);
+    expect(existsSync(join(node().host.dir, "container-logs", link))).toBe(true);
+    await node().take(name);
+  });
+
   it("lets a debug container see the processes of its target, once that runs", async () => {
     const debug = { ...sh("debug", SLEEP), targetContainerName: "main" };
     node().put("debugged", spec([sh("main", SLEEP)], { ephemeralContainers: [debug] }));
