@@ -59,10 +59,8 @@ type Answerer = (
 const ANSWERS: Readonly<Record<string, Answerer>> = {
   SelfSubjectAccessReview: (server, context, review) =>
     access(server, context.user, review.spec ?? {}),
-  SubjectAccessReview: (server, _, review) => access(server, subjectOf(review), review.spec ?? {}),
-  // Admins of namespaces ask these, about any name; servers that serve others ask the one above.
-  LocalSubjectAccessReview: (server, context, review) =>
-    access(server, subjectOf(review), review.spec ?? {}, ownerOf(context)),
+  SubjectAccessReview: accessOfSubject,
+  LocalSubjectAccessReview: accessOfSubject,
   SelfSubjectRulesReview: rules,
   SelfSubjectReview: (_server, context) => ({ userInfo: userInfo(context.user) }),
   TokenReview: tokenReview,
@@ -144,6 +142,13 @@ function attributesOf(user: RequestUser, spec: Spec): Attributes {
     fieldSelector: fieldSelectorText(asked?.fieldSelector),
     labelSelector: labelSelectorText(asked?.labelSelector),
   };
+}
+
+/** A question counts to its author, who may make its user up: a namespace's admin, or a node. */
+function accessOfSubject(
+  server: ApiServer, context: RequestContext, review: Review,
+): Promise<object> {
+  return access(server, subjectOf(review), review.spec ?? {}, ownerOf(context));
 }
 
 async function access(

@@ -1,4 +1,4 @@
-import { REMOTE_CALLS_MAX, SHARE, TOKEN_BYTES_MAX } from "@raft2kube/apiserver/limits.ts";
+import { REMOTE_CALLS_MAX, sharesOf, TOKEN_BYTES_MAX } from "@raft2kube/apiserver/limits.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { fixed } from "@raft2kube/reconcile/followed-file.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -42,7 +42,7 @@ const answer: FakeServer["answer"] = (_, body, response) => {
     return void madeUp.push(() => sendJson(response, { ...review, status: {} }));
   }
   const allowed = user === "hooked" && resourceAttributes?.resource === "configmaps" ||
-    resourceAttributes?.resource === "localsubjectaccessreviews";
+    /^(local)?subjectaccessreviews$/.test(resourceAttributes?.resource ?? "");
   const denied = resourceAttributes?.resource === "secrets";
   sendJson(response, { ...review, status: { allowed, denied, reason: denied ? "secret" : "" } });
 };
@@ -141,19 +141,24 @@ it("the webhook's word is the last before RBAC's", async () => {
     /apiserver_authorization_webhook_evaluations_total{name="hook",result="success"} [1-9]/);
 });
 
-it("questions about users that are made up count to the share of who asks", async () => {
-  const asker = await api.credentials("system:serviceaccount:team:asker",
-    ["system:serviceaccounts", "system:serviceaccounts:team"]);
+const SHARES = sharesOf(REMOTE_CALLS_MAX);
+const OF_TEAM = ["system:serviceaccounts", "system:serviceaccounts:team"];
+it.each([
+  ["LocalSubjectAccessReview", "namespaces/team/", "system:serviceaccount:team:asker", OF_TEAM,
+    SHARES.each],
+  ["SubjectAccessReview", "", "system:node:n1", ["system:nodes"], SHARES.eachOfReserve!],
+])("%ss about made-up users count to who asks", async (kind, at, name, groups, share) => {
+  const asker = await api.credentials(name, groups);
   const review = async (i: number) => {
     const spec = {
-      user: `made-up-${i}`,
+      user: `made-up-${kind}-${i}`,
       resourceAttributes: { namespace: "team", verb: "get", resource: "pods" },
     };
-    const path = "/apis/authorization.k8s.io/v1/namespaces/team/localsubjectaccessreviews";
-    const asked = post("LocalSubjectAccessReview", "authorization.k8s.io", spec);
+    const path = `/apis/authorization.k8s.io/v1/${at}${kind.toLowerCase()}s`;
+    const asked = post(kind, "authorization.k8s.io", spec);
     return (await ask(api, path, { ...asker, ...asked })).status;
   };
-  const share = Math.ceil(REMOTE_CALLS_MAX * SHARE);
+  madeUp.length = 0;
   const asked = Array.from({ length: share }, (_, i) => review(i));
   await waitFor("the calls", () => madeUp.length === share, { clock: machineClock() });
   // Refused immediately; without the bound, asked about as well, and given up after 8 s.
