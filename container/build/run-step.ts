@@ -3,6 +3,7 @@ import path from "node:path";
 import { createNetns } from "@raft2kube/linux/namespace/netns.ts";
 import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
+import { limitDevicesBeside } from "@raft2kube/runtime/by-hand/cgroup.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "@raft2kube/runtime/oci/confinement.ts";
 import { devicesFor } from "@raft2kube/runtime/oci/devices.ts";
 import { combineMounts, kernelMounts, TERMINAL_GROUP } from "@raft2kube/runtime/oci/mounts.ts";
@@ -108,6 +109,12 @@ export async function runInside(
     // Whole, before a command that ends removes the group above it as one that is empty.
     builder.machine.cgroups.create(cgroup);
     const spec = specOf(builder, rootfs, step, { files, netns, cgroup });
+    const { devices } = spec.linux.resources;
+    if (devices) {
+      const { cgroupsPath, createRuntime } = limitDevicesBeside(cgroup, devices);
+      spec.linux.cgroupsPath = cgroupsPath;
+      spec.hooks = { createRuntime };
+    }
     await writeFile(path.join(bundle, "config.json"), JSON.stringify(spec), { mode: 0o600 });
     await runToEnd(host.crun, [...builder.oci, "run", "--bundle", bundle, id], {
       clock: host.clock, timeout_ms: RUN_TIMEOUT_MS, signal: builder.signal, end, output,

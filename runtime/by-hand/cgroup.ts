@@ -5,7 +5,7 @@ import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { writeControl } from "@raft2kube/linux/cgroup/cgroup-files.ts";
 import { step } from "@raft2kube/linux/syscall/steps.ts";
-import type { OciDeviceRule, OciResources } from "../oci/spec.ts";
+import type { OciDeviceRule, OciHook, OciResources } from "../oci/spec.ts";
 import { attachDeviceProgram } from "./device-program.ts";
 import { ByHandError } from "./error.ts";
 
@@ -84,16 +84,43 @@ function limitSwap(
 
 /** Sets which devices a cgroup's processes may use: v1 by two files, v2 by a program. */
 export function limitDevices(group: string, rules: readonly OciDeviceRule[]): void {
-  const places = cgroupPlaces(group);
-  const unified = places.find(({ name }) => name === "");
-  if (unified) return attachDeviceProgram(unified.directory, rules);
-  const devices = places.find(({ directory }) => existsSync(path.join(directory, "devices.deny")));
-  if (!devices) throw new ByHandError("failed-precondition", "no cgroup limits devices");
-  for (const rule of rules) {
-    const file = path.join(devices.directory, rule.allow ? "devices.allow" : "devices.deny");
-    writeControl(file, deviceRule(rule));
-  }
+  const { name, directory } = devicesPlace(group);
+  if (name === "") return attachDeviceProgram(directory, rules);
+  for (const [file, rule] of deviceFiles(directory, rules)) writeControl(file, rule);
 }
+
+/**
+ * Sets the devices of a container in a group that exists, so that its OCI runtime adds none of its
+ * own choice. Returns what the specification needs: v2 asks a program of each group, so the
+ * container gets one below; v1 is set again by hooks, before the container's process runs.
+ */
+export function limitDevicesBeside(
+  group: string, rules: readonly OciDeviceRule[],
+): { cgroupsPath: string; createRuntime: OciHook[] } {
+  const { name, directory } = devicesPlace(group);
+  if (name === "") {
+    attachDeviceProgram(directory, rules);
+    return { cgroupsPath: `${group}/container`, createRuntime: [] };
+  }
+  const lines = deviceFiles(directory, rules).map(([file, rule]) => `echo '${rule}' > '${file}'`);
+  const hook = { path: "/bin/sh", args: ["sh", "-ec", lines.join("\n")] };
+  return { cgroupsPath: group, createRuntime: [hook] };
+}
+
+/** Where a cgroup's devices are limited. */
+function devicesPlace(group: string): CgroupPlace {
+  const found = cgroupPlaces(group).find(({ name, directory }) =>
+    name === "" || existsSync(path.join(directory, "devices.deny")));
+  if (!found) throw new ByHandError("failed-precondition", "no cgroup limits devices");
+  return found;
+}
+
+/** The files of v1 and what to write to them, in turn. */
+const deviceFiles = (directory: string, rules: readonly OciDeviceRule[]) =>
+  rules.map((rule) => {
+    const file = path.join(directory, rule.allow ? "devices.allow" : "devices.deny");
+    return [file, deviceRule(rule)] as const;
+  });
 
 /** A rule in the words of v1's files: `c 1:3 rwm`; all devices are `a *:* rwm`. Pure. */
 export function deviceRule({ type = "a", major, minor, access }: OciDeviceRule): string {

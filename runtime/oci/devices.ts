@@ -15,6 +15,9 @@ const allow = (major: number, minor: number | undefined): OciDeviceRule => ({
   access: "rwm",
 });
 
+/** Rules of a process that needs no device: without rules, it may use every one of the machine. */
+export const NO_DEVICES: readonly OciDeviceRule[] = [deny];
+
 /**
  * Nodes may be made, and the harmless devices used: null, zero, full, random, urandom, terminals.
  */

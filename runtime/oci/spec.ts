@@ -6,6 +6,13 @@ export interface OciSpec {
   hostname?: string;
   mounts: OciMount[];
   linux: OciLinux;
+  hooks?: { createRuntime?: OciHook[] };
+}
+
+/** A program of the machine that the OCI runtime runs before the container's process. */
+export interface OciHook {
+  path: string;
+  args: string[];
 }
 
 export interface OciProcess {

@@ -1,6 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { isMapped, type MappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { RuntimeError } from "../errors.ts";
+import { limitDevices } from "../by-hand/cgroup.ts";
+import { NO_DEVICES } from "../oci/devices.ts";
 import { cgroupOf, clampOomScore } from "../oci/resources.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "../oci/confinement.ts";
 import { seccompFor } from "../oci/seccomp.ts";
@@ -74,7 +76,9 @@ export function pauseSpec(runtime: Base & Machine & Programs, record: SandboxRec
     ],
     linux: {
       namespaces: namespacesOf(record),
-      ...cgroupOf(runtime, record.cgroup, { cpu: { shares: PAUSE_CPU_SHARES } }),
+      ...cgroupOf(runtime, record.cgroup, {
+        devices: [...NO_DEVICES], cpu: { shares: PAUSE_CPU_SHARES },
+      }),
       sysctl: sysctlsFor(config.linux?.sysctls ?? {}, {
         network: record.netns !== undefined,
         ipc: !usesHost(config, "ipc"),
@@ -98,6 +102,11 @@ export async function startPause(
   const oci = runtime.oci.of(record.runtimeHandler);
   const pid = await oci.runDetached(record.id, paths.run, paths.pidFile);
   const pause = identify(pid);
-  if (pause) return pause;
-  throw new RuntimeError("internal", `the pause process of sandbox ${record.id} ended at once`);
+  if (!pause) {
+    const message = `the pause process of sandbox ${record.id} ended at once`;
+    throw new RuntimeError("internal", message);
+  }
+  // Again, for crun allows every container some of its own choice. No container runs yet.
+  if (runtime.cgroups.version !== "none") limitDevices(record.cgroup, NO_DEVICES);
+  return pause;
 }

@@ -6,7 +6,7 @@ const PROGRAM = join(import.meta.dirname, "limits-in-guest.ts");
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 
 test.runIf(missing === undefined)(
-  "limits, statistics and the OOM reason come from cgroup v2 where that is what there is",
+  "limits, devices, statistics and the OOM reason come from cgroup v2 where that is there alone",
   async () => {
     const output = await runGuest({
       script: `${process.execPath} ${PROGRAM} 2>&1`,
@@ -20,6 +20,7 @@ test.runIf(missing === undefined)(
       limits: [String(64 << 20), "50000 100000", "20"],
       updated: String(128 << 20),
       exitCode: 137, reason: "OOMKilled", ended: true, left: 0,
+      opened: { container: "/tmp/n", step: "/tmp/n", first: "" },
       workingSet: expect.any(Number),
     });
   },

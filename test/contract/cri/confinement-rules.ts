@@ -1,5 +1,9 @@
-import { readFileSync } from "node:fs";
-import { SecurityProfile_ProfileType } from "@raft2kube/proto/gen/cri.ts";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { join } from "node:path";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import { type ContainerConfig, SecurityProfile_ProfileType } from "@raft2kube/proto/gen/cri.ts";
 import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 
@@ -74,23 +78,47 @@ export function confinementRules(bench: Bench): void {
   });
 }
 
+/** Starts a container whose user may trace the pod's first process: both have the same. */
+async function besideFirstProcess(bench: Bench, mounts: Init<ContainerConfig>["mounts"] = []) {
+  const securityContext = {
+    namespaceOptions: bench.pods.namespaceOptions({ sharePids: true }),
+    seccomp: { profileType: SecurityProfile_ProfileType.RuntimeDefault },
+  };
+  const linux = { securityContext };
+  const cgroupParent = `${bench.host.cgroupParent}/first-process`;
+  const podSandboxId = await bench.pods.run({ config: { linux: { ...linux, cgroupParent } } });
+  const user = { runAsUser: { value: 65_535 }, runAsGroup: { value: 65_535 } };
+  return await bench.pods.start(podSandboxId, {
+    config: { mounts, linux: { securityContext: { ...securityContext, ...user } } },
+  });
+}
+
 function firstProcessRule(bench: Bench): void {
   test("the pod's first process is as confined as they are", async () => {
-    const securityContext = {
-      namespaceOptions: bench.pods.namespaceOptions({ sharePids: true }),
-      seccomp: { profileType: SecurityProfile_ProfileType.RuntimeDefault },
-    };
-    const linux = { securityContext };
-    const cgroupParent = `${bench.host.cgroupParent}/first-process`;
-    const podSandboxId = await bench.pods.run({ config: { linux: { ...linux, cgroupParent } } });
-    // The user that pause processes have.
-    const runAsUser = { value: 65_535 };
-    const id = await bench.pods.start(podSandboxId, {
-      config: { linux: { securityContext: { ...securityContext, runAsUser } } },
-    });
+    const id = await besideFirstProcess(bench);
     const mounts = await bench.pods.shell(id, "cat /proc/1/mounts");
     expect(mounts).toMatch(/ \/proc\/sys proc ro[, ]/);
     expect(mounts).toMatch(/ \/proc\/keys /);
     expect(await bench.pods.shell(id, "grep Seccomp: /proc/1/status")).toBe("Seccomp:\t2");
   });
+
+  test.runIf(process.arch === "x64")(
+    "a container opens no device as the pod's first process, which it traces",
+    async () => {
+      const hostPath = mkdtempSync(join(bench.host.dir, "devices-"));
+      chmodSync(hostPath, 0o755);
+      const source = join(import.meta.dirname, "open-as.c");
+      execFileSync("gcc", ["-static", "-Os", "-Wall", "-Werror", "-o", `${hostPath}/open`, source]);
+      // The machine's console, loop devices (another's volume), its log; what each may open.
+      const devices = ["c 5 1", "b 7 0", "c 10 237", "c 1 11"].map((device, i) => {
+        execFileSync("mknod", ["-m", "666", `${hostPath}/${i}`, ...device.split(" ")]);
+        return `/devices/${i}`;
+      });
+      const id = await besideFirstProcess(bench, [{ containerPath: "/devices", hostPath }]);
+      const file = "/etc/passwd";
+      const said = await bench.pods.shell(id, `/devices/open 1 ${[...devices, file].join(" ")}`);
+      const { EPERM } = constants.errno;
+      expect(said.split("\n").map(Number)).toEqual([...devices.map(() => EPERM), 0]);
+    },
+  );
 }
