@@ -2,7 +2,7 @@
 // Arguments: the step's name, and its input as JSON.
 import { readFileSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cloneMount } from "@raft2kube/linux/process/process-calls.ts";
+import { cloneMount } from "@raft2kube/linux/mount/mount-tree.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import { joinCgroup } from "@raft2kube/runtime/by-hand/cgroup.ts";
 import { maskPaths, protectPaths } from "@raft2kube/runtime/by-hand/mounts.ts";

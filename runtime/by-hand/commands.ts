@@ -7,10 +7,8 @@ import type { Readable } from "node:stream";
 import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import {
-  MountAttribute,
-  cloneMount,
-  setMountAttributes,
-} from "@raft2kube/linux/process/process-calls.ts";
+  MountAttribute, cloneMount, setMountAttributes,
+} from "@raft2kube/linux/mount/mount-tree.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { attachMountAt } from "@raft2kube/linux/process/process-calls.ts";
+import { attachMountAt } from "@raft2kube/linux/mount/mount-tree.ts";
 import { FileType, deviceNumber } from "@raft2kube/linux/file/special-file.ts";
 import { step } from "@raft2kube/linux/syscall/steps.ts";
 import type { OciDevice } from "../oci/spec.ts";

@@ -2,12 +2,8 @@ import { closeSync, statSync } from "node:fs";
 import { DetachedMount } from "@raft2kube/linux/mount/detached-mount.ts";
 import { MountFlag, mount, mountCommand } from "@raft2kube/linux/mount/mount.ts";
 import {
-  MountAttribute,
-  attachMount,
-  attachMountAt,
-  cloneMount,
-  setMountAttributes,
-} from "@raft2kube/linux/process/process-calls.ts";
+  MountAttribute, attachMount, attachMountAt, cloneMount, setMountAttributes,
+} from "@raft2kube/linux/mount/mount-tree.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { step } from "@raft2kube/linux/syscall/steps.ts";

@@ -1,7 +1,6 @@
 import koffi from "../syscall/koffi.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { check, systemCall } from "../syscall/libc.ts";
-import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC } from "../syscall/numbers.ts";
 import { step } from "../syscall/steps.ts";
 
 // System calls by which a process becomes a container's. They are bound apart from libc.ts: few
@@ -10,17 +9,6 @@ const call = systemCall(
   "long syscall(long number, long a, const void *b, const void *c, const void *d, long e)",
 );
 const paths = systemCall("long syscall(long number, const char *a, const char *b)");
-const openTreeCall = systemCall(
-  "long syscall(long number, long fd, const char *path, ulong flags)",
-);
-const setAttributesCall = systemCall(
-  "long syscall(long number, long fd, const char *path, ulong flags, const void *attributes, " +
-    "size_t size)",
-);
-const moveMountCall = systemCall(
-  "long syscall(long number, long from_fd, const char *from, long fd, const char *target, " +
-    "ulong flags)",
-);
 const closeRangeCall = systemCall(
   "long syscall(long number, ulong first, ulong last, long flags)",
 );
@@ -50,7 +38,7 @@ const NUMBERS: Partial<Record<NodeJS.Architecture, Numbers>> = {
   arm64: { pivotRoot: 41, capset: 91, keyctl: 219, bpf: 280 },
 };
 /** The same on every architecture: system calls from 424 on share one table. */
-const SYS = { openTree: 428, moveMount: 429, closeRange: 436, mountSetattr: 442 } as const;
+const CLOSE_RANGE = 436;
 
 function numbers(): Numbers {
   const found = NUMBERS[process.arch];
@@ -58,66 +46,16 @@ function numbers(): Numbers {
   throw new CodedError("ENOSYS", `system calls of ${process.arch} are not known`);
 }
 
-const AT_RECURSIVE = 0x8000;
-const OPEN_TREE_CLONE = 1;
-const MOVE_FROM_EMPTY_PATH = 4;
-const MOVE_TO_SYMLINKS = 0x10;
-const MOVE_TO_EMPTY_PATH = 0x40;
-
-/** Attributes of a mount (mount_setattr(2)). */
-export const MountAttribute = { readonly: 1, nosuid: 2, nodev: 4, noexec: 8 } as const;
-
 /** pivot_root(2). */
 export function pivotRoot(root: string, oldRoot: string): void {
   step(() => ["pivot_root", root, oldRoot]);
   check("pivot_root", paths(numbers().pivotRoot, root, oldRoot), root);
 }
 
-/** A copy of the mount at `path` that no path leads to (open_tree(2)); the caller attaches it. */
-export function cloneMount(path: string, { recursive }: { recursive: boolean }): number {
-  const flags = OPEN_TREE_CLONE | O_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
-  return check("open_tree", openTreeCall(SYS.openTree, AT_FDCWD, path, flags), path);
-}
-
-/**
- * Sets attributes and the propagation (MountFlag) of a detached mount, with `recursive` of all
- * beneath it too.
- */
-export function setMountAttributes(
-  fd: number,
-  { set, propagation = 0, recursive }: { set: number; propagation?: number; recursive: boolean },
-): void {
-  const attributes = Buffer.alloc(32);
-  attributes.writeBigUInt64LE(BigInt(set), 0);
-  attributes.writeBigUInt64LE(BigInt(propagation), 16);
-  const flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
-  const size = attributes.length;
-  const result = setAttributesCall(SYS.mountSetattr, fd, "", flags, attributes, size);
-  check("mount_setattr", result, `attributes ${set}`);
-}
-
-/** Shows a detached mount at `target`; links there are followed, within this process's root. */
-export function attachMount(fd: number, target: string): void {
-  const flags = MOVE_FROM_EMPTY_PATH | MOVE_TO_SYMLINKS;
-  check("move_mount", moveMountCall(SYS.moveMount, fd, "", AT_FDCWD, target, flags), target);
-}
-
-/** Shows a detached mount at the place of a descriptor. */
-export function attachMountAt(fd: number, place: number): void {
-  const flags = MOVE_FROM_EMPTY_PATH | MOVE_TO_EMPTY_PATH;
-  check("move_mount", moveMountCall(SYS.moveMount, fd, "", place, "", flags), String(place));
-}
-
-/** The same as `cloneMount` for the place of a descriptor, without the mounts beneath it. */
-export function cloneMountAt(place: number): number {
-  const flags = OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH;
-  return check("open_tree", openTreeCall(SYS.openTree, place, "", flags), String(place));
-}
-
 /** Marks all descriptors from `first` on as closed by execve. */
 export function closeOnExec(first: number): void {
   const CLOSE_RANGE_CLOEXEC = 4;
-  const result = closeRangeCall(SYS.closeRange, first, 0xffffffff, CLOSE_RANGE_CLOEXEC);
+  const result = closeRangeCall(CLOSE_RANGE, first, 0xffffffff, CLOSE_RANGE_CLOEXEC);
   check("close_range", result, `from ${first}`);
 }
 
