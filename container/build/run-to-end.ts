@@ -21,7 +21,7 @@ export function runToEnd(
   const { clock, timeout_ms, signal, end, output } = options;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const { child, stdout, stderr } = spawnOnPipes(
-    program, args, ["ignore", "pipe", "pipe"], reject,
+    program, args, { stdio: ["ignore", "pipe", "pipe"], failed: reject },
   );
   const pipes = [stdout!, stderr!];
   for (const pipe of pipes) pipe.on("data", output);

@@ -5,7 +5,8 @@ import { DetachedMount } from "@raft2kube/linux/mount/detached-mount.ts";
 import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import { MountFlag } from "@raft2kube/linux/mount/mount.ts";
 import {
-  closeOnExec, defaultSignal, execve, joinNewKeyring, limitOpenFiles, newSession, prctl, setHostname,
+  closeOnExec, defaultSignal, execve, joinNewKeyring, limitOpenFiles, newSession, prctl,
+  setHostname,
 } from "@raft2kube/linux/process/process-calls.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { step } from "@raft2kube/linux/syscall/steps.ts";

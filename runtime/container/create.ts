@@ -3,11 +3,13 @@ import path from "node:path";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import type { ContainerConfig, CreateContainerRequest } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
+import { containerIds, requireSameIds, sandboxIds } from "../oci/pod-ids.ts";
 import { homeOf, mappedUser, resolveUser } from "../oci/user.ts";
 import { newId } from "../record-table.ts";
 import type { Events, Images, ProcessPorts, Programs, Records } from "../ports.ts";
-import type { SandboxRecord } from "../sandbox/record.ts";
+import { namespacePath, type SandboxRecord } from "../sandbox/record.ts";
 import type { ContainerRecord, OciExtras } from "./record.ts";
+import type { PodUsers } from "./layers.ts";
 import { mountImageVolumes, unmountImageVolumes } from "./image-volumes.ts";
 import { mountRootfs, removeContainerFiles, unmountRootfs } from "./rootfs.ts";
 import { criSignalName, signalNumber } from "./signals.ts";
@@ -62,6 +64,14 @@ async function requireRecursiveReadOnly(
   throw new RuntimeError("unimplemented", `${what} is not supported by the OCI runtime and kernel`);
 }
 
+/** The users of a pod with a user namespace, which is that of its running first process. */
+function usersOf({ config, pause }: SandboxRecord): PodUsers | undefined {
+  const ids = sandboxIds(config);
+  if (ids === undefined || pause === undefined) return undefined;
+  const { users, groups } = ids;
+  return { namespace: namespacePath(pause, "user"), uid: users.hostID, gid: groups.hostID };
+}
+
 /** Creates the container's files and bundle. Returns its record. */
 async function build(
   runtime: ProcessPorts & Images,
@@ -74,13 +84,16 @@ async function build(
   await requireRecursiveReadOnly(runtime, sandbox, asked);
   const image = runtime.images.get(asked.image?.image ?? "");
   const paths = runtime.paths.container(id);
-  const { mounts, diffIds } = await mountImageVolumes(runtime, paths, asked.mounts);
+  const context = asked.linux?.securityContext;
+  const ids = sandboxIds(sandbox.config);
+  requireSameIds(ids, context?.namespaceOptions?.usernsOptions);
+  const users = usersOf(sandbox);
+  const { mounts, diffIds } = await mountImageVolumes(runtime, paths, asked.mounts, users);
   const config = { ...asked, mounts };
-  await mountRootfs(paths, runtime.images.lowerDirectories(image));
-  const context = config.linux?.securityContext;
+  await mountRootfs(paths, runtime.images.lowerDirectories(image), users);
   const defaults = image.config.config ?? {};
   const wanted = resolveUser(paths.rootfs, defaults.User ?? "", context);
-  const user = mappedUser(wanted, runtime.ids, context?.supplementalGroups ?? []);
+  const user = mappedUser(wanted, containerIds(runtime, ids), context?.supplementalGroups ?? []);
   const parent = sandbox.config.linux?.cgroupParent || runtime.cgroupParent;
   const cgroup = `${parent}/${id}`;
   const home = homeOf(paths.rootfs, user.uid);

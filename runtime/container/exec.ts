@@ -6,6 +6,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { exitCodeOf } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
 import { identify, signal } from "../process-identity.ts";
+import { hostUser } from "../oci/pod-ids.ts";
 import type { OciProcess } from "../oci/spec.ts";
 import { readLog } from "../oci/runtime.ts";
 import { ociOf, type Base, type Execs, type Programs, type Records } from "../ports.ts";
@@ -42,13 +43,17 @@ export interface Exec extends PipedChild {
 function launch(
   program: string,
   args: string[],
-  stdio: StdioOptions,
-  log: string,
+  { stdio, owner, log }: {
+    stdio: StdioOptions;
+    owner: { uid: number; gid: number } | undefined;
+    log: string;
+  },
 ): PipedChild & Pick<Exec, "exited"> {
   const { promise: exited, resolve, reject } = Promise.withResolvers<number>();
-  const piped = spawnOnPipes(program, args, stdio, (cause) => {
+  const failed = (cause: Error) => {
     reject(new RuntimeError("internal", `exec: ${cause.message}`, { cause }));
-  });
+  };
+  const piped = spawnOnPipes(program, args, { stdio, owner, failed });
   piped.child.on("exit", (code, signalName) => {
     const exitCode = code ?? exitCodeOf(signalName);
     // The log is empty after the command's own exit; otherwise it has the reason why it did not
@@ -115,7 +120,9 @@ async function start(
     ...(request.consoleSocket ? ["--console-socket", request.consoleSocket] : []),
     id,
   ];
-  const launched = launch(oci.program.path, args, request.stdio, files.log);
+  const owner = hostUser(runtime.sandboxes.find(record.sandboxId)?.config, terminal.user);
+  const { stdio } = request;
+  const launched = launch(oci.program.path, args, { stdio, owner, log: files.log });
   return {
     ...launched,
     pid: () => readPid(files.pid),

@@ -8,7 +8,9 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import type { ContainerPaths } from "../paths.ts";
 import type { Images } from "../ports.ts";
-import { lowerDirectoriesOption, requireDirectory } from "./rootfs.ts";
+import {
+  lowerDirectoriesOption, type PodUsers, requireDirectory, withMappedLayers,
+} from "./layers.ts";
 
 const READ_ONLY = MountFlag.readonly | MountFlag.nosuid | MountFlag.nodev;
 
@@ -27,6 +29,7 @@ export async function mountImageVolumes(
   runtime: Images,
   paths: ContainerPaths,
   mounts: readonly Mount[],
+  users?: PodUsers,
 ): Promise<ImageVolumes> {
   const volumes: ImageVolumes = { mounts: [], diffIds: [] };
   for (const [index, each] of mounts.entries()) {
@@ -41,7 +44,9 @@ export async function mountImageVolumes(
     const image = runtime.images.get(each.image.image);
     const target = path.join(paths.volumes, String(index));
     await mkdir(target, { recursive: true, mode: 0o755 });
-    mountLayers(runtime.images.lowerDirectories(image), target);
+    const layers = runtime.images.lowerDirectories(image);
+    if (users === undefined) mountLayers(layers, target);
+    else await withMappedLayers(paths, layers, users, (mapped) => mountLayers(mapped, target));
     const hostPath = subPathIn(target, each.imageSubPath);
     volumes.mounts.push({ ...each, hostPath, image: undefined });
     volumes.diffIds.push(...image.config.rootfs.diff_ids);

@@ -3,6 +3,7 @@ import { RuntimeError } from "../errors.ts";
 import type { OciNamespace } from "../oci/spec.ts";
 import type { Machine, Records } from "../ports.ts";
 import { namespacePath, type SandboxRecord } from "../sandbox/record.ts";
+import { sandboxIds } from "../oci/pod-ids.ts";
 
 /** The pid namespace of another container, which a debug container shares (CRI mode TARGET). */
 function targetNamespace(runtime: Records, sandbox: SandboxRecord, targetId: string): OciNamespace {
@@ -42,6 +43,9 @@ export function containerNamespaces(
     { type: "mount" },
     { type: "uts", path: namespacePath(pause, "uts") },
   ];
+  if (sandboxIds(sandbox.config) !== undefined) {
+    namespaces.push({ type: "user", path: namespacePath(pause, "user") });
+  }
   // On v1 the view of the cgroup mounts is already the container's own.
   if (runtime.cgroups.version === 2) namespaces.push({ type: "cgroup" });
   if (sandbox.netns !== undefined) namespaces.push({ type: "network", path: sandbox.netns });

@@ -3,43 +3,38 @@ import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
-import { RuntimeError } from "../errors.ts";
 import type { ContainerPaths } from "../paths.ts";
-
-/** overlayfs reads `:` and `,` in its options, and a backslash before them. */
-function escapeOption(path: string): string {
-  return path.replace(/[\\:,]/g, "\\$&");
-}
+import {
+  escapeOption, lowerDirectoriesOption, type PodUsers, withMappedLayers,
+} from "./layers.ts";
 
 /**
- * Throws for a layer that is a link, which would expose its target, a directory of the host. Only
- * the runtime writes where layers are, so that what was checked is what is mounted.
+ * Mounts a container's root: the image's layers, topmost first, under a folder of its own, with the
+ * owners that the pod's `users` have if it has a user namespace.
  */
-export function requireDirectory(layer: string): void {
-  try {
-    Directory.open(layer)[Symbol.dispose]();
-  } catch (cause) {
-    throw new RuntimeError("failed-precondition", `the image's layer ${layer} is no directory`, {
-      cause,
-      remedy: "remove the image and pull it again",
-    });
-  }
-}
-
-/** Returns overlayfs's option for an image's layers, topmost first, which are checked. */
-export function lowerDirectoriesOption(lower: string[]): string {
-  lower.forEach(requireDirectory);
-  return `lowerdir=${lower.map(escapeOption).join(":")}`;
-}
-
-/** Mounts a container's root: the image's layers, topmost first, under a folder of its own. */
-export async function mountRootfs(paths: ContainerPaths, lower: string[]): Promise<void> {
-  const layers = lowerDirectoriesOption(lower);
-  for (const folder of [paths.upper, paths.work, paths.rootfs]) {
+export async function mountRootfs(
+  paths: ContainerPaths,
+  lower: string[],
+  users?: PodUsers,
+): Promise<void> {
+  const isNew = (await mkdir(paths.upper, { recursive: true, mode: 0o755 })) !== undefined;
+  for (const folder of [paths.work, paths.rootfs]) {
     await mkdir(folder, { recursive: true, mode: 0o755 });
   }
+  if (users === undefined) {
+    mountOverlay(paths, lower);
+    return;
+  }
+  if (isNew) {
+    using upper = Directory.open(paths.upper);
+    upper.chown(users.uid, users.gid);
+  }
+  await withMappedLayers(paths, lower, users, (mapped) => mountOverlay(paths, mapped));
+}
+
+function mountOverlay(paths: ContainerPaths, lower: string[]): void {
   const data = [
-    layers,
+    lowerDirectoriesOption(lower),
     `upperdir=${escapeOption(paths.upper)}`,
     `workdir=${escapeOption(paths.work)}`,
     // Where only root may set trusted attributes, overlayfs keeps its marks in the user's.

@@ -13,6 +13,7 @@ import {
   sandboxMounts,
   volumeMounts,
 } from "../oci/mounts.ts";
+import { containerIds, idMappings, rootPath, sandboxIds, withPodIds } from "../oci/pod-ids.ts";
 import { cgroupOf, clampOomScore, resourcesFor } from "../oci/resources.ts";
 import { seccompFor } from "../oci/seccomp.ts";
 import type { OciLinux, OciMount, OciProcess, OciSpec, OciUser } from "../oci/spec.ts";
@@ -76,19 +77,20 @@ function mountsOf(runtime: Base & Machine, input: SpecInput): OciMount[] {
   const { config, sandbox } = input;
   const context = config.linux?.securityContext;
   const paths = runtime.paths.sandbox(sandbox.id);
+  const ids = sandboxIds(sandbox.config);
   const hostIpc = context?.namespaceOptions?.ipc === NamespaceMode.NODE;
   const base = [
     ...kernelMounts({
       privileged: context?.privileged ?? false,
       cgroups: runtime.cgroups.version !== "none",
-      terminalGroup: isMapped(runtime.ids.groups, TERMINAL_GROUP),
+      terminalGroup: isMapped(containerIds(runtime, ids).groups, TERMINAL_GROUP),
     }),
     ...sandboxMounts(
       { ...paths, shm: hostIpc ? "/dev/shm" : paths.shm },
       { readonly: context?.readonlyRootfs ?? false },
-    ),
+    ).map((mount) => withPodIds(mount, ids)),
   ];
-  const volumes = combineMounts(base, volumeMounts(config.mounts));
+  const volumes = combineMounts(base, volumeMounts(config.mounts, ids));
   return combineMounts(volumes, input.extras?.mounts ?? []);
 }
 
@@ -111,6 +113,7 @@ function linuxOf(runtime: Records & Machine, input: SpecInput, process: OciProce
   });
   return {
     namespaces: containerNamespaces(runtime, sandbox, config),
+    ...idMappings(sandboxIds(sandbox.config)),
     ...cgroupOf(runtime, cgroup, limits),
     ...(devices.length > 0 && { devices }),
     ...(seccomp && { seccomp }),
@@ -131,7 +134,7 @@ export function containerSpec(runtime: Base & Records & Machine, input: SpecInpu
     ociVersion: "1.0.2",
     process,
     root: {
-      path: runtime.paths.container(input.id).rootfs,
+      path: rootPath(runtime.paths.container(input.id).rootfs, sandboxIds(input.sandbox.config)),
       readonly: input.config.linux?.securityContext?.readonlyRootfs ?? false,
     },
     mounts: mountsOf(runtime, input),

@@ -1,8 +1,9 @@
-import { readFile } from "node:fs/promises";
+import { open, readFile, readlink } from "node:fs/promises";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { limitDevices } from "../by-hand/cgroup.ts";
 import { createUnderConmon } from "../conmon.ts";
 import { RuntimeError } from "../errors.ts";
+import { hostUser } from "../oci/pod-ids.ts";
 import type { OciSpec } from "../oci/spec.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
 import {
@@ -47,11 +48,35 @@ async function launch(
   const process = identify(pid);
   if (!process) throw new RuntimeError("internal", "the process ended before it was started");
   if (runtime.cgroups.version !== "none") await limitDevicesAgain(runtime, record);
+  await giveStreams(runtime, record, pid);
   await created?.();
   // Before it runs: it may end before the call returns, and never ends before it started.
   const startedAt_ms = runtime.clock.now();
   await oci.start(id);
   return { process, startedAt_ms };
+}
+
+/**
+ * Makes the pipes of a container's process, which are conmon's, its user's in a user namespace,
+ * where the OCI runtime may not: else the process could not open /dev/stdout.
+ */
+async function giveStreams(
+  { sandboxes }: ProcessPorts,
+  { sandboxId, user }: ContainerRecord,
+  pid: number,
+): Promise<void> {
+  const owner = hostUser(sandboxes.find(sandboxId)?.config, user);
+  if (owner === undefined) return;
+  for (const fd of [0, 1, 2]) {
+    const stream = `/proc/${pid}/fd/${fd}`;
+    if (!(await readlink(stream)).startsWith("pipe:")) continue;
+    const pipe = await open(stream, "r+");
+    try {
+      await pipe.chown(owner.uid, owner.gid);
+    } finally {
+      await pipe.close();
+    }
+  }
 }
 
 /**

@@ -20,8 +20,10 @@ export function statusCalls(runtime: Programs & Network): Handlers<RuntimeServic
     async status() {
       const network = await runtime.network.condition();
       const handlers = runtime.oci.names.map(async (name) => {
-        const recursiveReadOnlyMounts = await runtime.oci.of(name).recursiveReadOnly();
-        return { name, features: { recursiveReadOnlyMounts, userNamespaces: false } };
+        const oci = runtime.oci.of(name);
+        const recursiveReadOnlyMounts = await oci.recursiveReadOnly();
+        const userNamespaces = await oci.userNamespaces();
+        return { name, features: { recursiveReadOnlyMounts, userNamespaces } };
       });
       return {
         status: {

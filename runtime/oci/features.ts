@@ -1,4 +1,5 @@
 import { release } from "node:os";
+import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { runCommand } from "../command.ts";
 import type { OciProgram } from "./program.ts";
 
@@ -8,6 +9,11 @@ import type { OciProgram } from "./program.ts";
 const KERNEL = [5, 12] as const;
 /** The oldest crun that was tried; those before 1.8.6 have no command `features`. */
 const CRUN = [1, 8] as const;
+/**
+ * The first kernel in which tmpfs can be mounted with mapped ids: Secrets are on one. Overlayfs has
+ * it of its layers since 5.19.
+ */
+const MAPPED_TMPFS_KERNEL = [6, 3] as const;
 
 /** Whether a version such as `6.1.0-18-amd64` is not before another. */
 function isSince(version: string, [major, minor]: readonly [number, number]): boolean {
@@ -29,7 +35,25 @@ export async function knowsRecursiveReadOnly(
     const known = JSON.parse(features.stdout.toString("utf8")) as { mountOptions?: string[] };
     return known.mountOptions?.includes("rro") ?? false;
   }
-  if (kind !== "crun") return false;
+  return kind === "crun" && (await isKnownCrun(path));
+}
+
+async function isKnownCrun(path: string): Promise<boolean> {
   const { stdout } = await runCommand(path, ["--version"]);
   return isSince(/version (\S+)/.exec(stdout.toString("utf8"))?.[1] ?? "", CRUN);
+}
+
+/**
+ * Whether pods can have user namespaces of their own: by a crun that mounts volumes with mapped
+ * ids, on this kernel, and as the machine's root, as only that one may map a file system's ids.
+ */
+export async function knowsUserNamespaces(
+  { path, kind }: OciProgram,
+  kernel = release(),
+  own = readMappedIds(),
+): Promise<boolean> {
+  if (kind !== "crun" || !isSince(kernel, MAPPED_TMPFS_KERNEL) || inUserNamespace(own)) {
+    return false;
+  }
+  return await isKnownCrun(path);
 }

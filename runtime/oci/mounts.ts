@@ -2,9 +2,10 @@ import { mkdirSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { mountOf, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { MountPropagation, type Mount } from "@raft2kube/proto/gen/cri.ts";
+import { MountPropagation, NamespaceMode, type Mount } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
+import { podIdsOf, type PodIds, withPodIds } from "./pod-ids.ts";
 import type { OciMount } from "./spec.ts";
 
 /** The group `tty`, to which programs give terminals. */
@@ -119,15 +120,17 @@ function sourceOf(mount: Mount): string {
   }
 }
 
-function refuseUnsupported(mount: Mount): void {
-  if (mount.uidMappings.length + mount.gidMappings.length === 0) return;
-  const what = `a volume with id mappings (at ${mount.containerPath})`;
-  throw new RuntimeError("unimplemented", `${what} is not supported`);
+/** Mappings of a volume must be its pod's: others would give it another pod's ids. */
+function isMapped({ containerPath, uidMappings, gidMappings }: Mount, ids: PodIds | undefined) {
+  if (uidMappings.length + gidMappings.length === 0) return false;
+  const asked = podIdsOf({ mode: NamespaceMode.POD, uids: uidMappings, gids: gidMappings });
+  if (JSON.stringify(asked) === JSON.stringify(ids)) return true;
+  const why = "are not those of the pod's user namespace";
+  throw new RuntimeError("invalid-argument", `the id mappings of ${containerPath} ${why}`);
 }
 
 /** One volume of a container. */
-function volumeMount(mount: Mount): OciMount {
-  refuseUnsupported(mount);
+function volumeMount(mount: Mount, ids: PodIds | undefined): OciMount {
   if (!mount.containerPath.startsWith("/")) {
     throw new RuntimeError("invalid-argument", `mount path ${mount.containerPath} is not absolute`);
   }
@@ -142,13 +145,14 @@ function volumeMount(mount: Mount): OciMount {
     throw new RuntimeError("invalid-argument", `${what} must be read-only and private`);
   }
   const access = mount.recursiveReadOnly ? "rro" : mount.readonly ? "ro" : "rw";
-  return bind(mount.containerPath, source, [propagation, access]);
+  const volume = bind(mount.containerPath, source, [propagation, access]);
+  return isMapped(mount, ids) ? withPodIds(volume, ids) : volume;
 }
 
 /** The volumes of a container in the order that they must be mounted: outer folders first. */
-export function volumeMounts(mounts: Mount[]): OciMount[] {
+export function volumeMounts(mounts: Mount[], ids?: PodIds): OciMount[] {
   const depth = (mount: Mount) => mount.containerPath.split("/").filter(Boolean).length;
-  return mounts.toSorted((a, b) => depth(a) - depth(b)).map(volumeMount);
+  return mounts.toSorted((a, b) => depth(a) - depth(b)).map((mount) => volumeMount(mount, ids));
 }
 
 /** The propagation that the container's root needs so that its volumes' can work. */

@@ -4,7 +4,7 @@ import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { runCommand, type CommandResult } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
-import { knowsRecursiveReadOnly } from "./features.ts";
+import { knowsRecursiveReadOnly, knowsUserNamespaces } from "./features.ts";
 import type { OciProgram } from "./program.ts";
 
 /** State of a container as the program reports it. */
@@ -19,6 +19,7 @@ export class OciRuntime {
   readonly #root: string;
   readonly #cgroups: CgroupMode;
   #recursiveReadOnly: boolean | undefined;
+  #userNamespaces: boolean | undefined;
 
   /** `root` is absolute: crun resolves it against the bundle otherwise. */
   constructor(program: OciProgram, root: string, cgroups: CgroupMode = "machine") {
@@ -34,6 +35,11 @@ export class OciRuntime {
   /** Whether recursive read-only mounts are supported; cached. */
   async recursiveReadOnly(): Promise<boolean> {
     return (this.#recursiveReadOnly ??= await knowsRecursiveReadOnly(this.program));
+  }
+
+  /** Whether pods can have user namespaces of their own; cached. */
+  async userNamespaces(): Promise<boolean> {
+    return (this.#userNamespaces ??= await knowsUserNamespaces(this.program));
   }
 
   /** Arguments that stand before every command. */

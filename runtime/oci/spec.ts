@@ -56,6 +56,12 @@ export interface OciMount {
   options: string[];
 }
 
+export interface OciIdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
+}
+
 export interface OciNamespace {
   type: "pid" | "network" | "ipc" | "uts" | "mount" | "cgroup" | "user";
   /** Join this one; absent: a new one. */
@@ -82,6 +88,9 @@ export interface OciDeviceRule {
 
 export interface OciLinux {
   namespaces: OciNamespace[];
+  /** A container that joins a user namespace has its mappings too. */
+  uidMappings?: OciIdMapping[];
+  gidMappings?: OciIdMapping[];
   /** The cgroup's path; absent where there are no cgroups. */
   cgroupsPath?: string;
   resources: OciResources;

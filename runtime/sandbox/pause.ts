@@ -12,6 +12,7 @@ import { identify, type ProcessIdentity } from "../process-identity.ts";
 import type { Base, Machine, Programs } from "../ports.ts";
 import { hostnameOf, usesHost } from "./files.ts";
 import type { SandboxRecord } from "./record.ts";
+import { containerIds, idMappings, rootPath, sandboxIds } from "../oci/pod-ids.ts";
 
 /** Kubernetes' adjustment for pause processes: the last to be killed, after the kubelet. */
 const PAUSE_OOM_SCORE = -998;
@@ -27,8 +28,14 @@ function namespacesOf(record: SandboxRecord): OciNamespace[] {
     { type: "uts" },
     ...(usesHost(config, "pid") ? [] : [{ type: "pid" } as const]),
     ...(usesHost(config, "ipc") ? [] : [{ type: "ipc" } as const]),
-    ...(record.netns === undefined ? [] : [{ type: "network", path: record.netns } as const]),
+    ...(record.netns === undefined ? [] : [networkNamespace(record, record.netns)]),
+    ...(sandboxIds(config) === undefined ? [] : [{ type: "user" } as const]),
   ];
+}
+
+/** A pod with a user namespace has its network namespace made with it, so that it owns it. */
+function networkNamespace({ config }: SandboxRecord, path: string): OciNamespace {
+  return { type: "network", ...(sandboxIds(config) === undefined && { path }) };
 }
 
 function pauseUser({ users, groups }: MappedIds): OciUser {
@@ -43,12 +50,13 @@ export function pauseSpec(runtime: Base & Machine & Programs, record: SandboxRec
   const { privileged = false, seccomp } = config.linux?.securityContext ?? {};
   // A container that runs as the same user may trace it, and would leave its own filter that way.
   const filter = seccompFor(seccomp, { privileged, capabilities: [] });
+  const ids = sandboxIds(config);
   const none = { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] };
   return {
     ociVersion: "1.0.2",
     process: {
       terminal: false,
-      user: pauseUser(runtime.ids),
+      user: pauseUser(containerIds(runtime, ids)),
       args: [PAUSE, "-P"],
       env: [],
       cwd: "/",
@@ -56,7 +64,7 @@ export function pauseSpec(runtime: Base & Machine & Programs, record: SandboxRec
       noNewPrivileges: true,
       oomScoreAdj: clampOomScore(PAUSE_OOM_SCORE, runtime.ownCapabilities),
     },
-    root: { path: runtime.paths.sandbox(record.id).rootfs, readonly: true },
+    root: { path: rootPath(runtime.paths.sandbox(record.id).rootfs, ids), readonly: true },
     ...(hostname && { hostname }),
     mounts: [
       {
@@ -76,6 +84,7 @@ export function pauseSpec(runtime: Base & Machine & Programs, record: SandboxRec
     ],
     linux: {
       namespaces: namespacesOf(record),
+      ...idMappings(ids),
       ...cgroupOf(runtime, record.cgroup, {
         devices: [...NO_DEVICES], cpu: { shares: PAUSE_CPU_SHARES },
       }),

@@ -24,6 +24,9 @@ export interface SandboxRecord {
 export const SANDBOX_STATE: StateKind = { schema: "r2k-sandbox", version: 1 };
 
 /** Where the namespaces of a sandbox that has a running pause process can be joined. */
-export function namespacePath(pause: ProcessIdentity, type: "pid" | "ipc" | "uts"): string {
+export function namespacePath(
+  pause: ProcessIdentity,
+  type: "pid" | "ipc" | "uts" | "net" | "user",
+): string {
   return `/proc/${pause.pid}/ns/${type}`;
 }

@@ -1,6 +1,5 @@
-import { createNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { createNetns, pinNetns } from "@raft2kube/linux/namespace/netns.ts";
 import type { RunPodSandboxRequest } from "@raft2kube/proto/gen/cri.ts";
-import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { refuseHostPid } from "../container/namespaces.ts";
 import { RuntimeError } from "../errors.ts";
@@ -19,23 +18,34 @@ import type {
 } from "../ports.ts";
 import { makeSandboxFiles, usesHost } from "./files.ts";
 import { startPause } from "./pause.ts";
-import type { SandboxRecord } from "./record.ts";
+import { namespacePath, type SandboxRecord } from "./record.ts";
 import { removeSandbox, stopSandbox } from "./stop.ts";
+import { sandboxIds } from "../oci/pod-ids.ts";
 
 type RunPorts = ProcessPorts & Network & Events & Ends & DiskUse;
 
-function requireSupported(runtime: Machine & Programs, request: RunPodSandboxRequest): void {
+async function requireSupported(
+  runtime: Machine & Programs,
+  request: RunPodSandboxRequest,
+): Promise<void> {
   const { config, runtimeHandler } = request;
   if (!config?.metadata?.name) {
     throw new RuntimeError("invalid-argument", "the sandbox has no metadata");
   }
-  runtime.oci.choose(runtimeHandler);
+  const oci = runtime.oci.choose(runtimeHandler);
   if (config.windows) throw new RuntimeError("unimplemented", "Windows sandboxes");
   if (usesHost(config, "pid")) refuseHostPid(runtime);
-  const users = config.linux?.securityContext?.namespaceOptions?.usernsOptions;
-  if (users && users.mode !== NamespaceMode.NODE) {
-    throw new RuntimeError("unimplemented", "pods with a user namespace are not supported");
+  if (sandboxIds(config) === undefined) return;
+  for (const kind of ["network", "pid", "ipc"] as const) {
+    if (!usesHost(config, kind)) continue;
+    const message = `a pod with a user namespace cannot have the node's ${kind} namespace`;
+    throw new RuntimeError("invalid-argument", message);
   }
+  if (await oci.userNamespaces()) return;
+  const what = "pods with a user namespace are not supported";
+  throw new RuntimeError("unimplemented", `${what} by ${oci.program.kind} on this machine`, {
+    remedy: "run the node as root, with crun 1.8 or newer, on Linux 6.3 or newer",
+  });
 }
 
 /** The name under which a kubelet would ask for the same attempt again. */
@@ -53,19 +63,39 @@ async function bringUp(
 ): Promise<SandboxRecord> {
   const paths = runtime.paths.sandbox(record.id);
   await makeSandboxFiles(paths, record.config);
+  if (sandboxIds(record.config) !== undefined) return await bringUpMapped(runtime, record);
   if (record.netns !== undefined) createNetns(record.netns);
   // Both need the namespace, but not each other.
   const [pause, network] = await Promise.allSettled([
     startPause(runtime, record),
     record.netns === undefined ? { ips: [] } : runtime.network.attach(record, record.netns),
   ]);
-  if (network.status === "rejected") {
-    const why = messageOf(network.reason);
-    const message = `failed to setup network for sandbox ${record.id}: ${why}`;
-    throw new RuntimeError("unavailable", message, { cause: network.reason });
-  }
+  if (network.status === "rejected") throw networkFailure(record, network.reason);
   if (pause.status === "rejected") throw pause.reason;
   return { ...record, state: "ready", pause: pause.value, ...network.value };
+}
+
+function networkFailure({ id }: SandboxRecord, cause: unknown): RuntimeError {
+  const message = `failed to setup network for sandbox ${id}: ${messageOf(cause)}`;
+  return new RuntimeError("unavailable", message, { cause });
+}
+
+/**
+ * The same with a user namespace, which is the first process's, and owns the network namespace:
+ * the pod's root administers its network, and sysfs can be mounted.
+ */
+async function bringUpMapped(
+  runtime: Base & Machine & Programs & Network,
+  record: SandboxRecord,
+): Promise<SandboxRecord> {
+  const pause = await startPause(runtime, record);
+  const netns = record.netns!;
+  pinNetns(namespacePath(pause, "net"), netns);
+  try {
+    return { ...record, state: "ready", pause, ...(await runtime.network.attach(record, netns)) };
+  } catch (thrown) {
+    throw networkFailure(record, thrown);
+  }
 }
 
 /**
@@ -77,7 +107,7 @@ export async function runSandbox(
   runtime: RunPorts,
   request: RunPodSandboxRequest,
 ): Promise<string> {
-  requireSupported(runtime, request);
+  await requireSupported(runtime, request);
   // lab:10 begin runSandbox
   const { name, namespace, uid, attempt } = request.config!.metadata!;
   const key = JSON.stringify([name, namespace, uid, attempt]);

@@ -50,22 +50,43 @@ export function inNetns<T>(path: string, fn: () => T extends Promise<unknown> ? 
  * bind-mounted on. Its loopback link is down. EEXIST when something is there already.
  */
 export function createNetns(path: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, "", { flag: "wx", mode: 0o444 });
+  makeFile(path);
   step(() => `touch ${path} && unshare --net=${path} true`);
   try {
     away(
       () => check("unshare", libc.unshare(CLONE_NEWNET), "the network namespace"),
-      () => {
-        check("mount", libc.mount(OWN, path, null, MS_BIND, null), `${OWN} on ${path}`);
-        // Private, so that deleting it is not undone by copies in other mount namespaces.
-        check("mount", libc.mount(null, path, null, MS_PRIVATE, null), `${path} as private`);
-      },
+      () => bindNamespace(OWN, path),
     );
   } catch (thrown) {
     deleteNetns(path);
     throw thrown;
   }
+}
+
+/**
+ * Pins an existing network namespace, such as /proc/PID/ns/net, at `path`. EEXIST when something is
+ * there already.
+ */
+export function pinNetns(source: string, path: string): void {
+  makeFile(path);
+  step(() => `touch ${path} && mount --bind ${source} ${path}`);
+  try {
+    bindNamespace(source, path);
+  } catch (thrown) {
+    deleteNetns(path);
+    throw thrown;
+  }
+}
+
+function makeFile(path: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, "", { flag: "wx", mode: 0o444 });
+}
+
+function bindNamespace(source: string, path: string): void {
+  check("mount", libc.mount(source, path, null, MS_BIND, null), `${source} on ${path}`);
+  // Private, so that deleting it is not undone by copies in other mount namespaces.
+  check("mount", libc.mount(null, path, null, MS_PRIVATE, null), `${path} as private`);
 }
 
 /**

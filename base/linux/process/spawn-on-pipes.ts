@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
-import { closeSync } from "node:fs";
+import { closeSync, fchownSync } from "node:fs";
 import { Socket } from "node:net";
 import { check, libc } from "../syscall/libc.ts";
 import { O_CLOEXEC } from "../syscall/numbers.ts";
@@ -14,11 +14,18 @@ export interface PipedChild {
 
 /**
  * Starts a program whose `pipe`s are pipes of the kernel. Those of Node's spawn are socket pairs,
- * on which a program that opens /dev/stdout fails by ENXIO. `failed` is called if it cannot be
- * started; errors of a pipe, as when the program has ended before its input, only close it.
+ * on which a program that opens /dev/stdout fails by ENXIO. They belong to `owner`, by default to
+ * this process's user. `failed` is called if it cannot be started; errors of a pipe, as when the
+ * program has ended before its input, only close it.
  */
 export function spawnOnPipes(
-  program: string, args: readonly string[], stdio: StdioOptions, failed: (cause: Error) => void,
+  program: string,
+  args: readonly string[],
+  { stdio, owner, failed }: {
+    stdio: StdioOptions;
+    owner?: { uid: number; gid: number } | undefined;
+    failed: (cause: Error) => void;
+  },
 ): PipedChild {
   const theirs: number[] = [];
   const ours: (Socket | undefined)[] = [];
@@ -29,6 +36,7 @@ export function spawnOnPipes(
       const [reader, writer] = makePipe();
       const isInput = at === 0;
       theirs.push(isInput ? reader : writer);
+      if (owner) fchownSync(theirs.at(-1)!, owner.uid, owner.gid);
       const fd = isInput ? writer : reader;
       const stream = new Socket({ fd, readable: !isInput, writable: isInput });
       ours[at] = stream.on("error", () => stream.destroy());

@@ -41,5 +41,7 @@ export interface Implementation {
     firstWords: boolean;
     /** Images as volumes: in containerd from 2.1 on. */
     imageVolumes: boolean;
+    /** Pods with users of their own: by crun alone, in containerd from 2.0 on. */
+    userNamespaces: boolean;
   };
 }

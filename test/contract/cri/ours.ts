@@ -32,7 +32,7 @@ export function ours(
   return {
     knows: {
       recursiveReadOnly: true, boundedFiles: true, events: true, cgroups: true, webSocketV5: true,
-      lastWords: true, firstWords: true, imageVolumes: true,
+      lastWords: true, firstWords: true, imageVolumes: true, userNamespaces: kind === "crun",
     },
     async start(host) {
       const options = { ...optionsFor(host, kind), ...more };
