@@ -55,6 +55,8 @@ export const NODE_RETRY_MS = 1_000;
 /** Images named in the Node's status. */
 export const NODE_IMAGES_MAX = 50;
 export const PODS_MAX = 110;
+/** Users and groups of one pod with a user namespace, each (upstream's `idsPerPod`). */
+export const USERS_OF_POD = 65_536;
 /** Labels and annotations of one pod that are passed to the runtime. */
 export const POD_METADATA_BYTES_MAX = 16 * 1024;
 /**

@@ -37,6 +37,11 @@ export interface KubeletOptions {
   /** The file whose name servers pods with the node's DNS get. */
   resolvConf?: string;
   maxPods?: number;
+  /**
+   * The node's user and group ids for pods with `hostUsers: false`: from the id `first` on, a
+   * multiple of 65,536, so many for each of `pods`. By default from 65,536 on for `maxPods`.
+   */
+  podUsers?: { first: number; pods: number };
   /** Processes and threads of one pod; -1 lifts the limit. */
   podPidsLimit?: number;
   /** Whether containers whose pod names no seccomp profile get the runtime's; by default none. */

@@ -1,6 +1,6 @@
 import type { Container, Lifecycle, Probe } from "@raft2kube/api/gen/core/v1.ts";
 import type { Check, Finding, Judged } from "./finding.ts";
-import { containersOf, namesWhere } from "./finding.ts";
+import { containersOf, hasOwnUsers, namesWhere } from "./finding.ts";
 import { appArmor, seccompBaseline, seLinux } from "./profiles.ts";
 import { namedContainers, plural, quoted, settersOf, sortedSet } from "./words.ts";
 
@@ -96,10 +96,7 @@ function privileged(pod: Judged): Finding | undefined {
   return { reason: "privileged", detail };
 }
 
-/**
- * Part of the restricted level too. A pod with `hostUsers: false` is not exempt, as it is upstream
- * by the rules of 1.35 and later: no node here gives a pod a user namespace (docs/DIVERGENCE.md).
- */
+/** The restricted level has it for pods with users of their own too, as upstream. */
 export function procMount(pod: Judged): Finding | undefined {
   const mountOf = ({ securityContext }: Container) => securityContext?.procMount ?? "Default";
   const names = namesWhere(pod, (each) => mountOf(each) !== "Default");
@@ -155,7 +152,7 @@ export const BASELINE: readonly Check[] = [
   { id: "hostPorts", since: 0, find: hostPorts },
   { id: "hostProbesAndHostLifecycle", since: 34, find: hostProbes },
   { id: "privileged", since: 0, find: privileged },
-  { id: "procMount", since: 0, find: procMount },
+  { id: "procMount", since: 0, find: (pod) => (hasOwnUsers(pod) ? undefined : procMount(pod)) },
   { id: "seLinuxOptions", since: 0, find: seLinux },
   { id: "seccompProfile_baseline", since: 0, find: seccompBaseline },
   { id: "sysctls", since: 0, find: sysctls },

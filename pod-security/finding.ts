@@ -23,6 +23,14 @@ export interface Check {
   find(pod: Judged): Finding | undefined;
 }
 
+/**
+ * Whether the pod's root is an ordinary user of the node: some rules are not needed then, by those
+ * of 1.35 and later. The kubelet runs no such pod without a user namespace.
+ */
+export function hasOwnUsers({ spec, minor }: Judged): boolean {
+  return minor >= 35 && spec.hostUsers === false;
+}
+
 /** The pod's containers, in upstream's order. */
 export function containersOf({ spec }: Judged): Container[] {
   const { initContainers = [], containers, ephemeralContainers = [] } = spec;

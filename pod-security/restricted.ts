@@ -1,7 +1,7 @@
 import type { Container, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { procMount } from "./baseline.ts";
 import type { Check, Finding, Judged } from "./finding.ts";
-import { containersOf, isWindows, namesWhere } from "./finding.ts";
+import { containersOf, hasOwnUsers, isWindows, namesWhere } from "./finding.ts";
 import { seccompRestricted } from "./profiles.ts";
 import { namedContainers, plural, quoted, settersOf, sortedSet } from "./words.ts";
 
@@ -70,6 +70,7 @@ function sourceOf(volume: Volume): string {
 }
 
 function runAsNonRoot(pod: Judged): Finding | undefined {
+  if (hasOwnUsers(pod)) return undefined;
   const reason = "runAsNonRoot != true";
   const ofPod = pod.spec.securityContext?.runAsNonRoot;
   const wish = ({ securityContext }: Container) => securityContext?.runAsNonRoot;
@@ -89,6 +90,7 @@ function runAsNonRoot(pod: Judged): Finding | undefined {
 }
 
 function runAsUser(pod: Judged): Finding | undefined {
+  if (hasOwnUsers(pod)) return undefined;
   const names = namesWhere(pod, ({ securityContext }) => securityContext?.runAsUser === 0);
   const setters = settersOf(pod.spec.securityContext?.runAsUser === 0, names);
   if (setters.length === 0) return undefined;

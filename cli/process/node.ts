@@ -25,6 +25,7 @@ import type { ClusterConfig } from "../spec/config.ts";
 import { clientAs } from "../pki/client-as.ts";
 import { clusterFiles } from "../pki/identities.ts";
 import { nodeCgroup, nodePaths, ownPluginsDir } from "../spec/paths.ts";
+import { podUsersOf } from "../spec/pod-users.ts";
 import { installPlugins } from "../apply/plugins.ts";
 import { nodeNetwork } from "../apply/network.ts";
 import { findProgram } from "../preflight/programs.ts";
@@ -156,6 +157,7 @@ async function startNodeKubelet(
     staticPodDir: paths.staticPods,
     cgroupRoot: nodeCgroup(config),
     cgroups: config.cgroups ?? "machine",
+    podUsers: podUsersOf(config),
     ...leaseOf(config),
     nodeLabels: {
       "r2k.io/cgroups": config.cgroups ?? "machine",

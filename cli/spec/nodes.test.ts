@@ -12,6 +12,7 @@ import {
   setStopped,
   wantedNodes,
 } from "./nodes.ts";
+import { podUsersOf } from "./pod-users.ts";
 import { nodeCgroup } from "./paths.ts";
 
 let dir: string;
@@ -65,6 +66,16 @@ test("addresses run out with a named error", async () => {
   }
   expect(new Set(nodes.map((node) => node.nodeAddress)).size).toBe(NODES_MAX - 1);
   expect(() => planJoiningNode(cluster, "more", nodes)).toThrow(/has 100 nodes/);
+});
+
+test("the pods of two nodes have no users in common", () => {
+  const users = Array.from({ length: NODES_MAX }, (_, number) => {
+    return podUsersOf({ slot: 15, nodeAddress: `10.200.15.${number + 2}` });
+  }).sort((a, b) => a.first - b.first);
+  const ends = users.map(({ first, pods }) => first + pods * 65_536);
+  expect(users.slice(1).every(({ first }, index) => first >= ends[index]!)).toBe(true);
+  expect(users[0]!.first).toBeGreaterThanOrEqual(65_536);
+  expect(ends.at(-1)).toBeLessThan(2 ** 32);
 });
 
 test("a node's name is that of a link and of a Node, and no other's", () => {

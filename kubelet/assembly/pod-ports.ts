@@ -9,7 +9,9 @@ import type { ConnectedRuntime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { ImagePuller } from "../images/pull.ts";
 import { PulledImages } from "../images/pulled-images.ts";
-import { CRASH_BACK_OFF_MS_MAX, CRASH_BACK_OFF_MS, POD_PIDS_MAX } from "../limits.ts";
+import {
+  CRASH_BACK_OFF_MS, CRASH_BACK_OFF_MS_MAX, POD_PIDS_MAX, PODS_MAX, USERS_OF_POD,
+} from "../limits.ts";
 import { podsPidsMax } from "../node/machine.ts";
 import type { LocalNode } from "../node/local-node.ts";
 import type { KubeletOptions } from "../options.ts";
@@ -17,6 +19,7 @@ import { logEvents } from "../pods/pod-event-sink.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import { namespaceOf } from "../pods/pod-identity.ts";
 import { parseResolvConf } from "../sandbox/dns.ts";
+import { UserRanges } from "../sandbox/user-ranges.ts";
 import { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import { BackOffs } from "../pods/back-off.ts";
 import type { VolumePlugin } from "../volumes/plugin.ts";
@@ -60,6 +63,10 @@ export async function podPorts(
     return found.filter((secret) => secret !== undefined);
   };
   const allocations = await Allocations.open(join(rootDir, "pod_resources_state"));
+  const users = await UserRanges.open(paths, {
+    first: options.podUsers?.first ?? USERS_OF_POD,
+    pods: options.podUsers?.pods ?? options.maxPods ?? PODS_MAX,
+  });
   const pulled = await PulledImages.open(join(rootDir, "image_manager"));
   return {
     clock,
@@ -71,6 +78,7 @@ export async function podPorts(
     objects,
     devices,
     allocations,
+    users,
     node: {
       allocatable: () => node.allocatable(),
       memory_bytes: os.totalmem(),
@@ -83,6 +91,7 @@ export async function podPorts(
       clusterDns: { servers: options.clusterDns, domain: options.clusterDomain },
       hostResolver: parseResolvConf(resolvConf),
       seccomp: { root: join(rootDir, "seccomp"), byDefault: options.seccompDefault ?? false },
+      users,
     },
     admitNetwork: options.admitNetwork ?? (() => Promise.resolve()),
     cgroups,

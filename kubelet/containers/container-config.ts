@@ -1,7 +1,7 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import { type ContainerConfig, Signal } from "@raft2kube/proto/gen/cri.ts";
-import type { Mount } from "@raft2kube/proto/gen/cri.ts";
+import type { Mount, UserNamespace } from "@raft2kube/proto/gen/cri.ts";
 import { CONTAINER_NAME_LABEL, HASH_ANNOTATION } from "../cri/observe.ts";
 import type { DeviceAllocation } from "../devices/device-allocation.ts";
 import type { ReadyImage } from "../images/ready-image.ts";
@@ -33,6 +33,8 @@ export interface ContainerParts {
   seccomp: NodeSeccomp;
   /** The running container that a debug container joins. */
   targetId: string | undefined;
+  /** The pod's user namespace, by whose ids its volumes are mounted. */
+  users: Init<UserNamespace> | undefined;
   nodeMemory_bytes: number;
 }
 
@@ -58,7 +60,9 @@ export function containerConfig(
       ...[...env].map(([key, value]) => ({ key, value })),
       ...devices.envs.filter(({ key }) => !env.has(key)),
     ],
-    mounts: [...parts.mounts, ...devices.mounts],
+    mounts: [...parts.mounts, ...devices.mounts].map((mount) => ({
+      ...mount, ...mappingsOf(mount, parts.users),
+    })),
     devices: [...volumeDevices(container, parts.volumes), ...devices.devices],
     CDIDevices: devices.cdiDevices,
     labels: { ...podLabels(pod), [CONTAINER_NAME_LABEL]: container.name },
@@ -80,6 +84,15 @@ export function containerConfig(
     },
     stopSignal: stopSignal(container),
   };
+}
+
+/** An image's files are shown by the pod's ids regardless. */
+function mappingsOf(
+  { image }: Init<Mount>,
+  users: Init<UserNamespace> | undefined,
+): Pick<Init<Mount>, "uidMappings" | "gidMappings"> {
+  if (users === undefined || image !== undefined) return {};
+  return { uidMappings: users.uids, gidMappings: users.gids };
 }
 
 function stopSignal(container: Container): Signal {

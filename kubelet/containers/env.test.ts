@@ -90,7 +90,7 @@ const PARTS: ContainerParts = {
   devices: { envs: [], mounts: [], devices: [], cdiDevices: [], annotations: {} },
   terminationLog: "/t",
   seccomp: { root: "/s", byDefault: false },
-  targetId: undefined,
+  users: undefined, targetId: undefined,
   nodeMemory_bytes: 2 ** 30,
 };
 

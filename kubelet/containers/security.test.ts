@@ -1,5 +1,6 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import {
+  NamespaceMode,
   SecurityProfile_ProfileType as ProfileType,
   SupplementalGroupsPolicy,
 } from "@raft2kube/proto/gen/cri.ts";
@@ -8,11 +9,17 @@ import { containerSecurity } from "./security.ts";
 
 const SECCOMP = { root: "/s", byDefault: false };
 const PARTS = { user: { uid: 1000, username: "" }, seccomp: SECCOMP, targetId: undefined };
+const MAPPING = { containerId: 0, hostId: 65_536, length: 65_536 };
+const USERS = { mode: NamespaceMode.POD, uids: [MAPPING], gids: [MAPPING] };
 
-function securityOf(own: Container["securityContext"], spec: Partial<Pod["spec"]> = {}) {
+function securityOf(
+  own: Container["securityContext"],
+  spec: Partial<Pod["spec"]> = {},
+  users: typeof USERS | undefined = undefined,
+) {
   const container: Container = { name: "c", ...(own ? { securityContext: own } : {}) };
   const pod: Pod = { metadata: { name: "p" }, spec: { containers: [container], ...spec } };
-  return containerSecurity(pod, container, PARTS);
+  return containerSecurity(pod, container, { ...PARTS, users });
 }
 
 describe("container security", () => {
@@ -23,12 +30,18 @@ describe("container security", () => {
     expect(securityOf({ privileged: true })).toMatchObject({ maskedPaths: [], readonlyPaths: [] });
   });
 
-  test("an unmasked /proc is refused, with a user namespace or without", () => {
+  test("an unmasked /proc needs a user namespace", () => {
     const unmasked = { procMount: "Unmasked" } as const;
     expect(() => securityOf(unmasked)).toThrow("procMount Unmasked needs a user namespace");
-    expect(() => securityOf(unmasked, { hostUsers: false })).toThrow(
-      "procMount Unmasked needs a user namespace",
-    );
+    const security = securityOf(unmasked, { hostUsers: false }, USERS);
+    expect(security).toMatchObject({ maskedPaths: [], readonlyPaths: [] });
+  });
+
+  test("the containers have the pod's user namespace", () => {
+    expect(securityOf({ runAsUser: 0 }, { hostUsers: false }, USERS)).toMatchObject({
+      namespaceOptions: { usernsOptions: USERS }, runAsUser: { value: 0 },
+    });
+    expect(securityOf({ runAsUser: 7 }).namespaceOptions).not.toHaveProperty("usernsOptions");
   });
 
   test("a seccomp profile is one of the node's own", () => {
@@ -50,7 +63,7 @@ describe("container security", () => {
   ])("of seccomp profiles, %s", (_, byDefault, securityContext, profileType) => {
     const container: Container = { name: "c", ...(securityContext && { securityContext }) };
     const pod: Pod = { metadata: { name: "p" }, spec: { containers: [container] } };
-    const parts = { ...PARTS, seccomp: { ...SECCOMP, byDefault } };
+    const parts = { ...PARTS, users: undefined, seccomp: { ...SECCOMP, byDefault } };
     expect(containerSecurity(pod, container, parts).seccomp).toMatchObject({ profileType });
   });
 
@@ -64,12 +77,5 @@ describe("container security", () => {
     expect(groups(given)).toMatchObject({
       supplementalGroups: [5, 6], supplementalGroupsPolicy: SupplementalGroupsPolicy.Merge,
     });
-  });
-
-  test("root of a user namespace is refused: it would be the node's root", () => {
-    expect(() => securityOf({ runAsUser: 0 }, { hostUsers: false })).toThrow(
-      "hostUsers: false asks for a user namespace, which this node does not support",
-    );
-    expect(securityOf({ runAsUser: 7 }, { hostUsers: true }).runAsUser).toEqual({ value: 7 });
   });
 });

@@ -8,6 +8,7 @@ import {
   type SecurityProfile,
   SecurityProfile_ProfileType as ProfileType,
   SupplementalGroupsPolicy as GroupsPolicy,
+  type UserNamespace,
 } from "@raft2kube/proto/gen/cri.ts";
 import type { ImageUser } from "../images/ready-image.ts";
 import { ContainerConfigError } from "./env.ts";
@@ -43,19 +44,13 @@ const READONLY_PATHS = [
   "/proc/sysrq-trigger",
 ];
 
-/**
- * Returns the namespaces that the pod's containers share. A pod with `hostUsers: false` is refused:
- * without a user namespace its root would be the node's. Throws ContainerConfigError.
- */
-export function namespaceOptions(pod: Pod): Init<NamespaceOption> {
-  const spec = pod.spec;
-  if (spec.hostUsers === false) {
-    throw new ContainerConfigError(
-      "hostUsers: false asks for a user namespace, which this node does not support; " +
-        "remove hostUsers from the pod",
-    );
-  }
+/** Returns the namespaces that the pod's containers share; `users` is its user namespace. */
+export function namespaceOptions(
+  { spec }: Pod,
+  users: Init<UserNamespace> | undefined,
+): Init<NamespaceOption> {
   return {
+    ...(users && { usernsOptions: users }),
     network: spec?.hostNetwork ? NamespaceMode.NODE : NamespaceMode.POD,
     ipc: spec?.hostIPC ? NamespaceMode.NODE : NamespaceMode.POD,
     pid: spec?.hostPID
@@ -67,22 +62,25 @@ export function namespaceOptions(pod: Pod): Init<NamespaceOption> {
 }
 
 /** A debug container joins the pid namespace of its target, unless the pod's is shared anyway. */
-function namespacesOf(pod: Pod, targetId: string | undefined): Init<NamespaceOption> {
-  const options = namespaceOptions(pod);
+function namespacesOf(
+  pod: Pod,
+  { targetId, users }: Pick<SecurityParts, "targetId" | "users">,
+): Init<NamespaceOption> {
+  const options = namespaceOptions(pod, users);
   if (targetId === undefined || options.pid !== NamespaceMode.CONTAINER) return options;
   return { ...options, pid: NamespaceMode.TARGET, targetId };
 }
 
 export function sandboxSecurity(
   pod: Pod,
-  { root }: Pick<NodeSeccomp, "root">,
+  { root, users }: Pick<NodeSeccomp, "root"> & Pick<SecurityParts, "users">,
 ): Init<LinuxSandboxSecurityContext> {
   const security = pod.spec.securityContext;
   const privileged = [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])].some(
     (container) => container.securityContext?.privileged,
   );
   return {
-    namespaceOptions: namespaceOptions(pod),
+    namespaceOptions: namespaceOptions(pod, users),
     privileged,
     seccomp: seccompProfile(security?.seccompProfile ?? { type: "RuntimeDefault" }, root),
     ...groupsOption(pod),
@@ -106,6 +104,8 @@ export interface SecurityParts {
   seccomp: NodeSeccomp;
   /** The container whose processes this one joins (`targetContainerName`). */
   targetId: string | undefined;
+  /** The pod's user namespace; undefined when it has the node's. */
+  users: Init<UserNamespace> | undefined;
 }
 
 /**
@@ -115,7 +115,7 @@ export interface SecurityParts {
 export function containerSecurity(
   pod: Pod,
   container: Container,
-  { user: image, seccomp, targetId }: SecurityParts,
+  { user: image, seccomp, targetId, users }: SecurityParts,
 ): Init<LinuxContainerSecurityContext> {
   const own = container.securityContext ?? {};
   const shared = pod.spec.securityContext ?? {};
@@ -123,9 +123,10 @@ export function containerSecurity(
   const runAsGroup = own.runAsGroup ?? shared.runAsGroup;
   if (own.runAsNonRoot ?? shared.runAsNonRoot) checkNonRoot(runAsUser, image, container);
   const privileged = own.privileged ?? false;
-  if (own.procMount !== undefined && own.procMount !== "Default") {
+  const unmasked = (own.procMount ?? "Default") !== "Default";
+  if (unmasked && users === undefined) {
     throw new ContainerConfigError(
-      `procMount ${own.procMount} needs a user namespace, which this node does not support ` +
+      `procMount ${own.procMount} needs a user namespace: set hostUsers: false ` +
         `(container: ${container.name})`,
     );
   }
@@ -133,12 +134,12 @@ export function containerSecurity(
   const uid = runAsUser ?? image.uid;
   return {
     privileged,
-    namespaceOptions: namespacesOf(pod, targetId),
+    namespaceOptions: namespacesOf(pod, { targetId, users }),
     readonlyRootfs: own.readOnlyRootFilesystem ?? false,
     noNewPrivs: own.allowPrivilegeEscalation === false,
     ...groupsOption(pod),
-    maskedPaths: privileged ? [] : MASKED_PATHS,
-    readonlyPaths: privileged ? [] : READONLY_PATHS,
+    maskedPaths: privileged || unmasked ? [] : MASKED_PATHS,
+    readonlyPaths: privileged || unmasked ? [] : READONLY_PATHS,
     seccomp: privileged
       ? { profileType: ProfileType.Unconfined }
       : seccompProfile(own.seccompProfile ?? shared.seccompProfile ?? nodeProfile, seccomp.root),

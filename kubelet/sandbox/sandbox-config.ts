@@ -11,6 +11,7 @@ import { podLabels } from "../pods/pod-labels.ts";
 import { podLogDir, type PodPaths } from "../pods/pod-paths.ts";
 import { podCgroup } from "./pod-cgroup.ts";
 import { type ClusterDns, podDns, type ResolverConfig } from "./dns.ts";
+import type { UserRanges } from "./user-ranges.ts";
 import { kernelHostname, podNames } from "./hostname.ts";
 
 /** Configuration of the node for all sandboxes. */
@@ -20,10 +21,12 @@ export interface SandboxNode {
   clusterDns: ClusterDns;
   hostResolver: ResolverConfig;
   seccomp: NodeSeccomp;
+  users: Pick<UserRanges, "of">;
 }
 
 /**
  * Returns the CRI configuration of a pod's sandbox; `attempt` counts the pod's sandboxes from 0.
+ * One with a user namespace has its range of users already.
  */
 export function sandboxConfig(
   pod: Pod,
@@ -40,7 +43,7 @@ export function sandboxConfig(
     ...podMetadata(pod),
     linux: {
       cgroupParent: podCgroup(node.cgroupRoot, pod),
-      securityContext: sandboxSecurity(pod, node.seccomp),
+      securityContext: sandboxSecurity(pod, { ...node.seccomp, users: node.users.of(pod) }),
       sysctls: Object.fromEntries(
         (pod.spec.securityContext?.sysctls ?? []).map(({ name = "", value = "" }) => [name, value]),
       ),

@@ -1,4 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { MESSAGE_BYTES_MAX } from "@raft2kube/rpc/limits.ts";
 import { QUANTITY_LENGTH_MAX } from "@raft2kube/std/limits.ts";
 import { describe, expect, test } from "vitest";
@@ -17,6 +18,8 @@ function podOf(spec: Partial<Pod["spec"]> = {}): Pod {
 const HOST = parseResolvConf(
   "# comment\nnameserver 9.9.9.9\nsearch corp.example .\noptions rotate",
 );
+const MAPPING = { containerId: 0, hostId: 65_536, length: 65_536 };
+const USERS = { mode: NamespaceMode.POD, uids: [MAPPING], gids: [MAPPING] };
 const CLUSTER = { servers: ["10.96.0.10"], domain: "cluster.local" };
 
 describe("name resolution", () => {
@@ -76,6 +79,7 @@ describe("sandbox configuration", () => {
     clusterDns: CLUSTER,
     hostResolver: HOST,
     seccomp: { root: "/k/seccomp", byDefault: false },
+    users: { of: ({ spec }: Pod) => (spec.hostUsers === false ? USERS : undefined) },
   };
 
   test("names the pod, its logs and its cgroup", () => {
@@ -128,10 +132,12 @@ describe("sandbox configuration", () => {
     expect(3 * PODS_MAX * POD_METADATA_BYTES_MAX).toBeLessThan(MESSAGE_BYTES_MAX);
   });
 
-  test("a pod that asks for a user namespace is refused", () => {
-    expect(() => sandboxConfig(podOf({ hostUsers: false }), 0, node)).toThrow(
-      "hostUsers: false asks for a user namespace, which this node does not support",
-    );
+  test("has the user namespace of a pod with hostUsers: false", () => {
+    const usersOf = (spec: Partial<Pod["spec"]>) => {
+      return sandboxConfig(podOf(spec), 0, node).linux?.securityContext?.namespaceOptions;
+    };
+    expect(usersOf({ hostUsers: false })).toHaveProperty("usernsOptions", USERS);
+    expect(usersOf({})).not.toHaveProperty("usernsOptions");
   });
 
   test.each([

@@ -11,6 +11,7 @@ import type { ImagePuller } from "../images/pull.ts";
 import type { BackOffs } from "../pods/back-off.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { podDir, podLogDir, type PodPaths } from "../pods/pod-paths.ts";
+import type { UserRanges } from "../sandbox/user-ranges.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import type { PodVolumes } from "../volumes/pod-volumes.ts";
 import type { ObservedPod } from "../cri/observed.ts";
@@ -27,6 +28,7 @@ export interface RemovePorts {
   readonly runtime: Runtime;
   readonly paths: PodPaths;
   readonly allocations: Pick<Allocations, "forget">;
+  readonly users: Pick<UserRanges, "forget">;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function reclaimPod(ports: ReclaimPorts, pod: Pod): Promise<void> {
 
 /** Removes containers, sandboxes, logs and directories of a pod that no source has. */
 export async function removePodRemains(
-  { runtime, paths, allocations }: RemovePorts,
+  { runtime, paths, allocations, users }: RemovePorts,
   pod: Pod,
   observed: ObservedPod,
 ): Promise<void> {
@@ -61,6 +63,7 @@ export async function removePodRemains(
     throw new CodedError("StillMounted", `${dir} is kept: ${inside} is still mounted`);
   }
   await removePath(dir);
+  users.forget(uidOf(pod));
   await removePath(podLogDir(paths, pod));
   await removeLogLinks(paths, pod);
   await allocations.forget(uidOf(pod));

@@ -59,7 +59,7 @@ export interface StartPorts {
   readonly allocations: Pick<Allocations, "actuate">;
   readonly node: NodeFacts;
   readonly paths: PodPaths;
-  readonly sandboxNode: Pick<SandboxNode, "seccomp">;
+  readonly sandboxNode: Pick<SandboxNode, "seccomp" | "users">;
   /** Resolves when the pod's network policies are in force (`KubeletOptions.admitNetwork`). */
   readonly admitNetwork: NonNullable<KubeletOptions["admitNetwork"]>;
 }
@@ -200,6 +200,7 @@ async function configOf(
     devices: allocation,
     terminationLog,
     seccomp: sandboxNode.seccomp,
+    users: sandboxNode.users.of(pod),
     targetId: debugTarget(container, context.observed, context.sandbox.id),
     nodeMemory_bytes: node.memory_bytes,
   });

@@ -8,6 +8,7 @@ import type { PodObjects } from "../pods/pod-objects.ts";
 import { hostsFile, podDir, podLogDir, type PodPaths } from "../pods/pod-paths.ts";
 import { podNames } from "../sandbox/hostname.ts";
 import { hostsText } from "../sandbox/hosts-file.ts";
+import { hasOwnUsers, type UserRanges } from "../sandbox/user-ranges.ts";
 import { sandboxConfig, type SandboxNode } from "../sandbox/sandbox-config.ts";
 
 export interface SandboxPorts {
@@ -15,6 +16,7 @@ export interface SandboxPorts {
   readonly events: PodEventSink;
   readonly objects: Pick<PodObjects, "runtimeHandler">;
   readonly sandboxNode: SandboxNode;
+  readonly users: Pick<UserRanges, "allocate">;
   readonly paths: PodPaths;
 }
 
@@ -28,14 +30,30 @@ export async function startSandbox(ports: SandboxPorts, pod: Pod, attempt: numbe
   const { runtime, events, sandboxNode, paths } = ports;
   try {
     await mkdir(podLogDir(paths, pod), { recursive: true });
-    const config = sandboxConfig(pod, attempt, sandboxNode);
     const runtimeHandler = await handlerOf(ports, pod);
+    if (hasOwnUsers(pod)) await requireUserNamespaces(runtime, runtimeHandler);
+    await ports.users.allocate(pod);
+    const config = sandboxConfig(pod, attempt, sandboxNode);
     await runtime.runtime.runPodSandbox({ config, runtimeHandler });
   } catch (thrown) {
     const message = `Failed to create pod sandbox: ${messageOf(thrown)}`;
     events.record(pod, "Warning", "FailedCreatePodSandBox", message);
     throw new SandboxError(message);
   }
+}
+
+/**
+ * Throws SandboxError for a runtime that does not know user namespaces: it would ignore that one is
+ * asked for, and the pod's root would be the node's.
+ */
+async function requireUserNamespaces({ runtime }: Runtime, handler: string): Promise<void> {
+  const { runtimeHandlers } = await runtime.status({});
+  const found = runtimeHandlers.find(({ name }) => name === handler);
+  if (found?.features?.userNamespaces) return;
+  throw new SandboxError(
+    "hostUsers: false asks for a user namespace, which this node's container runtime does not " +
+      "support; remove hostUsers from the pod",
+  );
 }
 
 /**

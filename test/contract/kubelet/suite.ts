@@ -6,6 +6,7 @@ import { imageVolumeRules } from "./image-volume-rules.ts";
 import { kubeletRestartRules } from "./kubelet-restart-rules.ts";
 import { readOnlyRules } from "./read-only-rules.ts";
 import { restartRules } from "./restart-rules.ts";
+import { userNamespaceRules } from "./user-namespace-rules.ts";
 import { wholePodRules } from "./whole-pod-rules.ts";
 
 const STEP_TIMEOUT_MS = 60_000;
@@ -27,6 +28,7 @@ export function kubeletContract(name: string, implementation: Implementation): v
     wholePodRules(node);
     readOnlyRules(node);
     if (implementation.knows.imageVolumes) imageVolumeRules(node);
+    if (implementation.knows.userNamespaces) userNamespaceRules(node);
     kubeletRestartRules(node);
     restartRules(node);
     endRules(node);

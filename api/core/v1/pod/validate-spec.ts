@@ -191,6 +191,14 @@ function validateEphemeral(
   });
 }
 
+/** Namespaces of the node that no pod with a user namespace has. */
+function validateHostUsers(spec: PodSpec, path: string): FieldError[] {
+  if (spec.hostUsers !== false) return [];
+  return (["hostNetwork", "hostPID", "hostIPC"] as const)
+    .filter((name) => spec[name] === true)
+    .map((name) => forbidden(`${path}.${name}`, "when `hostUsers` is false"));
+}
+
 /** The rules of a spec at `path`; `isPod` is false for templates. */
 export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
   const volumes = validateVolumes(spec.volumes, `${path}.volumes`);
@@ -204,7 +212,7 @@ export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): Fi
       `${path}.initContainers`),
     ...validateEphemeral(spec.ephemeralContainers, spec, scope, `${path}.ephemeralContainers`),
     ...validatePodResources(spec, path),
-    ...validateHostNetwork(spec, path, isPod),
+    ...validateHostNetwork(spec, path, isPod), ...validateHostUsers(spec, path),
     ...oneOf(spec.restartPolicy, RESTART_POLICIES, `${path}.restartPolicy`),
     ...oneOf(spec.dnsPolicy, DNS_POLICIES, `${path}.dnsPolicy`),
     ...validateLabels(spec.nodeSelector, `${path}.nodeSelector`),

@@ -20,9 +20,6 @@ function readJson<T>(file: string): T {
   return JSON.parse(readFileSync(join(import.meta.dirname, file), "utf8")) as T;
 }
 
-/** Pods with `hostUsers: false` by file and case, which only upstream exempts from rules. */
-const NOT_EXEMPT = readJson<Record<string, Record<string, Verdicts>>>("host-users.json");
-
 const read = (path: string) => readFileSync(path, "utf8");
 
 /** Holds a server, configured as upstream's was, to what that one answered. */
@@ -33,7 +30,6 @@ function judgesAsUpstream(
 ): void {
   // Recorded on upstream's kube-apiserver by scripts/record-apiserver.ts.
   const golden = readJson<Record<string, Verdicts>>(file);
-  const ours = NOT_EXEMPT[file] ?? {};
   let api: TestApiserver;
   let send: SendJson;
 
@@ -51,7 +47,7 @@ function judgesAsUpstream(
     for (const verdict of Object.values(verdicts)) {
       verdict.warnings = verdict.warnings.filter((each) => !NOT_ACTED_ON.has(each));
     }
-    expect(verdicts).toEqual({ ...golden[testCase.name], ...ours[testCase.name] });
+    expect(verdicts).toEqual(golden[testCase.name]);
   });
 }
 

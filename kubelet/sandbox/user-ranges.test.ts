@@ -1,0 +1,78 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { PodPaths } from "../pods/pod-paths.ts";
+import { UserRanges } from "./user-ranges.ts";
+
+const FIRST = 65_536;
+let paths: PodPaths;
+beforeEach(() => {
+  const rootDir = mkdtempSync(join(tmpdir(), "r2k-users-"));
+  paths = { rootDir, podLogsDir: rootDir, containerLogsDir: undefined };
+});
+afterEach(() => rmSync(paths.rootDir, { recursive: true }));
+
+function podOf(uid: string, hostUsers = false): Pod {
+  mkdirSync(join(paths.rootDir, "pods", uid), { recursive: true });
+  return { metadata: { name: uid, uid }, spec: { containers: [], hostUsers } };
+}
+
+const open = (pods = 2) => UserRanges.open(paths, { first: FIRST, pods });
+const firstOf = (ranges: UserRanges, pod: Pod) => ranges.of(pod)?.uids?.[0]?.hostId;
+
+test("each pod has a range of its own, until it is gone", async () => {
+  const ranges = await open();
+  const [a, b, c] = ["a", "b", "c"].map((uid) => podOf(uid));
+  await ranges.allocate(a!);
+  await ranges.allocate(b!);
+  await ranges.allocate(a!);
+  expect([a!, b!].map((pod) => firstOf(ranges, pod))).toEqual([FIRST, 2 * FIRST]);
+  await expect(ranges.allocate(c!)).rejects.toThrow("all 2 ranges of users");
+  ranges.forget("a");
+  await ranges.allocate(c!);
+  expect(firstOf(ranges, c!)).toBe(FIRST);
+});
+
+test("a restarted kubelet knows the ranges of the pods whose directories are there", async () => {
+  const before = await open();
+  const [a, b] = [podOf("a"), podOf("b")];
+  await before.allocate(a);
+  await before.allocate(b);
+  rmSync(join(paths.rootDir, "pods", "a"), { recursive: true });
+  const after = await open();
+  expect(firstOf(after, b)).toBe(2 * FIRST);
+  expect(() => after.of(a)).toThrow("the pod has no range of users");
+  const c = podOf("c");
+  await after.allocate(c);
+  expect(firstOf(after, c)).toBe(FIRST);
+});
+
+test("a pod with the node's users has none", async () => {
+  const ranges = await open();
+  const pod = podOf("a", true);
+  await ranges.allocate(pod);
+  expect(ranges.of(pod)).toBeUndefined();
+});
+
+test("a damaged range stops the kubelet: its pod's users could be given to another", async () => {
+  podOf("a");
+  writeFileSync(join(paths.rootDir, "pods", "a", "userns"), "{");
+  await expect(open()).rejects.toThrow("is damaged");
+});
+
+test("a range that cannot be written is not given", async () => {
+  const ranges = await open();
+  const pod = podOf("a");
+  rmSync(join(paths.rootDir, "pods", "a"), { recursive: true });
+  writeFileSync(join(paths.rootDir, "pods", "a"), "");
+  await expect(ranges.allocate(pod)).rejects.toThrow("EEXIST");
+  expect(() => ranges.of(pod)).toThrow("has no range");
+});
+
+test.each([
+  [0, 2], [65_537, 1], [2 ** 32 - FIRST, 1],
+])("ids from %i on for %i pods are refused", async (first, pods) => {
+  await expect(UserRanges.open(paths, { first, pods })).rejects.toThrow("above the node's");
+});
