@@ -31,6 +31,8 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "kube-scheduler": () => buildModule("kubernetes", "kube-scheduler"),
   "kube-proxy": () => buildModule("kubernetes", "kube-proxy"),
   kubectl: () => buildModule("kubernetes", "kubectl"),
+  kubelet: () => buildVersioned("kubelet"),
+  kubeadm: () => buildVersioned("kubeadm"),
   "sample-apiserver": () => buildTool("conformance", "k8s.io/sample-apiserver"),
   "metrics-server": () =>
     buildTool("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
@@ -61,6 +63,12 @@ const ALL = "--all";
 /** Builds every command of a Go module beside this file, or one of them. */
 function buildModule(name: string, command = "..."): void {
   runGo(name, ["build", "-o", `${bin}/`, `./${command}`]);
+}
+
+/** Builds a program of upstream's that is refused by others of it without a version. */
+function buildVersioned(command: string): void {
+  const flags = ["-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v1.36.0"];
+  runGo("kubernetes", ["build", ...flags, "-o", `${bin}/`, `./${command}`]);
 }
 
 /** Builds a program of a module that the module beside this file names. */
