@@ -17,6 +17,10 @@ import { BUNDLES, buildOf, PLACE, productFiles } from "../apply/program-image.ts
 const DATA = ["api/facts", "openapi/texts"];
 /** A program whose library `base/linux/netfilter` loads by its name. */
 const NFT = "nft";
+/** A pod's first process, linked statically: the program of the image `pause`. */
+const CATATONIT = "catatonit";
+const PAUSE = "/usr/local/bin/pause";
+const PACKAGES = { [NFT]: "nftables", [CATATONIT]: "catatonit" };
 
 /** `r2k image build-release FILE`: the components' images, of which each is the product itself. */
 export function releaseCommand(): Command {
@@ -37,17 +41,20 @@ export async function buildRelease(file: string, repository: string): Promise<st
     image: `${repository}/${images[0]!.name}`,
     node: process.execPath,
     command: "r2k",
-    others: new Map(images.map(({ program, words }) => [program, words])),
+    others: new Map(images.flatMap(({ program, words }) => (words ? [[program, words]] : []))),
     isEntrypoint: true,
-    programs: [await nftProgram()],
+    programs: [await program(NFT)],
     module: `${PLACE}/${BUNDLES}/main.js`,
-    files: new Map([...productFiles("main.js"), ...(await dataFiles())]),
+    files: new Map([
+      ...productFiles("main.js"), ...(await dataFiles()), [PAUSE, await program(CATATONIT)],
+    ]),
     env: { R2K_ROOT: PLACE, MALLOC_ARENA_MAX: "1" },
   });
   const build = buildOf("main.js");
   const named = (Object.keys(RELEASE_IMAGES) as Component[]).flatMap((component) => {
-    const { program } = RELEASE_IMAGES[component];
-    const config = { ...recipe.config, Entrypoint: [`/usr/local/bin/${program}`] };
+    const { program: name } = RELEASE_IMAGES[component];
+    const start = component === "pause" ? [PAUSE, "-P"] : [`/usr/local/bin/${name}`];
+    const config = { ...recipe.config, Entrypoint: start };
     return ["", build].map((each) => ({ name: imageOf(component, repository, each), config }));
   });
   const archive = await buildArchive({ ...recipe, ...named[0]! }, named.slice(1));
@@ -57,11 +64,11 @@ export async function buildRelease(file: string, repository: string): Promise<st
   return named.map(({ name }) => name);
 }
 
-async function nftProgram(): Promise<string> {
-  const path = await findProgram(NFT);
+async function program(name: keyof typeof PACKAGES): Promise<string> {
+  const path = await findProgram(name);
   if (path !== undefined) return path;
-  throw new CommandError("NO_PROGRAM", `${NFT} is not installed`, {
-    remedy: "apt-get install nftables",
+  throw new CommandError("NO_PROGRAM", `${name} is not installed`, {
+    remedy: `apt-get install ${PACKAGES[name]}`,
   });
 }
 

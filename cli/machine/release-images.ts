@@ -1,8 +1,9 @@
 import { API_LEVEL } from "../version.ts";
 
 /** Tags of the images that have versions of their own, as kubeadm of this level writes them. */
-const ETCD_TAG = "3.6.6-0";
-const COREDNS_TAG = "v1.13.1";
+const ETCD_TAG = "3.6.8-0";
+const COREDNS_TAG = "v1.14.2";
+const PAUSE_TAG = "3.10.2";
 
 /** The registry that kubeadm takes images from. */
 export const IMAGE_REPOSITORY = "registry.k8s.io";
@@ -13,8 +14,8 @@ export interface ReleaseImage {
   readonly name: string;
   /** The program's name in /usr/local/bin. */
   readonly program: string;
-  /** Words that `r2k` gets before the program's own arguments. */
-  readonly words: readonly string[];
+  /** Words that `r2k` gets before the program's own arguments; absent: it is not the product. */
+  readonly words?: readonly string[];
 }
 
 /** The components of a cluster of machines; all images have the same layer. */
@@ -50,17 +51,24 @@ export const RELEASE_IMAGES = {
     program: "etcd",
     words: ["store"],
   },
+  // kubeadm pulls it, and other runtimes start each pod with it; ours has no need of an image.
+  pause: {
+    name: `pause:${PAUSE_TAG}`,
+    program: "pause",
+  },
 } as const satisfies Readonly<Record<string, ReleaseImage>>;
 
 export type Component = keyof typeof RELEASE_IMAGES;
 
 /**
- * The image of a component. With a build, its name of that build alone: two builds of one version
- * have the same other names.
+ * The image of a component, in another repository without the folder `coredns/`, as kubeadm has it.
+ * With a build, its name of that build alone: two builds of one version have the same other names.
  */
 export function imageOf(component: Component, repository = IMAGE_REPOSITORY, build = ""): string {
   const suffix = build === "" ? "" : `_r2k.${build}`;
-  return `${repository}/${RELEASE_IMAGES[component].name}${suffix}`;
+  const { name } = RELEASE_IMAGES[component];
+  const short = repository === IMAGE_REPOSITORY ? name : name.replace(/^coredns\//, "");
+  return `${repository}/${short}${suffix}`;
 }
 
 /** The images of all components, in the order in which kubeadm lists them. */
