@@ -56,6 +56,8 @@ export interface KubeletOptions {
   evictionHard?: EvictionThresholds;
   imageGc?: { highPercent: number; lowPercent: number };
   server?: KubeletServerOptions;
+  /** Where `/healthz` is served in plain HTTP; upstream's is port 10248 of loopback. */
+  healthz?: { host: string; port: number };
   /**
    * Whether an NFS server takes every node for root: a pod's `nfs` volume, which no administrator
    * has seen, is then refused.

@@ -12,6 +12,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { parse } from "yaml";
 import { CommandError } from "../terminal.ts";
+import { API_LEVEL } from "../version.ts";
 import { pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { checkKubeletConfig } from "./config/kubelet-config.ts";
@@ -28,6 +29,8 @@ import {
 import { checksOf, runPreflight, storeChecks } from "./preflight.ts";
 import { downloadCertificates, requireShared } from "./shared-certificates.ts";
 
+const OLDER_MAX = 3;
+
 /**
  * Joins this machine to a cluster, as a worker or as a further control plane. Nothing is written
  * before the cluster is found and trusted; a bootstrap kubeconfig goes when the kubelet has its
@@ -35,6 +38,7 @@ import { downloadCertificates, requireShared } from "./shared-certificates.ts";
  */
 export async function joinMachine(context: MachineContext): Promise<void> {
   const { progress, config, nodeName, clock } = context;
+  const isControlPlane = config.join.controlPlane !== undefined;
   progress.note("[preflight] Running pre-flight checks");
   await runPreflight(context, checksOf(context, "join"));
   const found = await discover(config.join, clock);
@@ -44,17 +48,19 @@ export async function joinMachine(context: MachineContext): Promise<void> {
     progress.note("[preflight] Reading configuration from the \"kubeadm-config\" ConfigMap in " +
       "namespace \"kube-system\"...");
     const { cluster } = parseKubeadmConfig(await dataOf(client, "kubeadm-config",
-      "ClusterConfiguration"), "kubeadm-config");
+      "ClusterConfiguration"), "kubeadm-config", !isControlPlane);
+    requireSkew(cluster.kubernetesVersion);
     await requireSameCa(cluster.certificatesDir, found.ca);
     const kubelet = parse(await dataOf(client, "kubelet-config", "kubelet")) as Fields;
     await requireFreeName(client, nodeName);
-    const own = { ...kubelet, ...config.kubelet };
+    // A socket in the cluster's file is another machine's.
+    const { containerRuntimeEndpoint: _, ...shared } = kubelet;
+    const own = { ...shared, ...config.kubelet };
     checkKubeletConfig("kubelet-config", own);
     const registration = config.join.nodeRegistration;
     const { patches } = config.join;
     const init = { ...config.init, ...given({ patches }), nodeRegistration: registration };
     const joined = { ...context, config: { ...config, cluster, init } };
-    const isControlPlane = config.join.controlPlane !== undefined;
     if (isControlPlane) await prepareControlPlane(joined, client);
     await requireSameCa(cluster.certificatesDir, found.ca);
     await writeBootstrap(found, cluster.certificatesDir);
@@ -128,6 +134,16 @@ export async function dataOf(client: KubeClient, name: string, key: string): Pro
   }
   throw new CommandError("CONFIG", `the ConfigMap ${name} has no ${key}`, {
     remedy: "on a control plane machine: r2k init phase upload-config",
+  });
+}
+
+/** A kubelet is at most three minor versions older than its API servers, and never newer. */
+function requireSkew(version: string): void {
+  const minorOf = (text: string) => Number(/^v?1\.(\d+)\./.exec(text)?.[1]);
+  const older = minorOf(version) - minorOf(API_LEVEL);
+  if (older >= 0 && older <= OLDER_MAX) return;
+  throw new CommandError("SKEW", `the cluster is ${version}, and this r2k is ${API_LEVEL}`, {
+    remedy: "a node is of the cluster's version, or at most three minor versions older",
   });
 }
 

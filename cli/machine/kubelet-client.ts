@@ -16,13 +16,29 @@ import { BOOTSTRAP_KUBECONFIG, KUBELET_CLIENT_PEM, KUBELET_KUBECONFIG } from "./
 /** A certificate is renewed when less than this share of its time is left, as upstream's are. */
 const RENEW_SHARE = 0.25;
 
+/** Files by which a kubelet is known to the API. */
+export interface ClientFiles {
+  /** The kubeconfig with a token, that is used where there is no certificate. */
+  readonly bootstrap: string;
+  /** The kubeconfig that is written, which names `pem`. */
+  readonly kubeconfig: string;
+  readonly pem: string;
+}
+
+/** kubeadm's places. */
+const CLIENT_FILES: ClientFiles = {
+  bootstrap: BOOTSTRAP_KUBECONFIG, kubeconfig: KUBELET_KUBECONFIG, pem: KUBELET_CLIENT_PEM,
+};
+
 /** The state of a kubelet's client certificate. */
 export type ClientState = "missing" | "due" | "valid";
 
 /** Reads the state of the kubelet's client certificate; one that has ended counts as missing. */
-export async function clientState(now_ms: number): Promise<ClientState> {
-  if ((await readIfPresent(KUBELET_KUBECONFIG)) === undefined) return "missing";
-  const { cert } = await readKubeconfig(KUBELET_KUBECONFIG);
+export async function clientState(
+  now_ms: number, { kubeconfig } = CLIENT_FILES,
+): Promise<ClientState> {
+  if ((await readIfPresent(kubeconfig)) === undefined) return "missing";
+  const { cert } = await readKubeconfig(kubeconfig);
   if (cert === undefined) return "missing";
   const { validFromDate, validToDate } = new X509Certificate(cert);
   const [from_ms, to_ms] = [validFromDate.getTime(), validToDate.getTime()];
@@ -37,20 +53,22 @@ export async function clientState(now_ms: number): Promise<ClientState> {
 export async function obtainClient(
   node: { readonly nodeName: string; readonly nodeAddress: string },
   clock: Clock,
+  files = CLIENT_FILES,
 ): Promise<void> {
-  const state = await clientState(clock.now());
-  const as = state === "missing" ? BOOTSTRAP_KUBECONFIG : KUBELET_KUBECONFIG;
+  const { kubeconfig, pem } = files;
+  const state = await clientState(clock.now(), files);
+  const as = state === "missing" ? files.bootstrap : kubeconfig;
   const { server, ca } = await readKubeconfig(as);
   if (ca === undefined) throw new CodedError("NO_CA", `${as} has no certificate authority`);
   const client = new KubeClient({ ...(await kubeConnection(as)), clock, userAgent: "kubelet" });
   try {
     const { cert, key } = await signed(client, requestFor("kubelet", node));
-    await mkdir(dirname(KUBELET_CLIENT_PEM), { recursive: true, mode: 0o700 });
-    await replaceFile(KUBELET_CLIENT_PEM, `${cert}${key}`, { mode: 0o600 });
+    await mkdir(dirname(pem), { recursive: true, mode: 0o700 });
+    await replaceFile(pem, `${cert}${key}`, { mode: 0o600 });
     const text = kubeadmKubeconfig("kubernetes", `system:node:${node.nodeName}`, {
-      server, ca, certFile: KUBELET_CLIENT_PEM, keyFile: KUBELET_CLIENT_PEM,
+      server, ca, certFile: pem, keyFile: pem,
     });
-    await replaceFile(KUBELET_KUBECONFIG, text, { mode: 0o600 });
+    await replaceFile(kubeconfig, text, { mode: 0o600 });
   } finally {
     client.close();
   }

@@ -1,9 +1,11 @@
 import { createPrivateKey } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { KubeletServerOptions } from "@raft2kube/kubelet/options.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { parseCertificate } from "../pki/certificates.ts";
+import type { KubeletConfig } from "./config/kubelet-config.ts";
 import { KUBELET_DIR } from "./layout.ts";
 
 const PATHS = {
@@ -11,6 +13,22 @@ const PATHS = {
   key: join(KUBELET_DIR, "pki", "kubelet.key"),
 };
 const DAYS = 365;
+const PORT = 10_250;
+
+/** The kubelet's own API, with a certificate that it made itself, as upstream's. */
+export async function kubeletServer(
+  config: KubeletConfig,
+  node: { readonly nodeName: string; readonly nodeAddress: string },
+  now_ms: number,
+): Promise<KubeletServerOptions | undefined> {
+  const ca = config.authentication?.x509?.clientCAFile;
+  if (ca === undefined) return undefined;
+  return {
+    listen: { host: config.address ?? "0.0.0.0", port: config.port ?? PORT },
+    ...(await readServing(node, now_ms)),
+    clientCa: await readFile(ca, "utf8"),
+  };
+}
 
 /**
  * The pair by which the kubelet serves: self-signed, as upstream's without others. It is made again

@@ -1,15 +1,28 @@
 import { readFile } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
+import { join } from "node:path";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
 import { parseEvictionHard, parsePodPids, parseTaint } from "@raft2kube/kubelet/flags.ts";
 import { POD_PIDS_MAX } from "@raft2kube/kubelet/limits.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
+import type { Command } from "commander";
 import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
+import { kubeletOptions, readKubeletConfig } from "../machine/config/kubelet-config.ts";
+import { type ClientFiles, clientState, obtainClient } from "../machine/kubelet-client.ts";
+import { kubeletServer } from "../machine/kubelet-serving.ts";
+import { CommandError } from "../terminal.ts";
+import { API_LEVEL } from "../version.ts";
 import { runPart } from "./run-part.ts";
 
-const FLAGS = {
+/** Flags that differ from machine to machine; a file has the others. */
+const OF_MACHINE = {
+  "--config <file>": "a KubeletConfiguration; flags for what it has are refused beside it",
+  "--bootstrap-kubeconfig <file>": "by whose token --kubeconfig is made where it has ended",
   "--kubeconfig <file>": "how to reach the apiserver; without it only static pods run",
   "--hostname-override <name>": "the node's name, instead of this host's",
   "--node-ip <addresses>": "the node's addresses, instead of the first of an interface",
@@ -18,6 +31,12 @@ const FLAGS = {
   "--image-service-endpoint <address>": "the CRI socket of images, when another",
   "--root-dir <dir>": ["state of pods and plugins", "/var/lib/kubelet"],
   "--pod-logs-dir <dir>": ["logs of containers", "/var/log/pods"],
+  "--node-labels <key=value,...>": ["labels to register with", ""],
+  "--register-with-taints <key=value:effect,...>": ["taints to register with", ""],
+} as const satisfies FlagTable;
+
+const FLAGS = {
+  ...OF_MACHINE,
   "--pod-manifest-path <dir>": "files of static pods",
   "--cgroup-root <path>": ["the cgroup that all pods are in", "/kubepods"],
   "--cluster-dns <addresses>": ["name servers of pods", ""],
@@ -28,8 +47,6 @@ const FLAGS = {
   "--tls-cert-file <file>": "its certificate; without it no API is served",
   "--tls-private-key-file <file>": "its key",
   "--client-ca-file <file>": "CA of accepted client certificates",
-  "--node-labels <key=value,...>": ["labels to register with", ""],
-  "--register-with-taints <key=value:effect,...>": ["taints to register with", ""],
   "--max-pods <n>": ["pods that fit", "110"],
   "--pod-max-pids <n>": ["processes of one pod; -1: no limit", String(POD_PIDS_MAX)],
   "--seccomp-default": "the runtime's profile for pods that name none",
@@ -38,26 +55,98 @@ const FLAGS = {
   "--image-gc-low-threshold <percent>": ["stop removing them", "80"],
 } as const satisfies FlagTable;
 
+/** How often the client's certificate is looked at. */
+const RENEWAL_MS = 3_600_000;
+
 type Flags = FlagsOf<typeof FLAGS>;
 
 /**
  * `r2k kubelet`: the node agent alone, with upstream's flags. Without --kubeconfig: static pods
  * only.
  */
-export const command = () => commandWith("kubelet", "Run the node agent (kubelet).", FLAGS, run);
+export const command = () => commandWith("kubelet", "Run the node agent (kubelet).", FLAGS, run)
+  .version(`Kubernetes ${API_LEVEL}`, "--version", "upstream's form of the version");
 
-async function run(flags: Flags): Promise<void> {
-  const options = await optionsOf(flags);
-  await runPart("kubelet", () => startKubelet(options));
+async function run(flags: Flags, command: Command): Promise<void> {
+  if (flags.config === undefined) {
+    const options = await optionsOf(flags);
+    return runPart("kubelet", () => startKubelet(options));
+  }
+  refuseBesideFile(command);
+  const clock = systemClock();
+  const config = await readKubeletConfig(flags.config);
+  const endpoint = config.containerRuntimeEndpoint || flags.containerRuntimeEndpoint;
+  const [nodeName, addresses] = [nodeNameOf(flags), addressesOf(flags)];
+  const files = clientFilesOf(flags);
+  const node = { nodeName, nodeAddress: addresses[0]! };
+  if ((await clientState(clock.now(), files)) === "missing") await obtainClient(node, clock, files);
+  const server = await kubeletServer(config, node, clock.now());
+  const options = {
+    ...(await optionsOf(flags)), ...kubeletOptions(config), runtimeEndpoint: endpoint,
+    ...given({ server }),
+  };
+  await runPart("kubelet", async () => {
+    const kubelet = await startKubelet(options);
+    const renewal = startRenewal(node, files, clock);
+    return {
+      async close() {
+        renewal.close();
+        await kubelet.close();
+      },
+    };
+  });
 }
 
+/** Throws CommandError `FLAG` for flags that set what a file sets. */
+function refuseBesideFile(command: Command): void {
+  const ofMachine = Object.keys(OF_MACHINE).map((form) => form.split(" ")[0]);
+  const others = command.options.filter((option) => {
+    const isGiven = command.getOptionValueSource(option.attributeName()) === "cli";
+    return isGiven && !ofMachine.includes(option.long ?? undefined);
+  });
+  if (others.length === 0) return;
+  const names = others.map(({ long }) => long).join(", ");
+  throw new CommandError("FLAG", `${names}: not beside --config`, {
+    remedy: "write its field into the file of --config",
+  });
+}
+
+function clientFilesOf({ kubeconfig, bootstrapKubeconfig, rootDir }: Flags): ClientFiles {
+  if (kubeconfig === undefined) {
+    throw new CommandError("FLAG", "--config needs --kubeconfig", { remedy: "give both" });
+  }
+  const pem = join(rootDir, "pki", "kubelet-client-current.pem");
+  return { kubeconfig, bootstrap: bootstrapKubeconfig ?? kubeconfig, pem };
+}
+
+/** Renews the certificate in time, and ends the process: started again, it has the new one. */
+function startRenewal(
+  node: { readonly nodeName: string; readonly nodeAddress: string }, files: ClientFiles,
+  clock: Clock,
+): { close(): void } {
+  const log = logger("kubelet-certificate");
+  const look = async () => {
+    if ((await clientState(clock.now(), files)) === "valid") return;
+    await obtainClient(node, clock, files);
+    log.info("renewed: the kubelet ends, to be started again with it; pods go on");
+    process.kill(process.pid, "SIGTERM");
+  };
+  let timer = clock.after(RENEWAL_MS, function again() {
+    look().catch((err: unknown) => log.error("not renewed", { err }));
+    timer = clock.after(RENEWAL_MS, again);
+  });
+  return { close: () => timer.cancel() };
+}
+
+const nodeNameOf = ({ hostnameOverride }: Flags) => (hostnameOverride ?? hostname()).toLowerCase();
+const addressesOf = ({ nodeIp }: Flags) => (nodeIp ? list(nodeIp) : [ownAddress()]);
+
 async function optionsOf(flags: Flags): Promise<KubeletOptions> {
-  const nodeName = (flags.hostnameOverride ?? hostname()).toLowerCase();
   const labels = list(flags.nodeLabels).map((pair) => pair.split("=", 2) as [string, string]);
   const server = await serverOf(flags);
   return {
-    nodeName,
-    nodeAddresses: flags.nodeIp ? list(flags.nodeIp) : [ownAddress()],
+    nodeName: nodeNameOf(flags),
+    nodeAddresses: addressesOf(flags),
     ...(flags.kubeconfig
       ? { client: new KubeClient({ ...(await kubeConnection(flags.kubeconfig)) }) }
       : {}),

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, open, readdir, readFile, stat } from "node:fs/promises";
+import { mkdir, open, readdir, stat } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { nodeInvoke } from "@raft2kube/cni/main.ts";
@@ -8,7 +8,6 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { parseTaint } from "@raft2kube/kubelet/flags.ts";
 import { startKubelet } from "@raft2kube/kubelet/main.ts";
-import type { KubeletServerOptions } from "@raft2kube/kubelet/options.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { startNetworkPolicies } from "@raft2kube/network-policy/main.ts";
@@ -24,10 +23,12 @@ import { Command } from "commander";
 import {
   type KubeletConfig, kubeletOptions, readKubeletConfig,
 } from "../machine/config/kubelet-config.ts";
-import { type NodeFlags, readNodeFlags } from "../machine/config/node-flags.ts";
+import {
+  type NodeFlags, readNodeFlags, requireOwnRuntime,
+} from "../machine/config/node-flags.ts";
 import { clientState, obtainClient } from "../machine/kubelet-client.ts";
 import { KUBELET_CONFIG, KUBELET_DIR, KUBELET_KUBECONFIG, NODE_AGENT } from "../machine/layout.ts";
-import { readServing } from "../machine/kubelet-serving.ts";
+import { kubeletServer } from "../machine/kubelet-serving.ts";
 import { buildOf } from "../apply/program-image.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { boundLog } from "../supervisor/log-file.ts";
@@ -35,7 +36,6 @@ import { writeNodeNetwork } from "./node-network.ts";
 import { runProcess, UMASK } from "./running.ts";
 import type { Closable, Parts } from "./started-parts.ts";
 
-const KUBELET_PORT = 10_250;
 /** How often the kubelet's certificate is looked at; first when its API server may be there. */
 const RENEWAL_MS = 3_600_000;
 const RENEWAL_FIRST_MS = 10_000;
@@ -78,6 +78,7 @@ async function nodeOf(): Promise<MachineNode> {
 
 async function start(config: KubeletConfig, node: MachineNode, parts: Parts): Promise<void> {
   const clock = systemClock();
+  if (config.containerRuntimeEndpoint) requireOwnRuntime(config.containerRuntimeEndpoint);
   const { runDir, criSocket, cniConfDir } = NODE_AGENT;
   for (const dir of [runDir, cniConfDir]) await mkdir(dir, { recursive: true });
   await requireClient(clock);
@@ -107,23 +108,10 @@ async function start(config: KubeletConfig, node: MachineNode, parts: Parts): Pr
     containerLogsDir: "/var/log/containers",
     nodeLabels: node.nodeLabels,
     registerWithTaints: node.registerWithTaints.map(parseTaint),
-    ...given({ server: await serverOf(config, node, clock) }),
+    ...given({ server: await kubeletServer(config, node, clock.now()) }),
     admitNetwork: (pod, address) => policies.admit(pod, address),
     clock,
   }));
-}
-
-/** The kubelet's own API, with a certificate that it made itself, as upstream's. */
-async function serverOf(
-  config: KubeletConfig, node: MachineNode, clock: Clock,
-): Promise<KubeletServerOptions | undefined> {
-  const ca = config.authentication?.x509?.clientCAFile;
-  if (ca === undefined) return undefined;
-  return {
-    listen: { host: config.address ?? "0.0.0.0", port: config.port ?? KUBELET_PORT },
-    ...(await readServing(node, clock.now())),
-    clientCa: await readFile(ca, "utf8"),
-  };
 }
 
 async function startMachineRuntime(cgroupRoot: string, clock: Clock) {

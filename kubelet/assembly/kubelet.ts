@@ -15,6 +15,7 @@ import type { KubeletOptions } from "../options.ts";
 import { logEvents } from "../pods/pod-event-sink.ts";
 import { isStatic } from "../pods/pod-identity.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
+import { serveHealthz } from "../server/healthz.ts";
 import { serveKubelet } from "../server/server.ts";
 import { PodWorkers, shownPod } from "../sync/pod-workers.ts";
 import type { WorkerPorts } from "../sync/worker.ts";
@@ -72,6 +73,7 @@ export async function assemble(
   const server =
     options.server &&
     (await serveKubelet(options.server, { ...ports, nodeName, rootDir, client, workers }));
+  const healthz = options.healthz && serveHealthz(options.healthz);
   const { inUse } = plugins;
   const port = server?.address.port;
   const reporter = api && nodeReporter(options, connected, api, { node, inUse, port });
@@ -90,6 +92,7 @@ export async function assemble(
     async close() {
       await sweeping.close();
       deviceChanges.close();
+      healthz?.close();
       await server?.close();
       await podEvents.close();
       await Promise.all([housekeeping.close(), sources.statics?.close(), reporter?.close()]);

@@ -9,7 +9,7 @@ export const isObject = (value: unknown): value is Fields =>
 function isUnset(value: unknown): boolean {
   if (isObject(value)) return Object.values(value).every(isUnset);
   if (Array.isArray(value)) return value.length === 0;
-  return [undefined, null, "", 0, false, "0s"].includes(value as never);
+  return [undefined, null, "", "0", 0, false, "0s"].includes(value as never);
 }
 
 /**

@@ -74,9 +74,16 @@ test("an older version is refused with its remedy", () => {
   }) as Error);
 });
 
-test("a kubelet's cgroup driver of systemd is refused, and fields that are not set are not", () => {
+test("how kubeadm makes certificates is refused of a new cluster, not of one that runs", () => {
+  const text = document("ClusterConfiguration", "encryptionAlgorithm: RSA-2048");
+  expect(() => parse(text)).toThrow("encryptionAlgorithm RSA-2048: ECDSA-P256 only");
+  const { cluster } = parseKubeadmConfig(text, "kubeadm-config", true);
+  expect(cluster.encryptionAlgorithm).toBe("RSA-2048");
+});
+
+test("a kubelet's cgroup driver that is none is refused, and fields that are not set are not", () => {
   const kubelet = (text: string) =>
     document("KubeletConfiguration", text, "kubelet.config.k8s.io/v1beta1");
-  expect(() => parse(kubelet("cgroupDriver: systemd"))).toThrow(/cgroupDriver systemd/);
+  expect(() => parse(kubelet("cgroupDriver: cgroups"))).toThrow(/cgroupDriver: neither/);
   expect(() => parse(kubelet("memorySwap: {}\nstreamingConnectionIdleTimeout: 0s"))).not.toThrow();
 });

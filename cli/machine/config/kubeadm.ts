@@ -50,6 +50,9 @@ export interface ClusterSection {
   readonly controlPlaneEndpoint?: string;
   readonly certificatesDir: string;
   readonly imageRepository: string;
+  readonly encryptionAlgorithm?: string;
+  readonly certificateValidityPeriod?: string;
+  readonly caCertificateValidityPeriod?: string;
   readonly networking: {
     readonly dnsDomain: string; readonly podSubnet: string; readonly serviceSubnet: string;
   };
@@ -133,11 +136,19 @@ const NODE = [
   ...under("kubeletExtraArgs[]", ARG), "ignorePreflightErrors", "imagePullPolicy",
 ];
 
+/** How certificates are made here, by kubeadm's fields for it. */
+const OF_CERTIFICATES = {
+  encryptionAlgorithm: "ECDSA-P256",
+  certificateValidityPeriod: "8760h0m0s",
+  caCertificateValidityPeriod: "87600h0m0s",
+} as const;
+
 /** The fields of each kind that are supported. */
 const KNOWN: Readonly<Record<string, readonly string[]>> = {
   ClusterConfiguration: [
     "clusterName", "kubernetesVersion", "controlPlaneEndpoint", "certificatesDir",
-    "imageRepository", ...under("networking", ["dnsDomain", "podSubnet", "serviceSubnet"]),
+    "imageRepository", ...Object.keys(OF_CERTIFICATES),
+    ...under("networking", ["dnsDomain", "podSubnet", "serviceSubnet"]),
     ...under("apiServer", [...COMPONENT, "certSANs"]), ...under("controllerManager", COMPONENT),
     ...under("scheduler", COMPONENT),
     ...under("etcd.local", ["dataDir", ...under("extraArgs[]", ARG)]),
@@ -183,8 +194,13 @@ export async function readKubeadmConfig(path: string | undefined): Promise<Kubea
   return parseKubeadmConfig(path === undefined ? "" : await readFile(path, "utf8"), path ?? "");
 }
 
-/** Parses the documents of a file. Throws CommandError `CONFIG` that names each fault. */
-export function parseKubeadmConfig(text: string, path: string): KubeadmConfig {
+/**
+ * Parses the documents of a file. Throws CommandError `CONFIG` that names each fault. Of a cluster
+ * that is there, as its ConfigMap describes it, version and certificates may be another's.
+ */
+export function parseKubeadmConfig(
+  text: string, path: string, isOfCluster = false,
+): KubeadmConfig {
   const found = new Map<string, Fields>();
   for (const document of parseAllDocuments(text)) {
     const [fault] = document.errors;
@@ -208,7 +224,8 @@ export function parseKubeadmConfig(text: string, path: string): KubeadmConfig {
     kubelet,
     proxy: found.get("KubeProxyConfiguration") ?? {},
   };
-  requireValid(path || "the configuration", faultsOf(config));
+  const ownFaults = isOfCluster ? [] : faultsOfNew(config.cluster);
+  requireValid(path || "the configuration", [...faultsOf(config), ...ownFaults]);
   for (const { nodeRegistration: { criSocket } } of [config.init, config.join]) {
     if (criSocket !== undefined) requireOwnRuntime(criSocket);
   }
@@ -258,10 +275,19 @@ function faultsOf({ cluster, init }: KubeadmConfig): string[] {
   if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(dnsDomain)) {
     faults.push(`networking.dnsDomain: not a domain: ${dnsDomain}`);
   }
-  if (cluster.kubernetesVersion !== API_LEVEL && cluster.kubernetesVersion !== API_LEVEL.slice(1)) {
-    faults.push(`kubernetesVersion ${cluster.kubernetesVersion}: this r2k is ${API_LEVEL} only`);
-  }
   return [...faults, ...storeFaults(cluster.etcd), ...init.bootstrapTokens.flatMap(tokenFaults)];
+}
+
+/** Faults of a cluster that is yet to be made. */
+function faultsOfNew(cluster: ClusterSection): string[] {
+  const { kubernetesVersion } = cluster;
+  const isOwn = kubernetesVersion === API_LEVEL || kubernetesVersion === API_LEVEL.slice(1);
+  const names = Object.keys(OF_CERTIFICATES) as (keyof typeof OF_CERTIFICATES)[];
+  return [
+    ...(isOwn ? [] : [`kubernetesVersion ${kubernetesVersion}: this r2k is ${API_LEVEL} only`]),
+    ...names.filter((name) => ![undefined, OF_CERTIFICATES[name]].includes(cluster[name] as never))
+      .map((name) => `${name} ${cluster[name]}: ${OF_CERTIFICATES[name]} only`),
+  ];
 }
 
 function storeFaults({ local, external }: ClusterSection["etcd"]): string[] {

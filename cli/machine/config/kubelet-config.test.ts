@@ -1,4 +1,8 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { parse } from "yaml";
+import type { Fields } from "./fields.ts";
 import { checkKubeletConfig, kubeletOptions, podsCgroupIn } from "./kubelet-config.ts";
 
 test.each([[undefined, "/kubepods"], ["/", "/kubepods"], ["/a.slice", "/a.slice/kubepods"]])(
@@ -24,4 +28,14 @@ test.each([
   [{ authentication: { webhook: { cacheTTL: "2m0s" } } }, "authentication.webhook.cacheTTL 2m0s"],
 ])("%j, which has no effect, is refused by name", (fields, says) => {
   expect(() => checkKubeletConfig("kubelet", fields)).toThrow(says);
+});
+
+test("the file that kubeadm writes for a kubelet is read", () => {
+  const file = join(import.meta.dirname, "testdata/kubeadm-kubelet.yaml");
+  const config = checkKubeletConfig(file, parse(readFileSync(file, "utf8")) as Fields);
+  expect(kubeletOptions(config)).toMatchObject({
+    staticPodDir: "/etc/kubernetes/manifests", clusterDns: ["10.96.0.10"],
+    healthz: { host: "127.0.0.1", port: 10_248 },
+  });
+  expect(kubeletOptions({ ...config, healthzPort: 0 })).not.toHaveProperty("healthz");
 });

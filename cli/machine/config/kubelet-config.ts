@@ -25,6 +25,11 @@ export interface KubeletConfig {
   readonly imageGCLowThresholdPercent?: number;
   readonly kubeReserved?: Readonly<Record<string, string>>;
   readonly authentication?: { readonly x509?: { readonly clientCAFile?: string } };
+  /** `unix:///path`: kubeadm writes it for each machine, and leaves it empty for the cluster. */
+  readonly containerRuntimeEndpoint?: string;
+  readonly healthzBindAddress?: string;
+  /** 0 serves no page. */
+  readonly healthzPort?: number;
 }
 
 const KNOWN = [
@@ -33,16 +38,19 @@ const KNOWN = [
   "evictionHard", "imageGCHighThresholdPercent", "imageGCLowThresholdPercent", "kubeReserved",
   "authentication.x509.clientCAFile", "cgroupDriver", "authentication.webhook.enabled",
   "authentication.webhook.cacheTTL", "authorization.mode", "rotateCertificates",
+  "containerRuntimeEndpoint", "healthzBindAddress", "healthzPort",
 ];
 
 /** Fields of which one value is supported, with the reason. */
 const ONLY: Readonly<Record<string, readonly [value: unknown, why: string]>> = {
-  cgroupDriver: ["cgroupfs", "the runtime makes groups itself, without systemd"],
   "authentication.webhook.enabled": [true, "bearer tokens are asked of the API"],
   "authentication.webhook.cacheTTL": ["0s", "the time that answers are kept is fixed"],
   "authorization.mode": ["Webhook", "the API decides who may call the kubelet"],
   rotateCertificates: [true, "the kubelet always renews its client certificate"],
 };
+
+/** Upstream's place of the page that kubeadm waits for. */
+const HEALTHZ = { host: "127.0.0.1", port: 10_248 };
 
 /** An absolute path without a step upwards. */
 const ABSOLUTE = /^\/(?!.*\.\.)/;
@@ -54,7 +62,11 @@ export function checkKubeletConfig(what: string, value: Fields): KubeletConfig {
     const found = at(value, path);
     return found === undefined || found === only ? [] : [`${path} ${String(found)}: ${why}`];
   }));
-  const { cgroupRoot } = value;
+  const { cgroupRoot, cgroupDriver = "cgroupfs" } = value;
+  // As upstream's: a runtime that has a driver, as ours has cgroupfs, decides in spite of the file.
+  if (!["cgroupfs", "systemd", ""].includes(String(cgroupDriver))) {
+    requireValid(what, [`cgroupDriver: neither cgroupfs nor systemd: ${String(cgroupDriver)}`]);
+  }
   if (cgroupRoot !== undefined && !ABSOLUTE.test(String(cgroupRoot))) {
     requireValid(what, [`cgroupRoot: not an absolute path: ${String(cgroupRoot)}`]);
   }
@@ -99,6 +111,7 @@ export async function readKubeletConfig(path = KUBELET_CONFIG): Promise<KubeletC
 /** The kubelet's options of its configuration. */
 export function kubeletOptions(config: KubeletConfig) {
   const { evictionHard, imageGCHighThresholdPercent: high, kubeReserved } = config;
+  const { healthzBindAddress: host = HEALTHZ.host, healthzPort: port = HEALTHZ.port } = config;
   const thresholds = Object.entries(evictionHard ?? {}).map((pair) => pair.join("<")).join(",");
   const options = {
     staticPodDir: config.staticPodPath,
@@ -111,6 +124,7 @@ export function kubeletOptions(config: KubeletConfig) {
     seccompDefault: config.seccompDefault,
     nodeLease_s: config.nodeLeaseDurationSeconds,
     reserved: kubeReserved,
+    healthz: port === 0 ? undefined : { host, port },
     evictionHard: thresholds === "" ? undefined : parseEvictionHard(thresholds),
     imageGc: high === undefined ? undefined : {
       highPercent: high, lowPercent: config.imageGCLowThresholdPercent ?? high - 5,
