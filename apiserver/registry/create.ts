@@ -23,10 +23,12 @@ export async function createObject(
   options: WriteOptions,
 ): Promise<KubeObject> {
   settleNamespace(resource.kind, object, namespace);
-  if (object.metadata.resourceVersion) {
+  // kubeadm sends 0, which upstream's server takes for none, to insist on a creation.
+  if (/^0*[1-9]\d*$/.test(object.metadata.resourceVersion ?? "")) {
     const message = "resourceVersion should not be set on objects to be created";
     throw new ApiError({ code: 500, reason: "", message });
   }
+  delete object.metadata.resourceVersion;
   // A new object is not being deleted, even if the request says so.
   delete object.metadata.deletionTimestamp;
   delete object.metadata.deletionGracePeriodSeconds;
