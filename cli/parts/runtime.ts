@@ -1,4 +1,6 @@
+import { open } from "node:fs/promises";
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
+import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
 import { startRuntime } from "@raft2kube/runtime/main.ts";
 import type { OciProgram } from "@raft2kube/runtime/oci/program.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -22,6 +24,7 @@ export const command = () => commandWith("runtime",
   "--conmon <program>": ["the container monitor", "conmon"],
   "--pause <program>": ["a pod's first process: catatonit", "catatonit"],
   "--registry <domain=url>": repeated("where a registry really is; repeatable"),
+  "--load <archive>": repeated("images to load where their names are not there; repeatable"),
   "--by-hand": "let pods choose our OCI runtime for learning, by the handler by-hand",
   "--demo-images": "build the images of the demo at start",
 }, async (flags) => {
@@ -42,6 +45,10 @@ export const command = () => commandWith("runtime",
   };
   await runPart("runtime", async () => {
     const runtime = await startRuntime(options);
+    const wants = (name: string) => runtime.images.find(name) === undefined;
+    for (const file of flags.load) {
+      await loadArchive(runtime.images, (await open(file)).createReadStream(), { wants });
+    }
     if (flags.demoImages) {
       const busybox = await program("--demo-images", "busybox");
       await buildDemoImages(runtime.images, { busybox, init: pausePath });

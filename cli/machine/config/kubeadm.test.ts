@@ -81,7 +81,7 @@ test("how kubeadm makes certificates is refused of a new cluster, not of one tha
   expect(cluster.encryptionAlgorithm).toBe("RSA-2048");
 });
 
-test("a kubelet's cgroup driver that is none is refused, and fields that are not set are not", () => {
+test("an unknown cgroup driver of a kubelet is refused, fields that are not set are not", () => {
   const kubelet = (text: string) =>
     document("KubeletConfiguration", text, "kubelet.config.k8s.io/v1beta1");
   expect(() => parse(kubelet("cgroupDriver: cgroups"))).toThrow(/cgroupDriver: neither/);
