@@ -50,3 +50,16 @@ test("a limit ends under any load", async () => {
   }
   expect(await waiting).toMatch(/waited 1000 ms for nothing/);
 });
+
+test("a timer does not fire before its owner has it, however late the clock is read", () => {
+  const wall = new ManualClock(1_000);
+  const clock = machineClock(wall, () => {
+    wall.advance(20);
+    return 1;
+  });
+  const fired: string[] = [];
+  clock.after(10, () => fired.push("late"));
+  expect(fired).toEqual([]);
+  wall.advance(10);
+  expect(fired).toEqual(["late"]);
+});

@@ -39,12 +39,15 @@ export function machineClock(
     after(delay_ms, fn) {
       const end_ms = monotonic() + delay_ms;
       let timer: Timer;
+      const wait = (left_ms: number) => {
+        timer = clock.after(Math.min(Math.max(left_ms, 1), LOOK_MS), look);
+      };
       const look = () => {
         const left_ms = end_ms - monotonic();
         if (left_ms <= 0) fn();
-        else timer = clock.after(Math.min(Math.max(left_ms, 1), LOOK_MS), look);
+        else wait(left_ms);
       };
-      look();
+      wait(delay_ms);
       return { cancel: () => timer.cancel() };
     },
   };
