@@ -1,4 +1,4 @@
-import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError, errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
 import { parseAttributes, textAttribute, textOf } from "../netlink/attributes.ts";
 import { runProgram } from "../process/run-program.ts";
@@ -55,10 +55,13 @@ export async function listRuleset(args: string[], options: NftOptions = {}): Pro
   return parsed.nftables ?? [];
 }
 
-/** Deletes a table with all in it; nothing happens when there is none. */
+/**
+ * Deletes a table with all in it; nothing happens when there is none, also where the kernel could
+ * have none of its family.
+ */
 export async function deleteTable(family: string, name: string, options: NftOptions = {}) {
-  // Adding first makes the deletion of one that is missing no error, within one transaction.
-  await applyRuleset(`add table ${family} ${name}\ndelete table ${family} ${name}\n`, options);
+  const deleted = applyRuleset(`delete table ${family} ${name}\n`, options);
+  await tolerate(deleted, errno("ENOENT"));
 }
 
 /**
