@@ -7,6 +7,7 @@ import type { Benchmark, Row } from "./benchmark.ts";
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   start: async () => (await import("./start.ts")).start,
+  cluster: async () => (await import("./cluster.ts")).cluster,
   store: async () => (await import("./store.ts")).store,
   "store-put": async () => (await import("./store.ts")).storePut,
   apiserver: async () => (await import("./apiserver.ts")).apiserver,

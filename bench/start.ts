@@ -53,7 +53,7 @@ export async function start(): Promise<Row[]> {
 /** PSS of a cluster's processes by name, in MiB. */
 type Memory = ReadonlyMap<string, number>;
 
-function sum(memory: Memory): number {
+export function sum(memory: Memory): number {
   return [...memory.values()].reduce((total, value) => total + value, 0);
 }
 
@@ -109,7 +109,7 @@ interface StatusOutput {
 }
 
 /** Starts a cluster, lets it settle, and takes it down; PSS of each of its processes, in MiB. */
-async function idleMemory(...flags: string[]): Promise<Map<string, number>> {
+export async function idleMemory(...flags: string[]): Promise<Map<string, number>> {
   r2k("start", "--no-demo", ...flags);
   process.stderr.write(`waiting ${SETTLE_MS / 1000} s for the idle cluster to settle\n`);
   await delay(systemClock(), SETTLE_MS);

@@ -231,7 +231,7 @@ function ask(
 }
 
 /** The share of memory of a process, in MiB. */
-function pss_mib(pid: number): number {
+export function pss_mib(pid: number): number {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) / 1024;
 }
