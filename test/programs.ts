@@ -32,6 +32,7 @@ const TEST_PROGRAMS = [
   test("faketime", "faketime", "steps a process's wall clock"),
   test("chromium", "chromium", "shows the labs' pages"),
   test("linux.uml", "user-mode-linux", "boots guests"),
+  test("/lib/systemd/systemd", "systemd", "is a guest's first process"),
   test("ganesha.nfsd", "nfs-ganesha-vfs", "is an NFS server in user space"),
 ];
 

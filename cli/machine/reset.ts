@@ -10,10 +10,10 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { tryCommand } from "../preflight/command.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { removeIfEmpty } from "@raft2kube/linux/file/remove-if-empty.ts";
-import { endProcess } from "../apply/end-process.ts";
 import { removePlugins } from "../apply/plugins.ts";
 import { removeNodeFromHost, unmountBelow } from "../apply/remove.ts";
 import { CommandError } from "../terminal.ts";
+import { removeNodeAgent } from "./agent/node-agent.ts";
 import { podsCgroupIn } from "./config/kubelet-config.ts";
 import { leaveEtcd } from "./etcd-members.ts";
 import {
@@ -42,7 +42,7 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   note("[reset] Stopping the kubelet service");
   // The manifests first: nothing starts these pods again.
   await rm(MANIFESTS_DIR, { recursive: true, force: true });
-  await endProcess(place, "machine", clock);
+  await removeNodeAgent(clock);
   note("[reset] Removing kubernetes-managed containers, mounts and rules");
   await removeNodeFromHost(place, clock);
   cgroupsOf("machine").removeEmpty(dirname(cgroup));

@@ -12,9 +12,16 @@ export interface Answer {
 }
 
 /** Runs a program without a shell; a failure is an answer, not an error. */
-export async function tryCommand(program: string, ...args: string[]): Promise<Answer> {
+export function tryCommand(program: string, ...args: string[]): Promise<Answer> {
+  return tryCommandFor(COMMAND_TIMEOUT_MS, program, ...args);
+}
+
+/** Runs a program as tryCommand does, with a time limit of its own. */
+export async function tryCommandFor(
+  timeout_ms: number, program: string, ...args: string[]
+): Promise<Answer> {
   try {
-    const { stdout, stderr } = await execute(program, args, { timeout: COMMAND_TIMEOUT_MS });
+    const { stdout, stderr } = await execute(program, args, { timeout: timeout_ms });
     return { succeeded: true, output: `${stdout}${stderr}`.trim() };
   } catch (thrown) {
     const { stderr, message } = thrown as { stderr?: string; message: string };

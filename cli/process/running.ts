@@ -14,7 +14,7 @@ import { reportRestart } from "./report-restart.ts";
 import { Parts } from "./started-parts.ts";
 import { writeOwnParts } from "../supervisor/own-parts.ts";
 import type { ProcessName } from "../spec/processes.ts";
-import { announce, type ProcessSpec, writeOwnPid } from "../supervisor/supervise.ts";
+import { announce, type ProcessSpec, RESTARTED_BY, writeOwnPid } from "../supervisor/supervise.ts";
 import { readRestarts } from "../observe/processes.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 
@@ -87,7 +87,7 @@ export async function runProcess(
     const then = await start(parts);
     if (closing !== undefined) return;
     await writeOwnPid(runDir, name);
-    await supervisor.start();
+    if (process.env[RESTARTED_BY] === undefined) await supervisor.start();
     boundHeapGrowth();
     log.info(`${name} is ready`);
     announce({ state: "ready" });

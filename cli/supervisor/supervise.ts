@@ -36,7 +36,7 @@ export type Announcement =
   | { readonly state: "failed"; readonly message: string; readonly remedy?: string };
 
 /** Timeout for a process to report that it is ready. */
-const READY_TIMEOUT_MS = 60_000;
+export const READY_TIMEOUT_MS = 60_000;
 const LOG_TAIL_LINES = 5;
 
 /**
@@ -49,10 +49,7 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
   putAside(spec.logPath);
   const log = openSync(spec.logPath, "a", 0o600);
   noteStart(log, spec.name);
-  const entry = process.argv[1]!;
-  const flags = [...process.execArgv, ...(spec.nodeFlags ?? [])];
-  const own = [process.execPath, ...flags, entry, spec.name, "--config", spec.configPath];
-  const program = spec.program ?? own;
+  const program = spec.program ?? ownProgram(spec);
   const command = spec.netns ? ["nsenter", `--net=${spec.netns}`, ...program] : program;
   const child = spawn(command[0]!, command.slice(1), {
     detached: true,
@@ -67,13 +64,29 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
   const said = await announcement(child, signal, spec.readyTimeout_ms ?? READY_TIMEOUT_MS);
   if (said.state === "failed") {
     child.kill("SIGTERM");
-    throw new CommandError(said.remedy ? "PROCESS" : SEE_LOG, `${spec.name}: ${said.message}`, {
-      remedy: said.remedy ?? `read its log: ${spec.logs}`,
-      cause: logTail(spec.logPath),
-    });
+    throw startFailure(spec, said);
   }
   child.disconnect();
   child.unref();
+}
+
+/** The command of a process by this program. */
+export function ownProgram(
+  { name, configPath, nodeFlags = [] }: Pick<ProcessSpec, "name" | "configPath" | "nodeFlags">,
+): string[] {
+  const flags = [...process.execArgv, ...nodeFlags];
+  return [process.execPath, ...flags, process.argv[1]!, name, "--config", configPath];
+}
+
+/** The error of a process that did not start: with its remedy, or with the end of its log. */
+export function startFailure(
+  { name, logs, logPath }: Pick<ProcessSpec, "name" | "logs" | "logPath">,
+  said: Extract<Announcement, { state: "failed" }>,
+): CommandError {
+  return new CommandError(said.remedy ? "PROCESS" : SEE_LOG, `${name}: ${said.message}`, {
+    remedy: said.remedy ?? `read its log: ${logs}`,
+    cause: logTail(logPath),
+  });
 }
 
 /** Records that this process is the one of its name, and is ready. */
@@ -123,6 +136,9 @@ function logTail(path: string): Error | undefined {
 
 /** Names a file that announcements are written to, of a process whose parent is no other's. */
 export const ANNOUNCE_TO = "R2K_ANNOUNCE_TO";
+
+/** A variable of a process that another service, and no supervisor of ours, starts again. */
+export const RESTARTED_BY = "R2K_RESTARTED_BY";
 
 /** Reports the result of the start to the parent, if there is one. */
 export function announce(result: Announcement): void {

@@ -28,6 +28,8 @@ export interface GuestOptions {
   timeout_ms: number;
   /** Further folders of the host that the guest is to see, though they may be below /tmp. */
   folders?: readonly string[];
+  /** Images that are its disks: `/dev/ubda`, and so on. */
+  disks?: readonly string[];
 }
 
 /**
@@ -36,14 +38,14 @@ export interface GuestOptions {
  * it had printed.
  */
 export async function runGuest(options: GuestOptions): Promise<string> {
-  const { script, modules, memory_MiB, timeout_ms, folders: more = [] } = options;
+  const { script, modules, memory_MiB, timeout_ms, folders: more = [], disks = [] } = options;
   // Not in /tmp, which the guest covers.
   const dir = mkdtempSync("/var/tmp/r2k-guest-");
   const folders = [ROOT, ...(existsSync(PEERS) ? [realpathSync(PEERS)] : []), ...more];
   const init = { hostname: "guest", folders, modules, env: { HOME: "/tmp" }, script };
   const stdio = ["ignore" as const, "pipe" as const, "ignore" as const];
   const kernel = await guestKernel(dir);
-  const { child, ended } = bootGuest({ kernel, dir, memory_MiB, init, stdio });
+  const { child, ended } = bootGuest({ kernel, dir, memory_MiB, init, disks, stdio });
   let isCutOff = false;
   const timer = machineClock().after(timeout_ms, () => {
     isCutOff = true;

@@ -6,11 +6,10 @@ import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { stringify } from "yaml";
-import { endProcess } from "../../apply/end-process.ts";
 import { installPlugins } from "../../apply/plugins.ts";
 import { runningPid } from "../../observe/processes.ts";
-import { startProcess } from "../../supervisor/supervise.ts";
 import { CommandError } from "../../terminal.ts";
+import { endNodeAgent, startNodeAgent } from "../agent/node-agent.ts";
 import {
   authoritiesOf, ensureAuthority, ensureLeaf, ensureTokenKey, issueBy, leavesOf, pathsOf,
 } from "../certificates.ts";
@@ -171,13 +170,9 @@ export async function kubeletStart(
   await placeImages(context);
   progress.note("[kubelet-start] Starting the kubelet");
   if (runningPid(NODE_AGENT.runDir, "machine") !== undefined) return;
-  const { dataDir, runDir, logPath } = NODE_AGENT;
-  const logs = `tail ${logPath}`;
   // An init or join that was killed may have left one that is not ready yet.
-  await endProcess({ name: "machine", dataDir, runDir }, "machine", clock);
-  await mkdir(runDir, { recursive: true });
-  const agent = { name: "machine", configPath: KUBELET_CONFIG, runDir, logPath, logs } as const;
-  await startProcess(agent, signal);
+  await endNodeAgent(clock);
+  await startNodeAgent(signal);
 }
 
 /** Makes the product's overlay the pods' network; without its file another one is expected. */

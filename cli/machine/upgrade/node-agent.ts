@@ -5,14 +5,13 @@ import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { endProcess } from "../../apply/end-process.ts";
 import { installPlugins } from "../../apply/plugins.ts";
 import { argumentsOf } from "../../observe/process-table.ts";
 import { runningPid } from "../../observe/processes.ts";
-import { startProcess } from "../../supervisor/supervise.ts";
 import { CommandError } from "../../terminal.ts";
 import type { MachineContext } from "../context.ts";
-import { KUBELET_CONFIG, NODE_AGENT } from "../layout.ts";
+import { type AgentProgram, endNodeAgent, startNodeAgent } from "../agent/node-agent.ts";
+import { NODE_AGENT } from "../layout.ts";
 import { asUser } from "../phases/cluster.ts";
 import { placeImages } from "../phases/files.ts";
 import { isReady } from "./cluster.ts";
@@ -21,9 +20,7 @@ const READY_TIMEOUT_MS = 120_000;
 const INTERVAL_MS = 500;
 
 /** The agent of another release, by which it is started again. */
-interface Former {
-  readonly program: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
+interface Former extends AgentProgram {
   readonly archive: string;
 }
 
@@ -34,40 +31,33 @@ interface Former {
  */
 export async function upgradeNodeAgent(context: MachineContext, build: string): Promise<void> {
   const { progress, clock, signal } = context;
-  const { runDir, dataDir, cniBinDir, buildFile } = NODE_AGENT;
+  const { runDir, cniBinDir, buildFile } = NODE_AGENT;
   const pid = runningPid(runDir, "machine");
   if (pid !== undefined && (await readIfPresent(buildFile)) === build) {
     return progress.note("[upgrade/kubelet] The kubelet is of this release, skipping");
   }
   const former = pid === undefined ? undefined : await formerOf(pid);
   progress.note("[upgrade/kubelet] Replacing the kubelet, the runtime and the pods' network");
-  const place = { name: "machine", dataDir, runDir };
   await rm(buildFile, { force: true });
-  await endProcess(place, "machine", clock);
+  await endNodeAgent(clock);
   try {
     await installPlugins(cniBinDir);
     await placeImages(context);
-    await startProcess(agent(), signal);
+    await startNodeAgent(signal);
     await untilReady(context);
   } catch (cause) {
     if (former === undefined || signal.aborted) throw cause;
     progress.note("[upgrade/kubelet] Starting the former kubelet again");
     await rm(buildFile, { force: true });
-    await endProcess(place, "machine", clock);
+    await endNodeAgent(clock);
     await rm(NODE_AGENT.releaseArchive, { force: true });
     await symlink(former.archive, NODE_AGENT.releaseArchive);
-    await startProcess({ ...agent(), ...former }, signal);
+    await startNodeAgent(signal, former);
     throw new CommandError("UPGRADE", `the kubelet: ${messageOf(cause)}; the former one runs`, {
       remedy: `read ${NODE_AGENT.logPath}; then r2k upgrade again`, cause,
     });
   }
 }
-
-const agent = () => {
-  const { runDir, logPath } = NODE_AGENT;
-  const logs = `tail ${logPath}`;
-  return { name: "machine", configPath: KUBELET_CONFIG, runDir, logPath, logs } as const;
-};
 
 async function formerOf(pid: number): Promise<Former> {
   const variables = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");

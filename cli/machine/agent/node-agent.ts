@@ -1,0 +1,89 @@
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { endProcess } from "../../apply/end-process.ts";
+import { putAside } from "../../supervisor/log-file.ts";
+import {
+  ANNOUNCE_TO, type Announcement, ownProgram, READY_TIMEOUT_MS, startFailure, startProcess,
+} from "../../supervisor/supervise.ts";
+import { KUBELET_CONFIG, NODE_AGENT } from "../layout.ts";
+import { hasSystemd, hasUnit, removeUnit, startUnit, stopUnit } from "./systemd.ts";
+
+/** The agent of another release, by which it is started. */
+export interface AgentProgram {
+  readonly program: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Variables of this process that name the product's places; a service has no others of it. */
+const OWN_VARIABLES = ["PATH", "NODE_OPTIONS", "R2K_ROOT", "R2K_DATA", "R2K_RUN", "R2K_LOG"];
+
+/**
+ * Starts the node agent of this machine, and resolves when it is ready: as a service where systemd
+ * is the first process, so that it starts with the machine, elsewhere under the product's own
+ * supervisor. Rejects with its message, or the end of its log.
+ */
+export async function startNodeAgent(signal: AbortSignal, other?: AgentProgram): Promise<void> {
+  const { runDir, logPath } = NODE_AGENT;
+  const logs = `tail ${logPath}`;
+  const spec = { name: "machine", configPath: KUBELET_CONFIG, runDir, logPath, logs } as const;
+  mkdirSync(runDir, { recursive: true });
+  if (!hasSystemd()) return startProcess({ ...spec, ...other }, signal);
+  const announceTo = join(runDir, "announced");
+  rmSync(announceTo, { force: true });
+  prepareLog(logPath);
+  const variables = { MALLOC_ARENA_MAX: "1", ...ownVariables(), ...other?.env };
+  const env = { ...variables, [ANNOUNCE_TO]: announceTo };
+  await startUnit({ command: other?.program ?? ownProgram(spec), env, logPath });
+  const said = await announcedIn(announceTo, signal);
+  if (said.state === "ready") return;
+  await stopUnit();
+  throw startFailure(spec, said);
+}
+
+/** Ends the node agent of this machine, even if it is not ready; a service stays installed. */
+export async function endNodeAgent(clock: Clock): Promise<void> {
+  const { dataDir, runDir } = NODE_AGENT;
+  if (hasUnit() && hasSystemd()) await stopUnit();
+  await endProcess({ name: "machine", dataDir, runDir }, "machine", clock);
+}
+
+/** Ends the node agent, and removes its service. */
+export async function removeNodeAgent(clock: Clock): Promise<void> {
+  await endNodeAgent(clock);
+  if (hasUnit()) await removeUnit();
+}
+
+/** Makes the log, which holds more than others may read; systemd appends to it as it is. */
+function prepareLog(path: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  putAside(path);
+  closeSync(openSync(path, "a", 0o600));
+}
+
+function ownVariables(): Record<string, string> {
+  return Object.fromEntries(OWN_VARIABLES.flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  }));
+}
+
+/** Resolves with what the service writes about its start. */
+async function announcedIn(path: string, signal: AbortSignal): Promise<Announcement> {
+  let said: Announcement | undefined;
+  const isThere = () => {
+    const text = tolerateSync(() => readFileSync(path, "utf8"), errno("ENOENT"));
+    if (text?.endsWith("\n")) said = JSON.parse(text) as Announcement;
+    return said !== undefined;
+  };
+  const limits = { clock: machineClock(), timeout_ms: READY_TIMEOUT_MS, signal };
+  try {
+    await waitFor("the node agent to be ready", isThere, limits);
+  } catch (thrown) {
+    if (!isErrno(thrown, "ETIMEDOUT")) throw thrown;
+  }
+  return said ?? { state: "failed", message: `not ready after ${READY_TIMEOUT_MS} ms` };
+}

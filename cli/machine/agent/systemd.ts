@@ -1,0 +1,99 @@
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { tryCommandFor } from "../../preflight/command.ts";
+import { RESTARTED_BY } from "../../supervisor/supervise.ts";
+import { CommandError } from "../../terminal.ts";
+
+/** The service of the node agent on a machine whose first process is systemd. */
+export const UNIT = "r2k-machine.service";
+/** The folder of an administrator's units. */
+const UNIT_PATH = `/etc/systemd/system/${UNIT}`;
+
+/** A reload of all units takes seconds on a busy machine. */
+const SYSTEMCTL_TIMEOUT_MS = 60_000;
+
+/** A process as a unit starts it. */
+export interface UnitProgram {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly logPath: string;
+}
+
+/**
+ * Whether systemd is the first process here, and so can be asked for a service: as sd_booted(3),
+ * and in this namespace of processes, since the folder may be that of a machine around this one.
+ */
+export function hasSystemd(): boolean {
+  const first = readFileSync("/proc/1/comm", "utf8").trim();
+  return first === "systemd" && existsSync("/run/systemd/system");
+}
+
+/** Whether the service was installed here. */
+export const hasUnit = () => existsSync(UNIT_PATH);
+
+/** Installs the service, restarts it, and has it started with the machine. */
+export async function startUnit(program: UnitProgram): Promise<void> {
+  await mkdir(dirname(UNIT_PATH), { recursive: true });
+  await replaceFile(UNIT_PATH, unitText(program), { mode: 0o644 });
+  await systemctl("daemon-reload");
+  await systemctl("enable", UNIT);
+  await systemctl("restart", "--no-block", UNIT);
+}
+
+/** Asks for the end of the service, and does not wait for it. */
+export const stopUnit = () => systemctl("stop", "--no-block", UNIT);
+
+/** Removes the service, which has ended. */
+export async function removeUnit(): Promise<void> {
+  if (hasSystemd()) await systemctl("disable", UNIT);
+  await rm(UNIT_PATH, { force: true });
+  if (hasSystemd()) await systemctl("daemon-reload");
+}
+
+async function systemctl(...words: string[]): Promise<void> {
+  const { succeeded, output } = await tryCommandFor(SYSTEMCTL_TIMEOUT_MS, "systemctl", ...words);
+  if (succeeded) return;
+  throw new CommandError("SYSTEMD", `systemctl ${words.join(" ")}: ${output}`, {
+    remedy: `see systemctl status ${UNIT}; then the same command again`,
+  });
+}
+
+/**
+ * The unit in the form of systemd.service(5). Containers and their monitors stay when the agent
+ * ends, as under a kubelet. Delegation makes systemd keep all controllers of cgroup v2 switched on
+ * from the root downwards, where the pods' groups are.
+ */
+export function unitText({ command, env, logPath }: UnitProgram): string {
+  const variables = Object.entries({ ...env, [RESTARTED_BY]: "systemd" });
+  return [
+    "[Unit]",
+    "Description=raft2kube node agent: kubelet, container runtime, network of pods",
+    "Wants=network-online.target",
+    "After=network-online.target",
+    "StartLimitIntervalSec=0",
+    "",
+    "[Service]",
+    "Type=exec",
+    ...variables.map(([name, value]) => `Environment=${quoted(`${name}=${value}`)}`),
+    `ExecStart=${command.map((word) => quoted(word).replaceAll("$", "$$$$")).join(" ")}`,
+    `StandardOutput=append:${logPath.replaceAll("%", "%%")}`,
+    "StandardError=inherit",
+    "Restart=always",
+    "RestartSec=5",
+    "KillMode=process",
+    "Delegate=yes",
+    "TasksMax=infinity",
+    "LimitNOFILE=1048576",
+    "",
+    "[Install]",
+    "WantedBy=multi-user.target",
+    "",
+  ].join("\n");
+}
+
+/** A word of a unit: its quotes, escapes and specifiers are not systemd's. */
+function quoted(word: string): string {
+  return `"${word.replaceAll(/["\\]/g, "\\$&").replaceAll("%", "%%").replaceAll("\n", "\\n")}"`;
+}
