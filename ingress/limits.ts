@@ -38,6 +38,12 @@ export const WEIGHT_MAX = 256;
 /** haproxy's buffer, in bytes: a request's head that is larger gets a 400. */
 export const HEAD_BYTES_MAX = 16_384;
 export const CONNECTIONS_MAX = 8_192;
+/** Connections of one client address: an open one costs it nothing. */
+export const CONNECTIONS_OF_ADDRESS_MAX = 2_048;
+/** Requests under way to one namespace's backends, which may take an hour to answer. */
+export const REQUESTS_OF_NAMESPACE_MAX = 2_048;
+/** Addresses and namespaces that are counted at a time. */
+export const COUNTED_MAX = 100_000;
 export const CONNECT_MS = 3_000;
 /** A client has this long to send a request's head; a backend to start its answer. */
 export const REQUEST_MS = 10_000;
@@ -68,5 +74,7 @@ assertLimits({
   "a line of certificates fits": HOSTS_OF_LINE_MAX * 254 < 60_000,
   "a port has room for several tenants":
     CONDITION_LINES_OF_NAMESPACE_MAX * 4 <= CONDITION_LINES_MAX,
+  "a share of the connections leaves the most of them": CONNECTIONS_MAX >= 4 *
+    Math.max(CONNECTIONS_OF_ADDRESS_MAX, REQUESTS_OF_NAMESPACE_MAX),
   "the usual time of an answer may be asked for": ANSWER_MS <= ANSWER_MS_MAX,
 });

@@ -180,8 +180,9 @@ function backendOf(
   const timeout_ms = durationOf(rule.timeouts?.request ?? rule.timeouts?.backendRequest);
   const references = JSON.stringify([rule.backendRefs, content.filters, timeout_ms]);
   const digest = createHash("sha256").update(references).digest("hex").slice(0, 16);
-  const name = `gateway:${metadata.namespace}:${digest}`;
-  return { name, ...content, ...(timeout_ms ? { timeout_ms } : {}) };
+  const { namespace = "" } = metadata;
+  const name = `gateway:${namespace}:${digest}`;
+  return { name, namespace, ...content, ...(timeout_ms ? { timeout_ms } : {}) };
 }
 
 /**

@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import { Agent, type ClientRequest, createServer, get } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { FORMER_RELOADS_MAX } from "../limits.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import {
+  ANSWER_MS_MAX, CONNECTIONS_OF_ADDRESS_MAX, FORMER_RELOADS_MAX, REQUESTS_OF_NAMESPACE_MAX,
+} from "../limits.ts";
 import type { PathRule, Site } from "../plan/model.ts";
 import {
   backendOf, type Echoed, type EchoServer, echoServer, OwnDataPlane,
@@ -216,5 +218,64 @@ describe("rewriting", () => {
       [backendOf("web", [endpoint(0)], { filters: [rewrite] })]);
     const { body } = await plane.get("x.test", asked);
     expect((JSON.parse(body) as Echoed).url).toBe(sent);
+  });
+});
+
+describe("what clients keep open", () => {
+  const sockets: Socket[] = [];
+  /** The server of a tenant that takes requests, and answers none. */
+  const silent = createServer(() => undefined);
+  const others = { localAddress: "127.0.0.9" };
+
+  beforeAll(async () => {
+    silent.listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const hangs = { address: "127.0.0.1", port: (silent.address() as AddressInfo).port };
+    await plane.apply([
+      { host: { kind: "exact", host: "good.test" }, paths: [prefix("", "good")] },
+      { host: { kind: "exact", host: "evil.test" }, paths: [prefix("", "evil")] },
+    ], [
+      backendOf("good", [endpoint(0)], { namespace: "good" }),
+      backendOf("evil", [hangs], { namespace: "evil", timeout_ms: ANSWER_MS_MAX }),
+    ]);
+  });
+
+  afterEach(async () => {
+    const open = sockets.splice(0).filter(({ closed }) => !closed);
+    const closed = open.map((socket) => once(socket, "close"));
+    for (const socket of open) socket.destroy();
+    await Promise.all(closed);
+  });
+  afterAll(() => {
+    silent.closeAllConnections();
+    silent.close();
+  });
+
+  async function open(localAddress: string, count: number, text = ""): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const socket = connect({ host: "127.0.0.1", port: plane.port, localAddress });
+      socket.on("error", () => socket.destroy()).resume().write(text);
+      sockets.push(socket);
+      if (i % 100 === 99) await once(socket, "connect");
+    }
+  }
+  const ended = (count: number) => waitFor(`${count} ends`,
+    () => sockets.filter(({ closed, readableEnded }) => closed || readableEnded).length === count,
+    { clock: systemClock() });
+
+  test("an address has a share of the connections, and others are served", async () => {
+    await open("127.0.0.1", CONNECTIONS_OF_ADDRESS_MAX + 10);
+    await ended(10);
+    expect((await plane.get("good.test", "/", others)).status).toBe(200);
+  });
+
+  test("a namespace has a share of the requests, and others' are answered", async () => {
+    const half = REQUESTS_OF_NAMESPACE_MAX / 2;
+    const request = "GET / HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n";
+    await open("127.0.0.2", half, request);
+    await open("127.0.0.3", half + 10, request);
+    await ended(10);
+    expect((await plane.get("evil.test", "/", others)).status).toBe(503);
+    expect((await plane.get("good.test", "/", others)).status).toBe(200);
   });
 });

@@ -1,6 +1,6 @@
 import {
-  ANSWER_MS, CONNECT_MS, CONNECTIONS_MAX, FORMER_MS_MAX, FORMER_RELOADS_MAX, HEAD_BYTES_MAX,
-  REQUEST_MS, TUNNEL_MS,
+  ANSWER_MS, CONNECT_MS, CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX, COUNTED_MAX, FORMER_MS_MAX,
+  FORMER_RELOADS_MAX, HEAD_BYTES_MAX, REQUEST_MS, REQUESTS_OF_NAMESPACE_MAX, TUNNEL_MS,
 } from "../limits.ts";
 import type { Backend, Condition, Frontend, Plan, Site } from "../plan/model.ts";
 import { argument, token, word } from "./quote.ts";
@@ -77,6 +77,11 @@ function head(socket: string): string[] {
     `  timeout http-request ${REQUEST_MS}`,
     `  timeout http-keep-alive ${ANSWER_MS}`,
     `  timeout queue ${REQUEST_MS}`,
+    // Addresses and namespaces are counted at all ports together.
+    "backend addresses",
+    `  stick-table type ip size ${COUNTED_MAX} expire 1m store conn_cur`,
+    "backend namespaces",
+    `  stick-table type string len 64 size ${COUNTED_MAX} expire 1m store conn_cur`,
   ];
 }
 
@@ -108,6 +113,9 @@ function frontendLines(
   return [
     `frontend ${token(frontend.name)}`,
     bind,
+    "  tcp-request connection track-sc0 src table addresses",
+    "  tcp-request connection reject " +
+      `if { sc0_conn_cur(addresses) gt ${CONNECTIONS_OF_ADDRESS_MAX} }`,
     "  http-request set-var(txn.path) path",
     "  http-request set-var(txn.host) req.hdr(host),field(1,:),rtrim(.),lower",
     `  ${site} ${host},map_str(${map("hosts")})`,
@@ -160,8 +168,15 @@ function testOf(condition: Condition): string {
 }
 
 function backendLines(backend: Backend): string[] {
-  const { name, filters, timeout_ms, bodyBytesMax } = backend;
+  const { name, namespace, filters, timeout_ms, bodyBytesMax } = backend;
   const lines = [`backend ${token(name)}`];
+  if (namespace !== undefined) {
+    lines.push(
+      `  http-request track-sc1 str(${token(namespace)}) table namespaces`,
+      "  http-request deny deny_status 503 " +
+        `if { sc1_conn_cur(namespaces) gt ${REQUESTS_OF_NAMESPACE_MAX} }`,
+    );
+  }
   if (timeout_ms !== undefined) lines.push(`  timeout server ${timeout_ms}`);
   if (bodyBytesMax !== undefined) {
     // A body of unknown length could exceed the limit on its way.

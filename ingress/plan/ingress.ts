@@ -194,7 +194,7 @@ class Planner {
     if (!this.#count(ingress, "backends", BACKENDS_OF_NAMESPACE_MAX)) return this.#nothing();
     const target = "problem" in found ? { endpoints: [], isHttp2: false } : found;
     this.#backends.set(name, {
-      name, targets: [{ weight: 1, ...target }], filters,
+      name, namespace, targets: [{ weight: 1, ...target }], filters,
       ...(timeout_ms === undefined ? {} : { timeout_ms }),
       ...(bodyBytesMax === undefined ? {} : { bodyBytesMax }),
     });

@@ -56,6 +56,8 @@ export type Condition =
 
 export interface Backend {
   readonly name: string;
+  /** The namespace whose share of the connections its requests have. */
+  readonly namespace?: string;
   readonly targets: readonly Target[];
   readonly filters: readonly Filter[];
   readonly timeout_ms?: number;

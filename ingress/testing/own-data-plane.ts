@@ -70,6 +70,8 @@ export interface AskOptions {
   readonly method?: string;
   readonly headers?: Record<string, string | string[]>;
   readonly body?: string;
+  /** The client's address, of loopback. */
+  readonly localAddress?: string;
 }
 
 export interface Answer {
@@ -83,9 +85,10 @@ export function askHttp(
   port: number, host: string, path: string, options: AskOptions = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const { method = "GET", headers = {}, body } = options;
+    const { method = "GET", headers = {}, body, localAddress } = options;
     const call = request({
       host: "127.0.0.1", port, path, method, agent: false, headers: { ...headers, host },
+      ...(localAddress && { localAddress }),
     }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (part: string) => (text += part));
