@@ -1,5 +1,5 @@
 import "reflect-metadata";
-import { webcrypto, X509Certificate } from "node:crypto";
+import { createPrivateKey, webcrypto, X509Certificate } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import * as x509 from "@peculiar/x509";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
@@ -223,6 +223,7 @@ interface ToSign {
 
 async function sign(ca: KeyPair, request: ToSign): Promise<string> {
   const issuer = new x509.X509Certificate(ca.cert);
+  const { key, algorithm } = await importKey(ca.key);
   const names = alternativeNames(request.dnsNames ?? [], request.ipAddresses ?? []);
   const cert = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
@@ -232,8 +233,8 @@ async function sign(ca: KeyPair, request: ToSign): Promise<string> {
     // A certificate that outlives its issuer's is of no use, and would not be renewed with it.
     notAfter: new Date(Math.min(request.now_ms + request.days * MS_PER_DAY, +issuer.notAfter)),
     publicKey: request.publicKey as never,
-    signingKey: (await importKey(ca.key)) as never,
-    signingAlgorithm: ALGORITHM,
+    signingKey: key as never,
+    signingAlgorithm: algorithm,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(
@@ -275,7 +276,24 @@ async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   return `${x509.PemConverter.encode(der, "PRIVATE KEY")}\n`;
 }
 
-function importKey(pem: string): Promise<webcrypto.CryptoKey> {
-  const der = x509.PemConverter.decodeFirst(pem);
-  return webcrypto.subtle.importKey("pkcs8", der, ALGORITHM, false, ["sign"]);
+/** Algorithms by which CAs of others sign, by the curve of their key; RSA has none. */
+const SIGNING: Readonly<Record<string, { name: string; namedCurve?: string; hash: string }>> = {
+  prime256v1: ALGORITHM,
+  secp384r1: { name: "ECDSA", namedCurve: "P-384", hash: "SHA-384" },
+  rsa: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
+};
+
+/** Reads a CA's key, in PKCS #8 or, as kubeadm and openssl write it, in SEC 1 or PKCS #1. */
+async function importKey(pem: string) {
+  const key = createPrivateKey(pem);
+  const kind = key.asymmetricKeyDetails?.namedCurve ?? String(key.asymmetricKeyType);
+  const algorithm = SIGNING[kind];
+  if (algorithm === undefined) {
+    throw new CodedError("CA_KEY", `a CA's key of ${kind} cannot sign here`, {
+      remedy: `a CA has a key of ${Object.keys(SIGNING).join(", ")}`,
+    });
+  }
+  const der = key.export({ type: "pkcs8", format: "der" });
+  const signing = await webcrypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]);
+  return { algorithm, key: signing };
 }

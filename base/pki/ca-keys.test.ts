@@ -1,0 +1,39 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { X509Certificate } from "node:crypto";
+import { expect, onTestFinished, test } from "vitest";
+import { issueCertificate } from "./certificate.ts";
+
+/** A CA that openssl made, with its key in the form of that command. */
+function caOf(...command: string[]) {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-ca-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const [keyFile, certFile] = [join(dir, "ca.key"), join(dir, "ca.crt")];
+  execFileSync("openssl", [...command, "-out", keyFile], { stdio: "ignore" });
+  const words = ["req", "-x509", "-new", "-key", keyFile, "-subj", "/CN=kubernetes", "-days", "9"];
+  execFileSync("openssl", [...words, "-out", certFile], { stdio: "ignore" });
+  return { key: readFileSync(keyFile, "utf8"), cert: readFileSync(certFile, "utf8") };
+}
+
+const ec = (curve: string) => ["ecparam", "-genkey", "-noout", "-name", curve];
+
+test.each([
+  ["EC PRIVATE KEY", ec("prime256v1")],
+  ["EC PRIVATE KEY", ec("secp384r1")],
+  ["RSA PRIVATE KEY", ["genrsa", "-traditional"]],
+])("a CA signs with its key as %s (%j), as kubeadm writes it", async (label, command) => {
+  const ca = caOf(...command);
+  expect(ca.key).toContain(`-----BEGIN ${label}-----`);
+  const request = { commonName: "n1", usages: ["client" as const], days: 1 };
+  const { cert } = await issueCertificate(ca, request, Date.now());
+  expect(new X509Certificate(cert).verify(new X509Certificate(ca.cert).publicKey)).toBe(true);
+});
+
+test("a CA's key of a kind that cannot sign here is refused by name", async () => {
+  const ca = caOf("genpkey", "-algorithm", "ed25519");
+  const request = { commonName: "n1", usages: ["client" as const], days: 1 };
+  const issued = issueCertificate(ca, request, Date.now());
+  await expect(issued).rejects.toThrow("a CA's key of ed25519 cannot sign here");
+});
