@@ -9,9 +9,11 @@ interface Version {
   readonly patch: number;
 }
 
+const VERSION = /^v?(\d+)\.(\d+)\.(\d+)(?:[-+].*)?$/;
+
 /** A version of Kubernetes, such as `v1.36.0` or `v1.36.0+r2k`. Throws CommandError `VERSION`. */
 export function parseVersion(text: string): Version {
-  const found = /^v?(\d+)\.(\d+)\.(\d+)(?:[-+].*)?$/.exec(text);
+  const found = VERSION.exec(text);
   if (found === null) throw new CommandError("VERSION", `"${text}" is no version like v1.36.0`);
   const [major = 0, minor = 0, patch = 0] = found.slice(1).map(Number);
   return { major, minor, patch };
@@ -45,6 +47,10 @@ export function upgradeFaults(target: string, versions: ClusterVersions): string
       `v${major}.${minor + 1} first`);
   }
   for (const [node, version] of versions.kubelets) {
+    if (!VERSION.test(version)) {
+      faults.push(`the kubelet of ${node} reports no version; delete a Node whose machine is gone`);
+      continue;
+    }
     const kubelet = parseVersion(version);
     if (compare(version, target) > 0) {
       faults.push(`the kubelet of ${node} is ${version}, newer than ${target}`);
