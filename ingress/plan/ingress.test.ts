@@ -71,6 +71,20 @@ describe("a host belongs to the namespace that was first", () => {
     expect(reasons({ ingresses: [taken], owners: recorded })).toEqual([]);
   });
 
+  test("a wildcard that an older Ingress is changed to name does not take recorded hosts", () => {
+    const own = ingressOf({ age: 2 }, [ruleOf("x.a.test")]);
+    const thief = { age: 1, namespace: "other" };
+    let { owners } = plan({ ingresses: [ingressOf(thief, [ruleOf("y.test")]), own] });
+    for (const pass of [1, 2, 3]) {
+      const changed = ingressOf(thief, [ruleOf("*.a.test")]);
+      const ingresses = [changed, own];
+      const next = plan({ ingresses, owners: recordedOwners(recordOf(owners)) });
+      expect(next.refusals, `pass ${pass}`).toEqual([]);
+      expect(next.owners.get("x.a.test")).toBe("default");
+      owners = next.owners;
+    }
+  });
+
   test("a namespace's many hosts leave others' in the record", () => {
     const many = Array.from({ length: 12_000 }, (_, i) => [`${"a".repeat(150)}${i}.test`, "evil"]);
     const record = recordOf(new Map([...many, ["b.test", "default"]] as [string, string][]));

@@ -82,14 +82,14 @@ class Planner {
     this.#input = input;
   }
 
-  /** Claims the hosts of an Ingress that were its namespace's so far. */
+  /** Restores the hosts of an Ingress that were its namespace's so far. */
   keep({ metadata: { namespace = "" }, spec: { rules = [], tls = [], defaultBackend } }: Ingress) {
     const hosts = [
       ...rules.map(({ host = "" }) => host), ...tls.flatMap(({ hosts: named = [] }) => named),
       ...(defaultBackend ? [""] : []),
     ];
     for (const host of hosts) {
-      if (this.#input.owners.get(host) === namespace) this.#owners.claim(host, namespace);
+      if (this.#input.owners.get(host) === namespace) this.#owners.restore(host, namespace);
     }
   }
 

@@ -22,6 +22,11 @@ export class HostOwners {
     return this.#owners;
   }
 
+  /** Gives a host back to its former namespace, also below another's wildcard. */
+  restore(host: string, namespace: string): void {
+    this.#owners.set(host, namespace);
+  }
+
   /** Claims a host (empty: all others); returns the namespace that has it already, if another. */
   claim(host: string, namespace: string): string | undefined {
     const owner = this.#owners.get(host) ?? this.#owners.get(wildcardAbove(host));
