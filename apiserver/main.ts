@@ -54,6 +54,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
       health: new Health(server, BOOTSTRAP_STEPS),
       openapi: new OpenApi(server, server.aggregation.documents),
       large,
+      tracer: options.tracer,
       zpages: { "/flagz": flagz(options), "/statusz": statusz(server) },
     };
     const { listen, tls, requestHeader } = options;

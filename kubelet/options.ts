@@ -1,6 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 
 /** Configuration of a kubelet; paths are absolute. */
@@ -70,6 +71,8 @@ export interface KubeletOptions {
   admitNetwork?: (pod: Pod, address: string) => Promise<void>;
   /** Called when the Node has its pod range; writes the CNI configuration. */
   onPodCidrs?: (podCidrs: string[]) => Promise<void>;
+  /** Traces the steps of pods; its creator closes it. Default not. */
+  tracer?: Tracer | undefined;
   clock?: Clock;
 }
 

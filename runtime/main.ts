@@ -7,6 +7,7 @@ import { waitForLock, type FileLock } from "@raft2kube/linux/file/flock.ts";
 import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { WaitTimeoutError } from "@raft2kube/std/wait.ts";
@@ -79,6 +80,8 @@ export interface RuntimeOptions {
   registries?: RegistryEndpoints;
   /** Output that ExecSync calls hold, all together; by default EXEC_SYNC_ALL_BYTES. */
   execOutput_bytes?: number;
+  /** Traces calls, as parts of their callers' traces; its creator closes it. */
+  tracer?: Tracer | undefined;
   clock: Clock;
 }
 
@@ -221,6 +224,7 @@ async function listen(
       serve(ImageService, imageService(runtime)),
     ],
     listen: { path: options.socket },
+    tracer: options.tracer,
   });
   resources.defer(() => server.close());
 }

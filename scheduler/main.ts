@@ -21,6 +21,7 @@ import type {
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
@@ -77,6 +78,8 @@ export interface SchedulerOptions {
   leaderElect?: boolean;
   /** Default: one, `default-scheduler`, with all plugins. */
   profiles?: readonly SchedulerProfile[];
+  /** Traces scheduling; its creator closes it. Default not. */
+  tracer?: Tracer | undefined;
   /** Where to serve health and metrics. Default nowhere. */
   serve?: ServeOptions;
   /** Unique among the candidates; by default the host's name and a random part. */
@@ -168,7 +171,9 @@ function run(
     defaultPreemption({ pods: podClient, recorder, clock, attempted: metrics.preempted }),
     defaultBinder(podClient),
   ];
-  const profiles = frameworksOf(profileList, stateful, (name) => metrics.timer(name));
+  const { tracer } = options;
+  const profiles = frameworksOf(profileList, stateful, (name) => metrics.timer(name),
+    tracer !== undefined);
   const plugins = [...profiles.values()].flatMap((framework) => framework.plugins);
   const queue = new SchedulingQueue({ clock, plugins, incoming: metrics.incoming });
   metrics.follow(queue, () => pods.store.list());
@@ -180,6 +185,7 @@ function run(
     recorder,
     clock,
     random: options.random ?? systemRandom,
+    tracer,
     profiles,
     metrics,
     current(pod) {

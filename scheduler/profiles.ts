@@ -1,5 +1,6 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { Framework, type PointTimer } from "./framework/framework.ts";
+import { tracedPlugin, tracedTimer } from "./framework/traced.ts";
 import type { Plugin } from "./framework/plugin.ts";
 import { balancedAllocation } from "./plugins/balanced-allocation.ts";
 import { imageLocality } from "./plugins/image-locality.ts";
@@ -68,13 +69,19 @@ export function checkProfile({ disabled = [], weights = {} }: SchedulerProfile):
   }
 }
 
-/** Makes the framework of a profile. `stateful` are the plugins with a client or informers. */
+/**
+ * Makes the framework of a profile. `stateful` are the plugins with a client or informers; `wrap`
+ * may replace plugins, and gets the profile's weight.
+ */
 export function frameworkOf(
   profile: SchedulerProfile, stateful: readonly Plugin[], timed?: PointTimer,
+  wrap: (plugin: Plugin, weight?: number) => Plugin = (plugin) => plugin,
 ): Framework {
   const { disabled = [], weights } = profile;
-  const plugins = [...STATELESS, ...stateful, ...SCORING];
-  return new Framework(plugins.filter(({ name }) => !disabled.includes(name)), weights, timed);
+  const plugins = [...STATELESS, ...stateful, ...SCORING]
+    .filter(({ name }) => !disabled.includes(name))
+    .map((plugin) => wrap(plugin, weights?.[plugin.name]));
+  return new Framework(plugins, weights, timed);
 }
 
 /** Makes the frameworks of several profiles, by schedulerName. */
@@ -82,7 +89,12 @@ export function frameworksOf(
   profiles: readonly SchedulerProfile[],
   stateful: readonly Plugin[],
   timer: (schedulerName: string) => PointTimer,
+  isTraced = false,
 ): ReadonlyMap<string, Framework> {
-  return new Map(profiles.map((one) =>
-    [one.schedulerName, frameworkOf(one, stateful, timer(one.schedulerName))]));
+  return new Map(profiles.map((one) => {
+    const timed = timer(one.schedulerName);
+    const framework = isTraced ? frameworkOf(one, stateful, tracedTimer(timed), tracedPlugin)
+      : frameworkOf(one, stateful, timed);
+    return [one.schedulerName, framework];
+  }));
 }

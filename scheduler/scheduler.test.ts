@@ -1,11 +1,15 @@
 import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
+import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
+import { RecentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
+import type { Span } from "@raft2kube/observe/trace/span.ts";
+import { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { SchedulerCache } from "./cache.ts";
 import { CycleState } from "./framework/cycle-state.ts";
-import { Framework } from "./framework/framework.ts";
+import { Framework, type PointTimer } from "./framework/framework.ts";
 import type {
   BindPlugin,
   FilterPlugin,
@@ -19,6 +23,7 @@ import type {
   ScorePlugin,
 } from "./framework/plugin.ts";
 import { SKIP, unschedulable } from "./framework/status.ts";
+import { tracedPlugin, tracedTimer } from "./framework/traced.ts";
 import { SchedulerMetrics } from "./metrics.ts";
 import { podInfo } from "./node-info.ts";
 import { checkProfile } from "./profiles.ts";
@@ -66,7 +71,7 @@ async function scheduleOne(...plugins: Plugin[]): Promise<string[]> {
 }
 
 async function scheduleMeasured(
-  metrics: SchedulerMetrics, plugins: Plugin[], rest: Pod[] = [],
+  metrics: SchedulerMetrics, plugins: Plugin[], rest: Pod[] = [], tracer?: Tracer,
 ): Promise<string[]> {
   const clock = new ManualClock();
   const events: string[] = [];
@@ -83,8 +88,9 @@ async function scheduleMeasured(
     queue,
     clock,
     random: seededRandom(1),
-    profiles: new Map([[profile, new Framework(plugins, {}, metrics.timer(profile))]]),
+    profiles: new Map([[profile, frameworkFor(plugins, metrics.timer(profile), tracer)]]),
     metrics,
+    tracer,
     current: () => waiting,
   });
   onTestFinished(() => scheduler.close());
@@ -93,6 +99,45 @@ async function scheduleMeasured(
   await vi.waitFor(() => expect(events).not.toEqual([]));
   return events;
 }
+
+function frameworkFor(plugins: Plugin[], timer: PointTimer, tracer?: Tracer): Framework {
+  return tracer ? new Framework(plugins.map((one) => tracedPlugin(one)), {}, tracedTimer(timer))
+    : new Framework(plugins, {}, timer);
+}
+
+/** Schedules one pod; resolves with the spans of its trace, by name. */
+async function scheduleTraced(...plugins: Plugin[]): Promise<Map<string, Span>> {
+  const spans = new RecentSpans();
+  const clock = new ManualClock();
+  const tracer = new Tracer({ service: { name: "scheduler" }, sink: spans, clock,
+    samplingRatePerMillion: SAMPLING_RATE_MAX, random: seededRandom(1) });
+  await scheduleMeasured(new SchedulerMetrics(clock), plugins, [], tracer);
+  await vi.waitFor(() =>
+    expect(spans.recent().map(({ span }) => span.name)).toContain("Scheduling"));
+  return new Map(spans.recent().map(({ span }) => [span.name, span]));
+}
+
+test("an attempt is a trace of its extension points, with verdicts and scores", async () => {
+  const second: FilterPlugin = { name: "Second", events: [], filter: () => undefined };
+  const spans = await scheduleTraced(recordingPlugin([]), second);
+  expect([...spans.keys()]).toEqual(
+    ["PreFilter", "Filter", "PreScore", "Score", "Reserve", "Permit", "PreBind", "Bind",
+      "Scheduling"]);
+  const whole = spans.get("Scheduling")!;
+  expect(whole.attributes).toMatchObject({
+    "k8s.pod": "default/p", "k8s.node.name": "b", result: "scheduled" });
+  expect(spans.get("Filter")).toMatchObject({ parentId: whole.spanId,
+    attributes: { Recording: "a: passes; b: passes", Second: "a: passes; b: passes" } });
+  expect(spans.get("Score")?.attributes).toEqual({ Recording: "a: 3 x 1; b: 7 x 1" });
+});
+
+test("the trace of a pod that fits nowhere has each plugin's reason", async () => {
+  const filter = () => unschedulable("full");
+  const spans = await scheduleTraced(recordingPlugin([], { filter }));
+  expect(spans.get("Filter")?.attributes).toEqual({ Recording: "a: full; b: full" });
+  expect(spans.get("Scheduling")).toMatchObject({ attributes: { result: "unschedulable" },
+    failure: expect.stringMatching(/^0\/2 nodes are available/) });
+});
 
 test("a pod that fits passes the extension points in upstream's order", async () => {
   const points: string[] = [];

@@ -3,6 +3,8 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import type { Attributes, Span } from "@raft2kube/observe/trace/span.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
@@ -25,6 +27,8 @@ export interface SchedulerOptions {
   random: Random;
   /** Measures attempts. */
   metrics?: Pick<SchedulerMetrics, "attempt">;
+  /** Traces scheduling; its creator closes it. Default not. */
+  tracer?: Tracer | undefined;
   /** The framework of each profile, by schedulerName. */
   profiles: ReadonlyMap<string, Framework>;
   /** Returns the pod as the informer has it; undefined when it is deleted. */
@@ -32,6 +36,9 @@ export interface SchedulerOptions {
 }
 
 const log = logger("scheduler");
+
+/** The span of an attempt, under the name of upstream's log of slow ones. */
+const SPAN = "Scheduling";
 
 /**
  * Takes pods from the queue one by one. The scheduling cycle of each (PreFilter to Reserve) is
@@ -70,15 +77,29 @@ export class Scheduler {
       if (!pod || pod.spec.nodeName || pod.metadata.deletionTimestamp) continue;
       if (this.#options.cache.isAssumed(pod)) continue;
       const framework = this.#options.profiles.get(pod.spec.schedulerName ?? "");
-      if (framework) this.#schedulingCycle({ ...queued, pod }, framework);
+      if (framework) this.#traced({ ...queued, pod }, framework);
     }
   }
 
+  /** Makes the attempt, binding included, a trace of its own if attempts are traced. */
+  #traced(queued: QueuedPod, framework: Framework): void {
+    const { tracer } = this.#options;
+    const span = tracer?.root(SPAN);
+    if (!span) return this.#schedulingCycle(queued, framework);
+    if (span.isSampled) span.set(podAttributes(queued.pod));
+    span.run(() => this.#schedulingCycle(queued, framework, span));
+  }
+
   /** PreFilter, Filter, PreScore and Score; then Reserve, or PostFilter if no node passed. */
-  #schedulingCycle(queued: QueuedPod, framework: Framework): void {
+  #schedulingCycle(queued: QueuedPod, framework: Framework, span?: Span): void {
     const { cache, random, metrics } = this.#options;
     const profile = queued.pod.spec.schedulerName ?? "";
-    const ended = metrics?.attempt(profile, queued.attempts + 1);
+    const measured = metrics?.attempt(profile, queued.attempts + 1);
+    const ended = (result: AttemptResult) => {
+      measured?.(result);
+      span?.set({ result });
+      span?.end();
+    };
     const info = podInfo(queued.pod);
     const result = schedulePod({
       info,
@@ -91,10 +112,12 @@ export class Scheduler {
     const total = Math.max(1, cache.nodes.length);
     this.#nextStartNodeIndex = (this.#nextStartNodeIndex + result.evaluatedNodes) % total;
     if (result.kind === "unschedulable") {
-      ended?.("unschedulable");
-      return this.#handleFitError(queued, info, framework, result);
+      span?.fail(result.message);
+      this.#handleFitError(queued, info, framework, result);
+      return ended("unschedulable");
     }
     this.#nominator.remove(queued.pod);
+    span?.set({ "k8s.node.name": result.suggestedHost.name });
     this.#run(this.#bindingCycle(queued, info, framework, result).then(ended));
   }
 
@@ -178,4 +201,14 @@ export class Scheduler {
       log.debug("condition not written", { pod: keyOf(pod), error: messageOf(thrown) });
     }));
   }
+}
+
+function podAttributes(pod: Pod): Attributes {
+  const { uid, namespace, name } = pod.metadata;
+  return {
+    "k8s.pod.uid": uid,
+    "k8s.pod": keyOf(pod),
+    "k8s.pod.name": name,
+    "k8s.namespace.name": namespace,
+  };
 }

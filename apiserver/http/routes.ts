@@ -1,5 +1,7 @@
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import { StepsExceededError } from "@raft2kube/cel/failures.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { TRACES_PATH, tracesOf } from "@raft2kube/rpc/otlp/traces-of.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { openidConfiguration, openidKeys } from "../handlers/openid.ts";
 import type { ApiServer } from "../handlers/server.ts";
@@ -29,6 +31,7 @@ export interface Routes {
   health: Health;
   openapi: OpenApi;
   large: LargeRequests;
+  tracer?: Tracer | undefined;
   /** `/statusz` and `/flagz`. */
   zpages: Readonly<Record<string, ZPage>>;
 }
@@ -88,6 +91,11 @@ async function servePath(
       return await exposed(server.metrics.health.registry);
     case STORE_PATH:
       return await dumpStore(server.etcd);
+    case TRACES_PATH: {
+      const traces = tracesOf(routed.tracer, context.query.getAll("name"));
+      if (traces === undefined) return noSuchPage();
+      return { type: "bytes", code: 200, contentType: JSON_TYPE, body: traces };
+    }
     case "/statusz":
     case "/flagz":
       return await serveZPage(context, routed.zpages[context.info.path]!);

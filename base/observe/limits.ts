@@ -24,3 +24,6 @@ export const ATTRIBUTE_CHARS_MAX = 1_024;
 
 /** Sampling rates are given per so many root spans, as upstream's. */
 export const SAMPLING_RATE_MAX = 1_000_000;
+
+/** Spans that a process keeps for the page that shows them; older ones are dropped. */
+export const SPANS_KEPT_MAX = 10_000;

@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
 import { parseDuration } from "@raft2kube/api/duration.ts";
 import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
+import { checkTracing } from "@raft2kube/rpc/otlp/tracing.ts";
+import { messageOf, remedyOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { FlagsOf, FlagTable } from "../flags.ts";
 import { type NewClusterChoices, OVERLAY_BACKENDS } from "../spec/config.ts";
@@ -41,6 +43,9 @@ export const START_FLAGS = {
   "--node-cidr-mask-size <bits>": "a node's part of the pod range (new; default 24)",
   "--node-monitor-grace-period <duration>": "silence of a node that is lost (40s)",
   "--audit-policy-file <file>": "write an audit log by this policy (new or stopped clusters)",
+  "--traces": "trace every request, for the dashboard (new or stopped clusters)",
+  "--no-traces": "no longer trace",
+  "--traces-to <address>": "trace every request, to a receiver of OTLP over gRPC",
   "--nodes <count>": "have at least so many nodes: node-2, node-3, ... join",
   "--nfs-demo": "have an NFS server, and nodes that mount it (new or stopped clusters)",
   "--ingress": "bring the ingress controller (also of a running cluster)",
@@ -68,6 +73,7 @@ export function choicesOf(flags: StartFlags): NewClusterChoices {
     }),
     nodeMonitorGracePeriod_ms: parsed(flags.nodeMonitorGracePeriod, gracePeriod_ms),
     auditPolicyFile: parsed(flags.auditPolicyFile, (file) => resolve(file)),
+    traces: tracesOf(flags),
   });
 }
 
@@ -93,6 +99,18 @@ function etcdFiles(flags: StartFlags) {
   throw new CommandError("BAD_FLAG", "--etcd-cafile and the like are of no use alone", {
     remedy: "name the etcd too: --etcd-servers URL",
   });
+}
+
+/** Returns where traces go; false for nowhere any longer, undefined if no flag says it. */
+function tracesOf({ traces, tracesTo: endpoint }: StartFlags): NewClusterChoices["traces"] {
+  if (endpoint === undefined) return traces === true ? {} : traces;
+  try {
+    checkTracing({ endpoint });
+  } catch (thrown) {
+    const options = given({ remedy: remedyOf(thrown) });
+    throw new CommandError("BAD_FLAG", `--traces-to: ${messageOf(thrown)}`, options);
+  }
+  return { endpoint };
 }
 
 /** Long enough for a kubelet to renew its Lease several times. */

@@ -104,9 +104,11 @@ async function editOf(
   const choices = choicesOf(flags);
   const planned = existing ?? (await planNew(name, choices));
   const { proxyMode, byHand } = flags;
-  const { apiPort, nodeMonitorGracePeriod_ms, auditPolicyFile } = choices;
+  const { apiPort, nodeMonitorGracePeriod_ms, auditPolicyFile, traces } = choices;
   await checkAuditPolicy(auditPolicyFile);
-  const changes = given({ proxyMode, byHand, apiPort, nodeMonitorGracePeriod_ms, auditPolicyFile });
+  const changes = given({
+    proxyMode, byHand, apiPort, nodeMonitorGracePeriod_ms, auditPolicyFile, traces,
+  });
   const config = { ...planned, ...changes };
   const seen = await observe(config);
   const isComplete = existing !== undefined && isWhole(seen, existing);

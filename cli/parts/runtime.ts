@@ -1,8 +1,10 @@
 import { open } from "node:fs/promises";
+import { hostname } from "node:os";
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
 import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
 import { startRuntime } from "@raft2kube/runtime/main.ts";
 import type { OciProgram } from "@raft2kube/runtime/oci/program.ts";
+import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { CommandError } from "../terminal.ts";
@@ -26,6 +28,9 @@ export const command = () => commandWith("runtime",
   "--registry <domain=url>": repeated("where a registry really is; repeatable"),
   "--load <archive>": repeated("images to load where their names are not there; repeatable"),
   "--by-hand": "let pods choose our OCI runtime for learning, by the handler by-hand",
+  "--enable-tracing": "trace calls, as CRI-O does",
+  "--tracing-endpoint <address>": ["a receiver of OTLP over gRPC", "127.0.0.1:4317"],
+  "--tracing-sampling-rate-per-million <n>": ["of calls whose caller is not traced", "0"],
   "--demo-images": "build the images of the demo at start",
 }, async (flags) => {
   const pausePath = await program("--pause", flags.pause);
@@ -43,8 +48,12 @@ export const command = () => commandWith("runtime",
     registries: registriesOf(flags.registry),
     clock: systemClock(),
   };
+  const tracer = flags.enableTracing ? startTracing({ name: "runtime", instance: hostname() }, {
+    endpoint: flags.tracingEndpoint,
+    samplingRatePerMillion: Number(flags.tracingSamplingRatePerMillion),
+  }) : undefined;
   await runPart("runtime", async () => {
-    const runtime = await startRuntime(options);
+    const runtime = await startRuntime({ ...options, tracer });
     const wants = (name: string) => runtime.images.find(name) === undefined;
     for (const file of flags.load) {
       await loadArchive(runtime.images, (await open(file)).createReadStream(), { wants });

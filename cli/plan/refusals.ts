@@ -64,6 +64,10 @@ const REFUSALS: readonly Refusal[] = [
     ({ wanted, existing }) => wanted.auditPolicyFile !== existing.auditPolicyFile,
     () => "--audit-policy-file cannot change",
   ),
+  whileRunning(
+    ({ wanted, existing }) => !isDeepStrictEqual(wanted.traces ?? false, existing.traces ?? false),
+    () => "--traces cannot change",
+  ),
   {
     code: "RUNNING",
     // A start leaves the nodes that run as they are.

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { NODE_DEVICE } from "@raft2kube/cni/node/node-repair.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { Command } from "commander";
@@ -17,6 +18,7 @@ import { storeDir, storeSocket } from "../spec/store.ts";
 import { auditOf } from "./audit.ts";
 import { startHostParts } from "./host-parts.ts";
 import { startNodeRoutes } from "./node-routes.ts";
+import { startTraces } from "./traces.ts";
 import { processCommand } from "./running.ts";
 import type { Parts } from "./started-parts.ts";
 
@@ -33,9 +35,10 @@ export function command(): Command {
 
 async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   const files = clusterFiles(config);
-  const etcd = await startEtcd(config, parts);
-  await startApi(config, files, etcd, parts);
-  await startControl(config, files, parts);
+  const traces = await startTraces(config, parts);
+  const etcd = await startEtcd(config, traces.asked("etcd"), parts);
+  await startApi(config, { files, etcd, tracer: traces.all("apiserver") }, parts);
+  await startControl(config, files, traces.all("scheduler"), parts);
   if (config.controlPlane === undefined) await startHostParts(config, parts);
   else await startRoutesToPods(config, parts);
 }
@@ -57,7 +60,9 @@ async function startRoutesToPods(config: ClusterConfig, parts: Parts): Promise<v
 }
 
 /** The embedded store, or the client of its members or of the servers of `--etcd-servers`. */
-async function startEtcd(config: ClusterConfig, parts: Parts): Promise<EtcdClient> {
+async function startEtcd(
+  config: ClusterConfig, tracer: Tracer | undefined, parts: Parts,
+): Promise<EtcdClient> {
   if (config.etcdServers !== undefined || config.storeMembers !== undefined) {
     const { connectStore } = await import("../observe/etcd-servers.ts");
     return parts.start("store client", () => Promise.resolve(connectStore(config)));
@@ -65,22 +70,26 @@ async function startEtcd(config: ClusterConfig, parts: Parts): Promise<EtcdClien
   const { startStore } = await import("@raft2kube/store/main.ts");
   if (config.controlPlane !== undefined) {
     const { controlPlaneMember } = await import("./store-member.ts");
-    const options = await controlPlaneMember(config, clusterFiles(config));
+    const options = { ...(await controlPlaneMember(config, clusterFiles(config))), tracer };
     return (await parts.start("store", () => startStore(options))).client;
   }
   const dataDir = storeDir(config);
   const path = storeSocket(config);
   const store = await parts.start("store", () => {
-    return startStore({ dataDir, listenClient: { path }, keepsDiskReserve: true });
+    return startStore({ dataDir, listenClient: { path }, keepsDiskReserve: true, tracer });
   });
   return store.client;
 }
 
+/** The parts that an API server is started on. */
+interface ApiBase {
+  readonly files: ClusterFiles;
+  readonly etcd: EtcdClient;
+  readonly tracer: Tracer | undefined;
+}
+
 async function startApi(
-  config: ClusterConfig,
-  files: ClusterFiles,
-  etcd: EtcdClient,
-  parts: Parts,
+  config: ClusterConfig, { files, etcd, tracer }: ApiBase, parts: Parts,
 ): Promise<void> {
   const { startApiserver } = await import("@raft2kube/apiserver/main.ts");
   const kubeletClient = await readPair(files, "apiserver-kubelet-client");
@@ -117,6 +126,7 @@ async function startApi(
       kubeletClient: { ...kubeletClient, ca },
       ...frontProxy,
       audit,
+      tracer,
       // Off by default, as upstream; nodes join by them, as in a cluster that kubeadm makes.
       bootstrapTokens: true,
       // Off by default, as upstream; here the right to write Services must not redirect traffic.
@@ -138,6 +148,7 @@ const SCHEDULER_PORT = 10_259;
 async function startControl(
   config: ClusterConfig,
   files: ClusterFiles,
+  tracer: Tracer | undefined,
   parts: Parts,
 ): Promise<void> {
   const [{ startControllers }, { startScheduler }] = await Promise.all([
@@ -170,6 +181,7 @@ async function startControl(
   await parts.start("scheduler", async () =>
     startScheduler({
       connection: await kubeConnection(files.kubeconfig("scheduler")),
+      tracer,
       ...election,
       serve: {
         host: ownAddress(config), port: SCHEDULER_PORT, clientCa: ca.cert, optional: true,

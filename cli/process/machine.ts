@@ -12,6 +12,8 @@ import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { startNetworkPolicies } from "@raft2kube/network-policy/main.ts";
 import { configureLog, logger } from "@raft2kube/observe/log.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { startOverlay } from "@raft2kube/overlay/main.ts";
 import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
@@ -84,7 +86,9 @@ async function start(config: KubeletConfig, node: MachineNode, parts: Parts): Pr
   await requireClient(clock);
   const options = kubeletOptions(config);
   const { cgroupRoot } = options;
-  const runtime = await parts.start("runtime", () => startMachineRuntime(cgroupRoot, clock));
+  const tracers = await startTracers(config, node.nodeName, parts);
+  const runtime = await parts.start("runtime", () =>
+    startMachineRuntime(cgroupRoot, tracers.runtime, clock));
   await loadImages(runtime.images);
   const connect = async (userAgent: string) =>
     new KubeClient({ ...(await kubeConnection(KUBELET_KUBECONFIG)), clock, userAgent });
@@ -110,11 +114,22 @@ async function start(config: KubeletConfig, node: MachineNode, parts: Parts): Pr
     registerWithTaints: node.registerWithTaints.map(parseTaint),
     ...given({ server: await kubeletServer(config, node, clock.now()) }),
     admitNetwork: (pod, address) => policies.admit(pod, address),
+    tracer: tracers.kubelet,
     clock,
   }));
 }
 
-async function startMachineRuntime(cgroupRoot: string, clock: Clock) {
+/** The tracers of kubelet and runtime by the field `tracing`, with one queue for both. */
+async function startTracers({ tracing }: KubeletConfig, instance: string, parts: Parts) {
+  if (tracing === undefined) return {};
+  const kubelet = await parts.start("traces", async () =>
+    startTracing({ name: "kubelet", instance }, tracing));
+  return { kubelet, runtime: kubelet.of({ name: "runtime", instance }) };
+}
+
+async function startMachineRuntime(
+  cgroupRoot: string, tracer: Tracer | undefined, clock: Clock,
+) {
   return startRuntime({
     socket: NODE_AGENT.criSocket,
     stateDir: NODE_AGENT.runtimeState,
@@ -126,6 +141,7 @@ async function startMachineRuntime(cgroupRoot: string, clock: Clock) {
     ociRuntime: { path: await program("crun"), kind: "crun" },
     conmon: await program("conmon"),
     pausePath: await program("catatonit"),
+    tracer,
     clock,
   });
 }

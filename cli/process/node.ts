@@ -17,6 +17,7 @@ import {
 import { ENFORCED_LABEL, refusePolicies } from "@raft2kube/network-policy/refuse.ts";
 import { startProxy } from "@raft2kube/proxy/main.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
 import { type RuntimeHandle, startRuntime } from "@raft2kube/runtime/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
@@ -35,6 +36,7 @@ import { startNodeControl } from "./node-control.ts";
 import { type NodeOverlay, startNodeOverlay } from "./node-overlay.ts";
 import { writeNodeNetwork } from "./node-network.ts";
 import { startRepairLoop } from "./repair-loop.ts";
+import { startTraces } from "./traces.ts";
 import { startWayToServers } from "./way-to-servers.ts";
 import { ANNOUNCE_TO } from "../supervisor/supervise.ts";
 import { startAnswers } from "./guest-answers.ts";
@@ -55,8 +57,10 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
   for (const dir of [paths.cniConfDir, paths.sockets]) await mkdir(dir, { recursive: true });
   await startWayToServers(config, parts, ["127.0.0.1"]);
   if (config.joins !== undefined) await ensureJoined(config, clock);
+  const traces = await startTraces(config, parts);
   await parts.start("node repair", async () => startNodeRepair(config, clock));
-  const runtime = await parts.start("runtime", () => startNodeRuntime(config, clock));
+  const runtime = await parts.start("runtime", () =>
+    startNodeRuntime(config, traces.asked("runtime"), clock));
   await buildDemoImages(runtime.images, {
     busybox: await program("busybox"),
     init: await program("catatonit"),
@@ -79,7 +83,8 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
   const policies = await parts.start("network policy", async () => startPolicies(config, clock));
   // Before the kubelet, so that its first check of the registry finds the driver.
   await startStorage(config, parts, clock);
-  await parts.start("kubelet", () => startNodeKubelet(config, { overlay, policies }, clock));
+  await parts.start("kubelet", () =>
+    startNodeKubelet(config, { overlay, policies, tracer: traces.all("kubelet") }, clock));
 }
 
 /** Prepares a guest: the work that the host does for other nodes before their processes start. */
@@ -95,7 +100,9 @@ function startNodeRepair(config: ClusterConfig, clock: Clock): Closable {
   return startRepairLoop({ repair, what, log: logger("network"), clock });
 }
 
-async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<RuntimeHandle> {
+async function startNodeRuntime(
+  config: ClusterConfig, tracer: Tracer | undefined, clock: Clock,
+): Promise<RuntimeHandle> {
   const paths = nodePaths(config);
   return startRuntime({
     socket: paths.criSocket,
@@ -113,6 +120,7 @@ async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<Ru
     byHand: byHandOption(config.byHand),
     conmon: await program("conmon"),
     pausePath: await program("catatonit"),
+    tracer,
     clock,
   });
 }
@@ -136,10 +144,11 @@ async function startPolicies(config: ClusterConfig, clock: Clock): Promise<Netwo
 interface NodeParts {
   readonly overlay: NodeOverlay;
   readonly policies: NetworkPolicies;
+  readonly tracer: Tracer | undefined;
 }
 
 async function startNodeKubelet(
-  config: ClusterConfig, { overlay, policies }: NodeParts, clock: Clock,
+  config: ClusterConfig, { overlay, policies, tracer }: NodeParts, clock: Clock,
 ) {
   const paths = nodePaths(config);
   const files = clusterFiles(config);
@@ -180,6 +189,7 @@ async function startNodeKubelet(
       const backend = config.guest === undefined ? undefined : "iptables";
       await writeNodeNetwork(paths, podCidr, await overlay.mtu(), backend);
     },
+    tracer,
     clock,
   });
 }

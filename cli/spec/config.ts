@@ -62,6 +62,8 @@ export interface ClusterConfig {
   readonly nodeMonitorGracePeriod_ms?: number;
   /** Absolute path of the audit policy. Default: there is no audit log. */
   readonly auditPolicyFile?: string;
+  /** Every request is traced: to a receiver of OTLP, or kept in memory. Default: none is. */
+  readonly traces?: { readonly endpoint?: string } | false;
   /**
    * Configuration of a node beside the first, which joins over the network (`spec/nodes.ts`).
    */
@@ -163,6 +165,7 @@ export type NewClusterChoices = Partial<Pick<
   ClusterConfig,
   | "etcdServers" | "etcdFiles" | "storeMembers" | "controlPlanes" | "apiPort" | "cniBinDir"
   | "nodeCidrMaskSize" | "nodeMonitorGracePeriod_ms" | "overlay" | "auditPolicyFile"
+  | "traces"
 >>;
 
 /**

@@ -1,3 +1,4 @@
+import { activeSpan, traced } from "@raft2kube/observe/trace/span.ts";
 import { PLUGIN_TIMEOUT_MS } from "../limits.ts";
 import { type AttachmentCache, attachmentCache } from "./cache.ts";
 import { CniError } from "./errors.ts";
@@ -194,7 +195,13 @@ class PluginCaller implements Cni {
         ...(prevResult ? { prevResult: resultForVersion(prevResult, version) } : {}),
       },
     };
-    return this.#invoke(await this.#finder.find(plugin.type), request);
+    const { containerId, ifName } = request;
+    return traced(`CNI ${command} ${plugin.type}`, () => ({ network: name, containerId, ifName }),
+      async () => {
+        const output = await this.#invoke(await this.#finder.find(plugin.type), request);
+        activeSpan()?.set({ addresses: addressesIn(output) });
+        return output;
+      });
   }
 
   /** Returns the attachment as ADD cached it, else as the caller describes it. */
@@ -207,6 +214,13 @@ class PluginCaller implements Cni {
     const { args, capabilityArgs, plugins, cniVersion: version, result: prevResult } = cached;
     return { version, plugins, attachment: { args, capabilityArgs, ...now }, prevResult };
   }
+}
+
+/** The addresses of a result, for the call's span. */
+function addressesIn(output: unknown): string[] | undefined {
+  const ips = (output as { ips?: unknown } | undefined)?.ips;
+  if (!Array.isArray(ips)) return undefined;
+  return ips.map((each) => String((each as { address?: unknown } | null)?.address));
 }
 
 function requireAttachment(attachment: Attachment): void {

@@ -71,6 +71,7 @@ export async function podPorts(
   return {
     clock,
     runtime,
+    tracer: options.tracer,
     runtimeName: version.runtimeName,
     events,
     images: new ImagePuller({ runtime, clock, events, pullSecrets, pulled }),

@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import type { Duplex } from "node:stream";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -46,6 +47,7 @@ export interface ServerContext {
   cgroups: PodCgroups;
   paths: PodPaths;
   volumes: PodVolumes;
+  tracer?: Tracer | undefined;
 }
 
 export interface KubeletServer {
@@ -176,6 +178,12 @@ class Handler {
       case "network/rules": {
         const { networkRules } = await import("./network-rules.ts");
         return send(response, 200, "text/plain; charset=utf-8", await networkRules(query));
+      }
+      case "debug/traces": {
+        const { tracesOf } = await import("@raft2kube/rpc/otlp/traces-of.ts");
+        const traces = tracesOf(this.#context.tracer, query.getAll("name"));
+        if (traces === undefined) throw new HttpError(404, "no traces are kept here");
+        return send(response, 200, "application/json", traces);
       }
       case "metrics/resource":
         return this.#resources(response);

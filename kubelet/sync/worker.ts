@@ -1,5 +1,7 @@
 import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { type Attributes, traced } from "@raft2kube/observe/trace/span.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
@@ -53,6 +55,7 @@ export interface WorkerHooks {
 
 /** The ports of all steps of a worker. */
 export type WorkerPorts = ApplyPorts & ResizePorts & ViewPorts & ReclaimPorts & RemovePorts & {
+  readonly tracer?: Tracer | undefined;
   readonly allocations: Allocations;
   readonly volumes: Pick<PodVolumes, "setUp">;
 };
@@ -206,7 +209,15 @@ export class PodWorker {
     }
   }
 
-  async #step(): Promise<StepResult> {
+  /** Takes a step, as a trace of its own if steps are traced. */
+  #step(): Promise<StepResult> {
+    const name = SPANS[this.#state.kind];
+    const { tracer } = this.#ports;
+    if (!tracer || name === undefined) return this.#stepNow();
+    return tracer.trace(name, () => podAttributes(this.#pod), () => this.#stepNow());
+  }
+
+  async #stepNow(): Promise<StepResult> {
     const state = this.#state;
     switch (state.kind) {
       case "syncing":
@@ -259,7 +270,7 @@ export class PodWorker {
       this.#order(gracePeriodOf(pod));
       return { next_ms: 0 };
     }
-    const volumes = await this.#ports.volumes.setUp(pod);
+    const volumes = await traced("setUpVolumes", undefined, () => this.#ports.volumes.setUp(pod));
     const { podIPs } = this.#view;
     if (podIPs.length > 0) await writeHostsFile(this.#ports, pod, podIPs);
     const result = await applyPlan(this.#ports, pod, observed, plan, {
@@ -380,6 +391,21 @@ export class PodWorker {
     const input = { verdict, ended, waiting: this.#waiting, resize: this.#resize.state };
     this.#hooks.publish(this.#pod, this.#view.statusOf(this.allocated, observed, input));
   }
+}
+
+/** Upstream's names of the spans of steps. */
+const SPANS: Readonly<Partial<Record<WorkerState["kind"], string>>> = {
+  syncing: "syncPod", terminating: "syncTerminatingPod", terminated: "syncTerminatedPod",
+};
+
+function podAttributes(pod: Pod): Attributes {
+  const { namespace, name } = pod.metadata;
+  return {
+    "k8s.pod.uid": uidOf(pod),
+    "k8s.pod": `${namespace}/${name}`,
+    "k8s.pod.name": name,
+    "k8s.namespace.name": namespace,
+  };
 }
 
 /** Pause before the status is published again while a pod is being stopped. */

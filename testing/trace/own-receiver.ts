@@ -1,8 +1,6 @@
-import {
-  ExportTraceServiceRequest, type ResourceSpans, TraceService,
-} from "@raft2kube/proto/gen/otlp.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
-import type { ExportTraceServiceResponse } from "@raft2kube/proto/gen/otlp.ts";
+import { type ExportTraceServiceResponse, TraceService } from "@raft2kube/proto/gen/otlp.ts";
+import { otlpJson } from "@raft2kube/rpc/otlp/traces-of.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { type JsonSpans, type ReceivedSpan, readSpans, type TraceReceiver } from "./received-span.ts";
 
@@ -17,8 +15,8 @@ export async function startReceiver(
   const server = await serveGrpc({
     listen: { host: "127.0.0.1", port },
     services: [serve(TraceService, {
-      export({ resourceSpans }: ExportTraceServiceRequest) {
-        const spans = readSpans(asJson(resourceSpans));
+      export({ resourceSpans }) {
+        const spans = readSpans(JSON.parse(otlpJson({ resourceSpans })) as JsonSpans);
         const response = answer(spans);
         received.push(...spans);
         return response;
@@ -29,14 +27,4 @@ export async function startReceiver(
     endpoint: `127.0.0.1:${server.port}`, port: server.port,
     spans: () => received, close: server.close,
   };
-}
-
-/** OTLP's JSON encoding has ids in hexadecimal, 64-bit integers as strings. */
-function asJson(resourceSpans: readonly ResourceSpans[]): JsonSpans {
-  const text = JSON.stringify({ resourceSpans }, (_, value: unknown) => {
-    if (typeof value === "bigint") return value.toString();
-    const bytes = value as { type?: unknown; data?: readonly number[] } | null;
-    return bytes?.type === "Buffer" ? Buffer.from(bytes.data ?? []).toString("hex") : value;
-  });
-  return JSON.parse(text) as JsonSpans;
 }

@@ -39,6 +39,8 @@ const active = new AsyncLocalStorage<Span | undefined>();
 /** An operation of a trace. A span that is not sampled is propagated, but not recorded. */
 export class Span implements SpanContext {
   readonly owner: SpanOwner;
+  /** Reads the time: one clock for all spans of a trace in this process. */
+  readonly time: Pick<SpanOwner, "now_ms">;
   readonly isSampled: boolean;
   readonly parentId: string | undefined;
   readonly name: string;
@@ -60,13 +62,14 @@ export class Span implements SpanContext {
     { parent, isSampled }: { parent?: SpanContext | undefined; isSampled: boolean },
   ) {
     this.owner = owner;
+    this.time = parent instanceof Span ? parent.time : owner;
     this.name = name;
     this.kind = kind;
     this.isSampled = isSampled;
     this.links = links;
     this.#traceId = parent?.traceId;
     this.parentId = parent?.spanId;
-    this.start_ms = start_ms ?? (isSampled ? owner.now_ms() : 0);
+    this.start_ms = start_ms ?? (isSampled ? this.time.now_ms() : 0);
     if (isSampled) this.set(attributes);
   }
 
@@ -100,7 +103,7 @@ export class Span implements SpanContext {
   event(name: string, attributes: Readonly<Record<string, Attribute>> = {}): void {
     if (!this.isSampled || this.events.length >= SPAN_EVENTS_MAX) return;
     const short = Object.entries(attributes).map(([key, value]) => [key, bounded(value)] as const);
-    const at_ms = this.owner.now_ms();
+    const at_ms = this.time.now_ms();
     this.events.push({ name, at_ms, attributes: Object.fromEntries(short) });
   }
 
@@ -112,7 +115,7 @@ export class Span implements SpanContext {
   /** Ends the span, once, and hands it to its tracer. */
   end(): void {
     if (this.end_ms !== undefined) return;
-    this.end_ms = this.isSampled ? this.owner.now_ms() : 0;
+    this.end_ms = this.isSampled ? this.time.now_ms() : 0;
     if (this.isSampled) this.owner.ended(this);
   }
 

@@ -2,6 +2,7 @@ import { ManualClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { describe, expect, it } from "vitest";
 import { ATTRIBUTE_CHARS_MAX, SAMPLING_RATE_MAX, SPAN_ATTRIBUTES_MAX } from "../limits.ts";
+import { RecentSpans } from "./recent-spans.ts";
 import { activeSpan, beginSpan, type Span, traced } from "./span.ts";
 import { type EndedSpan, type SpanSink, Tracer } from "./tracer.ts";
 import { parseTraceparent, traceparentOf } from "./traceparent.ts";
@@ -144,4 +145,12 @@ describe("a span", () => {
     expect(root.attributes["long"]).toHaveLength(ATTRIBUTE_CHARS_MAX);
     expect(Object.keys(root.attributes)).toHaveLength(SPAN_ATTRIBUTES_MAX);
   });
+});
+
+it("a process keeps its newest spans", () => {
+  const kept = new RecentSpans(3);
+  const tracer = new Tracer({ service: { name: "test" }, sink: kept, clock,
+    samplingRatePerMillion: SAMPLING_RATE_MAX, random: seededRandom(3) });
+  for (const name of "abcde") tracer.root(name).end();
+  expect(kept.recent().map(({ span }) => span.name)).toEqual(["c", "d", "e"]);
 });

@@ -1,7 +1,9 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { SAMPLING_RATE_MAX } from "../limits.ts";
-import { activeSpan, Span, type SpanOptions, type SpanOwner } from "./span.ts";
+import {
+  activeSpan, type Attributes, during, Span, type SpanOptions, type SpanOwner,
+} from "./span.ts";
 import type { SpanContext } from "./traceparent.ts";
 
 /** The process that spans come from: OpenTelemetry's resource. */
@@ -21,6 +23,8 @@ export interface EndedSpan {
 /** Takes spans that have ended; never throws, never waits. */
 export interface SpanSink {
   add(ended: EndedSpan): void;
+  /** Returns the spans that it keeps, if it keeps them. */
+  recent?(): EndedSpan[];
   /** Sends what is left, for a bounded time, and frees everything. */
   close(): Promise<void>;
 }
@@ -69,6 +73,18 @@ export class Tracer implements SpanOwner {
     return known ? this.child(known, name, options) : this.root(name, options);
   }
 
+  /** Runs `work` as a trace of its own; `attributes` is called if that is sampled. */
+  trace<T>(name: string, attributes: () => Attributes, work: () => Promise<T> | T): Promise<T> {
+    const span = this.root(name);
+    if (span.isSampled) span.set(attributes());
+    return during(span, work);
+  }
+
+  /** Returns the spans that are kept in this process; undefined if they are sent away. */
+  recent(): EndedSpan[] | undefined {
+    return this.#options.sink.recent?.();
+  }
+
   now_ms(): number {
     return this.#epoch_ms + this.#options.clock.monotonic();
   }
@@ -87,6 +103,11 @@ export class Tracer implements SpanOwner {
   ended(span: Span): void {
     const { service, sink } = this.#options;
     sink.add({ service, span });
+  }
+
+  /** Returns the tracer of a component that follows its callers, with the same sink. */
+  of(service: TracedService): Tracer {
+    return new Tracer({ ...this.#options, service, samplingRatePerMillion: 0 });
   }
 
   /** Closes the sink. */

@@ -38,6 +38,11 @@ export function checkTracing({ endpoint, samplingRatePerMillion: rate = 0 }: Tra
   });
 }
 
+/** Returns what sends spans to a receiver. Throws CodedError naming the field. */
+export function exporterTo(endpoint: string): SpanSink {
+  return new OtlpExporter(receiverAddress(endpoint), systemClock({ unref: true }));
+}
+
 /** Starts a component's tracer, whose spans go to the configured receiver, or to `sink`. */
 export function startTracing(
   service: TracedService, config: TracingConfig, sink?: SpanSink,
@@ -47,6 +52,6 @@ export function startTracing(
   const { endpoint = DEFAULT_ENDPOINT, samplingRatePerMillion = 0 } = config;
   return new Tracer({
     service, samplingRatePerMillion, clock, random: systemRandom,
-    sink: sink ?? new OtlpExporter(receiverAddress(endpoint), clock),
+    sink: sink ?? exporterTo(endpoint),
   });
 }

@@ -2,6 +2,8 @@ import { readFile } from "node:fs/promises";
 import { posix } from "node:path";
 import { parseEvictionHard } from "@raft2kube/kubelet/flags.ts";
 import type { KubeletOptions } from "@raft2kube/kubelet/options.ts";
+import { checkTracing, type TracingConfig } from "@raft2kube/rpc/otlp/tracing.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { parse, parseAllDocuments } from "yaml";
 import { CERTIFICATES_DIR, KUBELET_CONFIG, MANIFESTS_DIR } from "../layout.ts";
@@ -24,6 +26,7 @@ export interface KubeletConfig {
   readonly imageGCHighThresholdPercent?: number;
   readonly imageGCLowThresholdPercent?: number;
   readonly kubeReserved?: Readonly<Record<string, string>>;
+  readonly tracing?: TracingConfig;
   readonly authentication?: { readonly x509?: { readonly clientCAFile?: string } };
   /** `unix:///path`: kubeadm writes it for each machine, and leaves it empty for the cluster. */
   readonly containerRuntimeEndpoint?: string;
@@ -39,6 +42,7 @@ const KNOWN = [
   "authentication.x509.clientCAFile", "cgroupDriver", "authentication.webhook.enabled",
   "authentication.webhook.cacheTTL", "authorization.mode", "rotateCertificates",
   "containerRuntimeEndpoint", "healthzBindAddress", "healthzPort",
+  "tracing.endpoint", "tracing.samplingRatePerMillion",
 ];
 
 /** Fields of which one value is supported, with the reason. */
@@ -70,7 +74,18 @@ export function checkKubeletConfig(what: string, value: Fields): KubeletConfig {
   if (cgroupRoot !== undefined && !ABSOLUTE.test(String(cgroupRoot))) {
     requireValid(what, [`cgroupRoot: not an absolute path: ${String(cgroupRoot)}`]);
   }
+  requireValid(what, wrongTracing(value["tracing"]));
   return value as KubeletConfig;
+}
+
+function wrongTracing(tracing: unknown): string[] {
+  if (tracing === undefined) return [];
+  try {
+    checkTracing(tracing as TracingConfig);
+    return [];
+  } catch (thrown) {
+    return [`tracing.${messageOf(thrown)}`];
+  }
 }
 
 /** The group that all pods are in: one of its own below the root, as upstream's. */

@@ -27,7 +27,7 @@ function optionsFor(host: RuntimeHost, kind: "crun" | "runc"): RuntimeOptions {
 
 /** Our runtime over an OCI runtime. */
 export function ours(
-  kind: "crun" | "runc", more: Pick<RuntimeOptions, "registries"> = {},
+  kind: "crun" | "runc", more: Pick<RuntimeOptions, "registries" | "tracer"> = {},
 ): Implementation {
   return {
     knows: {

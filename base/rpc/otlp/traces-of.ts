@@ -1,0 +1,40 @@
+import type { Span } from "@raft2kube/observe/trace/span.ts";
+import type { EndedSpan, Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { SPANS_SHOWN_MAX } from "../limits.ts";
+import { resourceSpans } from "./spans.ts";
+
+/** The path at which a component shows the traces that it keeps. */
+export const TRACES_PATH = "/debug/traces";
+
+/**
+ * Returns the kept traces in which an object of one of the names occurs, the newest spans of them,
+ * in OTLP's JSON encoding; undefined if none are kept.
+ */
+export function tracesOf(tracer: Tracer | undefined, names: readonly string[]): string | undefined {
+  const all = tracer?.recent();
+  if (all === undefined) return undefined;
+  const wanted = new Set(all.filter(({ span }) => occursIn(span, names))
+    .map(({ span }) => span.traceId));
+  return spansJson(all.filter(({ span }) => wanted.has(span.traceId)).slice(-SPANS_SHOWN_MAX));
+}
+
+function occursIn({ attributes }: Span, names: readonly string[]): boolean {
+  return Object.values(attributes).some((value) => typeof value === "string" &&
+    names.some((name) => value === name || value.endsWith(`/${name}`)));
+}
+
+/** Returns spans in OTLP's JSON encoding: ids in hexadecimal, 64-bit integers as strings. */
+function spansJson(ended: readonly EndedSpan[]): string {
+  return otlpJson({ resourceSpans: resourceSpans(ended) });
+}
+
+/** Encodes a message with spans as OTLP's JSON does. */
+export function otlpJson(message: object): string {
+  return JSON.stringify(message, (_, value: unknown) => {
+    if (typeof value === "bigint") return value.toString();
+    // Buffers have a JSON form of their own, which the replacer gets.
+    const bytes = value as { type?: unknown; data?: readonly number[] } | null;
+    if (bytes?.type !== "Buffer" || bytes.data === undefined) return value;
+    return Buffer.from(bytes.data).toString("hex");
+  });
+}
