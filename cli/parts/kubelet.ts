@@ -8,6 +8,7 @@ import { parseEvictionHard, parsePodPids, parseTaint } from "@raft2kube/kubelet/
 import { POD_PIDS_MAX } from "@raft2kube/kubelet/limits.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { Command } from "commander";
@@ -81,9 +82,11 @@ async function run(flags: Flags, command: Command): Promise<void> {
   const node = { nodeName, nodeAddress: addresses[0]! };
   if ((await clientState(clock.now(), files)) === "missing") await obtainClient(node, clock, files);
   const server = await kubeletServer(config, node, clock.now());
+  const tracer = config.tracing &&
+    startTracing({ name: "kubelet", instance: nodeName }, config.tracing);
   const options = {
     ...(await optionsOf(flags)), ...kubeletOptions(config), runtimeEndpoint: endpoint,
-    ...given({ server }),
+    ...given({ server, tracer }),
   };
   await runPart("kubelet", async () => {
     const kubelet = await startKubelet(options);
@@ -92,6 +95,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
       async close() {
         renewal.close();
         await kubelet.close();
+        await tracer?.close();
       },
     };
   });
