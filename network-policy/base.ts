@@ -7,16 +7,19 @@ export const TABLE = "r2k-network-policy";
 export const PORT_SET = "type ipv4_addr . inet_proto . inet_service;";
 export const ADDRESS_SET = "type ipv4_addr;";
 
-/** Later than IPVS' hook, by which packets for a virtual server leave INPUT (NF_IP_PRI_NAT_SRC). */
-const AFTER_IPVS = 110;
+/** Later than the translation of sources, and than IPVS' hook, by which packets leave INPUT. */
+const AFTER_SRCNAT = 110;
+/** The addresses of a proxy in userspace mode, on loopback (proxy/apply/userspace/clients.ts). */
+const PROXY = "169.254.96.0/20";
 
 /**
  * Returns the transaction that replaces the table by one without pods. A packet is judged where it
  * is forwarded, after Services are translated, and where a pod sends it to the node itself: first
  * by the policies of the pod that it comes from, then by those of the pod that it goes to. IPVS
- * translates in INPUT and sends by OUTPUT, with the client's address: it is judged there. The
- * node's own packets are not judged, so the kubelet's probes pass, as upstream; nor is what belongs
- * to a connection that was admitted, or what a pod sends to itself.
+ * translates in INPUT and sends by OUTPUT, with the client's address: it is judged there. In
+ * userspace mode a pod's connection to the proxy passes, and the proxy's own is judged once it has
+ * the pod's address. The node's own packets are not judged, so the kubelet's probes pass, as
+ * upstream; nor is what belongs to a connection that was admitted, or what a pod sends to itself.
  */
 export function baseRules(): string {
   return `add table ip ${TABLE}
@@ -40,7 +43,8 @@ table ip ${TABLE} {
     goto from-pods
   }
   chain input {
-    type filter hook input priority ${AFTER_IPVS};
+    type filter hook input priority ${AFTER_SRCNAT};
+    ip daddr ${PROXY} accept
     goto from-pods
   }
   chain output {
@@ -48,6 +52,10 @@ table ip ${TABLE} {
     ct state established,related accept
     fib saddr type local accept
     goto from-pods
+  }
+  chain postrouting {
+    type filter hook postrouting priority ${AFTER_SRCNAT};
+    ct state new ct original ip saddr ${PROXY} goto from-pods
   }
 }
 `;

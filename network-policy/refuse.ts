@@ -6,7 +6,7 @@ import { NETWORK_POLICIES } from "@raft2kube/client-kube/rest/resources.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { NetworkPolicies } from "./main.ts";
 
-/** The Node's label that says whether it enforces NetworkPolicies: enforced, partial or none. */
+/** The Node's label that says whether it enforces NetworkPolicies: enforced or none. */
 export const ENFORCED_LABEL = "r2k.io/network-policy";
 
 /**

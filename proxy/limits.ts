@@ -56,6 +56,8 @@ export const CONNECTIONS_MAX = 16_384;
 export const CONNECTIONS_PER_PORT_MAX = 8_192;
 /** Userspace mode: connections and UDP ports of one client's address, in all proxy ports. */
 export const CONNECTIONS_PER_CLIENT_MAX = 2_048;
+/** Userspace mode: pods with an address of their own on loopback, of 4,093. */
+export const PROXY_CLIENTS_MAX = 4_000;
 /** Idle time after which a connection's peers are probed; one that vanished ends it (Go's). */
 export const KEEP_ALIVE_MS = 15_000;
 /**

@@ -171,7 +171,7 @@ async function startNodeKubelet(
     nodeLabels: {
       "r2k.io/cgroups": config.cgroups ?? "machine",
       ...(hasNfsDriver(config) ? { [NFS_CLIENT_LABEL]: "true" } : {}),
-      [ENFORCED_LABEL]: enforcementOf(config),
+      [ENFORCED_LABEL]: config.guest === undefined ? "enforced" : "none",
     },
     clusterDns: [config.dnsAddress],
     clusterDomain: config.clusterDomain,
@@ -192,12 +192,6 @@ async function startNodeKubelet(
     tracer,
     clock,
   });
-}
-
-/** How far network policies hold. The proxy's own connections are not judged in userspace mode. */
-function enforcementOf({ guest, proxyMode }: ClusterConfig): string {
-  if (guest !== undefined) return "none";
-  return proxyMode === "userspace" ? "partial" : "enforced";
 }
 
 /** A node that is given up sooner shows more often that it is there. */

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hasIpvs } from "../../cli/preflight/proxy-mode.ts";
 import { ASK_MS, killAll, TestCluster } from "./cluster.ts";
 import { type Outcome, OwnHost } from "./own-host.ts";
+import { policiesThroughService } from "./policies.ts";
 
 // In a cluster with the default grace period: with a short one a node whose process takes longer to
 // start again, as on a busy machine, is lost for a moment. Its pods leave their Services then, and
@@ -275,8 +276,9 @@ describe("the proxy's mode", { timeout: TIMEOUT_MS }, () => {
     expect(both.map(({ code }) => code), said).toEqual([0, 0]);
     expect(said).toContain("Waiting for another command that changes");
     expect(await modesOfAll()).toEqual(["userspace", "userspace", "userspace"]);
-    await cluster.until("the Nodes to say how far policies hold", ENFORCEMENT, (text) =>
-      text === "partial partial partial");
+    await cluster.until("the Nodes to enforce policies", ENFORCEMENT, (text) =>
+      text === "enforced enforced enforced");
+    await policiesThroughService(cluster, ["node-2", "node-3"]);
     expect(await connecting.failures()).toEqual([]);
     // As after a change that failed at the first node, and could not put it back.
     killAll((await cluster.processes()).filter(({ name }) => name === "node"));

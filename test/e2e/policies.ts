@@ -22,6 +22,47 @@ export async function reaches(
     (Number(text) > 0) === wanted);
 }
 
+/** A pod of an app on a node, which returns what comes to port 8080. */
+const echoPod = (name: string, app: string, nodeName: string) => ({
+  apiVersion: "v1", kind: "Pod", metadata: { name, labels: { app } },
+  spec: {
+    nodeName, terminationGracePeriodSeconds: 0,
+    containers: [{
+      name: "main", image: "r2k.local/busybox:1",
+      command: ["nc", "-ll", "-p", "8080", "-e", "cat"],
+    }],
+  },
+});
+
+/**
+ * A policy admits pods by their labels where they come through a Service, of the server's node and
+ * of another, and no others.
+ */
+export async function policiesThroughService(
+  cluster: TestCluster, [node, other]: readonly [string, string],
+): Promise<void> {
+  const pods = [["guarded", "guarded", node], ["friend", "friend", node],
+    ["distant-friend", "friend", other], ["stranger", "stranger", node]] as const;
+  const ports = [{ port: 80, targetPort: 8080 }];
+  const items: unknown[] = [
+    ...pods.map(([name, app, on]) => echoPod(name, app, on)),
+    {
+      apiVersion: "v1", kind: "Service", metadata: { name: "guarded" },
+      spec: { selector: { app: "guarded" }, ports },
+    },
+    JSON.parse(policy("guard", {
+      podSelector: { matchLabels: { app: "guarded" } },
+      ingress: [{ from: [{ podSelector: { matchLabels: { app: "friend" } } }] }],
+    })),
+  ];
+  await cluster.apply(JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+  await cluster.ask("wait", ...pods.map(([name]) => `pod/${name}`), "--for=condition=Ready");
+  for (const name of ["friend", "distant-friend"]) await reaches(cluster, name, "guarded", true);
+  await reaches(cluster, "stranger", "guarded", false);
+  await cluster.ask("delete", ...pods.map(([name]) => `pod/${name}`), "service/guarded",
+    "networkpolicy/guard");
+}
+
 /**
  * The policies of a pod's node admit pods of other nodes by their labels, directly and through a
  * Service, and no others; those of the sender's node judge where it sends to.

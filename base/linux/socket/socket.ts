@@ -1,5 +1,5 @@
 import { closeSync, openSync } from "node:fs";
-import { Socket } from "node:net";
+import { Socket, type SocketConstructorOpts } from "node:net";
 import { basename, dirname } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "../syscall/libc.ts";
@@ -9,6 +9,10 @@ import { O_CLOEXEC, O_PATH } from "../syscall/numbers.ts";
 const AF = { UNIX: 1, INET: 2, INET6: 10 } as const;
 const SOCK = { STREAM: 1, DGRAM: 2, SEQPACKET: 5, NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
 const OPEN = SOCK.NONBLOCK | SOCK.CLOEXEC;
+const IPPROTO_IP = 0;
+const NO_PORT_AT_BIND = 24;
+/** Node's option for a descriptor that is not connected: it reads nothing before. */
+const UNCONNECTED = { manualStart: true };
 const F_DUPFD_CLOEXEC = 1030;
 /** Duplicates stay off the standard streams. */
 const FIRST_FREE_FD = 3;
@@ -94,11 +98,7 @@ export function connectSeqpacket(path: string): number {
 export function bindUdp(address: string, port: number): number {
   const what = `UDP port ${port} of ${address}`;
   const fd = check("socket", libc.socket(AF.INET, SOCK.DGRAM | OPEN, 0), what);
-  // struct sockaddr_in: family, port, address, padding.
-  const bytes = Buffer.alloc(16);
-  bytes.writeUInt16LE(AF.INET);
-  bytes.writeUInt16BE(port, 2);
-  addressBytes(address).copy(bytes, 4);
+  const bytes = inetAddress(address, port);
   try {
     check("bind", libc.bind(fd, bytes, bytes.length), what);
     return fd;
@@ -106,6 +106,37 @@ export function bindUdp(address: string, port: number): number {
     closeSync(fd);
     throw error;
   }
+}
+
+/**
+ * Returns a TCP socket that will connect from an IPv4 address of this machine. The kernel chooses
+ * its port when it connects, one that is free towards the other side: `localAddress` of Node takes
+ * one from all connections of the address (IP_BIND_ADDRESS_NO_PORT of ip(7)).
+ */
+export function tcpFrom(address: string, options: SocketConstructorOpts): Socket {
+  const what = `a TCP socket at ${address}`;
+  const fd = check("socket", libc.socket(AF.INET, SOCK.STREAM | OPEN, 0), what);
+  try {
+    const one = Buffer.of(1, 0, 0, 0);
+    check("setsockopt", libc.setsockopt(fd, IPPROTO_IP, NO_PORT_AT_BIND, one, one.length), what);
+    const bytes = inetAddress(address, 0);
+    check("bind", libc.bind(fd, bytes, bytes.length), what);
+    const socket = new Socket({ ...options, fd, ...UNCONNECTED });
+    socket.on("error", () => socket.destroy());
+    return socket;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** struct sockaddr_in: family, port, address, padding. */
+function inetAddress(address: string, port: number): Buffer {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUInt16LE(AF.INET);
+  bytes.writeUInt16BE(port, 2);
+  addressBytes(address).copy(bytes, 4);
+  return bytes;
 }
 
 function loopbackAddress(family: 4 | 6, port: number): Buffer {

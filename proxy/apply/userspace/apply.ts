@@ -14,16 +14,14 @@ import {
 } from "../parameters.ts";
 import { forgetKnownFlows } from "../known-flows.ts";
 import type { Mode, PortChanges, Rules, RulesOptions } from "../rules.ts";
+import {
+  ClientAddresses, hasClientRules, PROXY_ADDRESS, PROXY_CIDR, removeClientRules,
+} from "./clients.ts";
 import { PortNumbers, portNumbers } from "./port-numbers.ts";
 import { Budget, type PortContext, type ProxyPort } from "./proxy-port.ts";
 import { openTcpPort } from "./tcp-port.ts";
 import { openUdpPort } from "./udp-port.ts";
 
-/**
- * The address of the proxy ports, on loopback: link-local, so that no other machine reaches it, and
- * of no interface whose address may change.
- */
-const PROXY_ADDRESS = "169.254.96.1";
 const TABLE = "r2k-proxy-userspace";
 /**
  * Lets a connection to an endpoint have the number of one that ended a second ago. Of a connection
@@ -47,13 +45,13 @@ interface Opened {
  * choose the endpoints. To nftables a proxy port is the only endpoint of its Service port.
  */
 function userspaceRules(options: RulesOptions): Rules {
-  const { clock, log } = options;
+  const { log } = options;
   let former: ParameterValues = new Map();
   const rules = rulesToPorts(options, () => noteOf(former));
   const opened = new Map<string, Opened>();
   const unopened = new Map<string, ServicePort>(); // each change tries them again
   const forgetClosed = closedForgetter(log);
-  const open = portOpener({ clock, log, budget: new Budget({ ...BOUNDS, clock, log }) }, unopened);
+  const { clients, open } = portOpener(options, unopened);
   const proxied = async (key: string, port: ServicePort | undefined) => {
     const known = opened.get(key) ?? { all: undefined, local: undefined };
     const wanted = port && served(port, log);
@@ -90,7 +88,7 @@ function userspaceRules(options: RulesOptions): Rules {
     async rebuild(ports, apiServers) {
       rules.open();
       former = formerValues(TRACES.all, notedValues(TRACES, log, former));
-      await putAddress(former);
+      await putAddress(former, clients);
       const changes = new Map<string, ServicePort | undefined>();
       for (const key of [...opened.keys(), ...unopened.keys()]) changes.set(key, undefined);
       for (const port of ports) changes.set(port.key, port);
@@ -107,7 +105,7 @@ function userspaceRules(options: RulesOptions): Rules {
       // Else it takes longer than the change: the kernel waits at the end of its socket.
       if (unused.some(({ transport }) => transport === "udp")) await forgetClosed(opened);
     },
-    intact: async () => hasAddress() && (await rules.intact()),
+    intact: async () => hasAddress() && hasClientRules() && (await rules.intact()),
     conflicts: (key) => rules.conflicts(key),
     close() {
       closeAll([...opened.values()].flatMap(({ all, local }) => [all, local]), true);
@@ -123,36 +121,40 @@ const rulesToPorts = (options: RulesOptions, note: () => string) => nftablesRule
 });
 
 /**
- * Returns what opens proxy ports, with numbers of the namespace that the first is in. One that
- * cannot be opened is logged unless it is `known`, and is no reason not to serve the others.
+ * Returns what opens proxy ports, with numbers of the namespace that the first is in, and the
+ * addresses that they connect from. One that cannot be opened is logged unless it is `known`, and
+ * is no reason not to serve the others.
  */
 function portOpener(
-  context: PortContext,
-  known: ReadonlyMap<string, unknown>,
-): (key: string, transport: "tcp" | "udp") => Promise<ProxyPort | undefined> {
-  let open: ReturnType<typeof openers> | undefined;
-  return async (key, transport) => {
+  { clock, log, clusterCidr }: RulesOptions, known: ReadonlyMap<string, unknown>,
+) {
+  const clients = new ClientAddresses(clusterCidr);
+  const context = { clock, log, clients, budget: new Budget({ ...BOUNDS, clock, log }) };
+  let opening: ReturnType<typeof openers> | undefined;
+  const open = async (key: string, transport: "tcp" | "udp") => {
     try {
-      open ??= openers(context);
-      return await open[transport]();
+      opening ??= openers(context);
+      return await opening[transport]();
     } catch (thrown) {
       const words = "a Service port has no proxy port, and is refused until one is free";
       if (known.has(key)) return undefined;
       const [error, remedy] = [messageOf(thrown), remedyOf(thrown)];
-      context.log.error(words, { port: key, error, remedy });
+      log.error(words, { port: key, error, remedy });
       return undefined;
     }
   };
+  return { clients, open };
 }
 
 /** Returns what opens a proxy port of each transport, with a number of its own. */
 function openers(context: PortContext) {
-  const { clock, log, budget: within } = context;
+  const { budget: within, ...others } = context;
+  const { clock, log } = others;
   const { listeners, udpClients } = portNumbers(
     readSysctl("net.ipv4.ip_local_port_range"), readSysctl("net.ipv4.ip_local_reserved_ports"),
   );
   const [tcp, udp] = [new PortNumbers(listeners), new PortNumbers(listeners)];
-  const ofUdp = { clock, log, budget: new Budget({ clock, log, most: udpClients, within }) };
+  const ofUdp = { ...others, budget: new Budget({ clock, log, most: udpClients, within }) };
   return {
     tcp: () => tcp.open((number) => openTcpPort(PROXY_ADDRESS, context, number)),
     udp: () => udp.open((number) => openUdpPort(PROXY_ADDRESS, ofUdp, number)),
@@ -233,23 +235,24 @@ function note(): string | undefined {
  * Adds the address, whose presence without a note means that this was deleted: the note comes
  * first, in an empty table, however long it takes until the rules are there.
  */
-async function putAddress(former: ParameterValues): Promise<void> {
+async function putAddress(former: ParameterValues, clients: ClientAddresses): Promise<void> {
   if (note() === undefined) {
     const noted = `table ip ${TABLE} {\n  comment "${noteOf(former)}"\n}\n`;
     await applyRuleset(`add table ip ${TABLE}\ndelete table ip ${TABLE}\n${noted}`);
   }
   using route = openRoute();
-  addAddress(route, getLink(route, "lo").index, `${PROXY_ADDRESS}/32`);
+  addAddress(route, getLink(route, "lo").index, PROXY_CIDR);
+  await clients.rebuild();
 }
 
 function deleteOwnAddress(): void {
   using route = openRoute();
-  deleteAddress(route, getLink(route, "lo").index, `${PROXY_ADDRESS}/32`);
+  deleteAddress(route, getLink(route, "lo").index, PROXY_CIDR);
 }
 
 function hasAddress(): boolean {
   using route = openRoute();
-  return listAddresses(route).some(({ cidr }) => cidr === `${PROXY_ADDRESS}/32`);
+  return listAddresses(route).some(({ cidr }) => cidr === PROXY_CIDR);
 }
 
 const table = nftablesMode(TABLE);
@@ -262,6 +265,7 @@ export const USERSPACE_MODE: Mode = {
     const log = logger("proxy");
     restoreParameters(TRACES.all, notedValues(TRACES, log));
     deleteOwnAddress();
+    await removeClientRules();
     await applyRuleset(`add table ip ${TABLE}\nflush table ip ${TABLE}\n`);
     await closedForgetter(log)(new Map());
     // Last: it has the note. A removal that was interrupted is found by it, and repeated.

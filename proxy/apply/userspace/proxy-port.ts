@@ -19,6 +19,8 @@ export interface PortContext {
   readonly clock: Clock;
   readonly budget: Budget;
   readonly log: Logger;
+  /** The addresses to connect from; by default the node's. */
+  readonly clients?: { of(client: string): Promise<string | undefined> };
   /** Time without traffic after which a connection ends; by default TCP's stay, UDP's a minute. */
   readonly idle_ms?: number | undefined;
 }
@@ -64,4 +66,15 @@ export class Budget {
       giveBack?.();
     };
   }
+}
+
+/**
+ * Returns the address to connect from to an endpoint, for a client. A client that is the endpoint
+ * sees the node: a pod drops packets with its own address as their source.
+ */
+export async function sourceOf(
+  { clients }: Pick<PortContext, "clients">, client: string,
+): Promise<(endpoint: Target) => string | undefined> {
+  const source = await clients?.of(client);
+  return ({ address }) => address === client ? undefined : source;
 }

@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
+import { createServer, Socket } from "node:net";
+import { tcpFrom } from "@raft2kube/linux/socket/socket.ts";
 import { unacknowledgedBytes } from "@raft2kube/linux/socket/socket-queue.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
   CONNECT_TIMEOUTS_MS, CONNECTIONS_PER_PORT_MAX, DELIVERY_CHECK_FIRST_MS, DELIVERY_CHECK_MS_MAX,
@@ -10,7 +10,7 @@ import {
 } from "../../limits.ts";
 import type { Target } from "../../plan/model.ts";
 import { Balancer } from "./balancer.ts";
-import type { PortContext, ProxyPort } from "./proxy-port.ts";
+import { type PortContext, type ProxyPort, sourceOf } from "./proxy-port.ts";
 
 /** Both sides of a connection: one side may end first, and one that vanished is found out. */
 export const SOCKET = {
@@ -23,9 +23,10 @@ export const SOCKET = {
  */
 export async function openTcpPort(
   host: string,
-  { clock, budget, log, idle_ms }: PortContext,
+  context: PortContext,
   port = 0,
 ): Promise<ProxyPort> {
+  const { clock, budget, log, idle_ms } = context;
   const balancer = new Balancer(clock);
   const clients = new Set<Socket>();
   const server = createServer({ pauseOnConnect: true, ...SOCKET }, (client) => {
@@ -39,7 +40,7 @@ export async function openTcpPort(
       clients.delete(client);
       giveBack();
     });
-    serve(client, from, balancer, { clock, log }).catch((thrown: unknown) => {
+    serve(client, from, balancer, context).catch((thrown: unknown) => {
       log.error("a connection could not be served", { error: messageOf(thrown) });
       client.resetAndDestroy();
     });
@@ -68,13 +69,15 @@ async function serve(
   client: Socket,
   from: string,
   balancer: Balancer,
-  { clock, log }: { clock: Clock; log: Logger },
+  context: PortContext,
 ): Promise<void> {
+  const { clock, log } = context;
+  const source = await sourceOf(context, from);
   // lab:14a begin serve
   const order = balancer.order(from).slice(0, CONNECT_TIMEOUTS_MS.length);
   for (const [at, target] of order.entries()) {
     const timeout_ms = CONNECT_TIMEOUTS_MS[at] ?? 0;
-    const endpoint = await dial(target, timeout_ms, client);
+    const endpoint = await dial(target, timeout_ms, client, source(target));
     if (client.destroyed) return void endpoint?.destroy();
     if (!endpoint) continue;
     balancer.remember(from, target);
@@ -86,14 +89,17 @@ async function serve(
   // lab:14a end
 }
 
-/** Connects to an endpoint; resolves with undefined if it refuses or is slow, or `client` ends. */
+/**
+ * Connects to an endpoint, from `localAddress` if it is given; resolves with undefined if it
+ * refuses or is slow, or `client` ends.
+ */
 export function dial(
-  target: Target, timeout_ms: number, client: Socket,
+  target: Target, timeout_ms: number, client: Socket, localAddress?: string,
 ): Promise<Socket | undefined> {
   // lab:14a begin dial
   return new Promise((resolve) => {
     const { address: host, port } = target;
-    const socket = connect({ host, port, ...SOCKET });
+    const socket = localAddress ? tcpFrom(localAddress, SOCKET) : new Socket(SOCKET);
     const end = () => socket.destroy();
     const settle = (result: Socket | undefined) => {
       client.off("close", end);
@@ -105,6 +111,7 @@ export function dial(
     socket.once("close", () => settle(undefined));
     socket.once("connect", () => settle(socket));
     socket.setTimeout(timeout_ms, end);
+    socket.connect({ host, port });
   });
   // lab:14a end
 }

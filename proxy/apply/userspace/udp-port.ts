@@ -4,9 +4,9 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Groups } from "@raft2kube/std/groups.ts";
 import { UDP_IDLE_MS, UDP_WAITING_MAX } from "../../limits.ts";
-import { keyOf } from "../../plan/model.ts";
+import { keyOf, type Target } from "../../plan/model.ts";
 import { Balancer } from "./balancer.ts";
-import type { Budget, PortContext, ProxyPort } from "./proxy-port.ts";
+import { type PortContext, type ProxyPort, sourceOf } from "./proxy-port.ts";
 
 /** The packets of one client: a socket connected to its endpoint. */
 interface Flow {
@@ -25,9 +25,10 @@ interface Flow {
  */
 export async function openUdpPort(
   host: string,
-  { clock, budget, log, idle_ms = UDP_IDLE_MS }: PortContext,
+  context: PortContext,
   port = 0,
 ): Promise<ProxyPort> {
+  const { log } = context;
   const server = createSocket("udp4");
   server.bind({ address: host, port, exclusive: true });
   try {
@@ -36,7 +37,7 @@ export async function openUdpPort(
     server.close();
     throw thrown;
   }
-  const flows = new UdpFlows(server, { clock, budget, idle_ms });
+  const flows = new UdpFlows(server, context);
   server.on("error", (error) => log.warn("a proxy port failed", { error: messageOf(error) }));
   server.on("message", (message, from) => flows.pass(message, from.address, from.port));
   return {
@@ -52,8 +53,8 @@ export async function openUdpPort(
 
 class UdpFlows {
   readonly #server: Socket;
+  readonly #context: PortContext;
   readonly #clock: Clock;
-  readonly #budget: Budget;
   readonly #idle_ms: number;
   readonly #balancer: Balancer;
   /** Flows by the client's address and port. */
@@ -63,15 +64,12 @@ class UdpFlows {
   /** Runs while there are flows. */
   #sweep: Timer | undefined;
 
-  constructor(
-    server: Socket,
-    { clock, budget, idle_ms }: { clock: Clock; budget: Budget; idle_ms: number },
-  ) {
+  constructor(server: Socket, context: PortContext) {
     this.#server = server;
-    this.#clock = clock;
-    this.#budget = budget;
-    this.#idle_ms = idle_ms;
-    this.#balancer = new Balancer(clock);
+    this.#context = context;
+    this.#clock = context.clock;
+    this.#idle_ms = context.idle_ms ?? UDP_IDLE_MS;
+    this.#balancer = new Balancer(context.clock);
   }
 
   /** Ends the flows to endpoints that are gone. */
@@ -101,7 +99,7 @@ class UdpFlows {
   #open(client: string, address: string, port: number): Flow | undefined {
     const [target] = this.#balancer.order(address);
     if (!target) return undefined;
-    const giveBack = this.#budget.take(address);
+    const giveBack = this.#context.budget.take(address);
     if (!giveBack) return undefined;
     const socket = createSocket("udp4");
     const used_ms = this.#clock.monotonic();
@@ -116,12 +114,19 @@ class UdpFlows {
       flow.waiting = undefined;
       for (const message of waiting) this.#send(flow, client, message);
     });
-    socket.connect(target.port, target.address);
+    this.#connect(socket, target, address).catch(() => this.#end(client));
     this.#balancer.remember(address, target);
     this.#flows.set(client, flow);
     this.#clients.add(flow.target, client);
     this.#sweepLater();
     return flow;
+  }
+
+  async #connect(socket: Socket, target: Target, client: string): Promise<void> {
+    const address = (await sourceOf(this.#context, client))(target);
+    const connect = () => socket.connect(target.port, target.address);
+    if (address === undefined) connect();
+    else socket.bind({ address, exclusive: true }, connect);
   }
 
   #end(client: string): void {

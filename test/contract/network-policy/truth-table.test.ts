@@ -88,14 +88,18 @@ describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_
   });
 
   // IPVS needs a guest, whose kernel cannot enforce policies: test/guest/node.test.ts.
-  it.each(["nftables", "iptables"] as const)("hold through Services, %s", async (mode) => {
+  const modes = ["nftables", "iptables", "userspace"] as const;
+  it.each(modes)("hold through Services, %s", async (mode) => {
     const proxy = await ours(mode).start();
     try {
       for (const [place, { address }] of places.entries()) await lead(proxy, place, address);
       for (let index = 0; index < TABLES_OF_MODE; index++) {
         await apply(randomSet(), movedPods(random, places));
         for (const at of [clusterIpOf, addressOf]) {
-          const wrong = await wrongCells(at);
+          let wrong = await wrongCells(at);
+          // The proxy of userspace mode resets what an endpoint has not accepted in 250 ms.
+          const isSlow = (cell: string) => mode === "userspace" && cell.includes(": reset; ");
+          while (wrong.length > 0 && wrong.every(isSlow)) wrong = await wrongCells(at);
           expect(wrong, JSON.stringify(policies, null, 1)).toEqual([]);
         }
       }

@@ -215,7 +215,7 @@ function slice(addresses: string[], nodeName = NODE_NAME): EndpointSlice {
 const TRACES: Readonly<Record<string, string[]>> = {
   nftables: ["table r2k-proxy"],
   iptables: ["KUBE-SERVICES"],
-  userspace: ["table r2k-proxy-userspace"],
+  userspace: ["table r2k-proxy-clients", "table r2k-proxy-userspace"],
 };
 
 async function traces(): Promise<string[]> {
@@ -225,7 +225,7 @@ async function traces(): Promise<string[]> {
   });
   const chains = await iptables("nft").save("nat");
   const kube = chains.some((line) => line.startsWith(":KUBE-")) ? ["KUBE-SERVICES"] : [];
-  return [...tables, ...kube];
+  return [...tables.sort(), ...kube];
 }
 
 /** Deletes what makes the Service work, as another program would. */

@@ -36,8 +36,6 @@ const REFUSES: Readonly<Record<ModeName, Implementation["refuses"]>> = {
   },
   userspace: {
     [SCTP.name]: "Node has no SCTP; a line in the log",
-    "a pod keeps its address, another machine is masqueraded":
-      "connections are made by the proxy: endpoints see the node's address",
     "externalTrafficPolicy Local keeps the client's address":
       "connections are made by the proxy: endpoints see the node's address",
     "external addresses with externalTrafficPolicy Local keep the client's address":
