@@ -1,10 +1,20 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { X509Certificate } from "node:crypto";
 import { expect, onTestFinished, test } from "vitest";
 import { issueCertificate } from "./certificate.ts";
+
+/** A CA whose identifier of its key is no digest of it, as any may be. */
+const CONFIG = `[req]
+distinguished_name = names
+x509_extensions = extensions
+[names]
+[extensions]
+basicConstraints = critical, CA:true
+subjectKeyIdentifier = 00112233445566778899
+`;
 
 /** A CA that openssl made, with its key in the form of that command. */
 function caOf(...command: string[]) {
@@ -12,8 +22,10 @@ function caOf(...command: string[]) {
   onTestFinished(() => rmSync(dir, { recursive: true }));
   const [keyFile, certFile] = [join(dir, "ca.key"), join(dir, "ca.crt")];
   execFileSync("openssl", [...command, "-out", keyFile], { stdio: "ignore" });
+  const config = join(dir, "ca.conf");
+  writeFileSync(config, CONFIG);
   const words = ["req", "-x509", "-new", "-key", keyFile, "-subj", "/CN=kubernetes", "-days", "9"];
-  execFileSync("openssl", [...words, "-out", certFile], { stdio: "ignore" });
+  execFileSync("openssl", [...words, "-config", config, "-out", certFile], { stdio: "ignore" });
   return { key: readFileSync(keyFile, "utf8"), cert: readFileSync(certFile, "utf8") };
 }
 
@@ -28,7 +40,9 @@ test.each([
   expect(ca.key).toContain(`-----BEGIN ${label}-----`);
   const request = { commonName: "n1", usages: ["client" as const], days: 1 };
   const { cert } = await issueCertificate(ca, request, Date.now());
-  expect(new X509Certificate(cert).verify(new X509Certificate(ca.cert).publicKey)).toBe(true);
+  const issued = new X509Certificate(cert);
+  expect(issued.verify(new X509Certificate(ca.cert).publicKey)).toBe(true);
+  expect(issued.checkIssued(new X509Certificate(ca.cert))).toBe(true);
 });
 
 test("a CA's key of a kind that cannot sign here is refused by name", async () => {

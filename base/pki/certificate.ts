@@ -242,11 +242,18 @@ async function sign(ca: KeyPair, request: ToSign): Promise<string> {
         true,
       ),
       ...usageExtensions(request.usages),
-      await x509.AuthorityKeyIdentifierExtension.create(issuer),
+      await authorityKey(issuer),
       ...nameExtensions(names),
     ],
   });
   return `${cert.toString("pem")}\n`;
+}
+
+/** The issuer's own identifier of its key (RFC 5280, 4.2.1.1): Go's is no SHA-1, since 1.25. */
+async function authorityKey(issuer: x509.X509Certificate): Promise<x509.Extension> {
+  const own = issuer.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId;
+  if (own !== undefined) return new x509.AuthorityKeyIdentifierExtension(own);
+  return x509.AuthorityKeyIdentifierExtension.create(issuer);
 }
 
 function usageExtensions(usages: readonly Usage[]): x509.Extension[] {
