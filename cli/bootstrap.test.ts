@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync,
-  writeFileSync } from "node:fs";
+  utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -108,4 +108,33 @@ test("an installation that brings nothing is an error that names npm", async () 
   const failed = r2k("status");
   await failed.said(/npm ci did not install every package/);
   expect(await failed.ended).toEqual({ code: 2, stdout: "" });
+});
+
+test("words for containers run from their own bundle while no source is newer", () => {
+  cpSync(join(ROOT_DIR, "r2k"), join(clone, "r2k"));
+  execFileSync("bash", ["-c", INSTALLED], { cwd: clone });
+  write(".cache/bundle/main.js", `process.stdout.write("main");`);
+  write(".cache/bundle/container.js", `process.stdout.write("own " + process.argv.slice(2));`);
+  const ask = (...words: string[]) => {
+    const environment = { ...env(), R2K_LABS: join(clone, "my") };
+    return execFileSync(join(clone, "r2k"), words, { encoding: "utf8", env: environment });
+  };
+  const age = (path: string, time_s: number) => utimesSync(join(clone, path), time_s, time_s);
+  expect(ask("container", "ps")).toBe("main");
+  write(".cache/bundle/sources", "base package-lock.json\n");
+  write("base/a/x.ts", "");
+  write(".cache/bundle/built", "");
+  for (const path of ["base/a/x.ts", "base/a", "base", "package-lock.json"]) age(path, 1_000);
+  expect(ask("container", "ps", "-a")).toBe("own container,ps,-a");
+  expect(ask("status")).toBe("main");
+  write("base/a/y.ts", "");
+  expect(ask("container", "ps")).toBe("main");
+  for (const path of ["base/a/y.ts", "base/a"]) age(path, 1_000);
+  expect(ask("container", "ps")).toBe("own container,ps");
+  rmSync(join(clone, "base/a/y.ts"));
+  expect(ask("container", "ps")).toBe("main");
+  age("base/a", 1_000);
+  expect(ask("container", "ps")).toBe("own container,ps");
+  write("my/labs.json", "{}");
+  expect(ask("container", "ps")).toBe("main");
 });

@@ -62,7 +62,7 @@ export async function hostOf(
   const name = checkClusterName(cluster);
   const nodeRoot = join(roots.data, name, "runtime");
   // conmon passes no environment on to what it calls at an end.
-  const folders = ["R2K_ROOT", "R2K_DATA", "R2K_RUN"].flatMap((key) => {
+  const folders = ["R2K_ROOT", "R2K_DATA", "R2K_RUN", "NODE_COMPILE_CACHE"].flatMap((key) => {
     const value = environment[key];
     return value === undefined ? [] : [`${key}=${value}`];
   });

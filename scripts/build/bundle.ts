@@ -100,13 +100,17 @@ export interface BundleOptions {
   readonly entries: Readonly<Record<string, string>>;
   /** Packages that stay where npm put them; EXTERNAL by default. */
   readonly external?: readonly string[];
+  /** Whether each entry point is one file that shares nothing with the others. */
+  readonly isWhole?: boolean;
   /** Folders that are laid over the product; see `labs/runner/own-tree.ts`. */
   readonly trees?: readonly string[];
 }
 
-/** Bundles entry points with shared chunks, so that a command loads only what it uses. */
+/**
+ * Bundles entry points, by default with shared chunks, so that a command loads only what it uses.
+ */
 export async function bundle(options: BundleOptions): Promise<void> {
-  const { outDir, entries, external = EXTERNAL, trees = [] } = options;
+  const { outDir, entries, external = EXTERNAL, trees = [], isWhole = false } = options;
   await build({
     absWorkingDir: ROOT,
     entryPoints: Object.fromEntries(
@@ -114,7 +118,7 @@ export async function bundle(options: BundleOptions): Promise<void> {
     ),
     outdir: outDir,
     bundle: true,
-    splitting: true,
+    splitting: !isWhole,
     format: "esm",
     platform: "node",
     target: "node24",

@@ -22,7 +22,7 @@ export function entryPoints(): Record<string, string> {
   return entries;
 }
 
-const PRODUCT = [
+export const PRODUCT = [
   "base",
   "api",
   "cel",

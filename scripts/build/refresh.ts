@@ -1,17 +1,22 @@
 // Bundles the command line and the CNI plugins again when a source is newer than they are, or when
 // a reader's own parts were switched on or off. Called before every command.
-import { globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync, globSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { ownParts } from "../../labs/runner/own-parts.ts";
 import { labsInUse, treesInUse } from "../../labs/runner/state.ts";
-import { entryPoints, productSources } from "./entries.ts";
+import { entryPoints, PRODUCT, productSources } from "./entries.ts";
 
 const root = join(import.meta.dirname, "../..");
 const outDir = ".cache/bundle";
 const stamp = join(root, outDir, "built");
+/** The script `r2k` reads here which folders the bundle is made of. */
+const sources = join(root, outDir, "sources");
 
 async function refresh(): Promise<void> {
+  const started_s = Date.now() / 1000;
   const trees = treesInUse();
   const newest_ms = Math.max(
     ...productSources().map((path) => modified(join(root, path))),
@@ -19,7 +24,12 @@ async function refresh(): Promise<void> {
     modified(join(root, "package-lock.json")),
   );
   const how = JSON.stringify({ trees, node: process.version });
-  if (modified(stamp) > newest_ms && readFileSync(stamp, "utf8") === how) return;
+  const isSame = modified(stamp) > newest_ms && readFileSync(stamp, "utf8") === how;
+  if (isSame && existsSync(sources) === (trees.length === 0)) {
+    // A folder may be newer, by a file that is none of the product's.
+    utimesSync(stamp, started_s, started_s);
+    return;
+  }
   const own = labsInUse();
   const parts = own.length > 0 ? `, with your part of lab ${own.join(", ")}` : "";
   process.stderr.write(`r2k: bundling the sources${parts} ...\n`);
@@ -31,6 +41,7 @@ async function refresh(): Promise<void> {
   rmSync(join(root, ".cache/compile"), { recursive: true, force: true });
   try {
     await bundle({ outDir, entries: entryPoints(), trees });
+    await bundle({ outDir, entries: { container: "cli/container" }, trees, isWhole: true });
   } catch (thrown) {
     // esbuild has printed the error and its place.
     if (own.length === 0 || !isBuildFailure(thrown)) throw thrown;
@@ -41,6 +52,8 @@ async function refresh(): Promise<void> {
   }
   await buildPlugins(join(root, ".cache/cni"), [ownParts(trees)]);
   mkdirSync(join(root, outDir), { recursive: true });
+  if (trees.length > 0) rmSync(sources, { force: true });
+  else writeFileSync(sources, `${[...PRODUCT, "package-lock.json"].join(" ")}\n`);
   writeFileSync(stamp, how);
 }
 

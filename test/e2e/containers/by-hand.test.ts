@@ -165,7 +165,7 @@ test("what a killed build ran is ended by the next one", () => {
   const output = hand.sh(`
     "$R2K" container build --network bridge context >/dev/null 2>&1 & pid=$!
     timeout 60 sh -c 'until pgrep -fx "sleep 4321"; do sleep 0.1; done' >/dev/null
-    pkill -KILL -P $pid; wait $pid || :
+    pkill -KILL -P $pid -f "container build" || :; kill -KILL $pid; wait $pid || :
     pgrep -fx "sleep 4321" | wc -l; printf 'FROM bb:1\\n' > context/Dockerfile
     c build -q context >/dev/null; pgrep -fx "sleep 4321" | wc -l; find "$R2K_RUN" -name build-*
   `);

@@ -1,0 +1,17 @@
+// `r2k container`, and our OCI runtime that it may drive, as a program of one file, which loads in
+// half the time of the shared bundle: the script `r2k` runs it.
+import { Command } from "commander";
+import { command as container } from "./commands/container.ts";
+import { reportFailure } from "./terminal.ts";
+
+async function main(words: readonly string[]): Promise<void> {
+  const isOciRuntime = words[0] === "by-hand";
+  const command = isOciRuntime ? (await import("./parts/by-hand.ts")).command : container;
+  const root = new Command("r2k").enablePositionalOptions();
+  root.addCommand(command(), { hidden: true });
+  await root.parseAsync(words, { from: "user" });
+}
+
+main(process.argv.slice(2)).catch((thrown: unknown) => {
+  process.exitCode = reportFailure(thrown);
+});
