@@ -86,6 +86,8 @@ export const EXIT_FILE_TIMEOUT_MS = 5_000;
  */
 export const REGISTRY_TIMEOUT_MS = 60_000;
 export const REGISTRY_PROGRESS_BYTES = 64 << 10;
+/** Times that the transfer of one blob goes on after it broke off. */
+export const BLOB_RESUMES_MAX = 5;
 /** Bytes of one piece of an upload. */
 export const UPLOAD_CHUNK_BYTES = 16 << 20;
 /** The headers of an answer; redirections that are followed; indexes within indexes. */

@@ -66,7 +66,8 @@ async function fetchToken(
   }
   if (service) url.searchParams.set("service", service);
   const wanted = parameters["scope"] || scope;
-  if (wanted) url.searchParams.set("scope", wanted);
+  // A mount from another repository needs the scopes of both, a parameter each.
+  for (const each of wanted.split(" ").filter(Boolean)) url.searchParams.append("scope", each);
   const basic = basicCredentials(auth);
   const headers: Record<string, string> = basic ? { Authorization: `Basic ${basic}` } : {};
   const name = `token server ${url.origin}`;

@@ -1,7 +1,7 @@
 import type { AuthConfig } from "@raft2kube/proto/gen/cri.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { own } from "@raft2kube/std/own.ts";
-import { MANIFEST_BYTES, REGISTRY_MESSAGE_CHARACTERS } from "../limits.ts";
+import { BLOB_RESUMES_MAX, MANIFEST_BYTES, REGISTRY_MESSAGE_CHARACTERS } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
 import { digestOf } from "./blobs.ts";
 import { get, readBounded, type HttpAnswer } from "./http.ts";
@@ -68,9 +68,34 @@ export class RegistryRepository {
     return { digest, bytes };
   }
 
-  /** A blob as a stream, unchecked. */
+  /**
+   * A blob as a stream, unchecked. A transfer that breaks off goes on where it was (RFC 9110,
+   * Range), BLOB_RESUMES_MAX times, if it has brought something and the server knows ranges.
+   */
   async blob(digest: string): Promise<AsyncIterable<Buffer>> {
-    return (await this.#get(`blobs/${digest}`, {})).body;
+    const what = `blobs/${digest}`;
+    return this.#resuming(what, await this.#get(what, {}));
+  }
+
+  async *#resuming(what: string, first: HttpAnswer): AsyncGenerator<Buffer> {
+    let answer = first;
+    let at = 0;
+    for (let resumes = 0; ; resumes++) {
+      const before = at;
+      try {
+        for await (const chunk of answer.body) {
+          at += chunk.length;
+          yield chunk;
+        }
+        return;
+      } catch (broken) {
+        if (resumes === BLOB_RESUMES_MAX || at === before) throw broken;
+        answer = await this.#get(what, { Range: `bytes=${at}-` });
+        if (answer.status === 206) continue;
+        answer.cancel();
+        throw broken;
+      }
+    }
   }
 
   async #get(what: string, headers: Record<string, string>): Promise<HttpAnswer> {

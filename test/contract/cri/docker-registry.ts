@@ -27,7 +27,7 @@ const AUTHORIZATION = `Basic ${Buffer.from(PAIR).toString("base64")}`;
 
 export async function startDockerRegistry(
   directory: string,
-  options: { credentials?: boolean } = {},
+  options: { credentials?: boolean; auth?: readonly string[] } = {},
 ): Promise<DockerRegistry> {
   mkdirSync(directory, { recursive: true });
   const domain = `127.0.0.1:${await freePort()}`;
@@ -37,7 +37,7 @@ export async function startDockerRegistry(
     "http:", `  addr: ${domain}`,
     ...(options.credentials
       ? ["auth:", "  htpasswd:", "    realm: test", `    path: ${directory}/htpasswd`]
-      : []),
+      : (options.auth ?? [])),
     "",
   ].join("\n"));
   writeFileSync(join(directory, "htpasswd"), `${REGISTRY_USER.username}:${PASSWORD_HASH}\n`);
