@@ -160,6 +160,24 @@ test("a command beside a container's has pipes of its own, none of this machine'
   expect(output).toBe(`code 3\nin\n${"pipe\n".repeat(3)}opened\nerr\n`);
 });
 
+test("a build explains what each step made, and why the cache was used or not", () => {
+  hand.context({ Dockerfile: "FROM bb:1\nENV A=1\nCOPY f /f\nRUN echo x > /x\n", f: "1" });
+  const output = hand.sh(`
+    explained() { c build --explain "$@" context 2>&1 | sed -nE 's/^#[34] (made|cache): //p'; }
+    explained; echo again; explained; echo 2 > context/f; echo changed; explained
+    echo without; explained --no-cache
+  `);
+  const made = /^layer sha256:[0-9a-f]{64}, 1 entries, 2048 bytes$/;
+  const why = output.trim().split("\n").filter((line) => !made.test(line));
+  const isNew = "not from the cache: its text, arguments or files are new";
+  const isAfter = "not from the cache: the step before it was made again";
+  const isSame = "the same as an earlier build's";
+  const isAsked = "not from the cache: --no-cache";
+  expect(why).toEqual([
+    isNew, isAfter, "again", isSame, isSame, "changed", isNew, isAfter, "without", isAsked, isAsked,
+  ]);
+});
+
 test("what a killed build ran is ended by the next one", () => {
   hand.context({ Dockerfile: "FROM bb:1\nRUN sleep 4321\n" });
   const output = hand.sh(`
