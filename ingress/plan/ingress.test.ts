@@ -85,6 +85,21 @@ describe("a host belongs to the namespace that was first", () => {
     }
   });
 
+  test("it stays so while its class is away, and while the class of its Ingress is another", () => {
+    const own = ingressOf({ age: 2 }, [ruleOf("a.test")]);
+    const parked = ingressOf({ age: 1, namespace: "other" }, [ruleOf("a.test")]);
+    const { owners } = plan({ ingresses: [own] });
+    const pause = plan({ ingresses: [parked, own], classes: [], owners });
+    expect(pause.served).toEqual([]);
+    expect(reasons({ ingresses: [parked, own], owners: pause.owners })).toEqual([
+      "HostTaken other",
+    ]);
+    const moved = { ...own, spec: { ...own.spec, ingressClassName: "others" } };
+    expect(reasons({ ingresses: [parked, moved], owners })).toEqual(["HostTaken other"]);
+    const deleted = { ...own, metadata: { ...own.metadata, deletionTimestamp: "now" } };
+    expect(reasons({ ingresses: [parked, deleted], owners })).toEqual([]);
+  });
+
   test("a namespace's many hosts leave others' in the record", () => {
     const many = Array.from({ length: 12_000 }, (_, i) => [`${"a".repeat(150)}${i}.test`, "evil"]);
     const record = recordOf(new Map([...many, ["b.test", "default"]] as [string, string][]));

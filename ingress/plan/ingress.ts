@@ -46,19 +46,20 @@ const CLASS_ANNOTATION = "kubernetes.io/ingress.class";
 /**
  * Plans the sites of all Ingresses of this controller's classes, the older ones first: the first
  * has a host for its namespace, and a path for itself. A host stays its namespace's while an
- * Ingress there names it: an older Ingress that is changed later does not take it. Pure.
+ * Ingress there names it, of any class: neither an older Ingress that is changed later nor a class
+ * that is deleted and made again gives it to others. Pure.
  */
 export function planIngresses(input: IngressInput): IngressPlan {
-  const served = input.ingresses.filter((ingress) => isServed(ingress, input)).sort(byAge);
+  const live = input.ingresses.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const served = live.filter((ingress) => isServed(ingress, input)).sort(byAge);
   const plan = new Planner(input);
-  for (const ingress of served) plan.keep(ingress);
+  for (const ingress of live) plan.keep(ingress);
   for (const ingress of served) plan.add(ingress);
   return { ...plan.result(), served };
 }
 
 /** Whether an Ingress has a class of this controller; one without takes the default class. */
 function isServed({ metadata, spec }: Ingress, { classes, controller }: IngressInput): boolean {
-  if (metadata.deletionTimestamp !== undefined) return false;
   const name = spec.ingressClassName ?? metadata.annotations?.[CLASS_ANNOTATION];
   const own = classes.filter((each) => each.spec.controller === controller);
   if (name !== undefined) return own.some((each) => each.metadata.name === name);
