@@ -14,8 +14,7 @@ import { GatewayPart } from "./gateway/part.ts";
 import { DataPlane, type DataPlaneOptions } from "./haproxy/data-plane.ts";
 import { RETRY_FIRST_MS, RETRY_MS_MAX, SYNC_DELAY_MS, SYNC_MS_MAX } from "./limits.ts";
 import type { Pair } from "./plan/certificates.ts";
-import { planIngresses } from "./plan/ingress.ts";
-import { recordedOwners } from "./plan/owners.ts";
+import { IngressPasses } from "./plan/ingress.ts";
 import { SERVICE_LABEL } from "./plan/targets.ts";
 import { addressesOf, RefusalEvents, writeAddresses, writeOwners } from "./status.ts";
 
@@ -52,12 +51,13 @@ export function startIngressLoop(
   const gatewayPart = new GatewayPart({ ...cluster, informers, namespace, clock, changed });
   const first = Promise.withResolvers<void>();
 
+  const ingressPasses = new IngressPasses();
   const pass = async () => {
     const former = records.store.get(record.join("/"));
-    const plan = planIngresses({
+    const plan = ingressPasses.plan({
       ingresses: ingresses.store.list(), classes: classes.store.list(), ...cluster,
-      controller, now_ms: clock.now(), owners: recordedOwners(former?.data), fallback,
-    });
+      controller, now_ms: clock.now(), fallback,
+    }, former?.data);
     await gatewayPart.look();
     const gateways = await gatewayPart.plan();
     const { sites, certificates, backends } = plan;

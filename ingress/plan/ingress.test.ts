@@ -3,7 +3,7 @@ import {
   CLASS, fallbackPair, ingressOf, inputOf, type Objects, ruleOf,
 } from "../testing/objects.ts";
 import { HostOwners, recordedOwners, recordOf } from "./owners.ts";
-import { planIngresses } from "./ingress.ts";
+import { IngressPasses, planIngresses } from "./ingress.ts";
 import type { Pair } from "./certificates.ts";
 
 let fallback: Pair;
@@ -98,6 +98,29 @@ describe("a host belongs to the namespace that was first", () => {
     expect(reasons({ ingresses: [parked, moved], owners })).toEqual(["HostTaken other"]);
     const deleted = { ...own, metadata: { ...own.metadata, deletionTimestamp: "now" } };
     expect(reasons({ ingresses: [parked, deleted], owners })).toEqual([]);
+  });
+
+  test("the record counts for the first pass alone: later it may be old, or cut", () => {
+    const own = ingressOf({ age: 2 }, [ruleOf("a.test")]);
+    const thief = { age: 1, namespace: "other" };
+    const passes = new IngressPasses();
+    const pass = (ingresses: Objects["ingresses"], record?: Record<string, string>) =>
+      passes.plan(inputOf({ services, ingresses }, fallback), record).owners.get("a.test");
+    const changed = ingressOf(thief, [ruleOf("a.test")]);
+    expect(pass([changed, own], { default: "a.test" })).toBe("default");
+    expect(pass([changed, own])).toBe("default");
+    expect(pass([changed, own], { other: "a.test" })).toBe("default");
+    expect(pass([changed], { default: "a.test" })).toBe("other");
+  });
+
+  test("each host that exceeds the record's bounds is an event", () => {
+    const label = "a".repeat(50);
+    const hosts = Array.from({ length: 300 }, (_, i) =>
+      [label, label, label, label, `${i}.test`].join("."));
+    const { owners, refusals } = plan({ ingresses: [ingressOf({}, hosts.map((h) => ruleOf(h)))] });
+    const left = [...owners.keys()].filter((host) => !recordOf(owners)["default"]!.includes(host));
+    expect(left.length).toBeGreaterThan(0);
+    expect(refusals.map(({ reason }) => reason)).toEqual(left.map(() => "HostNotRecorded"));
   });
 
   test("a namespace's many hosts leave others' in the record", () => {

@@ -12,7 +12,7 @@ import { outOfTime, type Pair, readPair } from "./certificates.ts";
 import type {
   Backend, Certificate, Filter, HostMatch, PathRule, Refusal, Site,
 } from "./model.ts";
-import { byAge, HostOwners } from "./owners.ts";
+import { byAge, HostOwners, recordedOwners, recordOf } from "./owners.ts";
 import { type Services, targetOf } from "./targets.ts";
 
 /** The objects that the plan reads. */
@@ -55,7 +55,33 @@ export function planIngresses(input: IngressInput): IngressPlan {
   const plan = new Planner(input);
   for (const ingress of live) plan.keep(ingress);
   for (const ingress of served) plan.add(ingress);
+  plan.refuseUnrecorded(served);
   return { ...plan.result(), served };
+}
+
+/**
+ * Plans one pass after the other. Each keeps the hosts of the plan before it; the record counts for
+ * the first alone, as it is written later than planned and leaves out what exceeds its bounds.
+ */
+export class IngressPasses {
+  #owners: ReadonlyMap<string, string> | undefined;
+
+  /** Plans a pass; `record` is the data that `recordOf` made for a former process. */
+  plan(
+    input: Omit<IngressInput, "owners">, record: Readonly<Record<string, string>> | undefined,
+  ): IngressPlan {
+    const plan = planIngresses({ ...input, owners: this.#owners ?? recordedOwners(record) });
+    this.#owners = plan.owners;
+    return plan;
+  }
+}
+
+/** The hosts that an Ingress names; the empty one stands for rules without a host. */
+function hostsOf({ spec: { rules = [], tls = [], defaultBackend } }: Ingress): string[] {
+  return [
+    ...rules.map(({ host = "" }) => host), ...tls.flatMap(({ hosts: named = [] }) => named),
+    ...(defaultBackend ? [""] : []),
+  ];
 }
 
 /** Whether an Ingress has a class of this controller; one without takes the default class. */
@@ -84,13 +110,23 @@ class Planner {
   }
 
   /** Restores the hosts of an Ingress that were its namespace's so far. */
-  keep({ metadata: { namespace = "" }, spec: { rules = [], tls = [], defaultBackend } }: Ingress) {
-    const hosts = [
-      ...rules.map(({ host = "" }) => host), ...tls.flatMap(({ hosts: named = [] }) => named),
-      ...(defaultBackend ? [""] : []),
-    ];
-    for (const host of hosts) {
+  keep(ingress: Ingress): void {
+    const { namespace = "" } = ingress.metadata;
+    for (const host of hostsOf(ingress)) {
       if (this.#input.owners.get(host) === namespace) this.#owners.restore(host, namespace);
+    }
+  }
+
+  /** Refuses the record of the hosts that exceed its bounds. */
+  refuseUnrecorded(ingresses: readonly Ingress[]): void {
+    const recorded = recordedOwners(recordOf(this.#owners.all));
+    for (const ingress of ingresses) {
+      const { namespace = "" } = ingress.metadata;
+      for (const host of new Set(hostsOf(ingress))) {
+        if (this.#owners.all.get(host) !== namespace || recorded.has(host)) continue;
+        this.#refuse(ingress, "HostNotRecorded", `host ${host || "(none)"}: the record is full; ` +
+          "after a restart of the controller the oldest Ingress has it");
+      }
     }
   }
 
