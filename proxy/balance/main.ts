@@ -7,6 +7,7 @@ import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { BALANCE_REPAIR_MS } from "../limits.ts";
+import { apiServerAddresses } from "../reserved.ts";
 import { HealthPoller } from "./health-poller.ts";
 import { type Carrier, planBalance } from "./plan.ts";
 
@@ -33,7 +34,10 @@ export function startBalance(options: BalanceOptions): { close(): Promise<void> 
     max_ms: BALANCE_REPAIR_MS,
     async run() {
       const health = poller.health.bind(poller);
-      const { carriers, targets } = planBalance(services.store.list(), nodes.store.list(), health);
+      const apiServers = await apiServerAddresses(client.server);
+      const { carriers, targets } = planBalance(
+        services.store.list(), nodes.store.list(), health, apiServers,
+      );
       poller.watch(targets);
       await apply(carriers);
     },

@@ -37,17 +37,25 @@ export interface BalancePlan {
  * healthy, in an order of the nodes that the address and their names determine, so that every
  * observer decides alike and an address moves only when its node fails. The proxy's own health
  * counts; with externalTrafficPolicy Local, that of the Service's endpoints on the node. Without a
- * healthy node an address stays on its first one, unless its policy is Local. Pure.
+ * healthy node an address stays on its first one, unless its policy is Local. A node's address and
+ * those of `apiServers` are left out, as the proxy does not serve them: a carrier would take their
+ * traffic. Pure.
  */
 export function planBalance(
   services: readonly Service[],
   nodes: readonly Node[],
   healthOf: HealthOf,
+  apiServers: readonly string[] = [],
 ): BalancePlan {
+  const reserved = new Set([
+    ...apiServers,
+    ...nodes.flatMap(({ status }) => (status?.addresses ?? []).map(({ address }) => address)),
+  ]);
   const ready = nodes.flatMap((node) => carrierOf(node) ?? []);
   const carriers = new Map<string, Carrier>();
   const targets: HealthTarget[] = [];
   for (const [address, port] of portsOf(services)) {
+    if (reserved.has(address)) continue;
     const isLocal = port !== HEALTHZ_PORT;
     const order = ordered(address, ready);
     // An observer asks the nodes before the one that it chooses, and all where endpoints may be.
