@@ -5,28 +5,44 @@ export type Fields = Readonly<Record<string, unknown>>;
 export const isObject = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Returns whether Go's encoders write this value for a field that is not set. */
-function isUnset(value: unknown): boolean {
-  if (isObject(value)) return Object.values(value).every(isUnset);
+/** A quantity, which Go writes as a string also where it is not set. */
+const QUANTITY = /^logging\.options\.\w+\.infoBufferSize$/;
+
+/** Returns whether Go's encoders write this value for the field at `path` that is not set. */
+function isUnset(value: unknown, path: string): boolean {
+  if (isObject(value)) {
+    return Object.entries(value).every(([name, inner]) => isUnset(inner, `${path}.${name}`));
+  }
   if (Array.isArray(value)) return value.length === 0;
-  return [undefined, null, "", "0", 0, false, "0s"].includes(value as never);
+  if (value === "0") return QUANTITY.test(path);
+  return [undefined, null, "", 0, false, "0s"].includes(value as never);
+}
+
+/** Returns whether a field that Go writes only where it is set has a value. */
+function isChosen(value: unknown): boolean {
+  if (isObject(value)) return Object.keys(value).length > 0;
+  return value !== undefined && value !== null;
 }
 
 /**
  * The fields with a value that are not among `known`, as dotted paths. A list is one field, or
- * `list[].field` names those of its items.
+ * `list[].field` names those of its items. Of the `pointers`, which have another default, false and
+ * 0 are values too.
  */
-export function unknownFields(value: Fields, known: readonly string[], above = ""): string[] {
+function unknownFields(
+  value: Fields, known: readonly string[], pointers: readonly string[], above = "",
+): string[] {
   return Object.entries(value).flatMap(([name, inner]) => {
     const path = above + name;
     const form = path.replaceAll(/\[\d+\]/g, "[]");
-    if (known.includes(form) || isUnset(inner)) return [];
+    const isSet = pointers.includes(form) ? isChosen(inner) : !isUnset(inner, path);
+    if (known.includes(form) || !isSet) return [];
     const goesOn = (mark: string) => known.some((each) => each.startsWith(form + mark));
-    if (isObject(inner) && goesOn(".")) return unknownFields(inner, known, `${path}.`);
+    if (isObject(inner) && goesOn(".")) return unknownFields(inner, known, pointers, `${path}.`);
     if (!Array.isArray(inner) || !goesOn("[].")) return [path];
     return inner.flatMap((item: unknown, index) => {
       const place = `${path}[${index}]`;
-      return isObject(item) ? unknownFields(item, known, `${place}.`) : [place];
+      return isObject(item) ? unknownFields(item, known, pointers, `${place}.`) : [place];
     });
   });
 }
@@ -39,8 +55,10 @@ export function requireValid(what: string, wrong: readonly string[]): void {
 }
 
 /** Throws CommandError `CONFIG` for a field with a value that is not known: nothing is ignored. */
-export function refuseOthers(what: string, value: Fields, known: readonly string[]): void {
-  const others = unknownFields(value, known);
+export function refuseOthers(
+  what: string, value: Fields, known: readonly string[], pointers: readonly string[] = [],
+): void {
+  const others = unknownFields(value, known, pointers);
   requireValid(what, others.map((path) => `the field ${path} is not supported`));
 }
 

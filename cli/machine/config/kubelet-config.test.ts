@@ -30,6 +30,28 @@ test.each([
   expect(() => checkKubeletConfig("kubelet", fields)).toThrow(says);
 });
 
+test.each([
+  "enableDebuggingHandlers: false", "enableServer: false", "registerNode: false",
+  "cpuCFSQuota: false", "serializeImagePulls: false", "eventRecordQPS: 0", "registryPullQPS: 0",
+  "oomScoreAdj: 0", "reservedSystemCPUs: \"0\"", "featureGates: { Some: false }",
+  "systemReserved: { cpu: \"0\" }",
+])("%s is a choice, which is refused by name", (text) => {
+  const fields = parse(text) as Fields;
+  const says = `the field ${Object.keys(fields)[0]} is not supported`;
+  expect(() => checkKubeletConfig("kubelet", fields)).toThrow(says);
+});
+
+test.each(["failSwapOn: false", "enableServer: null", "featureGates: {}", "readOnlyPort: 0"])(
+  "%s is what the kubelet does, and accepted",
+  (text) => expect(() => checkKubeletConfig("kubelet", parse(text) as Fields)).not.toThrow(),
+);
+
+test.each(["", null])("healthzBindAddress %j is not set", (healthzBindAddress) => {
+  const fields = { healthzBindAddress, healthzPort: null };
+  expect(kubeletOptions(checkKubeletConfig("kubelet", fields)).healthz)
+    .toEqual({ host: "127.0.0.1", port: 10_248 });
+});
+
 test("the file that kubeadm writes for a kubelet is read", () => {
   const file = join(import.meta.dirname, "testdata/kubeadm-kubelet.yaml");
   const config = checkKubeletConfig(file, parse(readFileSync(file, "utf8")) as Fields);

@@ -45,6 +45,18 @@ const KNOWN = [
   "tracing.endpoint", "tracing.samplingRatePerMillion",
 ];
 
+/**
+ * Fields that are not supported and whose default is not false or 0 (upstream's pointers): these
+ * values are choices. Left out is failSwapOn, of which false is what this kubelet does.
+ */
+const POINTERS = [
+  "cgroupsPerQOS", "cpuCFSQuota", "enableControllerAttachDetach", "enableDebugFlagsHandler",
+  "enableDebuggingHandlers", "enableProfilingHandler", "enableServer", "enableSystemLogHandler",
+  "eventRecordQPS", "featureGates", "kubeAPIQPS", "localStorageCapacityIsolation",
+  "makeIPTablesUtilChains", "memoryThrottlingFactor", "nodeStatusMaxImages", "oomScoreAdj",
+  "registerNode", "registryPullQPS", "serializeImagePulls",
+];
+
 /** Fields of which one value is supported, with the reason. */
 const ONLY: Readonly<Record<string, readonly [value: unknown, why: string]>> = {
   "authentication.webhook.enabled": [true, "bearer tokens are asked of the API"],
@@ -61,7 +73,7 @@ const ABSOLUTE = /^\/(?!.*\.\.)/;
 
 /** Checks a KubeletConfiguration. Throws CommandError `CONFIG` with every fault. */
 export function checkKubeletConfig(what: string, value: Fields): KubeletConfig {
-  refuseOthers(what, value, KNOWN);
+  refuseOthers(what, value, KNOWN, POINTERS);
   requireValid(what, Object.entries(ONLY).flatMap(([path, [only, why]]) => {
     const found = at(value, path);
     return found === undefined || found === only ? [] : [`${path} ${String(found)}: ${why}`];
@@ -126,7 +138,8 @@ export async function readKubeletConfig(path = KUBELET_CONFIG): Promise<KubeletC
 /** The kubelet's options of its configuration. */
 export function kubeletOptions(config: KubeletConfig) {
   const { evictionHard, imageGCHighThresholdPercent: high, kubeReserved } = config;
-  const { healthzBindAddress: host = HEALTHZ.host, healthzPort: port = HEALTHZ.port } = config;
+  const [host, port] =
+    [config.healthzBindAddress || HEALTHZ.host, config.healthzPort ?? HEALTHZ.port];
   const thresholds = Object.entries(evictionHard ?? {}).map((pair) => pair.join("<")).join(",");
   const options = {
     staticPodDir: config.staticPodPath,
