@@ -80,7 +80,7 @@ export async function storedConfig(
   const version = String(cluster["kubernetesVersion"]);
   const kubelet = parse(await dataOf(client, "kubelet-config", "kubelet")) as Fields;
   const current = stringify({ ...cluster, kubernetesVersion: API_LEVEL });
-  const config = parseKubeadmConfig(current, "kubeadm-config");
+  const config = parseKubeadmConfig(current, "kubeadm-config", !isControlPlane);
   if (!isControlPlane) return { config: { ...config, kubelet }, version };
   const maps = client.resource<ConfigMap>(CONFIG_MAPS);
   const name = { namespace: "kube-system", name: "kube-proxy" };
