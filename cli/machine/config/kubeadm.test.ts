@@ -87,3 +87,20 @@ test("an unknown cgroup driver of a kubelet is refused, fields that are not set 
   expect(() => parse(kubelet("cgroupDriver: cgroups"))).toThrow(/cgroupDriver: neither/);
   expect(() => parse(kubelet("memorySwap: {}\nstreamingConnectionIdleTimeout: 0s"))).not.toThrow();
 });
+
+test("another runtime of a kubelet is refused when the file is read", () => {
+  const kubelet = (endpoint: string) => document("KubeletConfiguration",
+    `containerRuntimeEndpoint: ${endpoint}`, "kubelet.config.k8s.io/v1beta1");
+  expect(() => parse(kubelet("unix:///run/containerd/containerd.sock")))
+    .toThrow("a machine's runtime is the product's own");
+  expect(() => parse(kubelet('""'))).not.toThrow();
+});
+
+test.each(["InitConfiguration", "JoinConfiguration"])(
+  "an imagePullPolicy of %s that has no effect is refused",
+  (kind) => {
+    const policy = (of: string) => document(kind, `nodeRegistration: { imagePullPolicy: ${of} }`);
+    expect(() => parse(policy("Always"))).toThrow("nodeRegistration.imagePullPolicy Always");
+    expect(() => parse(policy("IfNotPresent"))).not.toThrow();
+  },
+);

@@ -72,6 +72,7 @@ export interface NodeRegistration {
   readonly taints?: readonly Taint[];
   readonly kubeletExtraArgs?: readonly Arg[];
   readonly ignorePreflightErrors?: readonly string[];
+  readonly imagePullPolicy?: string;
 }
 
 export interface BootstrapToken {
@@ -226,8 +227,10 @@ export function parseKubeadmConfig(
   };
   const ownFaults = isOfCluster ? [] : faultsOfNew(config.cluster);
   requireValid(path || "the configuration", [...faultsOf(config), ...ownFaults]);
-  for (const { nodeRegistration: { criSocket } } of [config.init, config.join]) {
-    if (criSocket !== undefined) requireOwnRuntime(criSocket);
+  const sockets = [config.init, config.join].map(({ nodeRegistration }) =>
+    nodeRegistration.criSocket);
+  for (const socket of [...sockets, kubelet["containerRuntimeEndpoint"]]) {
+    if (socket) requireOwnRuntime(String(socket));
   }
   return config;
 }
@@ -263,7 +266,7 @@ function merge(defaults: unknown, value: unknown): unknown {
   return result;
 }
 
-function faultsOf({ cluster, init }: KubeadmConfig): string[] {
+function faultsOf({ cluster, init, join }: KubeadmConfig): string[] {
   const { podSubnet, serviceSubnet, dnsDomain } = cluster.networking;
   const faults = Object.entries({ podSubnet, serviceSubnet }).flatMap(([name, range]) => {
     const fault = `networking.${name}: not an IPv4 range: ${range}`;
@@ -274,6 +277,10 @@ function faultsOf({ cluster, init }: KubeadmConfig): string[] {
   }
   if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(dnsDomain)) {
     faults.push(`networking.dnsDomain: not a domain: ${dnsDomain}`);
+  }
+  for (const { nodeRegistration: { imagePullPolicy: policy } } of [init, join]) {
+    if (policy !== "Always") continue;
+    faults.push("nodeRegistration.imagePullPolicy Always: the images are the release's own");
   }
   return [...faults, ...storeFaults(cluster.etcd), ...init.bootstrapTokens.flatMap(tokenFaults)];
 }
