@@ -1,6 +1,8 @@
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { expect, test } from "vitest";
-import { type Dated, timelineOf } from "./timeline.ts";
+import type { Dated } from "./moment.ts";
+import { timelineOf } from "./timeline.ts";
+import type { Traces } from "./traced-moments.ts";
 
 const at = (second: number) => `2026-01-01T00:00:0${second}Z`;
 const object = (kind: string, uid: string, owner?: string, more: object = {}): Dated => ({
@@ -46,4 +48,49 @@ test("a time that cannot be read is left out", () => {
   const web = object("Deployment", "web");
   const wrong = { ...event("web", 1, "Odd"), firstTimestamp: "yesterday" };
   expect(timelineOf(web, [], [wrong])).toHaveLength(1);
+});
+
+const span = (name: string, start_ms: number, took_ms: number, more: object = {}) => ({
+  traceId: "t", spanId: name, name, startTimeUnixNano: `${start_ms}000000`,
+  endTimeUnixNano: `${start_ms + took_ms}000000`, ...more,
+});
+const texts = (values: Record<string, string>) =>
+  Object.entries(values).map(([key, stringValue]) => ({ key, value: { stringValue } }));
+const traces = (service: string, ...spans: ReturnType<typeof span>[]): Traces => ({
+  resourceSpans: [{ resource: { attributes: texts({ "service.name": service }) },
+    scopeSpans: [{ spans }] }],
+});
+
+test("traces of an object's writes and of its pods are steps, with their exact times", () => {
+  const start_ms = Date.parse(at(0));
+  const web = object("Deployment", "web");
+  const pod = object("Pod", "p", "web", { status: {
+    conditions: [{ type: "Ready", status: "True", lastTransitionTime: at(0) }] } });
+  const family = [web, pod].map(({ metadata }) => Object.assign(metadata, { namespace: "n" }));
+  expect(family).toHaveLength(2);
+  const key = (text: string) => ({ attributes: texts({ key: text }) });
+  const answers = [
+    traces("apiserver",
+      span("POST /pods", start_ms + 2, 9, { attributes: texts({ "user_agent.original": "r2k" }) }),
+      span("Create etcd3", start_ms + 3, 5,
+        { parentSpanId: "POST /pods", ...key("/registry/pods/n/p") }),
+      span("propose", start_ms + 4, 3, { parentSpanId: "Create etcd3" })),
+    traces("scheduler",
+      span("Scheduling", start_ms + 20, 4,
+        { traceId: "s", attributes: texts({ "k8s.pod.uid": "p", "k8s.node.name": "a" }) }),
+      span("Filter", start_ms + 21, 1, { traceId: "s", parentSpanId: "Scheduling",
+        attributes: texts({ NodePorts: "a: passes; b: no free ports" }) })),
+    traces("apiserver", span("Create etcd3", start_ms, 1,
+      { traceId: "x", spanId: "x", ...key("/registry/pods/n/p2") })),
+  ];
+  const moments = timelineOf(web, [pod], [], answers);
+  expect(moments.map(({ at_ms, took_ms, depth, of, who, what }) =>
+    [at_ms - start_ms, took_ms, depth, of, who, what])).toEqual([
+    [2, 9, 0, "Pod p", "apiserver", "POST /pods (r2k)"],
+    [4, 3, 1, "Pod p", "apiserver", "propose"],
+    [20, 4, 0, "Pod p", "scheduler", "Scheduling (a)"],
+    [21, 1, 1, "Pod p", "scheduler", "Filter (NodePorts a: passes; b: no free ports)"],
+    [0, undefined, undefined, "Deployment web", "API server", "created"],
+    [0, undefined, undefined, "Pod p", "condition", "Ready is True"],
+  ]);
 });

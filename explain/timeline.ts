@@ -1,38 +1,29 @@
 import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
-
-/** An object as far as it has times. */
-export interface Dated {
-  readonly kind: string;
-  readonly metadata: Pod["metadata"];
-  readonly status?: object | undefined;
-}
-
-/** One step that someone did to an object. */
-export interface Moment {
-  readonly at_ms: number;
-  /** The object: `Pod web-1`. */
-  readonly of: string;
-  readonly who: string;
-  readonly what: string;
-}
+import type { Dated, Moment } from "./moment.ts";
+import { type Traces, tracedMoments } from "./traced-moments.ts";
 
 /** An event of the API. */
 export type Report = Event;
 
 /** Moments that are shown; a crash loop has no end. */
-const MOMENTS_MAX = 300;
+const MOMENTS_MAX = 600;
 
 /**
  * Returns what followed from one apply, in order: the last write of each manager, conditions,
  * starts and ends of containers, events, of the first object and of all that it owns. Most of
- * these times are whole seconds, each of its writer's clock.
+ * these times are whole seconds, each of its writer's clock. Where there are `traces`, their steps
+ * replace the writes; a whole second then comes after the steps within it.
  */
 export function timelineOf(
   first: Dated, others: readonly Dated[], events: readonly Report[],
+  traces: readonly Traces[] = [],
 ): Moment[] {
-  const family = [first, ...ownedBy(first, others)];
+  const family = familyOf(first, others);
+  const traced = tracedMoments(family, traces);
+  const tracedNames = new Set(traced.map(({ of }) => of));
   const uids = new Map(family.map((each) => [each.metadata.uid, nameOf(each)]));
-  const moments = family.flatMap(momentsOf);
+  const moments = family.flatMap((each) =>
+    momentsOf(each).filter(({ what }) => !tracedNames.has(nameOf(each)) || !isWrite(what)));
   for (const event of events) {
     const of = uids.get(event.involvedObject.uid);
     const at = event.eventTime ?? event.firstTimestamp ?? event.metadata.creationTimestamp;
@@ -42,8 +33,21 @@ export function timelineOf(
     const what = `${event.reason ?? ""}: ${event.message ?? ""}${times}`;
     moments.push({ at_ms: Date.parse(at), of, who, what });
   }
-  return moments.filter(({ at_ms }) => Number.isFinite(at_ms))
-    .sort((a, b) => a.at_ms - b.at_ms || stageOf(a) - stageOf(b)).slice(0, MOMENTS_MAX);
+  const order = (moment: Moment) =>
+    (traced.length > 0 && moment.took_ms === undefined && moment.at_ms % SECOND_MS === 0
+      ? moment.at_ms + SECOND_MS - 1 : moment.at_ms);
+  return [...moments, ...traced].filter(({ at_ms }) => Number.isFinite(at_ms))
+    .sort((a, b) => order(a) - order(b) || stageOf(a) - stageOf(b)).slice(0, MOMENTS_MAX);
+}
+
+const SECOND_MS = 1_000;
+
+/** Whether a moment is a write of which a trace has the exact time. */
+const isWrite = (what: string): boolean => /^(created$|last (wrote|applied) )/.test(what);
+
+/** Returns an object and all that it owns. */
+export function familyOf(first: Dated, others: readonly Dated[]): Dated[] {
+  return [first, ...ownedBy(first, others)];
 }
 
 /** Stages in the only order that they can have, for those within one second. */

@@ -1,16 +1,46 @@
-import { type Dated, type Report, timelineOf } from "@raft2kube/explain/timeline.ts";
-import { type AnyObject, get } from "./api.ts";
+import type { Dated } from "@raft2kube/explain/moment.ts";
+import { familyOf, type Report, timelineOf } from "@raft2kube/explain/timeline.ts";
+import type { Traces } from "@raft2kube/explain/traced-moments.ts";
+import { type AnyObject, ApiError, get } from "./api.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 const OBJECTS_MAX = 500;
+/** Depths with a margin of their own in `main.css`. */
+const DEPTHS = 4;
 /** Kinds that workloads make, by their places in the API. */
 const MADE: Readonly<Record<string, string>> = {
   "/apis/apps/v1 replicasets": "ReplicaSet", "/apis/batch/v1 jobs": "Job", "/api/v1 pods": "Pod",
 };
 
+/** Objects whose traces are asked for: the first, and the newest of those that it owns. */
+const TRACED_MAX = 30;
+
+/** Asks the API server and the pods' kubelets for traces; those that keep none have no part. */
+async function tracesOf(family: readonly Dated[]): Promise<Traces[]> {
+  const traced = family.slice(0, TRACED_MAX);
+  const query = traced.map(({ metadata }) => `name=${encodeURIComponent(metadata.name ?? "")}`)
+    .join("&");
+  const nodes = new Set(traced.flatMap((each) =>
+    (each as { spec?: { nodeName?: string } }).spec?.nodeName ?? []));
+  const places = ["", ...[...nodes].map((node) =>
+    `/api/v1/nodes/${encodeURIComponent(node)}/proxy`)];
+  const answers = await Promise.all(places.map(async (place) => {
+    try {
+      return await get<Traces>(`${place}/debug/traces?${query}`);
+    } catch (thrown) {
+      if (thrown instanceof ApiError && NO_TRACES.includes(thrown.status)) return undefined;
+      throw thrown;
+    }
+  }));
+  return answers.filter((each) => each !== undefined);
+}
+
+/** Statuses of a server that keeps no traces, of a user that may not see them, of a node away. */
+const NO_TRACES: readonly number[] = [403, 404, 503];
+
 /** The steps that followed from an object's last apply: writes, scheduling, the kubelet's. */
 export default function Timeline({ object, kind }: { object: AnyObject; kind: string }) {
-  const [moments, problem] = useAsked(async () => {
+  const [found, problem] = useAsked(async () => {
     const within = `namespaces/${encodeURIComponent(object.metadata.namespace ?? "")}`;
     const list = async <T,>(group: string, plural: string) => (await get<{ items: T[] | null }>(
       `${group}/${within}/${plural}?limit=${OBJECTS_MAX}`)).items ?? [];
@@ -19,15 +49,22 @@ export default function Timeline({ object, kind }: { object: AnyObject; kind: st
       return (await list<AnyObject>(group, plural)).map((each) => ({ ...each, kind: word }));
     }));
     const events = await list<Report>("/api/v1", "events");
-    return timelineOf({ ...object, kind } as Dated, made.flat() as Dated[], events);
+    const [first, others] = [{ ...object, kind } as Dated, made.flat() as Dated[]];
+    const traces = await tracesOf(familyOf(first, others));
+    return { moments: timelineOf(first, others, events, traces), isTraced: traces.length > 0 };
   }, [object]);
-  const start_ms = moments?.[0]?.at_ms ?? 0;
+  const { moments = [], isTraced = true } = found ?? {};
+  const start_ms = moments[0]?.at_ms ?? 0;
   return (
     <>
       <Problem text={problem} />
-      <ol class="events">{moments?.map(({ at_ms, of, who, what }) => <li>
-        {((at_ms - start_ms) / 1000).toFixed(at_ms % 1000 ? 3 : 0)} s <b>{of}</b> {who}: {what}
-      </li>)}</ol>
+      {isTraced ? undefined : <p class="soft">Most times are whole seconds: no traces are kept, or
+        you may not see them. A cluster keeps them that is started by r2k start --traces.</p>}
+      <ol class="events">{moments.map(({ at_ms, took_ms, depth = 0, of, who, what }) =>
+        <li class={`depth-${Math.min(depth, DEPTHS)}`}>
+          {((at_ms - start_ms) / 1000).toFixed(at_ms % 1000 ? 3 : 0)} s <b>{of}</b> {who}: {what}
+          {took_ms === undefined ? "" : ` ${took_ms.toFixed(1)} ms`}
+        </li>)}</ol>
     </>
   );
 }
