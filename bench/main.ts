@@ -26,6 +26,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   labs: async () => (await import("./labs.ts")).labs,
   fairness: async () => (await import("./fairness.ts")).fairness,
   compare: async () => (await import("./compare.ts")).compare,
+  traces: async () => (await import("./traces.ts")).traces,
   dashboard: async () => (await import("./dashboard.ts")).dashboard,
 };
 
