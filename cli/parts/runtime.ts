@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { hostname } from "node:os";
+import { logger } from "@raft2kube/observe/log.ts";
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
 import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
 import { startRuntime } from "@raft2kube/runtime/main.ts";
@@ -56,7 +57,9 @@ export const command = () => commandWith("runtime",
     const runtime = await startRuntime({ ...options, tracer });
     const wants = (name: string) => runtime.images.find(name) === undefined;
     for (const file of flags.load) {
-      await loadArchive(runtime.images, (await open(file)).createReadStream(), { wants });
+      const source = (await open(file)).createReadStream();
+      const images = await loadArchive(runtime.images, source, { wants });
+      logger("runtime").info("an archive is loaded", { file, images });
     }
     if (flags.demoImages) {
       const busybox = await program("--demo-images", "busybox");
