@@ -10,10 +10,12 @@ import type { HostSnapshot } from "./host-snapshot.ts";
 
 /**
  * Shell commands for a new mount namespace that let go of what other tests have mounted: a mount's
- * copy here would keep their loop devices and network namespaces when they unmount their own.
+ * copy here would keep their loop devices and network namespaces when they unmount their own, and
+ * a kubelet of upstream's would look for its groups in hierarchies of other clusters.
  */
 export const LEAVE_MOUNTS = `
-awk '$5 ~ "^${tmpdir()}/r2k-" || $5 ~ "^/run/netns/cni-" { print $5 }' /proc/self/mountinfo |
+awk -v of='^${tmpdir()}/r2k-|^/run/netns/cni-|/runtime/cgroup-v1$' '$5 ~ of { print $5 }' \\
+  /proc/self/mountinfo |
   sort -r | while read -r path; do umount -l "$path" 2> /dev/null || true; done
 `;
 
