@@ -11,6 +11,8 @@ export interface SandboxPaths {
   rootfs: string;
   pidFile: string;
   netns: string;
+  /** The folder of its other namespaces, pinned. */
+  namespaces: string;
   shm: string;
   /** The folder of the three files that containers see, a small file system of its own. */
   files: string;
@@ -28,7 +30,7 @@ export interface ContainerPaths {
   run: string;
   config: string;
   rootfs: string;
-  /** Images that are mounted as volumes. */
+  /** Images that are mounted as volumes, and the pinned namespace of a debug container's target. */
   volumes: string;
   pidFile: string;
   conmonPidFile: string;
@@ -66,6 +68,7 @@ export function runtimePaths(root: string, state: string) {
         rootfs: path.join(run, "rootfs"),
         pidFile: path.join(run, "pid"),
         netns: path.join(state, "netns", id),
+        namespaces: path.join(run, "namespaces"),
         shm: path.join(run, "shm"),
         files,
         resolvConf: path.join(files, "resolv.conf"),

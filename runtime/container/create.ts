@@ -5,9 +5,11 @@ import type { ContainerConfig, CreateContainerRequest } from "@raft2kube/proto/g
 import { RuntimeError } from "../errors.ts";
 import { containerIds, requireSameIds, sandboxIds } from "../oci/pod-ids.ts";
 import { homeOf, mappedUser, resolveUser } from "../oci/user.ts";
+import { isAlive } from "../process-identity.ts";
 import { newId } from "../record-table.ts";
-import type { Events, Images, ProcessPorts, Programs, Records } from "../ports.ts";
-import { namespacePath, type SandboxRecord } from "../sandbox/record.ts";
+import type { Base, Events, Images, ProcessPorts, Programs, Records } from "../ports.ts";
+import { pinnedNamespace, pinNamespaces } from "../sandbox/pinned-namespaces.ts";
+import type { SandboxRecord } from "../sandbox/record.ts";
 import type { ContainerRecord, OciExtras } from "./record.ts";
 import type { PodUsers } from "./layers.ts";
 import { mountImageVolumes, unmountImageVolumes } from "./image-volumes.ts";
@@ -26,10 +28,21 @@ interface ByHand {
 
 const DEFAULT_STOP_SIGNAL = "SIGTERM";
 
-function requireReady(runtime: Records, id: string): SandboxRecord {
+/**
+ * Returns a sandbox whose first process runs, with its namespaces pinned: one that an earlier
+ * version started has them pinned here.
+ */
+function requireReady(runtime: Base & Records, id: string): SandboxRecord {
   const sandbox = runtime.sandboxes.get(id);
-  if (sandbox.state === "ready") return sandbox;
-  throw new RuntimeError("failed-precondition", `sandbox ${id} is not ready`);
+  if (sandbox.state !== "ready" || sandbox.pause === undefined) {
+    throw new RuntimeError("failed-precondition", `sandbox ${id} is not ready`);
+  }
+  if (!isAlive(sandbox.pause)) {
+    const message = `the first process of sandbox ${id} has ended`;
+    throw new RuntimeError("failed-precondition", message, { remedy: "run another sandbox" });
+  }
+  pinNamespaces(runtime.paths.sandbox(id), sandbox.pause);
+  return sandbox;
 }
 
 /** The log file, which stays below the pod's log directory. */
@@ -64,12 +77,12 @@ async function requireRecursiveReadOnly(
   throw new RuntimeError("unimplemented", `${what} is not supported by the OCI runtime and kernel`);
 }
 
-/** The users of a pod with a user namespace, which is that of its running first process. */
-function usersOf({ config, pause }: SandboxRecord): PodUsers | undefined {
+/** The users of a pod with a user namespace, which is that of its first process. */
+function usersOf({ paths }: Base, { id, config }: SandboxRecord): PodUsers | undefined {
   const ids = sandboxIds(config);
-  if (ids === undefined || pause === undefined) return undefined;
-  const { users, groups } = ids;
-  return { namespace: namespacePath(pause, "user"), uid: users.hostID, gid: groups.hostID };
+  if (ids === undefined) return undefined;
+  const namespace = pinnedNamespace(paths.sandbox(id), "user");
+  return { namespace, uid: ids.users.hostID, gid: ids.groups.hostID };
 }
 
 /** Creates the container's files and bundle. Returns its record. */
@@ -87,7 +100,7 @@ async function build(
   const context = asked.linux?.securityContext;
   const ids = sandboxIds(sandbox.config);
   requireSameIds(ids, context?.namespaceOptions?.usernsOptions);
-  const users = usersOf(sandbox);
+  const users = usersOf(runtime, sandbox);
   const { mounts, diffIds } = await mountImageVolumes(runtime, paths, asked.mounts, users);
   const config = { ...asked, mounts };
   await mountRootfs(paths, runtime.images.lowerDirectories(image), users);

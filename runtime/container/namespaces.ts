@@ -1,12 +1,21 @@
-import { NamespaceMode, type ContainerConfig } from "@raft2kube/proto/gen/cri.ts";
+import path from "node:path";
+import { type ContainerConfig, NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
 import type { OciNamespace } from "../oci/spec.ts";
-import type { Machine, Records } from "../ports.ts";
-import { namespacePath, type SandboxRecord } from "../sandbox/record.ts";
+import type { Base, Machine, Records } from "../ports.ts";
+import { pinnedNamespace, pinOf } from "../sandbox/pinned-namespaces.ts";
+import type { SandboxRecord } from "../sandbox/record.ts";
 import { sandboxIds } from "../oci/pod-ids.ts";
 
-/** The pid namespace of another container, which a debug container shares (CRI mode TARGET). */
-function targetNamespace(runtime: Records, sandbox: SandboxRecord, targetId: string): OciNamespace {
+/**
+ * The pid namespace of another container, which a debug container shares (CRI mode TARGET). It is
+ * pinned in the debug container's folder.
+ */
+function targetNamespace(
+  runtime: Base & Records,
+  { id, sandbox }: { id: string; sandbox: SandboxRecord },
+  targetId: string,
+): OciNamespace {
   const target = runtime.containers.get(targetId);
   if (target.sandboxId !== sandbox.id) {
     throw new RuntimeError("invalid-argument", `container ${targetId} is in another pod`);
@@ -14,7 +23,9 @@ function targetNamespace(runtime: Records, sandbox: SandboxRecord, targetId: str
   if (target.phase.state !== "running") {
     throw new RuntimeError("failed-precondition", `container ${targetId} is not running`);
   }
-  return { type: "pid", path: `/proc/${target.phase.process.pid}/ns/pid` };
+  const pinned = path.join(runtime.paths.container(id).volumes, "target-pid");
+  pinOf(target.phase.process, "pid", pinned);
+  return { type: "pid", path: pinned };
 }
 
 /**
@@ -28,39 +39,37 @@ export function refuseHostPid(runtime: Machine): void {
 }
 
 /**
- * Returns a container's namespaces: network, ipc and uts are the sandbox's; pid is its own unless
- * the pod shares one; those of the host are left out.
+ * Returns a container's namespaces: network, ipc and uts are the sandbox's, as they are pinned; pid
+ * is its own unless the pod shares one; those of the host are left out.
  */
 export function containerNamespaces(
-  runtime: Records & Machine,
-  sandbox: SandboxRecord,
-  config: ContainerConfig,
+  runtime: Base & Records & Machine,
+  { id, sandbox, config }: { id: string; sandbox: SandboxRecord; config: ContainerConfig },
 ): OciNamespace[] {
-  const { pause } = sandbox;
-  if (!pause) throw new RuntimeError("failed-precondition", `sandbox ${sandbox.id} is not ready`);
+  const pinned = runtime.paths.sandbox(sandbox.id);
   const options = config.linux?.securityContext?.namespaceOptions;
   const namespaces: OciNamespace[] = [
     { type: "mount" },
-    { type: "uts", path: namespacePath(pause, "uts") },
+    { type: "uts", path: pinnedNamespace(pinned, "uts") },
   ];
   if (sandboxIds(sandbox.config) !== undefined) {
-    namespaces.push({ type: "user", path: namespacePath(pause, "user") });
+    namespaces.push({ type: "user", path: pinnedNamespace(pinned, "user") });
   }
   // On v1 the view of the cgroup mounts is already the container's own.
   if (runtime.cgroups.version === 2) namespaces.push({ type: "cgroup" });
   if (sandbox.netns !== undefined) namespaces.push({ type: "network", path: sandbox.netns });
   if (options?.ipc !== NamespaceMode.NODE) {
-    namespaces.push({ type: "ipc", path: namespacePath(pause, "ipc") });
+    namespaces.push({ type: "ipc", path: pinnedNamespace(pinned, "ipc") });
   }
   switch (options?.pid ?? NamespaceMode.POD) {
     case NamespaceMode.POD:
-      namespaces.push({ type: "pid", path: namespacePath(pause, "pid") });
+      namespaces.push({ type: "pid", path: pinnedNamespace(pinned, "pid") });
       break;
     case NamespaceMode.CONTAINER:
       namespaces.push({ type: "pid" });
       break;
     case NamespaceMode.TARGET:
-      namespaces.push(targetNamespace(runtime, sandbox, options?.targetId ?? ""));
+      namespaces.push(targetNamespace(runtime, { id, sandbox }, options?.targetId ?? ""));
       break;
     case NamespaceMode.NODE:
       refuseHostPid(runtime);

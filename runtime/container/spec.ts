@@ -94,7 +94,11 @@ function mountsOf(runtime: Base & Machine, input: SpecInput): OciMount[] {
   return combineMounts(volumes, input.extras?.mounts ?? []);
 }
 
-function linuxOf(runtime: Records & Machine, input: SpecInput, process: OciProcess): OciLinux {
+function linuxOf(
+  runtime: Base & Records & Machine,
+  input: SpecInput,
+  process: OciProcess,
+): OciLinux {
   const { config, cgroup, sandbox } = input;
   const context = config.linux?.securityContext;
   const privileged = context?.privileged ?? false;
@@ -112,7 +116,7 @@ function linuxOf(runtime: Records & Machine, input: SpecInput, process: OciProce
     capabilities: process.capabilities.bounding,
   });
   return {
-    namespaces: containerNamespaces(runtime, sandbox, config),
+    namespaces: containerNamespaces(runtime, { id: input.id, sandbox, config }),
     ...idMappings(sandboxIds(sandbox.config)),
     ...cgroupOf(runtime, cgroup, limits),
     ...(devices.length > 0 && { devices }),

@@ -4,6 +4,7 @@ import { mount, MountFlag, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { NamespaceMode, type DNSConfig, type PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
 import type { SandboxPaths } from "../paths.ts";
+import { unpinNamespaces } from "./pinned-namespaces.ts";
 
 /** The size of a pod's shared memory by default (Kubernetes'). */
 const SHM_OPTIONS = "mode=1777,size=65536k";
@@ -63,8 +64,9 @@ function mountMemory(target: string, data: string): void {
   mount({ source: "shm", target, type: "tmpfs", flags: MOUNT_FLAGS, data });
 }
 
-/** Undoes the mounts of `makeSandboxFiles`; again is no error. */
+/** Undoes the mounts of `makeSandboxFiles`, and `pinNamespaces`; again is no error. */
 export function unmountSandboxFiles(paths: SandboxPaths): void {
   unmount(paths.shm, { detach: true });
   unmount(paths.files, { detach: true });
+  unpinNamespaces(paths);
 }

@@ -11,6 +11,7 @@ import { sysctlsFor } from "../oci/sysctls.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
 import type { Base, Machine, Programs } from "../ports.ts";
 import { hostnameOf, usesHost } from "./files.ts";
+import { pinNamespaces } from "./pinned-namespaces.ts";
 import type { SandboxRecord } from "./record.ts";
 import { containerIds, idMappings, rootPath, sandboxIds } from "../oci/pod-ids.ts";
 
@@ -99,7 +100,7 @@ export function pauseSpec(runtime: Base & Machine & Programs, record: SandboxRec
   };
 }
 
-/** Starts the sandbox's first process. */
+/** Starts the sandbox's first process, and pins its namespaces. */
 export async function startPause(
   runtime: Base & Machine & Programs,
   record: SandboxRecord,
@@ -115,6 +116,7 @@ export async function startPause(
     const message = `the pause process of sandbox ${record.id} ended at once`;
     throw new RuntimeError("internal", message);
   }
+  pinNamespaces(paths, pause);
   // Again, for crun allows every container some of its own choice. No container runs yet.
   if (runtime.cgroups.version !== "none") limitDevices(record.cgroup, NO_DEVICES);
   return pause;

@@ -22,11 +22,3 @@ export interface SandboxRecord {
 }
 
 export const SANDBOX_STATE: StateKind = { schema: "r2k-sandbox", version: 1 };
-
-/** Where the namespaces of a sandbox that has a running pause process can be joined. */
-export function namespacePath(
-  pause: ProcessIdentity,
-  type: "pid" | "ipc" | "uts" | "net" | "user",
-): string {
-  return `/proc/${pause.pid}/ns/${type}`;
-}

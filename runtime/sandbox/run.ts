@@ -1,4 +1,4 @@
-import { createNetns, pinNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { createNetns } from "@raft2kube/linux/namespace/netns.ts";
 import type { RunPodSandboxRequest } from "@raft2kube/proto/gen/cri.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { refuseHostPid } from "../container/namespaces.ts";
@@ -18,7 +18,8 @@ import type {
 } from "../ports.ts";
 import { makeSandboxFiles, usesHost } from "./files.ts";
 import { startPause } from "./pause.ts";
-import { namespacePath, type SandboxRecord } from "./record.ts";
+import { pinOf } from "./pinned-namespaces.ts";
+import type { SandboxRecord } from "./record.ts";
 import { removeSandbox, stopSandbox } from "./stop.ts";
 import { sandboxIds } from "../oci/pod-ids.ts";
 
@@ -90,7 +91,7 @@ async function bringUpMapped(
 ): Promise<SandboxRecord> {
   const pause = await startPause(runtime, record);
   const netns = record.netns!;
-  pinNetns(namespacePath(pause, "net"), netns);
+  pinOf(pause, "net", netns);
   try {
     return { ...record, state: "ready", pause, ...(await runtime.network.attach(record, netns)) };
   } catch (thrown) {

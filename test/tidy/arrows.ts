@@ -179,6 +179,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["paths.ts", "state-file.ts", "process-identity.ts", "command.ts", "events.ts"],
     ["record-table.ts", "image/", "oci/"],
     ["by-hand/"],
+    ["sandbox/pinned-namespaces.ts"],
     ["container/record.ts", "sandbox/record.ts", "sandbox/files.ts", "sandbox/network.ts"],
     ["container/disk-usage.ts", "container/exec-counts.ts", "container/exec-output.ts"],
     ["container/monitor.ts", "conmon.ts", "streaming/server.ts"],

@@ -64,10 +64,10 @@ export function createNetns(path: string): void {
 }
 
 /**
- * Pins an existing network namespace, such as /proc/PID/ns/net, at `path`. EEXIST when something is
- * there already.
+ * Pins an existing namespace of any type, such as /proc/PID/ns/net, at `path`. EEXIST when
+ * something is there already.
  */
-export function pinNetns(source: string, path: string): void {
+export function pinNamespace(source: string, path: string): void {
   makeFile(path);
   step(() => `touch ${path} && mount --bind ${source} ${path}`);
   try {

@@ -1,0 +1,74 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { CreateContainerRequest } from "@raft2kube/proto/gen/cri.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createContainer } from "../container/create.ts";
+import { runtimePaths } from "../paths.ts";
+import { identify, type ProcessIdentity } from "../process-identity.ts";
+import {
+  pinnedNamespace, pinNamespaces, pinOf, unpinNamespaces,
+} from "./pinned-namespaces.ts";
+
+let folder: string;
+let paths: { namespaces: string };
+let child: ChildProcess;
+let owner: ProcessIdentity;
+
+beforeEach(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), "r2k-pinned-"));
+  paths = { namespaces: path.join(folder, "namespaces") };
+  child = spawn("unshare", ["--uts", "--ipc", "sh", "-c", "echo ready; exec cat"]);
+  await once(child.stdout!, "data");
+  owner = identify(child.pid!)!;
+});
+
+afterEach(async () => {
+  await end();
+  unpinNamespaces(paths);
+  rmSync(folder, { recursive: true });
+});
+
+async function end(): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill("SIGKILL");
+  await exited;
+}
+
+const inodeOf = (file: string) => statSync(file, { bigint: true }).ino;
+
+test("pinned namespaces are those of the process, also after its end", async () => {
+  const own = inodeOf(`/proc/${owner.pid}/ns/uts`);
+  expect(own).not.toBe(inodeOf("/proc/self/ns/uts"));
+  pinNamespaces(paths, owner);
+  await end();
+  pinNamespaces(paths, owner);
+  expect(inodeOf(pinnedNamespace(paths, "uts"))).toBe(own);
+  unpinNamespaces(paths);
+  unpinNamespaces(paths);
+  expect(inodeOf(pinnedNamespace(paths, "uts"))).not.toBe(own);
+});
+
+test("no container is created in a sandbox whose first process has ended", async () => {
+  const sandbox = { id: "s", state: "ready", pause: { ...owner, startTicks: "1" } };
+  const runtime = {
+    paths: runtimePaths(folder, folder),
+    turns: { run: (_: string, turn: () => Promise<string>) => turn() },
+    sandboxes: { get: () => sandbox },
+    containers: { values: () => [] },
+  } as unknown as Parameters<typeof createContainer>[0];
+  const request = { podSandboxId: "s", config: { metadata: { name: "a" } } };
+  await expect(createContainer(runtime, request as CreateContainerRequest))
+    .rejects.toThrow("the first process of sandbox s has ended");
+});
+
+test("another process with the pid is not the sandbox's: nothing of it is pinned", () => {
+  const earlier = { pid: owner.pid, startTicks: `${BigInt(owner.startTicks) - 1n}` };
+  expect(() => pinNamespaces(paths, earlier)).toThrow(/namespace has ended/);
+  const target = path.join(folder, "target-pid");
+  expect(() => pinOf(earlier, "pid", target)).toThrow(/the process of the pid namespace/);
+  expect(existsSync(target)).toBe(false);
+});
