@@ -1,9 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { BackOffs } from "../pods/back-off.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
+import { reclaimPod } from "../sync/reclaim-pod.ts";
 import { UserRanges } from "./user-ranges.ts";
 
 const FIRST = 65_536;
@@ -22,7 +25,7 @@ function podOf(uid: string, hostUsers = false): Pod {
 const open = (pods = 2) => UserRanges.open(paths, { first: FIRST, pods });
 const firstOf = (ranges: UserRanges, pod: Pod) => ranges.of(pod)?.uids?.[0]?.hostId;
 
-test("each pod has a range of its own, until it is gone", async () => {
+test("each pod has a range of its own, until it has stopped", async () => {
   const ranges = await open();
   const [a, b, c] = ["a", "b", "c"].map((uid) => podOf(uid));
   await ranges.allocate(a!);
@@ -30,9 +33,39 @@ test("each pod has a range of its own, until it is gone", async () => {
   await ranges.allocate(a!);
   expect([a!, b!].map((pod) => firstOf(ranges, pod))).toEqual([FIRST, 2 * FIRST]);
   await expect(ranges.allocate(c!)).rejects.toThrow("all 2 ranges of users");
-  ranges.forget("a");
+  await ranges.release("a");
   await ranges.allocate(c!);
   expect(firstOf(ranges, c!)).toBe(FIRST);
+});
+
+test("a pod more than there are ranges starts when others have ended, but exist", async () => {
+  const ranges = await open(3);
+  const ports = {
+    users: ranges,
+    volumes: { tearDown: async () => undefined },
+    cgroups: { remove: async () => undefined },
+    devices: { release: async () => undefined },
+    images: { forget: () => undefined },
+    restartBackOff: new BackOffs({ clock: new ManualClock(), first_ms: 1, most_ms: 1 }),
+  };
+  for (const uid of ["a", "b", "c", "d"]) {
+    const pod = podOf(uid);
+    await ranges.allocate(pod);
+    await reclaimPod(ports, pod);
+    await reclaimPod(ports, pod);
+    expect(existsSync(join(paths.rootDir, "pods", uid, "userns"))).toBe(false);
+    expect(() => ranges.of(pod)).toThrow("has no range");
+  }
+  const restarted = await open(1);
+  await restarted.allocate(podOf("e"));
+});
+
+test("the range of a pod whose directory is gone is released", async () => {
+  const ranges = await open(1);
+  await ranges.allocate(podOf("a"));
+  rmSync(join(paths.rootDir, "pods", "a"), { recursive: true });
+  await ranges.release("a");
+  await ranges.allocate(podOf("b"));
 });
 
 test("a restarted kubelet knows the ranges of the pods whose directories are there", async () => {

@@ -1,9 +1,11 @@
+import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { syncDirectory } from "@raft2kube/linux/file/durable-file.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import { NamespaceMode, type UserNamespace } from "@raft2kube/proto/gen/cri.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
+import { CodedError, errno, tolerate } from "@raft2kube/std/errors.ts";
 import { USERS_OF_POD } from "../limits.ts";
 import { readCheckpointFile, writeCheckpointFile } from "../pods/checkpoint-file.ts";
 import { uidOf } from "../pods/pod-identity.ts";
@@ -41,7 +43,7 @@ export function hasOwnUsers({ spec }: Pod): boolean {
 /**
  * The ids of pods with user namespaces (KEP-127): a range each, so that the users of two pods are
  * never the same on the node. A range is on disk, in the pod's directory, before a container runs
- * with it, and is the pod's until that directory is removed.
+ * with it, and is the pod's until it has stopped.
  */
 export class UserRanges {
   readonly #paths: PodPaths;
@@ -109,8 +111,11 @@ export class UserRanges {
     return { mode: NamespaceMode.POD, uids: [mapping], gids: [mapping] };
   }
 
-  /** Releases the range of a pod whose directory is removed. */
-  forget(podUid: string): void {
+  /** Releases the range of a stopped pod, of which no process is left: durably. Idempotent. */
+  async release(podUid: string): Promise<void> {
+    const gone = errno("ENOENT");
+    await tolerate(unlink(fileOf(this.#paths, podUid)), gone);
+    await tolerate(syncDirectory(podDir(this.#paths, podUid)), gone);
     this.#ranges.delete(podUid);
   }
 }

@@ -22,31 +22,33 @@ export interface ReclaimPorts {
   readonly devices: Pick<DeviceManager, "release">;
   readonly images: Pick<ImagePuller, "forget">;
   readonly restartBackOff: BackOffs;
+  readonly users: Pick<UserRanges, "release">;
 }
 
 export interface RemovePorts {
   readonly runtime: Runtime;
   readonly paths: PodPaths;
   readonly allocations: Pick<Allocations, "forget">;
-  readonly users: Pick<UserRanges, "forget">;
 }
 
 /**
- * Releases the resources of a stopped pod. Its ended containers are kept for their logs.
- * Idempotent.
+ * Releases the resources of a stopped pod, whose object may stay for long. Its ended containers are
+ * kept for their logs. Idempotent.
  */
 export async function reclaimPod(ports: ReclaimPorts, pod: Pod): Promise<void> {
   const uid = uidOf(pod);
   await ports.volumes.tearDown(uid);
   await ports.cgroups.remove(uid);
   await ports.devices.release(uid);
+  // Its cgroup is gone, so no process has these ids.
+  await ports.users.release(uid);
   ports.images.forget(uid);
   ports.restartBackOff.forgetAll(`${uid}/`);
 }
 
 /** Removes containers, sandboxes, logs and directories of a pod that no source has. */
 export async function removePodRemains(
-  { runtime, paths, allocations, users }: RemovePorts,
+  { runtime, paths, allocations }: RemovePorts,
   pod: Pod,
   observed: ObservedPod,
 ): Promise<void> {
@@ -63,7 +65,6 @@ export async function removePodRemains(
     throw new CodedError("StillMounted", `${dir} is kept: ${inside} is still mounted`);
   }
   await removePath(dir);
-  users.forget(uidOf(pod));
   await removePath(podLogDir(paths, pod));
   await removeLogLinks(paths, pod);
   await allocations.forget(uidOf(pod));
