@@ -102,7 +102,10 @@ function linuxOf(
   const { config, cgroup, sandbox } = input;
   const context = config.linux?.securityContext;
   const privileged = context?.privileged ?? false;
-  const { devices, rules } = devicesFor(config.devices, { privileged });
+  const ids = sandboxIds(sandbox.config);
+  const { devices, rules } = devicesFor(config.devices, {
+    privileged, hasOwnIds: ids !== undefined,
+  });
   const limits = resourcesFor(config.linux?.resources, {
     cgroupVersion: runtime.cgroups.version,
     deviceRules: rules,
@@ -117,7 +120,7 @@ function linuxOf(
   });
   return {
     namespaces: containerNamespaces(runtime, { id: input.id, sandbox, config }),
-    ...idMappings(sandboxIds(sandbox.config)),
+    ...idMappings(ids),
     ...cgroupOf(runtime, cgroup, limits),
     ...(devices.length > 0 && { devices }),
     ...(seccomp && { seccomp }),

@@ -75,13 +75,24 @@ function allDevices(): OciDevice[] {
   return walk("/dev");
 }
 
-/** Device nodes of a container and the rules of its devices cgroup. */
+/**
+ * Device nodes of a container and the rules of its devices cgroup. Throws RuntimeError
+ * `invalid-argument` for a place that is not an absolute path: an OCI runtime makes the node before
+ * the root is the container's, and a path with `..` leads out of it. In a user namespace no
+ * node can be made: the runtime mounts the host's file at the container's path, a folder too.
+ */
 export function devicesFor(
   wanted: Device[],
-  options: { privileged: boolean },
+  options: { privileged: boolean; hasOwnIds?: boolean },
 ): { devices: OciDevice[]; rules: OciDeviceRule[] } {
+  for (const device of wanted) requirePlace(device, options.hasOwnIds ?? false);
   if (options.privileged) {
-    return { devices: allDevices(), rules: [{ allow: true, access: "rwm" }] };
+    const taken = new Set(wanted.map(({ containerPath }) => containerPath));
+    const others = allDevices().filter((device) => !taken.has(device.path));
+    const own = wanted.flatMap(({ hostPath, containerPath }) => {
+      return devicesAt(hostPath, containerPath);
+    });
+    return { devices: [...others, ...own], rules: [{ allow: true, access: "rwm" }] };
   }
   const devices: OciDevice[] = [];
   const rules = [...DEFAULT_RULES];
@@ -97,4 +108,15 @@ export function devicesFor(
     }
   }
   return { devices, rules };
+}
+
+function requirePlace({ hostPath, containerPath }: Device, hasOwnIds: boolean): void {
+  const isPlace = containerPath.startsWith("/") && !containerPath.split("/").includes("..");
+  const what = `device at ${JSON.stringify(containerPath)}`;
+  if (!isPlace) {
+    throw new RuntimeError("invalid-argument", `${what}: an absolute path without ".." is needed`);
+  }
+  if (!hasOwnIds || containerPath === hostPath) return;
+  throw new RuntimeError("invalid-argument", `${what}: in a pod with a user namespace a device ` +
+    `of the node has the node's path, ${hostPath}; use that, or hostUsers: true`);
 }

@@ -172,15 +172,40 @@ test("a volume replaces the mount of its path, others stay before it", () => {
   expect(combineMounts(base, volumes).map(({ source }) => source)).toEqual(["proc", "b", "c"]);
 });
 
+const ORDINARY = { privileged: false };
+
 test("devices are denied but for the harmless ones and those asked for", () => {
   const device = { hostPath: "/dev/null", containerPath: "/dev/x", permissions: "r" };
-  const { devices, rules } = devicesFor([device], { privileged: false });
+  const { devices, rules } = devicesFor([device], ORDINARY);
   expect(devices).toMatchObject([{ path: "/dev/x", type: "c", major: 1, minor: 3 }]);
   expect(rules[0]).toEqual({ allow: false, access: "rwm" });
   expect(rules.at(-1)).toEqual({ allow: true, type: "c", major: 1, minor: 3, access: "r" });
-  expect(() => devicesFor([{ ...device, hostPath: "/dev/no" }], { privileged: false })).toThrow(
-    /\/dev\/no/,
-  );
+  expect(() => devicesFor([{ ...device, hostPath: "/dev/no" }], ORDINARY)).toThrow(/\/dev\/no/);
+});
+
+test.each([
+  "../../etc/profile.d/x.sh", "dev/x", "/dev/../../etc/x", "",
+])("a device has no place at %j, which the OCI runtime would follow on the host", (place) => {
+  const device = { hostPath: "/dev/null", containerPath: place, permissions: "rw" };
+  for (const privileged of [false, true]) {
+    expect(() => devicesFor([device], { privileged })).toThrow(/absolute path/);
+  }
+});
+
+test("in a user namespace a device has the place that it has on the node, and no other", () => {
+  const device = { hostPath: "/dev/null", containerPath: "/etc", permissions: "rw" };
+  const options = { privileged: false, hasOwnIds: true };
+  expect(() => devicesFor([device], options)).toThrow(/user namespace/);
+  const same = { ...device, containerPath: "/dev/null" };
+  expect(devicesFor([same], options).devices).toMatchObject([{ path: "/dev/null" }]);
+});
+
+test("a privileged container has the node's devices, and at its place what was asked for", () => {
+  const device = { hostPath: "/dev/null", containerPath: "/dev/zero", permissions: "rw" };
+  const { devices } = devicesFor([device], { privileged: true });
+  const minor = 3;
+  expect(devices.filter(({ path }) => path === "/dev/zero")).toMatchObject([{ minor }]);
+  expect(devices.map(({ path }) => path)).toContain("/dev/full");
 });
 
 test("the default seccomp profile lets through what a capability is for", () => {

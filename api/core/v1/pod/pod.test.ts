@@ -85,9 +85,33 @@ describe("quality of service", () => {
   });
 });
 
+const BLOCK = [
+  { name: "v", persistentVolumeClaim: { claimName: "c" } }, { name: "e", emptyDir: {} },
+];
+
 describe("validation", () => {
   it("accepts a plain pod", () => {
     expect(complaints({ containers: [image] })).toEqual([]);
+  });
+
+  it.each([
+    [{ name: "v", devicePath: "../../etc/profile.d/x.sh" }, 'devicePath: Invalid value: ' +
+      "\"../../etc/profile.d/x.sh\": can not contain backsteps ('..')"],
+    [{ name: "v", devicePath: "" }, "devicePath: Required value"],
+    [{ name: "w", devicePath: "/dev/x" }, 'name: Not found: "w"'],
+    [{ name: "e", devicePath: "/dev/x" }, 'name: Invalid value: "e": can only use volume source ' +
+      "type of PersistentVolumeClaim or Ephemeral for block mode"],
+  ])("refuses the volume device %j", (device, complaint) => {
+    const containers = [{ ...image, volumeDevices: [device] }];
+    expect(complaints({ containers, volumes: BLOCK }))
+      .toContain(`spec.containers[0].volumeDevices[0].${complaint}`);
+  });
+
+  it("refuses a volume's device in a user namespace", () => {
+    const containers = [{ ...image, volumeDevices: [{ name: "v", devicePath: "/dev/x" }] }];
+    expect(complaints({ containers, volumes: BLOCK })).toEqual([]);
+    expect(complaints({ containers, volumes: BLOCK, hostUsers: false }))
+      .toEqual(["spec.containers[0].volumeDevices: Forbidden: when `hostUsers` is false"]);
   });
 
   it.each(["Always", "OnRootMismatch"])("accepts fsGroupChangePolicy %s", (policy) => {

@@ -6,6 +6,7 @@ import {
   duplicate, forbidden, invalid, notFound, notSupported, required, type FieldError,
 } from "../../../errors.ts";
 import { dnsLabel, inRange, portName, portNumber } from "../../../validation/names.ts";
+import { validateDevices } from "./validate-devices.ts";
 import { validateEnv, validateEnvFrom } from "./validate-env.ts";
 import { validateLifecycle, validateProbe } from "./validate-probe.ts";
 import { validateResources } from "./validate-resources.ts";
@@ -169,6 +170,7 @@ export function validateContainer(
     ...validateEnv(container.env, `${path}.env`),
     ...validateEnvFrom(container.envFrom, `${path}.envFrom`),
     ...validateMounts(container, scope, `${path}.volumeMounts`),
+    ...validateDevices(container, scope.volumes, `${path}.volumeDevices`),
     ...oneOf(container.imagePullPolicy, PULL_POLICIES, `${path}.imagePullPolicy`),
     ...validateResources(container.resources, `${path}.resources`),
     ...validateSecurity(container.securityContext, `${path}.securityContext`),

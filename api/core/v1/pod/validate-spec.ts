@@ -191,11 +191,16 @@ function validateEphemeral(
   });
 }
 
-/** Namespaces of the node that no pod with a user namespace has. */
+/** Namespaces and devices of the node, which no pod with a user namespace has. */
 function validateHostUsers(spec: PodSpec, path: string): FieldError[] {
   if (spec.hostUsers !== false) return [];
-  return (["hostNetwork", "hostPID", "hostIPC"] as const)
-    .filter((name) => spec[name] === true)
+  const namespaces = (["hostNetwork", "hostPID", "hostIPC"] as const)
+    .filter((name) => spec[name] === true);
+  const devices = (["initContainers", "containers", "ephemeralContainers"] as const)
+    .flatMap((list) => (spec[list] ?? []).flatMap(({ volumeDevices = [] }, index) => {
+      return volumeDevices.length === 0 ? [] : [`${list}[${index}].volumeDevices`];
+    }));
+  return [...namespaces, ...devices]
     .map((name) => forbidden(`${path}.${name}`, "when `hostUsers` is false"));
 }
 
