@@ -46,6 +46,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
   kubelogin: buildKubelogin,
   "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),
+  "java-client": copyJavaClient,
   "device-plugin-go": () => buildModule("../../labs/18-device-plugin/copy/go"),
   "device-plugin-python": () => installPython(bin, "grpc"),
   conformance: buildConformance,
@@ -59,6 +60,16 @@ const ONLY_BY_NAME: readonly string[] = [
   "conformance", "etcd-tests", "gateway-conformance", "critest",
 ];
 const ALL = "--all";
+
+/** Brings the archives of fabric8's client by Maven: Java runs a program of one file with them. */
+function copyJavaClient(): void {
+  const pom = join(import.meta.dirname, "java-client/pom.xml");
+  const to = `-DoutputDirectory=${resolve(bin, "../java-client")}`;
+  const done = spawnSync("mvn", ["-q", "-B", "-f", pom, "dependency:copy-dependencies", to], {
+    stdio: "inherit",
+  });
+  if (done.status !== 0) throw new Error("mvn could not bring the client; it needs Maven and Java");
+}
 
 /** Builds every command of a Go module beside this file, or one of them. */
 function buildModule(name: string, command = "..."): void {
