@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import {
   killBelow,
@@ -74,6 +74,9 @@ function writeLimits(at: (controller: string) => string, limits: CgroupLimits): 
 export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string): Cgroups {
   const controllers = USED.filter((controller) => mounts.has(controller));
   const roots = [...new Set(controllers.map((controller) => mounts.get(controller)!))];
+  // Where another program left a folder of a controller's name, crun writes files into it.
+  const unmounted = USED.filter((name) => !mounts.has(name) && /^\w+$/.test(name))
+    .map((name) => path.join(path.dirname(roots[0]!), name));
   const atOf = (group: string) => (controller: string) => {
     const root = mounts.get(controller);
     assert(group.startsWith("/"), `cgroup path is not absolute: ${group}`);
@@ -105,10 +108,13 @@ export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string):
       kill();
       const all = unified === undefined ? roots : [...roots, unified];
       for (const root of all) await removeBelow(path.join(root, group), { ...options, kill });
+      for (const folder of unmounted) {
+        rmSync(path.join(folder, group), { recursive: true, force: true });
+      }
     },
     removeEmpty(group) {
       const all = unified === undefined ? roots : [...roots, unified];
-      for (const root of all) removeEmptyGroup(path.join(root, group));
+      for (const root of [...all, ...unmounted]) removeEmptyGroup(path.join(root, group));
     },
   };
 }

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -23,6 +23,21 @@ test("no group is made where a runtime keeps controllers: the mount goes with it
     mounted("/memory", "cgroup", "memory"),
   ];
   expect(openCgroups(mounts).controllers).toEqual(["cpu", "memory"]);
+});
+
+test("a group goes where a controller's folder has no hierarchy, too", async () => {
+  const root = mkdtempSync(join(tmpdir(), "r2k-cgroup-"));
+  onTestFinished(() => rmSync(root, { recursive: true }));
+  const mounts = ["cpu", "memory"].map((name) => [name, join(root, name)] as const);
+  // As crun leaves it after another program made the folder.
+  const left = join(root, "hugetlb/r2k/a/container");
+  mkdirSync(left, { recursive: true });
+  writeFileSync(join(left, "cgroup.procs"), "1");
+  const cgroups = cgroupV1(new Map(mounts));
+  await cgroups.remove("/r2k/a", { clock });
+  expect(existsSync(join(root, "hugetlb/r2k/a"))).toBe(false);
+  cgroups.removeEmpty("/r2k");
+  expect(existsSync(join(root, "hugetlb/r2k"))).toBe(false);
 });
 
 describe.runIf(process.getuid?.() === 0)("cgroups of this machine", () => {
