@@ -12,7 +12,8 @@ export type HostSnapshot = Readonly<Record<string, readonly string[]>>;
 const CGROUP_DEPTH_MAX = 3;
 /** Folders that other programs make when they first run, be it for another test, and keep. */
 const OF_PROGRAMS = [
-  "/run/containerd", "/run/crun", "/run/netns", "/run/runc", "/var/lib/cni", "/var/lib/containers",
+  "/run/containerd", "/run/crun", "/run/libpod", "/run/netns", "/run/runc", "/run/xtables.lock",
+  "/var/lib/cni", "/var/lib/containers",
 ];
 /** Where clusters are that a person started on this machine: a test's own are elsewhere. */
 const OF_CLUSTERS = Object.values(clusterRoots({}));
@@ -120,9 +121,10 @@ function cgroups(cluster: string): string[] {
   const own = roots
     .flatMap((root) => tree(root, CGROUP_DEPTH_MAX))
     .filter((path) => path.includes(`/r2k/${cluster}`));
-  // containerd's groups of other tests' pods are named `SLICE:cri-containerd:ID`.
+  // containerd's groups of other tests' pods are named `SLICE:cri-containerd:ID`; podman and
+  // buildah, beside which containers by hand are measured, keep theirs.
   const beside = roots.flatMap((root) => tree(root, 1))
-    .filter((path) => !/\/r2k|:cri-containerd:/.test(path));
+    .filter((path) => !/\/r2k|:cri-containerd:|\/libpod_|\/buildah-/.test(path));
   return [...own, ...beside].sort();
 }
 
