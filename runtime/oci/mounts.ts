@@ -1,7 +1,7 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
-import { mountOf, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { mountOf, mountPointsBelow, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { MountPropagation, NamespaceMode, type Mount } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
@@ -129,6 +129,24 @@ function isMapped({ containerPath, uidMappings, gidMappings }: Mount, ids: PodId
   throw new RuntimeError("invalid-argument", `the id mappings of ${containerPath} ${why}`);
 }
 
+/**
+ * Throws for a volume that cannot be shown with a pod's ids: crun maps one mount, so that those
+ * beneath it would be missing or have the node's ids, as would those that propagate later.
+ */
+function requireMappable(source: string, containerPath: string, propagation: string): void {
+  const what = `the volume at ${containerPath} cannot have the pod's ids`;
+  const [beneath] = mountPointsBelow(source).filter((point) => point !== source);
+  if (beneath !== undefined) {
+    const remedy = "mount that one as a volume of its own, or remove hostUsers from the pod";
+    const message = `${what}: ${beneath} is mounted beneath it`;
+    throw new RuntimeError("failed-precondition", message, { remedy });
+  }
+  if (propagation === "rprivate") return;
+  throw new RuntimeError("invalid-argument", `${what}: its propagation is not private`, {
+    remedy: "remove mountPropagation from the volume mount, or hostUsers from the pod",
+  });
+}
+
 /** One volume of a container. */
 function volumeMount(mount: Mount, ids: PodIds | undefined): OciMount {
   if (!mount.containerPath.startsWith("/")) {
@@ -146,7 +164,9 @@ function volumeMount(mount: Mount, ids: PodIds | undefined): OciMount {
   }
   const access = mount.recursiveReadOnly ? "rro" : mount.readonly ? "ro" : "rw";
   const volume = bind(mount.containerPath, source, [propagation, access]);
-  return isMapped(mount, ids) ? withPodIds(volume, ids) : volume;
+  if (!isMapped(mount, ids)) return volume;
+  requireMappable(source, mount.containerPath, propagation);
+  return withPodIds(volume, ids);
 }
 
 /** The volumes of a container in the order that they must be mounted: outer folders first. */

@@ -62,14 +62,22 @@ export function containerIds(node: { ids: MappedIds }, ids: PodIds | undefined):
 
 /**
  * The ids on the node of a process's user in a pod with a user namespace; undefined without one, in
- * which they are the same.
+ * which they are the same. Throws invalid-argument for an id that the pod does not have, which
+ * would be another pod's.
  */
 export function hostUser(
   sandbox: PodSandboxConfig | undefined,
   { uid, gid }: OciUser,
 ): { uid: number; gid: number } | undefined {
   const ids = sandbox && sandboxIds(sandbox);
-  return ids && { uid: ids.users.hostID + uid, gid: ids.groups.hostID + gid };
+  if (ids === undefined) return undefined;
+  const onNode = (what: string, { hostID, size }: OciIdMapping, id: number) => {
+    if (id < size) return hostID + id;
+    throw new RuntimeError("invalid-argument", `${what} ${id} is not an id of the pod`, {
+      remedy: `use one from 0 to ${size - 1}: a pod with hostUsers: false has no others`,
+    });
+  };
+  return { uid: onNode("user", ids.users, uid), gid: onNode("group", ids.groups, gid) };
 }
 
 /** The mappings as a container has them; empty in the node's user namespace. */
