@@ -123,7 +123,7 @@ export function containerSecurity(
   const runAsGroup = own.runAsGroup ?? shared.runAsGroup;
   if (own.runAsNonRoot ?? shared.runAsNonRoot) checkNonRoot(runAsUser, image, container);
   const privileged = own.privileged ?? false;
-  const unmasked = (own.procMount ?? "Default") !== "Default";
+  const unmasked = own.procMount === "Unmasked";
   if (unmasked && users === undefined) {
     throw new ContainerConfigError(
       `procMount ${own.procMount} needs a user namespace: set hostUsers: false ` +

@@ -16,6 +16,7 @@ import {
   type PodScope,
 } from "./validate-container.ts";
 import { validateOs } from "./validate-os.ts";
+import { validateProcMounts } from "./validate-proc-mount.ts";
 import { validatePodResources } from "./validate-resources.ts";
 import { validateAffinity, validateSpreading, validateTolerations } from "./validate-scheduling.ts";
 import { validateVolumes } from "./validate-volumes.ts";
@@ -211,7 +212,7 @@ export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): Fi
     volumes: volumes.right, grace_s: spec.terminationGracePeriodSeconds ?? 0,
   };
   const errors = [
-    ...volumes.errors, ...validateTokens(spec, path),
+    ...volumes.errors, ...validateProcMounts(spec, path), ...validateTokens(spec, path),
     ...validateContainers(spec.containers, scope, `${path}.containers`),
     ...validateInitContainers(spec.initContainers, spec.containers, scope,
       `${path}.initContainers`),
