@@ -66,7 +66,7 @@ export async function podPorts(
   const users = await UserRanges.open(paths, {
     first: options.podUsers?.first ?? USERS_OF_POD,
     pods: options.podUsers?.pods ?? options.maxPods ?? PODS_MAX,
-  });
+  }, runtime.runtime);
   const pulled = await PulledImages.open(join(rootDir, "image_manager"));
   return {
     clock,

@@ -2,9 +2,11 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { NamespaceMode, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { BackOffs } from "../pods/back-off.ts";
+import { writeCheckpointFile } from "../pods/checkpoint-file.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import { reclaimPod } from "../sync/reclaim-pod.ts";
 import { UserRanges } from "./user-ranges.ts";
@@ -22,7 +24,23 @@ function podOf(uid: string, hostUsers = false): Pod {
   return { metadata: { name: uid, uid }, spec: { containers: [], hostUsers } };
 }
 
-const open = (pods = 2) => UserRanges.open(paths, { first: FIRST, pods });
+/** A runtime in which each of these pods has a ready sandbox with the range from an id on. */
+function runtimeOf(running: Record<string, number>) {
+  const items = Object.keys(running).map((id) => ({ id, state: PodSandboxState.SANDBOX_READY }));
+  return {
+    listPodSandbox: () => Promise.resolve({ items }),
+    listContainers: () => Promise.resolve({ containers: [] }),
+    podSandboxStatus: ({ podSandboxId: uid }: { podSandboxId: string }) => {
+      const mapping = { containerId: 0, hostId: running[uid], length: FIRST };
+      const usernsOptions = { mode: NamespaceMode.POD, uids: [mapping], gids: [mapping] };
+      const linux = { namespaces: { options: { usernsOptions } } };
+      return Promise.resolve({ status: { metadata: { uid }, linux } });
+    },
+  } as unknown as Parameters<typeof UserRanges.open>[2];
+}
+
+const open = (pods = 2, running: Record<string, number> = {}) =>
+  UserRanges.open(paths, { first: FIRST, pods }, runtimeOf(running));
 const firstOf = (ranges: UserRanges, pod: Pod) => ranges.of(pod)?.uids?.[0]?.hostId;
 
 test("each pod has a range of its own, until it has stopped", async () => {
@@ -89,10 +107,53 @@ test("a pod with the node's users has none", async () => {
   expect(ranges.of(pod)).toBeUndefined();
 });
 
-test("a damaged range stops the kubelet: its pod's users could be given to another", async () => {
-  podOf("a");
-  writeFileSync(join(paths.rootDir, "pods", "a", "userns"), "{");
-  await expect(open()).rejects.toThrow("is damaged");
+test("what a running pod has is given to no other, though its directory is lost", async () => {
+  const ranges = await open(2, { lost: FIRST });
+  const [a, b] = [podOf("a"), podOf("b")];
+  await ranges.allocate(a);
+  expect(firstOf(ranges, a)).toBe(2 * FIRST);
+  await expect(ranges.allocate(b)).rejects.toThrow("all 2 ranges");
+  await expect(ranges.allocate(podOf("lost"))).rejects.toThrow("is not in its directory");
+  await ranges.release("lost");
+  await ranges.allocate(b);
+  expect(firstOf(ranges, b)).toBe(FIRST);
+});
+
+const stored = (uid: string) => join(paths.rootDir, "pods", uid, "userns");
+const mapping = { hostId: FIRST, containerId: 0, length: FIRST };
+
+test.each([
+  ["{", "is damaged"],
+  [JSON.stringify({ uidMappings: [mapping], gidMappings: [mapping] }), "is damaged"],
+])("a range on disk that is %s is an error of its pod alone", async (text, why) => {
+  const [a, b] = [podOf("a"), podOf("b")];
+  writeFileSync(stored("a"), text);
+  const ranges = await open(1);
+  await expect(ranges.allocate(a)).rejects.toThrow(why);
+  expect(() => ranges.of(a)).toThrow(why);
+  await ranges.allocate(b);
+});
+
+test.each([
+  { hostId: 0, length: FIRST }, { hostId: FIRST + 1, length: FIRST },
+  { hostId: FIRST, length: 1 }, { hostId: 2 ** 32, length: FIRST },
+  { hostId: "65536", length: FIRST }, {},
+])("%j on disk is no range of a pod", async (range) => {
+  const pod = podOf("a");
+  await writeCheckpointFile(stored("a"), range);
+  await expect((await open()).allocate(pod)).rejects.toThrow("has no range of 65536 users");
+});
+
+test("of two pods with the same range the one that runs with it has it", async () => {
+  const [a, b] = [podOf("a"), podOf("b")];
+  for (const uid of ["a", "b"]) {
+    await writeCheckpointFile(stored(uid), { hostId: FIRST, length: FIRST });
+  }
+  const ranges = await open(2, { b: FIRST });
+  expect(firstOf(ranges, b)).toBe(FIRST);
+  expect(() => ranges.of(a)).toThrow("has users of the pod b");
+  const idle = await open(2);
+  for (const pod of [a, b]) await expect(idle.allocate(pod)).rejects.toThrow("has users of");
 });
 
 test("a range that cannot be written is not given", async () => {
@@ -107,5 +168,6 @@ test("a range that cannot be written is not given", async () => {
 test.each([
   [0, 2], [65_537, 1], [2 ** 32 - FIRST, 1],
 ])("ids from %i on for %i pods are refused", async (first, pods) => {
-  await expect(UserRanges.open(paths, { first, pods })).rejects.toThrow("above the node's");
+  await expect(UserRanges.open(paths, { first, pods }, runtimeOf({})))
+    .rejects.toThrow("above the node's");
 });
