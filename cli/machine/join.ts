@@ -16,12 +16,13 @@ import { API_LEVEL } from "../version.ts";
 import { pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { checkKubeletConfig } from "./config/kubelet-config.ts";
-import type { Fields } from "./config/fields.ts";
+import { at, type Fields } from "./config/fields.ts";
 import type { MachineContext } from "./context.ts";
 import { type Discovered, discover } from "./discovery.ts";
 import { certificatesIn } from "./tokens.ts";
 import { joinEtcd } from "./etcd-members.ts";
 import { BOOTSTRAP_KUBECONFIG, MANIFESTS_DIR } from "./layout.ts";
+import { requireNodeRights } from "./node-rights.ts";
 import { asAdmin, markControlPlane, waitControlPlane } from "./phases/cluster.ts";
 import {
   certsPhase, controlPlanePhase, JOINED_KUBECONFIGS, kubeconfigPhase, kubeletStart,
@@ -47,12 +48,14 @@ export async function joinMachine(context: MachineContext): Promise<void> {
   try {
     progress.note("[preflight] Reading configuration from the \"kubeadm-config\" ConfigMap in " +
       "namespace \"kube-system\"...");
-    const { cluster } = parseKubeadmConfig(await dataOf(client, "kubeadm-config",
-      "ClusterConfiguration"), "kubeadm-config", !isControlPlane);
+    const stored = await dataOf(client, "kubeadm-config", "ClusterConfiguration");
+    const { cluster } = parseKubeadmConfig(stored, "kubeadm-config", !isControlPlane);
+    requirePodSubnet(parse(stored) as Fields);
     requireSkew(cluster.kubernetesVersion);
     await requireSameCa(cluster.certificatesDir, found.ca);
     const kubelet = parse(await dataOf(client, "kubelet-config", "kubelet")) as Fields;
     await requireFreeName(client, nodeName);
+    await requireNodeRights(client);
     // A socket in the cluster's file is another machine's.
     const { containerRuntimeEndpoint: _, ...shared } = kubelet;
     const own = { ...shared, ...config.kubelet };
@@ -134,6 +137,15 @@ export async function dataOf(client: KubeClient, name: string, key: string): Pro
   }
   throw new CommandError("CONFIG", `the ConfigMap ${name} has no ${key}`, {
     remedy: "on a control plane machine: r2k init phase upload-config",
+  });
+}
+
+/** The overlay is made of the nodes' parts of a range, which kubeadm may leave to others. */
+function requirePodSubnet(cluster: Fields): void {
+  if (at(cluster, "networking.podSubnet")) return;
+  throw new CommandError("CONFIG", "the ConfigMap kubeadm-config: networking has no podSubnet", {
+    remedy: "let the controller manager give nodes parts of a range (--allocate-node-cidrs, " +
+      "--cluster-cidr), and name the range there",
   });
 }
 
