@@ -8,7 +8,7 @@ import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
+import { codeOf, CodedError } from "@raft2kube/std/errors.ts";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { BOOTSTRAP_KUBECONFIG, KUBELET_CLIENT_PEM, KUBELET_KUBECONFIG } from "./layout.ts";
@@ -33,12 +33,29 @@ const CLIENT_FILES: ClientFiles = {
 /** The state of a kubelet's client certificate. */
 export type ClientState = "missing" | "due" | "valid";
 
+/** The certificate of a kubeconfig; undefined if it, or a file that it names, is not there. */
+async function certificateOf(kubeconfig: string): Promise<string | undefined> {
+  if ((await readIfPresent(kubeconfig)) === undefined) return undefined;
+  try {
+    return (await readKubeconfig(kubeconfig)).cert;
+  } catch (thrown) {
+    if (codeOf(thrown) === "ENOENT") return undefined;
+    throw thrown;
+  }
+}
+
+/** Returns whether a kubeconfig's certificate is that of the node's kubelet. */
+export async function isOfNode(kubeconfig: string, nodeName: string): Promise<boolean> {
+  const cert = await certificateOf(kubeconfig);
+  if (cert === undefined) return false;
+  return new X509Certificate(cert).subject.split("\n").includes(`CN=system:node:${nodeName}`);
+}
+
 /** Reads the state of the kubelet's client certificate; one that has ended counts as missing. */
 export async function clientState(
-  now_ms: number, { kubeconfig } = CLIENT_FILES,
+  now_ms: number, { kubeconfig }: Pick<ClientFiles, "kubeconfig"> = CLIENT_FILES,
 ): Promise<ClientState> {
-  if ((await readIfPresent(kubeconfig)) === undefined) return "missing";
-  const { cert } = await readKubeconfig(kubeconfig);
+  const cert = await certificateOf(kubeconfig);
   if (cert === undefined) return "missing";
   const { validFromDate, validToDate } = new X509Certificate(cert);
   const [from_ms, to_ms] = [validFromDate.getTime(), validToDate.getTime()];

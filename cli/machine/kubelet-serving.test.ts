@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { readServing } from "./kubelet-serving.ts";
+import { kubeletServer, readServing } from "./kubelet-serving.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 1);
 const LATER_MS = Date.UTC(2027, 1, 1);
@@ -24,3 +24,12 @@ test("the kubelet's pair is kept, and made again without a half or after its end
   expect(readFileSync(paths.key, "utf8")).toBe(third.key);
   expect(await read(LATER_MS)).not.toEqual(third);
 });
+
+test.each([{ address: "10.0.0.1" }, { port: 10_260 }])(
+  "%j is refused where nothing is served for want of a CA of clients",
+  async (config) => {
+    const node = { nodeName: "a", nodeAddress: "10.0.0.1" };
+    await expect(kubeletServer(config, node, NOW_MS)).rejects.toThrow("clientCAFile");
+    expect(await kubeletServer({}, node, NOW_MS)).toBeUndefined();
+  },
+);

@@ -5,6 +5,7 @@ import type { KubeletServerOptions } from "@raft2kube/kubelet/options.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { parseCertificate } from "../pki/certificates.ts";
+import { CommandError } from "../terminal.ts";
 import type { KubeletConfig } from "./config/kubelet-config.ts";
 import { KUBELET_DIR } from "./layout.ts";
 
@@ -22,7 +23,13 @@ export async function kubeletServer(
   now_ms: number,
 ): Promise<KubeletServerOptions | undefined> {
   const ca = config.authentication?.x509?.clientCAFile;
-  if (ca === undefined) return undefined;
+  if (ca === undefined) {
+    if (!config.address && !config.port) return undefined;
+    const text = "address and port have no effect without authentication.x509.clientCAFile";
+    throw new CommandError("CONFIG", `KubeletConfiguration: ${text}`, {
+      remedy: "name the CA whose clients may call the kubelet, or take address and port away",
+    });
+  }
   return {
     listen: { host: config.address ?? "0.0.0.0", port: config.port ?? PORT },
     ...(await readServing(node, now_ms)),

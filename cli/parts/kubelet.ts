@@ -14,7 +14,7 @@ import { given } from "@raft2kube/std/given.ts";
 import type { Command } from "commander";
 import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
 import { kubeletOptions, readKubeletConfig } from "../machine/config/kubelet-config.ts";
-import { type ClientFiles, clientState, obtainClient } from "../machine/kubelet-client.ts";
+import { type ClientFiles, clientState, isOfNode, obtainClient } from "../machine/kubelet-client.ts";
 import { kubeletServer } from "../machine/kubelet-serving.ts";
 import { CommandError } from "../terminal.ts";
 import { API_LEVEL } from "../version.ts";
@@ -28,7 +28,7 @@ const OF_MACHINE = {
   "--hostname-override <name>": "the node's name, instead of this host's",
   "--node-ip <addresses>": "the node's addresses, instead of the first of an interface",
   "--container-runtime-endpoint <address>":
-    ["the CRI socket", "unix:///run/containerd/containerd.sock"],
+    ["the CRI socket, also instead of the file's", "unix:///run/containerd/containerd.sock"],
   "--image-service-endpoint <address>": "the CRI socket of images, when another",
   "--root-dir <dir>": ["state of pods and plugins", "/var/lib/kubelet"],
   "--pod-logs-dir <dir>": ["logs of containers", "/var/log/pods"],
@@ -76,11 +76,16 @@ async function run(flags: Flags, command: Command): Promise<void> {
   refuseBesideFile(command);
   const clock = systemClock();
   const config = await readKubeletConfig(flags.config);
-  const endpoint = config.containerRuntimeEndpoint || flags.containerRuntimeEndpoint;
+  const isGiven = command.getOptionValueSource("containerRuntimeEndpoint") === "cli";
+  const ofFile = isGiven ? undefined : config.containerRuntimeEndpoint;
+  const endpoint = ofFile || flags.containerRuntimeEndpoint;
   const [nodeName, addresses] = [nodeNameOf(flags), addressesOf(flags)];
   const files = clientFilesOf(flags);
   const node = { nodeName, nodeAddress: addresses[0]! };
-  if ((await clientState(clock.now(), files)) === "missing") await obtainClient(node, clock, files);
+  const isRenewed = await isRenewable(flags, files, nodeName);
+  if (isRenewed && (await clientState(clock.now(), files)) === "missing") {
+    await obtainClient(node, clock, files);
+  }
   const server = await kubeletServer(config, node, clock.now());
   const tracer = config.tracing &&
     startTracing({ name: "kubelet", instance: nodeName }, config.tracing);
@@ -90,10 +95,10 @@ async function run(flags: Flags, command: Command): Promise<void> {
   };
   await runPart("kubelet", async () => {
     const kubelet = await startKubelet(options);
-    const renewal = startRenewal(node, files, clock);
+    const renewal = isRenewed ? startRenewal(node, files, clock) : undefined;
     return {
       async close() {
-        renewal.close();
+        renewal?.close();
         await kubelet.close();
         await tracer?.close();
       },
@@ -121,6 +126,13 @@ function clientFilesOf({ kubeconfig, bootstrapKubeconfig, rootDir }: Flags): Cli
   }
   const pem = join(rootDir, "pki", "kubelet-client-current.pem");
   return { kubeconfig, bootstrap: bootstrapKubeconfig ?? kubeconfig, pem };
+}
+
+/** Whether the kubeconfig is made, and replaced, here: another user's is taken as it is. */
+async function isRenewable(
+  { bootstrapKubeconfig }: Flags, { kubeconfig }: ClientFiles, nodeName: string,
+): Promise<boolean> {
+  return bootstrapKubeconfig !== undefined || (await isOfNode(kubeconfig, nodeName));
 }
 
 /** Renews the certificate in time, and ends the process: started again, it has the new one. */
