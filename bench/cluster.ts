@@ -14,6 +14,7 @@ const SETTLE_MS = 60_000;
 const TIMEOUT_MS = 180_000;
 const CONTROL_PLANES = 3;
 const WORKERS = 2;
+const NAMES = ["cp-1", "worker-1", "cp-2", "cp-3", "worker-2"];
 const INIT_GOAL_S = 8;
 const JOIN_GOAL_S = 4;
 const ONE_PROCESS_GOAL_MIB = 600;
@@ -51,8 +52,9 @@ async function measured(machines: Machines, programs: readonly string[]): Promis
       `kind: KubeletConfiguration\ncgroupRoot: ${group}-${machine.name}\n`);
     return file;
   };
-  const [first, ...others] = await Promise.all(names().map((name) => machines.add(name)));
-  const all = [first!, ...others];
+  const all: Machine[] = [];
+  for (const name of NAMES) all.push(await machines.add(name));
+  const [first, ...others] = all;
   const init = [
     "init", "--config", configOf(first!), "--control-plane-endpoint", `${first!.address}:6443`,
     "--upload-certs",
@@ -77,7 +79,7 @@ async function measured(machines: Machines, programs: readonly string[]): Promis
   }
   const theirs = await upstream(machines, programs);
   await delay(systemClock(), SETTLE_MS);
-  const single = memoryOf(first!, COMPONENTS_OF_OURS);
+  const single = memoryOf(within(first!), OURS);
   for (const [index, machine] of others.slice(1).entries()) {
     const asControlPlane = index < CONTROL_PLANES - 1;
     const more = asControlPlane ? ["--control-plane", "--certificate-key", certificateKey] : [];
@@ -87,7 +89,7 @@ async function measured(machines: Machines, programs: readonly string[]): Promis
   }
   note(`waiting ${SETTLE_MS / 1000} s for the idle cluster to settle`);
   await delay(systemClock(), SETTLE_MS);
-  const whole = all.reduce((total, machine) => total + memoryOf(machine), 0);
+  const whole = all.reduce((total, machine) => total + memoryOf(within(machine)), 0);
   for (const machine of all.toReversed()) await r2k(machine, "reset", "--force");
   return [
     {
@@ -107,9 +109,8 @@ async function measured(machines: Machines, programs: readonly string[]): Promis
   ];
 }
 
-const names = () => ["cp-1", "worker-1", "cp-2", "cp-3", "worker-2"];
-/** Our components by the words after the bundle's name. */
-const COMPONENTS_OF_OURS = /\/main\.js (store|apiserver|controllers|scheduler) /;
+/** Our components' processes: Node with a program of this name. */
+const OURS = new RegExp(` /usr/local/bin/(${COMPONENTS.join("|")}) `);
 
 /** Upstream's programs on a machine whose certificates and manifests `init` made. */
 async function upstream(
@@ -140,7 +141,7 @@ async function upstream(
     });
   });
   await delay(systemClock(), SETTLE_MS);
-  const memory_mib = memoryOf(machine, /\/\.peers\/bin\//);
+  const memory_mib = memoryOf(processes().keys(), new RegExp(`^(${programs.join("|")}) `));
   for (const child of children) child.kill("SIGTERM");
   return { ready_s, pss_mib: memory_mib };
 }
@@ -175,17 +176,27 @@ async function timed_s(act: () => Promise<void>): Promise<number> {
   return (performance.now() - start_ms) / 1_000;
 }
 
-/** PSS of a machine's processes whose command matches, containers' among them, in MiB. */
-function memoryOf(machine: Machine, command = /./): number {
-  const parents = new Map(readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((pid) => {
+/** PSS of processes whose command matches, in MiB. */
+function memoryOf(pids: Iterable<number>, command = /./): number {
+  return [...pids]
+    .filter((pid) => command.test(commandOf(pid)))
+    .reduce((total, pid) => total + pss_mib(pid), 0);
+}
+
+/** The parents of all processes. */
+function processes(): Map<number, number> {
+  return new Map(readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((pid) => {
     const stat = readIfThere(`/proc/${pid}/stat`);
     return [Number(pid), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1])];
   }));
+}
+
+/** A machine's own processes, its containers' among them. */
+function within(machine: Machine): number[] {
+  const parents = processes();
   const isWithin = (pid: number | undefined): boolean =>
     pid !== undefined && pid > 1 && (pid === machine.pid || isWithin(parents.get(pid)));
-  return [...parents.keys()]
-    .filter((pid) => isWithin(pid) && command.test(commandOf(pid)))
-    .reduce((total, pid) => total + pss_mib(pid), 0);
+  return [...parents.keys()].filter(isWithin);
 }
 
 const commandOf = (pid: number) => readIfThere(`/proc/${pid}/cmdline`).replaceAll("\0", " ");
