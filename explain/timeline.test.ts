@@ -94,3 +94,13 @@ test("traces of an object's writes and of its pods are steps, with their exact t
     [0, undefined, undefined, "Pod p", "condition", "Ready is True"],
   ]);
 });
+
+test("a step comes before its part that starts in the same microsecond", () => {
+  const start_ms = Date.parse(at(0));
+  const pod = object("Pod", "p");
+  const answer = traces("kubelet",
+    span("CreateContainer", start_ms, 1, { parentSpanId: "syncPod" }),
+    span("syncPod", start_ms, 5, { attributes: texts({ "k8s.pod.uid": "p" }) }));
+  const traced = timelineOf(pod, [], [], [answer]).filter(({ depth }) => depth !== undefined);
+  expect(traced.map(({ what }) => what)).toEqual(["syncPod", "CreateContainer"]);
+});

@@ -37,7 +37,8 @@ export function timelineOf(
     (traced.length > 0 && moment.took_ms === undefined && moment.at_ms % SECOND_MS === 0
       ? moment.at_ms + SECOND_MS - 1 : moment.at_ms);
   return [...moments, ...traced].filter(({ at_ms }) => Number.isFinite(at_ms))
-    .sort((a, b) => order(a) - order(b) || stageOf(a) - stageOf(b)).slice(0, MOMENTS_MAX);
+    .sort((a, b) => order(a) - order(b) || depthOf(a) - depthOf(b) || stageOf(a) - stageOf(b))
+    .slice(0, MOMENTS_MAX);
 }
 
 const SECOND_MS = 1_000;
@@ -61,6 +62,9 @@ function stageOf({ what }: Moment): number {
   const found = STAGES.findIndex((each) => each.test(what));
   return found === -1 ? STAGES.length / 2 : found;
 }
+
+/** A step comes before its parts, which may start with it. */
+const depthOf = ({ depth = 0 }: Moment): number => depth;
 
 const nameOf = ({ kind, metadata }: Dated): string => `${kind} ${metadata.name ?? ""}`;
 
