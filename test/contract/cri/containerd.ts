@@ -91,7 +91,7 @@ export function containerdWith(mirrors: Mirrors): Implementation {
     knows: {
       recursiveReadOnly: false, boundedFiles: false, events: false, cgroups: false,
       webSocketV5: false, lastWords: false, firstWords: false, imageVolumes: false,
-      userNamespaces: false,
+      userNamespaces: false, tracedFirstProcess: false,
     },
     async start(host) {
       let child = await launch(host, mirrors);

@@ -43,5 +43,7 @@ export interface Implementation {
     imageVolumes: boolean;
     /** Pods with users of their own: by crun alone, in containerd from 2.0 on. */
     userNamespaces: boolean;
+    /** A container of user 65535 may trace the pod's first process, which is that user's too. */
+    tracedFirstProcess: boolean;
   };
 }

@@ -33,6 +33,7 @@ export function ours(
     knows: {
       recursiveReadOnly: true, boundedFiles: true, events: true, cgroups: true, webSocketV5: true,
       lastWords: true, firstWords: true, imageVolumes: true, userNamespaces: kind === "crun",
+      tracedFirstProcess: true,
     },
     async start(host) {
       const options = { ...optionsFor(host, kind), ...more };
