@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { logger } from "@raft2kube/observe/log.ts";
 import { iptables } from "@raft2kube/linux/netfilter/iptables.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
@@ -30,9 +30,10 @@ const change = (i: number, endpoint: string) => {
   return new Map([[port.key, port]]);
 };
 
-/** The programs that this process runs, by pid. */
+/** The programs that this process runs, by pid; one that has ended has no file any more. */
 const programs = () =>
-  readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").match(/\d+/g) ?? [];
+  (readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").match(/\d+/g) ?? [])
+    .filter((pid) => existsSync(`/proc/${pid}/exe`));
 
 describe.runIf(process.getuid?.() === 0)("rules of every kind", () => {
   it.each(["nft", "legacy"] as const)("are as iptables-%s-save prints them", async (kind) => {
