@@ -12,8 +12,8 @@ export type HostSnapshot = Readonly<Record<string, readonly string[]>>;
 const CGROUP_DEPTH_MAX = 3;
 /** Folders that other programs make when they first run, be it for another test, and keep. */
 const OF_PROGRAMS = [
-  "/run/containerd", "/run/crun", "/run/libpod", "/run/netns", "/run/runc", "/run/xtables.lock",
-  "/var/lib/cni", "/var/lib/containers",
+  "/run/blkid", "/run/containerd", "/run/crun", "/run/ganesha", "/run/libpod", "/run/netns",
+  "/run/runc", "/run/xtables.lock", "/var/lib/cni", "/var/lib/containers",
 ];
 /** Where clusters are that a person started on this machine: a test's own are elsewhere. */
 const OF_CLUSTERS = Object.values(clusterRoots({}));
