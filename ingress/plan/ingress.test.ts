@@ -59,6 +59,11 @@ describe("a host belongs to the namespace that was first", () => {
     } } });
   });
 
+  test("its namespace may be called as a property that every object has", () => {
+    const owners = new Map([["a.test", "constructor"], ["", "constructor"]]);
+    expect([...recordedOwners(recordOf(owners))]).toEqual([...owners]);
+  });
+
   test("an older Ingress that names it later does not take it, also after a restart", () => {
     const own = ingressOf({ age: 2 }, [ruleOf("a.test"), ruleOf("*.b.test"), ruleOf("")]);
     const thief = { age: 1, namespace: "other" };

@@ -50,16 +50,18 @@ const NO_HOST = "-";
  * that of all, are left out: the oldest Ingress has them when the controller starts again.
  */
 export function recordOf(owners: ReadonlyMap<string, string>): Record<string, string> {
-  const record: Record<string, string> = {};
+  // A namespace may be called `constructor`.
+  const record = new Map<string, string>();
   let bytes = 0;
   for (const [host, namespace] of owners) {
-    const text = [record[namespace] ?? [], host || NO_HOST].flat().join(" ");
+    const before = record.get(namespace);
+    const text = before === undefined ? host || NO_HOST : `${before} ${host || NO_HOST}`;
     if (text.length > RECORD_OF_NAMESPACE_BYTES_MAX) continue;
     bytes += host.length + 1;
     if (bytes > RECORD_BYTES_MAX) break;
-    record[namespace] = text;
+    record.set(namespace, text);
   }
-  return record;
+  return Object.fromEntries(record);
 }
 
 /** Reads what `recordOf` has written. */
