@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -12,6 +11,7 @@ import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
 import { clientAs } from "../pki/client-as.ts";
 import { type Comparison, compareViews, readyNodes } from "../observe/views.ts";
 import { askProxy } from "../observe/node-proxy.ts";
+import { pssOf_MiB } from "../observe/process-table.ts";
 import { runningOwnParts } from "../supervisor/own-parts.ts";
 import { allProcesses, apiProcess, logsCommand, type ProcessName } from "../spec/processes.ts";
 import {
@@ -147,7 +147,7 @@ function processStatus(runDir: string, name: ProcessName): ProcessStatus {
   return {
     name,
     pid: pid ?? null,
-    pss_mib: pid === undefined ? null : pssOf(pid),
+    pss_mib: pid === undefined ? null : pssOf_MiB(pid) ?? null,
     supervisor: supervisorPid(runDir, name) ?? null,
     restarts: readRestarts(runDir, name) ?? null,
   };
@@ -158,12 +158,6 @@ function isWell(status: Status): boolean {
   const ready = status.nodes.every((node) => node.ready || node.stopped);
   const agrees = (status.views?.differences.length ?? 0) === 0;
   return up && status.api === "ready" && ready && agrees;
-}
-
-/** The process's share of memory in MiB: shared pages counted by their part (PSS). */
-function pssOf(pid: number): number {
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  return Math.round(Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) / 1024);
 }
 
 function verdict(status: Status): string {
@@ -191,7 +185,7 @@ function stateOf({ pid, pss_mib, supervisor, restarts, stopped }: ProcessStatus)
     const next = restarts ? `; it is started again ${restarts.pause_s} s after that` : "";
     return ended === "" ? "has ended, and is started again" : `${ended}${next}`;
   }
-  const notes = [`pid ${pid}`, `${pss_mib} MiB`];
+  const notes = [`pid ${pid}`, ...(pss_mib === null ? [] : [`${pss_mib} MiB`])];
   if (ended !== "") notes.push(`${ended}, and started again`);
   if (supervisor === null) notes.push("without a supervisor");
   if (stopped) notes.push("to be stopped: r2k node stop has not ended");

@@ -54,6 +54,16 @@ export function argumentsOf(pid: number): string[] {
   return (readProc(`/proc/${pid}/cmdline`) ?? "").split("\0").slice(0, -1);
 }
 
+/**
+ * Returns a process's share of memory in MiB, shared pages counted by their part (PSS); undefined
+ * if it has ended or is ending, as it has no memory any more.
+ */
+export function pssOf_MiB(pid: number): number | undefined {
+  const rollup = readProc(`/proc/${pid}/smaps_rollup`);
+  const kibibytes = /^Pss:\s+(\d+) kB/m.exec(rollup ?? "")?.[1];
+  return kibibytes === undefined ? undefined : Math.round(Number(kibibytes) / 1024);
+}
+
 /** All processes that have a command line; kernel threads have none. */
 export function processTable(): ProcessEntry[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
