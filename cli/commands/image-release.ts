@@ -52,9 +52,12 @@ export async function buildRelease(file: string, repository: string): Promise<st
   });
   const build = buildOf("main.js");
   const named = (Object.keys(RELEASE_IMAGES) as Component[]).flatMap((component) => {
-    const { program: name } = RELEASE_IMAGES[component];
+    const { program: name, semiSpace_MiB = 1 }: ReleaseImage = RELEASE_IMAGES[component];
     const start = component === "pause" ? [PAUSE, "-P"] : [`/usr/local/bin/${name}`];
-    const config = { ...recipe.config, Entrypoint: start };
+    // The first line of a program has place for one flag only.
+    const options = `NODE_OPTIONS=--max-semi-space-size=${semiSpace_MiB}`;
+    const Env = [...(recipe.config.Env ?? []), options];
+    const config = { ...recipe.config, Env, Entrypoint: start };
     return ["", build].map((each) => ({ name: imageOf(component, repository, each), config }));
   });
   const archive = await buildArchive({ ...recipe, ...named[0]! }, named.slice(1));

@@ -16,6 +16,11 @@ export interface ReleaseImage {
   readonly program: string;
   /** Words that `r2k` gets before the program's own arguments; absent: it is not the product. */
   readonly words?: readonly string[];
+  /**
+   * V8's size of a semi-space in MiB (default 16), which it does not release until it idles for
+   * minutes; absent: 1, enough for a program of few requests.
+   */
+  readonly semiSpace_MiB?: number;
 }
 
 /** The components of a cluster of machines; all images have the same layer. */
@@ -25,16 +30,19 @@ export const RELEASE_IMAGES = {
     program: "kube-apiserver",
     // The default of upstream's; that of `r2k apiserver`, for a part by hand, is loopback.
     words: ["apiserver", "--bind-address=0.0.0.0"],
+    semiSpace_MiB: 8,
   },
   "kube-controller-manager": {
     name: `kube-controller-manager:${API_LEVEL}`,
     program: "kube-controller-manager",
     words: ["controllers"],
+    semiSpace_MiB: 4,
   },
   "kube-scheduler": {
     name: `kube-scheduler:${API_LEVEL}`,
     program: "kube-scheduler",
     words: ["scheduler", "--secure-port=10259"],
+    semiSpace_MiB: 4,
   },
   "kube-proxy": {
     name: `kube-proxy:${API_LEVEL}`,
@@ -50,6 +58,7 @@ export const RELEASE_IMAGES = {
     name: `etcd:${ETCD_TAG}`,
     program: "etcd",
     words: ["store"],
+    semiSpace_MiB: 4,
   },
   // kubeadm pulls it, and other runtimes start each pod with it; ours has no need of an image.
   pause: {

@@ -8,7 +8,6 @@ import { given } from "@raft2kube/std/given.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { hostname } from "node:os";
-import { startGivingBack } from "../process/give-back.ts";
 import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
 import { readProxyConfig } from "../machine/config/proxy-config.ts";
 import { runWithClient } from "./run-part.ts";
@@ -51,16 +50,14 @@ async function runWith(flags: Flags): Promise<void> {
     const choices = given({ mode, ipvsScheduler, strictArp, clusterCidr, nodePortAddresses });
     const proxy = await startProxy({ client, nodeName, clock, ...choices });
     const balance = startAnnouncing(flags.announceLoadBalancers, { nodeName, client, clock });
-    const givingBack = startGivingBack(clock, () => collectGarbage(alive?.now()));
     return {
       async close() {
         alive?.[Symbol.dispose]();
-        await givingBack.close();
         await balance?.close();
         await proxy.close();
       },
     };
-  });
+  }, alive && (() => collectGarbage(alive.now())));
 }
 
 /** Answers ARP on a link for the load balancers' addresses that are this node's to carry. */

@@ -1,18 +1,23 @@
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { collectCode } from "@raft2kube/linux/process/collect-garbage.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { startGivingBack } from "../process/give-back.ts";
 import { UMASK } from "../process/running.ts";
 import type { Closable } from "../process/started-parts.ts";
 import { CommandError } from "../terminal.ts";
 
 /**
  * Starts one part and resolves when it was closed: on SIGTERM or SIGINT; a second signal ends it
- * immediately.
+ * immediately. `collect` frees, once after the start, what only the start needed.
  */
-export async function runPart(name: string, start: () => Promise<Closable>): Promise<void> {
+export async function runPart(
+  name: string, start: () => Promise<Closable>, collect = () => collectCode(),
+): Promise<void> {
   process.umask(UMASK);
   const part = await start();
+  const givingBack = startGivingBack(systemClock({ unref: true }), collect);
   const log = logger(name);
   await new Promise<void>((resolve) => {
     let closing = false;
@@ -25,6 +30,7 @@ export async function runPart(name: string, start: () => Promise<Closable>): Pro
     process.on("SIGINT", stop);
   });
   log.info("stopping");
+  await givingBack.close();
   await part.close();
 }
 
@@ -33,6 +39,7 @@ export async function runWithClient(
   name: string,
   kubeconfig: string | undefined,
   start: (client: KubeClient, clock: Clock) => Promise<Closable>,
+  collect?: () => void,
 ): Promise<void> {
   if (kubeconfig === undefined) {
     throw new CommandError("FLAG", "--kubeconfig is required", { remedy: `r2k ${name} --help` });
@@ -40,6 +47,6 @@ export async function runWithClient(
   const clock = systemClock();
   const connection = await kubeConnection(kubeconfig);
   const client = new KubeClient({ ...connection, clock, userAgent: `r2k-${name}` });
-  await runPart(name, () => start(client, clock));
+  await runPart(name, () => start(client, clock), collect);
   client.close();
 }

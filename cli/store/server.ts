@@ -2,11 +2,12 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { ETCD_VERSION } from "@raft2kube/store/version.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { reportFailure } from "../terminal.ts";
 import { VERSION } from "../version.ts";
 import { readConfigFile } from "./config-file.ts";
 import { withEnvironment } from "./environment.ts";
-import { giveMemoryBack } from "./give-back.ts";
+import { giveMemoryBack, STARTED_MS } from "./give-back.ts";
 import { parseGoFlags } from "./go-flags.ts";
 import { helpText } from "./help.ts";
 import { configureLogging } from "./logging.ts";
@@ -30,6 +31,7 @@ export async function runServer(words: readonly string[]): Promise<void> {
   const onIdle = () => void giveMemoryBack();
   const tracer = tracingOf(settings);
   const store = await startStore({ ...options, tracer, onFatal: end, onIdle });
+  systemClock({ unref: true }).after(STARTED_MS, onIdle);
   process.stdout.write(`serving etcd v3 on ${store.address}\n`);
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, () => stop(store, tracer));
