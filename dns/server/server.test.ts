@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import packet, { type Answer } from "dns-packet";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { freePort } from "../../testing/free-port.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
@@ -13,8 +14,7 @@ import { CACHE_BYTES_MAX, CACHE_BYTES_PER_CLIENT_MAX } from "../limits.ts";
 import { machineUpstreams, nameserversOf } from "../forward/upstreams.ts";
 import { createResolver, type Resolve } from "../resolver.ts";
 import { RCODE, type Query, replyOf, writeReply } from "../wire/message.ts";
-import { backendsOf } from "../zone/backends.ts";
-import type { ClusterView } from "../zone/view.ts";
+import { viewOf } from "../testing/view.ts";
 import { listenTcp } from "./tcp.ts";
 import { listenUdp, type Listener } from "./udp.ts";
 
@@ -30,28 +30,20 @@ let synced = true;
 
 const many = Array.from({ length: 60 }, (_, at) => `10.244.1.${at + 1}`);
 
-const VIEW: ClusterView = {
-  hasNamespace: () => true,
-  service: (_namespace, name) => {
-    const metadata = { name, namespace: "shop" };
-    if (name === "big") return { metadata, spec: { clusterIP: "None" } };
-    if (name === "docs") {
-      return { metadata, spec: { type: "ExternalName", externalName: "docs.example.org" } };
-    }
-    if (name === "circle") {
-      const externalName = "circle.shop.svc.cluster.local";
-      return { metadata, spec: { type: "ExternalName", externalName } };
-    }
-    return undefined;
+const shop = (name: string, spec: Service["spec"]): Service =>
+  ({ metadata: { name, namespace: "shop" }, spec });
+
+const VIEW = viewOf([
+  shop("big", { clusterIP: "None" }),
+  shop("docs", { type: "ExternalName", externalName: "docs.example.org" }),
+  shop("circle", { type: "ExternalName", externalName: "circle.shop.svc.cluster.local" }),
+], [{
+  metadata: {
+    name: "s", namespace: "shop", labels: { "kubernetes.io/service-name": "big" },
   },
-  backends: () => backendsOf([{
-    metadata: { name: "s" }, addressType: "IPv4", ports: [],
-    endpoints: many.map((address) => ({ addresses: [address] })),
-  }]),
-  serviceAt: () => undefined,
-  slicesAt: () => [],
-  serial: () => 1,
-};
+  addressType: "IPv4", ports: [],
+  endpoints: many.map((address) => ({ addresses: [address] })),
+}]);
 
 /** Answers as the upstream resolver. */
 const upstreamResolver: Resolve = async (query, limit) => {

@@ -5,8 +5,8 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { RECORDS_MAX } from "../limits.ts";
 import { type Query, RCODE, readQuery, writeReply } from "../wire/message.ts";
 import { answerZone } from "./answer.ts";
-import { BackendCache, backendsOf, clusterIps, serviceOf } from "./backends.ts";
-import type { ClusterView } from "./view.ts";
+import { viewOf } from "../testing/view.ts";
+import { BackendCache, backendsOf } from "./backends.ts";
 
 const ZONE = { domain: "cluster.local", ttl_s: 5 };
 
@@ -45,17 +45,7 @@ const SLICES: EndpointSlice[] = [{
   ],
 }];
 
-const VIEW: ClusterView = {
-  hasNamespace: (name) => name === "shop",
-  service: (namespace, name) =>
-    SERVICES.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name),
-  backends: (_namespace, name) => backendsOf(SLICES.filter((slice) =>
-    serviceOf(slice).includes(`shop/${name}`))),
-  serviceAt: (ip) => SERVICES.find((candidate) => clusterIps(candidate).includes(ip)),
-  slicesAt: (ip) =>
-    SLICES.filter(({ endpoints }) => endpoints.some(({ addresses }) => addresses.includes(ip))),
-  serial: () => 42,
-};
+const VIEW = viewOf(SERVICES, SLICES);
 
 describe("the backends of a Service", () => {
   const slice = (name: string, port: number, addresses: string[]): EndpointSlice => ({
