@@ -142,6 +142,17 @@ describe("a headless Service", () => {
     expect(dataOf("5.0.244.10.in-addr.arpa", "PTR")).toEqual(["db-0.db.shop.svc.cluster.local"]);
   });
 
+  test("has one PTR record for an address in two slices, and none for one that is not ready", () => {
+    const [one] = SLICES;
+    const other = { ...one!, metadata: { ...one!.metadata, name: "db-2" } };
+    const pointers = (address: string) => {
+      const question = { name: `${address}.in-addr.arpa`, type: "PTR", class: "IN" };
+      const answer = answerZone(viewOf(SERVICES, [one!, other]), ZONE, question);
+      return answer?.kind === "reply" ? answer.reply.answers.length : undefined;
+    };
+    expect(["5.0.244.10", "7.0.244.10"].map(pointers)).toEqual([1, undefined]);
+  });
+
   test("has SRV records that name the endpoints", () => {
     const records = dataOf("_sql._tcp.db.shop.svc.cluster.local", "SRV") as { target: string }[];
     expect(records.map(({ target }) => target)).toEqual([

@@ -117,6 +117,11 @@ function lookUpName(view: ClusterView, zone: Zone, name: string, parsed: Cluster
 
 type ServiceName = Extract<ClusterName, { service: string }>;
 
+/**
+ * Returns the records of a name of an existing Service. A headless Service has its endpoints'
+ * addresses, any other its ClusterIPs. What no endpoint or port stands for is NXDOMAIN; a name that
+ * only has names below it is NODATA. At most RECORDS_MAX addresses are returned.
+ */
 function lookUpService(
   view: ClusterView,
   zone: Zone,
@@ -205,7 +210,11 @@ function srvRecords(
   return { records, additionals };
 }
 
-/** Returns PTR records of an address; undefined if it is not of the cluster. */
+/**
+ * Returns PTR records of an address: the name of the Service whose ClusterIP it is, else a name for
+ * each Service that has it as a ready endpoint, once (RFC 2181, 5). Undefined for other addresses,
+ * which may not be of the cluster.
+ */
 function lookUpReverse(
   view: ClusterView,
   zone: Zone,
@@ -215,13 +224,15 @@ function lookUpReverse(
   const service = view.serviceAt(address);
   const pointer = (data: string): Answer => ({ name, type: "PTR", ttl: zone.ttl_s, data });
   if (service) return { exists: true, records: [pointer(fullName(zone, service))] };
-  const records = view.slicesAt(address).flatMap((slice) => {
+  const names = view.slicesAt(address).flatMap((slice) => {
     const owner = slice.metadata.labels?.["kubernetes.io/service-name"];
-    if (owner === undefined) return [];
-    const endpoint = slice.endpoints.find(({ addresses }) => addresses.includes(address));
-    const host = endpoint?.hostname || labelOf(address);
-    return [pointer(`${host}.${owner}.${slice.metadata.namespace}.svc.${zone.domain}`)];
+    const endpoint = slice.endpoints.find(({ addresses, conditions }) =>
+      conditions?.ready !== false && addresses.includes(address));
+    if (owner === undefined || !endpoint) return [];
+    const host = endpoint.hostname || labelOf(address);
+    return [`${host}.${owner}.${slice.metadata.namespace}.svc.${zone.domain}`];
   });
+  const records = [...new Set(names)].map(pointer);
   return records.length > 0 ? { exists: true, records } : undefined;
 }
 
