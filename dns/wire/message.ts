@@ -95,6 +95,7 @@ export function writeReply(query: Query, reply: Reply, limit: number): Buffer {
       authorities: truncated ? [] : reply.authorities,
       additionals: [...additionals, ...opt],
     }));
+  // lab:15 begin write-reply
   // Records that certainly do not fit are not encoded: a name may have thousands of them.
   const count_max = Math.floor(limit / RECORD_BYTES_MIN);
   if (reply.answers.length + reply.additionals.length <= count_max) {
@@ -113,6 +114,7 @@ export function writeReply(query: Query, reply: Reply, limit: number): Buffer {
     if (cut.length <= limit) return cut;
   }
   return encode([], [], true);
+  // lab:15 end
 }
 
 const OPT: OptAnswer = {

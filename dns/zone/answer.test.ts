@@ -142,7 +142,7 @@ describe("a headless Service", () => {
     expect(dataOf("5.0.244.10.in-addr.arpa", "PTR")).toEqual(["db-0.db.shop.svc.cluster.local"]);
   });
 
-  test("has one PTR record for an address in two slices, and none for one that is not ready", () => {
+  test("has one PTR record for an address in two slices, none for one that is not ready", () => {
     const [one] = SLICES;
     const other = { ...one!, metadata: { ...one!.metadata, name: "db-2" } };
     const pointers = (address: string) => {

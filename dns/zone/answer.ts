@@ -43,6 +43,7 @@ export function answerZone(
   zone: Zone,
   question: Question,
 ): ZoneAnswer | undefined {
+  // lab:15 begin answer-zone
   const name = question.name.toLowerCase().replace(/\.$/, "");
   const found = lookUp(view, zone, name, question);
   if (!found) return undefined;
@@ -57,6 +58,7 @@ export function answerZone(
     additionals: srv?.additionals ?? [],
   });
   return { kind: "reply", reply };
+  // lab:15 end
 }
 
 /** Returns the SOA record; in negative answers it has their TTL (RFC 2308). */
@@ -119,8 +121,8 @@ type ServiceName = Extract<ClusterName, { service: string }>;
 
 /**
  * Returns the records of a name of an existing Service. A headless Service has its endpoints'
- * addresses, any other its ClusterIPs. What no endpoint or port stands for is NXDOMAIN; a name that
- * only has names below it is NODATA. At most RECORDS_MAX addresses are returned.
+ * addresses, any other its ClusterIPs. A name without an endpoint or port is NXDOMAIN; one with
+ * nothing but names below it is NODATA. At most RECORDS_MAX addresses are returned.
  */
 function lookUpService(
   view: ClusterView,
@@ -135,6 +137,7 @@ function lookUpService(
     const record: Answer = { name, type: "CNAME", ttl: zone.ttl_s, data: target };
     return { exists: true, records: [record], cname: { record, target } };
   }
+  // lab:15 begin look-up-service
   const backends = view.backends(parsed.namespace, parsed.service);
   const headless = isHeadless(service);
   switch (parsed.kind) {
@@ -164,6 +167,7 @@ function lookUpService(
       return { exists: true, records: [], srv: () => srvRecords(zone, name, targets()) };
     }
   }
+  // lab:15 end
 }
 
 interface SrvTarget {
@@ -179,6 +183,7 @@ function* srvTargets(
   backends: readonly Backend[],
   matches: (port: { name: string; protocol: string }) => boolean,
 ): Generator<SrvTarget> {
+  // lab:15 begin srv-targets
   const own = fullName(zone, service);
   if (isHeadless(service)) {
     for (const { host, address, ports } of backends) {
@@ -192,6 +197,7 @@ function* srvTargets(
   for (const { name = "", protocol = "TCP", port } of service.spec.ports ?? []) {
     if (matches({ name, protocol })) yield { target: own, port, address };
   }
+  // lab:15 end
 }
 
 /** Returns SRV records, at most as many as a message has room for, and their targets' addresses. */
@@ -221,6 +227,7 @@ function lookUpReverse(
   name: string,
   address: string,
 ): Lookup | undefined {
+  // lab:15 begin look-up-reverse
   const service = view.serviceAt(address);
   const pointer = (data: string): Answer => ({ name, type: "PTR", ttl: zone.ttl_s, data });
   if (service) return { exists: true, records: [pointer(fullName(zone, service))] };
@@ -234,6 +241,7 @@ function lookUpReverse(
   });
   const records = [...new Set(names)].map(pointer);
   return records.length > 0 ? { exists: true, records } : undefined;
+  // lab:15 end
 }
 
 function fullName({ domain }: Zone, { metadata }: Service): string {

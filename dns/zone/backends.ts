@@ -15,8 +15,12 @@ export function clusterIps({ spec }: Service): string[] {
   return ips.filter((ip) => ip !== "" && ip !== "None");
 }
 
-/** Returns the ready endpoints, each address once. publishNotReadyAddresses marks all as ready. */
+/**
+ * Returns the ready endpoints, each address once, with the ports of every slice that has it; an
+ * unknown readiness counts as ready. publishNotReadyAddresses marks all as ready.
+ */
 export function backendsOf(slices: readonly EndpointSlice[]): Backends {
+  // lab:15 begin backends-of
   const backends = new Map<string, Backend>();
   for (const slice of slices) {
     const ports = (slice.ports ?? []).flatMap(({ name = "", protocol = "TCP", port }) => {
@@ -33,6 +37,7 @@ export function backendsOf(slices: readonly EndpointSlice[]): Backends {
   }
   const all = [...backends.values()];
   return { all, byHost: Map.groupBy(all, ({ host }) => host.toLowerCase()) };
+  // lab:15 end
 }
 
 /** Returns the ports of two slices that have the same address, each once. */

@@ -22,6 +22,7 @@ const INVALID: ClusterName = { kind: "invalid" };
  * `domain`.
  */
 export function parseClusterName(name: string, domain: string): ClusterName | undefined {
+  // lab:15 begin parse-cluster-name
   if (name === domain) return { kind: "domain" };
   if (!name.endsWith(`.${domain}`)) return undefined;
   const labels = name.slice(0, -domain.length - 1).split(".").reverse();
@@ -43,13 +44,16 @@ export function parseClusterName(name: string, domain: string): ClusterName | un
   if (fifth === undefined) return { kind: "transport", namespace, service, transport };
   if (!fifth.startsWith("_")) return INVALID;
   return { kind: "port", namespace, service, transport, port: fifth.slice(1) };
+  // lab:15 end
 }
 
 /** Parses `10-1-2-3` as 10.1.2.3; undefined if it is not an IPv4 address. */
 function addressOf(label: string): string | undefined {
+  // lab:15 begin address-of
   const octets = label.split("-");
   const valid = octets.length === 4 && octets.every((octet) => /^(0|[1-9]\d{0,2})$/.test(octet));
   return valid && octets.every((octet) => Number(octet) <= 255) ? octets.join(".") : undefined;
+  // lab:15 end
 }
 
 /** Returns the address of `3.2.1.10.in-addr.arpa`; undefined for any other name. */

@@ -44,7 +44,12 @@ export function podDns(pod: Pod, host: ResolverConfig, cluster: ClusterDns): Res
   };
 }
 
+/**
+ * Returns the configuration of a pod's dnsPolicy. The cluster's has the search path of the pod's
+ * namespace before the node's own domains. Without a DNS server of the cluster it is the node's.
+ */
 function baseDns(pod: Pod, host: ResolverConfig, cluster: ClusterDns): ResolverConfig {
+  // lab:15 begin base-dns
   const policy = pod.spec.dnsPolicy ?? "ClusterFirst";
   if (policy === "None") return { servers: [], searches: [], options: [] };
   const wantsCluster =
@@ -57,6 +62,7 @@ function baseDns(pod: Pod, host: ResolverConfig, cluster: ClusterDns): ResolverC
     searches: unique([...searches, ...host.searches]),
     options: ["ndots:5"],
   };
+  // lab:15 end
 }
 
 function unique(list: string[]): string[] {

@@ -120,7 +120,7 @@ function functionAround(lines: readonly string[], region: Region): string | unde
 }
 
 const CLASS = /^(?:export )?(?:abstract )?class /;
-const FUNCTION = /^(?:export )?(?:async )?function (\w+)/;
+const FUNCTION = /^(?:export )?(?:async )?function\*? (\w+)/;
 const METHOD = /^ {2}(?:(?:async|static|get|set) )*\*?#?(\w+)(?:<.*>)?\(/;
 
 function bad(path: string, index: number, why: string): LabError {

@@ -28,7 +28,8 @@ export function writeEditorConfig(): void {
       noUnusedLocals: false,
       noUnusedParameters: false,
     },
-    include: trees.map((tree) => `${tree}/**/*.ts`),
+    // With the packages' declarations of libraries that have none of their own.
+    include: [...trees.map((tree) => `${tree}/**/*.ts`), `./${PRODUCT}/*/*.d.ts`],
     exclude: [],
   };
   writeFileSync(join(root, "tsconfig.json"), `${JSON.stringify(config, undefined, 2)}\n`);

@@ -79,7 +79,7 @@ it("the picture shows the parts that have a lab, that have passed, and that run"
   expect(picture).toContain("write-ahead log ■ 02");
   expect(picture).toContain("election ✓ 03");
   expect(picture).toContain("replication ○ 04");
-  expect(picture).toContain("DNS   15");
+  expect(picture).toContain("DNS ○ 15");
 });
 
 it("the picture of a running cluster shows whose its parts are", () => {

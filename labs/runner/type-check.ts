@@ -33,6 +33,9 @@ function copySources(from: string, to: string): void {
 
 function settings(lab: Lab, copy: string) {
   const folders = new Set(lab.files.map(dirname));
+  // A package's declarations of libraries that have none of their own.
+  const declarations = [...packagesOf(lab)].map((folder) => `${folder}/*.d.ts`);
+  const sources = [...folders].map((folder) => `${folder}/*.ts`);
   return {
     extends: join(ROOT_DIR, "tsconfig.json"),
     // A skeleton's parameters and imports are for the code that is not written yet.
@@ -43,7 +46,7 @@ function settings(lab: Lab, copy: string) {
     },
     include: [],
     exclude: [],
-    files: [...folders].flatMap((folder) => globSync(`${folder}/*.ts`, { cwd: copy })),
+    files: globSync([...new Set([...sources, ...declarations])], { cwd: copy }),
   };
 }
 

@@ -123,6 +123,17 @@ describe("the cluster of every lab's part", { timeout: STEP_TIMEOUT_MS }, () => 
     const fetched = await cluster.ask("exec", "user", "--", "wget", "-qO-", "http://web");
     expect(fetched).not.toBe("");
   });
+
+  it("resolves names with the reader's DNS, by the search path", async () => {
+    const resolves = async (...words: string[]) =>
+      cluster.ask("exec", "user", "--", "nslookup", ...words);
+    expect(await cluster.ask("exec", "user", "--", "cat", "/etc/resolv.conf"))
+      .toMatch(/^search default\.svc\.cluster\.local svc\.cluster\.local cluster\.local/m);
+    const target = "kubernetes.default.svc.cluster.local";
+    expect(await resolves("-type=srv", `_https._tcp.${target}`)).toContain(`443 ${target}`);
+    const { stdout } = await cluster.host.r2k(["logs", "node", "--name", cluster.name]);
+    expect(stdout).toContain(markOf("15"));
+  });
 });
 
 /** A pod on a node, which answers with the node's name, and its Service. */
