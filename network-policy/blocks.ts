@@ -1,3 +1,4 @@
+import { addressOf, parseCidr } from "@raft2kube/api/cidr.ts";
 import type { IPBlock } from "@raft2kube/api/gen/networking/v1.ts";
 
 /** Numbers from `first` to `last`, both included: IPv4 addresses, or ports. */
@@ -8,8 +9,10 @@ export interface Range {
 
 /** The addresses of blocks of IPv4 without their exceptions, in order; none touches the next. */
 export function blockRanges(blocks: readonly IPBlock[]): Range[] {
-  return merged(blocks.filter(({ cidr }) => !cidr.includes(":")).flatMap(({ cidr, except = [] }) =>
-    without(rangeOf(cidr), merged(except.map(rangeOf)))));
+  return merged(blocks.flatMap(({ cidr, except = [] }) => {
+    const [whole, ...holes] = [cidr, ...except].flatMap((text) => rangeOf(text) ?? []);
+    return whole && holes.length === except.length ? without(whole, merged(holes)) : [];
+  }));
 }
 
 /** Joins ranges that overlap or touch. */
@@ -34,21 +37,15 @@ function without({ first, last }: Range, holes: readonly Range[]): Range[] {
   return from <= last ? [...left, { first: from, last }] : left;
 }
 
-/** The range of a CIDR that the API server has validated; bits after the prefix are ignored. */
-function rangeOf(cidr: string): Range {
-  const [address = "", prefix = "32"] = cidr.split("/");
-  const size = 2 ** (32 - Number(prefix));
-  const first = Math.floor(addressNumber(address) / size) * size;
-  return { first, last: first + size - 1 };
-}
-
-export function addressNumber(address: string): number {
-  return address.split(".").reduce((number, part) => number * 256 + Number(part), 0);
+/** The range of an IPv4 CIDR; bits after the prefix are ignored. */
+function rangeOf(text: string): Range | undefined {
+  const cidr = parseCidr(text);
+  return cidr?.family === "IPv4" ? { first: Number(cidr.first), last: Number(cidr.last) }
+    : undefined;
 }
 
 /** A range of addresses as nft reads it. */
 export function addressText({ first, last }: Range): string {
-  const text = (number: number) =>
-    [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join(".");
+  const text = (number: number) => addressOf(BigInt(number), "IPv4");
   return first === last ? text(first) : `${text(first)}-${text(last)}`;
 }

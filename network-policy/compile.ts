@@ -4,7 +4,7 @@ import type {
 import { peerKey, type PodPeer, sourcesOf, targetsOf } from
   "@raft2kube/api/networking/v1/policy-peers.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
-import { digest } from "@raft2kube/linux/netfilter/nft-table/digest.ts";
+import { digest } from "@raft2kube/std/digest.ts";
 import { addressText, blockRanges, merged, type Range } from "./blocks.ts";
 
 /** A port by its name, which pods resolve. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
@@ -97,7 +98,7 @@ export class PolicyLoop implements NetworkPolicies {
     this.#follow(informers.of<EndpointSlice>(ENDPOINT_SLICES, {
       labelSelector: `endpointslice.kubernetes.io/managed-by=${PEER_MANAGER}`,
     }), (slice, isThere) => planner.setSlice(slice, isThere));
-    this.#follow(this.#pods, (pod, isThere) => this.#setPod(pod, isThere));
+    this.#follow(this.#pods, (pod, isThere) => this.#setPod(pod, isThere), podFacts);
     informers.start();
     void informers.synced().then(() => {
       this.#isSynced = true;
@@ -122,20 +123,16 @@ export class PolicyLoop implements NetworkPolicies {
     this.#assigned.set(key, { uid, address });
     const shown = this.#pods.store.get(key);
     this.#planner.setPod(key, shown?.metadata.uid === uid ? shown : pod, address);
-    const applied = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const applied = new Promise<true>((resolve) => this.#waiting.push(() => resolve(true)));
     if (this.#isSynced) this.#passes.request(0);
     const waited = new AbortController();
-    const late = delay(this.#clock, POLICY_ADMIT_MS, waited.signal).then(() => {
-      throw new CodedError("NO_POLICIES", "the pod's network policies are not in force yet", {
-        remedy: "see the node's log for why they could not be applied",
-      });
+    const late = delay(this.#clock, POLICY_ADMIT_MS, waited.signal);
+    const isInForce = await Promise.race([applied, late]);
+    waited.abort();
+    if (isInForce) return;
+    throw new CodedError("NO_POLICIES", "the pod's network policies are not in force yet", {
+      remedy: "see the node's log for why they could not be applied",
     });
-    try {
-      await Promise.race([applied, late]);
-    } finally {
-      waited.abort();
-      late.catch(() => {});
-    }
   }
 
   async close(): Promise<void> {
@@ -146,6 +143,7 @@ export class PolicyLoop implements NetworkPolicies {
 
   #follow<T extends NetworkPolicy | EndpointSlice | Pod>(
     informer: Informer<T>, set: (object: T, isThere: boolean) => void,
+    factsOf: (object: T) => unknown = (object) => object,
   ): void {
     const changed = (object: T, isThere: boolean) => {
       set(object, isThere);
@@ -154,7 +152,7 @@ export class PolicyLoop implements NetworkPolicies {
     informer.handle({
       added: (object) => changed(object, true),
       updated(object, old) {
-        if (factsOf(object) !== factsOf(old)) changed(object, true);
+        if (!isDeepStrictEqual(factsOf(object), factsOf(old))) changed(object, true);
       },
       deleted: (object) => changed(object, false),
     });
@@ -205,12 +203,6 @@ export class PolicyLoop implements NetworkPolicies {
   }
 }
 
-/** Returns the part of an object that the plan reads: a pod's status changes often. */
-function factsOf(object: NetworkPolicy | EndpointSlice | Pod): string {
-  const { metadata: { uid, labels } } = object;
-  const content = "endpoints" in object ? [object.endpoints, object.ports]
-    : "spec" in object && "containers" in object.spec ? ipv4Of(object as Pod) ?? ""
-    : (object as NetworkPolicy).spec;
-  const phase = "status" in object ? (object as Pod).status?.phase : "";
-  return JSON.stringify([uid, labels, content, phase]);
-}
+/** Returns the part of a pod that the plan reads: its status changes often. */
+const podFacts = (pod: Pod) =>
+  [pod.metadata.uid, pod.metadata.labels, ipv4Of(pod), pod.status?.phase];

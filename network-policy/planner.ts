@@ -5,7 +5,7 @@ import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
 import { namedPorts, PEER_LABEL } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
-import { digest } from "@raft2kube/linux/netfilter/nft-table/digest.ts";
+import { digest } from "@raft2kube/std/digest.ts";
 import type { Element, Fragment } from "@raft2kube/linux/netfilter/nft-table/fragment.ts";
 import type { Change } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
 import { ADDRESS_SET, PORT_SET } from "./base.ts";

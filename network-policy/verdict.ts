@@ -1,7 +1,7 @@
 import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from
   "@raft2kube/api/gen/networking/v1.ts";
+import { numberOf, parseCidr } from "@raft2kube/api/cidr.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
-import { addressNumber } from "./blocks.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -103,8 +103,7 @@ function hasPort(
 
 /** Whether an IPv4 address is in a range; in none of IPv6. */
 function isIn(address: string, cidr: string): boolean {
-  const [base = "", prefix] = cidr.split("/");
-  if (base.includes(":")) return false;
-  const size = 2 ** (32 - Number(prefix));
-  return Math.floor(addressNumber(address) / size) === Math.floor(addressNumber(base) / size);
+  const block = parseCidr(cidr);
+  const number = numberOf(address);
+  return block?.family === "IPv4" && block.first <= number && number <= block.last;
 }

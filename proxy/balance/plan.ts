@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
+import { digest } from "@raft2kube/std/digest.ts";
 import { HEALTHZ_PORT } from "../limits.ts";
 import { loadBalancerAddresses } from "../plan/service.ts";
 
@@ -100,7 +100,6 @@ function carrierOf({ metadata, status }: Node): Carrier | undefined {
 
 /** The nodes by the digest of their name and the address (rendezvous hashing). */
 function ordered(address: string, nodes: readonly Carrier[]): Carrier[] {
-  const digest = (text: string) => createHash("sha256").update(text).digest("hex");
   const ranked = nodes.map((node) => [digest(`${address} ${node.name}`), node] as const);
   return ranked.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, node]) => node);
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { digest } from "@raft2kube/std/digest.ts";
 import type { Pod } from "../../gen/core/v1.ts";
 import type { LabelSelector } from "../../gen/meta/v1.ts";
 import type {
@@ -27,7 +27,7 @@ export interface PodPeer {
 /** The name of a peer among those of its namespace: 32 hexadecimal digits, a label's value. */
 export function peerKey({ podSelector, namespaceSelector, named }: PodPeer): string {
   const text = JSON.stringify([terms(podSelector), terms(namespaceSelector), named]);
-  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+  return digest(text, 32);
 }
 
 /** Every pod of the cluster, by whose ports a rule without peers resolves a port's name. */

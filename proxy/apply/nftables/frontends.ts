@@ -1,7 +1,7 @@
 import { reachableEndpoints } from "../../plan/endpoints.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { REJECT_CHAIN } from "./base.ts";
-import { digest } from "@raft2kube/linux/netfilter/nft-table/digest.ts";
+import { digest } from "@raft2kube/std/digest.ts";
 import type { Fragment } from "@raft2kube/linux/netfilter/nft-table/fragment.ts";
 
 /** Names of the chains that serve a port's frontends. */

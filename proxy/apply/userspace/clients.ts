@@ -1,6 +1,6 @@
 import { networkInterfaces } from "node:os";
+import { addressOf, type Cidr, covers, numberOf, parseCidr } from "@raft2kube/api/cidr.ts";
 import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
-import { contains, formatIp, ipOf, type Subnet, subnetOf } from "@raft2kube/std/ip.ts";
 import { PROXY_CLIENTS_MAX } from "../../limits.ts";
 
 /**
@@ -25,22 +25,20 @@ interface Known {
  * node's address, as an endpoint elsewhere would not answer by this node.
  */
 export class ClientAddresses {
-  readonly #pods: Subnet | undefined;
+  readonly #pods: Cidr | undefined;
   /** The pods by their addresses; the one that came first makes place for another. */
   readonly #known = new Map<string, Known>();
   readonly #free: string[] = [];
-  #next = ipOf(PROXY_ADDRESS)!.value + 1n;
+  #next = numberOf(PROXY_ADDRESS) + 1n;
 
   constructor(clusterCidr = "") {
-    const [address = "", prefix] = clusterCidr.split("/");
-    const ip = ipOf(address);
-    this.#pods = ip && subnetOf(ip, Number(prefix));
+    this.#pods = parseCidr(clusterCidr);
   }
 
   /** The address to connect from for a client; undefined: the node's, as it is the node itself. */
   async of(client: string): Promise<string | undefined> {
-    const ip = ipOf(client);
-    const isPod = ip && this.#pods && contains(this.#pods, ip);
+    const ip = parseCidr(`${client}/32`);
+    const isPod = ip && this.#pods && covers(this.#pods, ip);
     const known = this.#known.get(client);
     if (!known && isOwn(client)) return undefined;
     if (!isPod) return PROXY_ADDRESS;
@@ -58,7 +56,7 @@ export class ClientAddresses {
       this.#free.push(address);
       commands = `delete element ip ${TABLE} clients { ${address} }\n`;
     }
-    const address = this.#free.pop() ?? formatIp({ family: 4, value: this.#next++ });
+    const address = this.#free.pop() ?? addressOf(this.#next++, "IPv4");
     commands += `add element ip ${TABLE} clients { ${address} : ${client} }\n`;
     const added = applyRuleset(commands).catch((thrown: unknown) => {
       this.#known.delete(client);
