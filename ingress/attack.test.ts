@@ -6,10 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { planGateways } from "./gateway/plan.ts";
 import type { Gateway, Route, RouteRule } from "./gateway/types.ts";
 import { CONFIG, render } from "./haproxy/render.ts";
-import type { Pair } from "./plan/certificates.ts";
 import { readPair } from "./plan/certificates.ts";
 import { planIngresses } from "./plan/ingress.ts";
-import type { Condition, Filter, Site } from "./plan/model.ts";
+import type { Condition, Filter, Pair, Site } from "./plan/model.ts";
 import {
   fallbackPair, ingressOf, inputOf, type Objects, pairFor, ruleOf, tlsSecret,
 } from "./testing/objects.ts";
@@ -41,7 +40,7 @@ async function apply(objects: Objects) {
     ...(each.bodyBytesMax === undefined ? {} : { bodyBytesMax: each.bodyBytesMax }),
   }));
   const whole = plane.planOf(sites, backends);
-  const tls = { name: "tls", port: plane.tlsPort, certificates, sites };
+  const tls = { name: "tls", binds: [{ port: plane.tlsPort, certificates }], sites };
   await plane.dataPlane.apply({ ...whole, frontends: [...whole.frontends, tls] });
   return plan;
 }
@@ -96,7 +95,7 @@ describe("texts of a route", () => {
     ] }));
     const sites = ascii.map((value, i): Site => {
       const conditions: Condition[] = [{ on: "header", name: "x-if", value }];
-      return { host: { kind: "exact", host: `h${i}.test` }, paths: [
+      return { host: `h${i}.test`, paths: [
         { kind: "prefix", path: "", conditions, backend: `b${i}` },
       ] };
     });
@@ -114,7 +113,7 @@ describe("texts of a route", () => {
   test("control characters and names that could be arguments are refused", () => {
     const configure = (conditions: Condition[], filters: Filter[] = []) => () => {
       const paths = [{ kind: "prefix", path: "", conditions, backend: "b" }] as const;
-      const site: Site = { host: { kind: "any" }, paths };
+      const site: Site = { host: "", paths };
       return render(plane.planOf([site], [backendOf("b", [], { filters })]), "/socket");
     };
     const set = (value: string): Filter => ({ kind: "set", of: "request", name: "x", value });
@@ -165,7 +164,7 @@ describe("routes that haproxy would refuse", () => {
   ])("%s", async (_what, rule) => {
     const { frontends, backends, parents } = planOf(rule);
     expect(parents).toHaveLength(1);
-    const own = plane.planOf([{ host: { kind: "exact", host: "good.test" }, paths: [
+    const own = plane.planOf([{ host: "good.test", paths: [
       { kind: "prefix", path: "", conditions: [], backend: "good" },
     ] }], [backendOf("good", [server.endpoint])]);
     await plane.dataPlane.apply({

@@ -28,6 +28,8 @@ export const GATEWAY_PORT_FIRST = 20_000;
 export const GATEWAY_PORTS_MAX = 1_000;
 /** Ports of one namespace's Gateways; each Gateway has a load balancer's address, too. */
 export const GATEWAY_PORTS_OF_NAMESPACE_MAX = 100;
+/** How long the first pass waits for the Gateway API's objects, which may lack a CRD. */
+export const GATEWAY_SYNC_MS_MAX = 10_000;
 /** Endpoints of one backend. */
 export const ENDPOINTS_MAX = 1_000;
 /** Servers that a backend has at least: so many endpoints come without a reload. */

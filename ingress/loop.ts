@@ -2,6 +2,7 @@ import type { ConfigMap, Secret, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { Ingress, IngressClass } from "@raft2kube/api/gen/networking/v1.ts";
 import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import { RefusalEvents } from "@raft2kube/client-kube/events/refusals.ts";
 import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
@@ -13,10 +14,10 @@ import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { GatewayPart } from "./gateway/part.ts";
 import { DataPlane, type DataPlaneOptions } from "./haproxy/data-plane.ts";
 import { RETRY_FIRST_MS, RETRY_MS_MAX, SYNC_DELAY_MS, SYNC_MS_MAX } from "./limits.ts";
-import type { Pair } from "./plan/certificates.ts";
 import { IngressPasses } from "./plan/ingress.ts";
+import type { Pair } from "./plan/model.ts";
 import { SERVICE_LABEL } from "./plan/targets.ts";
-import { addressesOf, RefusalEvents, writeAddresses, writeOwners } from "./status.ts";
+import { addressesOf, writeAddresses, writeOwners } from "./status.ts";
 
 export interface IngressOptions extends DataPlaneOptions {
   /** An identity with the rights of `cli/addons/ingress/10-ingress.yaml`; closed by the caller. */
@@ -58,15 +59,11 @@ export function startIngressLoop(
       ingresses: ingresses.store.list(), classes: classes.store.list(), ...cluster,
       controller, now_ms: clock.now(), fallback,
     }, former?.data);
-    await gatewayPart.look();
     const gateways = await gatewayPart.plan();
     const { sites, certificates, backends } = plan;
+    const binds = [{ port: ports.http }, { port: ports.https, certificates }];
     await dataPlane.apply({
-      frontends: [
-        { name: "ingress", port: ports.http, certificates: undefined, sites },
-        { name: "ingress-tls", port: ports.https, certificates, sites },
-        ...(gateways?.frontends ?? []),
-      ],
+      frontends: [{ name: "ingress", binds, sites }, ...(gateways?.frontends ?? [])],
       backends: new Map([
         ...backends.map((backend) => [backend.name, backend] as const),
         ...(gateways?.backends ?? []),

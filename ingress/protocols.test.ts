@@ -6,7 +6,7 @@ import { type ClientHttp2Session, connect as connectHttp2, createServer } from "
 import type { Server } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "../testing/free-port.ts";
-import { pairOf, type Pair } from "./plan/certificates.ts";
+import { pairOf } from "./plan/certificates.ts";
 import type { Backend, Site } from "./plan/model.ts";
 import { pairFor } from "./testing/objects.ts";
 import { OwnDataPlane } from "./testing/own-data-plane.ts";
@@ -43,17 +43,17 @@ beforeAll(async () => {
     name, filters: [],
     targets: [{ weight: 1, isHttp2, endpoints: [{ address: "127.0.0.1", port }] }],
   });
-  const sites: Site[] = [{ host: { kind: "any" }, paths: [
+  const sites: Site[] = [{ host: "", paths: [
     { kind: "exact", path: "/echo.Echo/Say", conditions: [], backend: "grpc" },
     { kind: "prefix", path: "/ws", conditions: [], backend: "ws" },
   ] }];
   const pair = await pairFor(["grpc.test"]);
   ({ cert } = pair);
-  const { id, pem } = pairOf(pair.cert, pair.key) as Pair;
+  const { id, pem } = pairOf(pair.cert, pair.key);
   const backends = [backend("grpc", ports[0]!, true), backend("ws", ports[1]!, false)];
   const whole = plane.planOf(sites, backends);
   const certificates = [{ id, pem, hosts: ["grpc.test"] }];
-  const tls = { name: "tls", port: plane.tlsPort, certificates, sites, isStrict: true };
+  const tls = { name: "tls", binds: [{ port: plane.tlsPort, certificates }], sites };
   await plane.dataPlane.apply({ ...whole, frontends: [...whole.frontends, tls] });
 });
 

@@ -2,10 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { ConfigMap, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Ingress } from "@raft2kube/api/gen/networking/v1.ts";
 import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
-import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
-import type { Refusal } from "./plan/model.ts";
 import { recordOf } from "./plan/owners.ts";
 
 /** The addresses of a load balancer's Service. */
@@ -34,26 +31,4 @@ export async function writeOwners(
   if (isDeepStrictEqual(data, former?.data ?? {})) return;
   await ignoreLostRace(former ? writer.update({ ...former, data })
     : writer.create({ metadata: { namespace, name }, data }));
-}
-
-/** Emits an Event for each refusal that is new. */
-export class RefusalEvents {
-  readonly #recorder: EventRecorder;
-  #known = new Set<string>();
-
-  constructor(recorder: EventRecorder) {
-    this.#recorder = recorder;
-  }
-
-  report(refusals: readonly Refusal[]): void {
-    const known = new Set<string>();
-    for (const { about, reason, message } of refusals) {
-      const key = `${about.kind} ${keyOf(about)} ${reason} ${message}`;
-      if (!this.#known.has(key) && !known.has(key)) {
-        this.#recorder.record(about, "Warning", reason, message);
-      }
-      known.add(key);
-    }
-    this.#known = known;
-  }
 }

@@ -2,8 +2,8 @@ import { CONTROLLER, prepareDataPlane, startIngress } from "@raft2kube/ingress/m
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { wholeNumber } from "../commands/flag-numbers.ts";
 import { commandWith, required } from "../flags.ts";
-import { CommandError } from "../terminal.ts";
 import { podConnection } from "./pod-connection.ts";
 import { runPart } from "./run-part.ts";
 
@@ -19,8 +19,8 @@ export const command = () => commandWith("ingress", "Serve Ingresses with haprox
   "--prepare": "write the configuration that haproxy starts with, and end",
 }, async (flags) => {
   const { dir, haproxy, controller, service } = flags;
-  const http = portOf("--http-port", flags.httpPort);
-  const https = portOf("--https-port", flags.httpsPort);
+  const http = wholeNumber("--http-port", flags.httpPort, 1, 65_535);
+  const https = wholeNumber("--https-port", flags.httpsPort, 1, 65_535);
   const clock = systemClock();
   if (flags.prepare) return prepareDataPlane({ dir, haproxy, clock });
   const { kubeconfig } = flags;
@@ -33,9 +33,3 @@ export const command = () => commandWith("ingress", "Serve Ingresses with haprox
   });
   client.close();
 });
-
-function portOf(flag: string, text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (port >= 1 && port <= 65_535) return port;
-  throw new CommandError("FLAG", `${flag}: not a port: ${text}`);
-}

@@ -1,5 +1,6 @@
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
-import { type Pair, readPair } from "../plan/certificates.ts";
+import { readPair } from "../plan/certificates.ts";
+import type { Pair } from "../plan/model.ts";
 import { type Gateway, GROUP, type Listener, type Reference, type ReferenceGrant } from "./types.ts";
 
 /** A condition before it has a time: what is not true has a reason. */
@@ -94,8 +95,7 @@ function certificateOf(
   if (!isGranted(grants, from, { ...reference, kind, group, namespace })) {
     return refuse("RefNotPermitted", "no ReferenceGrant allows the Secret");
   }
-  const found = secret(`${namespace}/${name}`);
-  const pair = found ? readPair(found) : { problem: "there is no such Secret of TLS" };
+  const pair = readPair(secret(`${namespace}/${name}`));
   if ("problem" in pair) return refuse("InvalidCertificateRef", pair.problem);
   return { pair };
 }

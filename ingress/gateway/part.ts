@@ -5,13 +5,16 @@ import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.t
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { NAMESPACES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { GATEWAY_SYNC_MS_MAX } from "../limits.ts";
 import { byAge } from "../plan/owners.ts";
 import type { Services } from "../plan/targets.ts";
 import { addressesOf } from "../status.ts";
 import { finding } from "./listeners.ts";
-import { type GatewayPlan, planGateways, type PlannedParent } from "./plan.ts";
+import { type GatewayPlan, planGateways } from "./plan.ts";
 import { dataPlanePort, planServices, type ServicesPlan } from "./services.ts";
 import { conditionsOf, gatewayStatus, routeStatus } from "./status.ts";
 import {
@@ -35,12 +38,8 @@ export interface GatewayPartOptions {
 export class GatewayPart {
   readonly #options: GatewayPartOptions;
   readonly #services: Informer<Service>;
-  #classes: Informer<GatewayClass> | undefined;
-  #gateways!: Informer<Gateway>;
-  #http!: Informer<Route>;
-  #grpc!: Informer<Route>;
-  #grants!: Informer<ReferenceGrant>;
-  #namespaces!: Informer<Namespace>;
+  /** What is followed of the API, once its CRDs are there. */
+  #api: ReturnType<typeof followed> | undefined;
   /** The Services of the Gateways that were planned last. */
   #wanted: ServicesPlan["wanted"] = new Map();
 
@@ -49,33 +48,22 @@ export class GatewayPart {
     this.#services = options.informers.of<Service>(SERVICES);
   }
 
-  /** Starts to follow the API once its CRDs are there. */
-  async look(): Promise<void> {
-    const { informers, changed } = this.#options;
-    if (this.#classes) return;
-    const path = `/apis/${GROUP}/v1`;
-    if (!(await undefinedIfNotFound(informers.client.request({ method: "GET", path })))) return;
-    const follow = <T extends KubeObject>(type: ResourceType) => {
-      const informer = informers.of<T>(type);
-      informer.handle({ added: changed, updated: changed, deleted: changed });
-      return informer;
-    };
-    this.#gateways = follow<Gateway>(GATEWAYS);
-    this.#http = follow<Route>(HTTP_ROUTES);
-    this.#grpc = follow<Route>(GRPC_ROUTES);
-    this.#grants = follow<ReferenceGrant>(REFERENCE_GRANTS);
-    this.#namespaces = follow<Namespace>(NAMESPACES);
-    this.#classes = follow<GatewayClass>(GATEWAY_CLASSES);
-  }
-
   /** Plans the Gateways; makes their Services, which give them ports of the data plane. */
   async plan(): Promise<GatewayPlan | undefined> {
-    const all = [this.#gateways, this.#http, this.#grpc, this.#grants, this.#namespaces];
-    if (!this.#classes?.hasSynced || !all.every(({ hasSynced }) => hasSynced)) return undefined;
+    const { informers, namespace, changed, clock } = this.#options;
+    if (!this.#api) {
+      const asked = informers.client.request({ method: "GET", path: `/apis/${GROUP}/v1` });
+      if (!(await undefinedIfNotFound(asked))) return undefined;
+      this.#api = followed(informers, changed);
+      // A pass without the Gateways would close their ports.
+      const lists = Object.values(this.#api).map(({ synced }) => synced);
+      await Promise.race([Promise.all(lists), delay(clock, GATEWAY_SYNC_MS_MAX)]);
+    }
+    const { gateways: all, grants, namespaces } = this.#api;
+    if (!Object.values(this.#api).every(({ hasSynced }) => hasSynced)) return undefined;
     const names = new Set(this.#ownClasses.map(({ metadata }) => metadata.name));
-    const gateways = this.#gateways.store.list().sort(byAge).filter(({ metadata, spec }) =>
+    const gateways = all.store.list().sort(byAge).filter(({ metadata, spec }) =>
       names.has(spec.gatewayClassName) && metadata.deletionTimestamp === undefined);
-    const { namespace } = this.#options;
     const present = this.#services.store.list().filter(({ metadata }) =>
       metadata.namespace === namespace);
     const services = planServices(gateways, present, namespace);
@@ -83,18 +71,18 @@ export class GatewayPart {
     this.#wanted = services.wanted;
     return planGateways({
       gateways,
-      routes: [...this.#http.store.list(), ...this.#grpc.store.list()],
-      grants: this.#grants.store.list(),
+      routes: this.#routes,
+      grants: grants.store.list(),
       services: this.#options.services,
       secret: (key) => this.#options.secret(key),
-      namespace: (name) => this.#namespaces.store.get(name),
+      namespace: (name) => namespaces.store.get(name),
       portOf: (gateway, port) => dataPlanePort(services, gateway, port),
     });
   }
 
   /** Writes what has changed of the statuses of classes, Gateways and routes. */
   async report(plan: GatewayPlan): Promise<void> {
-    const now = `${new Date(this.#options.clock.now()).toISOString().slice(0, 19)}Z`;
+    const now = timeText(this.#options.clock.now());
     for (const one of this.#ownClasses) {
       const findings = [finding("Accepted", "Accepted", "", true)];
       const former = one.status?.conditions ?? [];
@@ -107,11 +95,8 @@ export class GatewayPart {
       const shown = service && this.#services.store.get(keyOf(service));
       await this.#write(GATEWAYS, gateway, gatewayStatus(planned, addressesOf(shown), now));
     }
-    const parents = new Map<Route, PlannedParent[]>();
-    for (const each of plan.parents) {
-      parents.set(each.route, [...(parents.get(each.route) ?? []), each]);
-    }
-    for (const route of [...this.#http.store.list(), ...this.#grpc.store.list()]) {
+    const parents = Map.groupBy(plan.parents, ({ route }) => route);
+    for (const route of this.#routes) {
       const type = route.kind === "HTTPRoute" ? HTTP_ROUTES : GRPC_ROUTES;
       const status = routeStatus(route, parents.get(route) ?? [], GATEWAY_CONTROLLER, now);
       if (status.parents!.length === 0 && !route.status?.parents) continue;
@@ -120,8 +105,12 @@ export class GatewayPart {
   }
 
   get #ownClasses(): GatewayClass[] {
-    return (this.#classes?.store.list() ?? []).filter(({ spec }) =>
+    return (this.#api?.classes.store.list() ?? []).filter(({ spec }) =>
       spec.controllerName === GATEWAY_CONTROLLER);
+  }
+
+  get #routes(): Route[] {
+    return this.#api ? [...this.#api.http.store.list(), ...this.#api.grpc.store.list()] : [];
   }
 
   async #applyServices({ changed, deleted }: ServicesPlan): Promise<void> {
@@ -140,4 +129,18 @@ export class GatewayPart {
     const writer = this.#options.informers.client.resource<T>(type);
     await ignoreLostRace(writer.updateStatus({ ...object, status } as T));
   }
+}
+
+function followed(informers: InformerSet, changed: () => void) {
+  const api = {
+    classes: informers.of<GatewayClass>(GATEWAY_CLASSES),
+    gateways: informers.of<Gateway>(GATEWAYS),
+    http: informers.of<Route>(HTTP_ROUTES),
+    grpc: informers.of<Route>(GRPC_ROUTES),
+    grants: informers.of<ReferenceGrant>(REFERENCE_GRANTS),
+    namespaces: informers.of<Namespace>(NAMESPACES),
+  };
+  const handler = { added: changed, updated: changed, deleted: changed };
+  for (const informer of Object.values(api)) informer.handle(handler);
+  return api;
 }

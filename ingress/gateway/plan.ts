@@ -5,17 +5,15 @@ import {
   BACKENDS_OF_NAMESPACE_MAX, CONDITION_LINES_MAX, CONDITION_LINES_OF_NAMESPACE_MAX,
   PATHS_OF_NAMESPACE_MAX,
 } from "../limits.ts";
-import type {
-  Backend, Certificate, Frontend, HostMatch, PathRule, Plan, Site,
-} from "../plan/model.ts";
+import { Bounds } from "../plan/bounds.ts";
+import type { Backend, Certificate, Frontend, PathRule, Plan } from "../plan/model.ts";
 import { byAge } from "../plan/owners.ts";
 import { intersect } from "./hosts.ts";
 import {
   finding, type Finding, type ListenerInput, planListeners, type PlannedListener,
 } from "./listeners.ts";
-import { planRules, type RuleInput } from "./rules.ts";
-import type { Gateway, ParentReference, Route } from "./types.ts";
-import { GROUP } from "./types.ts";
+import { type PlannedRules, planRules, type RuleInput } from "./rules.ts";
+import { type Gateway, GROUP, type ParentReference, type Route } from "./types.ts";
 
 export interface GatewayInput extends ListenerInput, Omit<RuleInput, "listener"> {
   /** Gateways of this controller's classes. */
@@ -42,63 +40,63 @@ export interface GatewayPlan extends Plan {
   readonly parents: readonly PlannedParent[];
 }
 
-/** A path of a site, with what orders it. */
-interface Placed {
-  readonly rule: PathRule;
-  readonly route: number;
-}
-
 /** A port of a Gateway while it is planned. */
 interface Port {
   readonly gateway: Gateway;
   readonly port: number;
   readonly listeners: readonly PlannedListener[];
-  readonly sites: Map<string, Placed[]>;
+  /** The rules of each host, of the older routes first. */
+  readonly sites: Map<string, PathRule[]>;
 }
+
+/** Without a listener a route's references are judged all the same. */
+const UNATTACHED = { port: 80, protocol: "HTTP" };
 
 /** Plans Gateways and their routes, the older routes first. Pure. */
 export function planGateways(input: GatewayInput): GatewayPlan {
   const backends = new Map<string, Backend>();
-  const used = new Map<string, number>();
+  const bounds = new Bounds();
   const parents: PlannedParent[] = [];
   const attached = new Map<PlannedListener, number>();
   const planned = input.gateways.map((gateway) => {
     return { gateway, listeners: planListeners(gateway, input) };
   });
   const ports = planned.flatMap(({ gateway, listeners }) => portsOf(gateway, listeners));
-  const routes = input.routes.toSorted(byAge);
-  routes.forEach((route, index) => {
+  /** Serves a route at a listener; returns what is not true of it. */
+  const serve = (
+    route: Route, { listener, hosts }: Attachment["listeners"][number],
+  ): readonly Finding[] => {
+    attached.set(listener, (attached.get(listener) ?? 0) + 1);
+    const port = ports.find((one) => one.listeners.includes(listener))!;
+    const rules = planRules(route, { ...input, listener: listener.listener });
+    const isRefused = rules.findings.some(({ type }) => type === "Accepted");
+    if (isRefused || !listener.isProgrammed) return rules.findings;
+    const excess = bounds.take(...amountsOf(route, rules, port, hosts.length));
+    if (excess !== undefined) {
+      const message = `there are too many ${excess}`;
+      return [...rules.findings, finding("Accepted", "TooMany", message)];
+    }
+    for (const backend of rules.backends) backends.set(backend.name, backend);
+    for (const host of hosts) {
+      const known = port.sites.get(host) ?? [];
+      port.sites.set(host, known);
+      for (const path of rules.paths) known.push(path);
+    }
+    return rules.findings;
+  };
+  for (const route of input.routes.toSorted(byAge)) {
     for (const parent of route.spec.parentRefs ?? []) {
       const found = planned.find(({ gateway }) => isParent(parent, route, gateway));
       if (!found) continue;
       const { findings, listeners } = attach(route, parent, found, input);
-      const more: Finding[] = [];
-      for (const { listener, hosts } of listeners) {
-        attached.set(listener, (attached.get(listener) ?? 0) + 1);
-        const port = ports.find((one) => one.listeners.includes(listener));
-        const rules = planRules(route, { ...input, listener: listener.listener });
-        more.push(...rules.findings);
-        const isRefused = rules.findings.some(({ type }) => type === "Accepted");
-        if (!port || isRefused || !listener.isProgrammed) continue;
-        const excess = take(route, rules, { port, hosts: hosts.length }, used);
-        if (excess !== undefined) {
-          more.push(finding("Accepted", "TooMany", `there are too many ${excess}`));
-          continue;
-        }
-        for (const backend of rules.backends) backends.set(backend.name, backend);
-        for (const host of hosts) place(port, host, rules.paths, index);
-      }
-      // Without a listener the references are judged all the same.
-      const unattached = { port: 80, protocol: "HTTP" };
-      if (listeners.length === 0) {
-        more.push(...planRules(route, { ...input, listener: unattached }).findings
-          .filter(({ type }) => type === "ResolvedRefs"));
-      }
+      const more = listeners.length > 0 ? listeners.flatMap((each) => serve(route, each))
+        : planRules(route, { ...input, listener: UNATTACHED }).findings
+          .filter(({ type }) => type === "ResolvedRefs");
       parents.push({ route, parent, findings: [...findings, ...more] });
     }
-  });
+  }
   return {
-    frontends: ports.flatMap((port) => frontendOf(port, input) ?? []),
+    frontends: ports.flatMap((port) => frontendOf(port, input)),
     backends,
     gateways: planned.map(({ gateway, listeners }) => ({
       gateway, listeners: listeners.map((each) => ({ ...each, attached: attached.get(each) ?? 0 })),
@@ -107,31 +105,19 @@ export function planGateways(input: GatewayInput): GatewayPlan {
   };
 }
 
-/**
- * Counts what a route takes of its namespace's bounds and the port's, if all of it fits; else
- * returns what exceeds its bound.
- */
-function take(
-  { metadata: { namespace } }: Route,
-  { paths, backends }: ReturnType<typeof planRules>,
-  at: { readonly port: Port; readonly hosts: number },
-  used: Map<string, number>,
-): string | undefined {
-  const conditional = paths.filter(({ conditions }) => conditions.length > 0).length;
-  const lines = conditional * at.hosts;
-  const { gateway, port } = at.port;
+/** What a route takes of its namespace's bounds and the port's. */
+function amountsOf(
+  { metadata: { namespace } }: Route, { paths, backends }: PlannedRules, at: Port, hosts: number,
+) {
+  const lines = paths.filter(({ conditions }) => conditions.length > 0).length * hosts;
+  const own = `of namespace ${namespace}`;
   const rules = "rules with conditions";
-  const counts = [
-    [`paths of namespace ${namespace}`, paths.length, PATHS_OF_NAMESPACE_MAX],
-    [`backends of namespace ${namespace}`, backends.length, BACKENDS_OF_NAMESPACE_MAX],
-    [`${rules} of namespace ${namespace}`, lines, CONDITION_LINES_OF_NAMESPACE_MAX],
-    [`${rules} at port ${port} of ${keyOf(gateway)}`, lines, CONDITION_LINES_MAX],
+  return [
+    [`paths ${own}`, paths.length, PATHS_OF_NAMESPACE_MAX],
+    [`backends ${own}`, backends.length, BACKENDS_OF_NAMESPACE_MAX],
+    [`${rules} ${own}`, lines, CONDITION_LINES_OF_NAMESPACE_MAX],
+    [`${rules} at port ${at.port} of ${keyOf(at.gateway)}`, lines, CONDITION_LINES_MAX],
   ] as const;
-  const sums = counts.map(([key, more, most]) => [key, (used.get(key) ?? 0) + more, most] as const);
-  const excess = sums.find(([, sum, most]) => sum > most);
-  if (excess) return excess[0];
-  for (const [key, sum] of sums) used.set(key, sum);
-  return undefined;
 }
 
 function isParent(parent: ParentReference, route: Route, { metadata }: Gateway): boolean {
@@ -143,7 +129,7 @@ function isParent(parent: ParentReference, route: Route, { metadata }: Gateway):
 interface Attachment {
   readonly findings: readonly Finding[];
   readonly listeners: readonly {
-    readonly listener: PlannedListener; readonly hosts: readonly (string | undefined)[];
+    readonly listener: PlannedListener; readonly hosts: readonly string[];
   }[];
 }
 
@@ -163,10 +149,8 @@ function attach(
   if (allowed.length === 0) return refuse("NotAllowedByListeners", "no listener allows the route");
   const { hostnames = [] } = route.spec;
   const fitting = allowed.flatMap((listener) => {
-    const hosts = (hostnames.length === 0 ? [undefined] : hostnames).flatMap((host) => {
-      const both = intersect(listener.listener.hostname, host);
-      return both === null ? [] : [both];
-    });
+    const hosts = (hostnames.length === 0 ? [""] : hostnames)
+      .flatMap((host) => intersect(listener.listener.hostname ?? "", host) ?? []);
     return hosts.length > 0 ? [{ listener, hosts }] : [];
   });
   if (fitting.length === 0) {
@@ -190,49 +174,28 @@ function isAllowed(
 function portsOf(gateway: Gateway, listeners: readonly PlannedListener[]): Port[] {
   const numbers = [...new Set(listeners.map(({ listener }) => listener.port))];
   return numbers.map((port) => ({
-    gateway, port, sites: new Map<string, Placed[]>(),
+    gateway, port, sites: new Map<string, PathRule[]>(),
     listeners: listeners.filter(({ listener }) => listener.port === port),
   }));
 }
 
-function place(port: Port, host = "", paths: readonly PathRule[], route: number): void {
-  const placed = port.sites.get(host) ?? [];
-  for (const rule of paths) placed.push({ rule, route });
-  port.sites.set(host, placed);
-}
-
 /** Orders rules of one path: those with a method, more headers, more parameters, the older. */
-function byPrecedence(a: Placed, b: Placed): number {
-  const count = ({ rule }: Placed, on: string) =>
-    rule.conditions.filter((each) => each.on === on).length;
-  for (const on of ["method", "header", "query"]) {
-    const difference = count(b, on) - count(a, on);
-    if (difference !== 0) return difference;
-  }
-  return a.route - b.route;
+function byPrecedence(a: PathRule, b: PathRule): number {
+  const count = ({ conditions }: PathRule, what: string) =>
+    conditions.filter(({ on }) => on === what).length;
+  const differences = ["method", "header", "query"].map((on) => count(b, on) - count(a, on));
+  return differences.find((difference) => difference !== 0) ?? 0;
 }
 
-function frontendOf(port: Port, input: GatewayInput): Frontend | undefined {
-  const own = input.portOf(port.gateway, port.port);
-  const programmed = port.listeners.filter(({ isProgrammed }) => isProgrammed);
+function frontendOf({ gateway, listeners, ...at }: Port, input: GatewayInput): Frontend[] {
+  const port = input.portOf(gateway, at.port);
+  const programmed = listeners.filter(({ isProgrammed }) => isProgrammed);
   const [first] = programmed;
-  if (own === undefined || !first) return undefined;
-  const sites = [...port.sites].map(([host, placed]): Site =>
-    ({ host: hostOf(host), paths: placed.toSorted(byPrecedence).map(({ rule }) => rule) }));
-  const name = `gateway-${own}`;
-  if (first.listener.protocol === "HTTP") {
-    return { name, port: own, certificates: undefined, sites };
-  }
-  const certificates = programmed.flatMap(({ listener, pair }): Certificate[] => {
-    const hosts = listener.hostname ? [listener.hostname] : [];
-    return pair ? [{ id: pair.id, pem: pair.pem, hosts }] : [];
-  }).sort((a, b) => a.hosts.length - b.hosts.length);
-  const isStrict = certificates[0]?.hosts.length !== 0;
-  return { name, port: own, certificates, isStrict, sites };
-}
-
-function hostOf(host: string): HostMatch {
-  if (host === "") return { kind: "any" };
-  if (host.startsWith("*.")) return { kind: "suffix", suffix: host.slice(1) };
-  return { kind: "exact", host };
+  if (port === undefined || !first) return [];
+  const certificates = programmed.flatMap(({ listener: { hostname }, pair }): Certificate[] =>
+    pair ? [{ ...pair, hosts: hostname ? [hostname] : [] }] : []);
+  const bind = first.listener.protocol === "HTTP" ? { port } : { port, certificates };
+  const sites = [...at.sites].map(([host, paths]) =>
+    ({ host: host.replace(/^\*/, "**"), paths: paths.toSorted(byPrecedence) }));
+  return [{ name: `gateway-${port}`, binds: [bind], sites }];
 }

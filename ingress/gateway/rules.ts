@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { digest } from "@raft2kube/std/digest.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { goDuration_ms } from "@raft2kube/std/go-values.ts";
 import { ANSWER_MS_MAX } from "../limits.ts";
 import { isPath } from "../plan/annotations.ts";
@@ -124,25 +125,20 @@ function filterOf(filter: RouteFilter, place: Place, input: RuleInput): Filter[]
       return modified("response", filter.responseHeaderModifier);
     case "URLRewrite": {
       const { hostname, path } = filter.urlRewrite ?? {};
-      const changed = pathFilter(path, place);
-      if (path && !changed) return undefined;
-      return [
-        ...(hostname === undefined ? [] : [{ kind: "host", value: hostname } as const]),
-        ...(changed ? [changed] : []),
-      ];
+      const host: Filter[] = hostname === undefined ? [] : [{ kind: "host", value: hostname }];
+      return pathFilter(path, place)?.concat(host);
     }
     case "RequestRedirect": {
-      const { scheme, hostname, port, path, statusCode = 302 } = filter.requestRedirect ?? {};
+      const { scheme, hostname: host, port, path, statusCode: code = 302 } =
+        filter.requestRedirect ?? {};
       const { listener } = input;
       const own = listener.protocol === "HTTPS" ? "https" : "http";
-      const changed = pathFilter(path, place);
-      if (path && !changed) return undefined;
       const usual = (scheme ?? own) === "https" ? 443 : 80;
       const wanted = port ?? (scheme === undefined ? listener.port : usual);
-      return [{
-        kind: "redirect", scheme: scheme ?? own, host: hostname, code: statusCode,
-        port: wanted === usual ? undefined : wanted, path: changed,
-      }];
+      return pathFilter(path, place)?.concat({
+        kind: "redirect", scheme: scheme ?? own, host, code,
+        port: wanted === usual ? undefined : wanted,
+      });
     }
     default:
       return undefined;
@@ -163,33 +159,24 @@ function modified(of: "request" | "response", modifier: HeaderModifier = {}): Fi
   ];
 }
 
+/** Returns undefined for what is not served. */
 function pathFilter(modifier: PathModifier | undefined, { kind, path }: Place) {
-  const { replaceFullPath, replacePrefixMatch } = modifier ?? {};
-  if (replaceFullPath !== undefined && isPath(replaceFullPath)) {
-    return { kind: "path", value: replaceFullPath } as const;
-  }
-  if (replacePrefixMatch === undefined || kind !== "prefix") return undefined;
-  if (replacePrefixMatch !== "" && !isPath(replacePrefixMatch)) return undefined;
-  return { kind: "prefix", length: path.length, value: replacePrefixMatch } as const;
+  const { replaceFullPath: full, replacePrefixMatch: start } = modifier ?? {};
+  const filters: Filter[] = [];
+  if (full !== undefined) filters.push({ kind: "path", value: full });
+  else if (start !== undefined) filters.push({ kind: "prefix", length: path.length, value: start });
+  const isServed = start === undefined || (kind === "prefix" && (start === "" || isPath(start)));
+  return isServed && (full === undefined || isPath(full)) ? filters : undefined;
 }
 
 /** The backend of a rule's requests; equal ones have the same name. */
 function backendOf(
-  { metadata }: Route, content: Pick<Backend, "targets" | "filters">, rule: RouteRule,
+  { metadata: { namespace = "" } }: Route, content: Pick<Backend, "targets" | "filters">,
+  { backendRefs, timeouts }: RouteRule,
 ): Backend {
-  const timeout_ms = durationOf(rule.timeouts?.request ?? rule.timeouts?.backendRequest);
-  const references = JSON.stringify([rule.backendRefs, content.filters, timeout_ms]);
-  const digest = createHash("sha256").update(references).digest("hex").slice(0, 16);
-  const { namespace = "" } = metadata;
-  const name = `gateway:${namespace}:${digest}`;
-  return { name, namespace, ...content, ...(timeout_ms ? { timeout_ms } : {}) };
-}
-
-/**
- * Reads a duration of the Gateway API (GEP-2257), such as `1h30m`, ANSWER_MS_MAX at most; undefined
- * for none and zero.
- */
-function durationOf(text = ""): number | undefined {
-  const timeout_ms = goDuration_ms(text);
-  return timeout_ms ? Math.min(timeout_ms, ANSWER_MS_MAX) : undefined;
+  const asked_ms = goDuration_ms(timeouts?.request ?? timeouts?.backendRequest ?? "0") ?? 0;
+  // Zero is none (GEP-2257).
+  const timeout_ms = asked_ms === 0 ? undefined : Math.min(asked_ms, ANSWER_MS_MAX);
+  const name = digest(JSON.stringify([backendRefs, content.filters, timeout_ms]));
+  return { name: `gateway:${namespace}:${name}`, namespace, ...content, ...given({ timeout_ms }) };
 }

@@ -38,37 +38,23 @@ export interface Listener {
   };
 }
 
-export interface ListenerStatus {
-  name: string;
-  supportedKinds: { group: string; kind: string }[];
-  attachedRoutes: number;
-  conditions: Condition[];
-}
-
 export interface Gateway extends KubeObject {
   spec: { gatewayClassName: string; listeners: Listener[] };
   status?: {
     addresses?: { type: string; value: string }[];
     conditions?: Condition[];
-    listeners?: ListenerStatus[];
+    listeners?: {
+      name: string;
+      supportedKinds: { group: string; kind: string }[];
+      attachedRoutes: number;
+      conditions: Condition[];
+    }[];
   };
 }
 
 export interface ParentReference extends Reference {
   sectionName?: string;
   port?: number;
-}
-
-export interface RouteParentStatus {
-  parentRef: ParentReference;
-  controllerName: string;
-  conditions: Condition[];
-}
-
-export interface BackendReference extends Reference {
-  port?: number;
-  weight?: number;
-  filters?: unknown[];
 }
 
 export interface NamedValue {
@@ -108,11 +94,24 @@ export interface RouteMatch {
   method?: string | { type?: string; service?: string; method?: string };
 }
 
+export interface BackendReference extends Reference {
+  port?: number;
+  weight?: number;
+  filters?: unknown[];
+}
+
 export interface RouteRule {
   matches?: RouteMatch[];
   filters?: RouteFilter[];
   backendRefs?: BackendReference[];
   timeouts?: { request?: string; backendRequest?: string };
+}
+
+/** What a route says of itself to one of its Gateways. */
+export interface RouteParentStatus {
+  parentRef: ParentReference;
+  controllerName: string;
+  conditions: Condition[];
 }
 
 export interface Route extends KubeObject {

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
-import { mkdir, readdir, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { isDeepStrictEqual, promisify } from "node:util";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -10,13 +10,15 @@ import {
 } from "../limits.ts";
 import type { Plan } from "../plan/model.ts";
 import { CONFIG, type Rendered, render } from "./render.ts";
-import type { Server, Servers } from "./servers.ts";
+import type { Servers } from "./servers.ts";
 import { command, currentWorker } from "./socket.ts";
 
 const run = promisify(execFile);
 
 /** The folder that this program and haproxy share has these names. */
 const CURRENT = "current";
+/** `current` is a link to one of these. */
+const FOLDERS = ["a", "b"];
 const MASTER = "master.sock";
 const RUNTIME = "runtime.sock";
 /** Matches an answer of the runtime socket to a change that it has made. */
@@ -38,7 +40,6 @@ export interface DataPlaneOptions {
 export class DataPlane {
   readonly #options: DataPlaneOptions;
   #applied: Rendered | undefined;
-  #generation = 0;
   #reloads = 0;
 
   constructor(options: DataPlaneOptions) {
@@ -72,13 +73,16 @@ export class DataPlane {
     this.#applied = wanted;
   }
 
-  /** Writes all files into a folder of their own, checks them, and makes it the current one. */
+  /** Writes all files into the folder that is not current, checks them, and makes it current. */
   async #place({ files }: Rendered): Promise<void> {
     const { haproxy, dir } = this.#options;
     await mkdir(dir, { recursive: true });
-    const present = await readdir(dir);
-    while (present.includes(`g${this.#generation}`)) this.#generation++;
-    const name = `g${this.#generation}`;
+    const current = await readlink(this.#path(CURRENT)).catch((thrown: unknown) => {
+      if (isErrno(thrown, "ENOENT")) return undefined;
+      throw thrown;
+    });
+    const name = FOLDERS.find((each) => each !== current)!;
+    await rm(this.#path(name), { recursive: true, force: true });
     await mkdir(this.#path(name), { mode: 0o700 });
     for (const [file, text] of files) {
       await writeFile(join(this.#path(name), file), text, { mode: 0o600 });
@@ -87,19 +91,12 @@ export class DataPlane {
       const options = { timeout: CHECK_MS_MAX, maxBuffer: 1 << 20 };
       await run(haproxy, ["-c", "-f", join(this.#path(name), CONFIG)], options);
     } catch (cause) {
-      await rm(this.#path(name), { recursive: true });
       const message = `haproxy refuses the configuration: ${messageOf(cause).slice(0, 2_000)}`;
       throw new CodedError("BAD_CONFIGURATION", message, { cause });
     }
     await rm(this.#path("next"), { force: true });
     await symlink(name, this.#path("next"));
-    const former = await readlink(this.#path(CURRENT)).catch((thrown: unknown) => {
-      if (isErrno(thrown, "ENOENT")) return undefined;
-      throw thrown;
-    });
     await rename(this.#path("next"), this.#path(CURRENT));
-    const old = present.filter((each) => /^g\d+$/.test(each) && each !== former);
-    for (const each of old) await rm(this.#path(each), { recursive: true });
   }
 
   async #reload(): Promise<void> {
@@ -143,15 +140,10 @@ function changes(backend: string, former: Servers, wanted: Servers): string[] {
     const before = former[index];
     const { endpoint } = server;
     if (!endpoint) return before?.endpoint ? [`${set} state maint`] : [];
-    if (before?.endpoint && sameAs(before, server)) return [];
+    if (before?.endpoint && isDeepStrictEqual(before, server)) return [];
     const { address, port } = endpoint;
     return [
       `${set} addr ${address} port ${port}`, `${set} weight ${server.weight}`, `${set} state ready`,
     ];
   });
-}
-
-function sameAs(a: Server, b: Server): boolean {
-  return a.weight === b.weight && a.endpoint?.address === b.endpoint?.address &&
-    a.endpoint?.port === b.endpoint?.port;
 }

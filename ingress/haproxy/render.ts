@@ -1,12 +1,13 @@
 import {
   ANSWER_MS, CONNECT_MS, CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX, COUNTED_MAX, FORMER_MS_MAX,
-  FORMER_RELOADS_MAX, HEAD_BYTES_MAX, REQUEST_MS, REQUESTS_OF_NAMESPACE_MAX, TUNNEL_MS,
+  FORMER_RELOADS_MAX, HEAD_BYTES_MAX, HOSTS_OF_LINE_MAX, REQUEST_MS, REQUESTS_OF_NAMESPACE_MAX,
+  TUNNEL_MS,
 } from "../limits.ts";
-import type { Backend, Condition, Frontend, Plan, Site } from "../plan/model.ts";
+import type { Backend, Bind, Condition, Frontend, Plan } from "../plan/model.ts";
 import { argument, token, word } from "./quote.ts";
 import { filterLines } from "./filters.ts";
 import { assignServers, type FormerServers, type Server, type Servers } from "./servers.ts";
-import { type Tables, tablesOf } from "./tables.ts";
+import { type ConditionLine, tablesOf } from "./tables.ts";
 
 /** A configuration as files, and the servers in it, whose change needs no reload. */
 export interface Rendered {
@@ -20,33 +21,22 @@ export interface Rendered {
 export const CONFIG = "haproxy.cfg";
 /** An address that no connection is made to: its server is disabled. */
 const NOWHERE = "127.0.0.1:1";
+/** The part of a server's line whose change needs no reload. */
+const PLACE = /^(  server s\d+) \S+ weight \d+( disabled)?/gm;
 
 /** Writes a plan as haproxy's files, whose paths are relative to them. Pure. */
 export function render(plan: Plan, socket: string, former: FormerServers = new Map()): Rendered {
   const files = new Map<string, string>();
-  const written = new Map<readonly Site[], [name: string, tables: Tables]>();
-  const lines = head(socket);
-  for (const frontend of plan.frontends) {
-    let known = written.get(frontend.sites);
-    if (!known) {
-      known = [token(frontend.name), tablesOf(frontend.sites)];
-      written.set(frontend.sites, known);
-      writeTables(known, files);
-    }
-    lines.push(...frontendLines(frontend, known, files));
-  }
   const servers = new Map<string, Servers>();
-  const fixed = [...lines];
+  const lines = [...head(socket), ...plan.frontends.flatMap((each) => frontendLines(each, files))];
   for (const backend of plan.backends.values()) {
     const assigned = assignServers(backend, former.get(backend.name));
     servers.set(backend.name, assigned);
-    const own = backendLines(backend);
-    lines.push(...own, ...assigned.map(serverLine));
-    fixed.push(...own, ...assigned.map(({ isHttp2 }) => `server ${isHttp2}`));
+    lines.push(...backendLines(backend), ...assigned.map(serverLine));
   }
-  const others = [...files].map(([name, text]) => `${name}\n${text}`);
   files.set(CONFIG, `${lines.join("\n")}\n`);
-  return { files, servers, structure: [...fixed, ...others].join("\n") };
+  const structure = [...files].map(([name, text]) => `${name}\n${text.replace(PLACE, "$1")}`);
+  return { files, servers, structure: structure.join("\n") };
 }
 
 function head(socket: string): string[] {
@@ -85,56 +75,57 @@ function head(socket: string): string[] {
   ];
 }
 
-function writeTables([name, tables]: [string, Tables], files: Map<string, string>): void {
-  for (const kind of ["hosts", "suffixes", "labels", "exact", "prefix"] as const) {
-    files.set(`${name}.${kind}`, tables[kind].map((line) => `${line}\n`).join(""));
-  }
-}
-
 function frontendLines(
-  frontend: Frontend, [name, tables]: [string, Tables], files: Map<string, string>,
+  { name, binds, sites }: Frontend, files: Map<string, string>,
 ): string[] {
-  const { port, certificates, isStrict } = frontend;
-  const map = (kind: string) => word(`${name}.${kind}`);
-  let bind = `  bind :${port}`;
-  if (certificates) {
-    const list = `${token(frontend.name)}.certificates`;
-    files.set(list, certificates.map(({ id, hosts }) =>
-      `${token(id)}.pem ${hosts.map(serverName).join(" ")}\n`).join(""));
-    for (const { id, pem } of certificates) files.set(`${token(id)}.pem`, pem);
-    bind += ` ssl crt-list ${word(list)} alpn h2,http/1.1`;
-    if (isStrict) bind += " strict-sni";
-  }
+  const { maps, rest, lines } = tablesOf(sites);
+  for (const [kind, text] of Object.entries(maps)) files.set(`${token(name)}.${kind}`, text);
+  const map = (kind: keyof typeof maps) => word(`${name}.${kind}`);
   const unless = (variable: string) => `if !{ var(txn.${variable}) -m found }`;
   const host = "var(txn.host)";
   const [site, backend] = ["http-request set-var(txn.site)", "http-request set-var(txn.backend)"];
-  const key = (end: string) => `var(txn.site),concat(,txn.path${end})`;
   const missing = "content-type text/plain string no\\ such\\ host\\ or\\ path\\n";
   return [
-    `frontend ${token(frontend.name)}`,
-    bind,
+    `frontend ${name}`,
+    ...binds.map((bind) => bindLine(bind, files)),
     "  tcp-request connection track-sc0 src table addresses",
     "  tcp-request connection reject " +
       `if { sc0_conn_cur(addresses) gt ${CONNECTIONS_OF_ADDRESS_MAX} }`,
     "  http-request set-var(txn.path) path",
-    "  http-request set-var(txn.host) req.hdr(host),field(1,:),rtrim(.),lower",
+    `  http-request set-var(txn.host) req.hdr(host),field(1,:),rtrim(.),lower`,
     `  ${site} ${host},map_str(${map("hosts")})`,
-    ...(tables.labels.length === 0 ? []
-      : [`  ${site} ${host},regsub(^[^.]+,),map_str(${map("labels")}) ${unless("site")}`]),
-    ...(tables.suffixes.length === 0 ? []
-      : [`  ${site} ${host},map_end(${map("suffixes")}) ${unless("site")}`]),
-    ...(tables.any === undefined ? [] : [`  ${site} str(${tables.any}) ${unless("site")}`]),
-    `  ${backend} ${key("")},map_str(${map("exact")})`,
-    `  ${backend} ${key(",/")},map_beg(${map("prefix")}) ${unless("backend")}`,
-    ...chainLines(tables),
-    `  http-request return status 404 ${missing} ${unless("backend")} || ` +
-      "{ var(txn.backend) -m beg chain= }",
+    `  ${site} ${host},regsub(^[^.]+,),map_str(${map("labels")}) ${unless("site")}`,
+    `  ${site} ${host},map_end(${map("suffixes")}) ${unless("site")}`,
+    `  ${site} str(${rest}) ${unless("site")}`,
+    "  http-request set-var(txn.at) var(txn.site),concat(,txn.path,/)",
+    `  ${backend} var(txn.at),map_str(${map("exact")})`,
+    `  ${backend} var(txn.at),map_beg(${map("prefix")},-1/) ${unless("backend")}`,
+    ...conditionLines(lines),
+    `  http-request return status 404 ${missing} if { var(txn.backend) -m beg -- -1/ }`,
     "  http-request del-header forwarded",
     "  http-request set-header x-forwarded-for %[src]",
     "  http-request set-header x-forwarded-host %[req.hdr(host)]",
-    `  http-request set-header x-forwarded-proto ${certificates ? "https" : "http"}`,
-    "  use_backend %[var(txn.backend)]",
+    "  http-request set-header x-forwarded-proto %[ssl_fc,iif(https,http)]",
+    "  use_backend %[var(txn.backend),field(2,/)]",
   ];
+}
+
+function bindLine({ port, certificates }: Bind, files: Map<string, string>): string {
+  if (!certificates) return `  bind :${port}`;
+  // The first one is for clients that ask for no other's.
+  const ordered = certificates.toSorted((a, b) => a.hosts.length - b.hosts.length);
+  const list = ordered.flatMap(({ id, pem, hosts }) => {
+    const file = `${token(id)}.pem`;
+    files.set(file, pem);
+    const count = Math.max(1, Math.ceil(hosts.length / HOSTS_OF_LINE_MAX));
+    return Array.from({ length: count }, (_, line) => {
+      const own = hosts.slice(line * HOSTS_OF_LINE_MAX, (line + 1) * HOSTS_OF_LINE_MAX);
+      return `${[file, ...own.map(serverName)].join(" ")}\n`;
+    });
+  });
+  files.set(`${port}.certificates`, list.join(""));
+  const strict = ordered[0]?.hosts.length === 0 ? "" : " strict-sni";
+  return `  bind :${port} ssl crt-list ${port}.certificates alpn h2,http/1.1${strict}`;
 }
 
 /** A server name in a list of certificates. */
@@ -142,7 +133,7 @@ function serverName(host: string): string {
   return host.startsWith("*.") ? `*.${token(host.slice(2))}` : token(host);
 }
 
-function chainLines({ chains }: Tables): string[] {
+function conditionLines(lines: readonly ConditionLine[]): string[] {
   const acls = new Map<string, string>();
   const nameOf = (condition: Condition) => {
     const test = testOf(condition);
@@ -150,12 +141,13 @@ function chainLines({ chains }: Tables): string[] {
     acls.set(test, name);
     return name;
   };
-  const lines = chains.map(({ group, conditions, backend }) => {
-    const all = conditions.map(nameOf).join(" ");
-    return `  http-request set-var(txn.backend) str(${token(backend)}) ` +
-      `if { var(txn.backend) -m sub ${group} } ${all}`.trimEnd();
+  const rules = lines.map(({ kind, key, rank, conditions, backend }) => {
+    const match = kind === "exact" ? "str" : "beg";
+    return `  http-request set-var(txn.backend) str(${rank}/${token(backend)}) ` +
+      `if { var(txn.at) -m ${match} -- ${word(key)} } ` +
+      `{ var(txn.backend),field(1,/) -m int le ${rank} } ${conditions.map(nameOf).join(" ")}`;
   });
-  return [...[...acls].map(([test, name]) => `  acl ${name} ${test}`), ...lines];
+  return [...[...acls].map(([test, name]) => `  acl ${name} ${test}`), ...rules];
 }
 
 function testOf(condition: Condition): string {
@@ -204,6 +196,6 @@ function failingShare({ targets }: Backend): number {
 
 function serverLine({ endpoint, weight, isHttp2 }: Server, index: number): string {
   const place = endpoint ? `${token(endpoint.address)}:${endpoint.port}` : NOWHERE;
-  const disabled = endpoint ? "" : " disabled";
-  return `  server s${index} ${place} weight ${weight}${isHttp2 ? " proto h2" : ""}${disabled}`;
+  const state = endpoint ? "" : " disabled";
+  return `  server s${index} ${place} weight ${weight}${state}${isHttp2 ? " proto h2" : ""}`;
 }

@@ -1,3 +1,5 @@
+import { goDuration_ms } from "@raft2kube/std/go-values.ts";
+import { isQuantity, valueOf } from "@raft2kube/std/quantity.ts";
 import { ANSWER_MS_MAX, BODY_BYTES_MAX } from "../limits.ts";
 
 const PREFIX = "ingress.r2k.io/";
@@ -10,17 +12,15 @@ export interface Options {
   readonly bodyBytesMax?: number;
 }
 
-const TIMES: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-const SIZES: Readonly<Record<string, number>> = { "": 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
-
 /** Annotations, each with its option, what it must be, and how it is read. */
 const ANNOTATIONS = new Map<string, readonly [
   option: keyof Options, what: string, read: (text: string) => string | number | undefined,
 ]>([
   ["rewrite-prefix", ["rewrite", "a path", (text) => isPath(text) ? text : undefined]],
-  ["timeout", ["timeout_ms", "a time such as 90s", (text) => sized(text, TIMES, ANSWER_MS_MAX)]],
-  ["body-size-max",
-    ["bodyBytesMax", "a size such as 1Mi", (text) => sized(text, SIZES, BODY_BYTES_MAX)]],
+  ["timeout", ["timeout_ms", "a time such as 90s", (text) =>
+    within(goDuration_ms(text), ANSWER_MS_MAX)]],
+  ["body-size-max", ["bodyBytesMax", "a size such as 1Mi", (text) =>
+    within(isQuantity(text) ? valueOf(text) : 0, BODY_BYTES_MAX)]],
 ]);
 
 /** Reads the annotations with our prefix; each that is unknown or not usable is a problem. */
@@ -45,12 +45,5 @@ export function isPath(text: string): boolean {
   return text.length <= 1024 && /^\/([\w.~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*$/.test(text);
 }
 
-/** A number with a unit; 1 to `most`. */
-function sized(
-  text: string, units: Readonly<Record<string, number>>, most: number,
-): number | undefined {
-  const [, digits, unit = ""] = /^(\d{1,12})([A-Za-z]*)$/.exec(text) ?? [];
-  if (digits === undefined || !Object.hasOwn(units, unit)) return undefined;
-  const value = Number(digits) * units[unit]!;
-  return value >= 1 && value <= most ? value : undefined;
-}
+const within = (value = 0, most: number) =>
+  value >= 1 && value <= most ? Math.round(value) : undefined;

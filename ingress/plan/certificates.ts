@@ -1,17 +1,17 @@
-import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { digest } from "@raft2kube/std/digest.ts";
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import type { Pair } from "./model.ts";
 
-/** A pair as haproxy reads it, written again from its parsed form. */
-export interface Pair {
-  readonly id: string;
-  readonly pem: string;
-  /** When its first certificate starts and ends, in milliseconds. */
+/** A pair, and when its first certificate starts and ends. */
+export interface TimedPair extends Pair {
   readonly from_ms: number;
   readonly until_ms: number;
 }
 
+const ID_DIGITS = 32;
 const CHAIN_MAX = 10;
 const BYTES_MAX = 64 * 1024;
 const BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
@@ -21,7 +21,8 @@ const BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-
  * haproxy refuses its whole configuration for one bad pair, so all that it checks is checked here:
  * that the key fits, and OpenSSL's security level 2 (RSA of 2048 bits, no SHA-1).
  */
-export function readPair(secret: Secret): Pair | { readonly problem: string } {
+export function readPair(secret: Secret | undefined): TimedPair | { readonly problem: string } {
+  if (!secret) return { problem: "there is no such Secret of the type kubernetes.io/tls" };
   const [cert, key] = ["tls.crt", "tls.key"].map((name) => secret.data?.[name]);
   if (!cert || !key) return { problem: "it has no tls.crt and tls.key" };
   if (cert.length + key.length > BYTES_MAX) return { problem: "it is too large" };
@@ -33,23 +34,23 @@ export function readPair(secret: Secret): Pair | { readonly problem: string } {
 }
 
 /** Writes a certificate and a key as haproxy reads them. Throws for what it would refuse. */
-export function pairOf(certText: string, keyText: string): Pair | { readonly problem: string } {
-  const blocks = certText.match(BLOCK) ?? [];
-  if (blocks.length === 0) return { problem: "tls.crt has no certificate" };
-  if (blocks.length > CHAIN_MAX) return { problem: `tls.crt has more than ${CHAIN_MAX}` };
-  const certificates = blocks.map((block) => new X509Certificate(block));
+export function pairOf(certText: string, keyText: string): TimedPair {
+  const refuse = (problem: string) => new CodedError("BAD_PAIR", problem);
+  const certificates = (certText.match(BLOCK) ?? []).map((block) => new X509Certificate(block));
   const [first] = certificates;
+  if (!first) throw refuse("tls.crt has no certificate");
+  if (certificates.length > CHAIN_MAX) throw refuse(`tls.crt has more than ${CHAIN_MAX}`);
   const privateKey = createPrivateKey(keyText);
-  if (!first!.checkPrivateKey(privateKey)) return { problem: "its key is another certificate's" };
+  if (!first.checkPrivateKey(privateKey)) throw refuse("its key is another certificate's");
   const cert = certificates.map(String).join("");
   const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
   createSecureContext({ cert, key, ciphers: "DEFAULT:@SECLEVEL=2" });
   const pem = `${cert}${key}`;
   return {
-    id: createHash("sha256").update(pem).digest("hex").slice(0, 32),
+    id: digest(pem, ID_DIGITS),
     pem,
-    from_ms: Date.parse(first!.validFrom),
-    until_ms: Date.parse(first!.validTo),
+    from_ms: Date.parse(first.validFrom),
+    until_ms: Date.parse(first.validTo),
   };
 }
 
@@ -59,7 +60,7 @@ function decoded(value: string | Uint8Array): string {
 }
 
 /** Why a pair is served with a warning, at a time. */
-export function outOfTime({ from_ms, until_ms }: Pair, now_ms: number): string | undefined {
+export function outOfTime({ from_ms, until_ms }: TimedPair, now_ms: number): string | undefined {
   const at = (time_ms: number) => new Date(time_ms).toISOString();
   if (now_ms > until_ms) return `its certificate expired at ${at(until_ms)}`;
   if (now_ms < from_ms) return `its certificate starts at ${at(from_ms)}`;

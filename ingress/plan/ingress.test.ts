@@ -4,7 +4,7 @@ import {
 } from "../testing/objects.ts";
 import { HostOwners, recordedOwners, recordOf } from "./owners.ts";
 import { IngressPasses, planIngresses } from "./ingress.ts";
-import type { Pair } from "./certificates.ts";
+import type { Pair } from "./model.ts";
 
 let fallback: Pair;
 

@@ -2,16 +2,16 @@ import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type {
   HTTPIngressPath, Ingress, IngressBackend, IngressClass, IngressTLS,
 } from "@raft2kube/api/gen/networking/v1.ts";
-import { createHash } from "node:crypto";
+import type { Refusal } from "@raft2kube/client-kube/events/refusals.ts";
+import { digest } from "@raft2kube/std/digest.ts";
+import { given } from "@raft2kube/std/given.ts";
 import {
-  BACKENDS_OF_NAMESPACE_MAX, CERTIFICATES_OF_NAMESPACE_MAX, HOSTS_OF_LINE_MAX,
-  PATHS_OF_NAMESPACE_MAX,
+  BACKENDS_OF_NAMESPACE_MAX, CERTIFICATES_OF_NAMESPACE_MAX, PATHS_OF_NAMESPACE_MAX,
 } from "../limits.ts";
 import { isPath, type Options, readAnnotations } from "./annotations.ts";
-import { outOfTime, type Pair, readPair } from "./certificates.ts";
-import type {
-  Backend, Certificate, Filter, HostMatch, PathRule, Refusal, Site,
-} from "./model.ts";
+import { Bounds } from "./bounds.ts";
+import { outOfTime, readPair } from "./certificates.ts";
+import type { Backend, Certificate, Filter, Pair, PathRule, Site } from "./model.ts";
 import { byAge, HostOwners, recordedOwners, recordOf } from "./owners.ts";
 import { type Services, targetOf } from "./targets.ts";
 
@@ -98,12 +98,12 @@ function isServed({ metadata, spec }: Ingress, { classes, controller }: IngressI
 class Planner {
   readonly #input: IngressInput;
   readonly #owners = new HostOwners();
-  readonly #paths = new Map<string, { rules: PathRule[]; keys: Set<string>; rest?: PathRule }>();
+  readonly #sites = new Map<string, { rules: Map<string, PathRule>; rest?: PathRule }>();
   readonly #backends = new Map<string, Backend>();
-  readonly #certificates = new Map<string, { pair: Pair; hosts: string[] }>();
+  readonly #certificates = new Map<string, Certificate>();
   readonly #certified = new Set<string>();
   readonly #refusals: Refusal[] = [];
-  readonly #counts = new Map<string, number>();
+  readonly #bounds = new Bounds();
 
   constructor(input: IngressInput) {
     this.#input = input;
@@ -147,19 +147,10 @@ class Planner {
   }
 
   result(): Omit<IngressPlan, "served"> {
-    const { fallback } = this.#input;
-    const sites = [...this.#paths].map(([host, { rules, rest }]): Site => {
-      return { host: hostOf(host), paths: rest ? [...rules, rest] : rules };
-    });
-    const certificates = [...this.#certificates.values()].flatMap(({ pair: { id, pem }, hosts }) =>
-      Array.from({ length: Math.ceil(hosts.length / HOSTS_OF_LINE_MAX) }, (_, line) => {
-        const first = line * HOSTS_OF_LINE_MAX;
-        return { id, pem, hosts: hosts.slice(first, first + HOSTS_OF_LINE_MAX) };
-      }));
-    const { id, pem } = fallback;
     return {
-      sites,
-      certificates: [{ id, pem, hosts: [] }, ...certificates],
+      sites: [...this.#sites].map(([host, { rules, rest }]): Site =>
+        ({ host, paths: [...rules.values(), ...(rest ? [rest] : [])] })),
+      certificates: [{ ...this.#input.fallback, hosts: [] }, ...this.#certificates.values()],
       backends: [...this.#backends.values()],
       refusals: this.#refusals,
       owners: this.#owners.all,
@@ -183,9 +174,9 @@ class Planner {
     }
     const kind = pathType === "Exact" ? "exact" : "prefix";
     const plain = kind === "prefix" && path.endsWith("/") ? path.slice(0, -1) : path;
-    const site = this.#siteOf(host);
+    const { rules } = this.#siteOf(host);
     const key = `${kind} ${plain}`;
-    if (site.keys.has(key)) {
+    if (rules.has(key)) {
       return this.#refuse(ingress, "PathTaken", `${host}${path} is another rule's already`);
     }
     if (!this.#count(ingress, "paths", PATHS_OF_NAMESPACE_MAX)) return;
@@ -193,21 +184,19 @@ class Planner {
       : kind === "exact" ? [{ kind: "path", value: options.rewrite }]
         : [{ kind: "prefix", length: plain.length, value: options.rewrite }];
     const backend = this.#backend(ingress, from.backend, options, filters);
-    site.keys.add(key);
-    site.rules.push({ kind, path: plain, conditions: [], backend });
+    rules.set(key, { kind, path: plain, conditions: [], backend });
   }
 
   /** The backend of all paths of a host that no rule names. */
   #addRest(ingress: Ingress, host: string, backend: string | undefined): void {
     if (host === "" && !this.#claim(ingress, "")) return;
     const site = this.#siteOf(host);
-    if (backend === undefined || site.keys.has("prefix ")) return;
-    site.rest ??= { kind: "prefix", path: "", conditions: [], backend };
+    if (backend !== undefined) site.rest ??= { kind: "prefix", path: "", conditions: [], backend };
   }
 
   #siteOf(host: string) {
-    const site = this.#paths.get(host) ?? { rules: [], keys: new Set<string>() };
-    this.#paths.set(host, site);
+    const site = this.#sites.get(host) ?? { rules: new Map<string, PathRule>() };
+    this.#sites.set(host, site);
     return site;
   }
 
@@ -221,8 +210,7 @@ class Planner {
     const port = service?.port?.name ?? service?.port?.number ?? 0;
     const { timeout_ms, bodyBytesMax } = options;
     const extras = JSON.stringify([filters, timeout_ms, bodyBytesMax]);
-    const digest = createHash("sha256").update(extras).digest("hex").slice(0, 12);
-    const plain = extras === "[[],null,null]" ? "" : `:${digest}`;
+    const plain = extras === "[[],null,null]" ? "" : `:${digest(extras)}`;
     const name = `${namespace}:${service?.name ?? ""}:${port}${plain}`;
     const found = service ? targetOf(this.#input.services, key, port)
       : { problem: "resource backends are not supported", isMissing: false };
@@ -232,8 +220,7 @@ class Planner {
     const target = "problem" in found ? { endpoints: [], isHttp2: false } : found;
     this.#backends.set(name, {
       name, namespace, targets: [{ weight: 1, ...target }], filters,
-      ...(timeout_ms === undefined ? {} : { timeout_ms }),
-      ...(bodyBytesMax === undefined ? {} : { bodyBytesMax }),
+      ...given({ timeout_ms, bodyBytesMax }),
     });
     return name;
   }
@@ -247,9 +234,7 @@ class Planner {
   #addCertificate(ingress: Ingress, { hosts = [], secretName = "" }: IngressTLS): void {
     if (secretName === "") return;
     const { namespace = "" } = ingress.metadata;
-    const secret = this.#input.secret(`${namespace}/${secretName}`);
-    const pair = secret ? readPair(secret)
-      : { problem: "there is no such Secret of the type kubernetes.io/tls" };
+    const pair = readPair(this.#input.secret(`${namespace}/${secretName}`));
     const about = `Secret ${secretName}`;
     if ("problem" in pair) {
       return this.#refuse(ingress, "BadCertificate", `${about}: ${pair.problem}`);
@@ -264,28 +249,20 @@ class Planner {
     if (free.length === 0) return;
     if (!this.#count(ingress, "certificates", CERTIFICATES_OF_NAMESPACE_MAX)) return;
     for (const host of free) this.#certified.add(host);
-    const known = this.#certificates.get(pair.id);
-    this.#certificates.set(pair.id, { pair, hosts: [...(known?.hosts ?? []), ...free] });
+    const { id, pem } = pair;
+    const known = this.#certificates.get(id)?.hosts ?? [];
+    this.#certificates.set(id, { id, pem, hosts: [...known, ...free] });
   }
 
   #count(ingress: Ingress, what: string, most: number): boolean {
-    const key = `${ingress.metadata.namespace} ${what}`;
-    const count = (this.#counts.get(key) ?? 0) + 1;
-    if (count > most) {
-      this.#refuse(ingress, "TooMany", `the namespace has more than ${most} ${what}`);
-      return false;
-    }
-    this.#counts.set(key, count);
-    return true;
+    const excess = this.#bounds.take([`${what} of ${ingress.metadata.namespace}`, 1, most]);
+    if (excess === undefined) return true;
+    this.#refuse(ingress, "TooMany", `the namespace has more than ${most} ${what}`);
+    return false;
   }
 
   #refuse({ metadata }: Ingress, reason: string, message: string): void {
     const about = { apiVersion: "networking.k8s.io/v1", kind: "Ingress", metadata };
     this.#refusals.push({ about, reason, message });
   }
-}
-
-function hostOf(host: string): HostMatch {
-  if (host === "") return { kind: "any" };
-  return host.startsWith("*.") ? { kind: "label", suffix: host.slice(1) } : { kind: "exact", host };
 }

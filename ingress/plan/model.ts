@@ -5,38 +5,44 @@ export interface Plan {
   readonly backends: ReadonlyMap<string, Backend>;
 }
 
-/** A port of the data plane. */
+/** Ports of the data plane that serve the same sites. */
 export interface Frontend {
   /** Unique; letters, digits, `-`, `_`, `.` and `:`. */
   readonly name: string;
-  readonly port: number;
-  /** Certificates of HTTPS, the first for names that no other has; undefined: HTTP. */
-  readonly certificates: readonly Certificate[] | undefined;
-  /** Refuses clients whose server name no certificate has. */
-  readonly isStrict?: boolean;
+  readonly binds: readonly Bind[];
   readonly sites: readonly Site[];
 }
 
-export interface Certificate {
+/** A port; with certificates it serves HTTPS. */
+export interface Bind {
+  readonly port: number;
+  readonly certificates?: readonly Certificate[];
+}
+
+/** A pair as haproxy reads it, written again from its parsed form. */
+export interface Pair {
   /** A digest of its content. */
   readonly id: string;
-  /** Certificates, then the key, as PEM that this program has written itself. */
+  /** Certificates, then the key, as PEM. */
   readonly pem: string;
-  /** Server names it is presented for; `*.` matches one label. */
+}
+
+export interface Certificate extends Pair {
+  /**
+   * Server names it is presented for, of which `*.` matches one label; without any it is for
+   * clients that ask for no other's. Where all have names, other clients are refused.
+   */
   readonly hosts: readonly string[];
 }
 
-/** Which requests belong to a site, by their Host header. */
-export type HostMatch =
-  | { readonly kind: "exact"; readonly host: string }
-  /** `suffix` starts with a dot; one label stands before it (Ingress) or any number (Gateway). */
-  | { readonly kind: "label" | "suffix"; readonly suffix: string }
-  | { readonly kind: "any" };
-
 /** The paths of one host. */
 export interface Site {
-  readonly host: HostMatch;
-  /** Rules; of two of equal conditions the earlier one wins. */
+  /**
+   * A name; with `*.` at its start the names of one label more (Ingress), with `**.` of any number
+   * (Gateway); empty: all others.
+   */
+  readonly host: string;
+  /** Rules; of two of one path those with conditions come first, then the earlier one. */
   readonly paths: readonly PathRule[];
 }
 
@@ -78,34 +84,20 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** A change of a request or an answer; the path is changed before a redirect. */
 export type Filter =
   | {
       readonly kind: "set" | "add"; readonly of: Side;
       readonly name: string; readonly value: string;
     }
   | { readonly kind: "remove"; readonly of: Side; readonly name: string }
-  | { readonly kind: "host"; readonly value: string }
-  | { readonly kind: "path"; readonly value: string }
+  | { readonly kind: "host" | "path"; readonly value: string }
   /** Puts `value` in the place of the path's first `length` bytes. */
   | { readonly kind: "prefix"; readonly length: number; readonly value: string }
-  | Redirect;
+  /** Host and port: undefined for those of the request and of the scheme. */
+  | {
+      readonly kind: "redirect"; readonly scheme: "http" | "https"; readonly code: number;
+      readonly host: string | undefined; readonly port: number | undefined;
+    };
 
 export type Side = "request" | "response";
-
-export interface Redirect {
-  readonly kind: "redirect";
-  readonly scheme: "http" | "https";
-  /** Host of the new place; undefined: that of the request. */
-  readonly host: string | undefined;
-  /** Port of the new place; undefined: the scheme's own. */
-  readonly port: number | undefined;
-  readonly path: Extract<Filter, { kind: "path" | "prefix" }> | undefined;
-  readonly code: number;
-}
-
-/** A refusal of an object, or of a part, as an Event shows it. */
-export interface Refusal {
-  readonly about: { kind: string; apiVersion: string; metadata: object };
-  readonly reason: string;
-  readonly message: string;
-}

@@ -2,9 +2,9 @@ import type { Secret, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { Ingress, IngressClass, IngressRule } from "@raft2kube/api/gen/networking/v1.ts";
 import { createCa } from "@raft2kube/pki/certificate.ts";
-import { type Pair, pairOf } from "../plan/certificates.ts";
+import { pairOf } from "../plan/certificates.ts";
 import type { IngressInput } from "../plan/ingress.ts";
-import type { Endpoint } from "../plan/model.ts";
+import type { Endpoint, Pair } from "../plan/model.ts";
 
 export const CONTROLLER = "r2k.io/ingress";
 export const CLASS: IngressClass = { metadata: { name: "r2k" }, spec: { controller: CONTROLLER } };
@@ -43,7 +43,7 @@ export function inputOf(objects: Objects, fallback: Pair): IngressInput {
 
 export async function fallbackPair(): Promise<Pair> {
   const { cert, key } = await pairFor(["ingress.invalid"]);
-  return pairOf(cert, key) as Pair;
+  return pairOf(cert, key);
 }
 
 export interface IngressWords {

@@ -49,7 +49,7 @@ export class OwnDataPlane {
   }
 
   planOf(sites: readonly Site[], backends: readonly Backend[]): Plan {
-    const frontend = { name: "http", port: this.port, certificates: undefined, sites };
+    const frontend = { name: "http", binds: [{ port: this.port }], sites };
     return {
       frontends: [frontend], backends: new Map(backends.map((each) => [each.name, each])),
     };
