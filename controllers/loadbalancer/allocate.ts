@@ -75,7 +75,7 @@ function choose(service: Wanted, { pools, holders, shared, free }: Choice): Outc
   }
   const name = service.pool ?? DEFAULT_POOL;
   const pool = pools.find((one) => one.name === name);
-  if (!pool || !admits(pool, service)) return { refused: `no pool ${name} for this namespace` };
+  if (!pool) return { refused: `no pool ${name}` };
   for (const address of shared.get(groupOf(service) ?? "") ?? []) {
     if (problemOf(service, address, pools, holders) === undefined) return { address };
   }
@@ -99,15 +99,12 @@ function problemOf(
 ): string | undefined {
   if (service.address !== undefined && service.address !== address) return "it asks for another";
   const pool = poolOf(pools, address);
-  if (!pool || !admits(pool, service)) return `${address} is in no pool for this namespace`;
+  if (!pool) return `${address} is in no pool`;
   const name = service.pool ?? (service.address === undefined ? DEFAULT_POOL : pool.name);
   if (pool.name !== name) return `${address} is not in pool ${name}`;
   return (holders.get(address) ?? []).some((other) => !mayShare(service, other))
     ? `${address} is in use by another Service` : undefined;
 }
-
-const admits = ({ namespaces }: Pool, { namespace }: Wanted) =>
-  namespaces === undefined || namespaces.has(namespace);
 
 /** The group within which Services may share an address; undefined: this one shares none. */
 const groupOf = ({ namespace, sharing, local }: Wanted) =>

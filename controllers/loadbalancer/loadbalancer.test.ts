@@ -31,7 +31,6 @@ it.each([
   [{ default: "0.0.0.0-255.255.255.255" }, "default: more than 65536 addresses"],
   [{ a: "10.0.0.1-10.0.0.9", b: "10.0.0.9" }, "a and b overlap at 10.0.0.9"],
   [{ a: "10.0.0.1-10.0.0.9, 10.0.0.2" }, "a and a overlap at 10.0.0.2"],
-  [{ "a.namespaces": "web" }, "a.namespaces: no such pool"],
 ])("%j has a problem: %s", (data, problem) => {
   expect(readPools(data as Record<string, string>).problems).toEqual([
     expect.stringContaining(problem),
@@ -53,7 +52,7 @@ const service = (key: string, more: Partial<Wanted> = {}): Wanted => ({
 });
 
 const POOLS = poolsOf({
-  default: "10.0.0.1-10.0.0.2", blue: "10.0.1.1", own: "10.0.2.1", "own.namespaces": "web, shop",
+  default: "10.0.0.1-10.0.0.2", blue: "10.0.1.1", own: "10.0.2.1",
 });
 
 /** Returns the last octets or the refusals, by key. */
@@ -84,14 +83,13 @@ it("one of two that have the same address keeps it: the older", () => {
   expect(decided([second, first])).toEqual({ "n/first": "0.2", "n/second": "0.1" });
 });
 
-it("a pool or an address is had on request, in the namespaces that may", () => {
+it("a pool or an address is had on request", () => {
   expect(decided([
     service("n/blue", { pool: "blue" }),
     service("n/second", { address: "10.0.0.2" }),
     service("web/own", { address: "10.0.2.1" }),
     service("n/none", { pool: "red" }),
-    service("n/foreign", { pool: "own" }),
-    service("n/theirs", { address: "10.0.2.1" }),
+    service("n/foreign", { address: "10.0.3.1" }),
     service("n/taken", { address: "10.0.0.2" }),
     service("n/both", { pool: "blue", address: "10.0.0.1" }),
     service("n/bad", { address: "<script>" }),
@@ -99,12 +97,11 @@ it("a pool or an address is had on request, in the namespaces that may", () => {
     "n/blue": "1.1",
     "n/second": "0.2",
     "web/own": "2.1",
-    "n/none": "no pool red for this namespace",
-    "n/foreign": "no pool own for this namespace",
-    "n/theirs": "10.0.2.1 is in no pool for this namespace",
+    "n/none": "no pool red",
+    "n/foreign": "10.0.3.1 is in no pool",
     "n/taken": "10.0.0.2 is in use by another Service",
     "n/both": "10.0.0.1 is not in pool blue",
-    "n/bad": "<script> is in no pool for this namespace",
+    "n/bad": "<script> is in no pool",
   });
 });
 

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ConfigMap, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
+import { RefusalEvents } from "@raft2kube/client-kube/events/refusals.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { CONFIG_MAPS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { ipOf } from "@raft2kube/std/ip.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { closeAll, startLoop } from "../loop.ts";
 import { allocate, type Outcome, type Wanted } from "./allocate.ts";
@@ -33,7 +33,7 @@ export function startLoadBalancers(context: ControllerContext): Running {
   const writer = context.client(ACCOUNT).resource<Service>(SERVICES);
   const recorder = context.recorder(ACCOUNT, "load-balancer-controller");
   const { loadBalancerPool } = context.settings;
-  const refusals = new Map<string, string>();
+  const events = new RefusalEvents(recorder);
 
   const poolsNow = () => {
     const map = maps.store.get(`kube-system/${POOLS_MAP}`);
@@ -41,7 +41,8 @@ export function startLoadBalancers(context: ControllerContext): Running {
     const { pools, problems } = readPools({ ...own, ...map?.data });
     if (problems.length === 0) return pools;
     const about = { apiVersion: "v1", kind: "ConfigMap", metadata: map?.metadata ?? {} };
-    recorder.record(about, "Warning", "InvalidPools", problems.join("; ").slice(0, 1_000));
+    const message = problems.join("; ").slice(0, 1_000);
+    events.report([{ about, reason: "InvalidPools", message }]);
     return undefined;
   };
 
@@ -54,8 +55,8 @@ export function startLoadBalancers(context: ControllerContext): Running {
     const status = { ...service.status, loadBalancer: { ...rest, ingress } };
     await ignoreLostRace(writer.updateStatus({ ...service, status }));
     if (address === undefined || address === addressOf(service)) return;
-    const about = { apiVersion: "v1", kind: "Service", metadata: service.metadata };
-    recorder.record(about, "Normal", "EnsuredLoadBalancer", `Ensured load balancer: ${address}`);
+    const message = `Ensured load balancer: ${address}`;
+    recorder.record(referenceTo(service), "Normal", "EnsuredLoadBalancer", message);
   };
 
   const reconcile = async () => {
@@ -63,18 +64,14 @@ export function startLoadBalancers(context: ControllerContext): Running {
     if (!pools) return;
     const served = services.store.list().filter(isServed);
     const outcomes = allocate(served.map(wantedOf), pools);
-    for (const key of refusals.keys()) if (!outcomes.has(key)) refusals.delete(key);
-    for (const service of served) {
-      const key = keyOf(service);
-      const outcome = outcomes.get(key)!;
-      const refused = "refused" in outcome ? outcome.refused : "";
-      if (refused !== (refusals.get(key) ?? "")) {
-        refusals.set(key, refused);
-        const about = { apiVersion: "v1", kind: "Service", metadata: service.metadata };
-        if (refused) recorder.record(about, "Warning", "SyncLoadBalancerFailed", refused);
-      }
-      await write(service, outcome);
-    }
+    const outcomeOf = (service: Service) => outcomes.get(keyOf(service))!;
+    events.report(served.flatMap((service) => {
+      const outcome = outcomeOf(service);
+      return "address" in outcome ? [] : [{
+        about: referenceTo(service), reason: "SyncLoadBalancerFailed", message: outcome.refused,
+      }];
+    }));
+    for (const service of served) await write(service, outcomeOf(service));
   };
 
   const reads = [services, maps];
@@ -99,6 +96,8 @@ function isServed(service: Service): boolean {
     (spec.loadBalancerClass === undefined || spec.loadBalancerClass === CLASS);
 }
 
+const referenceTo = ({ metadata }: Service) => ({ apiVersion: "v1", kind: "Service", metadata });
+
 const addressOf = ({ status }: Service) => status?.loadBalancer?.ingress?.[0]?.ip;
 
 function wantedOf(service: Service): Wanted {
@@ -112,7 +111,7 @@ function wantedOf(service: Service): Wanted {
     current: addressOf(service),
     pool: annotations[POOL],
     // One that is no address is in no pool, and refused as such.
-    address: asked !== undefined && ipOf(asked)?.family === 4 ? asked : asked?.slice(0, 64),
+    address: asked?.slice(0, 64),
     sharing: annotations[SHARING] || undefined,
     ports: (spec.ports ?? []).map(({ protocol = "TCP", port }) => `${protocol}/${port}`),
     local: spec.externalTrafficPolicy === "Local" ? JSON.stringify(spec.selector ?? {}) : "",

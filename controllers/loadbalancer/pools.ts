@@ -1,11 +1,11 @@
-import { contains, formatIp, type Ip, ipOf, lastOf, subnetOf } from "@raft2kube/std/ip.ts";
+import { isIPv4 } from "node:net";
+import { addressOf, numberOf, parseCidr } from "@raft2kube/api/cidr.ts";
 import { POOL_ADDRESSES_MAX, POOLS_MAX } from "../limits.ts";
 
 /** The ConfigMap in kube-system that has the pools. */
 export const POOLS_MAP = "load-balancer-pools";
 /** The pool of Services that ask for none. */
 export const DEFAULT_POOL = "default";
-const NAMESPACES = ".namespaces";
 
 /** Addresses of IPv4, as numbers, the last one included. */
 interface Range {
@@ -17,15 +17,12 @@ interface Range {
 export interface Pool {
   readonly name: string;
   readonly ranges: readonly Range[];
-  /** The namespaces that may use it; undefined: all. */
-  readonly namespaces: ReadonlySet<string> | undefined;
 }
 
 /**
  * Reads the pools of a ConfigMap's data: a key is a pool's name, and its value ranges and subnets,
- * `192.0.2.10-192.0.2.20, 192.0.2.64/27`, of which the first and the last address are left out;
- * `NAME.namespaces` lists the namespaces that alone may use the pool. Returns the problems too,
- * each naming its key: pools that overlap are one.
+ * `192.0.2.10-192.0.2.20, 192.0.2.64/27`, of which the first and the last address are left out.
+ * Returns the problems too, each naming its key: pools that overlap are one.
  */
 export function readPools(
   data: Readonly<Record<string, string>>,
@@ -33,11 +30,8 @@ export function readPools(
   const problems: string[] = [];
   const pools: Pool[] = [];
   for (const name of Object.keys(data).sort()) {
-    if (name.endsWith(NAMESPACES)) {
-      if (!(name.slice(0, -NAMESPACES.length) in data)) problems.push(`${name}: no such pool`);
-      continue;
-    }
-    const ranges = wordsOf(data[name]).flatMap((text) => {
+    const words = (data[name] ?? "").split(/[\s,]+/).filter((word) => word !== "");
+    const ranges = words.flatMap((text) => {
       const range = rangeOf(text);
       if (!range) problems.push(`${name}: ${text.slice(0, 64)} is not a range of IPv4 addresses`);
       return range ?? [];
@@ -45,9 +39,7 @@ export function readPools(
     if (sizeOf(ranges) > POOL_ADDRESSES_MAX) {
       problems.push(`${name}: more than ${POOL_ADDRESSES_MAX} addresses`);
     }
-    const namespaces = data[name + NAMESPACES];
-    const only = namespaces === undefined ? undefined : new Set(wordsOf(namespaces));
-    pools.push({ name, ranges, namespaces: only });
+    pools.push({ name, ranges });
   }
   if (pools.length > POOLS_MAX) problems.push(`there are more than ${POOLS_MAX} pools`);
   return { pools, problems: [...problems, ...overlaps(pools)] };
@@ -56,45 +48,33 @@ export function readPools(
 /** Returns the addresses of a pool, in the order in which they are given out. */
 export function* addressesOf({ ranges }: Pool): Generator<string> {
   for (const { first, last } of ranges) {
-    for (let value = first; value <= last; value++) yield formatIp({ family: 4, value });
+    for (let value = first; value <= last; value++) yield addressOf(value, "IPv4");
   }
 }
 
 /** Returns the pool that has an address. */
 export function poolOf(pools: readonly Pool[], address: string): Pool | undefined {
-  const ip = ipOf(address);
-  if (ip?.family !== 4) return undefined;
-  const has = ({ first, last }: Range) => first <= ip.value && ip.value <= last;
+  if (!isIPv4(address)) return undefined;
+  const value = numberOf(address);
+  const has = ({ first, last }: Range) => first <= value && value <= last;
   return pools.find(({ ranges }) => ranges.some(has));
 }
-
-const wordsOf = (text = "") => text.split(/[\s,]+/).filter((word) => word !== "");
 
 const sizeOf = (ranges: readonly Range[]) =>
   ranges.reduce((sum, { first, last }) => sum + Number(last - first) + 1, 0);
 
 function rangeOf(text: string): Range | undefined {
-  const [from = "", to, ...more] = text.split("-");
-  if (more.length > 0) return undefined;
-  if (to === undefined && from.includes("/")) return subnetRange(from);
-  const [first, last] = [ipv4(from), ipv4(to ?? from)];
-  return first && last && first.value <= last.value
-    ? { first: first.value, last: last.value } : undefined;
-}
-
-/** A subnet without its network and its broadcast address, if it has such (RFC 3021). */
-function subnetRange(text: string): Range | undefined {
-  const [address = "", bits = ""] = text.split("/");
-  const ip = ipv4(address);
-  const subnet = ip && /^\d{1,2}$/.test(bits) ? subnetOf(ip, Number(bits)) : undefined;
-  if (!ip || !subnet || !contains(subnet, ip)) return undefined;
-  const edge = subnet.prefix < 31 ? 1n : 0n;
-  return { first: subnet.network + edge, last: lastOf(subnet) - edge };
-}
-
-function ipv4(text: string): Ip | undefined {
-  const ip = /^\d+(\.\d+){3}$/.test(text) ? ipOf(text) : undefined;
-  return ip?.family === 4 ? ip : undefined;
+  if (text.includes("/")) {
+    const subnet = parseCidr(text);
+    if (subnet?.family !== "IPv4") return undefined;
+    // Without its network and its broadcast address, if it has such (RFC 3021).
+    const edge = subnet.bits < 31 ? 1n : 0n;
+    return { first: subnet.first + edge, last: subnet.last - edge };
+  }
+  const [from = "", to = from, ...more] = text.split("-");
+  if (more.length > 0 || !isIPv4(from) || !isIPv4(to)) return undefined;
+  const range = { first: numberOf(from), last: numberOf(to) };
+  return range.first <= range.last ? range : undefined;
 }
 
 function overlaps(pools: readonly Pool[]): string[] {
@@ -103,7 +83,6 @@ function overlaps(pools: readonly Pool[]): string[] {
   return all.flatMap((range, i) => {
     const next = all[i + 1];
     return next && next.first <= range.last
-      ? [`${range.name} and ${next.name} overlap at ${formatIp({ family: 4, value: next.first })}`]
-      : [];
+      ? [`${range.name} and ${next.name} overlap at ${addressOf(next.first, "IPv4")}`] : [];
   });
 }
