@@ -6,7 +6,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { DASHBOARD_DIR } from "../assets.ts";
 import { clusterFiles } from "../pki/identities.ts";
-import { wholeNumber } from "./flag-numbers.ts";
+import { wholeNumber } from "../flag-numbers.ts";
 import { clusterOf } from "./cluster-of.ts";
 
 interface Flags {

@@ -3,7 +3,7 @@ import { given } from "@raft2kube/std/given.ts";
 import type { ClusterConfig, GuestConfig } from "../spec/config.ts";
 import { requireGuests } from "../guest/kernel.ts";
 import { CommandError } from "../terminal.ts";
-import { parsed, wholeNumber } from "./flag-numbers.ts";
+import { parsed, wholeNumber } from "../flag-numbers.ts";
 
 /** A guest with less does not start a node; more than the machine has ends in its OOM killer. */
 const MEMORY_MIB_MIN = 384;

@@ -10,7 +10,7 @@ import { CONTROL_PLANES_MAX } from "../spec/control-planes.ts";
 import { NODES_MAX } from "../spec/nodes.ts";
 import { STORE_MEMBERS_MAX } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
-import { parsed, wholeNumber } from "./flag-numbers.ts";
+import { parsed, wholeNumber } from "../flag-numbers.ts";
 
 const PORT_MAX = 65_535;
 const SECONDS_MAX = 3_600;

@@ -2,7 +2,7 @@ import { CONTROLLER, prepareDataPlane, startIngress } from "@raft2kube/ingress/m
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { wholeNumber } from "../commands/flag-numbers.ts";
+import { wholeNumber } from "../flag-numbers.ts";
 import { commandWith, required } from "../flags.ts";
 import { podConnection } from "./pod-connection.ts";
 import { runPart } from "./run-part.ts";

@@ -38,7 +38,7 @@ export interface GatewayPartOptions {
 export class GatewayPart {
   readonly #options: GatewayPartOptions;
   readonly #services: Informer<Service>;
-  /** What is followed of the API, once its CRDs are there. */
+  /** The informers of the API, once its CRDs are there. */
   #api: ReturnType<typeof followed> | undefined;
   /** The Services of the Gateways that were planned last. */
   #wanted: ServicesPlan["wanted"] = new Map();

@@ -49,7 +49,7 @@ interface Port {
   readonly sites: Map<string, PathRule[]>;
 }
 
-/** Without a listener a route's references are judged all the same. */
+/** A route's references are judged by this listener where it is attached to none. */
 const UNATTACHED = { port: 80, protocol: "HTTP" };
 
 /** Plans Gateways and their routes, the older routes first. Pure. */
@@ -105,7 +105,7 @@ export function planGateways(input: GatewayInput): GatewayPlan {
   };
 }
 
-/** What a route takes of its namespace's bounds and the port's. */
+/** Lists the amounts that a route takes of its namespace's bounds and the port's. */
 function amountsOf(
   { metadata: { namespace } }: Route, { paths, backends }: PlannedRules, at: Port, hosts: number,
 ) {

@@ -107,7 +107,7 @@ export interface RouteRule {
   timeouts?: { request?: string; backendRequest?: string };
 }
 
-/** What a route says of itself to one of its Gateways. */
+/** The conditions of a route at one of its parents. */
 export interface RouteParentStatus {
   parentRef: ParentReference;
   controllerName: string;

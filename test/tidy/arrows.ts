@@ -130,6 +130,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
   ],
   cli: [
     ["terminal.ts", "version.ts", "assets.ts", "flags.ts"],
+    ["flag-numbers.ts"],
     ["spec/", "store/"],
     ["pki/"],
     ["machine/layout.ts", "machine/release-images.ts"],

@@ -1,7 +1,7 @@
 import { type KubeObject, keyOf } from "../object/object.ts";
 import type { EventRecorder } from "./recorder.ts";
 
-/** What an object asks for and does not get. */
+/** A wish of an object that is not met. */
 export interface Refusal {
   readonly about: KubeObject & { kind: string; apiVersion: string };
   readonly reason: string;

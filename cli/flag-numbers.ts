@@ -1,4 +1,4 @@
-import { CommandError } from "../terminal.ts";
+import { CommandError } from "./terminal.ts";
 
 /** Returns a flag's whole number; throws CommandError `BAD_FLAG` for one that is out of bounds. */
 export function wholeNumber(flag: string, text: string, least: number, most: number): number {
