@@ -52,6 +52,9 @@ export const NODE_LEASE_S = 40;
 /** How often the node's Lease is renewed within its duration. */
 export const NODE_LEASE_RENEWALS = 4;
 export const NODE_RETRY_MS = 1_000;
+/** How often, and how long, a new node is looked at until it is ready (upstream: the same). */
+export const NODE_START_LOOK_MS = 100;
+export const NODE_START_MS = 120_000;
 /** Images named in the Node's status. */
 export const NODE_IMAGES_MAX = 50;
 export const PODS_MAX = 110;

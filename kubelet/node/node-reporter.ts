@@ -8,7 +8,9 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { NODE_RETRY_MS, NODE_STATUS_MS, NODE_STATUS_REPORT_MS } from "../limits.ts";
+import {
+  NODE_RETRY_MS, NODE_START_LOOK_MS, NODE_START_MS, NODE_STATUS_MS, NODE_STATUS_REPORT_MS,
+} from "../limits.ts";
 import { nodeLease } from "./lease.ts";
 import { differs } from "./node-status.ts";
 import { type NodeDescription, registerNode } from "./registration.ts";
@@ -46,6 +48,8 @@ export class NodeReporter {
   #node: Node | undefined;
   /** The status that the Node shows, and when it was written (monotonic). */
   #shown: { status: NodeStatus | undefined; at_ms: number } | undefined;
+  /** When (monotonic) a node that is not ready yet stops to be looked at often. */
+  #oftenUntil_ms = 0;
   /** The pod ranges that the Node has. */
   #podCidrs: string[] = [];
 
@@ -75,6 +79,7 @@ export class NodeReporter {
   /** Starts to register the node; `registered` is called once it is and may be named as owner. */
   start(registered: () => void): void {
     this.#registered = registered;
+    this.#oftenUntil_ms = this.#options.clock.monotonic() + NODE_START_MS;
     this.#reports.request();
   }
 
@@ -91,7 +96,12 @@ export class NodeReporter {
   async #report(): Promise<number> {
     if (!this.#node) await this.#register();
     // A node that is not ready reports more often: the scheduler waits for it.
-    return (await this.#show()) ? NODE_STATUS_MS : NODE_RETRY_MS;
+    if (!(await this.#show())) {
+      const isNew = this.#options.clock.monotonic() < this.#oftenUntil_ms;
+      return isNew ? NODE_START_LOOK_MS : NODE_RETRY_MS;
+    }
+    this.#oftenUntil_ms = 0;
+    return NODE_STATUS_MS;
   }
 
   async #register(): Promise<void> {
