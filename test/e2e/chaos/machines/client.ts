@@ -47,10 +47,13 @@ async function attempt(key: string, write: boolean, since_ms: number): Promise<b
     return true;
   } catch (thrown) {
     const took_ms = Math.round(clock.monotonic() - since_ms);
-    print({ ...about, value: value ?? "", took_ms, failure: messageOf(thrown) });
+    print({ ...about, value: value ?? "", took_ms, failure: failureOf(thrown) });
     return false;
   }
 }
+
+/** The message of an error, with the time to look for in the machines' logs. */
+const failureOf = (thrown: unknown) => `${messageOf(thrown)} at ${new Date().toISOString()}`;
 
 async function work(at: number): Promise<void> {
   for (let turn = at; !stopping; turn++) {

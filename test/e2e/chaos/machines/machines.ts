@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { appendFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, globSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
@@ -16,6 +16,7 @@ export type Machine = (typeof CONTROL_PLANES)[number] | "node-2";
 const clock = machineClock();
 const DISK_MEBIBYTES = 192;
 const WELL_MS = 120_000;
+const LOG_LINES = 30;
 const RESTARTS = ".status.containerStatuses[0].restartCount";
 const PODS = ["get", "pods", "-o",
   `jsonpath={range .items[*]}{.metadata.uid} {${RESTARTS}}{'\\n'}{end}`];
@@ -209,6 +210,17 @@ export class Machines {
     const { host, name } = this.cluster;
     const log = readFileSync(join(host.dir, "data", name, "logs/host.log"), "utf8");
     return log.split("\n").filter((line) => line.includes('"msg":"API servers"'));
+  }
+
+  /** The last lines of the machines' logs, by which a broken property is understood. */
+  logTails(): string {
+    const { host, name } = this.cluster;
+    const data = join(`/proc/${host.pid}/root`, host.dir, "data", name);
+    const files = globSync("{logs,control-planes/*/logs}/*.log", { cwd: data });
+    return files.map((file) => {
+      const lines = readFileSync(join(data, file), "utf8").trimEnd().split("\n");
+      return [`--- ${file}`, ...lines.slice(-LOG_LINES)].join("\n");
+    }).join("\n");
   }
 
   /** How long a fault lasts is not longer on a busy machine. */

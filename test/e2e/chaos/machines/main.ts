@@ -68,6 +68,7 @@ export async function machines(args: readonly string[]): Promise<number> {
   } catch (thrown) {
     broken = thrown instanceof Violation ? thrown.message : ((thrown as Error).stack ?? "?");
     say(broken);
+    say(under.logTails());
   }
   const seconds = Math.round(performance.now() / 1000);
   const results = Object.fromEntries(totals);
