@@ -1,6 +1,7 @@
 import { Agent, get } from "node:https";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { API_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { HealthPoller } from "../balance/health-poller.ts";
 import { keyOf, type Target } from "../plan/model.ts";
@@ -21,7 +22,8 @@ export interface ApiBalancerOptions {
 /**
  * Passes connections on to API servers that are ready (docs/adr/0022). They are asked for `/readyz`
  * twice a second. Connections of a server that stopped answering are ended, so that its clients
- * come back and get another; one that answers that it is not ready keeps those that it has.
+ * come back and get another; one that answers that it is not ready, or refuses new ones, keeps
+ * those that it has.
  */
 export async function startApiBalancer(
   options: ApiBalancerOptions,
@@ -79,24 +81,26 @@ export async function startApiBalancer(
  * `/readyz` takes longer than the time for an answer.
  */
 async function ask(server: Target, agent: Agent): Promise<ServerState> {
-  const [ready, alive] = await Promise.all([
-    statusOf(server, "/readyz", agent), statusOf(server, "/livez/ping", agent),
-  ]);
-  if (ready === 200) return "ready";
-  return ready ?? alive ? "unready" : "silent";
+  const paths = ["/readyz", "/livez/ping"];
+  const answers = await Promise.all(paths.map((path) => answerOf(server, path, agent)));
+  if (answers[0] === 200) return "ready";
+  if (answers.some((answer) => typeof answer === "number")) return "unready";
+  return answers.includes("refusing") ? "refusing" : "silent";
 }
 
-/** Resolves with the status of an answer on a kept connection; undefined without one in time. */
-function statusOf(
+/** Resolves with the status of an answer on a kept connection, or why there is none. */
+function answerOf(
   { address: host, port }: Target, path: string, agent: Agent,
-): Promise<number | undefined> {
+): Promise<number | "refusing" | "silent"> {
   return new Promise((resolve) => {
     const signal = AbortSignal.timeout(API_CHECK_TIMEOUT_MS);
     const request = get({ host, port, path, agent, signal }, (response) => {
-      resolve(response.statusCode);
+      resolve(response.statusCode!);
       response.resume();
       response.on("error", () => response.destroy());
     });
-    request.on("error", () => resolve(undefined));
+    request.on("error", (error) => {
+      resolve(isErrno(error, "ECONNREFUSED", "ECONNRESET") ? "refusing" : "silent");
+    });
   });
 }

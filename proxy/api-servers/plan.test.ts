@@ -17,6 +17,12 @@ test("connections go to servers that are ready; a silent one loses those that it
   expect(plan("unready", "ready", "unknown")).toEqual(["b", ""]);
 });
 
+test("a server that refuses connections gets none, and keeps those that it has", () => {
+  expect(plan("ready", "refusing", "ready")).toEqual(["ac", ""]);
+  expect(plan("refusing", "unready", "silent")).toEqual(["b", "c"]);
+  expect(plan("refusing", "silent", "silent")).toEqual(["abc", ""]);
+});
+
 test("without a ready one a silent one gets no connection, unless none answers", () => {
   expect(plan("silent", "unready", "silent")).toEqual(["b", "ac"]);
   expect(plan("silent", "unready", "unknown")).toEqual(["bc", "a"]);

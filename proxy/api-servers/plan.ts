@@ -1,7 +1,10 @@
 import type { Target } from "../plan/model.ts";
 
-/** The last answer of a server: ready, not ready, none in time; `unknown` before the first. */
-export type ServerState = "unknown" | "ready" | "unready" | "silent";
+/**
+ * The last answer of a server: ready, not ready, a refused connection, none in time; `unknown`
+ * before the first.
+ */
+export type ServerState = "unknown" | "ready" | "unready" | "refusing" | "silent";
 
 export interface ServersPlan {
   /** Where later connections go, in turn. */
@@ -15,7 +18,8 @@ export interface ServersPlan {
  * answer or were not asked yet, since a server that is not ready can still give the reason, and a
  * paused one accepts connections that are never answered; to all while none answers. A silent
  * server's connections end when another answers, and stay otherwise: it may be this machine that is
- * slow. Pure.
+ * slow. A refusing one keeps its connections: it finishes what is under way, or is gone and its
+ * machine has ended them. Pure.
  */
 export function planServers(
   servers: readonly Target[],
