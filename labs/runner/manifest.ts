@@ -48,6 +48,8 @@ export interface Lab {
   /** The path that it is on, and its place there. */
   readonly path: PathName;
   readonly place: number;
+  /** Another path whose last page it is, too. */
+  readonly alsoOn?: PathName;
   /** How long a reader takes, who has not seen the reference. */
   readonly minutes: number;
   /** Whether the checks need root for all that they judge, or the page does. */
@@ -62,6 +64,8 @@ export interface Lab {
   readonly given?: readonly string[];
   /** The file of its steps, judged on a running cluster, in place of an exercise. */
   readonly walk?: string;
+  /** Whether the steps ask a running cluster; they do by default. */
+  readonly cluster?: boolean;
   /** Sources that have regions tagged with the lab's number, relative to the root. */
   readonly files: readonly string[];
   /** Test files that judge the exercise, relative to the lab's folder. */

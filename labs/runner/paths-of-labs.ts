@@ -10,7 +10,8 @@ export const PATH_TITLES: Readonly<Record<PathName, string>> = {
 
 /** A path's labs in the order in which they build on each other. */
 export function pathOf(labs: readonly Lab[], name: PathName): Lab[] {
-  return labs.filter(({ path }) => path === name).sort((a, b) => a.place - b.place);
+  const own = labs.filter(({ path }) => path === name).sort((a, b) => a.place - b.place);
+  return [...own, ...labs.filter(({ alsoOn }) => alsoOn === name)];
 }
 
 /** Hours and minutes: `2 h 30`, `45 min`. */

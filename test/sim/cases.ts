@@ -14,6 +14,8 @@ export interface Case {
   readonly script: Script;
   /** The bug that it needs, when it is one that was put in; without it the run must be clean. */
   readonly mutant?: string;
+  /** The number of that bug where it is one of lab 20's. */
+  readonly planted?: number;
   /** The checker that detects that bug. */
   readonly checker?: string;
 }
@@ -23,10 +25,11 @@ export function readCases(): [name: string, found: Case][] {
   return readdirSync(CASES_FOLDER)
     .filter((file) => file.endsWith(".json"))
     .sort()
-    .map((file) => {
-      const found = JSON.parse(readFileSync(join(CASES_FOLDER, file), "utf8")) as Case;
-      return [file.slice(0, -".json".length), found];
-    });
+    .map((file) => [file.slice(0, -".json".length), readCase(join(CASES_FOLDER, file))]);
+}
+
+export function readCase(path: string): Case {
+  return JSON.parse(readFileSync(path, "utf8")) as Case;
 }
 
 export function writeCase(path: string, found: Case): void {

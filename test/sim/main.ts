@@ -5,20 +5,24 @@
 //       --plain          of the plain kind, with all faults and clients; else of the swarm kind
 //       --totals FILE    adds to what FILE holds, and leaves out seeds that it has
 //   --transcript SEED         runs one seed and prints its end with a diagram (--svg FILE draws it)
-//   --shrink SEED        finds what a failing seed needs to fail; --write NAME keeps it as a case
+//   --shrink SEED        finds what a failing seed needs to fail; --write NAME keeps it as a case,
+//       or as a file when the name ends with .json
+//   --case FILE          runs such a file, as --transcript runs a seed
 //   --mutants            puts each known bug back in and says which seed and checker found it;
 //       --record         writes them to mutants/seeds.json
 //   --mutant NAME        only this bug, with --mutants; puts it in, with --transcript or --shrink
+//   --planted K          the same with one of lab 20's bugs, which has a number and no name
 import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { CASES_FOLDER, writeCase } from "./cases.ts";
+import { CASES_FOLDER, type Case, readCase, writeCase } from "./cases.ts";
 import { svgDiagram, textDiagram } from "./diagram.ts";
 import { CLASSES, SWARM_CLASSES } from "./faults/faults.ts";
 import { MUTANTS } from "./mutants/all.ts";
 import { hunt } from "./mutants/hunt.ts";
 import type { Mutant } from "./mutants/mutant.ts";
+import { plantedBug } from "./mutants/planted.ts";
 import { runScript } from "./run.ts";
 import type { Kind, Script } from "./script.ts";
 import { commitOf, runSeeds } from "./seeds/seeds.ts";
@@ -47,6 +51,8 @@ function parse() {
       write: text,
       mutants: { type: "boolean", default: false },
       mutant: text,
+      planted: text,
+      case: text,
       record: { type: "boolean", default: false },
     },
   }).values;
@@ -65,13 +71,16 @@ function number(name: string, value: string, least: number): number {
 
 async function main(): Promise<number> {
   const args = parse();
-  const mutant = args.mutant === undefined ? undefined : mutantOf(args.mutant);
+  if (args.case !== undefined) return repeat(args.case, args.svg);
+  const planted = args.planted === undefined ? {} : { planted: number("planted", args.planted, 1) };
+  const mutant = bugOf({ ...planted, ...(args.mutant !== undefined && { mutant: args.mutant }) });
   const kind: Kind = args.plain ? {} : { swarm: true };
   if (args.transcript !== undefined) {
     return record({ seed: number("transcript", args.transcript, 0), ...kind }, args.svg, mutant);
   }
   if (args.shrink !== undefined) {
-    return minimise({ seed: number("shrink", args.shrink, 0), ...kind }, args.write, mutant);
+    const script = { seed: number("shrink", args.shrink, 0), ...kind };
+    return minimise(script, args.write, mutant, planted);
   }
   const from = number("from", args.from, 0);
   const count = number("seeds", args.seeds, 1);
@@ -90,6 +99,23 @@ function writeSeeds(seeds: object): void {
   const all = { ...(JSON.parse(readFileSync(file, "utf8")) as object), ...seeds };
   const sorted = Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1));
   writeFileSync(file, `${JSON.stringify(Object.fromEntries(sorted), undefined, 2)}\n`);
+}
+
+/** Returns the bug that is put in, if there is one. */
+function bugOf({ mutant, planted }: Pick<Case, "mutant" | "planted">): Mutant | undefined {
+  if (planted !== undefined) return plantedBug(planted);
+  return mutant === undefined ? undefined : mutantOf(mutant);
+}
+
+/** Runs a case as `record` does, and prints how much is left of its seed's run. */
+async function repeat(path: string, svg: string | undefined): Promise<number> {
+  const { script, ...bug } = readCase(path);
+  const code = await record(script, svg, bugOf(bug));
+  const { faults, clients, faulty_ms = "all" } = script;
+  const size = `${faults?.length ?? "all"} faults, ${clients?.length ?? "all"} clients`;
+  const by = bug.planted === undefined ? "" : `planted bug ${bug.planted}: `;
+  say(`${by}${size}, ${faulty_ms} ms`);
+  return code;
 }
 
 function mutantOf(name: string): Mutant {
@@ -150,6 +176,7 @@ async function minimise(
   script: Script,
   name: string | undefined,
   mutant: Mutant | undefined,
+  planted: Pick<Case, "planted">,
 ): Promise<number> {
   const least = await shrink({ script, seams: mutant?.seams ?? {}, say });
   if (!least) {
@@ -161,8 +188,9 @@ async function minimise(
   say(`${JSON.stringify(least.script)}\n${violation.message}`);
   if (name === undefined) return 0;
   const { checker } = violation;
-  const path = join(CASES_FOLDER, `${name}.json`);
-  const bug = mutant ? { mutant: mutant.name, checker } : {};
+  const path = name.endsWith(".json") ? name : join(CASES_FOLDER, `${name}.json`);
+  const named = mutant && planted.planted === undefined ? { mutant: mutant.name } : planted;
+  const bug = mutant ? { ...named, checker } : {};
   writeCase(path, { found, script: least.script, ...bug });
   say(`kept in ${path}`);
   return 0;

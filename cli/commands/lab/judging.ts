@@ -37,7 +37,8 @@ async function judgeOne(
   if (request.contract) requireContract(item);
   say(`lab ${item.number}: ${item.title}${whatIsJudged(item, request)}`);
   const passedDigest = judgesOwn(request) ? ownDigest(item) : undefined;
-  const env = item.walk === undefined ? undefined : await clusterEnv();
+  const asksCluster = item.walk !== undefined && item.cluster !== false;
+  const env = asksCluster ? await clusterEnv() : undefined;
   const verdict = await checkLab(item, { ...request, env }, (outcome) => {
     onOutcome(outcome);
     if (!outcome.unwritten) say(describeOutcome(outcome));
