@@ -22,6 +22,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "csi-snapshotter": () => buildCsiSnapshotter(bin),
   "csi-mock-driver": () => buildModule("kubernetes", "csi-mock-driver"),
   "kms-mock": () => buildModule("kubernetes", "kms-mock"),
+  informer: () => buildModule("kubernetes", "informer"),
   h2spec: () => buildModule("h2spec"),
   "node-peer": () => buildModule("node-peer"),
   operator: () => buildModule("operator", ""),

@@ -64,14 +64,21 @@ const REPLACED: MachineFault = {
   run: (machines, victim) => machines.replace(victim as (typeof CONTROL_PLANES)[number]),
 };
 
-/** Each control plane is ended gracefully and started again in turn: no attempt fails. */
+/**
+ * Each control plane is ended gracefully and started again in turn: no attempt fails, and none of
+ * client-go's, whose informer misses nothing.
+ */
 export const ROLLED: MachineFault = {
   name: "all restarted in turn",
   async run(machines) {
+    const endInformer = machines.startInformer();
     for (const name of CONTROL_PLANES) {
       await machines.restart(name);
       await machines.well();
     }
+    const informer = await endInformer?.();
+    require(informer === undefined || informer.failed.length + informer.missed.length === 0,
+      "no request of client-go fails, its informer misses nothing", JSON.stringify(informer));
     const failed = machines.attempts.filter(({ failure }) => failure !== undefined);
     require(failed.length === 0, "no request fails", JSON.stringify(failed.slice(0, 5)));
   },

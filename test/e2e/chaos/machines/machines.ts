@@ -1,7 +1,8 @@
 import type { ChildProcess } from "node:child_process";
-import { appendFileSync, globSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
@@ -17,6 +18,14 @@ const clock = machineClock();
 const DISK_MEBIBYTES = 192;
 const WELL_MS = 120_000;
 const LOG_LINES = 30;
+const INFORMER = join(import.meta.dirname, "../../../../.peers/bin/informer");
+
+/** The line that the peer `informer` prints. */
+interface InformerResult {
+  readonly requests: number;
+  readonly failed: readonly string[];
+  readonly missed: readonly string[];
+}
 const RESTARTS = ".status.containerStatuses[0].restartCount";
 const PODS = ["get", "pods", "-o",
   `jsonpath={range .items[*]}{.metadata.uid} {${RESTARTS}}{'\\n'}{end}`];
@@ -91,6 +100,21 @@ export class Machines {
       else this.#attempts.push(read);
     });
     await this.answers(20);
+  }
+
+  /**
+   * Starts client-go's informer, which writes, too, where `npm run peers` built it; returns what
+   * ends it and resolves with what it went through.
+   */
+  startInformer(): (() => Promise<InformerResult>) | undefined {
+    if (!existsSync(INFORMER)) return undefined;
+    const args = [this.#kubeconfig, "default", "chaos-go"];
+    const child = this.cluster.host.start(INFORMER, args);
+    const ended = text(child.stdout!);
+    return async () => {
+      child.stdin!.end();
+      return JSON.parse(await ended) as InformerResult;
+    };
   }
 
   get #kubeconfig(): string {
