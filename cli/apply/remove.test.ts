@@ -4,6 +4,8 @@ import { join } from "node:path";
 import {
   attachLoopDevice, detachLoopDevice, loopDevicesOf,
 } from "@raft2kube/linux/mount/loop-device.ts";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { tryLock } from "@raft2kube/linux/file/flock.ts";
 import { bindMount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -64,6 +66,28 @@ test("no command gets the lock of a cluster whose data is being removed", async 
     expect(existsSync(join(dir, "data"))).toBe(false);
   } finally {
     rmSync(dir, { recursive: true });
+  }
+});
+
+test("data is removed whose folders are nested deeper than a path can be", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-remove-"));
+  try {
+    const cluster = { name: "one", dataDir: join(dir, "data/one"), runDir: join(dir, "run") };
+    const volume = join(cluster.dataDir, "kubelet/pods/uid/volumes/kubernetes.io~empty-dir/v");
+    mkdirSync(volume, { recursive: true });
+    const PATH_MAX = 4_096;
+    let deepest = Directory.open(volume);
+    for (let depth = 0; depth < PATH_MAX / "/d".length; depth++) {
+      using above = deepest;
+      above.makeDirectory("d", 0o755);
+      deepest = above.directory("d");
+    }
+    deepest[Symbol.dispose]();
+    writeFileSync(configPath(cluster.dataDir), "{}");
+    await purgeData(cluster);
+    expect(existsSync(join(dir, "data"))).toBe(false);
+  } finally {
+    await removePath(dir);
   }
 });
 

@@ -3,6 +3,7 @@ import { readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { removeDefaultNetwork } from "@raft2kube/container/engine/networks.ts";
 import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { removeIfEmpty } from "@raft2kube/linux/file/remove-if-empty.ts";
 import {
   attachedLoopDevices, detachLoopDevice, detachLoopDevicesBelow, isReadOnlyDevice, loopNodes,
@@ -167,7 +168,8 @@ function publishedReadOnly(folders: readonly string[]): string[] {
 
 /**
  * Removes the data of a cluster or a node. It must have been removed from the host before. The
- * configuration goes after the rest, so that a removal which is ended can be repeated.
+ * configuration goes after the rest, so that a removal which is ended can be repeated. Images and
+ * pods decide how deep the folders are: no path of the whole depth is used.
  */
 export async function purgeData(config: ClusterPlace): Promise<void> {
   const { dataDir } = config;
@@ -175,18 +177,16 @@ export async function purgeData(config: ClusterPlace): Promise<void> {
   unmountBelow([dataDir]);
   const last = [configPath(dataDir), nodesLock(config)];
   const paths = (await readdir(dataDir)).map((name) => join(dataDir, name));
-  for (const path of paths.filter((path) => !last.includes(path))) {
-    await rm(path, { recursive: true, force: true });
-  }
+  for (const path of paths.filter((path) => !last.includes(path))) await removePath(path);
   await rm(configPath(dataDir), { force: true });
   let emptied = dataDir;
   if (existsSync(nodesLock(config))) {
     // Renamed with its folder: a command that waits for the lock would make the file again.
     emptied = join(dirname(dataDir), `.${basename(dataDir)}.removed`);
-    await rm(emptied, { recursive: true, force: true });
+    await removePath(emptied);
     await rename(dataDir, emptied);
   }
-  await rm(emptied, { recursive: true, force: true });
+  await removePath(emptied);
   await removeIfEmpty(dirname(dataDir));
 }
 

@@ -9,6 +9,7 @@ import { cleanup as removeProxy } from "@raft2kube/proxy/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { tryCommand } from "../preflight/command.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { removeIfEmpty } from "@raft2kube/linux/file/remove-if-empty.ts";
 import { removePlugins } from "../apply/plugins.ts";
 import { removeNodeFromHost, unmountBelow } from "../apply/remove.ts";
@@ -62,7 +63,7 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
     KUBELET_DIR, ETCD_DATA_DIR, dataDir, runDir, "/var/log/pods",
     "/var/log/containers",
   ];
-  for (const path of [...files, ...folders]) await rm(path, { recursive: true, force: true });
+  for (const path of [...files, ...folders]) await removePath(path);
   await removePlugins(cniBinDir);
   const ca = /^\s*clientCAFile: *"?([^"\n]+?)"?$/m.exec(config ?? "")?.[1];
   if (ca !== undefined && existsSync(ca)) note(`[reset] Certificates stay in ${dirname(ca)}`);
