@@ -33,6 +33,8 @@ export const REPORT_FD = 3;
 
 const PR_SET_DUMPABLE = 4;
 const F_SETFD = 2;
+const F_GETFL = 3;
+const F_SETFL = 4;
 /** Node ignores these. */
 const IGNORED_SIGNALS = [13, 25];
 const UMASK = 0o022;
@@ -78,7 +80,7 @@ export function becomeProcess(work: InitWork): never {
     process.umask(UMASK);
     for (const number of IGNORED_SIGNALS) defaultSignal(number);
     closeOnExec(REPORT_FD);
-    for (const fd of [0, 1, 2]) check("fcntl", libc.fcntl(fd, F_SETFD, 0), String(fd));
+    for (const fd of [0, 1, 2]) handOver(fd);
     step(() => privilegesCommand(process_));
     step(() => filterCommand(spec.linux.seccomp));
     dropPrivileges(process_, spec.linux.seccomp, own);
@@ -87,6 +89,16 @@ export function becomeProcess(work: InitWork): never {
     report(messageOf(thrown));
     process.exit(1);
   }
+}
+
+/**
+ * Keeps a standard stream open for the program, as the caller made it. Node makes pipes
+ * non-blocking when a module looks at its streams, and most programs take EAGAIN for an error.
+ */
+function handOver(fd: number): void {
+  check("fcntl", libc.fcntl(fd, F_SETFD, 0), String(fd));
+  const flags = check("fcntl", libc.fcntl(fd, F_GETFL, 0), String(fd));
+  check("fcntl", libc.fcntl(fd, F_SETFL, flags & ~constants.O_NONBLOCK), String(fd));
 }
 
 function report(message: string): void {

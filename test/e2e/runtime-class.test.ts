@@ -63,6 +63,13 @@ describe("a RuntimeClass of our own OCI runtime", { timeout: STEP_TIMEOUT_MS }, 
     expect(await cluster.ask(...shell, "cat /etc/hostname")).toBe("hand");
   });
 
+  it("a command gets more input, and gives more output, than a pipe holds", async () => {
+    const input = "x".repeat(1 << 20);
+    const args = ["exec", "-i", "hand", "--", "sh", "-c", "tee /dev/stderr"];
+    const { code, stdout, stderr } = await cluster.kubectl(args, { input });
+    expect([code, stdout.length, stderr.length]).toEqual([0, input.length, input.length]);
+  });
+
   it("names what it does not implement", async () => {
     const shared = POD.replace("name: hand", "name: refused").replace(
       "volumeMounts: [{ name: data, mountPath: /data }]",
