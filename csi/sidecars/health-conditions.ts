@@ -1,6 +1,7 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import type { VolumeCondition } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { ownText } from "@raft2kube/std/bytes.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import type { Condition } from "./health-plan.ts";
 import {
@@ -75,7 +76,6 @@ function note(
 ): void {
   if (!condition) return;
   const { abnormal, message } = condition;
-  // A slice of a string keeps the whole in memory.
-  const text = Buffer.from(message.slice(0, CONDITION_CHARS_MAX)).toString();
+  const text = ownText(message.slice(0, CONDITION_CHARS_MAX));
   found.set(handle, { abnormal, message: text });
 }

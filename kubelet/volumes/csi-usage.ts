@@ -3,6 +3,7 @@ import {
   NodeServiceCapability_RPC_Type as Capability,
   VolumeUsage_Unit as Unit,
 } from "@raft2kube/proto/gen/csi.ts";
+import { ownText } from "@raft2kube/std/bytes.ts";
 import type { CsiDrivers } from "../plugins/csi-drivers.ts";
 import { CONDITION_CHARS_MAX, DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
 import { devicePath, stagingPath, targetPath } from "./csi-paths.ts";
@@ -32,7 +33,7 @@ export async function csiVolumeUsage(
     ...usageIn(stats),
     readOnly: data.readOnly,
     ...(stats.volumeCondition && { condition: abnormal ? "abnormal" : "normal" }),
-    ...(abnormal && { abnormal: message.slice(0, CONDITION_CHARS_MAX) }),
+    ...(abnormal && { abnormal: ownText(message.slice(0, CONDITION_CHARS_MAX)) }),
   };
 }
 

@@ -11,6 +11,7 @@ import type { MethodTable } from "@raft2kube/proto/service.ts";
 import { asRpcError, goCodeName } from "@raft2kube/rpc/error.ts";
 import type { Call } from "@raft2kube/rpc/server.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
+import { ownText } from "@raft2kube/std/bytes.ts";
 import { CLIENT_VERSIONS_MAX, CLIENT_VERSION_CHARS_MAX } from "../limits.ts";
 import type { MemberMetrics } from "./member.ts";
 
@@ -74,10 +75,10 @@ class RpcMetrics {
     const known = this.#byClient.get(version);
     if (known) return known;
     // Made-up versions must not fill the memory.
-    const counted = this.#byClient.size < CLIENT_VERSIONS_MAX ? version : "other";
+    const counted = this.#byClient.size < CLIENT_VERSIONS_MAX ? ownText(version) : "other";
     const type = this.#labels["grpc_type"] === "unary" ? "unary" : "stream";
     const count = this.#families.requests.of({ type, client_api_version: counted });
-    if (counted === version) this.#byClient.set(version, count);
+    if (counted === version) this.#byClient.set(counted, count);
     return count;
   }
 

@@ -1,6 +1,7 @@
 import type { ResourceList } from "@raft2kube/api/gen/core/v1.ts";
 import { formatDuration } from "@raft2kube/api/duration.ts";
 import { formatQuantity } from "@raft2kube/std/quantity.ts";
+import { ownText } from "@raft2kube/std/bytes.ts";
 import { timeOf } from "@raft2kube/api/time.ts";
 import {
   METRICS_FRESH_MS, METRICS_INTERVAL_MS, METRICS_CONTAINERS_MAX,
@@ -72,8 +73,7 @@ export function readPoints(text: string, now_ms: number): NodePoints {
     const known = pod ? pod.get(container) : node;
     if (known === undefined && ++containers > METRICS_CONTAINERS_MAX) break;
     const point = known ?? {};
-    // Copied, as a substring keeps the whole text in memory.
-    if (known === undefined) pod?.set(Buffer.from(container).toString(), point);
+    if (known === undefined) pod?.set(ownText(container), point);
     if (name === START) point.start_ms = value * 1e3;
     else {
       point.time_ms = time_ms;

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { ownText } from "@raft2kube/std/bytes.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { ATTRIBUTE_CHARS_MAX, SPAN_ATTRIBUTES_MAX, SPAN_EVENTS_MAX } from "../limits.ts";
 import type { SpanContext } from "./traceparent.ts";
@@ -63,7 +64,7 @@ export class Span implements SpanContext {
   ) {
     this.owner = owner;
     this.time = parent instanceof Span ? parent.time : owner;
-    this.name = name;
+    this.name = isSampled ? bounded(name) : name;
     this.kind = kind;
     this.isSampled = isSampled;
     this.links = links;
@@ -95,21 +96,22 @@ export class Span implements SpanContext {
         if (this.#attributes >= SPAN_ATTRIBUTES_MAX) continue;
         this.#attributes++;
       }
-      this.attributes[name] = bounded(value);
+      this.attributes[name] = boundedValue(value);
     }
   }
 
   /** Notes a moment of the operation. */
   event(name: string, attributes: Readonly<Record<string, Attribute>> = {}): void {
     if (!this.isSampled || this.events.length >= SPAN_EVENTS_MAX) return;
-    const short = Object.entries(attributes).map(([key, value]) => [key, bounded(value)] as const);
+    const short = Object.entries(attributes)
+      .map(([key, value]) => [key, boundedValue(value)] as const);
     const at_ms = this.time.now_ms();
     this.events.push({ name, at_ms, attributes: Object.fromEntries(short) });
   }
 
   /** Marks the operation as failed. */
   fail(message: string): void {
-    this.failure = bounded(message) as string;
+    this.failure = bounded(message);
   }
 
   /** Ends the span, once, and hands it to its tracer. */
@@ -175,7 +177,12 @@ export async function during<T>(span: Span, work: (span: Span) => Promise<T> | T
   }
 }
 
-function bounded(value: Attribute): Attribute {
-  if (typeof value !== "string") return value;
-  return value.length <= ATTRIBUTE_CHARS_MAX ? value : value.slice(0, ATTRIBUTE_CHARS_MAX);
+function boundedValue(value: Attribute): Attribute {
+  if (typeof value === "string") return bounded(value);
+  return typeof value === "object" ? value.slice(0, SPAN_ATTRIBUTES_MAX).map(bounded) : value;
+}
+
+/** Spans are kept: none holds the request that a short text of it was cut from. */
+function bounded(text: string): string {
+  return ownText(text.length <= ATTRIBUTE_CHARS_MAX ? text : text.slice(0, ATTRIBUTE_CHARS_MAX));
 }

@@ -1,3 +1,5 @@
+import { ownText } from "@raft2kube/std/bytes.ts";
+
 /** The part of a span that its children need, also in other processes. */
 export interface SpanContext {
   /** 32 hexadecimal digits. */
@@ -25,7 +27,9 @@ export function parseTraceparent(text: unknown): SpanContext | undefined {
   const [, version, traceId = "", spanId = "", flags = "", more] = match;
   if (version === "ff" || (version === "00" && more !== undefined)) return undefined;
   if (ZEROS.test(traceId) || ZEROS.test(spanId)) return undefined;
-  return { traceId, spanId, isSampled: (parseInt(flags, 16) & SAMPLED) !== 0 };
+  const isSampled = (parseInt(flags, 16) & SAMPLED) !== 0;
+  // Copied: spans that are kept have them as their links, and a header may be long.
+  return { traceId: ownText(traceId), spanId: ownText(spanId), isSampled };
 }
 
 /** Returns the header's value for requests that are part of a span. */
