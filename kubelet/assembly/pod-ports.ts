@@ -19,6 +19,7 @@ import { logEvents } from "../pods/pod-event-sink.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import { namespaceOf } from "../pods/pod-identity.ts";
 import { parseResolvConf } from "../sandbox/dns.ts";
+import { subordinateIds } from "../sandbox/subordinate-ids.ts";
 import { UserRanges } from "../sandbox/user-ranges.ts";
 import { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import { BackOffs } from "../pods/back-off.ts";
@@ -64,8 +65,8 @@ export async function podPorts(
   };
   const allocations = await Allocations.open(join(rootDir, "pod_resources_state"));
   const users = await UserRanges.open(paths, {
-    first: options.podUsers?.first ?? USERS_OF_POD,
-    pods: options.podUsers?.pods ?? options.maxPods ?? PODS_MAX,
+    first: USERS_OF_POD, pods: options.maxPods ?? PODS_MAX, ...options.podUsers,
+    others: await subordinateIds(),
   }, runtime.runtime);
   const pulled = await PulledImages.open(join(rootDir, "image_manager"));
   return {

@@ -9,7 +9,8 @@ import { BackOffs } from "../pods/back-off.ts";
 import { writeCheckpointFile } from "../pods/checkpoint-file.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import { reclaimPod } from "../sync/reclaim-pod.ts";
-import { UserRanges } from "./user-ranges.ts";
+import { subordinateIds } from "./subordinate-ids.ts";
+import { UserRanges, type UserRangesOptions } from "./user-ranges.ts";
 
 const FIRST = 65_536;
 let paths: PodPaths;
@@ -39,8 +40,9 @@ function runtimeOf(running: Record<string, number>) {
   } as unknown as Parameters<typeof UserRanges.open>[2];
 }
 
-const open = (pods = 2, running: Record<string, number> = {}) =>
-  UserRanges.open(paths, { first: FIRST, pods }, runtimeOf(running));
+const open = (
+  pods = 2, running: Record<string, number> = {}, others: UserRangesOptions["others"] = [],
+) => UserRanges.open(paths, { first: FIRST, pods, others }, runtimeOf(running));
 const firstOf = (ranges: UserRanges, pod: Pod) => ranges.of(pod)?.uids?.[0]?.hostId;
 
 test("each pod has a range of its own, until it has stopped", async () => {
@@ -54,6 +56,23 @@ test("each pod has a range of its own, until it has stopped", async () => {
   await ranges.release("a");
   await ranges.allocate(c!);
   expect(firstOf(ranges, c!)).toBe(FIRST);
+});
+
+test("a pod has no ids that a user of the machine may take", async () => {
+  const file = (name: string, text: string) => writeFileSync(join(paths.rootDir, name), text);
+  file("subuid", "kubelet:65536:65536\nuser:100000:65536\n# none\n");
+  file("subgid", `other:${4 * FIRST}:1\n`);
+  const others = await subordinateIds(paths.rootDir);
+  expect(others).toEqual([
+    { hostId: 100_000, length: FIRST }, { hostId: 4 * FIRST, length: 1 },
+  ]);
+  expect(await subordinateIds(join(paths.rootDir, "absent"))).toEqual([]);
+  const ranges = await open(5, {}, others);
+  const [a, b, c] = ["a", "b", "c"].map((uid) => podOf(uid));
+  await ranges.allocate(a!);
+  await ranges.allocate(b!);
+  expect([a!, b!].map((pod) => firstOf(ranges, pod))).toEqual([3 * FIRST, 5 * FIRST]);
+  await expect(ranges.allocate(c!)).rejects.toThrow("all 5 ranges of users");
 });
 
 test("a pod more than there are ranges starts when others have ended, but exist", async () => {
@@ -168,6 +187,6 @@ test("a range that cannot be written is not given", async () => {
 test.each([
   [0, 2], [65_537, 1], [2 ** 32 - FIRST, 1],
 ])("ids from %i on for %i pods are refused", async (first, pods) => {
-  await expect(UserRanges.open(paths, { first, pods }, runtimeOf({})))
+  await expect(UserRanges.open(paths, { first, pods, others: [] }, runtimeOf({})))
     .rejects.toThrow("above the node's");
 });

@@ -22,13 +22,19 @@ export class UserRangeError extends CodedError {
   override readonly name = "UserRangeError";
 }
 
-/** The node's ids for pods: `pods` ranges of USERS_OF_POD from the id `first` on. */
+/**
+ * The node's ids for pods: `pods` ranges of USERS_OF_POD from the id `first` on, but for those with
+ * ids of other users of the machine.
+ */
 export interface UserRangesOptions {
   first: number;
   pods: number;
+  others: readonly IdRange[];
 }
 
 const REMEDY = "delete the pod";
+const NO_RANGE_REMEDY = "delete such pods of this node; ids of users in /etc/subuid and " +
+  "/etc/subgid are not for pods, except those of the user kubelet";
 
 function refusal(message: string): UserRangeError {
   return new UserRangeError("InvalidUserRange", message, { remedy: REMEDY });
@@ -134,15 +140,15 @@ export class UserRanges {
   }
 
   #free(): number {
-    const { first, pods } = this.#options;
-    const taken = [...this.#ranges.values(), ...this.#held];
+    const { first, pods, others } = this.#options;
+    const taken = [...this.#ranges.values(), ...this.#held, ...others];
     for (let index = 0; index < pods; index++) {
       const hostId = first + index * USERS_OF_POD;
       const range = { hostId, length: USERS_OF_POD };
       if (!taken.some((each) => overlap(each, range))) return hostId;
     }
     const message = `all ${pods} ranges of users for pods with hostUsers: false are in use`;
-    throw new UserRangeError("NoUserRange", message, { remedy: "delete such pods of this node" });
+    throw new UserRangeError("NoUserRange", message, { remedy: NO_RANGE_REMEDY });
   }
 
   #requireRight(uid: string): void {
