@@ -33,6 +33,12 @@ test.each(["etcd", ...CONTROL_PLANE] as const)("the manifest of %s is filled in"
   expect(() => checkExtraArgs(clusterOf(text))).not.toThrow();
 });
 
+test("a tenant's Service takes no address that is not the cluster's", async () => {
+  const [{ command }] = (await podOf("kube-apiserver", "")).spec.containers;
+  const [plugins] = command.filter((word) => word.startsWith("--enable-admission-plugins="));
+  expect(plugins?.split(/[=,]/)).toContain("DenyServiceExternalIPs");
+});
+
 test("extraArgs replace flags of their name and add others, extraVolumes are mounted", async () => {
   const [{ command, volumeMounts }] = (await podOf("kube-apiserver", `
 apiServer:
