@@ -79,6 +79,25 @@ test("one of several that does not answer is a warning: the others serve", async
   }
 });
 
+test("one that pods may reach, and that asks for no certificate, is warned of", async () => {
+  const store = await startStore({
+    dataDir: join(dir, "store"), listenClient: { host: "127.0.0.1", port: 0 },
+  });
+  try {
+    const { port } = new URL(store.endpoints[0]!);
+    const finding = (host: string) => found({ etcdServers: `http://${host}:${port}` });
+    expect(await finding("127.0.0.1")).toMatchObject({ state: "ok" });
+    expect(await finding("localhost")).toMatchObject({ state: "ok" });
+    // An address of every interface, to which this machine connects by loopback.
+    expect(await finding("0.0.0.0")).toMatchObject({
+      state: "warning", detail: expect.stringContaining("asks for no certificate") as string,
+      remedy: expect.stringContaining("--client-cert-auth") as string,
+    });
+  } finally {
+    await store.close();
+  }
+});
+
 test("each TLS file that cannot be used is named with its flag", async () => {
   const ca = (commonName: string) => createCa({ commonName, days: 1, now_ms: 0 });
   const pairs = [await ca("one"), await ca("two")];

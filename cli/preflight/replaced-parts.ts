@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import { bridgeConflist } from "@raft2kube/cni/node/conflist.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
 import { storeEndpoints } from "../spec/store.ts";
@@ -31,10 +32,28 @@ export async function requireReplacedParts(config: ClusterConfig): Promise<void>
 
 async function etcdFinding(config: ClusterConfig): Promise<Finding> {
   const endpoints = storeEndpoints(config);
-  const failures = await unreachableEtcd(endpoints, readEtcdTls(config.etcdFiles ?? {}));
-  if (failures.length === 0) return ok(`${endpoints.join(", ")} answers`);
+  const tls = readEtcdTls(config.etcdFiles ?? {});
+  const failures = await unreachableEtcd(endpoints, tls);
+  if (failures.length === 0) {
+    const open = await openToPods(endpoints, tls.ca);
+    if (open.length === 0) return ok(`${endpoints.join(", ")} answers`);
+    const text = `${open.join(", ")} asks for no certificate`;
+    return warning(`${text}: pods that reach it can read and write the cluster`, OPEN_REMEDY);
+  }
   const judge = failures.length < endpoints.length ? warning : failed;
   return judge(failures.join("\n      "), etcdRemedy(endpoints));
+}
+
+const OPEN_REMEDY = "start that etcd with --client-cert-auth and give --etcd-certfile, or have " +
+  "it listen on 127.0.0.1 alone";
+const ON_LOOPBACK = /^(unix:|https?:\/\/(127(\.\d+){3}|localhost|\[::1\])(:|\/|$))/;
+
+/** Returns the endpoints beside loopback that serve a client without a certificate. */
+async function openToPods(endpoints: readonly string[], ca: string | undefined): Promise<string[]> {
+  const reached = endpoints.filter((endpoint) => !ON_LOOPBACK.test(endpoint));
+  const refusing = await Promise.all(reached.map((endpoint) =>
+    unreachableEtcd([endpoint], given({ ca }))));
+  return reached.filter((_, index) => refusing[index]?.length === 0);
 }
 
 /** The plugins that a node's network configuration calls. */
