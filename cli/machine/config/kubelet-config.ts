@@ -114,7 +114,10 @@ export function podsCgroupIn(text: string | undefined): string {
   return podsCgroup(isRoot ? { cgroupRoot } : {});
 }
 
-/** The configuration that kubeadm makes for a cluster's kubelets. */
+/**
+ * The configuration that kubeadm makes for a cluster's kubelets, and RuntimeDefault for containers
+ * that name no seccomp profile: else they can make user namespaces.
+ */
 export function defaultKubeletConfig(
   dns: string, domain: string, certificatesDir = CERTIFICATES_DIR,
 ): KubeletConfig & Fields {
@@ -126,6 +129,7 @@ export function defaultKubeletConfig(
     clusterDNS: [dns],
     clusterDomain: domain,
     rotateCertificates: true,
+    seccompDefault: true,
     staticPodPath: MANIFESTS_DIR,
   };
 }
