@@ -1,6 +1,7 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { connectGrpc, client as rpcClient, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { Cluster, type ClusterMethods, type Member } from "@raft2kube/proto/gen/etcd.ts";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -91,8 +92,8 @@ export async function applyRemoveControlPlane(
     });
     await endProcess(place, "control", clock, { timeout_ms: GRACEFUL_END_MS });
     await removeNodeLink(place);
-    await rm(place.runDir, { recursive: true, force: true });
-    await rm(place.dataDir, { recursive: true, force: true });
+    await removePath(place.runDir);
+    await removePath(place.dataDir);
     await writeCluster(cluster);
   });
 }

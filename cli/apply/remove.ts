@@ -74,7 +74,7 @@ export function applyRemove(
     await removeAllNodes(cluster, clock, { endProcess, removeNodes });
     await endControlPlanes(cluster, clock);
     await removeUnderlay(cluster);
-    await rm(cluster.runDir, { recursive: true, force: true });
+    await removePath(cluster.runDir);
     await removeIfEmpty(dirname(cluster.runDir));
     // `/r2k` itself goes with the last cluster; another may be making its groups at this moment.
     cgroupsOf(modeOf(cluster)).removeEmpty("/r2k");
@@ -108,7 +108,7 @@ export async function removeAllNodes(
 export async function removeNodeFromHost(node: ClusterPlace, clock: Clock): Promise<void> {
   await endProcess(node, "node", clock);
   await removeNodes([node], clock);
-  await rm(node.runDir, { recursive: true, force: true });
+  await removePath(node.runDir);
 }
 
 /**
