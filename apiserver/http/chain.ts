@@ -1,4 +1,5 @@
 import { addMetric } from "@raft2kube/observe/families.ts";
+import { addTraceMetrics } from "@raft2kube/observe/trace/metrics.ts";
 import { traced } from "@raft2kube/observe/trace/span.ts";
 import { IdleDetector } from "@raft2kube/std/idle.ts";
 import type { Fairness } from "@raft2kube/fairness/fairness.ts";
@@ -94,6 +95,7 @@ export function handlerChain(server: HttpServer, dispatch: Dispatch): Handler {
   const budget = new ResponseBudget();
   showBytes(metrics, "r2k_large_answers_bytes", "Bytes of large answers being made or sent.",
     () => budget.bytes);
+  addTraceMetrics(metrics.registry, options.tracer);
   const now = () => clock.now();
   const serve = async (context: RequestContext) => {
     const answer = await dispatch(context);

@@ -1,5 +1,7 @@
 import { activeSpan, type Span, traced } from "@raft2kube/observe/trace/span.ts";
-import { parseTraceparent, TRACEPARENT } from "@raft2kube/observe/trace/traceparent.ts";
+import {
+  parseTraceparent, type SpanContext, TRACEPARENT,
+} from "@raft2kube/observe/trace/traceparent.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { MASTERS_GROUP, MONITORING_GROUP } from "../authn/identities.ts";
@@ -12,6 +14,8 @@ const SERVER_ERROR = 500;
 
 /** Users whose requests may continue their own traces; others start a new one, linked to it. */
 const TRUSTED_GROUPS: readonly string[] = [MASTERS_GROUP, MONITORING_GROUP];
+
+const NONE: readonly SpanContext[] = [];
 
 /** Upstream's names of the spans of verbs. */
 const VERB_SPANS: Readonly<Record<string, string>> = {
@@ -37,14 +41,18 @@ export function tracing(tracer: Tracer): Filter {
     const { context, traced_ms: start_ms = tracer.now_ms() } = exchange;
     const { request, user, info, id } = context;
     const caller = parseTraceparent(headerOf(request, TRACEPARENT));
-    const isTrusted = user.groups.some((group) => TRUSTED_GROUPS.includes(group));
-    const name = spanName(info, request.method ?? "");
-    const options = {
-      kind: "server", start_ms, links: caller && !isTrusted ? [caller] : [],
-    } as const;
-    const span = caller && isTrusted
-      ? tracer.child(caller, name, options) : tracer.root(name, options);
-    if (!span.isSampled) return await span.run(next).finally(() => span.end());
+    const isTrusted = caller && user.groups.some((group) => TRUSTED_GROUPS.includes(group));
+    const links = caller && !isTrusted ? [caller] : NONE;
+    const options = { kind: "server", start_ms, links } as const;
+    const span = isTrusted ? tracer.child(caller, "", options) : tracer.root("", options);
+    if (!span.isSampled) {
+      try {
+        return await span.run(next);
+      } finally {
+        span.end();
+      }
+    }
+    span.name = spanName(info, request.method ?? "");
     span.child("authentication", { start_ms })?.end();
     span.set({
       "http.request.method": request.method,
@@ -77,17 +85,20 @@ function ended(span: Span, status: number): void {
  * the answer.
  */
 export function part(name: string, filter: Filter): Filter {
-  return async (exchange, next) => {
+  return (exchange, next) => {
     const request = activeSpan();
     const span = request?.child(name);
-    if (!request || !span) return await filter(exchange, next);
-    try {
-      await span.run(() => filter(exchange, () => {
-        span.end();
-        return request.run(next);
-      }));
-    } finally {
-      span.end();
+    return request && span ? recorded(request, span) : filter(exchange, next);
+
+    async function recorded(whole: Span, own: Span): Promise<void> {
+      try {
+        await own.run(() => filter(exchange, () => {
+          own.end();
+          return whole.run(next);
+        }));
+      } finally {
+        own.end();
+      }
     }
   };
 }

@@ -1,4 +1,5 @@
 import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
+import { TRACEPARENT } from "@raft2kube/observe/trace/traceparent.ts";
 import { KNOWN_HEADS_MAX } from "./limits.ts";
 
 /** The head of a request, as it is sent. */
@@ -6,6 +7,13 @@ export interface CallHead {
   readonly fields: readonly HeaderField[];
   /** The same list is sent again and again: the connection's table keeps it. */
   readonly constant: boolean;
+}
+
+/** The trace that a call is a part of. */
+export interface CallTrace {
+  readonly traceparent: string;
+  /** Whether other calls have the same: it is that of what is not sampled. */
+  readonly isShared: boolean;
 }
 
 /** The heads of one method's requests (grpc/doc/PROTOCOL-HTTP2.md). */
@@ -28,27 +36,33 @@ export class CallHeads {
     ];
   }
 
+  /** A head of a trace that is the same for many calls can be kept, as one without a trace. */
   head(
     timeout_ms: number | undefined,
     metadata: Readonly<Record<string, string>> | undefined,
+    trace?: CallTrace,
   ): CallHead {
     const timeout = timeout_ms === undefined ? "" : timeoutText(timeout_ms);
-    if (metadata) return { fields: this.#fields(timeout, metadata), constant: false };
-    const known = this.#known.get(timeout);
+    const key = trace ? `${timeout} ${trace.traceparent}` : timeout;
+    const isOwn = metadata !== undefined || trace?.isShared === false;
+    const known = isOwn ? undefined : this.#known.get(key);
     if (known) return known;
-    const fields = this.#fields(timeout, {});
-    if (this.#known.size >= KNOWN_HEADS_MAX) return { fields, constant: false };
+    const fields = this.#fields(timeout, metadata ?? {}, trace);
+    if (isOwn || this.#known.size >= KNOWN_HEADS_MAX) return { fields, constant: false };
     const head = { fields, constant: true };
-    this.#known.set(timeout, head);
+    this.#known.set(key, head);
     return head;
   }
 
-  #fields(timeout: string, metadata: Readonly<Record<string, string>>): HeaderField[] {
+  #fields(
+    timeout: string, metadata: Readonly<Record<string, string>>, trace: CallTrace | undefined,
+  ): HeaderField[] {
     const own = Object.entries(metadata).map(([name, value]): HeaderField => {
       return [name.toLowerCase(), value];
     });
     const limit: HeaderField[] = timeout === "" ? [] : [["grpc-timeout", timeout]];
-    return [...this.#begin, ...limit, ...own];
+    const traced: HeaderField[] = trace ? [[TRACEPARENT, trace.traceparent]] : [];
+    return [...this.#begin, ...limit, ...own, ...traced];
   }
 }
 

@@ -1,12 +1,12 @@
 import type { Http2ClientConnection } from "@raft2kube/h2/client-connection.ts";
 import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
 import type { Http2Stream, StreamListener } from "@raft2kube/h2/stream.ts";
-import { activeSpan, beginSpan, type Span } from "@raft2kube/observe/trace/span.ts";
-import { TRACEPARENT, traceparentOf } from "@raft2kube/observe/trace/traceparent.ts";
+import { activeSpan, type Span } from "@raft2kube/observe/trace/span.ts";
+import { traceparentOf } from "@raft2kube/observe/trace/traceparent.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
 import { ownBytes } from "@raft2kube/std/bytes.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import type { CallHeads } from "./call-head.ts";
+import type { CallHeads, CallTrace } from "./call-head.ts";
 import { type Verdict, abortReason, verdictOfHead, verdictOfTrailers } from "./call-status.ts";
 import type { Channel, ChannelCall } from "./channel.ts";
 import { type Deadline, Deadlines } from "./deadlines.ts";
@@ -50,7 +50,7 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
   /** The call as a part of a trace; undefined if its caller is no part of a sampled one. */
   #span: Span | undefined;
   /** The caller's part of a trace, for the server. */
-  #traceparent: string | undefined;
+  #trace: CallTrace | undefined;
   readonly #onAbort = () => this.cancel();
 
   constructor(route: CallRoute, input: unknown, options: CallOptions) {
@@ -70,7 +70,7 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
     if (signal?.aborted) return this.cancel();
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (timeout_ms !== undefined) this.#deadline = DEADLINES.add(Math.max(0, timeout_ms), this);
-    this.#trace();
+    this.#beginSpan();
     try {
       const { method, channel } = this.route;
       if (!method.clientStream) this.#request = encodeRequest(method, this.#input);
@@ -82,9 +82,7 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
 
   begin(connection: Http2ClientConnection): void {
     const { timeout_ms, metadata } = this.#options;
-    const traced = this.#traceparent === undefined
-      ? metadata : { ...metadata, [TRACEPARENT]: this.#traceparent };
-    const { fields, constant } = this.route.heads.head(timeout_ms, traced);
+    const { fields, constant } = this.route.heads.head(timeout_ms, metadata, this.#trace);
     this.stream = connection.open(fields, constant, this);
     if (this.#request) this.stream.data(this.#request, true);
     else void this.#pump(this.stream, this.#input as AsyncIterable<unknown>);
@@ -149,12 +147,16 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
     this.ended(reason);
   }
 
-  #trace(): void {
+  #beginSpan(): void {
     const caller = activeSpan();
     if (!caller) return;
     const { name } = this.route.heads;
-    this.#span = beginSpan(name, { kind: "client", attributes: rpcAttributes(name) });
-    this.#traceparent = traceparentOf(this.#span ?? caller);
+    if (caller.isSampled) {
+      this.#span = caller.child(name, { kind: "client", attributes: rpcAttributes(name) });
+    }
+    // A root that is not sampled has the ids of all such; its children have those of their caller.
+    const isShared = !caller.isSampled && caller.parentId === undefined;
+    this.#trace = { traceparent: traceparentOf(this.#span ?? caller), isShared };
   }
 
   #settle(reason: RpcError | undefined): void {

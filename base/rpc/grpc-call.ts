@@ -119,13 +119,16 @@ export abstract class GrpcCall {
     return this.#span ? this.#span.run(work) : work();
   }
 
+  /** A call that is not sampled is no span: handlers do not call on. */
   #trace(): Span | undefined {
     const { tracer } = this.context;
     const { route, metadata } = this.request;
     if (!tracer || !route) return undefined;
     const caller = parseTraceparent(metadata.get(TRACEPARENT)[0]);
+    if (caller?.isSampled === false) return undefined;
     const span = tracer.begin(route.name, { kind: "server" }, caller);
-    if (span.isSampled) span.set(rpcAttributes(route.name));
+    if (!span.isSampled) return undefined;
+    span.set(rpcAttributes(route.name));
     return span;
   }
 

@@ -61,7 +61,7 @@ export const RECONNECT_MS_MAX = 3_000;
 export const RECONNECT_GROWTH = 1.6;
 /** Client: calls of one channel that wait for a connection, or for room on it. */
 export const WAITING_CALLS_MAX = 20_000;
-/** Client: heads of requests that a method keeps ready: one for each timeout. */
+/** Client: heads of requests that a method keeps ready: by timeout, and tracer. */
 export const KNOWN_HEADS_MAX = 32;
 
 /** Gateway: how many times as large as its gRPC message a body of JSON may be. */

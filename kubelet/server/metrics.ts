@@ -2,6 +2,8 @@ import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import { Gauge, metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
+import { addTraceMetrics } from "@raft2kube/observe/trace/metrics.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { Measurements } from "./measurements.ts";
 import { claimsOf, type VolumeUsages } from "./stats-storage.ts";
 import { addVolumeMetrics } from "./volume-metrics.ts";
@@ -13,10 +15,12 @@ import { addVolumeMetrics } from "./volume-metrics.ts";
 export async function kubeletMetrics(
   workers: { list(): readonly { pod: Pod; status: PodStatus | undefined }[] },
   claims: Pick<Measurements<VolumeUsages>, "of">,
+  tracer?: Tracer,
 ): Promise<{ type: string; body: string }> {
   const registry = metricsRegistry();
   const registers = [registry];
   addProcessMetrics(registry);
+  addTraceMetrics(registry, tracer);
   const pods = new Gauge({
     name: "kubelet_running_pods",
     help: "Number of pods that have a running pod sandbox",

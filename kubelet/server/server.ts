@@ -172,7 +172,7 @@ class Handler {
       case "metrics/": {
         // Loaded with the first scrape.
         const { kubeletMetrics } = await import("./metrics.ts");
-        const { type, body } = await kubeletMetrics(workers, this.#claims);
+        const { type, body } = await kubeletMetrics(workers, this.#claims, this.#context.tracer);
         return send(response, 200, type, body);
       }
       case "network/rules": {

@@ -32,8 +32,17 @@ export interface SpanOwner {
   now_ms(): number;
   newSpanId(): string;
   newTraceId(): string;
+  /**
+   * Names all its traces that are not sampled: nothing is recorded under these ids, and a
+   * connection compresses a header that does not change.
+   */
+  readonly unsampled: SpanContext;
   ended(span: Span): void;
 }
+
+/** The attributes and events of spans that are not sampled: nothing is added to them. */
+const NO_ATTRIBUTES: Record<string, Attribute> = Object.freeze({}) as Record<string, Attribute>;
+const NO_EVENTS: SpanEvent[] = Object.freeze<SpanEvent[]>([]) as SpanEvent[];
 
 const active = new AsyncLocalStorage<Span | undefined>();
 
@@ -44,12 +53,13 @@ export class Span implements SpanContext {
   readonly time: Pick<SpanOwner, "now_ms">;
   readonly isSampled: boolean;
   readonly parentId: string | undefined;
-  readonly name: string;
+  /** Names the operation; a span that is not sampled needs no name. */
+  name: string;
   readonly kind: SpanKind;
   readonly start_ms: number;
   readonly links: readonly SpanContext[];
-  readonly attributes: Record<string, Attribute> = {};
-  readonly events: SpanEvent[] = [];
+  readonly attributes: Record<string, Attribute>;
+  readonly events: SpanEvent[];
   /** Why the operation failed; undefined if it did not. */
   failure: string | undefined;
   end_ms: number | undefined;
@@ -59,7 +69,7 @@ export class Span implements SpanContext {
 
   constructor(
     owner: SpanOwner, name: string,
-    { kind = "internal", attributes = {}, start_ms, links = [] }: SpanOptions,
+    { kind = "internal", attributes, start_ms, links = [] }: SpanOptions,
     { parent, isSampled }: { parent?: SpanContext | undefined; isSampled: boolean },
   ) {
     this.owner = owner;
@@ -71,16 +81,19 @@ export class Span implements SpanContext {
     this.#traceId = parent?.traceId;
     this.parentId = parent?.spanId;
     this.start_ms = start_ms ?? (isSampled ? this.time.now_ms() : 0);
-    if (isSampled) this.set(attributes);
+    this.attributes = isSampled ? {} : NO_ATTRIBUTES;
+    this.events = isSampled ? [] : NO_EVENTS;
+    if (isSampled && attributes) this.set(attributes);
   }
 
-  /** The trace's id. Ids are made on demand: spans that are not sampled seldom need one. */
   get traceId(): string {
-    return (this.#traceId ??= this.owner.newTraceId());
+    const { owner } = this;
+    return (this.#traceId ??= this.isSampled ? owner.newTraceId() : owner.unsampled.traceId);
   }
 
   get spanId(): string {
-    return (this.#spanId ??= this.owner.newSpanId());
+    const { owner } = this;
+    return (this.#spanId ??= this.isSampled ? owner.newSpanId() : owner.unsampled.spanId);
   }
 
   get hasEnded(): boolean {
@@ -156,13 +169,13 @@ export function untraced<T>(work: () => T): T {
  * Runs `work` as a part of its own of the active span, if that is sampled; what it throws is the
  * span's failure. `attributes` is called for sampled spans alone.
  */
-export async function traced<T>(
-  name: string, attributes: (() => Attributes) | undefined, work: () => Promise<T> | T,
+export function traced<T>(
+  name: string, attributes: (() => Attributes) | undefined, work: () => Promise<T>,
 ): Promise<T> {
   const parent = activeSpan();
-  if (!parent?.isSampled) return await work();
+  if (!parent?.isSampled) return work();
   const span = parent.child(name, { attributes: attributes?.() ?? {} })!;
-  return await during(span, () => work());
+  return during(span, work);
 }
 
 /** Runs `work` within `span`, and ends it; what it throws is the span's failure. */

@@ -25,6 +25,8 @@ export interface SpanSink {
   add(ended: EndedSpan): void;
   /** Returns the spans that it keeps, if it keeps them. */
   recent?(): EndedSpan[];
+  /** Spans that were lost because their receiver was away, or refused them. */
+  readonly dropped?: number;
   /** Sends what is left, for a bounded time, and frees everything. */
   close(): Promise<void>;
 }
@@ -46,11 +48,15 @@ export class Tracer implements SpanOwner {
   readonly #options: TracerOptions;
   /** Wall-clock time at the monotonic clock's 0. */
   #epoch_ms: number;
+  readonly unsampled: SpanContext;
 
   constructor(options: TracerOptions) {
     this.#options = options;
     const { clock } = options;
     this.#epoch_ms = clock.now() - clock.monotonic();
+    this.unsampled = {
+      traceId: this.newTraceId(), spanId: this.newSpanId(), isSampled: false,
+    };
   }
 
   /** Starts a part of a span, here or in another process; its decision whether to sample counts. */
@@ -71,6 +77,11 @@ export class Tracer implements SpanOwner {
   begin(name: string, options: SpanOptions = {}, parent?: SpanContext): Span {
     const known = parent ?? activeSpan();
     return known ? this.child(known, name, options) : this.root(name, options);
+  }
+
+  /** Spans of this process that its receiver did not get. */
+  get dropped(): number {
+    return this.#options.sink.dropped ?? 0;
   }
 
   /** Runs `work` as a trace of its own; `attributes` is called if that is sampled. */
