@@ -36,6 +36,20 @@ test("a packet to a Service meets a rule, then the bridge or the way between nod
   expect(path.addresses).toEqual(["10.96.0.9", "10.244.0.5", "10.244.1.6"]);
 });
 
+test("a Service of IPv6 takes the same way", () => {
+  const six = [{ ...slices[0]!, addressType: "IPv6", endpoints: [
+    { addresses: ["fd00:244::5"], nodeName: "b", targetRef: { name: "web-1" } }] }];
+  const on = [nodes[0]!, node("b", "fd00:200::3", "fd00:244:1::/64")];
+  const path = pathOf({
+    from: "a", nodes: on, slices: six, service: service({ clusterIP: "fd00:96::9" }) });
+  expect(lines(path).slice(2)).toEqual([
+    "rules of a: fd00:96::9 port 80/TCP: one of 1 endpoints takes its place",
+    "between nodes: the route of fd00:244:1::/64 over to b (fd00:200::3)",
+    "b: by its bridge to web-1 at fd00:244::5 port 8080",
+  ]);
+  expect(path.addresses).toEqual(["fd00:96::9", "fd00:244::5"]);
+});
+
 test("without a ready endpoint the rule refuses; headless Services and aliases have none", () => {
   const refused = pathOf({ from: "a", nodes, slices: [], service: service({}) });
   expect(lines(refused).at(-1)).toContain("refused, for no endpoint is ready");

@@ -80,15 +80,22 @@ function elementsOf(text: string): string[] {
     .map((each) => each.replace(/,$/, ""));
 }
 
-/** `/proc/net/ip_vs` writes addresses in hexadecimal; a server's destinations follow it. */
-function serversOf(text: string, addresses: readonly string[]): string[] {
-  const lines = text.split("\n").slice(3).map((line) => line.replace(
-    /\b([\dA-F]{2})([\dA-F]{2})([\dA-F]{2})([\dA-F]{2}):([\dA-F]{4})\b/, (_, ...hex: string[]) =>
-      `${hex.slice(0, 4).map((byte) => parseInt(byte, 16)).join(".")}:${parseInt(hex[4]!, 16)}`));
+/** A socket of `/proc/net/ip_vs`: hexadecimal digits, an IPv6 address with all of its groups. */
+const SOCKET = /(?:\[([\da-f:]+)\]|\b([\dA-F]{8})):([\dA-F]{4})\b/;
+
+/** The virtual servers of addresses in the text of `/proc/net/ip_vs`, with their destinations. */
+export function serversOf(text: string, addresses: readonly string[]): string[] {
+  const lines = text.split("\n").slice(3).map((line) => line.replace(SOCKET,
+    (_, six: string | undefined, four = "", port: string) =>
+      `${six ? `[${shortest(six)}]` : Buffer.from(four, "hex").join(".")}:${parseInt(port, 16)}`));
+  const heads = addresses.map((each) => isIP(each) === 6 ? ` [${shortest(each)}]:` : ` ${each}:`);
   let isWanted = false;
   const wanted = lines.filter((line) => {
-    if (/^\w/.test(line)) isWanted = addresses.some((each) => line.includes(` ${each}:`));
+    if (/^\w/.test(line)) isWanted = heads.some((each) => line.includes(each));
     return isWanted && line.trim() !== "";
   });
   return wanted.length > 0 ? ["IPVS", ...wanted] : [];
 }
+
+/** An IPv6 address in the one form of RFC 5952. */
+const shortest = (address: string): string => new URL(`http://[${address}]`).hostname.slice(1, -1);
