@@ -95,6 +95,19 @@ test("traces of an object's writes and of its pods are steps, with their exact t
   ]);
 });
 
+test("the rules of the proxy are a step of the pod whose address is new in them", () => {
+  const start_ms = Date.parse(at(0));
+  const [pod, other] = ["10.244.0.5", "10.244.0.50"].map((podIP, i) =>
+    object("Pod", `p${i}`, "web", { status: { podIP } }));
+  const values = ["10.244.0.5", "10.244.0.6"].map((stringValue) => ({ stringValue }));
+  const answer = traces("proxy", span("syncProxyRules", start_ms, 2, {
+    attributes: [{ key: "addresses", value: { arrayValue: { values } } }] }));
+  const steps = (first: Dated) => timelineOf(first, [], [], [answer])
+    .filter(({ depth }) => depth !== undefined).map(({ of, what }) => `${of}: ${what}`);
+  expect(steps(pod!)).toEqual(["Pod p0: syncProxyRules (10.244.0.5, 10.244.0.6)"]);
+  expect(steps(other!)).toEqual([]);
+});
+
 test("a step comes before its part that starts in the same microsecond", () => {
   const start_ms = Date.parse(at(0));
   const pod = object("Pod", "p");

@@ -1,3 +1,4 @@
+import type { PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import type { Dated, Moment } from "./moment.ts";
 
 /** A span of a trace, as a component shows it at `/debug/traces` (OTLP's JSON encoding). */
@@ -85,9 +86,17 @@ function stepsOf({ resourceSpans }: Traces): Step[] {
   });
 }
 
+/** The proxy's write of rules, by the addresses of new endpoints. */
+const RULES = "syncProxyRules";
+const SEPARATOR = ", ";
+
 /** Whether a step writes the object, or is about the pod. */
-function isAbout({ span, attributes }: Step, { kind, metadata }: Dated): boolean {
+function isAbout({ span, attributes }: Step, { kind, metadata, status }: Dated): boolean {
   if (attributes.get("k8s.pod.uid") === metadata.uid) return true;
+  const { podIP } = (status ?? {}) as PodStatus;
+  if (span.name === RULES && podIP) {
+    return attributes.get("addresses")?.split(SEPARATOR).includes(podIP) ?? false;
+  }
   const plural = `${kind.toLowerCase()}s`;
   return WRITES.includes(span.name) &&
     attributes.get("key") === `/registry/${plural}/${metadata.namespace}/${metadata.name}`;
@@ -98,7 +107,7 @@ function textsOf(attributes: readonly KeyValue[] = []): Map<string, string> {
 }
 
 function textOfValue({ stringValue, intValue, arrayValue }: KeyValue["value"]): string {
-  if (arrayValue) return arrayValue.values.map(textOfValue).join(", ");
+  if (arrayValue) return arrayValue.values.map(textOfValue).join(SEPARATOR);
   return stringValue ?? String(intValue ?? "");
 }
 

@@ -19,6 +19,8 @@ export const CHANGE_WORK = 2_000;
 export const PORT_WORK = 20;
 /** Problems of one Service in a line of the log; an EndpointSlice may have a thousand. */
 export const PROBLEMS_LOGGED_MAX = 8;
+/** New endpoints that a trace names. */
+export const ADDRESSES_TRACED_MAX = 32;
 /**
  * iptables mode on nftables: Service ports in one transaction. The programs keep a transaction's
  * chains in sorted lists, which each of its rules searches: one of 4,000 chains takes five times

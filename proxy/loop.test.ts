@@ -7,7 +7,11 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { NetlinkError } from "@raft2kube/linux/netlink/messages.ts";
 import type { LogFields, Logger } from "@raft2kube/observe/log.ts";
+import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
+import { RecentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
+import { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { systemRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import type { Rules } from "./apply/rules.ts";
@@ -187,6 +191,23 @@ test("endpoints that must not be served are left out, and logged with their Serv
     /^endpoint 127\.0\.0\.1 .*; endpoint 169\.254\.169\.254 .*; endpoint 224\.0\.0\.1 [^;]*$/,
   );
   expect(more).toEqual([]);
+  await loop.close();
+  await close();
+});
+
+test("the write of rules for new endpoints is a trace that names them", async () => {
+  const { client, touch, close } = await serve();
+  const sink = new RecentSpans();
+  const tracer = new Tracer({ service: { name: "proxy" }, sink, clock, random: systemRandom,
+    samplingRatePerMillion: SAMPLING_RATE_MAX });
+  let changes = 0;
+  const change = () => Promise.resolve(void changes++);
+  const loop = startLoop(client, { rules: { ...NO_RULES, change }, log: SILENT, clock, tracer });
+  await loop.ready;
+  await touch("services");
+  await waitFor("a change without new endpoints", () => changes > 0, { clock });
+  expect(sink.recent().map(({ span: { name, attributes } }) => ({ name, attributes }))).toEqual([
+    { name: "syncProxyRules", attributes: { addresses: ["10.1.0.1"] } }]);
   await loop.close();
   await close();
 });

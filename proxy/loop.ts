@@ -4,6 +4,7 @@ import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, type KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { forgetFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -14,8 +15,8 @@ import type { PortChanges, Rules } from "./apply/rules.ts";
 import { deleteStaleFlows, keptOf, straysOf } from "./apply/stale-flows.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import {
-  CHANGE_WORK, FULL_SYNC_MS, PORT_WORK, PROBLEMS_LOGGED_MAX, RETRY_FIRST_MS, RETRY_MS_MAX,
-  SYNC_DELAY_MS, VERIFY_MS, VERIFY_PAUSE_FACTOR,
+  ADDRESSES_TRACED_MAX, CHANGE_WORK, FULL_SYNC_MS, PORT_WORK, PROBLEMS_LOGGED_MAX, RETRY_FIRST_MS,
+  RETRY_MS_MAX, SYNC_DELAY_MS, VERIFY_MS, VERIFY_PAUSE_FACTOR,
 } from "./limits.ts";
 import type { ServicePlan, ServicePort } from "./plan/model.ts";
 import { planService, type Reservation } from "./plan/service.ts";
@@ -41,6 +42,7 @@ export interface LoopOptions {
   apiServers(): Promise<readonly string[]>;
   /** Deletes conntrack entries; by default the kernel's. */
   forgetFlows?: typeof forgetFlows;
+  tracer?: Tracer | undefined;
   clock: Clock;
   log: Logger;
 }
@@ -212,13 +214,13 @@ export class ProxyLoop {
     for (const service of dirty) {
       await inSlices(this.#plan(service, changes, reserved), slices);
     }
-    if (isRebuild) await rules.rebuild([...this.#allPorts()], apiServers);
-    else {
+    await this.#traced(changes, async () => {
+      if (isRebuild) return await rules.rebuild([...this.#allPorts()], apiServers);
       for (const part of partsOf(changes)) {
         await rules.change(part);
         if (slices.due) await slices.pause();
       }
-    }
+    });
     const applied_ms = clock.monotonic();
     if (!this.#state.isApplied) await this.#options.removeOthers();
     const touched = isRebuild ? this.#allPorts() : [...changes.values()].map(({ after }) => after);
@@ -239,6 +241,14 @@ export class ProxyLoop {
           kind: "applied", rebuilt_ms: applied_ms, apiServers, verify_ms: applied_ms + VERIFY_MS,
         }
       : kernel;
+  }
+
+  /** Makes the write of new endpoints' rules a trace, by which a pod's page finds it. */
+  #traced(changes: ReadonlyMap<string, PortChange>, write: () => Promise<void>): Promise<void> {
+    const { tracer } = this.#options;
+    const addresses = tracer ? newAddresses(changes.values()) : [];
+    if (!tracer || addresses.length === 0) return write();
+    return tracer.trace("syncProxyRules", () => ({ addresses }), write);
   }
 
   #failed(error: string): void {
@@ -319,6 +329,19 @@ export function* partsOf(changes: ReadonlyMap<string, PortChange>): Generator<Po
 /** The endpoints of a port's frontends, each of which modes have a rule or an element for. */
 const workOf = (port: ServicePort | undefined): number => port
   ? port.allEndpoints.length * (port.clusterIps.length + port.externalIps.length) : 0;
+
+/** Addresses of endpoints that their ports did not have before. */
+function newAddresses(changes: Iterable<PortChange>): string[] {
+  const found = new Set<string>();
+  for (const { before, after } of changes) {
+    const old = new Set(before?.allEndpoints.map(({ address }) => address));
+    for (const { address } of after?.allEndpoints ?? []) {
+      if (!old.has(address)) found.add(address);
+      if (found.size >= ADDRESSES_TRACED_MAX) return [...found];
+    }
+  }
+  return [...found];
+}
 
 /** Problems as one text of the log; tenants choose how many there are. */
 export function listed(problems: readonly string[]): string {

@@ -4,6 +4,7 @@ import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { modeNamed, removeOthers } from "./apply/modes.ts";
 import { HealthChecks, serveHealthz } from "./health-checks.ts";
@@ -25,6 +26,7 @@ export interface ProxyOptions {
   ipvsScheduler?: string;
   /** IPVS mode: the node answers ARP for an address only on the interface that has it. */
   strictArp?: boolean;
+  tracer?: Tracer | undefined;
   clock: Clock;
 }
 
@@ -81,6 +83,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     }),
     nodeName,
     apiServers: () => apiServerAddresses(client.server),
+    tracer: options.tracer,
     clock,
     log,
   });

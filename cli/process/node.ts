@@ -68,7 +68,8 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
   const proxy = await parts.start("proxy", async () => {
     const client = await clientAs(config, "proxy", clock);
     const { nodeName, podCidr: clusterCidr, proxyMode: mode } = config;
-    return startProxy({ client, nodeName, clusterCidr, clock, ...(mode ? { mode } : {}) });
+    const tracer = traces.all("proxy");
+    return startProxy({ client, nodeName, clusterCidr, tracer, clock, ...(mode ? { mode } : {}) });
   });
   const { controlSocket } = paths;
   await parts.start("node control", () => startNodeControl(controlSocket, runtime.images, proxy));

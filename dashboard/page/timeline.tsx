@@ -18,8 +18,9 @@ const TRACED_MAX = 30;
 /** Asks the API server and the pods' kubelets for traces; those that keep none have no part. */
 async function tracesOf(family: readonly Dated[]): Promise<Traces[]> {
   const traced = family.slice(0, TRACED_MAX);
-  const query = traced.map(({ metadata }) => `name=${encodeURIComponent(metadata.name ?? "")}`)
-    .join("&");
+  const query = traced.flatMap(({ metadata, status }) =>
+    [metadata.name, (status as { podIP?: string } | undefined)?.podIP])
+    .flatMap((name) => name ? `name=${encodeURIComponent(name)}` : []).join("&");
   const nodes = new Set(traced.flatMap((each) =>
     (each as { spec?: { nodeName?: string } }).spec?.nodeName ?? []));
   const places = ["", ...[...nodes].map((node) =>

@@ -21,6 +21,9 @@ it("shows whole traces in which an object occurs by name, and no others", async 
   expect(part).toMatchObject({ service: "apiserver", parentId: root!.spanId,
     attributes: { key: "/registry/pods/default/web-1", list: ["a", "b"] } });
   expect(root?.attributes).toEqual({ "http.response.status_code": 201, ratio: 0.5, ok: true });
+  const named = (name: string) =>
+    readSpans(JSON.parse(tracesOf(tracer, [name])!) as JsonSpans).length;
+  expect([named("b"), named("c")]).toEqual([4, 0]);
   expect(readSpans(JSON.parse(tracesOf(tracer, [])!) as JsonSpans)).toEqual([]);
 });
 

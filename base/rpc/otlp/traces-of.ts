@@ -19,7 +19,7 @@ export function tracesOf(tracer: Tracer | undefined, names: readonly string[]): 
 }
 
 function occursIn({ attributes }: Span, names: readonly string[]): boolean {
-  return Object.values(attributes).some((value) => typeof value === "string" &&
+  return Object.values(attributes).flat().some((value) => typeof value === "string" &&
     names.some((name) => value === name || value.endsWith(`/${name}`)));
 }
 
