@@ -1,6 +1,7 @@
 import { Agent } from "node:https";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
+import { LinkAccess } from "@raft2kube/dashboard/server/link-access.ts";
 import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
 import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
 import { Browser } from "../labs/testing/browser.ts";
@@ -57,7 +58,7 @@ export const dashboard: Benchmark = async () => {
   process.stderr.write(`${PODS} pods are there\n`);
   const connection = { ...admin, server: api.server, ca: api.ca.cert };
   const upstream = new Upstream(connection, systemClock());
-  const server = await DashboardServer.listen(upstream, await pageAssets(""), 0);
+  const server = await DashboardServer.listen(new LinkAccess(upstream), await pageAssets(""));
   const browser = await Browser.start();
   const [first, all, frames, bytes]: number[][] = [[], [], [], []];
   await browser.open(server.link, LOOK);

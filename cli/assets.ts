@@ -15,6 +15,9 @@ export const NFS_ADDONS_DIR = join(ADDONS_DIR, "nfs");
 /** The ingress controller. */
 export const INGRESS_ADDONS_DIR = join(ADDONS_DIR, "ingress");
 
+/** The dashboard in the cluster. */
+export const DASHBOARD_ADDONS_DIR = join(ADDONS_DIR, "dashboard");
+
 /** The CRDs of the Gateway API, and what they need beside the ingress controller. */
 export const GATEWAY_ADDONS_DIR = join(ADDONS_DIR, "gateway");
 

@@ -1,44 +1,19 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
-import { extname, join } from "node:path";
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Assets, assetsOf, readAssets } from "./server/assets.ts";
 
 const PAGE_DIR = join(import.meta.dirname, "page");
 
-/** A file of the page, compressed. */
-export interface Asset {
-  readonly type: string;
-  readonly gzip: Buffer;
-}
-
-/** The page's files by name. */
-export type Assets = ReadonlyMap<string, Asset>;
-
-const TYPES: Readonly<Record<string, string>> = {
-  ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-};
-
 /** The page: built from its sources where they are, else read from where `writePage` put it. */
 export async function pageAssets(builtDir: string): Promise<Assets> {
-  const texts = existsSync(PAGE_DIR) ? await built() : await read(builtDir);
-  const compress = promisify(gzip);
-  const assets = Object.entries(texts).map(async ([name, text]) => {
-    return [name, { type: TYPES[extname(name)]!, gzip: await compress(text) }] as const;
-  });
-  return new Map(await Promise.all(assets));
+  return existsSync(PAGE_DIR) ? await assetsOf(await built()) : await readAssets(builtDir);
 }
 
 /** Writes the built page into a folder, for a package without sources. */
 export async function writePage(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true });
   for (const [name, text] of Object.entries(await built())) await writeFile(join(dir, name), text);
-}
-
-async function read(dir: string): Promise<Record<string, Uint8Array>> {
-  const names = await readdir(dir);
-  const texts = names.map(async (name) => [name, await readFile(join(dir, name))] as const);
-  return Object.fromEntries(await Promise.all(texts));
 }
 
 /** Terminal, YAML and diff are parts of their own, loaded when they are used. */

@@ -2,14 +2,22 @@ import { assertLimits } from "@raft2kube/std/assert.ts";
 
 /** A request's body: the API server takes no more than 3 MiB of an object. */
 export const BODY_BYTES_MAX = 4 << 20;
-/** Watches, logs and terminals that a page has open. */
-export const STREAMS_MAX = 128;
+/** Watches, logs and terminals that pages of one user have open. */
+export const USER_STREAMS_MAX = 128;
+/** The same of all users. */
+export const STREAMS_MAX = 1_024;
 /** Bytes that may wait for a side that reads slowly, before the other side is paused. */
 export const WAITING_BYTES_MAX = 1 << 20;
 /** A single message of a stream of the API server, or of a terminal. */
 export const MESSAGE_BYTES_MAX = 4 << 20;
-/** The body of a sign-in. */
-export const TICKET_CHARS_MAX = 128;
+/** A token that signs in: ours have less than 2,000 characters. */
+export const TOKEN_CHARS_MAX = 8_192;
+/** The head of a request, in which a session's secret has 4/3 of its token's size. */
+export const HEAD_BYTES_MAX = 32 << 10;
+/** Time after a sign-in with a token until the next one. */
+export const SESSION_MS = 12 * 3_600_000;
+/** The answer to a sign-in. */
+export const REVIEW_BYTES_MAX = 64 << 10;
 export const FORWARDS_MAX = 32;
 export const FORWARD_CONNECTIONS_MAX = 64;
 /** Time until the API server has to answer the head of a request. */
@@ -18,4 +26,6 @@ export const ANSWER_TIMEOUT_MS = 60_000;
 assertLimits({
   "a side is paused no later than after a message":
     WAITING_BYTES_MAX <= MESSAGE_BYTES_MAX,
+  "a session's secret fits into the head of a request": 2 * TOKEN_CHARS_MAX < HEAD_BYTES_MAX,
+  "a user has a share of the streams": USER_STREAMS_MAX < STREAMS_MAX,
 });

@@ -6,6 +6,7 @@ import {
 } from "./control-planes.ts";
 import { applyDemo } from "./demo.ts";
 import { applyFiles } from "./files.ts";
+import { applyDashboard } from "./dashboard.ts";
 import { applyIngress } from "./ingress.ts";
 import { applyGuestMode, applyMode } from "./mode.ts";
 import { applyNetwork } from "./network.ts";
@@ -27,6 +28,7 @@ const APPLY: {
   nodes: applyNodes,
   demo: applyDemo,
   ingress: applyIngress,
+  dashboard: applyDashboard,
   mode: applyMode,
   "guest-mode": applyGuestMode,
   "stop-control-plane": applyStopControlPlane,

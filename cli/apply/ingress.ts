@@ -1,7 +1,6 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
-import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { DEPLOYMENTS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import { SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { join } from "node:path";
@@ -10,10 +9,10 @@ import type { ClusterConfig } from "../spec/config.ts";
 import type { StepOf } from "../plan/step.ts";
 import { applyFolder, createMissing } from "./add-ons.ts";
 import { type Context, untilAborted } from "./context.ts";
-import { loadImage, nodesWithImages } from "./load-image.ts";
-import { IMAGE_PROGRAMS, programArchive } from "./program-image.ts";
+import { bringProgram, untilAvailable } from "./program-add-on.ts";
+import { IMAGE_PROGRAMS } from "./program-image.ts";
 
-const READY_TIMEOUT_MS = 90_000;
+const PORT_TIMEOUT_MS = 90_000;
 const NAME = { namespace: "ingress", name: "ingress" };
 
 /**
@@ -25,12 +24,8 @@ export async function applyIngress(
 ): Promise<void> {
   const { signal, progress } = context;
   const client = await context.client();
-  const { ingress } = IMAGE_PROGRAMS;
   await context.step("ingress controller", () => untilAborted(signal, async () => {
-    for (const node of await nodesWithImages(cluster)) {
-      await loadImage(node, await programArchive(ingress), ingress.image);
-    }
-    await applyFolder(client, INGRESS_ADDONS_DIR, cluster);
+    await bringProgram(client, cluster, IMAGE_PROGRAMS.ingress, INGRESS_ADDONS_DIR);
     if (api === "gateway") await applyGateway(client, cluster, context);
     if (demo) await createMissing(client, join(EXAMPLES_DIR, "web-ingress.yaml"), cluster);
   }));
@@ -49,14 +44,11 @@ async function applyGateway(
 }
 
 /** Waits until the controller is available; resolves with its node port, which localhost has. */
-async function readyPort(client: KubeClient, { clock: wall, signal }: Context): Promise<number> {
-  const options = { clock: machineClock(wall), timeout_ms: READY_TIMEOUT_MS, signal };
-  const deployments = client.resource<Deployment>(DEPLOYMENTS);
-  await waitFor("the ingress controller to be available", async () => {
-    return ((await deployments.get(NAME)).status?.availableReplicas ?? 0) > 0;
-  }, options);
+async function readyPort(client: KubeClient, context: Context): Promise<number> {
+  await untilAvailable(client, NAME, context);
+  const { clock, signal } = context;
   const services = client.resource<Service>(SERVICES);
   return waitFor("the ingress Service to have a node port", async () => {
     return (await services.get(NAME)).spec.ports?.find(({ name }) => name === "http")?.nodePort;
-  }, options);
+  }, { clock: machineClock(clock), timeout_ms: PORT_TIMEOUT_MS, signal });
 }

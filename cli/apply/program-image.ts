@@ -27,6 +27,8 @@ export interface Program {
   readonly isEntrypoint: boolean;
   /** Programs of this machine that it needs. */
   readonly programs?: readonly string[];
+  /** Folders of the product that it reads. */
+  readonly folders?: readonly string[];
 }
 
 export const IMAGE_PROGRAMS = {
@@ -52,22 +54,35 @@ export const IMAGE_PROGRAMS = {
     isEntrypoint: false,
     programs: ["haproxy"],
   },
+  dashboard: {
+    bundle: "dashboard.js",
+    command: "dashboard",
+    image: "r2k.local/dashboard:1",
+    description: "Build an image of the dashboard.",
+    isEntrypoint: false,
+    folders: [".cache/dashboard"],
+  },
 } as const satisfies Record<string, Program>;
 
 /** The archive of a program's image. */
 export async function programArchive(program: Program, image = program.image): Promise<Readable> {
-  const { bundle, command, isEntrypoint, programs = [] } = program;
+  const { bundle, command, isEntrypoint, programs = [], folders = [] } = program;
   const recipe = await nodeProgramRecipe({
     image,
     node: process.execPath,
     command,
     isEntrypoint,
     module: `${PLACE}/${BUNDLES}/${bundle}`,
-    files: productFiles(bundle),
+    files: new Map([...productFiles(bundle), ...folders.flatMap(filesIn)]),
     programs: await Promise.all(programs.map(found)),
     env: { R2K_ROOT: PLACE },
   });
   return buildArchive(recipe);
+}
+
+function filesIn(folder: string): [place: string, path: string][] {
+  return readdirSync(join(ROOT_DIR, folder)).map((name) =>
+    [join(PLACE, folder, name), join(ROOT_DIR, folder, name)]);
 }
 
 async function found(name: string): Promise<string> {

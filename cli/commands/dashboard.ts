@@ -1,5 +1,6 @@
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
+import { LinkAccess } from "@raft2kube/dashboard/server/link-access.ts";
 import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
 import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -30,7 +31,9 @@ async function dashboard(flags: Flags): Promise<void> {
     clusterFiles(await clusterOf(flags.name)).kubeconfig("admin");
   const upstream = new Upstream(await kubeConnection(path), systemClock());
   const port = wholeNumber("--port", flags.port, 0, 65_535);
-  const server = await DashboardServer.listen(upstream, await pageAssets(DASHBOARD_DIR), port);
+  const assets = await pageAssets(DASHBOARD_DIR);
+  const server = await DashboardServer.listen(
+    new LinkAccess(upstream), assets, { host: "127.0.0.1", port });
   process.stdout.write(`${server.link}\n`);
   process.stderr.write("  open this link once in a browser of this machine; Ctrl-C ends it\n");
   await new Promise<void>((resolve) => {

@@ -50,6 +50,7 @@ export const START_FLAGS = {
   "--nfs-demo": "have an NFS server, and nodes that mount it (new or stopped clusters)",
   "--ingress": "bring the ingress controller (also of a running cluster)",
   "--gateway": "the same, with the Gateway API and its CRDs",
+  "--dashboard": "bring the dashboard into the cluster (also of a running cluster)",
   "--ready-timeout <seconds>": ["how long a node may take to be Ready", "30"],
   "-o, --output <format>": "json: print one JSON object at the end",
 } as const satisfies FlagTable;

@@ -152,9 +152,9 @@ async function bringUp(
     return { wanted: "started", node };
   });
   using interrupt = onInterrupt();
-  const { demo = true } = flags;
-  const ingress = ingressOf(flags);
-  await convergeOrUndo({ wanted: "started", cluster, nodes, demo, ...given({ ingress }) }, {
+  const { demo = true, dashboard } = flags;
+  const more = given({ ingress: ingressOf(flags), dashboard });
+  await convergeOrUndo({ wanted: "started", cluster, nodes, demo, ...more }, {
     clock: systemClock(),
     progress,
     signal: interrupt.signal,
@@ -218,8 +218,8 @@ async function changeRunning(
   }
   const nodes = edit.nodes.map((node) => ({ wanted: "running", node }) as const);
   using interrupt = onInterrupt();
-  const ingress = ingressOf(flags);
-  await converge({ wanted: "kept", cluster, nodes, ...given({ proxyMode, ingress }) }, {
+  const more = given({ proxyMode, ingress: ingressOf(flags), dashboard: flags.dashboard });
+  await converge({ wanted: "kept", cluster, nodes, ...more }, {
     clock: systemClock(),
     progress,
     signal: interrupt.signal,

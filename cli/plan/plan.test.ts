@@ -127,6 +127,7 @@ function after(step: Step, state: Observation): Observation {
     case "ready":
     case "demo":
     case "ingress":
+    case "dashboard":
     case "mode":
     case "guest-mode":
       return state;

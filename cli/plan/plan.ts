@@ -19,12 +19,14 @@ export function plan(spec: Spec, seen: Observation): Step[] {
         ...planJoins(spec.cluster, spec.nodes, seen, "nodes joined"),
         ...(spec.demo ? [{ kind: "demo" as const, cluster: spec.cluster }] : []),
         ...planIngress(spec, spec.demo),
+        ...planDashboard(spec),
       ];
     case "kept":
       return [
         ...planRemovals(spec.nodes.filter((node) => !isWanted(node)), seen),
         ...planJoins(spec.cluster, spec.nodes.filter(isWanted), seen, "nodes"),
         ...planIngress(spec, false),
+        ...planDashboard(spec),
         ...(spec.proxyMode === undefined ? [] : planModes(spec.cluster, spec.proxyMode, seen)),
         ...(spec.controlPlane ? [planControlPlaneChange(spec.cluster, spec.controlPlane)] : []),
       ];
@@ -59,6 +61,10 @@ function planControlPlane(cluster: ClusterConfig): Step[] {
 
 function planIngress({ cluster, ingress }: Change, demo: boolean): Step[] {
   return ingress ? [{ kind: "ingress", cluster, demo, api: ingress }] : [];
+}
+
+function planDashboard({ cluster, dashboard }: Change): Step[] {
+  return dashboard ? [{ kind: "dashboard", cluster }] : [];
 }
 
 function planControlPlaneChange(

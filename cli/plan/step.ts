@@ -20,6 +20,7 @@ interface Steps {
   nodes: OfCluster & { readonly title: string; readonly nodes: readonly ClusterConfig[] };
   demo: OfCluster;
   ingress: OfCluster & { readonly demo: boolean; readonly api: "ingress" | "gateway" };
+  dashboard: OfCluster;
   mode: OfMode;
   "guest-mode": OfMode;
   "stop-control-plane": OfCluster & { readonly name: string };

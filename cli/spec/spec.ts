@@ -39,6 +39,8 @@ export type Spec =
       readonly demo: boolean;
       /** Brings the ingress controller, or with it the Gateway API. */
       readonly ingress?: "ingress" | "gateway";
+      /** Brings the dashboard into the cluster. */
+      readonly dashboard?: boolean;
     }
   | {
       readonly wanted: "kept";
@@ -48,6 +50,8 @@ export type Spec =
       readonly proxyMode?: ModeName;
       /** Brings the ingress controller, or with it the Gateway API. */
       readonly ingress?: "ingress" | "gateway";
+      /** Brings the dashboard into the cluster. */
+      readonly dashboard?: boolean;
       readonly controlPlane?: WantedControlPlane;
     }
   | {

@@ -31,19 +31,29 @@ export class ApiError extends Error {
 
 const SESSION = "r2k-dashboard-session";
 
-/**
- * The session's secret is kept by this origin, port included. A cookie would be sent to every port
- * of the same address, among them those that lead to pods.
- */
-const own = () => ({ "x-r2k-dashboard": localStorage.getItem(SESSION) ?? "" });
+/** Whether people sign in with a token, at a server that is not their own. */
+export const byToken = document.getElementById("app")?.dataset["login"] === "token";
 
-/** Exchanges the link's ticket for a session; another page of the browser may have one already. */
-export async function signIn(): Promise<void> {
-  const ticket = /^#ticket=([\w-]+)$/.exec(location.hash)?.[1];
-  if (ticket === undefined) return;
-  history.replaceState(null, "", "/");
-  const answer = await ask("/login", { method: "POST", body: ticket });
-  localStorage.setItem(SESSION, await answer.text());
+/**
+ * The session's secret is kept by this origin, port included: a cookie would be sent to every port
+ * of the same address, among them those that lead to pods. One that a token gave ends with its tab.
+ */
+const kept = byToken ? sessionStorage : localStorage;
+const secret = (): string => kept.getItem(SESSION) ?? "";
+const own = () => ({ "x-r2k-dashboard": secret() });
+
+export const hasSession = (): boolean => secret() !== "";
+
+/** Exchanges a link's ticket or a token for a session. */
+export async function signIn(given: string): Promise<void> {
+  const answer = await ask("/login", { method: "POST", body: given });
+  kept.setItem(SESSION, await answer.text());
+}
+
+/** Ends the session in this tab, and shows the form to sign in. */
+export function signOut(): void {
+  kept.removeItem(SESSION);
+  location.reload();
 }
 
 const clock = systemClock();
@@ -55,11 +65,13 @@ export const serverNow_ms = (): number => clock.now() + ahead_ms;
 
 async function ask(url: string, init: RequestInit): Promise<Response> {
   const answer = await fetch(url, init).catch(() => {
-    throw new ApiError(502, "the dashboard's server has ended: run `r2k dashboard` again");
+    throw new ApiError(502, byToken ? "the dashboard's server does not answer"
+      : "the dashboard's server has ended: run `r2k dashboard` again");
   });
   const date = Date.parse(answer.headers.get("x-server-date") ?? "");
   if (!Number.isNaN(date)) ahead_ms = date - clock.now();
   if (answer.ok) return answer;
+  if (answer.status === 401 && byToken && hasSession()) signOut();
   const text = await answer.text();
   let message = text;
   try {
@@ -98,8 +110,8 @@ export async function forwards(method: "GET" | "POST" | "DELETE", path = ""): Pr
 
 /** A WebSocket to the dashboard's server; `protocol` is the API server's. */
 export function openSocket(path: string, protocol = "r2k.stream"): WebSocket {
-  const secret = `r2k.session.${localStorage.getItem(SESSION) ?? ""}`;
-  const socket = new WebSocket(`ws://${location.host}${path}`, [protocol, secret]);
+  const url = `${location.origin.replace("http", "ws")}${path}`;
+  const socket = new WebSocket(url, [protocol, `r2k.session.${secret()}`]);
   socket.binaryType = "arraybuffer";
   return socket;
 }

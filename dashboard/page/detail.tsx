@@ -4,7 +4,7 @@ import { EXPLAINED, explain } from "@raft2kube/explain/gather.ts";
 import { ActionBar } from "./action-bar.tsx";
 import { type AnyObject, get, read, serverNow_ms } from "./api.ts";
 import { Editor } from "./editor.tsx";
-import { Forwards } from "./forwards.tsx";
+import { Ports } from "./forwards.tsx";
 import { type Kind, keyOf, pathOf } from "./kinds.ts";
 import { Logs, SelectedLogs } from "./logs.tsx";
 import { openObject } from "./place.ts";
@@ -116,7 +116,7 @@ function Overview({ kind, kinds, object }: {
         <dt>Labels</dt>
         <dd>{Object.entries(labels).map((pair) => <code>{pair.join("=")}</code>)}</dd>
       </dl>
-      {keyOf(kind) === "pods" && <Forwards pod={object} />}
+      {keyOf(kind) === "pods" && <Ports pod={object} />}
       {conditions.length > 0 && <><h3>Conditions</h3><ul class="events">{conditions.map((each) => (
         <li><b>{each.type}</b> <Status text={String(each.status)} />{" "}
           {each.message ?? ""}</li>))}</ul></>}

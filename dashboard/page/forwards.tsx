@@ -1,12 +1,19 @@
 import { useState } from "preact/hooks";
-import { type AnyObject, forwards } from "./api.ts";
+import { type AnyObject, byToken, forwards } from "./api.ts";
 import { messageOf } from "./text.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 interface Port { name?: string; containerPort: number; protocol?: string }
 
+/** A pod's ports: by kubectl where the page's server is not on the browser's machine. */
+export function Ports({ pod }: { pod: AnyObject }) {
+  const { namespace = "", name } = pod.metadata;
+  if (!byToken) return <Forwards pod={pod} />;
+  return <><h3>Ports</h3><code>kubectl port-forward -n {namespace} {name} PORT</code></>;
+}
+
 /** A pod's ports, each at a port of this machine's loopback address when it is asked for. */
-export function Forwards({ pod }: { pod: AnyObject }) {
+function Forwards({ pod }: { pod: AnyObject }) {
   const { namespace = "", name } = pod.metadata;
   const [round, setRound] = useState(0);
   const [open, unread] = useAsked(() => forwards("GET"), [round]);

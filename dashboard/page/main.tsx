@@ -1,10 +1,11 @@
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { get, signIn } from "./api.ts";
+import { byToken, get, hasSession, signIn, signOut } from "./api.ts";
 import { Detail, Later } from "./detail.tsx";
 import { Create } from "./editor.tsx";
 import { type Kind, SECTIONS, discover, keyOf } from "./kinds.ts";
 import { List } from "./list.tsx";
+import { Login } from "./login.tsx";
 import { type Command, Palette } from "./palette.tsx";
 import { type Place, closeObject, go, place } from "./place.ts";
 import { Rights } from "./rights.tsx";
@@ -87,7 +88,8 @@ function App() {
       <header class="top"><b class="brand">raft2kube</b>
         <Namespaces spaces={unlisted ? undefined : spaces ?? []} namespace={namespace} />
         <button onClick={() => open("palette")}>Go to <kbd>Ctrl K</kbd></button>
-        <button onClick={() => open("create")}>Create</button></header>
+        <button onClick={() => open("create")}>Create</button>
+        {byToken && <button onClick={signOut}>Sign out</button>}</header>
       <Menu kinds={kinds ?? []} at={at} />
       <main>
         <Problem text={problem} />
@@ -163,5 +165,12 @@ function Shown({ kinds, at, namespace }: {
 document.documentElement.style.colorScheme = localStorage.getItem(THEME) ?? "light dark";
 showUnseen();
 const app = document.getElementById("app")!;
-signIn().then(() => render(<App />, app),
-  (thrown: unknown) => render(<main><Problem text={messageOf(thrown)} /></main>, app));
+const show = () => render(<App />, app);
+const ticket = /^#ticket=([\w-]+)$/.exec(location.hash)?.[1];
+if (ticket !== undefined) history.replaceState(null, "", "/");
+if (byToken && !hasSession()) render(<Login done={show} />, app);
+else if (ticket === undefined) show();
+else {
+  signIn(ticket).then(show,
+    (thrown: unknown) => render(<main><Problem text={messageOf(thrown)} /></main>, app));
+}

@@ -1,5 +1,5 @@
-import { timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
+import type { Access, Session } from "./access.ts";
 
 /** Headers by which a request is judged, and the place that it was sent to. */
 export interface Asked {
@@ -21,45 +21,43 @@ export const SESSION_HEADER = "x-r2k-dashboard";
 export const SESSION_PROTOCOL = "r2k.session.";
 
 /**
- * Judges a request before anything is read of it. The name in Host must be loopback's (a foreign
- * name that leads here is DNS rebinding), and a request that another site caused is refused. The
- * page's files are everyone's; all else needs the session, which no cookie carries: the browser
- * would send it to the ports of pods on the same address.
+ * Judges a request before anything is read of it. A Host that is not the server's is DNS rebinding,
+ * and a request that another site caused is refused, but for opening the page. The page's files are
+ * everyone's; all else needs the session, which no cookie carries: the browser would send it to
+ * other ports of the same address, among them those that lead to pods.
  */
-export function judge(asked: Asked, port: number, session: string): Refusal | undefined {
+export function judge(
+  asked: Asked, access: Access, port: number,
+): Refusal | { readonly session: Session | undefined } {
   const { headers, path } = asked;
   const host = headers.host ?? "";
-  if (host !== `127.0.0.1:${port}` && host !== `localhost:${port}`) {
+  if (!access.isOwnName(host, port)) {
     return { status: 403, why: "this name is not the dashboard's" };
   }
   const { origin } = headers;
-  if (origin !== undefined && origin !== `http://${host}`) {
+  if (origin !== undefined && origin.replace(/^https?:\/\//, "") !== host) {
     return { status: 403, why: "this request comes from another site" };
   }
   const site = headers["sec-fetch-site"];
-  if (site !== undefined && site !== "same-origin" && !(path === "/" && site === "none")) {
+  const opens = path === "/" && (site === "none" || headers["sec-fetch-dest"] === "document");
+  if (site !== undefined && site !== "same-origin" && !opens) {
     return { status: 403, why: "this request comes from another site" };
   }
   if (asked.isUpgrade && origin === undefined) {
     return { status: 403, why: "a stream needs an Origin" };
   }
   const isPage = !path.startsWith("/kube/") && !path.startsWith("/forwards");
-  if (isPage && !asked.isUpgrade) return undefined;
+  if (isPage && !asked.isUpgrade) return { session: undefined };
   const given = asked.isUpgrade ? offered(headers) : headers[SESSION_HEADER];
-  if (typeof given === "string" && isSame(given, session)) return undefined;
-  return { status: 401, why: "this browser has no session: open the link of `r2k dashboard`" };
+  const session = typeof given === "string" ? access.sessionOf(given) : undefined;
+  if (session) return { session };
+  return { status: 401, why: `this browser has no session: ${access.remedy}` };
 }
 
 function offered(headers: IncomingHttpHeaders): string | undefined {
   const protocols = (headers["sec-websocket-protocol"] ?? "").split(/, */);
   return protocols.find((each) => each.startsWith(SESSION_PROTOCOL))
     ?.slice(SESSION_PROTOCOL.length);
-}
-
-/** Compares secrets in a time that does not depend on where they differ. */
-export function isSame(given: string, secret: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(secret)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 /** Headers of every answer; the page loads nothing from elsewhere and runs no text. */

@@ -1,56 +1,68 @@
 import { randomBytes } from "node:crypto";
 import {
-  type IncomingMessage, type Server, type ServerResponse, createServer,
+  type IncomingMessage, type RequestListener, type Server, type ServerResponse, createServer,
 } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { Transform, pipeline } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { Assets } from "../build.ts";
-import { BODY_BYTES_MAX, TICKET_CHARS_MAX } from "../limits.ts";
-import { Forwards } from "./forwards.ts";
-import { SAFE_HEADERS, SANDBOXED, isSame, judge, pageHeaders } from "./gate.ts";
+import { BODY_BYTES_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
+import type { Access } from "./access.ts";
+import type { Assets } from "./assets.ts";
+import { SAFE_HEADERS, SANDBOXED, judge, pageHeaders } from "./gate.ts";
 import { Streams } from "./streams.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Headers of a request that reach the API server; the session is not among them. */
 const PASSED = ["accept", "content-type", "content-length"];
 
-/** Serves the page on the loopback address, and passes its requests to the API server. */
+/** Where a server listens; with a certificate it speaks TLS. */
+export interface Listen {
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
+/** Serves the page, and passes its requests to the API server with the rights of their session. */
 export class DashboardServer {
-  readonly #upstream: Upstream;
+  readonly #access: Access;
   readonly #assets: Assets;
   readonly #server: Server;
-  readonly #streams: Streams;
-  readonly #forwards: Forwards;
-  readonly #session = randomBytes(32).toString("base64url");
-  /** The secret of the link, until a browser has used it. */
-  #ticket: string | undefined = randomBytes(32).toString("base64url");
+  readonly #scheme: "http" | "https";
+  readonly #streams = new Streams();
 
-  private constructor(upstream: Upstream, assets: Assets) {
-    this.#upstream = upstream;
+  private constructor(access: Access, assets: Assets, tls: Listen["tls"]) {
+    this.#access = access;
     this.#assets = assets;
-    this.#streams = new Streams(upstream);
-    this.#forwards = new Forwards(upstream);
-    this.#server = createServer((request, response) => {
+    this.#scheme = tls ? "https" : "http";
+    const serve: RequestListener = (request, response) => {
       this.#serve(request, response).catch((thrown: unknown) => {
         if (response.headersSent) return response.destroy();
         status(response, 502, `the API server does not answer: ${messageOf(thrown)}`);
       });
-    });
+    };
+    const options = { maxHeaderSize: HEAD_BYTES_MAX };
+    this.#server = tls ? createTlsServer({ ...options, ...tls }, serve)
+      : createServer(options, serve);
     this.#server.on("upgrade", (request, socket, head) => {
       socket.on("error", () => socket.destroy());
-      const refusal = this.#judge(request, true);
-      if (!refusal) return this.#streams.serve(request, socket, head);
-      socket.end(`HTTP/1.1 ${refusal.status} Refused\r\nConnection: close\r\n\r\n`);
+      const judged = this.#judge(request, true);
+      const { session } = "session" in judged ? judged : {};
+      if (session) return this.#streams.serve(request, socket, head, session);
+      const code = "status" in judged ? judged.status : 403;
+      socket.end(`HTTP/1.1 ${code} Refused\r\nConnection: close\r\n\r\n`);
     });
   }
 
-  /** Listens on a port of 127.0.0.1, a free one for 0. */
-  static async listen(upstream: Upstream, assets: Assets, port: number): Promise<DashboardServer> {
-    const made = new DashboardServer(upstream, assets);
+  /** Listens, by default on a free port of 127.0.0.1. */
+  static async listen(
+    access: Access, assets: Assets, { host, port, tls }: Listen = { host: "127.0.0.1", port: 0 },
+  ): Promise<DashboardServer> {
+    const made = new DashboardServer(access, assets, tls);
     await new Promise<void>((resolve, reject) => {
       made.#server.once("error", reject);
-      made.#server.listen(port, "127.0.0.1", resolve);
+      made.#server.listen(port, host, resolve);
     });
     return made;
   }
@@ -59,15 +71,14 @@ export class DashboardServer {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** The link that opens the page in one browser, once. */
+  /** The address that opens the page in a browser of this machine. */
   get link(): string {
-    return `http://127.0.0.1:${this.port}/#ticket=${this.#ticket ?? "used"}`;
+    return this.#access.link(`${this.#scheme}://127.0.0.1:${this.port}`);
   }
 
   close(): Promise<void> {
     this.#streams.close();
-    this.#forwards.close();
-    this.#upstream.close();
+    this.#access.close();
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
@@ -76,21 +87,22 @@ export class DashboardServer {
 
   #judge(request: IncomingMessage, isUpgrade: boolean): ReturnType<typeof judge> {
     const { method = "GET", headers } = request;
-    return judge({ method, path: pathOf(request), headers, isUpgrade }, this.port, this.#session);
+    return judge({ method, path: pathOf(request), headers, isUpgrade }, this.#access, this.port);
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on("error", () => response.destroy());
-    const refusal = this.#judge(request, false);
-    if (refusal) return status(response, refusal.status, refusal.why);
+    const judged = this.#judge(request, false);
+    if ("status" in judged) return status(response, judged.status, judged.why);
     const path = pathOf(request);
-    if (path.startsWith("/kube/")) return await this.#pass(request, response);
+    const { upstream } = judged.session ?? {};
+    if (path.startsWith("/kube/") && upstream) return await pass(request, response, upstream);
     if (path === "/forwards" || path.startsWith("/forwards/")) {
       return await this.#forward(request, response);
     }
     if (path === "/login" && request.method === "POST") return this.#login(request, response);
     if (request.method !== "GET") return status(response, 405, "GET alone");
-    if (path === "/") return page(response);
+    if (path === "/") return page(response, this.#access.login);
     const asset = this.#assets.get(path.slice(1));
     if (!asset) return status(response, 404, "there is nothing here");
     const { type, gzip } = asset;
@@ -98,50 +110,57 @@ export class DashboardServer {
     response.writeHead(200, headers).end(gzip);
   }
 
-  /** Exchanges the link's secret, once, for the session's. */
+  /** Exchanges a link's ticket, or a person's token, for a session's secret. */
   async #login(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let given = "";
     for await (const part of request.setEncoding("utf8")) {
       given += part as string;
-      if (given.length > TICKET_CHARS_MAX) break;
+      if (given.length > TOKEN_CHARS_MAX) break;
     }
-    if (this.#ticket === undefined || !isSame(given, this.#ticket)) {
-      return status(response, 401, "this link was used: run `r2k dashboard` again");
+    const secret = await this.#access.signIn(given);
+    if (secret === undefined) {
+      return status(response, 401, this.#access.login === "link"
+        ? "this link was used: run `r2k dashboard` again"
+        : "the API server does not accept this token");
     }
-    this.#ticket = undefined;
-    response.writeHead(200, { ...SAFE_HEADERS, "content-type": "text/plain" }).end(this.#session);
-  }
-
-  async #pass(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const headers: Record<string, string> = {};
-    for (const name of PASSED) {
-      const value = request.headers[name];
-      if (typeof value === "string") headers[name] = value;
-    }
-    const { method = "GET" } = request;
-    const body = method === "GET" ? undefined : request.pipe(bounded(request));
-    const path = request.url!.slice("/kube".length);
-    const answer = await this.#upstream.send(method, path, headers, body);
-    response.writeHead(answer.statusCode ?? 502, {
-      ...SAFE_HEADERS, "content-security-policy": SANDBOXED,
-      "content-type": answer.headers["content-type"] ?? "text/plain",
-      ...(answer.headers["date"] ? { "x-server-date": answer.headers["date"] } : {}),
-    });
-    pipeline(answer, response, () => answer.destroy());
+    response.writeHead(200, { ...SAFE_HEADERS, "content-type": "text/plain" }).end(secret);
   }
 
   async #forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { forwards } = this.#access;
+    if (!forwards) return status(response, 404, "ports are forwarded by `kubectl port-forward`");
     const [, namespace, pod, port] =
       /^\/forwards\/([^/]+)\/([^/]+)\/(\d+)$/.exec(pathOf(request)) ?? [];
     const local = /^\/forwards\/(\d+)$/.exec(pathOf(request))?.[1];
-    if (request.method === "DELETE" && local) this.#forwards.remove(Number(local));
+    if (request.method === "DELETE" && local) forwards.remove(Number(local));
     if (request.method === "POST" && namespace && pod && port) {
-      const made = await this.#forwards.add(namespace, pod, Number(port));
+      const made = await forwards.add(namespace, pod, Number(port));
       if (!made) return status(response, 503, "too many ports are forwarded: end one");
     }
     const json = { ...SAFE_HEADERS, "content-type": "application/json" };
-    response.writeHead(200, json).end(JSON.stringify(this.#forwards.list()));
+    response.writeHead(200, json).end(JSON.stringify(forwards.list()));
   }
+}
+
+/** Passes a request to the API server, and its answer back. */
+async function pass(
+  request: IncomingMessage, response: ServerResponse, upstream: Upstream,
+): Promise<void> {
+  const headers: Record<string, string> = {};
+  for (const name of PASSED) {
+    const value = request.headers[name];
+    if (typeof value === "string") headers[name] = value;
+  }
+  const { method = "GET" } = request;
+  const body = method === "GET" ? undefined : request.pipe(bounded(request));
+  const path = request.url!.slice("/kube".length);
+  const answer = await upstream.send(method, path, headers, body);
+  response.writeHead(answer.statusCode ?? 502, {
+    ...SAFE_HEADERS, "content-security-policy": SANDBOXED,
+    "content-type": answer.headers["content-type"] ?? "text/plain",
+    ...(answer.headers["date"] ? { "x-server-date": answer.headers["date"] } : {}),
+  });
+  pipeline(answer, response, () => answer.destroy());
 }
 
 const pathOf = ({ url = "/" }: IncomingMessage): string => url.split("?")[0]!;
@@ -160,14 +179,15 @@ function bounded(request: IncomingMessage): Transform {
 }
 
 /** The nonce is for the terminal, whose library writes a style sheet. */
-function page(response: ServerResponse): void {
+function page(response: ServerResponse, login: Access["login"]): void {
   const nonce = randomBytes(16).toString("base64");
   const headers = { ...pageHeaders(nonce), "content-type": "text/html; charset=utf-8" };
   response.writeHead(200, headers).end([
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>raft2kube</title>',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     '<link rel="icon" href="data:,"><link rel="stylesheet" href="/main.css">',
-    `<div id="app"></div><script type="module" src="/main.js" nonce="${nonce}"></script></html>`,
+    `<div id="app" data-login="${login}"></div>`,
+    `<script type="module" src="/main.js" nonce="${nonce}"></script></html>`,
   ].join("\n"));
 }
 

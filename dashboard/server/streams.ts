@@ -2,8 +2,11 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { WebSocket, WebSocketServer } from "ws";
-import { MESSAGE_BYTES_MAX, STREAMS_MAX, WAITING_BYTES_MAX } from "../limits.ts";
+import {
+  MESSAGE_BYTES_MAX, STREAMS_MAX, USER_STREAMS_MAX, WAITING_BYTES_MAX,
+} from "../limits.ts";
 import { SESSION_PROTOCOL } from "./gate.ts";
+import type { Session } from "./access.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Close codes for the page: the API server refused, or is not there. */
@@ -19,28 +22,31 @@ const REFUSAL_BYTES_MAX = 16_384;
  * in parts as they come, and `/socket/PATH` is the API server's own WebSocket (exec, attach).
  */
 export class Streams {
-  readonly #upstream: Upstream;
+  /** Open streams of each user. */
+  readonly #open = new Map<string, number>();
   readonly #server = new WebSocketServer({
     noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false,
     handleProtocols: (offered) =>
       [...offered].find((each) => !each.startsWith(SESSION_PROTOCOL)) ?? false,
   });
 
-  constructor(upstream: Upstream) {
-    this.#upstream = upstream;
-  }
-
   /** Serves an upgrade that the gate has admitted. */
-  serve(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  serve(
+    request: IncomingMessage, socket: Duplex, head: Buffer, { user, upstream }: Session,
+  ): void {
     const [, kind, path = ""] = /^\/(stream|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
-    const isFull = this.#server.clients.size >= STREAMS_MAX;
+    const own = this.#open.get(user) ?? 0;
+    const isFull = this.#server.clients.size >= STREAMS_MAX || own >= USER_STREAMS_MAX;
     if (kind === undefined || isFull) {
       socket.end(`HTTP/1.1 ${isFull ? 503 : 404} Refused\r\nConnection: close\r\n\r\n`);
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (page) => {
       page.on("error", () => page.terminate());
-      const served = kind === "stream" ? this.#stream(page, path) : this.#socket(page, path);
+      this.#count(user, 1);
+      page.once("close", () => this.#count(user, -1));
+      const served = kind === "stream" ? this.#stream(page, path, upstream)
+        : this.#socket(page, path, upstream);
       served.catch((thrown: unknown) => end(page, GONE, messageOf(thrown)));
     });
   }
@@ -49,10 +55,16 @@ export class Streams {
     for (const page of this.#server.clients) page.terminate();
   }
 
-  async #stream(page: WebSocket, path: string): Promise<void> {
+  #count(user: string, change: number): void {
+    const open = (this.#open.get(user) ?? 0) + change;
+    if (open > 0) this.#open.set(user, open);
+    else this.#open.delete(user);
+  }
+
+  async #stream(page: WebSocket, path: string, upstream: Upstream): Promise<void> {
     const accept = path.includes("watch=1") && path.includes("table=1") ? TABLE : "*/*";
     const plain = path.replace(/[?&]table=1/, "");
-    const answer = await this.#upstream.send("GET", plain, { accept });
+    const answer = await upstream.send("GET", plain, { accept });
     page.once("close", () => answer.destroy());
     answer.once("error", (error) => end(page, GONE, error.message));
     if (answer.statusCode !== 200) return end(page, REFUSED, await refusalOf(answer));
@@ -64,9 +76,9 @@ export class Streams {
     if (page.readyState !== WebSocket.OPEN) answer.destroy();
   }
 
-  async #socket(page: WebSocket, path: string): Promise<void> {
+  async #socket(page: WebSocket, path: string, upstream: Upstream): Promise<void> {
     page.pause();
-    const server = await this.#upstream.socket(path, page.protocol);
+    const server = await upstream.socket(path, page.protocol);
     page.once("close", () => server.terminate());
     server.on("error", (error) => end(page, GONE, error.message));
     server.on("unexpected-response", (_, answer) => {

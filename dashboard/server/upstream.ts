@@ -7,24 +7,44 @@ import {
 } from "@raft2kube/client-kube/transport/credentials.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { WebSocket } from "ws";
-import { ANSWER_TIMEOUT_MS, MESSAGE_BYTES_MAX } from "../limits.ts";
+import { ANSWER_TIMEOUT_MS, MESSAGE_BYTES_MAX, REVIEW_BYTES_MAX } from "../limits.ts";
 
 /** An API server, reached with the rights of a kubeconfig's user. */
 export class Upstream {
   readonly #connection: KubeConnection;
   readonly #token: TokenReader | undefined;
+  readonly #clock: Clock;
   readonly #agent: Agent;
 
-  constructor(connection: KubeConnection, clock: Clock) {
+  constructor(connection: KubeConnection, clock: Clock, agent?: Agent) {
     this.#connection = connection;
+    this.#clock = clock;
     this.#token = connection.token === undefined ? undefined : tokenReader(connection.token, clock);
     const { ca, cert, key } = connection;
-    this.#agent = new Agent({ keepAlive: true, maxFreeSockets: 8, ca, cert, key });
+    this.#agent = agent ?? new Agent({ keepAlive: true, maxFreeSockets: 8, ca, cert, key });
   }
 
-  /** Sends a request; resolves with the head of the answer. The body may be empty. */
+  /** The same API server, with the rights of a token alone; only this one is closed. */
+  as(token: string): Upstream {
+    const { server, ca, tlsServerName } = this.#connection;
+    return new Upstream({ server, ca, tlsServerName, token }, this.#clock, this.#agent);
+  }
+
+  /** Creates an object; resolves with the answer, which is JSON. */
+  async post(path: string, object: object): Promise<{ status: number; body: unknown }> {
+    const headers = { "content-type": "application/json", accept: "application/json" };
+    const answer = await this.send("POST", path, headers, JSON.stringify(object));
+    let text = "";
+    for await (const part of answer.setEncoding("utf8")) {
+      text += part as string;
+      if (text.length > REVIEW_BYTES_MAX) break;
+    }
+    return { status: answer.statusCode ?? 0, body: JSON.parse(text) };
+  }
+
+  /** Sends a request; resolves with the head of the answer. */
   async send(
-    method: string, path: string, headers: Record<string, string>, body?: Readable,
+    method: string, path: string, headers: Record<string, string>, body?: Readable | string,
   ): Promise<IncomingMessage> {
     const url = this.#url(path);
     const all = { ...headers, ...(await this.#authorization()) };
@@ -45,8 +65,8 @@ export class Upstream {
         resolve(answer);
       });
       call.on("error", reject);
-      if (body) body.pipe(call);
-      else call.end();
+      if (typeof body === "object") body.pipe(call);
+      else call.end(body);
     });
   }
 

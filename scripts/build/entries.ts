@@ -10,7 +10,7 @@ import { ROOT } from "./bundle.ts";
 export function entryPoints(): Record<string, string> {
   const entries: Record<string, string> = {
     main: "cli/main", "etcd-server": "cli/etcd", "port-proxy": "cli/port-proxy",
-    ingress: "cli/ingress",
+    ingress: "cli/ingress", dashboard: "cli/dashboard",
   };
   for (const path of productSources()) {
     const text = readFileSync(join(ROOT, path), "utf8");
@@ -54,7 +54,8 @@ export const PRODUCT = [
 
 /** Sources that the command line may load, without tests, and data that is bundled with them. */
 export function productSources(): string[] {
-  const names = ["-name", "*.ts", "-not", "-name", "*.test.ts", "-o", "-name", "*.yaml"];
+  const page = ["-o", "-path", "dashboard/page/*"];
+  const names = ["-name", "*.ts", "-not", "-name", "*.test.ts", "-o", "-name", "*.yaml", ...page];
   const args = ["-L", ...PRODUCT, ...names];
   const output = execFileSync("find", args, { cwd: ROOT, encoding: "utf8" });
   return output

@@ -33,9 +33,10 @@ async function refresh(): Promise<void> {
   const own = labsInUse();
   const parts = own.length > 0 ? `, with your part of lab ${own.join(", ")}` : "";
   process.stderr.write(`r2k: bundling the sources${parts} ...\n`);
-  const [{ bundle }, { buildPlugins }] = await Promise.all([
+  const [{ bundle }, { buildPlugins }, { writePage }] = await Promise.all([
     import("./bundle.ts"),
     import("@raft2kube/cni/build.ts"),
+    import("@raft2kube/dashboard/build.ts"),
   ]);
   // V8's cache of the former bundle, whose files have other names.
   rmSync(join(root, ".cache/compile"), { recursive: true, force: true });
@@ -51,6 +52,7 @@ async function refresh(): Promise<void> {
     process.exit(1);
   }
   await buildPlugins(join(root, ".cache/cni"), [ownParts(trees)]);
+  await writePage(join(root, ".cache/dashboard"));
   mkdirSync(join(root, outDir), { recursive: true });
   if (trees.length > 0) rmSync(sources, { force: true });
   else writeFileSync(sources, `${[...PRODUCT, "package-lock.json"].join(" ")}\n`);

@@ -246,3 +246,75 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     expect(await cluster.ask("get", "deployments", "-o", "name")).toBe("deployment.apps/web");
   });
 });
+
+describe("the dashboard in the cluster", { timeout: TIMEOUT_MS }, () => {
+  const NAMESPACE = "r2k-dashboard";
+  let address = "";
+  let token = "";
+  let inside: Browser;
+
+  beforeAll(async () => {
+    const started = await cluster.host.r2k(["start", "--name", cluster.name, "--dashboard"]);
+    expect(started.code, started.stderr).toBe(0);
+    address = await cluster.ask("get", "service", "dashboard", "-n", NAMESPACE, "-o",
+      "jsonpath={.spec.clusterIP}");
+    await cluster.ask("create", "serviceaccount", "viewer");
+    await cluster.ask("create", "rolebinding", "viewer", "--clusterrole=view",
+      "--serviceaccount=dashboard:viewer");
+    token = await cluster.ask("create", "token", "viewer");
+    // The add-on's own certificate is what browsers question.
+    inside = await Browser.start((name, args) =>
+      cluster.host.enter(name, ["--ignore-certificate-errors", ...args]));
+  }, TIMEOUT_MS);
+
+  afterAll(async () => {
+    await inside?.close();
+    await cluster.ask("delete", "namespace", NAMESPACE, "--wait=false");
+  }, TIMEOUT_MS);
+
+  const signedIn = async (link: string) => {
+    const own = await DashboardPage.open(inside, link);
+    await own.fill("Token", token);
+    await own.click("Sign in");
+    await own.shows(/pods is forbidden: User "system:serviceaccount:dashboard:viewer"/);
+    return own;
+  };
+
+  it("is reached by port-forward, and has its user's rights alone", async () => {
+    const forward = cluster.startKubectl(
+      ["port-forward", "-n", NAMESPACE, "service/dashboard", "18080:80"]);
+    await new Promise((resolve) => forward.stdout!.once("data", resolve));
+    try {
+      const own = await signedIn("http://localhost:18080/");
+      await own.go("kind=deployments.apps&ns=dashboard");
+      await own.shows(/web\s+\d\/2/);
+      await own.go("kind=deployments.apps&ns=dashboard&of=dashboard&name=web");
+      await own.click("Scale");
+      await own.fill("Replicas", "9");
+      await own.click("Scale", ".why");
+      await own.shows(/cannot patch resource "deployments/);
+      await own.go("kind=secrets&ns=dashboard");
+      await own.shows(/cannot list resource "secrets"/);
+      expect(inside.errors.filter((each) => !each.includes("403"))).toEqual([]);
+    } finally {
+      forward.kill();
+    }
+  });
+
+  it("is reached by its Service: encrypted, else it takes no token", async () => {
+    const clear = await DashboardPage.open(inside, `http://${address}/`);
+    await clear.shows("A token would cross the network in clear text");
+    const own = await signedIn(`https://${address}/`);
+    await own.go("kind=pods&ns=dashboard");
+    await own.shows(/web-\S+/);
+  });
+
+  it("has no token and no rights of its own", async () => {
+    const pod = ["get", "pods", "-n", NAMESPACE, "-l", "app=dashboard", "-o"];
+    const volumes = await cluster.ask(...pod, "jsonpath={.items[0].spec.volumes}");
+    expect(JSON.parse(volumes)).toEqual([
+      expect.objectContaining({ name: "ca", configMap: expect.anything() as unknown })]);
+    const may = ["auth", "can-i", "--list", `--as=system:serviceaccount:${NAMESPACE}:default`];
+    expect((await cluster.kubectl(may)).stdout).not.toMatch(/pods|secrets|nodes/);
+  });
+});

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
+import { LinkAccess } from "@raft2kube/dashboard/server/link-access.ts";
 import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
 import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -40,7 +41,7 @@ describe.runIf(existsSync(BINARY))("the dashboard on upstream's kube-apiserver",
     const { token, ca, port } = upstream;
     const connection = { server: `https://127.0.0.1:${port}`, token, ca };
     const to = new Upstream(connection, systemClock());
-    server = await DashboardServer.listen(to, await pageAssets(""), 0);
+    server = await DashboardServer.listen(new LinkAccess(to), await pageAssets(""));
     browser = await Browser.start();
     page = await DashboardPage.open(browser, server.link);
   }, TIMEOUT_MS);

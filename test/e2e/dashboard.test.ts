@@ -2,6 +2,7 @@ import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
+import { LinkAccess } from "@raft2kube/dashboard/server/link-access.ts";
 import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
 import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -31,7 +32,7 @@ const pods = "/api/v1/namespaces/default/pods";
 beforeAll(async () => {
   const connection = { ...own.admin, server: own.api.server, ca: own.api.ca.cert };
   const upstream = new Upstream(connection, systemClock());
-  server = await DashboardServer.listen(upstream, await pageAssets(""), 0);
+  server = await DashboardServer.listen(new LinkAccess(upstream), await pageAssets(""));
   base = `http://127.0.0.1:${server.port}/`;
   browser = await Browser.start();
   const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default" } };
@@ -248,7 +249,7 @@ describe("bad input", { timeout: TIMEOUT_MS }, () => {
     const nobody = await own.api.credentials("nobody");
     const connection = { ...nobody, server: own.api.server, ca: own.api.ca.cert };
     const to = new Upstream(connection, systemClock());
-    const other = await DashboardServer.listen(to, await pageAssets(""), 0);
+    const other = await DashboardServer.listen(new LinkAccess(to), await pageAssets(""));
     try {
       const theirs = await DashboardPage.open(browser, other.link);
       await theirs.shows(/pods is forbidden: User "nobody" cannot list resource "pods"/);

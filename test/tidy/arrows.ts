@@ -145,7 +145,8 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["parts/", "backup/"],
     ["machine/"],
     ["commands/", "doctor/"],
-    ["command-table.ts", "container.ts", "etcd.ts", "main.ts", "ingress.ts", "port-proxy.ts"],
+    ["command-table.ts", "container.ts", "dashboard.ts", "etcd.ts", "main.ts", "ingress.ts",
+      "port-proxy.ts"],
   ],
   labs: [
     ["judge.ts", "check.ts", "walk.ts", "must.ts", "quiet.ts", "idle-clock.ts"],

@@ -1,0 +1,29 @@
+import type { Forwards } from "./forwards.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** A browser that has signed in. */
+export interface Session {
+  /** The user's name, by which limits are shared. */
+  readonly user: string;
+  /** The API server, with the user's rights. */
+  readonly upstream: Upstream;
+}
+
+/** Decides who may use a dashboard's server, and with which rights. */
+export interface Access {
+  /** How the page signs in: by the ticket of its link, or by a token that a person enters. */
+  readonly login: "link" | "token";
+  /** The remedy for a browser without a session. */
+  readonly remedy: string;
+  /** Ports of pods at loopback, where the server's loopback is the browser's. */
+  readonly forwards?: Forwards;
+  /** Whether a Host header names this server, which listens on `port`. */
+  isOwnName(host: string, port: number): boolean;
+  /** Returns a new session's secret for a ticket or token; undefined if that is not accepted. */
+  signIn(given: string): Promise<string | undefined>;
+  /** Returns the session of a secret; undefined if there is none, or it has expired. */
+  sessionOf(secret: string): Session | undefined;
+  /** Returns the address that a browser opens, made of the server's. */
+  link(server: string): string;
+  close(): void;
+}

@@ -1,0 +1,88 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Browser } from "../../labs/testing/browser.ts";
+import { TestCluster } from "./cluster.ts";
+import { DESK, DashboardPage, PHONE } from "./dashboard-page.ts";
+
+const TIMEOUT_MS = 180_000;
+/** Where screenshots for the documents go, when they are to be made again. */
+const PICTURES = process.env["R2K_PICTURES"];
+
+let cluster: TestCluster;
+let browser: Browser;
+let page: DashboardPage;
+
+const WEB = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec:
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+        - { name: web, image: r2k.local/web:1, ports: [{ containerPort: 8080 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec:
+  selector: { app: web }
+  ports: [{ port: 80, targetPort: 8080 }]
+`;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start("traced", ["--no-demo", "--traces"]);
+  const { host } = cluster;
+  const [program, ...words] = host.program;
+  const kubeconfig = ["--kubeconfig", cluster.env["KUBECONFIG"]!];
+  const dashboard = host.start(program, [...words, "dashboard", ...kubeconfig]);
+  const link = await new Promise<string>((resolve) => {
+    dashboard.stdout!.setEncoding("utf8").once("data", (text: string) => resolve(text.trim()));
+  });
+  browser = await Browser.start((name, args) => host.enter(name, args));
+  page = await DashboardPage.open(browser, link);
+}, TIMEOUT_MS);
+
+afterAll(async () => {
+  await browser?.close();
+  await cluster?.close();
+}, TIMEOUT_MS);
+
+describe("a cluster that keeps its traces", { timeout: TIMEOUT_MS }, () => {
+  it("shows an apply from its request to the rules of the pod's address", async () => {
+    await cluster.apply(WEB);
+    await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
+    const ip = await cluster.ask("get", "pods", "-l", "app=web", "-o",
+      "jsonpath={.items[0].status.podIP}");
+    const at = "kind=deployments.apps&ns=default&of=default&name=web";
+    const steps = new RegExp([
+      "POST /apis/apps/v1/namespaces/{:namespace}/deployments \\(kubectl", "admit", "propose",
+      "ReplicaSet web-\\S+ apiserver: POST", "Pod web-\\S+ apiserver: POST",
+      "scheduler: Scheduling", "Filter \\(", "Score \\(", "kubelet: syncPod",
+      "RunPodSandbox", "CNI ADD bridge", "CreateContainer", "StartContainer",
+      `proxy: syncProxyRules \\(${ip}\\)`,
+    ].join("[^]*"));
+    await page.go(at);
+    await page.click("Timeline");
+    await page.shows(steps);
+    expect(await page.text()).not.toContain("Most times are whole seconds");
+    expect(await page.violations()).toEqual([]);
+    for (const look of [DESK, { ...DESK, scheme: "dark" } as const, PHONE]) {
+      await page.go(at, look);
+      await page.click("Timeline");
+      await page.shows(steps);
+      await picture(`traces-${look.scheme}${look === PHONE ? "-phone" : ""}`);
+    }
+    expect(browser.errors).toEqual([]);
+  });
+});
+
+async function picture(name: string): Promise<void> {
+  if (PICTURES === undefined) return;
+  mkdirSync(PICTURES, { recursive: true });
+  writeFileSync(join(PICTURES, `${name}.png`), await browser.screenshot());
+}
