@@ -1,3 +1,4 @@
+import { Component } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { go, openObject } from "./place.ts";
 import { type Kind, keyOf } from "./kinds.ts";
@@ -7,6 +8,8 @@ import { Dialog, Problem, Status, age } from "./widgets.tsx";
 
 const ROW_PX = 36;
 const SPARE_ROWS = 12;
+/** The rows in the document change when so many were scrolled past. */
+const SCROLLED_ROWS = 6;
 /** How far a key moves the focus; rows in the document reach at least so far. */
 const STEPS: Readonly<Record<string, number>> = {
   ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10,
@@ -50,13 +53,13 @@ export function List({ kind, namespace, selector }: {
   const [live, drawn] = useTable(kind, namespace, selector);
   const [filter, setFilter] = useState("");
   const [order, setOrder] = useState<Order>();
-  const [top, setTop] = useState(0);
+  const [passed, setPassed] = useState(0);
   const [logs, showLogs] = useState(false);
-  const columns = (live?.columns ?? []).map((column, i) => ({ ...column, i }))
-    .filter(({ priority }) => priority === 0);
+  const columns = useMemo(() => (live?.columns ?? []).map((column, i) => ({ ...column, i }))
+    .filter(({ priority }) => priority === 0), [live?.columns]);
   const rows = useMemo(() => sorted(live?.rows.values() ?? [], filter, order),
     [live, drawn, filter, order]);
-  const first = Math.max(0, Math.floor(top / ROW_PX) - SPARE_ROWS);
+  const first = Math.max(0, Math.min(passed, rows.length) - SPARE_ROWS);
   const sight = rows.slice(first, first + Math.ceil(innerHeight / ROW_PX) + 2 * SPARE_ROWS);
   const below = Math.max(0, rows.length - first - sight.length);
   const showsSpace = kind.namespaced && !namespace;
@@ -73,16 +76,15 @@ export function List({ kind, namespace, selector }: {
       {logs && <Dialog title="Logs" close={() => showLogs(false)}>
         <SelectedLogs namespace={namespace} selector={selector} /></Dialog>}
       <div class="scroll" tabIndex={0} role="region" aria-label="Objects"
-        onScroll={(event) => setTop(event.currentTarget.scrollTop)} onKeyDown={move}>
+        onScroll={(event) => setPassed(passedAt(event.currentTarget.scrollTop))} onKeyDown={move}>
         <table aria-rowcount={rows.length + 1}><thead><tr>{showsSpace && <th>Namespace</th>}
           {columns.map(({ name, i }) => (
             <th aria-sort={order?.by !== i ? "none" : order.down ? "descending" : "ascending"}>
               <button class="plain" onClick={() => by(i)}>{name}</button></th>))}</tr></thead>
           <tbody>
             <tr class="gap" aria-hidden="true"><td style={{ height: `${first * ROW_PX}px` }} /></tr>
-            {sight.map((row) => <tr key={row.uid}>{showsSpace && <td>{row.namespace}</td>}
-              {columns.map(({ name, i }) => (
-                <td><Cell kind={kind} row={row} name={name} value={row.cells[i]} /></td>))}</tr>)}
+            {sight.map((row) => <RowView key={row.uid} kind={kind} row={row} columns={columns}
+              showsSpace={showsSpace} aged={age(row.created)} />)}
             <tr class="gap" aria-hidden="true">
               <td style={{ height: `${below * ROW_PX}px` }} /></tr>
           </tbody></table>
@@ -90,6 +92,29 @@ export function List({ kind, namespace, selector }: {
       </div>
     </>
   );
+}
+
+const passedAt = (top_px: number) =>
+  Math.floor(top_px / ROW_PX / SCROLLED_ROWS) * SCROLLED_ROWS;
+
+interface RowProps {
+  kind: Kind; row: Row; columns: readonly { name: string; i: number }[];
+  showsSpace: boolean; aged: string;
+}
+
+/** A row of the table, which is drawn again when it changes alone, not with each scroll. */
+class RowView extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps): boolean {
+    const { row, columns, showsSpace, aged } = this.props;
+    return next.row !== row || next.columns !== columns || next.showsSpace !== showsSpace ||
+      next.aged !== aged;
+  }
+
+  override render({ kind, row, columns, showsSpace, aged }: RowProps) {
+    return <tr>{showsSpace && <td>{row.namespace}</td>}
+      {columns.map(({ name, i }) => <td><Cell kind={kind} row={row} name={name} aged={aged}
+        value={row.cells[i]} /></td>)}</tr>;
+  }
 }
 
 /** Moves the focus between the rows' names. */
@@ -104,13 +129,13 @@ function move(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
   next.focus();
 }
 
-function Cell({ kind, row, name, value }: {
-  kind: Kind; row: Row; name: string; value: unknown;
+function Cell({ kind, row, name, value, aged }: {
+  kind: Kind; row: Row; name: string; value: unknown; aged: string;
 }) {
   const text = String(value ?? "");
   if (name === "Name") {
     const open = () => openObject(keyOf(kind), row.namespace || undefined, row.name);
     return <button class="link" onClick={open}>{text}</button>;
   }
-  return name === "Age" ? <>{age(row.created) || text}</> : <Status text={text} />;
+  return name === "Age" ? <>{aged || text}</> : <Status text={text} />;
 }

@@ -50,6 +50,6 @@ export function useLive(
       clearTimeout(timer);
       stop();
     };
-  }, [kind, namespace, name]);
+  }, [pathOf(kind, namespace, name)]);
   return [object, problem];
 }

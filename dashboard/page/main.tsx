@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { byToken, get, hasSession, signIn, signOut } from "./api.ts";
 import { Detail, Later } from "./detail.tsx";
 import { Create } from "./editor.tsx";
-import { type Kind, SECTIONS, discover, keyOf } from "./kinds.ts";
+import { type Kind, PODS, SECTIONS, discover, keyOf } from "./kinds.ts";
 import { List } from "./list.tsx";
 import { Login } from "./login.tsx";
 import { type Command, Palette } from "./palette.tsx";
@@ -93,7 +93,7 @@ function App() {
       <Menu kinds={kinds ?? []} at={at} />
       <main>
         <Problem text={problem} />
-        {kinds && <Shown kinds={kinds} at={at} namespace={namespace} />}
+        <Shown kinds={kinds} at={at} namespace={namespace} />
       </main>
       {window === "palette" &&
         <Palette commands={commandsFor(kinds ?? [], spaces ?? [], open)} close={shut} />}
@@ -142,15 +142,16 @@ function Menu({ kinds, at }: { kinds: readonly Kind[]; at: Place }) {
   );
 }
 
-function Shown({ kinds, at, namespace }: {
-  kinds: readonly Kind[]; at: Place; namespace: string;
+function Shown({ kinds: known, at, namespace }: {
+  kinds: readonly Kind[] | undefined; at: Place; namespace: string;
 }) {
   if (at["view"] === "rights") return <Rights namespace={namespace} />;
   if (at["view"] === "signals") return <Later load={() => import("./signals.tsx")} with={{}} />;
   if (at["view"] === "store") return <Later load={() => import("./store.tsx")} with={{}} />;
   const key = at["kind"] ?? "pods";
+  const kinds = known ?? [PODS];
   const kind = kinds.find((each) => keyOf(each) === key);
-  if (!kind) return <Problem text={`this server has no ${key}`} />;
+  if (!kind) return known ? <Problem text={`this server has no ${key}`} /> : null;
   const [labels, name, of] = [at["labels"] ?? "", at["name"], at["of"] ?? ""];
   return (
     <>

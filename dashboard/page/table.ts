@@ -15,6 +15,8 @@ interface Table {
 }
 
 const ACCEPT = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+/** Rows of the first page, which fill a screen, and of the others. */
+const FIRST_PAGE = 100;
 const PAGE = 500;
 const RETRY_MS = 2_000;
 const WATCH_LINE_CHARS_MAX = 4 << 20;
@@ -52,7 +54,8 @@ export class LiveTable {
       let [next, version] = ["", ""];
       do {
         const more = next && `&continue=${encodeURIComponent(next)}`;
-        const table = await get<Table>(`${this.#path}?limit=${PAGE}${this.#query}${more}`, ACCEPT);
+        const limit = next ? PAGE : FIRST_PAGE;
+        const table = await get<Table>(`${this.#path}?limit=${limit}${this.#query}${more}`, ACCEPT);
         if (this.#closed) return;
         this.#take(table).forEach(({ uid }) => seen.add(uid));
         version = table.metadata?.resourceVersion ?? version;
@@ -92,7 +95,8 @@ export class LiveTable {
   }
 
   #take({ columnDefinitions, rows }: Table): Row[] {
-    if (columnDefinitions?.length) this.columns = columnDefinitions;
+    const isNew = JSON.stringify(columnDefinitions) !== JSON.stringify(this.columns);
+    if (columnDefinitions?.length && isNew) this.columns = columnDefinitions;
     return (rows ?? []).map(({ cells, object: { metadata } }) => {
       const row: Row = {
         uid: metadata.uid ?? metadata.name, name: metadata.name, cells,

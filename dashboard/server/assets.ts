@@ -7,6 +7,8 @@ import { gzip } from "node:zlib";
 export interface Asset {
   readonly type: string;
   readonly gzip: Buffer;
+  /** Files that a script needs before it runs. */
+  readonly imports: readonly string[];
 }
 
 /** The page's files by name. */
@@ -16,11 +18,18 @@ const TYPES: Readonly<Record<string, string>> = {
   ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
 };
 
+/** Static imports, as esbuild writes them; those of `import()` have a parenthesis. */
+function importsOf(text: Uint8Array): string[] {
+  return [...Buffer.from(text).toString().matchAll(/(?:from|import)"\.\/([\w-]+\.js)"/g)]
+    .map(([, name = ""]) => name);
+}
+
 /** Compresses files of the page, given by their names. */
 export async function assetsOf(texts: Readonly<Record<string, Uint8Array>>): Promise<Assets> {
   const compress = promisify(gzip);
   const assets = Object.entries(texts).map(async ([name, text]) => {
-    return [name, { type: TYPES[extname(name)]!, gzip: await compress(text) }] as const;
+    const type = TYPES[extname(name)]!;
+    return [name, { type, gzip: await compress(text), imports: importsOf(text) }] as const;
   });
   return new Map(await Promise.all(assets));
 }

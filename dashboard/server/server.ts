@@ -102,7 +102,7 @@ export class DashboardServer {
     }
     if (path === "/login" && request.method === "POST") return this.#login(request, response);
     if (request.method !== "GET") return status(response, 405, "GET alone");
-    if (path === "/") return page(response, this.#access.login);
+    if (path === "/") return page(response, this.#access.login, this.#assets);
     const asset = this.#assets.get(path.slice(1));
     if (!asset) return status(response, 404, "there is nothing here");
     const { type, gzip } = asset;
@@ -179,13 +179,15 @@ function bounded(request: IncomingMessage): Transform {
 }
 
 /** The nonce is for the terminal, whose library writes a style sheet. */
-function page(response: ServerResponse, login: Access["login"]): void {
+function page(response: ServerResponse, login: Access["login"], assets: Assets): void {
+  const needed = assets.get("main.js")?.imports ?? [];
   const nonce = randomBytes(16).toString("base64");
   const headers = { ...pageHeaders(nonce), "content-type": "text/html; charset=utf-8" };
   response.writeHead(200, headers).end([
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>raft2kube</title>',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     '<link rel="icon" href="data:,"><link rel="stylesheet" href="/main.css">',
+    ...needed.map((name) => `<link rel="modulepreload" href="/${name}">`),
     `<div id="app" data-login="${login}"></div>`,
     `<script type="module" src="/main.js" nonce="${nonce}"></script></html>`,
   ].join("\n"));

@@ -1,5 +1,3 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Browser } from "../../labs/testing/browser.ts";
 import type { TestCluster } from "./cluster.ts";
@@ -8,8 +6,6 @@ import { sharedCluster } from "./shared-cluster.ts";
 
 const TIMEOUT_MS = 120_000;
 const POLL = { timeout: 50_000 };
-/** Where screenshots for the documents go, when they are to be made again. */
-const PICTURES = process.env["R2K_PICTURES"];
 
 let cluster: TestCluster;
 let browser: Browser;
@@ -55,12 +51,6 @@ afterAll(async () => {
   await cluster?.leave();
 }, TIMEOUT_MS);
 
-async function picture(name: string): Promise<void> {
-  if (PICTURES === undefined) return;
-  mkdirSync(PICTURES, { recursive: true });
-  writeFileSync(join(PICTURES, `${name}.png`), await browser.screenshot());
-}
-
 const podName = () => cluster.ask("get", "pods", "-l", "app=web", "-o", "name")
   .then((names) => names.split("\n")[0]!.replace("pod/", ""));
 const at = (kind: string, name: string) =>
@@ -77,7 +67,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await page.click("Create", "dialog");
     await page.shows(/Deployment second applied/);
     await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
-    await picture("create-light");
+    await page.picture("create-light");
   });
 
   it("scales, restarts, and rolls back to a revision", async () => {
@@ -111,7 +101,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     const later = "echo a later line > /proc/1/fd/1";
     await cluster.ask("exec", await podName(), "--", "sh", "-c", later);
     await page.shows(/web-\S+ c \| a later line/);
-    await picture("logs-light");
+    await page.picture("logs-light");
     await page.fill("Search", "nothing has this");
     await page.shows("0 lines");
   });
@@ -155,7 +145,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await browser.type("echo $((6*7)) in $HOSTNAME");
     await browser.press("Enter");
     await page.shows(`42 in ${name}`);
-    await picture("terminal-light");
+    await page.picture("terminal-light");
     await browser.evaluate("document.querySelector('dialog input[type=checkbox]').click()");
     const say = async () => {
       await browser.type("good morning");
@@ -183,7 +173,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await at("pods", await podName());
     await page.click("Usage");
     await expect.poll(() => page.text(), POLL).toMatch(/used \d+ MiB/);
-    await picture("usage-light");
+    await page.picture("usage-light");
   });
 
   it("shows the way of a packet to a Service beside the rules in the kernel", async () => {
@@ -198,17 +188,17 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await page.shows(`${address} port 80/TCP: one of 2 endpoints takes its place`);
     const rules = () => browser.evaluate<string>("document.querySelector('pre')?.innerText ?? ''");
     await expect.poll(rules, POLL).toMatch(new RegExp(`${address}[^]*dnat[^]*${ip}`));
-    await picture("path-light");
+    await page.picture("path-light");
     await page.go("view=store");
     await page.shows(/leader/);
-    await picture("store-light");
+    await page.picture("store-light");
   });
 
   it("follows an apply to the start of its containers", async () => {
     await at("deployments.apps", "web");
     await page.click("Timeline");
     await page.shows(/Deployment web[^]*ReplicaSet web-[^]*PodScheduled is True[^]* starts/);
-    await picture("timeline-light");
+    await page.picture("timeline-light");
   });
 
   it("cordons a node, drains it to the end, and uncordons it", async () => {
@@ -218,7 +208,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await page.click("Cordon", ".why");
     await page.click("Drain");
     await page.shows(/dashboard\/web-\S+ is evicted/);
-    await picture("drain-light");
+    await page.picture("drain-light");
     const flag = ["get", "node", node, "-o", "jsonpath={.spec.unschedulable}"];
     expect(await cluster.ask(...flag)).toBe("true");
     const uids = () => cluster.ask(
@@ -240,7 +230,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await at("deployments.apps", "second");
     await page.click("Delete");
     await page.shows(/Deployment second\nReplicaSet second-\w+\nPod second-\S+/);
-    await picture("delete-light");
+    await page.picture("delete-light");
     await page.click("Delete", ".why");
     await page.shows("it has been deleted");
     expect(await cluster.ask("get", "deployments", "-o", "name")).toBe("deployment.apps/web");

@@ -1,11 +1,14 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { Browser, type Look } from "../../labs/testing/browser.ts";
 
 export const DESK = { scheme: "light", width: 1_280, height: 800 } as const;
 export const PHONE = { scheme: "dark", width: 390, height: 800 } as const;
+/** Where screenshots go, if they are wanted. */
+const PICTURES = process.env["R2K_PICTURES"];
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const LIMIT_MS = 50_000;
 
@@ -31,6 +34,13 @@ export class DashboardPage {
   /** Goes to a place, as the fragment of the address names it. */
   go(place: string, look: Look = DESK): Promise<void> {
     return this.browser.open(`${this.base}#${place}`, look);
+  }
+
+  /** Takes a screenshot for the documents, when they are to be made again. */
+  async picture(name: string): Promise<void> {
+    if (PICTURES === undefined) return;
+    mkdirSync(PICTURES, { recursive: true });
+    writeFileSync(join(PICTURES, `${name}.png`), await this.browser.screenshot());
   }
 
   text(): Promise<string> {

@@ -1,13 +1,9 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Browser } from "../../labs/testing/browser.ts";
 import { TestCluster } from "./cluster.ts";
 import { DESK, DashboardPage, PHONE } from "./dashboard-page.ts";
 
 const TIMEOUT_MS = 180_000;
-/** Where screenshots for the documents go, when they are to be made again. */
-const PICTURES = process.env["R2K_PICTURES"];
 
 let cluster: TestCluster;
 let browser: Browser;
@@ -75,14 +71,8 @@ describe("a cluster that keeps its traces", { timeout: TIMEOUT_MS }, () => {
       await page.go(at, look);
       await page.click("Timeline");
       await page.shows(steps);
-      await picture(`traces-${look.scheme}${look === PHONE ? "-phone" : ""}`);
+      await page.picture(`traces-${look.scheme}${look === PHONE ? "-phone" : ""}`);
     }
     expect(browser.errors).toEqual([]);
   });
 });
-
-async function picture(name: string): Promise<void> {
-  if (PICTURES === undefined) return;
-  mkdirSync(PICTURES, { recursive: true });
-  writeFileSync(join(PICTURES, `${name}.png`), await browser.screenshot());
-}

@@ -245,6 +245,19 @@ describe("bad input", { timeout: TIMEOUT_MS }, () => {
     await page.shows(/no ␛\[31m node \\u2066at all[^]*no ␛\[31m node \\u2066at all/);
   });
 
+  it("counts ages by the server's clock, in a browser whose clock is three days ahead", async () => {
+    await page.go("kind=namespaces");
+    await page.shows("kube-system");
+    await browser.evaluate(`(() => {
+      const real = Date.now;
+      Date.now = () => real() + 3 * 86_400_000;
+      location.hash = "kind=pods&ns=default";
+    })()`);
+    await page.shows(/first\s[^]*\s\d+[sm]\s[^]*second\s[^]*\s\d+[sm]/);
+    expect(await page.text()).not.toMatch(/\b[23]d\b/);
+    await page.go("kind=pods&ns=default");
+  });
+
   it("says what a user without rights may not see", async () => {
     const nobody = await own.api.credentials("nobody");
     const connection = { ...nobody, server: own.api.server, ca: own.api.ca.cert };
