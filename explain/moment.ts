@@ -5,6 +5,8 @@ export interface Dated {
   readonly kind: string;
   readonly metadata: Pod["metadata"];
   readonly status?: object | undefined;
+  /** The endpoints of an EndpointSlice, each of which may be a pod. */
+  readonly endpoints?: readonly { readonly targetRef?: { readonly uid?: string } }[] | null;
 }
 
 /** One step that someone did to an object. */

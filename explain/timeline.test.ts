@@ -32,6 +32,14 @@ test("one apply is followed to its containers, and to no other object's", () => 
   ]);
 });
 
+test("an EndpointSlice with one of the pods is followed too, others' are not", () => {
+  const slice = (uid: string, pod: string) =>
+    object("EndpointSlice", uid, "service", { endpoints: [{ targetRef: { uid: pod } }] });
+  const others = [object("Pod", "p", "web"), slice("s", "p"), slice("t", "stranger")];
+  expect(timelineOf(object("Deployment", "web"), others, []).map(({ of }) => of)).toEqual([
+    "Deployment web", "Pod p", "EndpointSlice s"]);
+});
+
 test("stages within a second are in the order that they can have", () => {
   const pod = object("Pod", "p", undefined, { status: {
     conditions: ["Ready", "PodScheduled"].map((type) =>

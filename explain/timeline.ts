@@ -46,7 +46,7 @@ const SECOND_MS = 1_000;
 /** Whether a moment is a write of which a trace has the exact time. */
 const isWrite = (what: string): boolean => /^(created$|last (wrote|applied) )/.test(what);
 
-/** Returns an object and all that it owns. */
+/** Returns an object and all that it owns, and the EndpointSlices that its pods are in. */
 export function familyOf(first: Dated, others: readonly Dated[]): Dated[] {
   return [first, ...ownedBy(first, others)];
 }
@@ -74,7 +74,9 @@ function ownedBy({ metadata: { uid = "" } }: Dated, others: readonly Dated[]): D
     before = owned.size;
     for (const each of others) {
       const { ownerReferences = [], uid: own = "" } = each.metadata;
-      const isOwned = ownerReferences.some((owner) => owner.uid === uid || owned.has(owner.uid));
+      const isIn = (one = "") => one === uid || owned.has(one);
+      const isOwned = ownerReferences.some((owner) => isIn(owner.uid)) ||
+        each.endpoints?.some(({ targetRef }) => isIn(targetRef?.uid));
       if (isOwned && own !== uid) owned.set(own, each);
     }
   }

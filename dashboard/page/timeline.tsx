@@ -1,15 +1,16 @@
 import type { Dated } from "@raft2kube/explain/moment.ts";
 import { familyOf, type Report, timelineOf } from "@raft2kube/explain/timeline.ts";
 import type { Traces } from "@raft2kube/explain/traced-moments.ts";
-import { type AnyObject, ApiError, get } from "./api.ts";
+import { type AnyObject, ApiError, get, read } from "./api.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 const OBJECTS_MAX = 500;
 /** Depths with a margin of their own in `main.css`. */
 const DEPTHS = 4;
-/** Kinds that workloads make, by their places in the API. */
+/** Kinds that workloads and Services make, by their places in the API. */
 const MADE: Readonly<Record<string, string>> = {
   "/apis/apps/v1 replicasets": "ReplicaSet", "/apis/batch/v1 jobs": "Job", "/api/v1 pods": "Pod",
+  "/apis/discovery.k8s.io/v1 endpointslices": "EndpointSlice",
 };
 
 /** Objects whose traces are asked for: the first, and the newest of those that it owns. */
@@ -43,8 +44,12 @@ const NO_TRACES: readonly number[] = [403, 404, 503];
 export default function Timeline({ object, kind }: { object: AnyObject; kind: string }) {
   const [found, problem] = useAsked(async () => {
     const within = `namespaces/${encodeURIComponent(object.metadata.namespace ?? "")}`;
-    const list = async <T,>(group: string, plural: string) => (await get<{ items: T[] | null }>(
-      `${group}/${within}/${plural}?limit=${OBJECTS_MAX}`)).items ?? [];
+    const unseen: string[] = [];
+    const list = async <T,>(group: string, plural: string) => {
+      const found = await read(`${group}/${within}/${plural}?limit=${OBJECTS_MAX}`);
+      if (found === "forbidden") unseen.push(plural);
+      return typeof found === "string" ? [] : (found as { items?: T[] | null }).items ?? [];
+    };
     const made = await Promise.all(Object.entries(MADE).map(async ([place, word]) => {
       const [group = "", plural = ""] = place.split(" ");
       return (await list<AnyObject>(group, plural)).map((each) => ({ ...each, kind: word }));
@@ -52,18 +57,20 @@ export default function Timeline({ object, kind }: { object: AnyObject; kind: st
     const events = await list<Report>("/api/v1", "events");
     const [first, others] = [{ ...object, kind } as Dated, made.flat() as Dated[]];
     const traces = await tracesOf(familyOf(first, others));
-    return { moments: timelineOf(first, others, events, traces), isTraced: traces.length > 0 };
+    const moments = timelineOf(first, others, events, traces);
+    return { moments, isTraced: traces.length > 0, unseen };
   }, [object]);
-  const { moments = [], isTraced = true } = found ?? {};
+  const { moments = [], isTraced = true, unseen = [] } = found ?? {};
   const start_ms = moments[0]?.at_ms ?? 0;
   return (
     <>
       <Problem text={problem} />
+      <Problem text={unseen.length > 0 ? `You may not list ${unseen.join(", ")}` : undefined} />
       {isTraced ? undefined : <p class="soft">Most times are whole seconds: no traces are kept, or
         you may not see them. A cluster keeps them that is started by r2k start --traces.</p>}
       <ol class="events">{moments.map(({ at_ms, took_ms, depth = 0, of, who, what }) =>
         <li class={`depth-${Math.min(depth, DEPTHS)}`}>
-          {((at_ms - start_ms) / 1000).toFixed(at_ms % 1000 ? 3 : 0)} s <b>{of}</b> {who}: {what}
+          {(Math.max(0, at_ms - start_ms) / 1000).toFixed(at_ms % 1000 ? 3 : 0)} s <b>{of}</b> {who}: {what}
           {took_ms === undefined ? "" : ` ${took_ms.toFixed(1)} ms`}
         </li>)}</ol>
     </>

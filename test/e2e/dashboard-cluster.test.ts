@@ -201,6 +201,19 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await page.picture("timeline-light");
   });
 
+  it("says why a pod is Pending, one click from its first page", async () => {
+    await cluster.ask("run", "large", "--image=r2k.local/busybox:1", "--restart=Never",
+      "--image-pull-policy=IfNotPresent", `--overrides={"spec":{"containers":[{"name":"large",
+        "image":"r2k.local/busybox:1","resources":{"requests":{"cpu":"64"}}}]}}`);
+    await page.go("");
+    await page.shows(/large\s+0\/1\s+◐?\s*Pending/);
+    await page.picture("first-light");
+    await page.click("large");
+    await page.shows(/Pod large [^]*64[^]*What to do/);
+    await page.picture("pending-light");
+    await cluster.ask("delete", "pod", "large");
+  });
+
   it("cordons a node, drains it to the end, and uncordons it", async () => {
     const node = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
     await page.go(`kind=nodes&name=${node}`);

@@ -58,9 +58,9 @@ describe("a cluster that keeps its traces", { timeout: TIMEOUT_MS }, () => {
     const steps = new RegExp([
       "POST /apis/apps/v1/namespaces/{:namespace}/deployments \\(kubectl", "admit", "propose",
       "ReplicaSet web-\\S+ apiserver: POST", "Pod web-\\S+ apiserver: POST",
-      "scheduler: Scheduling", "Filter \\(", "Score \\(", "kubelet: syncPod",
+      "scheduler: Scheduling", "Filter \\(", "Bind", "kubelet: syncPod",
       "RunPodSandbox", "CNI ADD bridge", "CreateContainer", "StartContainer",
-      `proxy: syncProxyRules \\(${ip}\\)`,
+      "EndpointSlice web-\\S+ apiserver: \\S+ \\S+endpointslices", `proxy: syncProxyRules \\(${ip}\\)`,
     ].join("[^]*"));
     await page.go(at);
     await page.click("Timeline");
