@@ -27,7 +27,7 @@ interface Discovery {
 
 const ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-/** The kind that the page begins with, which every server has: its list waits for no discovery. */
+/** The kind that the page starts with, which every server has: its list waits for no discovery. */
 export const PODS: Kind = {
   group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true,
   verbs: ["get", "list", "watch"], short: ["po"], parts: [],

@@ -70,7 +70,8 @@ export default function Timeline({ object, kind }: { object: AnyObject; kind: st
         you may not see them. A cluster keeps them that is started by r2k start --traces.</p>}
       <ol class="events">{moments.map(({ at_ms, took_ms, depth = 0, of, who, what }) =>
         <li class={`depth-${Math.min(depth, DEPTHS)}`}>
-          {(Math.max(0, at_ms - start_ms) / 1000).toFixed(at_ms % 1000 ? 3 : 0)} s <b>{of}</b> {who}: {what}
+          {(Math.max(0, at_ms - start_ms) / 1000).toFixed(at_ms % 1000 ? 3 : 0)} s{" "}
+          <b>{of}</b> {who}: {what}
           {took_ms === undefined ? "" : ` ${took_ms.toFixed(1)} ms`}
         </li>)}</ol>
     </>

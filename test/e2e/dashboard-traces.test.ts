@@ -60,7 +60,8 @@ describe("a cluster that keeps its traces", { timeout: TIMEOUT_MS }, () => {
       "ReplicaSet web-\\S+ apiserver: POST", "Pod web-\\S+ apiserver: POST",
       "scheduler: Scheduling", "Filter \\(", "Bind", "kubelet: syncPod",
       "RunPodSandbox", "CNI ADD bridge", "CreateContainer", "StartContainer",
-      "EndpointSlice web-\\S+ apiserver: \\S+ \\S+endpointslices", `proxy: syncProxyRules \\(${ip}\\)`,
+      "EndpointSlice web-\\S+ apiserver: \\S+ \\S+endpointslices",
+      `proxy: syncProxyRules \\(${ip}\\)`,
     ].join("[^]*"));
     await page.go(at);
     await page.click("Timeline");

@@ -245,7 +245,7 @@ describe("bad input", { timeout: TIMEOUT_MS }, () => {
     await page.shows(/no ␛\[31m node \\u2066at all[^]*no ␛\[31m node \\u2066at all/);
   });
 
-  it("counts ages by the server's clock, in a browser whose clock is three days ahead", async () => {
+  it("counts ages by the server's clock, in a browser that is three days ahead", async () => {
     await page.go("kind=namespaces");
     await page.shows("kube-system");
     await browser.evaluate(`(() => {
