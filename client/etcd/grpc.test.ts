@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
@@ -80,6 +81,36 @@ test("a write that was sent is not made twice: it fails, and the next goes elsew
   expect((await client.put({ key })).header!.revision).toBe(7);
   expect(taken).toEqual(["put"]);
   await client.close();
+});
+
+test("a call waits while a member is started again, and fails where it stays away", async () => {
+  const first = await answering(7);
+  const client = connectEtcd({ endpoints: [first] });
+  await client.range({ key });
+  await servers.pop()!.close();
+  const read = client.range({ key });
+  const write = client.put({ key });
+  await expect(client.range({ key }, { signal: AbortSignal.abort() })).rejects.toThrow();
+  const port = Number(new URL(first).port);
+  servers.push(await serveGrpc({
+    listen: { host: "127.0.0.1", port },
+    services: [serve(KV, { range: () => ({ header: { revision: 8 } }), put: () => ({}) })],
+  }));
+  expect((await read).header!.revision).toBe(8);
+  await write;
+  await client.close();
+  const gone = connectEtcd({ endpoints: [UNUSED] });
+  await expect(gone.range({ key })).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  await gone.close();
+});
+
+test("a process whose only work is a call that is made again goes on", () => {
+  const grpc = new URL("./grpc.ts", import.meta.url).href;
+  const script = `const { connectEtcd } = await import(${JSON.stringify(grpc)});
+    const asked = connectEtcd({ endpoints: ["${UNUSED}"] }).range({ key: Buffer.from("k") });
+    await asked.catch(({ code }) => console.log(code));`;
+  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", script]);
+  expect(String(stdout)).toBe("UNAVAILABLE\n");
 });
 
 test("calls take turns over all endpoints when they are to be spread", async () => {

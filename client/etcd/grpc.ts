@@ -19,6 +19,7 @@ import {
 } from "@raft2kube/rpc/client.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { Balancer } from "./balancer.ts";
 import { callsBy } from "./calls.ts";
 import type {
@@ -29,7 +30,7 @@ import type {
   WatchStream,
 } from "./client.ts";
 import { EtcdError, etcdError } from "./errors.ts";
-import { CALL_TIMEOUT_MS, MESSAGE_BYTES_MAX } from "./limits.ts";
+import { CALL_TIMEOUT_MS, MESSAGE_BYTES_MAX, RETRIES_MS, RETRY_PAUSE_MS } from "./limits.ts";
 import { RequestQueue } from "./request-queue.ts";
 import { signedIn } from "./signed-in.ts";
 
@@ -40,8 +41,8 @@ interface Endpoint {
 
 /**
  * An etcd client over gRPC. A call that finds its endpoint UNAVAILABLE is made again at the next
- * one when that is safe: it changes nothing, or it was never sent. Others fail, since they may have
- * been done. All attempts together take no longer than the call's deadline.
+ * one, and then at all again, when that is safe: it changes nothing, or it was never sent. Others
+ * fail, since they may have been done. All attempts together end with the call's deadline.
  */
 export function connectEtcd(options: ConnectOptions): EtcdClient {
   if (options.endpoints.length === 0) throw new RangeError("an etcd client needs an endpoint");
@@ -82,7 +83,11 @@ export function connectEtcd(options: ConnectOptions): EtcdClient {
   return options.user ? { ...self.as(options.user), close: self.close } : self;
 }
 
-/** Makes a call at one endpoint after the other, for as long as that is safe and in time. */
+/**
+ * Makes a call at one endpoint after the other, for as long as that is safe and in time. When none
+ * takes it, it is made again for `RETRIES_MS`, as etcd's own client does: a member that is started
+ * again is away for about as long.
+ */
 function attemptsAt(
   endpoints: Endpoint[],
   balancer: Balancer,
@@ -96,13 +101,22 @@ function attemptsAt(
   ): Promise<R> => {
     const { token, ...rest } = given ?? {};
     const metadata = token === undefined ? {} : { metadata: { token } };
-    const end_ms = clock.monotonic() + (rest.timeout_ms ?? timeout_ms);
+    const begun_ms = clock.monotonic();
+    const end_ms = begun_ms + (rest.timeout_ms ?? timeout_ms);
     const tried = new Set<number>();
     let failure: EtcdError | undefined;
     for (;;) {
-      const at = balancer.pick(tried);
+      let at = balancer.pick(tried);
+      if (at === undefined) {
+        if (clock.monotonic() - begun_ms >= RETRIES_MS) throw failure!;
+        // A call under way keeps its process, as the clock of all the rest does not.
+        await delay(systemClock(), RETRY_PAUSE_MS, rest.signal);
+        if (rest.signal?.aborted) throw failure!;
+        tried.clear();
+        at = balancer.pick(tried)!;
+      }
       const left_ms = end_ms - clock.monotonic();
-      if (at === undefined || (failure && left_ms <= 0)) throw failure!;
+      if (failure && left_ms <= 0) throw failure;
       tried.add(at);
       try {
         const answer = await call(endpoints[at]!, { ...rest, ...metadata, timeout_ms: left_ms });

@@ -13,6 +13,12 @@ export const MESSAGE_BYTES_MAX = 0x7fff_ffff;
 export const ENDPOINT_REST_MS = 500;
 export const ENDPOINT_REST_MS_MAX = 8_000;
 
+/** A call that no endpoint takes is made again until it is so old, with a pause between rounds. */
+export const RETRIES_MS = 3_000;
+export const RETRY_PAUSE_MS = 100;
+
 assertLimits({
+  "calls are made again within their time":
+    RETRY_PAUSE_MS < RETRIES_MS && RETRIES_MS < CALL_TIMEOUT_MS,
   "the rest of an endpoint grows": ENDPOINT_REST_MS <= ENDPOINT_REST_MS_MAX,
 });
