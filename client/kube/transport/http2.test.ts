@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type Http2ServerResponse, constants, createSecureServer } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -15,9 +15,12 @@ afterEach(async () => {
 });
 
 /** A client of a server that answers every request so, over HTTP/2. */
-async function serve(answer: (response: Http2ServerResponse) => void): Promise<KubeClient> {
+async function serve(
+  answer: (response: Http2ServerResponse) => void, created: { ca?: string } = {},
+): Promise<KubeClient> {
   const now_ms = clock.now();
   const ca = await createCa({ commonName: "ca", days: 1, now_ms });
+  created.ca = ca.cert;
   const about = { commonName: "server", usages: ["server" as const], ipAddresses: ["127.0.0.1"] };
   const { cert, key } = await issueCertificate(ca, { ...about, days: 1 }, now_ms);
   const server = createSecureServer({ cert, key });
@@ -32,6 +35,28 @@ async function serve(answer: (response: Http2ServerResponse) => void): Promise<K
   });
   return client;
 }
+
+test("a request whose connection a balancer ends before TLS is sent again", async () => {
+  const created = { ca: "" };
+  const client = await serve((response) => response.end("answered"), created);
+  const refusing = createServer((socket) => void socket.destroy());
+  refusing.listen(0, "127.0.0.1");
+  await once(refusing, "listening");
+  const { port } = refusing.address() as AddressInfo;
+  const by = new KubeClient({ server: `https://127.0.0.1:${port}`, ca: created.ca, clock });
+  cleanups.push(() => {
+    by.close();
+    refusing.close();
+  });
+  const asked = by.requestText({ method: "POST", path: "/", body: {}, timeout_ms: 20_000 });
+  await once(refusing, "connection");
+  refusing.removeAllListeners("connection");
+  refusing.on("connection", (socket) => {
+    const { hostname, port: behind } = new URL(client.server);
+    socket.pipe(connect(Number(behind), hostname)).pipe(socket);
+  });
+  expect(await asked).toBe("answered");
+});
 
 describe("an answer over HTTP/2", () => {
   test.each([

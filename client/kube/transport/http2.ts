@@ -240,8 +240,10 @@ function transportError(
     return new TransportError(REFUSED_STREAM, `${what}: the server took no more requests`);
   }
   const message = cause ? messageOf(cause) : "the server closed the connection";
-  const code = codeOf(cause) ?? "ECONNRESET";
-  const refused = code === "ECONNREFUSED";
-  const reported = reused && !refused ? STALE_CONNECTION : code;
+  // Node wraps the connection's error for the streams that wait for it.
+  const code = codeOf((cause as Error | undefined)?.cause) ?? codeOf(cause) ?? "ECONNRESET";
+  // A balancer without a server takes a connection, and ends it before TLS: nothing was sent.
+  const refused = code === "ECONNREFUSED" || (code === "ECONNRESET" && !connection.connected);
+  const reported = refused ? "ECONNREFUSED" : reused ? STALE_CONNECTION : code;
   return new TransportError(reported, `${what}: ${message}`, { cause });
 }
