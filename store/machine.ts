@@ -57,6 +57,12 @@ export type MachineOptions = StoreOptions & {
 };
 
 /** The parts of a member, put together. */
+/** Where a member serves clients, and where other members. */
+export interface Servers {
+  readonly clients: RpcServer[];
+  readonly peers: RpcServer[];
+}
+
 export interface Machine {
   self: Self;
   transport: Transport;
@@ -73,7 +79,7 @@ export interface Machine {
   /** Sets it going. */
   start(): Promise<void>;
   /** Closes the parts from the outside in; see `shutDown`. */
-  close(servers: (RpcServer | undefined)[]): Promise<void>;
+  close(servers: Servers): Promise<void>;
 }
 
 /** Puts the parts together. Nothing runs before `start`. */
@@ -283,7 +289,7 @@ async function shutDown(
   machine: Machine,
   { wal, state, mark }: OpenedMember,
   { dataDir, reserve }: MachineOptions,
-  servers: (RpcServer | undefined)[],
+  { clients, peers }: Servers,
 ): Promise<void> {
   machine.expiry.stop();
   const { scrub, recordCheck } = machine;
@@ -291,9 +297,11 @@ async function shutDown(
   await handOver(machine.replica);
   machine.watches.close(etcdError("stopped"));
   machine.context.serving.end();
+  // Calls under way are answered: one that wrote, and was cut short, cannot be made again.
+  await Promise.all(clients.map((server) => server.close()));
   machine.replica.stop();
   await machine.context.auth.passwords.close();
-  await Promise.all(servers.map((server) => server?.close()));
+  await Promise.all(peers.map((server) => server.close()));
   await machine.transport.close();
   await machine.sender.close();
   await checked;

@@ -9,7 +9,7 @@ import { systemRandom } from "@raft2kube/std/random.ts";
 import { embeddedClient } from "./embedded.ts";
 import { caughtUp, publish } from "./etcd/cluster/publish.ts";
 import { listed, listenForClients, listenForPeers, urlOf } from "./listen.ts";
-import { type Machine, assemble } from "./machine.ts";
+import { type Machine, type Servers, assemble } from "./machine.ts";
 import { MemberMetrics } from "./metrics/member.ts";
 import { DEFAULT_TIMING } from "./node/timing.ts";
 import { bootstrap } from "./node/bootstrap.ts";
@@ -78,10 +78,10 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     onFatal(reason);
   });
   assembled = machine;
-  const servers: RpcServer[] = [];
+  const servers: Servers = { clients: [], peers: [] };
   try {
     refuseAlone(opened, options);
-    servers.push(...(await listenForPeers(options, machine, clock)));
+    servers.peers.push(...(await listenForPeers(options, machine, clock)));
     await machine.start();
     // No client is served before there is a leader and this member has applied what it knows.
     await caughtUp(machine.context);
@@ -89,7 +89,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     if (options.forceNewCluster) await machine.flusher.settled();
     if (options.initialCorruptCheck) await checkAtStart(machine.context);
     const { grpc, http } = await listenForClients(options, machine);
-    servers.push(...grpc, ...http);
+    servers.clients.push(...grpc, ...http);
     await publish(machine.context, presence(options, grpc));
     machine.recordCheck.start();
     const { revision } = opened.state;
