@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
-  apiServiceFinding, clockFinding, deletionFinding, isPodWell, namespaceFinding, nodeFinding,
-  webhookFinding,
+  apiServiceFinding, clockFinding, deletionFinding, imageFinding, isPodWell, namespaceFinding,
+  nodeFinding, webhookFinding,
 } from "./objects.ts";
 
 const NOW_MS = Date.parse("2026-01-01T12:00:00Z");
@@ -29,13 +29,30 @@ describe("a node", () => {
   });
 });
 
-it("a clock may be ahead by what certificates are back-dated, and no further", () => {
-  const lease = (renewTime: string) => ({ metadata: {}, spec: { renewTime } }) as never;
-  expect(clockFinding(lease(minutesAgo(1)), NOW_MS).state).toBe("ok");
-  expect(clockFinding(lease(minutesAgo(-4)), NOW_MS).state).toBe("ok");
-  expect(clockFinding(lease(minutesAgo(-6)), NOW_MS)).toMatchObject({
-    state: "failed", detail: "is 360 s ahead of this machine's",
+it("a clock may differ by what certificates are back-dated, and no further", () => {
+  const clock = (minutes: number, isReady = true) =>
+    clockFinding({ metadata: {}, spec: { renewTime: minutesAgo(minutes) } }, isReady, NOW_MS);
+  for (const minutes of [1, 4, -4]) expect(clock(minutes).state).toBe("ok");
+  expect(clock(-6)).toMatchObject({ state: "failed", detail: "is 360 s ahead of this machine's" });
+  expect(clock(6)).toMatchObject({ state: "failed", detail: "is 360 s behind this machine's" });
+  // One that is not Ready has not renewed it: its clock is unknown.
+  expect(clock(6, false).state).toBe("ok");
+});
+
+it("an image that a pod's node lacks and cannot pull is named with the nodes that have it", () => {
+  const node = (name: string, ...names: string[]) =>
+    ({ metadata: { name }, status: { images: [{ names }] } }) as never;
+  const pod = (reason: string, image: string) => ({
+    metadata: { name: "p", namespace: "a" }, spec: { nodeName: "n1" },
+    status: { containerStatuses: [{ image, state: { waiting: { reason } } }] },
+  }) as never;
+  const nodes = [node("n1"), node("n2", "docker.io/library/own:1", "r2k.local/own:1")];
+  expect(imageFinding(pod("ErrImageNeverPull", "r2k.local/own:1"), nodes)).toMatchObject({
+    state: "failed", detail: "n1 lacks r2k.local/own:1, which it cannot pull; n2 has it",
   });
+  expect(imageFinding(pod("ImagePullBackOff", "own:1"), nodes)).toHaveProperty("state", "failed");
+  expect(imageFinding(pod("ImagePullBackOff", "other:1"), nodes)).toBeUndefined();
+  expect(imageFinding(pod("CrashLoopBackOff", "own:1"), nodes)).toBeUndefined();
 });
 
 it("a deletion that takes more than five minutes is named with its finalizers", () => {

@@ -5,11 +5,13 @@ import { type Finding, failed, ok, warning } from "../preflight/check.ts";
 
 /** A deletion that takes longer waits for something. */
 const DELETION_PATIENCE_MS = 5 * 60_000;
-/** The most that a node's clock may be ahead: certificates are back-dated by this. */
+/** The most that a node's clock may differ: certificates are back-dated by this. */
 const CLOCK_TOLERANCE_MS = 5 * 60_000;
 /** Conditions of a Node that say that it lacks something. */
 const PRESSURES = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
 const NAMED_MAX = 5;
+/** Reasons for which a container waits for its image. */
+const LACKS_IMAGE = /^(ErrImagePull|ImagePullBackOff|ErrImageNeverPull)$/;
 
 interface ObjectMeta {
   readonly name?: string | undefined;
@@ -56,12 +58,38 @@ export function nodeFinding({ metadata, status, spec }: Node): Finding {
   return warning("Ready, but cordoned", `kubectl uncordon ${metadata.name}`);
 }
 
-/** Judges a node's clock by the time that it last wrote into its Lease. */
-export function clockFinding({ spec }: Lease, now_ms: number): Finding {
+/**
+ * Judges a node's clock by the time that it last wrote into its Lease, which one that is Ready
+ * renews every ten seconds.
+ */
+export function clockFinding({ spec }: Lease, isReady: boolean, now_ms: number): Finding {
   const ahead_ms = Date.parse(spec?.renewTime ?? "") - now_ms;
-  if (!(ahead_ms > CLOCK_TOLERANCE_MS)) return ok("not ahead of this machine's");
-  return failed(`is ${Math.round(ahead_ms / 1_000)} s ahead of this machine's`, "set it: NTP");
+  const off = (way: string) => failed(
+    `is ${Math.round(Math.abs(ahead_ms) / 1_000)} s ${way} this machine's`, "set it: NTP",
+  );
+  if (ahead_ms > CLOCK_TOLERANCE_MS) return off("ahead of");
+  if (isReady && ahead_ms < -CLOCK_TOLERANCE_MS) return off("behind");
+  return ok("as this machine's, within five minutes");
 }
+
+/** The nodes of a cluster that have an image, for the remedy of a pod that cannot get it. */
+export function imageFinding(
+  { metadata, spec, status }: Pod, nodes: readonly Node[],
+): Finding | undefined {
+  const all = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  const lacking = all.find(({ state }) => LACKS_IMAGE.test(state?.waiting?.reason ?? ""));
+  if (lacking === undefined || metadata.deletionTimestamp !== undefined) return undefined;
+  const { image } = lacking;
+  const having = nodes.filter((node) => node.status?.images?.some(({ names }) =>
+    names?.some((name) => name === image || name.endsWith(`/${image}`)))).map(nameOf);
+  if (having.length === 0) return undefined;
+  const shown = having.slice(0, NAMED_MAX).join(", ");
+  return failed(`${spec.nodeName} lacks ${image}, which it cannot pull; ${shown} has it`,
+    `r2k image load FILE gives it to every node; or: kubectl delete pod -n ${
+      metadata.namespace} ${metadata.name}, with a nodeSelector for ${shown}`);
+}
+
+const nameOf = ({ metadata }: Node) => metadata.name ?? "";
 
 /** An object and its kind as kubectl names it: `pods`, `deployments.apps`. */
 export interface DeletedObject {

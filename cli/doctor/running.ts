@@ -13,7 +13,7 @@ import { explainObject } from "../observe/explain-object.ts";
 import { type Check, type Finding, failed, ok, warning } from "../preflight/check.ts";
 import {
   type ApiService, type DeletedObject, type WebhookConfiguration, apiServiceFinding, clockFinding,
-  deletionFinding, isPodWell, namespaceFinding, nodeFinding, webhookFinding,
+  deletionFinding, imageFinding, isPodWell, namespaceFinding, nodeFinding, webhookFinding,
 } from "./objects.ts";
 
 /** Pods that are not well and are explained; the others are counted. */
@@ -40,13 +40,22 @@ export async function objectChecks(
   return [
     ...nodes.items.filter(isJudged).map((node) =>
       check(`node ${node.metadata.name}`, nodeFinding(node))),
-    ...leases.items.filter(isJudged).map((lease) =>
-      check(`clock of node ${lease.metadata.name}`, clockFinding(lease, now_ms))),
+    ...leases.items.filter(isJudged).map((lease) => {
+      const { name } = lease.metadata;
+      const node = nodes.items.find(({ metadata }) => metadata.name === name);
+      const isReady = node !== undefined && nodeFinding(node).state !== "failed";
+      return check(`clock of node ${name}`, clockFinding(lease, isReady, now_ms));
+    }),
     ...namespaces.items.filter(({ metadata }) => metadata.deletionTimestamp).map((each) =>
       check(`deletion of namespace ${each.metadata.name}`, namespaceFinding(each))),
     ...(await deletionChecks(client, now_ms)),
     ...(await webhookChecks(client, slices.items)),
     ...(await apiServiceChecks(client)),
+    ...pods.items.flatMap((pod) => {
+      const finding = imageFinding(pod, nodes.items);
+      const name = `image of pod ${pod.metadata.namespace}/${pod.metadata.name}`;
+      return finding === undefined ? [] : [check(name, finding)];
+    }).slice(0, EXPLAINED_MAX),
     ...(await podChecks(client, pods.items)),
   ];
 }

@@ -25,7 +25,6 @@ const IMAGE = "r2k.local/busybox:1";
 /** A slow link lets out a stream in a second, and holds back what is more. */
 const SLOW_LINK = ["rate", "8mbit", "burst", "16kb", "latency", "400ms"];
 const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
-
 /** A server on each node that answers with its pod and node; it leaves lost nodes after 1 s. */
 const serverSpec = (more = "") => `
       terminationGracePeriodSeconds: 1${more}
@@ -434,8 +433,8 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
       }, patience);
       await cluster.ask("wait", "--for=condition=Ready", `pod/${next.name}`, "--timeout=60s");
       const stream = `wget -qO- http://${other?.ip}:8080/stream | wc -c; wget -qO- http://agents/`;
-      expect(await cluster.ask("exec", next.name, "--", "sh", "-c", stream))
-        .toMatch(`${STREAM_BYTES}\nagent-`);
+      const answered = await cluster.ask("exec", next.name, "--", "sh", "-c", stream);
+      expect(answered).toMatch(`${STREAM_BYTES}\nagent-`);
       expect(slowness.throttled).toBeGreaterThan(0);
       expect(await tc("-s", "qdisc", "show", "dev", port)).toMatch(/overlimits [1-9]/);
     } finally {
@@ -463,6 +462,8 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
     expect(await clocks.node(600, "start", "node-3")).toMatchObject({ code: 0 });
     expect(await cluster.ask(...conditionOf("node-3"))).toBe("True");
     await clocks.renewed("node-3");
+    const { stdout: found } = await host.r2k(["doctor", "--name", NAME]);
+    expect(found).toMatch(/clock of node node-3\W+is \d+ s ahead of this machine's/);
     // Since long; a Lease is judged by when it changes, not by the time in it.
     expect(await cluster.ask(...conditionOf("node-2"))).toBe("True");
     await clocks.renewed("node-2");
