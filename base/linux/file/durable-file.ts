@@ -1,11 +1,13 @@
-import { mkdir, open, rename } from "node:fs/promises";
+import { mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
+import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 
 /**
  * Replaces a file so that after a crash either the old or the new content is there, whole: a new
  * file beside it, fsync, rename, fsync of the directory. The directory is made when it is missing.
  * The new file has a fixed name, so a crash leaves at most one behind and the next call reuses it;
- * callers writing the same path wait for each other.
+ * callers writing the same path wait for each other. On a full disk (`ENOSPC`) nothing is left of
+ * it, and the error names the file.
  */
 export async function replaceFile(
   file: string,
@@ -19,6 +21,11 @@ export async function replaceFile(
   try {
     await handle.writeFile(content);
     await handle.sync();
+  } catch (cause) {
+    if (!isErrno(cause, "ENOSPC", "EDQUOT")) throw cause;
+    await rm(fresh, { force: true });
+    const what = `${file} cannot be written: no space is left on its disk`;
+    throw new CodedError("ENOSPC", what, { remedy: "free some, then try again", cause });
   } finally {
     await handle.close();
   }
