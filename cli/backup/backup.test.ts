@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -90,6 +91,41 @@ it("each of several control planes gets the store; the CA of its members is kept
   expect([...found]).toEqual([expect.stringMatching(/^of cluster \w+: .*revision 2$/)]);
 });
 
+/** Runs `work` with a folder on a disk of this size. */
+async function onDisk(name: string, size: string, work: (dir: string) => Promise<void>) {
+  const place = join(dir, name);
+  await mkdir(place);
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", place]);
+  try {
+    await work(place);
+  } finally {
+    execFileSync("umount", ["-l", place]);
+  }
+}
+
+it.each(["1m", "5m", "9m"])("a restore on a disk of %s is refused and leaves nothing", (size) =>
+  onDisk(`full-${size}`, size, async () => {
+    const restoring = restore(file, `full-${size}`);
+    await expect(restoring).rejects.toMatchObject({ code: "DISK_FULL" });
+    expectNothing(`full-${size}`);
+  }));
+
+it("a backup for which the disk is too small leaves no part of it", () =>
+  onDisk("small", "1m", async (small) => {
+    const place = { ...config, runDir: join(dir, "small-run") };
+    await mkdir(place.runDir);
+    const store = await startStore({
+      dataDir: storeDir(place), listenClient: { path: storeSocket(place) },
+    });
+    const options = { config: place, passphrase, now_ms: 0, signal, scryptLogN };
+    const creating = createBackup({ ...options, file: join(small, "cluster.age") });
+    await expect(creating).rejects.toMatchObject({
+      code: "DISK_FULL", message: `there is no space left on the disk of ${small}`,
+    });
+    await store.close();
+    expect(readdirSync(small)).toEqual([]);
+  }));
+
 /** Nothing of a refused restore is left. */
 function expectNothing(to: string): void {
   const { data } = rootsOf(to);
@@ -117,6 +153,18 @@ it("a restored cluster has the files, their modes, and every key at its revision
   await expect(restore(file, "second")).rejects.toMatchObject({ code: "CLUSTER_EXISTS" });
 });
 
+it("a backup is refused where another cluster, or this host, has its addresses", async () => {
+  const roots = rootsOf("taken");
+  await writeCluster(await planCluster("other", roots, {}, []));
+  await expect(restore(file, "taken")).rejects.toMatchObject({
+    code: "ADDRESSES_TAKEN", message: expect.stringContaining('which the cluster "other" has too'),
+  });
+  expect(readdirSync(roots.data)).toEqual(["other"]);
+  const own = { file, passphrase, roots: rootsOf("own"), signal, addresses: [config.hostAddress] };
+  await expect(restoreBackup(own)).rejects.toThrow(/which this host has too/);
+  expectNothing("own");
+});
+
 it("what a killed restore left is removed by the next", async () => {
   const { data } = rootsOf("killed");
   await mkdir(join(data, ".restoring-99999999/pki"), { recursive: true });
@@ -130,6 +178,7 @@ it.each([
   { hostAddress: "127.0.0.1" },
   { nodeAddress: '10.0.0.1", port: 1 }); process.exit(0); ({"' },
   { controlPlane: "joins" as const },
+  { name: "elsewhere" },
 ])("a configuration that no start wrote is refused: %o", async (change) => {
   const [name] = Object.keys(change);
   const altered = join(dir, `altered-${name}.age`);

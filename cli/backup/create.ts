@@ -7,7 +7,8 @@ import { Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { type TarInput, writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { clusterFiles } from "../pki/identities.ts";
+import { namingFullDisk } from "./full-disk.ts";
+import { etcdRemedy, readEtcdTls } from "../observe/etcd-servers.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { storeEndpoints } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
@@ -33,23 +34,17 @@ export interface BackupOptions {
  * Writes the state of a running cluster's control plane to a file: certificates and keys, the
  * configuration, and a snapshot of the store, in a tar that is encrypted with the passphrase in
  * age's format. The file appears whole or not at all. Throws CommandError `STORE_DOWN` if no member
- * of the store answers, `OTHER_STORE` if it is an etcd, `FILE_EXISTS`, `NO_FILE`; and the signal's
+ * of the store answers, `ETCD_FILES`, `FILE_EXISTS`, `NO_FILE`, `DISK_FULL`; and the signal's
  * reason once it is aborted.
  */
 export async function createBackup(options: BackupOptions): Promise<void> {
   const { config, file, passphrase, signal, scryptLogN } = options;
-  if (config.etcdServers !== undefined) {
-    const what = `the store of "${config.name}" is an etcd of its own: ${config.etcdServers}`;
-    throw new CommandError("OTHER_STORE", what, {
-      remedy: `save that by etcdctl snapshot save, and copy ${clusterFiles(config).pkiDir}`,
-    });
-  }
   const files = await readFiles(config.dataDir);
   const snapshot = await unnamedFile(join(config.dataDir, ".backup-of-store"));
   try {
-    await takeSnapshot(config, snapshot, signal);
+    await namingFullDisk(config.dataDir, () => takeSnapshot(config, snapshot, signal));
     const tar = writeTar(entries(headerOf(options), files, snapshot.fd));
-    await writeWhole(file, async (handle) => {
+    await namingFullDisk(dirname(file), () => writeWhole(file, async (handle) => {
       const plain = Readable.toWeb(tar) as ReadableStream;
       const encrypted = await encryption(passphrase, plain, scryptLogN);
       for await (const chunk of encrypted) {
@@ -57,7 +52,7 @@ export async function createBackup(options: BackupOptions): Promise<void> {
         await handle.writeFile(chunk);
       }
       await handle.sync();
-    });
+    }));
   } finally {
     await snapshot.close();
   }
@@ -76,8 +71,10 @@ async function takeSnapshot(
   signal: AbortSignal,
 ): Promise<void> {
   const failures: string[] = [];
-  for (const endpoint of storeEndpoints(config)) {
-    const channel = connectGrpc(endpoint);
+  const endpoints = storeEndpoints(config);
+  const tls = config.etcdFiles && { tls: readEtcdTls(config.etcdFiles) };
+  for (const endpoint of endpoints) {
+    const channel = connectGrpc(endpoint, tls);
     try {
       await file.truncate(0);
       let at = 0;
@@ -95,7 +92,8 @@ async function takeSnapshot(
     }
   }
   throw new CommandError("STORE_DOWN", `the store does not answer: ${failures.join("; ")}`, {
-    remedy: `start the cluster: r2k start --name ${config.name}`,
+    remedy: config.etcdServers === undefined ? `start the cluster: r2k start --name ${config.name}`
+      : etcdRemedy(endpoints),
   });
 }
 

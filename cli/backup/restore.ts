@@ -6,6 +6,7 @@ import { replaceFile, syncDirectory } from "@raft2kube/linux/file/durable-file.t
 import { type TarEntry, tarEntries } from "@raft2kube/runtime/image/tar/read.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { importSnapshot } from "@raft2kube/store/import.ts";
+import { namingFullDisk } from "./full-disk.ts";
 import { controlPlaneMembers, memberOptions } from "../process/store-member.ts";
 import {
   type ClusterConfig, type ClusterRoots, checkClusterName, clusterPlace, configPath, listClusters,
@@ -33,14 +34,16 @@ export interface RestoreOptions {
 export interface Restored {
   readonly header: BackupHeader;
   readonly config: ClusterConfig;
-  /** The revision of the store at which the backup was made. */
-  readonly revision: number;
+  /** The revision of the store at which the backup was made; absent for an etcd of its own. */
+  readonly revision?: number;
+  /** The snapshot that an etcd of its own is restored from, in its own format. */
+  readonly etcdSnapshot?: string;
 }
 
 /**
  * Makes a cluster's data folder from a backup. It is made aside and renamed, so that it appears
  * whole or not at all, and only where none is. Throws CommandError `NOT_DECRYPTED`, `NOT_A_BACKUP`,
- * `NEWER_BACKUP`, `DAMAGED_BACKUP`, `CLUSTER_EXISTS`, `ADDRESSES_TAKEN`.
+ * `NEWER_BACKUP`, `DAMAGED_BACKUP`, `CLUSTER_EXISTS`, `ADDRESSES_TAKEN`, `DISK_FULL`.
  */
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
   const { file, passphrase, roots, signal, addresses = ownAddresses() } = options;
@@ -50,14 +53,18 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   const aside = join(roots.data, `${ASIDE}${process.pid}`);
   await mkdir(aside, { mode: 0o700 });
   try {
-    const header = await unpack(source, passphrase, { aside, roots, signal });
-    const { config, revision } = await settle({ aside, roots, addresses }, header);
+    const { header, config, revision } = await namingFullDisk(roots.data, async () => {
+      const found = await unpack(source, passphrase, { aside, roots, signal });
+      return { header: found, ...(await settle({ aside, roots, addresses }, found)) };
+    });
+    const of = revision === undefined ? { etcdSnapshot: snapshotPath(config.dataDir) }
+      : { revision };
     signal.throwIfAborted();
     await rename(aside, config.dataDir).catch((cause: unknown) => {
       throw isErrno(cause, "EEXIST", "ENOTEMPTY", "ENOTDIR") ? exists(config.name, cause) : cause;
     });
     await syncDirectory(roots.data);
-    return { header, config, revision };
+    return { header, config, ...of };
   } finally {
     await rm(aside, { recursive: true, force: true });
   }
@@ -163,15 +170,17 @@ async function* asBuffers(
 async function settle(
   { aside, roots, addresses }: Pick<Target, "aside" | "roots"> & { addresses: readonly string[] },
   header: BackupHeader,
-): Promise<{ config: ClusterConfig; revision: number }> {
+): Promise<{ config: ClusterConfig; revision?: number }> {
   if (!existsSync(configPath(aside))) throw damaged("it has no cluster.json");
   const saved = await readConfigFile(configPath(aside), header.cluster);
   if (saved.name !== header.cluster) throw damaged("its files are another cluster's");
   if (!isWholeCluster(saved)) throw damaged("its cluster.json is not one that a start wrote");
   const config = { ...saved, ...clusterPlace(saved.name, roots) };
   refuseTaken(config, await listClusters(roots), addresses);
-  const revision = await importStore(aside, config);
   await writeCluster(config, aside);
+  // Its members are made by its own program, on its own machines.
+  if (config.etcdServers !== undefined) return { config };
+  const revision = await importStore(aside, config);
   await rm(snapshotPath(aside));
   return { config, revision };
 }
@@ -219,8 +228,8 @@ function refuseTaken(
   });
 }
 
-function snapshotPath(aside: string): string {
-  return join(aside, "store.db");
+function snapshotPath(dataDir: string): string {
+  return join(dataDir, "store.db");
 }
 
 function exists(name: string, cause?: unknown): CommandError {

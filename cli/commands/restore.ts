@@ -29,15 +29,21 @@ async function restore(file: string, flags: Flags): Promise<void> {
   const restored = await terminalProgress(systemClock()).step(`restoring from ${file}`, () => {
     return restoreBackup({ file, passphrase, roots, signal });
   });
-  const { header, config, revision } = restored;
-  printResult(flags.output, { ...header, dataDir: config.dataDir, revision }, () => {
+  const { header, config, ...store } = restored;
+  printResult(flags.output, { ...header, dataDir: config.dataDir, ...store }, () => {
     return describe(restored);
   });
 }
 
-function describe({ header, config, revision }: Restored): string {
+function describe({ header, config, revision, etcdSnapshot }: Restored): string {
+  const etcd = [
+    "Its store is an etcd: restore each of its members, start them, and remove the snapshot:",
+    `  etcdutl snapshot restore ${etcdSnapshot} --data-dir DIR`,
+  ];
   return [
-    `"${config.name}" is as it was at ${header.created}, revision ${revision}; run it:`,
+    `"${config.name}" is as it was at ${header.created}${
+      revision === undefined ? "" : `, revision ${revision}`}; run it:`,
+    ...(etcdSnapshot === undefined ? [] : etcd),
     `  ${startCommand(config)}`,
     "Not in a backup: images, logs, and the data of volumes on the nodes. Nodes beside the first",
     `join again: r2k node add NODE --name ${config.name}`,

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -32,7 +32,6 @@ async function writeCertificates(): Promise<void> {
 
 /** Debian's etcd in the test's own host. Its clients need a certificate. */
 async function startEtcd(): Promise<void> {
-  await writeCertificates();
   const tls = ["--client-cert-auth", "--trusted-ca-file", pem("ca"), "--cert-file", pem("cert")];
   const urls = ["--listen-client-urls", ENDPOINT, "--advertise-client-urls", ENDPOINT];
   const peers = ["--listen-peer-urls", PEER, "--initial-advertise-peer-urls", PEER];
@@ -44,6 +43,12 @@ async function startEtcd(): Promise<void> {
   await waitFor("etcd to be healthy", healthy, { clock: systemClock() });
 }
 
+async function stopEtcd(): Promise<void> {
+  const ended = once(etcd, "exit");
+  etcd.kill("SIGTERM");
+  await ended;
+}
+
 function etcdctl(...args: string[]) {
   const env = { ETCDCTL_API: "3" };
   const files = ["--cacert", pem("ca"), "--cert", pem("cert"), "--key", pem("key")];
@@ -52,6 +57,7 @@ function etcdctl(...args: string[]) {
 
 beforeAll(async () => {
   host = await OwnHost.create();
+  await writeCertificates();
   await startEtcd();
   // Relative paths are those of the command's folder, which nsenter(1) makes the root.
   const relativePem = (name: string) => relative("/", pem(name));
@@ -63,9 +69,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   const down = await cluster?.down();
-  const ended = once(etcd, "exit");
-  etcd.kill("SIGTERM");
-  await ended;
+  await stopEtcd();
   await host.close();
   expect(down?.code).toBe(0);
 }, TIMEOUT_MS);
@@ -123,6 +127,31 @@ describe("on Debian's etcd", { timeout: TIMEOUT_MS }, () => {
 
   it("the cluster is killed and started again: it finds its objects in that etcd", async () => {
     await cluster.kill();
+    await cluster.up();
+    expect(await cluster.ask("get", "configmap", "kept", "-o", "jsonpath={.data.where}")).toBe(
+      "etcd",
+    );
+  });
+
+  it("a backup has that etcd's snapshot, of which another etcd is made at restore", async () => {
+    const [file, words] = [join(host.dir, "saved.age"), join(host.dir, "words")];
+    writeFileSync(words, "several words of a test\n");
+    const passphrase = ["--passphrase-file", words];
+    const saved = await host.r2k(["backup", file, "--name", "cluster-on-etcd", ...passphrase]);
+    expect(saved.code, saved.stderr).toBe(0);
+    expect((await cluster.down()).code).toBe(0);
+    await stopEtcd();
+    rmSync(join(host.dir, "etcd"), { recursive: true });
+    const restored = await host.r2k(["restore", file, ...passphrase]);
+    expect(restored.code, restored.stderr).toBe(0);
+    const [, snapshot = ""] = /snapshot restore (\S+) --data-dir/.exec(restored.stdout) ?? [];
+    const made = await host.run("etcdctl", [
+      "snapshot", "restore", snapshot, "--data-dir", join(host.dir, "etcd"),
+      "--initial-cluster", `default=${PEER}`, "--initial-advertise-peer-urls", PEER,
+    ], { env: { ETCDCTL_API: "3" } });
+    expect(made.code, made.stderr).toBe(0);
+    rmSync(snapshot);
+    await startEtcd();
     await cluster.up();
     expect(await cluster.ask("get", "configmap", "kept", "-o", "jsonpath={.data.where}")).toBe(
       "etcd",
