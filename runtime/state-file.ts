@@ -49,6 +49,7 @@ function parseState<T>(file: string, kind: StateKind, text: string): T | undefin
     throw new RuntimeError(
       "failed-precondition",
       `${file} is ${found.schema} version ${found.version}, wanted ${kind.schema} ${kind.version}`,
+      { remedy: "start the release that wrote it" },
     );
   }
   return found.state;

@@ -86,7 +86,15 @@ export const hostPathSchema: StateSchema<HostPathState> = {
   },
 };
 
+/** Writing the state without a field that a later release added would lose it. */
+function requireKnown(value: object, where: string, known: string): void {
+  const unknown = Object.keys(value).filter((field) => !known.split(" ").includes(field));
+  if (unknown.length === 0) return;
+  throw new TypeError(`${where} has ${unknown.join(", ")}, which this program does not know`);
+}
+
 function parseVolume(value: Record<string, unknown>, where: string): HostPathVolume {
+  requireKnown(value, where, "id name capacity_bytes source block mutableParameters ephemeral");
   const volume: HostPathVolume = {
     id: stringOf(value.id, `${where}.id`),
     name: stringOf(value.name, `${where}.name`),
@@ -111,6 +119,7 @@ function parseSource(value: unknown, where: string): ContentSource {
 }
 
 function parseSnapshot(value: Record<string, unknown>, where: string): HostPathSnapshot {
+  requireKnown(value, where, "id name sourceVolumeId size_bytes block created_ms group");
   const group = value.group === undefined ? undefined : recordOf(value.group, `${where}.group`);
   return {
     id: stringOf(value.id, `${where}.id`),
