@@ -205,11 +205,12 @@ export function internal(message: string): ApiError {
 }
 
 /** 404 for a resource or subresource that this server does not have. */
-export function noSuchResource(): ApiError {
+export function noSuchResource(why?: string): ApiError {
+  const message = "the server could not find the requested resource";
   return new ApiError({
     code: 404,
     reason: "NotFound",
-    message: "the server could not find the requested resource",
+    message: why === undefined ? message : `${message}: ${why}`,
     details: {},
   });
 }

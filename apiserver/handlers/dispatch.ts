@@ -1,5 +1,6 @@
 import { isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
 import { structOf } from "@raft2kube/api/schema.ts";
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { own } from "@raft2kube/std/own.ts";
 import type { ApiServer } from "./server.ts";
@@ -14,6 +15,7 @@ import { checkAccept } from "./accept.ts";
 import { partOf } from "./subresources/dispatch.ts";
 import { serveComponentStatus } from "./component-status.ts";
 import type { Resource } from "../resource/resource.ts";
+import { replacementOf } from "../resource/retired.ts";
 import { serveCreate } from "./create.ts";
 import { serveDelete, serveDeleteCollection } from "./delete.ts";
 import { serveNodeMetrics, servePodMetrics } from "./metrics-server/serve.ts";
@@ -44,6 +46,8 @@ export async function serveResource(server: ApiServer, context: RequestContext):
   const resource = server.resources.find(info.group, info.version, info.resource) ??
     (await server.customResources.find(info.group, info.version, info.resource));
   if (resource === undefined) {
+    const retired = replacementOf(apiVersionOf(info), info.resource);
+    if (retired !== undefined) throw noSuchResource(retired);
     if (server.resources.builtIn.some(({ group }) => group === info.group)) throw noSuchResource();
     return noSuchPage();
   }

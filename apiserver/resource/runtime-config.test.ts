@@ -24,6 +24,10 @@ it.each([
   ["apps/v7=true", /apps\/v7 is neither/],
   ["apps/v1/trains=false", /apps\/v1\/trains is neither/],
   ["apps/v1=perhaps", /must be true or false/],
+  ["autoscaling/v2beta2=true", /v2beta2 ended in Kubernetes 1.26: use autoscaling\/v2$/],
+  ["networking.k8s.io/v1beta1/ingresses", /ingresses of .* in Kubernetes 1.22: use networking/],
+  // The version came back with other kinds, which this server does not have.
+  ["networking.k8s.io/v1beta1/ipaddresses", /is neither/],
 ])("%s is refused by name", (text, why) => {
   expect(() => readRuntimeConfig(text, KINDS)).toThrow(why);
 });

@@ -1,5 +1,6 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
+import { replacementOf } from "./retired.ts";
 
 /** Whether a kind is shown to clients. The server itself uses its kinds in any case. */
 export type Serves = (kind: Kind) => boolean;
@@ -25,6 +26,9 @@ export function readRuntimeConfig(text: string, kinds: readonly Kind[]): Serves 
       throw new RangeError(`--runtime-config: ${entry}: must be true or false`);
     }
     if (!isKnown(name, kinds)) {
+      const [, version = name, plural] = /^([^/]+\/[^/]+)\/(.+)$/.exec(name) ?? [];
+      const retired = replacementOf(version, plural);
+      if (retired !== undefined) throw new RangeError(`--runtime-config: ${retired}`);
       throw new RangeError(
         `--runtime-config: ${name} is neither api/all, api/ga, api/beta, api/alpha, ` +
           "nor a version or resource that this server has",

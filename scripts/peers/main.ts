@@ -32,6 +32,9 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "kube-scheduler": () => buildModule("kubernetes", "kube-scheduler"),
   "kube-proxy": () => buildModule("kubernetes", "kube-proxy"),
   kubectl: () => buildModule("kubernetes", "kubectl"),
+  "kubectl-convert": () => runGo("kubernetes", [
+    "build", "-mod=mod", "-o", `${bin}/`, "k8s.io/kubernetes/cmd/kubectl-convert",
+  ]),
   kubelet: () => buildVersioned("kubelet"),
   kubeadm: () => buildVersioned("kubeadm"),
   "sample-apiserver": () => buildTool("conformance", "k8s.io/sample-apiserver"),
