@@ -43,6 +43,7 @@ export const START_FLAGS = {
   "--node-cidr-mask-size <bits>": "a node's part of the pod range (new; default 24)",
   "--node-monitor-grace-period <duration>": "silence of a node that is lost (40s)",
   "--audit-policy-file <file>": "write an audit log by this policy (new or stopped clusters)",
+  "--runtime-config <switches>": "versions served: batch/v1=false,... (new or stopped clusters)",
   "--traces": "trace every request, for the dashboard (new or stopped clusters)",
   "--no-traces": "no longer trace",
   "--traces-to <address>": "trace every request, to a receiver of OTLP over gRPC",
@@ -74,6 +75,7 @@ export function choicesOf(flags: StartFlags): NewClusterChoices {
     }),
     nodeMonitorGracePeriod_ms: parsed(flags.nodeMonitorGracePeriod, gracePeriod_ms),
     auditPolicyFile: parsed(flags.auditPolicyFile, (file) => resolve(file)),
+    runtimeConfig: flags.runtimeConfig,
     traces: tracesOf(flags),
   });
 }

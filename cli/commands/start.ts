@@ -19,6 +19,7 @@ import { overlayHere } from "../preflight/overlay.ts";
 import { ALL_CHECKS, describe, preflight } from "../preflight/preflight.ts";
 import { installMissing, PROGRAMS } from "../preflight/programs.ts";
 import { checkAuditPolicy } from "../process/audit.ts";
+import { checkServed } from "../process/served-versions.ts";
 import { proxyModeCheck } from "../preflight/proxy-mode.ts";
 import { replacedPartChecks } from "../preflight/replaced-parts.ts";
 import {
@@ -104,10 +105,12 @@ async function editOf(
   const choices = choicesOf(flags);
   const planned = existing ?? (await planNew(name, choices));
   const { proxyMode, byHand } = flags;
-  const { apiPort, nodeMonitorGracePeriod_ms, auditPolicyFile, traces } = choices;
+  const { apiPort, nodeMonitorGracePeriod_ms, auditPolicyFile, traces, runtimeConfig } = choices;
   await checkAuditPolicy(auditPolicyFile);
+  await checkServed(runtimeConfig);
   const changes = given({
     proxyMode, byHand, apiPort, nodeMonitorGracePeriod_ms, auditPolicyFile, traces,
+    runtimeConfig,
   });
   const config = { ...planned, ...changes };
   const seen = await observe(config);

@@ -65,6 +65,10 @@ const REFUSALS: readonly Refusal[] = [
     () => "--audit-policy-file cannot change",
   ),
   whileRunning(
+    ({ wanted, existing }) => wanted.runtimeConfig !== existing.runtimeConfig,
+    () => "--runtime-config cannot change",
+  ),
+  whileRunning(
     ({ wanted, existing }) => !isDeepStrictEqual(wanted.traces ?? false, existing.traces ?? false),
     () => "--traces cannot change",
   ),

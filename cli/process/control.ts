@@ -16,6 +16,7 @@ import { type ClusterFiles, clusterFiles } from "../pki/identities.ts";
 import { loadBalancerPool, nodeRange } from "../spec/nodes.ts";
 import { storeDir, storeSocket } from "../spec/store.ts";
 import { auditOf } from "./audit.ts";
+import { servedBy } from "./served-versions.ts";
 import { startHostParts } from "./host-parts.ts";
 import { startNodeRoutes } from "./node-routes.ts";
 import { startTraces } from "./traces.ts";
@@ -104,7 +105,7 @@ async function startApi(
   const publicKey = await readFile(join(files.pkiDir, "sa.pub"), "utf8");
   const audit = await auditOf(config);
   const address = ownAddress(config);
-  await parts.start("apiserver", () =>
+  await parts.start("apiserver", async () =>
     startApiserver({
       etcd,
       listen: ["127.0.0.1", address].map((host) => ({ host, port: config.apiPort })),
@@ -126,6 +127,7 @@ async function startApi(
       kubeletClient: { ...kubeletClient, ca },
       ...frontProxy,
       audit,
+      ...given({ serves: await servedBy(config.runtimeConfig) }),
       tracer,
       // Off by default, as upstream; nodes join by them, as in a cluster that kubeadm makes.
       bootstrapTokens: true,

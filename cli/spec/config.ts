@@ -62,6 +62,8 @@ export interface ClusterConfig {
   readonly nodeMonitorGracePeriod_ms?: number;
   /** Absolute path of the audit policy. Default: there is no audit log. */
   readonly auditPolicyFile?: string;
+  /** Versions and resources that are served or not, in `--runtime-config`'s words. Default: all. */
+  readonly runtimeConfig?: string;
   /** Every request is traced: to a receiver of OTLP, or kept in memory. Default: none is. */
   readonly traces?: { readonly endpoint?: string } | false;
   /**
@@ -109,6 +111,19 @@ const STRINGS = [
   "clusterDomain",
 ] as const satisfies readonly (keyof ClusterConfig)[];
 const NUMBERS = ["slot", "apiPort"] as const satisfies readonly (keyof ClusterConfig)[];
+type StringField = (typeof STRINGS)[number];
+type NumberField = (typeof NUMBERS)[number];
+/** Fields of what a cluster may have chosen, which a release that does not know one would undo. */
+const CHOICES = {
+  nodeCidrMaskSize: true, cgroups: true, etcdServers: true, etcdFiles: true, proxyMode: true,
+  byHand: true, storeMembers: true, controlPlanes: true, removedControlPlanes: true,
+  controlPlane: true, cniBinDir: true, overlay: true, nodeMonitorGracePeriod_ms: true,
+  auditPolicyFile: true, runtimeConfig: true, traces: true, joins: true, guest: true, nfsDemo: true,
+} as const satisfies Record<
+  Exclude<keyof ClusterConfig, "formatVersion" | StringField | NumberField>, true
+>;
+const FIELDS: ReadonlySet<string> =
+  new Set(["formatVersion", ...STRINGS, ...NUMBERS, ...Object.keys(CHOICES)]);
 /** Directories that a started cluster has in its data directory. */
 const STATE_FOLDERS = ["pki", "store", "kubelet"];
 
@@ -165,7 +180,7 @@ export type NewClusterChoices = Partial<Pick<
   ClusterConfig,
   | "etcdServers" | "etcdFiles" | "storeMembers" | "controlPlanes" | "apiPort" | "cniBinDir"
   | "nodeCidrMaskSize" | "nodeMonitorGracePeriod_ms" | "overlay" | "auditPolicyFile"
-  | "traces"
+  | "traces" | "runtimeConfig"
 >>;
 
 /**
@@ -263,8 +278,10 @@ export async function readConfigFile(path: string, name: string): Promise<Cluste
     ...STRINGS.filter((field) => typeof config?.[field] !== "string"),
     ...NUMBERS.filter((field) => !Number.isInteger(config?.[field])),
   ];
-  if (missing.length === 0) return config as ClusterConfig;
-  throw unusable(path, name, `has no usable ${missing.join(", ")}`);
+  if (missing.length > 0) throw unusable(path, name, `has no usable ${missing.join(", ")}`);
+  const unknown = Object.keys(config!).filter((field) => !FIELDS.has(field));
+  if (unknown.length === 0) return config as ClusterConfig;
+  throw unusable(path, name, `has ${unknown.join(", ")}, which this r2k does not know`);
 }
 
 async function readOwn(path: string): Promise<string> {
