@@ -154,9 +154,10 @@ function ociHandlers(
   paths: RuntimePaths,
   cgroups: CgroupMode,
 ): OciHandlers {
-  const first = new OciRuntime(ociRuntime, paths.oci, cgroups);
+  const first = new OciRuntime(ociRuntime, paths.oci, cgroups, paths.root);
   if (byHand === undefined || cgroups === "none") return new OciHandlers(first);
-  const own = [new OciRuntime({ path: paths.byHand, kind: "by-hand" }, paths.oci, cgroups)];
+  const byHandProgram = { path: paths.byHand, kind: "by-hand" } as const;
+  const own = [new OciRuntime(byHandProgram, paths.oci, cgroups, paths.root)];
   return byHand.isOffered ? new OciHandlers(first, own) : new OciHandlers(first, [], own);
 }
 

@@ -10,6 +10,7 @@ import {
 import { defaultIngressClass } from "./plugins/default-ingress-class.ts";
 import { defaultStorageClass } from "./plugins/default-storage-class.ts";
 import { defaultTolerationSeconds } from "./plugins/default-toleration-seconds.ts";
+import { defaultUserNamespaces } from "./plugins/default-user-namespaces.ts";
 import { denyServiceExternalIPs } from "./plugins/deny-service-external-ips.ts";
 import { eventRateLimit } from "./plugins/event-rate-limit.ts";
 import { limitRanger } from "./plugins/limit-ranger.ts";
@@ -32,7 +33,7 @@ import { validatingAdmissionPolicy } from "./policies/validating.ts";
 import { mutatingAdmissionWebhook } from "./webhooks/mutating.ts";
 import { validatingAdmissionWebhook } from "./webhooks/validating.ts";
 
-/** All plugins by upstream's names, in the order in which they run, which is upstream's too. */
+/** All plugins, in upstream's order by its names; DefaultUserNamespaces is not upstream's. */
 const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionPlugin>> = {
   NamespaceLifecycle: namespaceLifecycle,
   LimitRanger: limitRanger,
@@ -57,6 +58,7 @@ const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionP
   DefaultIngressClass: defaultIngressClass,
   DenyServiceExternalIPs: denyServiceExternalIPs,
   PodTopologyLabels: podTopologyLabels,
+  DefaultUserNamespaces: defaultUserNamespaces,
   MutatingAdmissionPolicy: mutatingAdmissionPolicy,
   MutatingAdmissionWebhook: mutatingAdmissionWebhook,
   ValidatingAdmissionPolicy: validatingAdmissionPolicy,
@@ -67,7 +69,7 @@ const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionP
 
 /** Plugins that run only when asked for. NodeRestriction runs unless it is disabled. */
 const OFF = new Set([
-  "AlwaysPullImages", "DenyServiceExternalIPs", "EventRateLimit",
+  "AlwaysPullImages", "DefaultUserNamespaces", "DenyServiceExternalIPs", "EventRateLimit",
   "OwnerReferencesPermissionEnforcement", "PodNodeSelector", "PodTolerationRestriction",
 ]);
 

@@ -132,7 +132,7 @@ async function startApi(
       // Off by default, as upstream; nodes join by them, as in a cluster that kubeadm makes.
       bootstrapTokens: true,
       // Off by default, as upstream; here the right to write Services must not redirect traffic.
-      admission: { enable: ["DenyServiceExternalIPs"] },
+      admission: { enable: ["DefaultUserNamespaces", "DenyServiceExternalIPs"] },
     }),
   );
 }

@@ -58,6 +58,7 @@ export class LocalNode {
   async status(previous: NodeStatus | undefined, port: number | undefined): Promise<NodeStatus> {
     const { version, clock, pressure, options } = this.#options;
     await this.#measure();
+    const notReady = await this.#health.problem();
     return nodeStatus({
       addresses: nodeAddresses(options.nodeAddresses, this.description.hostname),
       port,
@@ -65,7 +66,8 @@ export class LocalNode {
       identity: await machineIdentity(),
       runtimeVersion: `${version.runtimeName}://${version.runtimeVersion}`,
       kubeletVersion: KUBELET_VERSION,
-      notReady: await this.#health.problem(),
+      runtimeFeatures: this.#health.features,
+      notReady,
       pressure: pressure.current,
       images: await this.#listImages(),
       previous: previous?.conditions ?? [],

@@ -1,4 +1,5 @@
-import type { ContainerImage, NodeAddress } from "@raft2kube/api/gen/core/v1.ts";
+import type { ContainerImage, NodeAddress, NodeStatus } from "@raft2kube/api/gen/core/v1.ts";
+import type { StatusResponse } from "@raft2kube/proto/gen/cri.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Runtime } from "../cri/runtime.ts";
@@ -15,6 +16,8 @@ export class RuntimeHealth {
   readonly #runtime: Runtime;
   readonly #clock: Clock;
   #answered_ms: number;
+  /** What the runtime supports, as it answered last. */
+  features: RuntimeFeatures = {};
 
   constructor(runtime: Runtime, clock: Clock) {
     this.#runtime = runtime;
@@ -24,9 +27,10 @@ export class RuntimeHealth {
 
   async problem(): Promise<string> {
     try {
-      const problem = await runtimeProblem(this.#runtime);
+      const answer = await this.#runtime.runtime.status({}, { timeout_ms: STATUS_TIMEOUT_MS });
       this.#answered_ms = this.#clock.monotonic();
-      return problem;
+      this.features = featuresOf(answer);
+      return runtimeProblem(answer);
     } catch (thrown) {
       const silent_ms = this.#clock.monotonic() - this.#answered_ms;
       return silent_ms < RUNTIME_SILENT_MS ? "" : `container runtime is down: ${messageOf(thrown)}`;
@@ -34,8 +38,19 @@ export class RuntimeHealth {
   }
 }
 
-async function runtimeProblem({ runtime }: Runtime): Promise<string> {
-  const { status } = await runtime.status({}, { timeout_ms: STATUS_TIMEOUT_MS });
+/** The fields of a Node's status about what its runtime supports. */
+export type RuntimeFeatures = Pick<NodeStatus, "features" | "runtimeHandlers">;
+
+function featuresOf({ features, runtimeHandlers }: StatusResponse): RuntimeFeatures {
+  const { supplementalGroupsPolicy = false } = features ?? {};
+  const handlers = runtimeHandlers.map(({ name, features: its }) => {
+    const { recursiveReadOnlyMounts = false, userNamespaces = false } = its ?? {};
+    return { name, features: { recursiveReadOnlyMounts, userNamespaces } };
+  });
+  return { features: { supplementalGroupsPolicy }, runtimeHandlers: handlers };
+}
+
+function runtimeProblem({ status }: StatusResponse): string {
   const problems = (status?.conditions ?? [])
     .filter((condition) => !condition.status)
     .map(({ type, reason, message }) => {

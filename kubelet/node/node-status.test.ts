@@ -14,6 +14,7 @@ const FACTS: NodeStatusFacts = {
     architecture: "amd64",
   },
   runtimeVersion: "r2k://0.1",
+  runtimeFeatures: {},
   kubeletVersion: "v1.36.0",
   notReady: "",
   pressure: { memory: false, disk: false, pid: false },

@@ -7,6 +7,7 @@ import type {
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { NodeResources } from "./capacity.ts";
 import type { MachineIdentity } from "./machine.ts";
+import type { RuntimeFeatures } from "./node-facts.ts";
 import type { NodePressure } from "./pressure.ts";
 
 export interface NodeStatusFacts {
@@ -16,6 +17,7 @@ export interface NodeStatusFacts {
   identity: MachineIdentity;
   /** `containerd://1.6.20`. */
   runtimeVersion: string;
+  runtimeFeatures: RuntimeFeatures;
   kubeletVersion: string;
   /** Why the node is not ready; empty when it is. */
   notReady: string;
@@ -42,6 +44,7 @@ export function nodeStatus(facts: NodeStatusFacts): NodeStatus {
       operatingSystem: "linux",
     },
     images: facts.images,
+    ...facts.runtimeFeatures,
   };
 }
 

@@ -4,6 +4,7 @@ import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { runCommand, type CommandResult } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
+import { canMapIds } from "./mapped-ids.ts";
 import { knowsRecursiveReadOnly, knowsUserNamespaces } from "./features.ts";
 import type { OciProgram } from "./program.ts";
 
@@ -18,11 +19,17 @@ export class OciRuntime {
   readonly program: OciProgram;
   readonly #root: string;
   readonly #cgroups: CgroupMode;
+  readonly #data: string;
   #recursiveReadOnly: boolean | undefined;
   #userNamespaces: boolean | undefined;
 
-  /** `root` is absolute: crun resolves it against the bundle otherwise. */
-  constructor(program: OciProgram, root: string, cgroups: CgroupMode = "machine") {
+  /**
+   * `root` is absolute: crun resolves it against the bundle otherwise. `data` is a folder on the
+   * file system of image layers and volumes.
+   */
+  constructor(
+    program: OciProgram, root: string, cgroups: CgroupMode = "machine", data: string = root,
+  ) {
     if (cgroups === "none" && program.kind !== "crun") {
       const message = `${program.kind} cannot do without cgroups`;
       throw new RuntimeError("failed-precondition", message, { remedy: "use crun" });
@@ -30,6 +37,7 @@ export class OciRuntime {
     this.program = program;
     this.#root = root;
     this.#cgroups = cgroups;
+    this.#data = data;
   }
 
   /** Whether recursive read-only mounts are supported; cached. */
@@ -39,7 +47,8 @@ export class OciRuntime {
 
   /** Whether pods can have user namespaces of their own; cached. */
   async userNamespaces(): Promise<boolean> {
-    return (this.#userNamespaces ??= await knowsUserNamespaces(this.program));
+    return (this.#userNamespaces ??=
+      (await knowsUserNamespaces(this.program)) && (await canMapIds(this.#data)));
   }
 
   /** Arguments that stand before every command. */

@@ -45,7 +45,8 @@ async function requireSupported(
   if (await oci.userNamespaces()) return;
   const what = "pods with a user namespace are not supported";
   throw new RuntimeError("unimplemented", `${what} by ${oci.program.kind} on this machine`, {
-    remedy: "run the node as root, with crun 1.8 or newer, on Linux 6.3 or newer",
+    remedy: "run the node as root, with crun 1.8 or newer, on Linux 6.3 or newer, its data on a " +
+      "file system that maps ids (ext4, XFS, Btrfs, tmpfs)",
   });
 }
 

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startApiserver } from "@raft2kube/apiserver/main.ts";
+import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -34,7 +35,7 @@ type Settings =
   | "autoscalers" | "clusterCidr" | "controllers" | "nodeCidrMask" | "nodeMonitorGracePeriod_ms";
 
 type ControlPlaneOptions = Partial<
-  Pick<ControllersOptions, Settings> & {
+  Pick<ControllersOptions, Settings> & Pick<ApiserverOptions, "admission"> & {
     /** Starts other controllers and another scheduler in the place of ours. */
     startOthers(others: Others): Promise<{ close(): Promise<void> }>;
   }
@@ -64,7 +65,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const listenClient = { path: join(dir, "s.sock") };
   const store = await startStore({ dataDir: join(dir, "store"), listenClient });
   const keys = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  let server = await startApi({ etcd: store.client, ca, clock, keys, port: 0 });
+  const parts = { etcd: store.client, ca, clock, keys, admission: options.admission ?? {} };
+  let server = await startApi({ ...parts, port: 0 });
   const { host, port } = server.address;
   const connection = async (commonName: string, organizations?: string[]) => {
     const pair = await issue(commonName, organizations);
@@ -90,7 +92,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     connection,
     async restartApiserver() {
       await server.close();
-      server = await startApi({ etcd: store.client, ca, clock, keys, port });
+      server = await startApi({ ...parts, port });
     },
     async close() {
       admin.close();
@@ -144,9 +146,10 @@ interface ApiParts {
   clock: Clock;
   keys: KeyPairKeyObjectResult;
   port: number;
+  admission: NonNullable<ApiserverOptions["admission"]>;
 }
 
-async function startApi({ etcd, ca, clock, keys, port }: ApiParts) {
+async function startApi({ etcd, ca, clock, keys, port, admission }: ApiParts) {
   const issue = (commonName: string, usage: "server" | "client") => {
     const subject = { commonName, usages: [usage], ipAddresses: ["127.0.0.1"], days: 1 };
     return issueCertificate(ca, subject, clock.now());
@@ -164,5 +167,6 @@ async function startApi({ etcd, ca, clock, keys, port }: ApiParts) {
     serviceCidr: "10.96.0.0/16",
     advertiseAddress: "192.0.2.10",
     kubeletClient: { ...(await issue("kubelet-client", "client")), ca: ca.cert },
+    admission,
   });
 }

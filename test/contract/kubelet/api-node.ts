@@ -11,7 +11,7 @@ const clock = systemClock();
 
 /**
  * A node under an API server with its controllers and scheduler; with our runtime unless another
- * is given.
+ * is given. Restricted pods have users of their own by default, as in a cluster of `r2k start`.
  */
 export interface ApiNode {
   plane: ControlPlane;
@@ -25,7 +25,7 @@ export async function startApiNode(
 ): Promise<ApiNode> {
   let plane: ControlPlane | undefined;
   const node = await Node.start(implementation, async () => {
-    plane = await startControlPlane();
+    plane = await startControlPlane({ admission: { enable: ["DefaultUserNamespaces"] } });
     const identity = await plane.connection("system:node:node", ["system:nodes"]);
     const server = { commonName: "node", usages: ["server" as const], ipAddresses: ["127.0.0.1"] };
     const pair = await issueCertificate(plane.ca, { ...server, days: 1 }, clock.now());

@@ -4,6 +4,7 @@ import type {
   Container,
   Event,
   Namespace,
+  Node,
   Pod,
   Secret,
   ServiceAccount,
@@ -11,6 +12,7 @@ import type {
 import {
   EVENTS,
   NAMESPACES,
+  NODES,
   PODS,
   SECRETS,
   SERVICE_ACCOUNTS,
@@ -39,6 +41,9 @@ beforeAll(async () => {
   const accounts = api.plane.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS);
   const account = { namespace: NAMESPACE, name: "default" };
   await waitFor("the service account", () => accounts.get(account), { clock });
+  const nodes = api.plane.admin.resource<Node>(NODES);
+  const reported = async () => (await nodes.get({ name: "node" })).status?.runtimeHandlers;
+  await waitFor("the node to report its runtime", reported, { clock });
 }, START_TIMEOUT_MS);
 afterAll(async () => {
   const { items } = await pods().list({ namespace: NAMESPACE });
@@ -199,6 +204,26 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
     // The node is none the worse.
     await create("next", restricted("exit 0"));
     await until("run", { name: "next" }, (one) => one.status?.phase === "Succeeded");
+  });
+
+  it("has users of its own without asking for them, and the node's where it asks", async () => {
+    const script = "! grep -q '^ *0 *0 ' /proc/self/uid_map && echo own > /data/a && cat /memory/n";
+    const volumeMounts = ["data", "memory"].map((name) => ({ name, mountPath: `/${name}` }));
+    const fieldRef = { fieldPath: "metadata.name" };
+    await create("own", restricted(script, { volumeMounts }), {
+      volumes: [
+        { name: "data", emptyDir: {} },
+        { name: "memory", downwardAPI: { items: [{ path: "n", fieldRef }] } },
+      ],
+      securityContext: { fsGroup: 1000 },
+    });
+    const own = await until("succeed", { name: "own" }, (pod) => pod.status?.phase === "Succeeded");
+    expect(own.spec.hostUsers).toBe(false);
+    await create("shared-users", restricted("grep '^ *0 *0 ' /proc/self/uid_map"), {
+      hostUsers: true,
+    });
+    const named = { name: "shared-users" };
+    await until("succeed", named, (pod) => pod.status?.phase === "Succeeded");
   });
 
   it("may be root of a user namespace, which is none of the node's users", async () => {
