@@ -1,5 +1,4 @@
 import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
-import { parseDuration } from "@raft2kube/api/duration.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { type KmsOptions, KmsPlugin } from "./kms/plugin.ts";
 import { KMS_TIMEOUT_MS } from "./limits.ts";
@@ -34,7 +33,6 @@ export async function closePlugins({ plugins }: Encryption): Promise<void> {
 /** Nothing is encrypted. */
 export const NO_ENCRYPTION: Encryption = encryptionOf(() => PLAIN, () => undefined);
 
-const read: ConfigFields = new ConfigFields("EncryptionConfiguration");
 
 /**
  * Reads an EncryptionConfiguration (apiserver.config.k8s.io/v1) in YAML or JSON. Of several entries
@@ -44,16 +42,18 @@ const read: ConfigFields = new ConfigFields("EncryptionConfiguration");
 export async function readEncryption(
   text: string, clock: Clock = systemClock({ unref: true }),
 ): Promise<Encryption> {
-  const { yamlValue } = await import("@raft2kube/apimachinery/yaml.ts");
-  const config = read.whole(yamlValue(text), ["apiserver.config.k8s.io/v1"], ["resources"]);
-  const options = new Map<string, KmsOptions>();
-  const given = read.list("resources", config["resources"]);
+  const config = await ConfigFields.read(
+    "EncryptionConfiguration", text, ["apiserver.config.k8s.io/v1"], ["resources"]);
   // All of it is checked before a plugin is asked.
-  given.forEach((rule, i) => ruleOf(rule, i, (kms) => void options.set(kms.name, kms)));
-  const plugins = new Map([...options].map(([name, each]) => [name, new KmsPlugin(each, clock)]));
+  const given = config.objects("resources", ["resources", "providers"], { required: true })
+    .map(ruleOf);
+  const plugins = new Map<string, KmsPlugin>();
+  for (const each of given.flatMap(({ providers }) => providers)) {
+    if (each.type !== "kms" || plugins.has(each.kms.name)) continue;
+    plugins.set(each.kms.name, new KmsPlugin(each.kms, clock));
+  }
   await Promise.all([...plugins.values()].map(({ primed }) => primed));
-  const rules = given.map((rule, i) => {
-    const { names, providers } = ruleOf(rule, i, () => undefined);
+  const rules = given.map(({ names, providers }) => {
     const made = providers.map((each): Provider =>
       (each.type === "kms" ? { type: "kms", plugin: plugins.get(each.kms.name)! } : each));
     return { names, valueEncryption: valueEncryptionOf(made) };
@@ -72,20 +72,13 @@ interface Rule {
   readonly providers: GivenProvider[];
 }
 
-function ruleOf(value: unknown, index: number, found: (kms: KmsOptions) => void): Rule {
-  const at = `resources[${index}]`;
-  const rule = read.object(at, value);
-  read.onlyKnown(at, rule, ["resources", "providers"]);
-  const names = read
-    .list(`${at}.resources`, rule["resources"])
-    .map((name, i) => read.text(`${at}.resources[${i}]`, name));
-  const given = read.list(`${at}.providers`, rule["providers"]);
-  const providers = given.map((provider, i) => providerOf(`${at}.providers[${i}]`, provider));
+function ruleOf(rule: ConfigFields): Rule {
+  const names = rule.texts("resources", { required: true });
+  const providers = rule.objects("providers", undefined, { required: true }).map(providerOf);
   const plugins = providers.flatMap((each) => (each.type === "kms" ? [each.kms] : []));
   if (new Set(plugins.map(({ name }) => name)).size < plugins.length) {
-    read.refuse(`${at}.providers`, "two plugins have one name");
+    rule.refuse("providers", "two plugins have one name");
   }
-  for (const kms of plugins) found(kms);
   return { names, providers };
 }
 
@@ -98,64 +91,50 @@ function isNamed(name: string, group: string, plural: string): boolean {
   return name.slice(dot + 1) === group && (resource === "*" || resource === plural);
 }
 
-function providerOf(at: string, value: unknown): GivenProvider {
-  const provider = read.object(at, value);
-  const [type = "", ...more] = Object.keys(provider);
-  if (more.length > 0) read.refuse(at, "must have one provider only");
+function providerOf(provider: ConfigFields): GivenProvider {
+  const [type = "", ...more] = provider.names;
+  if (more.length > 0) provider.refuse("", "must have one provider only");
   if (type === "identity") return { type };
-  if (type === "kms") return { type, kms: kmsOf(`${at}.kms`, provider[type]) };
+  if (type === "kms") {
+    const known = ["apiVersion", "name", "endpoint", "cachesize", "timeout"];
+    return { type, kms: kmsOf(provider.object(type, known)) };
+  }
   if (type !== "aescbc" && type !== "aesgcm" && type !== "secretbox") {
     const known = ["identity", "kms", ...Object.keys(CIPHERS)].join(", ");
-    read.refuse(at, `${JSON.stringify(type)} is not one of ${known}`);
+    return provider.refuse("", `${JSON.stringify(type)} is not one of ${known}`);
   }
-  const inner = read.object(`${at}.${type}`, provider[type]);
-  read.onlyKnown(`${at}.${type}`, inner, ["keys"]);
-  const keys = read.list(`${at}.${type}.keys`, inner["keys"]).map((key, i) =>
-    keyOf(`${at}.${type}.keys[${i}]`, key, CIPHERS[type]!.keyBytes),
-  );
-  const names = new Set(keys.map(({ name }) => name));
-  if (names.size < keys.length) {
-    read.refuse(`${at}.${type}.keys`, "two keys have one name");
+  const cipher = provider.object(type, ["keys"]);
+  const keys = cipher.objects("keys", ["name", "secret"], { required: true })
+    .map((key) => keyOf(key, CIPHERS[type]!.keyBytes));
+  if (new Set(keys.map(({ name }) => name)).size < keys.length) {
+    cipher.refuse("keys", "two keys have one name");
   }
   return { type, keys };
 }
 
-function kmsOf(at: string, value: unknown): KmsOptions {
-  const kms = read.object(at, value);
-  read.onlyKnown(at, kms, ["apiVersion", "name", "endpoint", "cachesize", "timeout"]);
-  if (kms["apiVersion"] !== "v2") {
-    read.refuse(`${at}.apiVersion`, "must be v2: v1, the default, is deprecated and not served");
+function kmsOf(kms: ConfigFields): KmsOptions {
+  if (kms.text("apiVersion", "v1") !== "v2") {
+    kms.refuse("apiVersion", "must be v2: v1, the default, is deprecated and not served");
   }
-  if (kms["cachesize"] !== undefined) read.refuse(`${at}.cachesize`, "is not for v2");
-  const name = read.text(`${at}.name`, kms["name"]);
-  if (name.includes(":")) read.refuse(`${at}.name`, "must be a name without a colon");
-  const endpoint = read.text(`${at}.endpoint`, kms["endpoint"]);
+  if (kms.has("cachesize")) kms.refuse("cachesize", "is not for v2");
+  const endpoint = kms.text("endpoint");
   if (!/^unix:\/\/\/./.test(endpoint)) {
-    read.refuse(`${at}.endpoint`, "must be the path of a socket: unix:///path");
+    kms.refuse("endpoint", "must be the path of a socket: unix:///path");
   }
-  const text = kms["timeout"];
-  const nanos = text === undefined ? undefined : parseDuration(read.text(`${at}.timeout`, text));
-  if (text !== undefined && (nanos === undefined || nanos <= 0n)) {
-    read.refuse(`${at}.timeout`, "must be a duration > 0s");
-  }
-  const timeout_ms = nanos === undefined ? KMS_TIMEOUT_MS
-    : Math.max(1, Number(nanos / 1_000_000n));
-  return { name, endpoint, timeout_ms };
+  return { name: nameIn(kms), endpoint, timeout_ms: kms.duration_ms("timeout", KMS_TIMEOUT_MS) };
 }
 
-function keyOf(at: string, value: unknown, lengths: readonly number[]): NamedKey {
-  const { name, secret, ...more } = read.object(at, value);
-  read.onlyKnown(at, more, []);
-  if (typeof name !== "string" || name === "" || name.includes(":")) {
-    read.refuse(`${at}.name`, "must be a name without a colon");
-  }
-  const bytes = Buffer.from(typeof secret === "string" ? secret : "", "base64");
-  if (!lengths.includes(bytes.length)) {
-    const want = lengths.join(", ");
-    read.refuse(
-      `${at}.secret`,
-      `must be base64 of a key of ${want} bytes, not of ${bytes.length}`,
-    );
-  }
-  return { name, secret: bytes };
+/** A name, which is a part of stored values' prefixes. */
+function nameIn(from: ConfigFields): string {
+  const name = from.text("name", "");
+  if (name !== "" && !name.includes(":")) return name;
+  return from.refuse("name", "must be a name without a colon");
+}
+
+function keyOf(key: ConfigFields, lengths: readonly number[]): NamedKey {
+  const name = nameIn(key);
+  const secret = Buffer.from(key.text("secret", ""), "base64");
+  if (lengths.includes(secret.length)) return { name, secret };
+  return key.refuse("secret",
+    `must be base64 of a key of ${lengths.join(", ")} bytes, not of ${secret.length}`);
 }

@@ -1,6 +1,6 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { dnsLabel, dnsSubdomain, type TextRule } from "@raft2kube/api/validation/names.ts";
-import { ConfigFields, type Fields } from "@raft2kube/apimachinery/config-fields.ts";
+import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import { isVersion, LATEST, LEVELS, type LevelVersion, type Policy } from "./policy.ts";
 
 /** The cluster-wide configuration of PodSecurity. */
@@ -28,15 +28,14 @@ const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map(
 );
 const MODES = ["enforce", "audit", "warn"] as const;
 
-const read: ConfigFields = new ConfigFields("PodSecurityConfiguration");
-
 /** Reads a PodSecurityConfiguration. Throws ConfigFileError. */
 export function readPodSecurity(value: unknown): PodSecurityConfiguration {
-  const whole = read.whole(value, VERSIONS, ["defaults", "exemptions"]);
-  const exemptions = read.object("exemptions", whole["exemptions"] ?? {});
-  read.onlyKnown("exemptions", exemptions, ["usernames", "namespaces", "runtimeClasses"]);
+  const whole = ConfigFields.file(
+    "PodSecurityConfiguration", value, VERSIONS, ["defaults", "exemptions"]);
+  const exemptions = whole.object("exemptions", ["usernames", "namespaces", "runtimeClasses"], {});
   return {
-    defaults: defaultsOf(read.object("defaults", whole["defaults"] ?? {})),
+    defaults: defaultsOf(
+      whole.object("defaults", [...MODES, ...MODES.map((mode) => `${mode}-version`)], {})),
     exemptions: {
       usernames: namesIn(exemptions, "usernames"),
       namespaces: namesIn(exemptions, "namespaces", dnsLabel),
@@ -45,33 +44,24 @@ export function readPodSecurity(value: unknown): PodSecurityConfiguration {
   };
 }
 
-function defaultsOf(fields: Fields): Policy {
-  read.onlyKnown("defaults", fields, [...MODES, ...MODES.map((mode) => `${mode}-version`)]);
+function defaultsOf(fields: ConfigFields): Policy {
   const modeOf = (mode: (typeof MODES)[number]): LevelVersion => {
-    const { [mode]: level = PRIVILEGED.level, [`${mode}-version`]: version = LATEST } = fields;
-    const known = LEVELS.find((each) => each === level);
-    if (known === undefined) {
-      return read.refuse(`defaults.${mode}`, `must be one of ${LEVELS.join(", ")}`);
-    }
-    if (typeof version === "string" && isVersion(version)) return { level: known, version };
-    return read.refuse(`defaults.${mode}-version`, `must be "latest" or "v1.x"`);
+    const level = fields.has(mode) ? fields.choice(mode, LEVELS) : PRIVILEGED.level;
+    const version = fields.text(`${mode}-version`, LATEST);
+    if (isVersion(version)) return { level, version };
+    return fields.refuse(`${mode}-version`, `must be "latest" or "v1.x"`);
   };
   return { enforce: modeOf("enforce"), audit: modeOf("audit"), warn: modeOf("warn") };
 }
 
-function namesIn(fields: Fields, field: string, rule?: TextRule): ReadonlySet<string> {
-  const value = fields[field] ?? [];
-  const at = `exemptions.${field}`;
-  if (!Array.isArray(value)) return read.refuse(at, "must be a list");
-  const names = new Set<string>();
-  value.forEach((each, index) => {
-    const name = read.text(`${at}[${index}]`, each);
-    const [wrong] = rule?.(name) ?? [];
-    if (wrong !== undefined) read.refuse(`${at}[${index}]`, wrong);
-    if (names.has(name)) read.refuse(`${at}[${index}]`, `${name} is there twice`);
-    names.add(name);
+function namesIn(fields: ConfigFields, field: string, rule?: TextRule): ReadonlySet<string> {
+  const names = fields.has(field) ? fields.texts(field) : [];
+  names.forEach((name, index) => {
+    const [wrong] = name === "" ? ["must be a text that is not empty"] : rule?.(name) ?? [];
+    if (wrong !== undefined) fields.refuse(`${field}[${index}]`, wrong);
   });
-  return names;
+  fields.distinct(field, "name", names);
+  return new Set(names);
 }
 
 /** Whether pods in a namespace, made by a user, are not looked at. */

@@ -33,8 +33,6 @@ export const NO_CONFIGURATION: AdmissionConfiguration = {
   tolerations: { defaults: [], allowed: [] },
 };
 
-const read: ConfigFields = new ConfigFields("AdmissionConfiguration");
-
 /** Readers of the configurations of plugins, by their names. */
 const READERS: Readonly<Record<string, (inner: unknown) => Partial<AdmissionConfiguration>>> = {
   PodSecurity: (inner) => ({ podSecurity: readPodSecurity(inner) }),
@@ -52,25 +50,24 @@ export async function readAdmissionConfiguration(
   readFile: (path: string) => string,
 ): Promise<AdmissionConfiguration> {
   const { yamlValue } = await import("@raft2kube/apimachinery/yaml.ts");
-  const whole = read.whole(yamlValue(text), ["apiserver.config.k8s.io/v1"], ["plugins"]);
+  const whole = await ConfigFields.read(
+    "AdmissionConfiguration", text, ["apiserver.config.k8s.io/v1"], ["plugins"]);
+  const known = ["name", "path", "configuration"];
+  const plugins = whole.objects("plugins", known, { required: true });
   let configuration = NO_CONFIGURATION;
   const names = new Set<string>();
-  read.list("plugins", whole["plugins"]).forEach((value, index) => {
-    const at = `plugins[${index}]`;
-    const plugin = read.object(at, value);
-    read.onlyKnown(at, plugin, ["name", "path", "configuration"]);
-    const name = read.text(`${at}.name`, plugin["name"]);
-    if (names.has(name)) read.refuse(`${at}.name`, `${name} is configured twice`);
+  for (const plugin of plugins) {
+    const name = plugin.text("name");
+    if (names.has(name)) plugin.refuse("name", `${name} is configured twice`);
     names.add(name);
-    const reader = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
+    const reader = Object.hasOwn(READERS, name) ? READERS[name]! : undefined;
     if (reader === undefined) {
-      const known = Object.keys(READERS).join(", ");
-      read.refuse(`${at}.name`, `${name} takes no configuration here; there are ${known}`);
+      const read = Object.keys(READERS).join(", ");
+      return plugin.refuse("name", `${name} takes no configuration here; there are ${read}`);
     }
-    const { path, configuration: own = null } = plugin;
-    const inner = own ?? yamlValue(readFile(read.text(`${at}.path`, path)));
-    configuration = { ...configuration, ...reader!(inner) };
-  });
+    const inner = plugin.fields["configuration"] ?? yamlValue(readFile(plugin.text("path")));
+    configuration = { ...configuration, ...reader(inner) };
+  }
   return configuration;
 }
 
@@ -79,44 +76,34 @@ const LIMIT_TYPES = ["Server", "Namespace", "User", "SourceAndObject"] as const;
 const BUCKETS = 4_096;
 
 function readEventLimits(value: unknown): EventLimit[] {
-  const fields = new ConfigFields("Configuration");
   const versions = ["eventratelimit.admission.k8s.io/v1alpha1"];
-  const { limits } = fields.whole(value, versions, ["limits"]);
-  const count = (at: string, given: unknown): number => {
-    if (typeof given === "number" && Number.isInteger(given) && given > 0) return given;
-    return fields.refuse(at, "must be a positive whole number");
-  };
-  return fields.list("limits", limits).map((each, index) => {
-    const at = `limits[${index}]`;
-    const limit = fields.object(at, each);
-    fields.onlyKnown(at, limit, ["type", "qps", "burst", "cacheSize"]);
-    const type = LIMIT_TYPES.find((known) => known === limit["type"]);
-    if (type === undefined) fields.refuse(`${at}.type`, `must be ${LIMIT_TYPES.join(", ")}`);
+  const whole = ConfigFields.file("Configuration", value, versions, ["limits"]);
+  const known = ["type", "qps", "burst", "cacheSize"];
+  return whole.objects("limits", known, { required: true }).map((limit) => {
+    const count = (name: string, given: unknown): number => {
+      if (typeof given === "number" && Number.isInteger(given) && given > 0) return given;
+      return limit.refuse(name, "must be a positive whole number");
+    };
+    const type = LIMIT_TYPES.find((each) => each === limit.fields["type"]);
     return {
-      type: type!,
-      qps: count(`${at}.qps`, limit["qps"]),
-      burst: count(`${at}.burst`, limit["burst"]),
-      cacheSize: count(`${at}.cacheSize`, limit["cacheSize"] || BUCKETS),
+      type: type ?? limit.refuse("type", `must be ${LIMIT_TYPES.join(", ")}`),
+      qps: count("qps", limit.fields["qps"]),
+      burst: count("burst", limit.fields["burst"]),
+      cacheSize: count("cacheSize", limit.fields["cacheSize"] || BUCKETS),
     };
   });
 }
 
 function readNodeSelectors(value: unknown): Record<string, string> {
   const name = "podNodeSelectorPluginConfig";
-  const fields = new ConfigFields("PodNodeSelector");
-  const whole = fields.object("", value);
-  fields.onlyKnown("", whole, [name]);
-  const selectors = Object.entries(fields.object(name, whole[name]));
-  return Object.fromEntries(selectors.map(([namespace, selector]) =>
-    [namespace, selector === "" ? "" : fields.text(`${name}.${namespace}`, selector)]));
+  const selectors = ConfigFields.of("PodNodeSelector", value, [name]).object(name);
+  return Object.fromEntries(selectors.names.map((namespace) =>
+    [namespace, selectors.text(namespace, "")]));
 }
 
 function readTolerations(value: unknown): AdmissionConfiguration["tolerations"] {
-  const fields = new ConfigFields("Configuration");
   const versions = ["podtolerationrestriction.admission.k8s.io/v1alpha1"];
-  const whole = fields.whole(value, versions, ["default", "whitelist"]);
-  const of = (name: string) => whole[name] === undefined ? [] :
-    fields.list(name, whole[name])
-      .map((each, index) => fields.object(`${name}[${index}]`, each) as unknown as Toleration);
+  const whole = ConfigFields.file("Configuration", value, versions, ["default", "whitelist"]);
+  const of = (name: string) => whole.objects(name).map((each) => each.fields as Toleration);
   return { defaults: of("default"), allowed: of("whitelist") };
 }

@@ -1,4 +1,4 @@
-import { ConfigFields, type Fields } from "@raft2kube/apimachinery/config-fields.ts";
+import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { RequestInfo } from "../request/request-info.ts";
 
@@ -81,7 +81,6 @@ function isResource({ group, resources, resourceNames }: Resources, info: Reques
 const isPath = (url: string, path: string): boolean =>
   url === "*" || url === path || (url.endsWith("*") && path.startsWith(url.slice(0, -1)));
 
-const read = new ConfigFields("Policy");
 const VERSIONS = ["audit.k8s.io/v1"];
 const RULE_FIELDS = [
   "level", "users", "userGroups", "verbs", "resources", "namespaces", "nonResourceURLs",
@@ -90,87 +89,60 @@ const RULE_FIELDS = [
 
 /** Reads an audit policy, YAML or JSON. Throws ConfigFileError, naming the field. */
 export async function readAuditPolicy(text: string): Promise<AuditPolicy> {
-  const { yamlValue } = await import("@raft2kube/apimachinery/yaml.ts");
-  const policy = read.whole(yamlValue(text), VERSIONS,
+  const policy = await ConfigFields.read("Policy", text, VERSIONS,
     ["metadata", "rules", "omitStages", "omitManagedFields"]);
-  const omitStages = stagesOf("omitStages", policy["omitStages"]);
-  const omitManagedFields = flagOf("omitManagedFields", policy["omitManagedFields"]) ?? false;
-  const rules = read.list("rules", policy["rules"]).map((each, at) =>
-    ruleOf(`rules[${at}]`, each, { omitStages, omitManagedFields }));
+  const omitStages = stagesIn(policy);
+  const omitManagedFields = policy.flag("omitManagedFields", false);
+  const rules = policy.objects("rules", RULE_FIELDS, { required: true })
+    .map((rule) => ruleOf(rule, { omitStages, omitManagedFields }));
   return { rules };
 }
 
 function ruleOf(
-  at: string, value: unknown, all: Pick<Rule, "omitStages" | "omitManagedFields">,
+  rule: ConfigFields, all: Pick<Rule, "omitStages" | "omitManagedFields">,
 ): Rule {
-  const fields = read.object(at, value);
-  read.onlyKnown(at, fields, RULE_FIELDS);
-  const texts = (name: string) => textsOf(`${at}.${name}`, fields[name]);
-  const level = LEVELS.find((each) => each === fields["level"]);
-  if (level === undefined) {
-    return read.refuse(`${at}.level`, `must be one of ${LEVELS.join(", ")}`);
-  }
-  const resources = fields["resources"] === undefined ? []
-    : listOf(`${at}.resources`, fields["resources"]).map((each, n) =>
-      resourcesOf(`${at}.resources[${n}]`, each));
-  const [namespaces, nonResourceURLs] = [texts("namespaces"), texts("nonResourceURLs")];
-  nonResourceURLs.forEach((url, n) => checkUrl(`${at}.nonResourceURLs[${n}]`, url));
+  const level = rule.choice("level", LEVELS);
+  const resources = rule.objects("resources", ["group", "resources", "resourceNames"])
+    .map(resourcesOf);
+  const namespaces = rule.texts("namespaces");
+  const nonResourceURLs = rule.texts("nonResourceURLs");
+  nonResourceURLs.forEach((url, n) => checkUrl(rule, `nonResourceURLs[${n}]`, url));
   if (nonResourceURLs.length > 0 && (resources.length > 0 || namespaces.length > 0)) {
-    read.refuse(`${at}.nonResourceURLs`,
+    rule.refuse("nonResourceURLs",
       "rules cannot apply to both regular resources and non-resource URLs");
   }
-  const own = stagesOf(`${at}.omitStages`, fields["omitStages"]);
   return {
     level, resources, namespaces, nonResourceURLs,
-    users: texts("users"), userGroups: texts("userGroups"), verbs: texts("verbs"),
-    omitStages: [...all.omitStages, ...own],
-    omitManagedFields:
-      flagOf(`${at}.omitManagedFields`, fields["omitManagedFields"]) ?? all.omitManagedFields,
+    users: rule.texts("users"), userGroups: rule.texts("userGroups"), verbs: rule.texts("verbs"),
+    omitStages: [...all.omitStages, ...stagesIn(rule)],
+    omitManagedFields: rule.flag("omitManagedFields", all.omitManagedFields),
   };
 }
 
-function resourcesOf(at: string, value: unknown): Resources {
-  const fields: Fields = read.object(at, value);
-  read.onlyKnown(at, fields, ["group", "resources", "resourceNames"]);
-  const { group = "" } = fields;
-  if (typeof group !== "string") return read.refuse(`${at}.group`, "must be a text");
+function resourcesOf(given: ConfigFields): Resources {
+  const group = given.text("group", "");
   if (group.includes("/") || /^v\d/.test(group)) {
-    return read.refuse(`${at}.group`, "must be a group without its version");
+    return given.refuse("group", "must be a group without its version");
   }
-  const resources = textsOf(`${at}.resources`, fields["resources"]);
-  const resourceNames = textsOf(`${at}.resourceNames`, fields["resourceNames"]);
+  const resources = given.texts("resources");
+  const resourceNames = given.texts("resourceNames");
   if (resourceNames.length > 0 && resources.length === 0) {
-    read.refuse(`${at}.resourceNames`, "using resourceNames requires at least one resource");
+    given.refuse("resourceNames", "using resourceNames requires at least one resource");
   }
   return { group, resources, resourceNames };
 }
 
-function checkUrl(at: string, url: string): void {
+function checkUrl(rule: ConfigFields, at: string, url: string): void {
   if (url === "*") return;
   if (!url.startsWith("/")) {
-    read.refuse(at, "non-resource URL rules must begin with a '/' character");
+    rule.refuse(at, "non-resource URL rules must begin with a '/' character");
   }
   if (url.slice(0, -1).includes("*")) {
-    read.refuse(at, "non-resource URL wildcards '*' must be the final character of the rule");
+    rule.refuse(at, "non-resource URL wildcards '*' must be the final character of the rule");
   }
 }
 
-function listOf(at: string, value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : read.refuse(at, "must be a list");
-}
-
-function textsOf(at: string, value: unknown): string[] {
-  if (value === undefined) return [];
-  return listOf(at, value).map((each, n) =>
-    (typeof each === "string" ? each : read.refuse(`${at}[${n}]`, "must be a text")));
-}
-
-function stagesOf(at: string, value: unknown): Stage[] {
-  return textsOf(at, value).map((each, n) => STAGES.find((stage) => stage === each) ??
-    read.refuse(`${at}[${n}]`, `must be one of ${STAGES.join(", ")}`));
-}
-
-function flagOf(at: string, value: unknown): boolean | undefined {
-  if (value === undefined || typeof value === "boolean") return value;
-  return read.refuse(at, "must be true or false");
+function stagesIn(from: ConfigFields): Stage[] {
+  return from.texts("omitStages").map((each, n) => STAGES.find((stage) => stage === each) ??
+    from.refuse(`omitStages[${n}]`, `must be one of ${STAGES.join(", ")}`));
 }

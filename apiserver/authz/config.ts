@@ -1,5 +1,4 @@
-import { ConfigFields, type Fields } from "@raft2kube/apimachinery/config-fields.ts";
-import { parseDuration } from "@raft2kube/api/duration.ts";
+import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import { dnsSubdomain } from "@raft2kube/api/validation/names.ts";
 import { MATCH_CONDITIONS_MAX } from "../limits.ts";
 import type { RemoteAccess } from "../webhook/remote.ts";
@@ -34,7 +33,6 @@ export const NODE_AND_RBAC: AuthorizationConfig = {
 
 export const MODES = ["Node", "RBAC", "AlwaysAllow", "AlwaysDeny", "Webhook"] as const;
 
-const read: ConfigFields = new ConfigFields("AuthorizationConfiguration");
 const GROUP = "apiserver.config.k8s.io";
 const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((version) => `${GROUP}/${version}`);
 const WEBHOOK_FIELDS = [
@@ -56,112 +54,81 @@ export type ReadAccess = (file: string) => Promise<RemoteAccess>;
 export async function readAuthorizationConfig(
   text: string, access: ReadAccess,
 ): Promise<AuthorizationConfig> {
-  const { yamlValue } = await import("@raft2kube/apimachinery/yaml.ts");
-  const config = read.whole(yamlValue(text), VERSIONS, ["authorizers"]);
+  const config =
+    await ConfigFields.read("AuthorizationConfiguration", text, VERSIONS, ["authorizers"]);
   const authorizers: AuthorizerConfig[] = [];
-  for (const [i, each] of read.list("authorizers", config["authorizers"]).entries()) {
-    const next = await authorizerOf(`authorizers[${i}]`, each, access);
+  const known = ["type", "name", "webhook"];
+  for (const each of config.objects("authorizers", known, { required: true })) {
+    const next = await authorizerOf(each, access);
     const twice = authorizers.find(({ type, name }) =>
       name === next.name || (type === next.type && type !== "Webhook"));
-    if (twice !== undefined) read.refuse(`authorizers[${i}]`, `repeats ${twice.name}`);
+    if (twice !== undefined) each.refuse("", `repeats ${twice.name}`);
     authorizers.push(next);
   }
   return { authorizers };
 }
 
 async function authorizerOf(
-  at: string, value: unknown, access: ReadAccess,
+  authorizer: ConfigFields, access: ReadAccess,
 ): Promise<AuthorizerConfig> {
-  const authorizer = read.object(at, value);
-  read.onlyKnown(at, authorizer, ["type", "name", "webhook"]);
-  const type = MODES.find((each) => each === authorizer["type"]);
-  if (type === undefined) {
-    return read.refuse(`${at}.type`, `must be one of ${MODES.join(", ")}; ABAC is not served`);
+  if (authorizer.has("type") && authorizer.text("type") === "ABAC") {
+    authorizer.refuse("type", "ABAC is not served");
   }
-  const name = read.text(`${at}.name`, authorizer["name"]);
+  const type = authorizer.choice("type", MODES);
+  const name = authorizer.text("name");
   const [wrong] = dnsSubdomain(name);
-  if (wrong !== undefined) read.refuse(`${at}.name`, wrong);
-  const { webhook } = authorizer;
+  if (wrong !== undefined) authorizer.refuse("name", wrong);
   if (type === "Webhook") {
-    return { type, name, webhook: await webhookOf(`${at}.webhook`, webhook, access) };
+    return { type, name, webhook: await webhookOf(authorizer, access) };
   }
-  if (webhook !== undefined) read.refuse(`${at}.webhook`, "may only be specified with Webhook");
+  if (authorizer.has("webhook")) authorizer.refuse("webhook", "may only be specified with Webhook");
   return { type, name };
 }
 
 async function webhookOf(
-  at: string, value: unknown, access: ReadAccess,
+  authorizer: ConfigFields, access: ReadAccess,
 ): Promise<AuthorizationWebhook> {
-  const webhook = read.object(at, value);
-  read.onlyKnown(at, webhook, WEBHOOK_FIELDS);
-  const timeout_ms = milliseconds(`${at}.timeout`, webhook["timeout"]);
-  if (timeout_ms > TIMEOUT_MS_MAX) read.refuse(`${at}.timeout`, "must be > 0s and <= 30s");
-  const onFailure = webhook["failurePolicy"];
-  if (onFailure !== "Deny" && onFailure !== "NoOpinion") {
-    return read.refuse(`${at}.failurePolicy`, "must be NoOpinion or Deny");
-  }
-  const version = webhook["subjectAccessReviewVersion"];
-  if (version !== "v1" && version !== "v1beta1") {
-    return read.refuse(`${at}.subjectAccessReviewVersion`, "must be v1 or v1beta1");
-  }
-  const conditions = conditionsOf(at, webhook);
-  const connection = read.object(`${at}.connectionInfo`, webhook["connectionInfo"]);
+  const webhook = authorizer.object("webhook", WEBHOOK_FIELDS);
+  const timeout_ms = webhook.duration_ms("timeout");
+  if (timeout_ms > TIMEOUT_MS_MAX) webhook.refuse("timeout", "must be > 0s and <= 30s");
   return {
-    access: await connect(`${at}.connectionInfo`, connection, access),
-    version, timeout_ms, onFailure, conditions,
-    authorized_ms: cached(at, webhook, "authorizedTTL", "cacheAuthorizedRequests", AUTHORIZED_MS),
+    timeout_ms,
+    onFailure: webhook.choice("failurePolicy", ["NoOpinion", "Deny"]),
+    version: webhook.choice("subjectAccessReviewVersion", ["v1", "v1beta1"]),
+    conditions: conditionsOf(webhook),
+    access: await connect(webhook.object("connectionInfo", ["type", "kubeConfigFile"]), access),
+    authorized_ms: cached(webhook, "authorizedTTL", "cacheAuthorizedRequests", AUTHORIZED_MS),
     unauthorized_ms:
-      cached(at, webhook, "unauthorizedTTL", "cacheUnauthorizedRequests", UNAUTHORIZED_MS),
+      cached(webhook, "unauthorizedTTL", "cacheUnauthorizedRequests", UNAUTHORIZED_MS),
   };
 }
 
-function conditionsOf(at: string, webhook: Fields): string[] {
-  const given = webhook["matchConditions"] ?? [];
-  const version = webhook["matchConditionSubjectAccessReviewVersion"];
-  const isNone = Array.isArray(given) && given.length === 0;
-  if (version !== "v1" && !(isNone && version === undefined)) {
-    read.refuse(`${at}.matchConditionSubjectAccessReviewVersion`, "must be v1");
+function conditionsOf(webhook: ConfigFields): string[] {
+  const conditions = webhook.objects("matchConditions", ["expression"]);
+  const version = "matchConditionSubjectAccessReviewVersion";
+  if (conditions.length > 0 || webhook.has(version)) webhook.choice(version, ["v1"]);
+  if (conditions.length > MATCH_CONDITIONS_MAX) {
+    webhook.refuse("matchConditions", `must have at most ${MATCH_CONDITIONS_MAX} items`);
   }
-  if (isNone) return [];
-  const list = read.list(`${at}.matchConditions`, given);
-  if (list.length > MATCH_CONDITIONS_MAX) {
-    read.refuse(`${at}.matchConditions`, `must have at most ${MATCH_CONDITIONS_MAX} items`);
-  }
-  const texts = list.map((each, i) => {
-    const here = `${at}.matchConditions[${i}]`;
-    const condition = read.object(here, each);
-    read.onlyKnown(here, condition, ["expression"]);
-    const text = read.text(`${here}.expression`, condition["expression"]);
-    compileCondition(text, (why) => read.refuse(`${here}.expression`, why));
+  const texts = conditions.map((condition) => {
+    const text = condition.text("expression");
+    compileCondition(text, (why) => condition.refuse("expression", why));
     return text;
   });
-  if (new Set(texts).size < texts.length) {
-    read.refuse(`${at}.matchConditions`, "has an expression twice");
-  }
+  webhook.distinct("matchConditions", "expression", texts);
   return texts;
 }
 
-async function connect(at: string, connection: Fields, access: ReadAccess): Promise<RemoteAccess> {
-  read.onlyKnown(at, connection, ["type", "kubeConfigFile"]);
-  if (connection["type"] !== "KubeConfigFile") {
-    read.refuse(`${at}.type`, "must be KubeConfigFile; InClusterConfig is not served");
+async function connect(connection: ConfigFields, access: ReadAccess): Promise<RemoteAccess> {
+  if (connection.text("type") !== "KubeConfigFile") {
+    connection.refuse("type", "must be KubeConfigFile; InClusterConfig is not served");
   }
-  const file = read.text(`${at}.kubeConfigFile`, connection["kubeConfigFile"]);
-  if (!file.startsWith("/")) read.refuse(`${at}.kubeConfigFile`, "must be an absolute path");
+  const file = connection.text("kubeConfigFile");
+  if (!file.startsWith("/")) connection.refuse("kubeConfigFile", "must be an absolute path");
   return await access(file);
 }
 
-function cached(at: string, webhook: Fields, ttl: string, flag: string, usual: number): number {
-  const isKept = webhook[flag] ?? true;
-  if (typeof isKept !== "boolean") read.refuse(`${at}.${flag}`, "must be true or false");
-  const given = webhook[ttl];
-  const life_ms = given === undefined ? usual : milliseconds(`${at}.${ttl}`, given);
-  return isKept ? life_ms : 0;
-}
-
-/** A duration of Go above zero. */
-function milliseconds(at: string, value: unknown): number {
-  const nanos = parseDuration(read.text(at, value));
-  if (nanos === undefined || nanos <= 0n) return read.refuse(at, "must be a duration > 0s");
-  return Math.max(1, Number(nanos / 1_000_000n));
+function cached(webhook: ConfigFields, ttl: string, flag: string, otherwise: number): number {
+  const life_ms = webhook.duration_ms(ttl, otherwise);
+  return webhook.flag(flag, true) ? life_ms : 0;
 }

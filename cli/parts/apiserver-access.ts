@@ -137,7 +137,7 @@ function oidcIssuer(flags: Flags, url: string): JwtIssuer {
     throw new CommandError("FLAG", `--oidc-required-claim: not claim=value: ${each}`);
   });
   return {
-    url: httpsUrl("--oidc-issuer-url", url), audiences: [oidcClientId], algorithms, requiredClaims,
+    url: checkedUrl("--oidc-issuer-url", url), audiences: [oidcClientId], algorithms, requiredClaims,
     claimRules: [], userRules: [], extra: [], username: { claim: oidcUsernameClaim, prefix },
     ...(oidcGroupsClaim
       ? { groups: { claim: oidcGroupsClaim, prefix: flags.oidcGroupsPrefix ?? "" } } : {}),
@@ -187,9 +187,15 @@ async function webhookOf(flags: Flags, file: string | undefined): Promise<Author
 /** Reads how a kubeconfig reaches its server. */
 export async function accessIn(file: string): Promise<RemoteAccess> {
   const { server: url, ca, cert, key, token, tokenFile } = await readKubeconfig(file);
-  httpsUrl(`the server of ${file}`, url);
+  checkedUrl(`the server of ${file}`, url);
   const client = cert === undefined || key === undefined ? undefined : { cert, key };
   return given({ url, ca, client, token, tokenFile }) as RemoteAccess;
+}
+
+function checkedUrl(what: string, url: string): string {
+  return httpsUrl(url, (problem) => {
+    throw new CommandError("FLAG", `${what}: ${problem}`);
+  });
 }
 
 function version(what: string, text: string): "v1" | "v1beta1" {

@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { ConfigFields, type Fields } from "@raft2kube/apimachinery/config-fields.ts";
+import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { checkTracing, startTracing, type TracingConfig } from "@raft2kube/rpc/otlp/tracing.ts";
 
@@ -11,21 +11,19 @@ const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((each) => `apiserver.config.k
  * ConfigFileError.
  */
 export function apiserverTracer(value: unknown): Tracer {
-  const fields = new ConfigFields("TracingConfiguration");
-  const config = readTracing(fields, "", fields.whole(value, VERSIONS, FIELDS));
+  const config = readTracing(ConfigFields.file("TracingConfiguration", value, VERSIONS, FIELDS));
   return startTracing({ name: "apiserver", instance: hostname() }, config);
 }
 
 /** Reads the fields of upstream's TracingConfiguration. Throws ConfigFileError. */
-function readTracing(fields: ConfigFields, at: string, given: Fields): TracingConfig {
-  const field = (name: string) => (at === "" ? name : `${at}.${name}`);
-  const { endpoint, samplingRatePerMillion: rate } = given;
+function readTracing(fields: ConfigFields): TracingConfig {
+  const rate = fields.fields["samplingRatePerMillion"];
   if (rate !== undefined && typeof rate !== "number") {
-    fields.refuse(field("samplingRatePerMillion"), "must be a number");
+    return fields.refuse("samplingRatePerMillion", "must be a number");
   }
   const config: TracingConfig = {
-    ...(endpoint === undefined ? {} : { endpoint: fields.text(field("endpoint"), endpoint) }),
-    ...(rate === undefined ? {} : { samplingRatePerMillion: rate as number }),
+    ...(fields.has("endpoint") ? { endpoint: fields.text("endpoint") } : {}),
+    ...(rate === undefined ? {} : { samplingRatePerMillion: rate }),
   };
   checkTracing(config);
   return config;

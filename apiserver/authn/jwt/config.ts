@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
-import { type Fields, ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
+import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import { domainPath } from "@raft2kube/api/validation/names.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { ISSUERS_MAX } from "../../limits.ts";
 import {
   claimsExpression, type JwtExpression, readsClaim, userExpression, type Wanted,
@@ -54,7 +55,6 @@ export const ALGORITHMS: readonly string[] = [
   "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512",
 ];
 
-const read: ConfigFields = new ConfigFields("AuthenticationConfiguration");
 const GROUP = "apiserver.config.k8s.io";
 const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((version) => `${GROUP}/${version}`);
 
@@ -65,213 +65,176 @@ const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((version) => `${GROUP}/${vers
 export async function readAuthenticationConfig(
   text: string, own: readonly string[] = [],
 ): Promise<AuthenticationConfig> {
-  const { yamlValue } = await import("@raft2kube/apimachinery/yaml.ts");
-  const config = read.whole(yamlValue(text), VERSIONS, ["jwt", "anonymous"]);
-  const issuers = items("jwt", config["jwt"]).map((each, i) => issuerOf(`jwt[${i}]`, each));
-  if (issuers.length > ISSUERS_MAX) read.refuse("jwt", `must have at most ${ISSUERS_MAX} items`);
+  const config = await ConfigFields.read(
+    "AuthenticationConfiguration", text, VERSIONS, ["jwt", "anonymous"]);
+  const issuers = config.objects("jwt",
+    ["issuer", "claimValidationRules", "claimMappings", "userValidationRules"]).map(issuerOf);
+  if (issuers.length > ISSUERS_MAX) config.refuse("jwt", `must have at most ${ISSUERS_MAX} items`);
   issuers.forEach(({ url }, i) => {
-    if (own.includes(url)) read.refuse(`jwt[${i}].issuer.url`, "is this server's own issuer");
+    if (own.includes(url)) config.refuse(`jwt[${i}].issuer.url`, "is this server's own issuer");
   });
-  unique("jwt", "issuer.url", issuers.map(({ url }) => url));
-  unique("jwt", "issuer.discoveryURL", issuers.flatMap(({ discoveryUrl }) => discoveryUrl ?? []));
-  const anonymous = config["anonymous"];
-  return { issuers, ...(anonymous === undefined ? {} : { anonymous: anonymousOf(anonymous) }) };
+  config.distinct("jwt", "issuer.url", issuers.map(({ url }) => url));
+  config.distinct("jwt", "issuer.discoveryURL",
+    issuers.flatMap(({ discoveryUrl }) => discoveryUrl ?? []));
+  const anonymous = config.has("anonymous") ? anonymousOf(config) : undefined;
+  return given({ issuers, anonymous });
 }
 
-function anonymousOf(value: unknown): AnonymousAccess {
-  const anonymous = read.object("anonymous", value);
-  read.onlyKnown("anonymous", anonymous, ["enabled", "conditions"]);
-  const { enabled = false } = anonymous;
-  if (typeof enabled !== "boolean") read.refuse("anonymous.enabled", "must be true or false");
-  const paths = items("anonymous.conditions", anonymous["conditions"]).map((each, i) => {
-    const at = `anonymous.conditions[${i}]`;
-    const condition = read.object(at, each);
-    read.onlyKnown(at, condition, ["path"]);
-    return read.text(`${at}.path`, condition["path"]);
-  });
+function anonymousOf(config: ConfigFields): AnonymousAccess {
+  const anonymous = config.object("anonymous", ["enabled", "conditions"]);
+  const enabled = anonymous.flag("enabled", false);
+  const paths = anonymous.objects("conditions", ["path"]).map((each) => each.text("path"));
   if (!enabled && paths.length > 0) {
-    read.refuse("anonymous.conditions", "enabled must be true when conditions are defined");
+    anonymous.refuse("conditions", "enabled must be true when conditions are defined");
   }
-  return { enabled, ...(paths.length === 0 ? {} : { paths }) };
+  return given({ enabled, paths: paths.length === 0 ? undefined : paths });
 }
 
-function issuerOf(at: string, value: unknown): JwtIssuer {
-  const jwt = read.object(at, value);
-  read.onlyKnown(at, jwt,
-    ["issuer", "claimValidationRules", "claimMappings", "userValidationRules"]);
-  const rules = claimRulesOf(`${at}.claimValidationRules`, jwt["claimValidationRules"]);
-  const mappings = mappingsOf(`${at}.claimMappings`, jwt["claimMappings"]);
-  checkEmail(at, rules.claimRules, mappings);
+function issuerOf(jwt: ConfigFields): JwtIssuer {
+  const rules = claimRulesOf(jwt);
+  const mappings = mappingsOf(jwt.object("claimMappings", ["username", "groups", "uid", "extra"]));
+  checkEmail(jwt, rules.claimRules, mappings);
   return {
-    ...remoteOf(`${at}.issuer`, jwt["issuer"]), algorithms: ALGORITHMS, ...rules, ...mappings,
-    userRules: userRulesOf(`${at}.userValidationRules`, jwt["userValidationRules"]),
+    ...remoteOf(jwt), algorithms: ALGORITHMS, ...rules, ...mappings, userRules: userRulesOf(jwt),
   };
 }
 
-function remoteOf(at: string, value: unknown) {
-  const issuer = read.object(at, value);
-  read.onlyKnown(at, issuer, ["url", "discoveryURL", "certificateAuthority", "audiences",
+function remoteOf(jwt: ConfigFields) {
+  const issuer = jwt.object("issuer", ["url", "discoveryURL", "certificateAuthority", "audiences",
     "audienceMatchPolicy", "egressSelectorType"]);
-  if (given(issuer["egressSelectorType"])) {
-    read.refuse(`${at}.egressSelectorType`, "this server has no egress selector");
+  if (issuer.has("egressSelectorType")) {
+    issuer.refuse("egressSelectorType", "this server has no egress selector");
   }
-  const url = httpsUrl(`${at}.url`, issuer["url"]);
-  const found = issuer["discoveryURL"];
-  const discoveryUrl = given(found) ? httpsUrl(`${at}.discoveryURL`, found) : undefined;
+  const urlIn = (name: string) =>
+    httpsUrl(issuer.text(name), (problem) => issuer.refuse(name, problem));
+  const url = urlIn("url");
+  const discoveryUrl = issuer.has("discoveryURL") ? urlIn("discoveryURL") : undefined;
   if (discoveryUrl !== undefined && bare(discoveryUrl) === bare(url)) {
-    read.refuse(`${at}.discoveryURL`, "must be different from url");
+    issuer.refuse("discoveryURL", "must be different from url");
   }
-  const audiences = read.list(`${at}.audiences`, issuer["audiences"])
-    .map((each, i) => read.text(`${at}.audiences[${i}]`, each));
-  unique(`${at}.audiences`, "", audiences);
-  const policy = issuer["audienceMatchPolicy"] ?? "";
+  const audiences = issuer.texts("audiences", { required: true });
+  issuer.distinct("audiences", "value", audiences);
+  const policy = issuer.text("audienceMatchPolicy", "");
   if (policy !== "MatchAny" && (policy !== "" || audiences.length > 1)) {
-    read.refuse(`${at}.audienceMatchPolicy`, "must be MatchAny");
+    issuer.refuse("audienceMatchPolicy", "must be MatchAny");
   }
-  const ca = issuer["certificateAuthority"];
-  return {
-    url, audiences, ...(discoveryUrl === undefined ? {} : { discoveryUrl }),
-    ...(given(ca) ? { ca: certificates(`${at}.certificateAuthority`, ca) } : {}),
-  };
+  const ca = issuer.has("certificateAuthority") ? certificatesIn(issuer) : undefined;
+  return given({ url, audiences, discoveryUrl, ca });
 }
 
 const bare = (url: string): string => url.replace(/\/+$/, "");
 
-/** An https URL without credentials, query and fragment. */
-export function httpsUrl(at: string, value: unknown): string {
-  const text = read.text(at, value);
+/** An https URL without credentials, query and fragment; `refuse` gets why a text is none. */
+export function httpsUrl(text: string, refuse: (problem: string) => never): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== "https:") return read.refuse(at, "must be an https URL");
+  if (url?.protocol !== "https:") return refuse("must be an https URL");
   if (url.username !== "" || url.password !== "" || /[?#]/.test(text)) {
-    read.refuse(at, "must not have a user name, a password, a query or a fragment");
+    refuse("must not have a user name, a password, a query or a fragment");
   }
   return text;
 }
 
-function certificates(at: string, value: unknown): string {
-  const pem = read.text(at, value);
+function certificatesIn(issuer: ConfigFields): string {
+  const pem = issuer.text("certificateAuthority");
   try {
     new X509Certificate(pem);
     return pem;
   } catch (thrown) {
-    return read.refuse(at, `has no certificate in PEM (${String(thrown)})`);
+    return issuer.refuse("certificateAuthority", `has no certificate in PEM (${String(thrown)})`);
   }
 }
 
-function claimRulesOf(at: string, value: unknown) {
+function claimRulesOf(jwt: ConfigFields) {
+  const at = "claimValidationRules";
   const requiredClaims: { claim: string; value: string }[] = [];
   const claimRules: JwtRule[] = [];
-  items(at, value).forEach((each, i) => {
-    const here = `${at}[${i}]`;
-    const rule = read.object(here, each);
-    read.onlyKnown(here, rule, ["claim", "requiredValue", "expression", "message"]);
-    const { claim, expression, requiredValue = "", message = "" } = rule;
-    if (given(claim) === given(expression)) {
-      read.refuse(here, "must have one of claim and expression");
+  for (const rule of jwt.objects(at, ["claim", "requiredValue", "expression", "message"])) {
+    const [value, message] = [rule.text("requiredValue", ""), rule.text("message", "")];
+    if (rule.has("claim") === rule.has("expression")) {
+      rule.refuse("", "must have one of claim and expression");
     }
-    if (typeof requiredValue !== "string" || typeof message !== "string") {
-      return read.refuse(here, "requiredValue and message must be texts");
+    if (rule.has("claim")) {
+      if (message !== "") rule.refuse("message", "may not be specified with claim");
+      requiredClaims.push({ claim: rule.text("claim"), value });
+    } else {
+      if (value !== "") rule.refuse("requiredValue", "is for a claim");
+      claimRules.push({ message, expression: expressionIn(rule, "expression", "bool") });
     }
-    if (given(claim)) {
-      if (message !== "") read.refuse(`${here}.message`, "may not be specified with claim");
-      return void requiredClaims.push({
-        claim: read.text(`${here}.claim`, claim), value: requiredValue,
-      });
-    }
-    if (requiredValue !== "") read.refuse(`${here}.requiredValue`, "is for a claim");
-    const compiled = expressionAt(`${here}.expression`, expression, "bool");
-    claimRules.push({ message, expression: compiled });
-  });
-  unique(at, "claim", requiredClaims.map(({ claim }) => claim));
-  unique(at, "expression", claimRules.map(({ expression }) => expression.text));
+  }
+  jwt.distinct(at, "claim", requiredClaims.map(({ claim }) => claim));
+  jwt.distinct(at, "expression", claimRules.map(({ expression }) => expression.text));
   return { requiredClaims, claimRules };
 }
 
-function userRulesOf(at: string, value: unknown): JwtRule[] {
-  const rules = items(at, value).map((each, i) => {
-    const here = `${at}[${i}]`;
-    const rule = read.object(here, each);
-    read.onlyKnown(here, rule, ["expression", "message"]);
-    const { message = "" } = rule;
-    const text = read.text(`${here}.expression`, rule["expression"]);
-    const refuse = (why: string) => read.refuse(`${here}.expression`, why);
-    return { message: String(message), expression: userExpression(text, refuse) };
+function userRulesOf(jwt: ConfigFields): JwtRule[] {
+  const at = "userValidationRules";
+  const rules = jwt.objects(at, ["expression", "message"]).map((rule) => {
+    const refuse = (why: string) => rule.refuse("expression", why);
+    const expression = userExpression(rule.text("expression"), refuse);
+    return { message: rule.text("message", ""), expression };
   });
-  unique(at, "expression", rules.map(({ expression }) => expression.text));
+  jwt.distinct(at, "expression", rules.map(({ expression }) => expression.text));
   return rules;
 }
 
-function mappingsOf(at: string, value: unknown) {
-  const mappings = read.object(at, value);
-  read.onlyKnown(at, mappings, ["username", "groups", "uid", "extra"]);
-  const username = mappingOf(`${at}.username`, mappings["username"], "text", true);
+function mappingsOf(mappings: ConfigFields) {
+  const username = mappingOf(mappings, "username", "text", true);
   if (username === undefined) {
-    return read.refuse(`${at}.username`, "claim or expression is required");
+    return mappings.refuse("username", "claim or expression is required");
   }
-  const groups = mappingOf(`${at}.groups`, mappings["groups"], "texts", true);
-  const uid = mappingOf(`${at}.uid`, mappings["uid"], "text", false);
-  const extra = items(`${at}.extra`, mappings["extra"])
-    .map((each, i) => extraOf(`${at}.extra[${i}]`, each));
-  unique(`${at}.extra`, "key", extra.map(({ key }) => key));
-  return { username, ...(groups && { groups }), ...(uid && { uid }), extra };
+  const groups = mappingOf(mappings, "groups", "texts", true);
+  const uid = mappingOf(mappings, "uid", "text", false);
+  const extra = mappings.objects("extra", ["key", "valueExpression"]).map(extraOf);
+  mappings.distinct("extra", "key", extra.map(({ key }) => key));
+  return given({ username, groups, uid, extra });
 }
 
 function mappingOf(
-  at: string, value: unknown, wanted: Wanted, prefixed: boolean,
+  mappings: ConfigFields, name: string, wanted: Wanted, prefixed: boolean,
 ): Mapping | undefined {
-  if (value === undefined || value === null) return undefined;
-  const mapping: Fields = read.object(at, value);
-  read.onlyKnown(at, mapping, ["claim", "expression", ...(prefixed ? ["prefix"] : [])]);
-  const { claim, expression, prefix } = mapping;
-  if (given(claim) && given(expression)) read.refuse(at, "claim and expression can't both be set");
-  if (given(expression)) {
-    if (prefix !== undefined) read.refuse(`${at}.prefix`, "may not be specified with expression");
-    return { expression: expressionAt(`${at}.expression`, expression, wanted) };
+  if (!mappings.has(name)) return undefined;
+  const known = ["claim", "expression", ...(prefixed ? ["prefix"] : [])];
+  const mapping = mappings.object(name, known);
+  const hasPrefix = mapping.names.includes("prefix");
+  if (mapping.has("claim") && mapping.has("expression")) {
+    mapping.refuse("", "claim and expression can't both be set");
   }
-  if (!given(claim)) return undefined;
-  if (prefixed && typeof prefix !== "string") {
-    read.refuse(`${at}.prefix`, "is required when claim is set; an empty text is no prefix");
+  if (mapping.has("expression")) {
+    if (hasPrefix) mapping.refuse("prefix", "may not be specified with expression");
+    return { expression: expressionIn(mapping, "expression", wanted) };
   }
-  return { claim: read.text(`${at}.claim`, claim), prefix: String(prefix ?? "") };
+  if (!mapping.has("claim")) return undefined;
+  if (prefixed && !hasPrefix) {
+    mapping.refuse("prefix", "is required when claim is set; an empty text is no prefix");
+  }
+  return { claim: mapping.text("claim"), prefix: mapping.text("prefix", "") };
 }
 
-function extraOf(at: string, value: unknown): JwtIssuer["extra"][number] {
-  const extra = read.object(at, value);
-  read.onlyKnown(at, extra, ["key", "valueExpression"]);
-  const key = read.text(`${at}.key`, extra["key"]);
+function extraOf(extra: ConfigFields): JwtIssuer["extra"][number] {
+  const key = extra.text("key");
   const [wrong] = domainPath(key);
-  if (wrong !== undefined) read.refuse(`${at}.key`, wrong);
-  if (key !== key.toLowerCase()) read.refuse(`${at}.key`, "must be lowercase");
+  if (wrong !== undefined) extra.refuse("key", wrong);
+  if (key !== key.toLowerCase()) extra.refuse("key", "must be lowercase");
   if (/(^|\.)(k8s|kubernetes)\.io\//.test(key)) {
-    read.refuse(`${at}.key`, "k8s.io, kubernetes.io and their subdomains are reserved");
+    extra.refuse("key", "k8s.io, kubernetes.io and their subdomains are reserved");
   }
-  const expression = expressionAt(`${at}.valueExpression`, extra["valueExpression"], "texts");
-  return { key, expression };
+  return { key, expression: expressionIn(extra, "valueExpression", "texts") };
 }
 
-function expressionAt(at: string, value: unknown, wanted: Wanted): JwtExpression {
-  return claimsExpression(read.text(at, value), wanted, (why) => read.refuse(at, why));
+function expressionIn(from: ConfigFields, name: string, wanted: Wanted): JwtExpression {
+  return claimsExpression(from.text(name), wanted, (why) => from.refuse(name, why));
 }
 
 /** An email names a user only if the issuer says that it is verified (upstream's rule). */
 function checkEmail(
-  at: string, rules: readonly JwtRule[], { username, extra }: Pick<JwtIssuer, "username" | "extra">,
+  jwt: ConfigFields,
+  rules: readonly JwtRule[],
+  { username, extra }: Pick<JwtIssuer, "username" | "extra">,
 ): void {
   if (!("expression" in username) || !readsClaim(username.expression, "email")) return;
   const others = [username, ...extra, ...rules];
   if (others.some(({ expression }) => readsClaim(expression, "email_verified"))) return;
-  read.refuse(`${at}.claimMappings.username.expression`,
+  jwt.refuse("claimMappings.username.expression",
     "claims.email_verified must be used here, in claimMappings.extra[*].valueExpression or in " +
     "claimValidationRules[*].expression when claims.email is");
-}
-
-const given = (value: unknown): boolean => value !== undefined && value !== null && value !== "";
-
-/** A list that may be missing. */
-const items = (at: string, value: unknown): unknown[] => (given(value) ? read.list(at, value) : []);
-
-function unique(at: string, field: string, values: readonly string[]): void {
-  const twice = values.find((value, i) => values.indexOf(value) < i);
-  if (twice === undefined) return;
-  read.refuse(at, `two items have the ${field || "value"} ${JSON.stringify(twice)}`);
 }

@@ -237,9 +237,9 @@ it("refuses configurations that make no sense, and names the field", async () =>
     [[{ type: "Webhook", name: "a" }], "webhook: must be an object"],
     [[hook({ timeout: "31s" })], "must be > 0s and <= 30s"],
     [[hook({ timeout: "0s" })], "must be a duration > 0s"],
-    [[hook({ failurePolicy: "Ignore" })], "failurePolicy: must be NoOpinion or Deny"],
-    [[hook({ subjectAccessReviewVersion: "v2" })], "must be v1 or v1beta1"],
-    [[hook({ matchConditions: [{ expression: "true" }] })], "ReviewVersion: must be v1"],
+    [[hook({ failurePolicy: "Ignore" })], "failurePolicy: must be one of NoOpinion, Deny"],
+    [[hook({ subjectAccessReviewVersion: "v2" })], "must be one of v1, v1beta1"],
+    [[hook({ matchConditions: [{ expression: "true" }] })], "ReviewVersion: must be one of v1"],
     [[hook({ connectionInfo: { type: "InClusterConfig" } })], "InClusterConfig is not served"],
   ] as [unknown, string][]) {
     await expect(chain(authorizers)).rejects.toThrow(why);
