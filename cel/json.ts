@@ -68,29 +68,29 @@ export class JsonList extends ListValue {
 }
 
 /** An object as a map of strings to values of one type. */
-class JsonMap extends MapValue {
-  readonly #json: JsonRecord;
+export class JsonMap extends MapValue {
+  readonly json: JsonRecord;
   override readonly type: Type;
   readonly #provider: TypeProvider | undefined;
 
   constructor(json: JsonRecord, type: Type, provider?: TypeProvider) {
     super();
-    this.#json = json;
+    this.json = json;
     this.type = type;
     this.#provider = provider;
   }
 
   override get size(): number {
-    return Object.keys(this.#json).length;
+    return Object.keys(this.json).length;
   }
 
   override get(key: Value): Value | undefined {
-    if (typeof key !== "string" || !Object.hasOwn(this.#json, key)) return undefined;
-    return fromJson(this.#json[key], this.type.parameters[1]!, this.#provider);
+    if (typeof key !== "string" || !Object.hasOwn(this.json, key)) return undefined;
+    return fromJson(this.json[key], this.type.parameters[1]!, this.#provider);
   }
 
   override keys(): Iterable<Value> {
-    return Object.keys(this.#json);
+    return Object.keys(this.json);
   }
 }
 

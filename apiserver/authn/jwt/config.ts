@@ -1,20 +1,19 @@
 import { X509Certificate } from "node:crypto";
 import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import { domainPath } from "@raft2kube/api/validation/names.ts";
+import type { Program } from "@raft2kube/cel/environment.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { ISSUERS_MAX } from "../../limits.ts";
-import {
-  claimsExpression, type JwtExpression, readsClaim, userExpression, type Wanted,
-} from "./expressions.ts";
+import { claimsExpression, readsClaim, userExpression } from "./expressions.ts";
 
 /** A value of the user: a claim with a prefix, or an expression's result. */
 export type Mapping =
   | { readonly claim: string; readonly prefix: string }
-  | { readonly expression: JwtExpression };
+  | { readonly expression: Program };
 
 /** A rule that holds when its expression does. */
 export interface JwtRule {
-  readonly expression: JwtExpression;
+  readonly expression: Program;
   readonly message: string;
 }
 
@@ -34,7 +33,7 @@ export interface JwtIssuer {
   readonly username: Mapping;
   readonly groups?: Mapping;
   readonly uid?: Mapping;
-  readonly extra: readonly { readonly key: string; readonly expression: JwtExpression }[];
+  readonly extra: readonly { readonly key: string; readonly expression: Program }[];
 }
 
 /** Whether, and where, a request without credentials is anonymous. */
@@ -158,7 +157,7 @@ function claimRulesOf(jwt: ConfigFields) {
       requiredClaims.push({ claim: rule.text("claim"), value });
     } else {
       if (value !== "") rule.refuse("requiredValue", "is for a claim");
-      claimRules.push({ message, expression: expressionIn(rule, "expression", "bool") });
+      claimRules.push({ message, expression: expressionIn(rule, "expression", true) });
     }
   }
   jwt.distinct(at, "claim", requiredClaims.map(({ claim }) => claim));
@@ -178,19 +177,19 @@ function userRulesOf(jwt: ConfigFields): JwtRule[] {
 }
 
 function mappingsOf(mappings: ConfigFields) {
-  const username = mappingOf(mappings, "username", "text", true);
+  const username = mappingOf(mappings, "username", true);
   if (username === undefined) {
     return mappings.refuse("username", "claim or expression is required");
   }
-  const groups = mappingOf(mappings, "groups", "texts", true);
-  const uid = mappingOf(mappings, "uid", "text", false);
+  const groups = mappingOf(mappings, "groups", true);
+  const uid = mappingOf(mappings, "uid", false);
   const extra = mappings.objects("extra", ["key", "valueExpression"]).map(extraOf);
   mappings.distinct("extra", "key", extra.map(({ key }) => key));
   return given({ username, groups, uid, extra });
 }
 
 function mappingOf(
-  mappings: ConfigFields, name: string, wanted: Wanted, prefixed: boolean,
+  mappings: ConfigFields, name: string, prefixed: boolean,
 ): Mapping | undefined {
   if (!mappings.has(name)) return undefined;
   const known = ["claim", "expression", ...(prefixed ? ["prefix"] : [])];
@@ -201,7 +200,7 @@ function mappingOf(
   }
   if (mapping.has("expression")) {
     if (hasPrefix) mapping.refuse("prefix", "may not be specified with expression");
-    return { expression: expressionIn(mapping, "expression", wanted) };
+    return { expression: expressionIn(mapping, "expression") };
   }
   if (!mapping.has("claim")) return undefined;
   if (prefixed && !hasPrefix) {
@@ -218,11 +217,11 @@ function extraOf(extra: ConfigFields): JwtIssuer["extra"][number] {
   if (/(^|\.)(k8s|kubernetes)\.io\//.test(key)) {
     extra.refuse("key", "k8s.io, kubernetes.io and their subdomains are reserved");
   }
-  return { key, expression: expressionIn(extra, "valueExpression", "texts") };
+  return { key, expression: expressionIn(extra, "valueExpression") };
 }
 
-function expressionIn(from: ConfigFields, name: string, wanted: Wanted): JwtExpression {
-  return claimsExpression(from.text(name), wanted, (why) => from.refuse(name, why));
+function expressionIn(from: ConfigFields, name: string, isRule = false): Program {
+  return claimsExpression(from.text(name), isRule, (why) => from.refuse(name, why));
 }
 
 /** An email names a user only if the issuer says that it is verified (upstream's rule). */

@@ -1,9 +1,11 @@
+import type { Program } from "@raft2kube/cel/environment.ts";
 import { isError, ListValue, type Outcome } from "@raft2kube/cel/value.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { CLAIM_VALUES_MAX } from "../../limits.ts";
+import { evaluateExpression } from "../expression.ts";
 import type { JwtIssuer, JwtRule } from "./config.ts";
-import { claimsVariables, evaluate, type JwtExpression, userVariables } from "./expressions.ts";
+import { claimsVariables, userVariables } from "./expressions.ts";
 import type { Claims } from "./verify-jwt.ts";
 
 type Refused = { readonly refused: string };
@@ -48,7 +50,8 @@ class ClaimsReader {
     const user = { name, groups, extra: this.#extra(), ...(uid === "" ? {} : { uid }) };
     for (const { claim, value } of requiredClaims) this.#require(claim, value);
     check("claim validation expression", claimRules, (each) => this.#evaluate(each));
-    check("user info validation rule", userRules, (each) => evaluate(each, userVariables(user)));
+    check("user info validation rule", userRules, (each) =>
+      evaluateExpression(each, userVariables(user)));
     return user;
   }
 
@@ -115,11 +118,11 @@ class ClaimsReader {
     }
   }
 
-  #evaluate(expression: JwtExpression): Outcome {
-    return evaluate(expression, this.#variables);
+  #evaluate(expression: Program): Outcome {
+    return evaluateExpression(expression, this.#variables);
   }
 
-  #text(what: string, expression: JwtExpression): string {
+  #text(what: string, expression: Program): string {
     const failed = (why: string) => new Unfit(`error evaluating ${what} claim expression: ${why}`);
     const value = this.#evaluate(expression);
     if (isError(value)) throw failed(value.message);
@@ -128,7 +131,7 @@ class ClaimsReader {
   }
 
   /** A text or a list of texts; empty ones and null count for none. */
-  #texts(what: string, expression: JwtExpression): string[] {
+  #texts(what: string, expression: Program): string[] {
     const failed = (why: string) => new Unfit(`error evaluating ${what} claim expression: ${why}`);
     const value = this.#evaluate(expression);
     if (isError(value)) throw failed(value.message);
@@ -149,7 +152,7 @@ function bounded(values: string[]): string[] {
 }
 
 function check(
-  what: string, rules: readonly JwtRule[], value: (expression: JwtExpression) => Outcome,
+  what: string, rules: readonly JwtRule[], value: (expression: Program) => Outcome,
 ): void {
   for (const { expression, message } of rules) {
     const outcome = value(expression);

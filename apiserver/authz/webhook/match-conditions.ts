@@ -1,12 +1,11 @@
 import type { SubjectAccessReviewSpec } from "@raft2kube/api/gen/authorization/v1.ts";
 import type { Environment, Program } from "@raft2kube/cel/environment.ts";
-import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { fromJson } from "@raft2kube/cel/json.ts";
 import { KUBERNETES } from "@raft2kube/cel/libraries/kubernetes.ts";
 import { objectTypes } from "@raft2kube/cel/objects.ts";
-import { BOOL, listOf, mapOf, objectType, STRING } from "@raft2kube/cel/types.ts";
+import { listOf, mapOf, objectType, STRING } from "@raft2kube/cel/types.ts";
 import { isError } from "@raft2kube/cel/value.ts";
-import { EXPRESSION_COST_MAX } from "../../limits.ts";
+import { compileExpression, evaluateExpression } from "../../authn/expression.ts";
 
 const TEXTS = listOf(STRING);
 const SELECTOR = {
@@ -35,10 +34,7 @@ const SCOPE: Environment =
 
 /** Compiles a condition about `request`, an access review's spec; `refuse` gets why it cannot. */
 export function compileCondition(text: string, refuse: (why: string) => never): Program {
-  const { program, errors } = SCOPE.compile(text);
-  if (program === undefined) return refuse(`compilation failed: ${errors.message}`);
-  if (program.type !== BOOL) return refuse("must evaluate to bool");
-  return program;
+  return compileExpression(SCOPE, text, true, refuse);
 }
 
 /** Whether all conditions hold; one that does not decides, even if others have errors. */
@@ -48,25 +44,12 @@ export function matches(
   const request = fromJson(shown(spec), REQUEST, PROVIDER);
   const errors: string[] = [];
   for (const program of programs) {
-    const outcome = evaluated(program, request);
-    if (outcome === false) return { matches: false };
-    if (outcome !== true) errors.push(outcome);
+    const outcome = evaluateExpression(program, { request });
+    if (isError(outcome)) errors.push(`cel evaluation error: ${outcome.message}`);
+    else if (outcome !== true) return { matches: false };
   }
   if (errors.length === 0) return { matches: true };
   return { matches: false, error: errors.length === 1 ? errors[0]! : `[${errors.join(", ")}]` };
-}
-
-/** The result, or the text of an error. */
-function evaluated(program: Program, request: ReturnType<typeof fromJson>): boolean | string {
-  const failed = (why: string) =>
-    `cel evaluation error: expression '${program.text}' resulted in error: ${why}`;
-  try {
-    const { value } = program.evaluate({ request }, { costMax: EXPRESSION_COST_MAX });
-    return isError(value) ? failed(value.message) : value === true;
-  } catch (thrown) {
-    if (thrown instanceof StepsExceededError) return failed(thrown.message);
-    throw thrown;
-  }
 }
 
 /** The spec with every text of it, empty ones too, as upstream shows it to expressions. */
