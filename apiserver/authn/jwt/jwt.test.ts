@@ -276,6 +276,24 @@ it("claims that make an expression of the configuration expensive refuse the tok
   expect(clock.monotonic() - from_ms).toBeLessThan(5_000);
 });
 
+it("an issuer's documents may be at another place, and are of its own name", async () => {
+  const { server, url: place } = issuer;
+  const serve = server.answer;
+  const url = "https://issuer.example";
+  server.answer = (request, body, response) => {
+    if (request.url === "/keys") return serve(request, body, response);
+    response.writeHead(200).end(JSON.stringify({ issuer: url, jwks_uri: `${place}/keys` }));
+  };
+  const authority = await authorityOf({ issuer: {
+    url, discoveryURL: `${place}/documents`, audiences: ["cluster"],
+    certificateAuthority: server.ca,
+  } }, false);
+  const token = await issuer.token({ iss: url });
+  await waitFor("keys", async () => (await refusalOf(authority, token)) === "none", { clock });
+  expect(server.asked.has("/documents")).toBe(true);
+  expect(await refusalOf(authority, await issuer.token())).toBe("of no issuer");
+});
+
 it("an issuer whose documents are another's is not believed", async () => {
   const { server } = issuer;
   const serve = server.answer;
