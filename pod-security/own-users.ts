@@ -3,7 +3,7 @@ import { violations } from "./evaluate.ts";
 import { containersOf, isWindows, type Judged } from "./finding.ts";
 import type { LevelVersion } from "./policy.ts";
 
-/** Users and groups of a pod's own user namespace: 0 up to this, which is none of them (KEP-127). */
+/** The end of the ids of a pod's own user namespace, which start at 0 (KEP-127). */
 const IDS_END = 65_536;
 /** Resources that no device is mounted for. */
 const PLAIN_RESOURCES = new Set(["cpu", "memory", "ephemeral-storage"]);
@@ -35,7 +35,8 @@ function isMappable(volume: Volume): boolean {
 
 /** Whether a container has no devices, and no mounts that propagate. */
 function isPlain({ resources, volumeMounts = [], volumeDevices = [] }: Containers): boolean {
-  const names = [...Object.keys(resources?.requests ?? {}), ...Object.keys(resources?.limits ?? {})];
+  const { requests = {}, limits = {} } = resources ?? {};
+  const names = [...Object.keys(requests), ...Object.keys(limits)];
   return names.every((name) => PLAIN_RESOURCES.has(name)) && volumeDevices.length === 0 &&
     volumeMounts.every(({ mountPropagation = "None" }) => mountPropagation === "None");
 }

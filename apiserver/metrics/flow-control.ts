@@ -8,6 +8,7 @@ import {
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { SERVICE_S } from "@raft2kube/fairness/limits.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { Known } from "./families.ts";
 import { type RequestKind, Utilization } from "./flow-utilization.ts";
 
 const QUEUE_BOUNDS = [0, 10, 25, 50, 100, 250, 500, 1000];
@@ -15,19 +16,20 @@ const DURATION_BOUNDS_S = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15,
 const WATCHER_BOUNDS = [0, 1, 10, 100, 1_000, 10_000];
 const SEAT_BOUNDS = [1, 2, 4, 10];
 
-/** The histograms of one flow schema in its level. */
-interface Row {
-  readonly queued: Histogram;
-  readonly watchers: Histogram;
-  readonly seats: Histogram;
-  readonly waited: Record<"true" | "false", Histogram>;
-  readonly worked: Record<"watch" | "regular", Histogram>;
-}
+const HISTOGRAMS = {
+  queued: ["request_queue_length_after_enqueue",
+    "Requests in a queue, as each that enters one finds it.", QUEUE_BOUNDS],
+  watchers: ["watch_count_samples", "Watchers that a write's event goes to.", WATCHER_BOUNDS],
+  seats: ["work_estimated_seats", "Seats that requests were estimated to need.", SEAT_BOUNDS],
+  waited: ["request_wait_duration_seconds", "Time in a queue.", DURATION_BOUNDS_S],
+  worked: ["request_execution_seconds", "Time of work, of a watch until it has started.",
+    DURATION_BOUNDS_S],
+} as const;
 
 /** Priority and fairness, under upstream's names (flowcontrol/metrics). */
 export class FlowControlMetrics {
-  readonly #families: Record<keyof Row, HistogramFamily>;
-  readonly #rows = new Map<string, Row>();
+  readonly #families: Readonly<Record<string, HistogramFamily>>;
+  readonly #rows = new Known<Histogram>();
   readonly #executing: Record<RequestKind, Counter>;
   readonly #waiting: Record<RequestKind, Counter>;
   readonly #utilization: Utilization;
@@ -39,19 +41,9 @@ export class FlowControlMetrics {
     showFlowControl(registry, fairness);
     this.#utilization = new Utilization(registry, fairness, clock);
     const { histogram, gauge } = familiesOf(registry);
-    const named = (name: string, help: string, bounds: readonly number[]) =>
-      histogram(`apiserver_flowcontrol_${name}`, help, bounds);
-    this.#families = {
-      queued: named("request_queue_length_after_enqueue",
-        "Requests in a queue, as each that enters one finds it.", QUEUE_BOUNDS),
-      watchers: named("watch_count_samples", "Watchers that a write's event goes to.",
-        WATCHER_BOUNDS),
-      seats: named("work_estimated_seats", "Seats that requests were estimated to need.",
-        SEAT_BOUNDS),
-      waited: named("request_wait_duration_seconds", "Time in a queue.", DURATION_BOUNDS_S),
-      worked: named("request_execution_seconds", "Time of work, of a watch until it has started.",
-        DURATION_BOUNDS_S),
-    };
+    const families = Object.entries(HISTOGRAMS);
+    this.#families = Object.fromEntries(families.map(([of, [name, help, bounds]]) =>
+      [of, histogram(`apiserver_flowcontrol_${name}`, help, bounds)]));
     this.#executing = executing;
     const waiting = gauge("apiserver_current_inqueue_requests",
       "Requests in queues, by whether they write.");
@@ -73,39 +65,26 @@ export class FlowControlMetrics {
 
   /** A request has its seats or is in a queue; `watchers` get its event. */
   arrived(flow: Flow, { queue, state, width }: Ticket, watchers: number | undefined): void {
-    const row = this.#rowOf(flow);
-    row.seats.observe(width);
-    if (watchers !== undefined) row.watchers.observe(watchers);
-    if (queue) row.queued.observe(queue.waiting.size + (state === "waiting" ? 0 : 1));
+    this.#observe("seats", flow, width);
+    if (watchers !== undefined) this.#observe("watchers", flow, watchers);
+    const queued = state === "waiting" ? 0 : 1;
+    if (queue) this.#observe("queued", flow, queue.waiting.size + queued);
   }
 
   waited(flow: Flow, execute: boolean, seconds: number): void {
-    this.#rowOf(flow).waited[execute ? "true" : "false"].observe(seconds);
+    this.#observe("waited", flow, seconds, "execute", String(execute));
   }
 
   worked(flow: Flow, isWatch: boolean, seconds: number): void {
-    this.#rowOf(flow).worked[isWatch ? "watch" : "regular"].observe(seconds);
+    this.#observe("worked", flow, seconds, "type", isWatch ? "watch" : "regular");
   }
 
-  #rowOf({ schema, level }: Flow): Row {
-    const key = `${level.name} ${schema.name}`;
-    const known = this.#rows.get(key);
-    if (known !== undefined) return known;
-    const labels = { flow_schema: schema.name, priority_level: level.name };
-    const { queued, watchers, seats, waited, worked } = this.#families;
-    const row = {
-      queued: queued.of(labels), watchers: watchers.of(labels), seats: seats.of(labels),
-      waited: {
-        true: waited.of({ ...labels, execute: "true" }),
-        false: waited.of({ ...labels, execute: "false" }),
-      },
-      worked: {
-        watch: worked.of({ ...labels, type: "watch" }),
-        regular: worked.of({ ...labels, type: "regular" }),
-      },
-    };
-    this.#rows.set(key, row);
-    return row;
+  #observe(
+    of: keyof typeof HISTOGRAMS, { schema, level }: Flow, value: number, label = "", text = "",
+  ): void {
+    this.#rows.of(`${of} ${level.name} ${schema.name} ${text}`, () => this.#families[of]!.of({
+      flow_schema: schema.name, priority_level: level.name, ...(label && { [label]: text }),
+    })).observe(value);
   }
 }
 

@@ -3,6 +3,7 @@ import type { Level } from "@raft2kube/fairness/level.ts";
 import { TimedFamily, type TimedValue } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { Known } from "./families.ts";
 
 const DEMAND_BOUNDS = [0.2, 0.4, 0.6, 0.8, 1, 1.2, 1.4, 1.7, 2, 2.8, 4, 6];
 const SEAT_BOUNDS = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
@@ -17,7 +18,7 @@ type OfLevel = Record<Phase | "demand" | "seats", TimedValue>;
 export class Utilization {
   readonly #fairness: Fairness;
   readonly #families: Record<"demand" | "seats" | "requests", TimedFamily>;
-  readonly #levels = new WeakMap<Level, OfLevel>();
+  readonly #levels = new Known<OfLevel>();
   readonly #kinds: Record<Phase, Record<RequestKind, TimedValue>>;
 
   constructor(registry: Registry, fairness: Fairness, clock: Clock) {
@@ -53,17 +54,13 @@ export class Utilization {
   }
 
   #of(level: Level): OfLevel {
-    const known = this.#levels.get(level);
-    if (known !== undefined) return known;
     const { demand, seats, requests } = this.#families;
     const labels = { priority_level: level.name };
-    const of = {
+    return this.#levels.of(level.name, () => ({
       demand: demand.of(labels), seats: seats.of({ ...labels, phase: "executing" }),
       executing: requests.of({ ...labels, phase: "executing" }),
       waiting: requests.of({ ...labels, phase: "waiting" }),
-    };
-    this.#levels.set(level, of);
-    return of;
+    }));
   }
 
   /** Sets how many requests of a kind there are now. */

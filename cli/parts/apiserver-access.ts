@@ -137,7 +137,8 @@ function oidcIssuer(flags: Flags, url: string): JwtIssuer {
     throw new CommandError("FLAG", `--oidc-required-claim: not claim=value: ${each}`);
   });
   return {
-    url: checkedUrl("--oidc-issuer-url", url), audiences: [oidcClientId], algorithms, requiredClaims,
+    url: checkedUrl("--oidc-issuer-url", url), audiences: [oidcClientId], algorithms,
+    requiredClaims,
     claimRules: [], userRules: [], extra: [], username: { claim: oidcUsernameClaim, prefix },
     ...(oidcGroupsClaim
       ? { groups: { claim: oidcGroupsClaim, prefix: flags.oidcGroupsPrefix ?? "" } } : {}),

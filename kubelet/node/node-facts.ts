@@ -16,7 +16,7 @@ export class RuntimeHealth {
   readonly #runtime: Runtime;
   readonly #clock: Clock;
   #answered_ms: number;
-  /** What the runtime supports, as it answered last. */
+  /** Features of the runtime, by its last answer. */
   features: RuntimeFeatures = {};
 
   constructor(runtime: Runtime, clock: Clock) {

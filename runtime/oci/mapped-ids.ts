@@ -12,10 +12,16 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 export async function canMapIds(folder: string): Promise<boolean> {
   const program = ["--user", "--map-root-user", "sh", "-c", "echo ready; exec cat"];
   const child = spawn("unshare", program, { stdio: ["pipe", "pipe", "ignore"] });
-  const closed = once(child, "close");
+  const closed = new Promise<void>((resolve) => {
+    child.on("close", resolve);
+    // A program that is not there makes no namespace either.
+    child.on("error", () => resolve());
+  });
+  child.stdin.on("error", () => undefined);
   try {
-    const [ready] = await Promise.race([once(child.stdout, "data"), closed.then(() => [])]);
-    return ready !== undefined && canMount(folder, `/proc/${child.pid}/ns/user`);
+    const ready = once(child.stdout, "data").then(() => true);
+    const hasNamespace = await Promise.race([ready, closed.then(() => false)]);
+    return hasNamespace && canMount(folder, `/proc/${child.pid}/ns/user`);
   } finally {
     child.stdin.end();
     await closed;
