@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { buildArchive } from "@raft2kube/runtime/build/image-builder.ts";
 import { nodeProgramRecipe } from "@raft2kube/runtime/build/node-program.ts";
+import { pauseRecipe } from "@raft2kube/runtime/build/pause.ts";
 import { Command } from "commander";
 import { ROOT_DIR } from "../assets.ts";
 import { findProgram } from "../preflight/programs.ts";
+import { VERSION } from "../version.ts";
 import { CommandError } from "../terminal.ts";
 import {
   type Component, IMAGE_REPOSITORY, imageOf, RELEASE_IMAGES, type ReleaseImage,
@@ -17,10 +19,7 @@ import { BUNDLES, buildOf, PLACE, productFiles } from "../apply/program-image.ts
 const DATA = ["api/facts", "openapi/texts"];
 /** A program whose library `base/linux/netfilter` loads by its name. */
 const NFT = "nft";
-/** A pod's first process, linked statically: the program of the image `pause`. */
-const CATATONIT = "catatonit";
-const PAUSE = "/usr/local/bin/pause";
-const PACKAGES = { [NFT]: "nftables", [CATATONIT]: "catatonit" };
+const PACKAGES = { [NFT]: "nftables", catatonit: "catatonit", sh: "dash" };
 
 /** `r2k image build-release FILE`: the components' images, of which each is the product itself. */
 export function releaseCommand(): Command {
@@ -36,29 +35,29 @@ export function releaseCommand(): Command {
 
 /** Writes the archive of all images, the same for the same product; resolves with their names. */
 export async function buildRelease(file: string, repository: string): Promise<string[]> {
-  const images: readonly ReleaseImage[] = Object.values(RELEASE_IMAGES);
+  const images: readonly [string, ReleaseImage][] = Object.entries(RELEASE_IMAGES);
   const recipe = await nodeProgramRecipe({
-    image: `${repository}/${images[0]!.name}`,
+    image: imageOf("kube-apiserver", repository),
     node: process.execPath,
     command: "r2k",
-    others: new Map(images.flatMap(({ program, words }) => (words ? [[program, words]] : []))),
+    others: new Map(images.flatMap(([name, { words }]) => (words ? [[name, words]] : []))),
     isEntrypoint: true,
     programs: [await program(NFT)],
     module: `${PLACE}/${BUNDLES}/main.js`,
-    files: new Map([
-      ...productFiles("main.js"), ...(await dataFiles()), [PAUSE, await program(CATATONIT)],
-    ]),
+    files: new Map([...productFiles("main.js"), ...(await dataFiles())]),
     env: { R2K_ROOT: PLACE, MALLOC_ARENA_MAX: "1" },
   });
   const build = buildOf("main.js");
+  const programs = { shell: await program("sh"), catatonit: await program("catatonit") };
+  const pause = await pauseRecipe("pause", VERSION, programs);
   const named = (Object.keys(RELEASE_IMAGES) as Component[]).flatMap((component) => {
-    const { program: name, semiSpace_MiB = 1 }: ReleaseImage = RELEASE_IMAGES[component];
-    const start = component === "pause" ? [PAUSE, "-P"] : [`/usr/local/bin/${name}`];
+    const { semiSpace_MiB = 1 }: ReleaseImage = RELEASE_IMAGES[component];
     // The first line of a program has place for one flag only.
     const options = `NODE_OPTIONS=--max-semi-space-size=${semiSpace_MiB}`;
     const Env = [...(recipe.config.Env ?? []), options];
-    const config = { ...recipe.config, Env, Entrypoint: start };
-    return ["", build].map((each) => ({ name: imageOf(component, repository, each), config }));
+    const config = { ...recipe.config, Env, Entrypoint: [`/usr/local/bin/${component}`] };
+    const image = component === "pause" ? pause : { config };
+    return ["", build].map((each) => ({ ...image, name: imageOf(component, repository, each) }));
   });
   const archive = await buildArchive({ ...recipe, ...named[0]! }, named.slice(1));
   // Complete or not there at all.

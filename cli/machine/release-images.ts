@@ -8,12 +8,10 @@ const PAUSE_TAG = "3.10.2";
 /** The registry that kubeadm takes images from. */
 export const IMAGE_REPOSITORY = "registry.k8s.io";
 
-/** The name and the program of a component's image. */
+/** A component's image: its program has the component's name, in /usr/local/bin. */
 export interface ReleaseImage {
   /** The name below the repository, with the tag. */
   readonly name: string;
-  /** The program's name in /usr/local/bin. */
-  readonly program: string;
   /** Words that `r2k` gets before the program's own arguments; absent: it is not the product. */
   readonly words?: readonly string[];
   /**
@@ -27,43 +25,36 @@ export interface ReleaseImage {
 export const RELEASE_IMAGES = {
   "kube-apiserver": {
     name: `kube-apiserver:${API_LEVEL}`,
-    program: "kube-apiserver",
     // The default of upstream's; that of `r2k apiserver`, for a part by hand, is loopback.
     words: ["apiserver", "--bind-address=0.0.0.0"],
     semiSpace_MiB: 8,
   },
   "kube-controller-manager": {
     name: `kube-controller-manager:${API_LEVEL}`,
-    program: "kube-controller-manager",
     words: ["controllers"],
     semiSpace_MiB: 4,
   },
   "kube-scheduler": {
     name: `kube-scheduler:${API_LEVEL}`,
-    program: "kube-scheduler",
     words: ["scheduler", "--secure-port=10259"],
     semiSpace_MiB: 4,
   },
   "kube-proxy": {
     name: `kube-proxy:${API_LEVEL}`,
-    program: "kube-proxy",
     words: ["proxy"],
   },
   coredns: {
     name: `coredns/coredns:${COREDNS_TAG}`,
-    program: "coredns",
     words: ["coredns"],
   },
   etcd: {
     name: `etcd:${ETCD_TAG}`,
-    program: "etcd",
     words: ["store"],
     semiSpace_MiB: 4,
   },
   // kubeadm pulls it, and other runtimes start each pod with it; ours has no need of an image.
   pause: {
     name: `pause:${PAUSE_TAG}`,
-    program: "pause",
   },
 } as const satisfies Readonly<Record<string, ReleaseImage>>;
 

@@ -79,18 +79,20 @@ export function buildImage(store: ImageStore, recipe: ImageRecipe): Promise<stri
 }
 
 /**
- * Builds images as the tar of an OCI image layout, which every runtime can load. All have the layer
- * of the first, made once.
+ * Builds images as the tar of an OCI image layout, which every runtime can load. Those without
+ * entries have the layer of the first, made once.
  */
 export async function buildArchive(
   first: ImageRecipe,
-  others: readonly Omit<ImageRecipe, "entries">[] = [],
+  others: readonly (Omit<ImageRecipe, "entries"> & Partial<ImageRecipe>)[] = [],
 ): Promise<Readable> {
   const layer = await makeLayer(first.entries);
   const all = new Map<string, Buffer>();
   const named = new Map<string, Descriptor>();
   for (const image of [first, ...others]) {
-    const { manifestDigest: digest, blobs } = await makeImage({ ...first, ...image }, layer);
+    const { entries = first.entries } = image;
+    const made = entries === first.entries ? layer : undefined;
+    const { manifestDigest: digest, blobs } = await makeImage({ ...image, entries }, made);
     for (const [each, content] of blobs) all.set(each, content);
     const size = blobs.get(digest)!.length;
     named.set(image.name, { mediaType: MediaType.ociManifest, digest, size });

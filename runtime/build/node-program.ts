@@ -55,11 +55,7 @@ export async function nodeProgramRecipe(program: NodeProgram): Promise<ImageReci
       return { name: `usr/local/bin/${name}`, mode: 0o755, content: launcher(words) };
     }),
   ];
-  for (const [place, path] of [...places].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const executable = ((await stat(path)).mode & 0o111) !== 0;
-    const mode = executable ? 0o755 : 0o644;
-    entries.push({ name: place.slice(1), mode, content: await readFile(path) });
-  }
+  entries.push(...(await fileEntries(places)));
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const start = isEntrypoint ? { Entrypoint: [command] } : { Cmd: [command] };
   return {
@@ -67,6 +63,16 @@ export async function nodeProgramRecipe(program: NodeProgram): Promise<ImageReci
     entries,
     config: { Env: [IMAGE_PATH, ...variables], ...start, WorkingDir: "/" },
   };
+}
+
+/** The entries of files of this machine, by their places in the image. */
+export async function fileEntries(places: ReadonlyMap<string, string>): Promise<TarInput[]> {
+  const sorted = [...places].sort(([a], [b]) => (a < b ? -1 : 1));
+  return Promise.all(sorted.map(async ([place, path]) => {
+    const executable = ((await stat(path)).mode & 0o111) !== 0;
+    const mode = executable ? 0o755 : 0o644;
+    return { name: place.slice(1), mode, content: await readFile(path) };
+  }));
 }
 
 const quote = (text: string) => JSON.stringify(text);
@@ -81,13 +87,13 @@ async function librariesOf(node: string): Promise<string[]> {
 }
 
 /** Returns the libraries that a program would load, its loader among them. */
-async function librariesOfProgram(path: string): Promise<string[]> {
+export async function librariesOfProgram(path: string): Promise<string[]> {
   const { stdout } = await run("ldd", [path]);
   return [...stdout.matchAll(/(?:=> |^\s+)(\/\S+)/gm)].map(([, library]) => library!);
 }
 
 /** Every directory above some places, the outer ones first; /tmp is for all. */
-function directoriesOf(places: readonly string[]): TarInput[] {
+export function directoriesOf(places: readonly string[]): TarInput[] {
   const found = new Set<string>();
   for (const place of places) {
     const directory = place.endsWith("/") ? place.slice(0, -1) : posix.dirname(place);

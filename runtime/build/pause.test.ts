@@ -1,0 +1,48 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { writeTar } from "../image/tar/write.ts";
+import { pauseRecipe } from "./pause.ts";
+
+const LIMITS = { clock: systemClock(), timeout_ms: 20_000, interval_ms: 50 };
+const root = mkdtempSync(join(tmpdir(), "r2k-pause-"));
+
+beforeAll(async () => {
+  const programs = { shell: "/bin/sh", catatonit: "/usr/bin/catatonit" };
+  const { entries } = await pauseRecipe("pause", "1.2.3", programs);
+  const tar = spawn("tar", ["-x", "-C", root], { stdio: ["pipe", "inherit", "inherit"] });
+  await Promise.all([pipeline(writeTar(entries), tar.stdin), once(tar, "exit")]);
+});
+
+afterAll(() => rmSync(root, { recursive: true }));
+
+/** Starts the image's program as the first process of a container. */
+function start(...args: string[]) {
+  const kinds = ["--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child"];
+  return spawn("unshare", [...kinds, `--root=${root}`, "/usr/local/bin/pause", ...args]);
+}
+
+it("-v prints the version", async () => {
+  const started = start("-v");
+  const [out, [code]] = await Promise.all([text(started.stdout), once(started, "exit")]);
+  expect({ out, code }).toEqual({ out: "pause 1.2.3\n", code: 0 });
+});
+
+it("without arguments waits, as one small process, until SIGTERM", async () => {
+  const started = start();
+  const child = await waitFor("catatonit", async () => {
+    const path = `/proc/${started.pid}/task/${started.pid}/children`;
+    const pid = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
+    const name = pid === "" ? "" : readFileSync(`/proc/${pid}/comm`, "utf8");
+    return name === "catatonit\n" ? Number(pid) : undefined;
+  }, LIMITS);
+  process.kill(child, "SIGTERM");
+  await once(started, "exit");
+});
