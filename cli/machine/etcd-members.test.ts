@@ -1,17 +1,22 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { Cluster } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { onTestFinished, test, expect } from "vitest";
 import { parse, stringify } from "yaml";
 import { parseGoFlags } from "../store/go-flags.ts";
+import { quietProgress, terminalProgress } from "../terminal.ts";
 import { storeOptions } from "../store/options.ts";
 import { settingsOf } from "../store/server.ts";
 import { ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
-import { leaveEtcd } from "./etcd-members.ts";
+import { joinEtcd, leaveEtcd, requireOwnStore } from "./etcd-members.ts";
 import { staticPod } from "./static-pods.ts";
 
 /** A machine with its etcd's certificates and manifest; all are this host, by its addresses. */
@@ -57,6 +62,7 @@ test("a learner that leaves is removed by another member", async () => {
     writeFileSync(pathsOf(pki, "etcd/ca").cert, ca.cert);
   }
   await first.start();
+  await requireOwnStore([`https://${one}:2379`], first.pki);
   const pair = pathsOf(first.pki, "etcd/healthcheck-client");
   const read = (path: string) => readFileSync(path, "utf8");
   const tls = { ca: ca.cert, cert: read(pair.cert), key: read(pair.key) };
@@ -74,4 +80,23 @@ test("a learner that leaves is removed by another member", async () => {
   // The last member stays where its data is.
   await leaveEtcd((line) => notes.push(line), first);
   expect(notes).toHaveLength(1);
+});
+
+test("a join that is interrupted ends its wait for the members", async () => {
+  const server = createServer((_request, response) => {
+    response.setHeader("content-type", "application/json").end('{"metadata":{},"items":[]}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const clock = systemClock();
+  const { port } = server.address() as AddressInfo;
+  const client = new KubeClient({ server: `http://127.0.0.1:${port}`, clock, userAgent: "test" });
+  onTestFinished(() => client.close());
+  const joining = joinEtcd({
+    config: parseKubeadmConfig("", ""), nodeName: "cp-2", address: "127.0.0.1", bindPort: 6443,
+    clock, progress: quietProgress(terminalProgress(clock)), ignored: new Set(),
+    signal: AbortSignal.abort(new Error("interrupted")),
+    releaseImages: () => Promise.reject(new Error("no image is needed")),
+  }, client);
+  await expect(joining).rejects.toThrow("interrupted");
 });

@@ -5,7 +5,11 @@ import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { Cluster, type ClusterMethods, type Member } from "@raft2kube/proto/gen/etcd.ts";
-import { client as rpcClient, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
+import { Peer } from "@raft2kube/proto/gen/peer.ts";
+import {
+  type Channel, client as rpcClient, connectGrpc, type RpcClient,
+} from "@raft2kube/rpc/client.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { CommandError } from "../terminal.ts";
@@ -18,15 +22,16 @@ const CALL = { timeout_ms: 7_000 };
 /** A member catches up with the data of the others first. */
 const MEMBERS_TIMEOUT_MS = 120_000;
 const RETRY_MS = 250;
-/** The port of each member for clients, as in `static-pods/etcd.yaml`. */
+/** The ports of each member for clients and for other members, as in `static-pods/etcd.yaml`. */
 const CLIENT_PORT = 2379;
+const PEER_PORT = 2380;
 const CONTROL_PLANE = "node-role.kubernetes.io/control-plane";
 const ANNOTATION = "kubeadm.kubernetes.io/etcd.advertise-client-urls";
 
 type Members = RpcClient<ClusterMethods>;
 
-async function withMember<T>(
-  url: string, pki: string, work: (members: Members) => Promise<T>,
+async function connected<T>(
+  url: string, pki: string, work: (channel: Channel) => Promise<T>,
 ): Promise<T> {
   const { cert, key } = pathsOf(pki, "etcd/healthcheck-client");
   const tls = {
@@ -35,10 +40,14 @@ async function withMember<T>(
   };
   const channel = connectGrpc(url, { tls });
   try {
-    return await work(rpcClient(channel, Cluster));
+    return await work(channel);
   } finally {
     channel.close();
   }
+}
+
+function withMember<T>(url: string, pki: string, work: (members: Members) => Promise<T>) {
+  return connected(url, pki, (channel) => work(rpcClient(channel, Cluster)));
 }
 
 /**
@@ -47,15 +56,14 @@ async function withMember<T>(
  */
 export async function joinEtcd(context: MachineContext, client: KubeClient): Promise<void> {
   const { address, nodeName, clock, progress, config: { cluster }, signal } = context;
-  const own = `https://${address}:2380`;
+  const own = `https://${address}:${PEER_PORT}`;
   const urls = await memberUrls(client);
   const isOwn = ({ peerURLs }: Member) => peerURLs.includes(own);
   let last = "no control plane machine has a static pod of etcd";
   let turn = 0;
   const until = async <T>(what: string, work: (members: Members) => Promise<T | undefined>) => {
-    const limits = { clock, timeout_ms: MEMBERS_TIMEOUT_MS, interval_ms: RETRY_MS };
+    const limits = { clock, timeout_ms: MEMBERS_TIMEOUT_MS, interval_ms: RETRY_MS, signal };
     const ask = async () => {
-      signal.throwIfAborted();
       const url = urls[turn++ % Math.max(1, urls.length)];
       return url === undefined ? undefined
         : withMember(url, cluster.certificatesDir, work).catch((thrown: unknown) => {
@@ -64,6 +72,7 @@ export async function joinEtcd(context: MachineContext, client: KubeClient): Pro
         });
     };
     return waitFor(what, ask, limits).catch((cause: unknown) => {
+      signal.throwIfAborted();
       throw new CommandError("MEMBERS", `etcd: ${what}: ${last}`, {
         remedy: "see that the other members run; then r2k reset here, and join again", cause,
       });
@@ -92,7 +101,7 @@ export async function joinEtcd(context: MachineContext, client: KubeClient): Pro
 }
 
 /** Where the members of the store serve clients: in the annotations of their static pods. */
-async function memberUrls(client: KubeClient): Promise<string[]> {
+export async function memberUrls(client: KubeClient): Promise<string[]> {
   const nodes = await client.resource<Node>(NODES).listAll({ labelSelector: CONTROL_PLANE });
   const names = new Set(nodes.items.map(({ metadata }) => metadata.name));
   const pods = await client.resource<Pod>(PODS).listAll({
@@ -101,6 +110,28 @@ async function memberUrls(client: KubeClient): Promise<string[]> {
   // A worker, too, may create a mirror pod with these labels.
   return pods.items.filter(({ spec }) => names.has(spec.nodeName))
     .flatMap(({ metadata }) => metadata.annotations?.[ANNOTATION] ?? []).filter(isHttps);
+}
+
+/**
+ * Throws CommandError `FOREIGN_STORE` where the members are etcd's, whose peers speak a protocol of
+ * their own: this machine's member would never catch up. Asks the first one that answers.
+ */
+export async function requireOwnStore(urls: readonly string[], pki: string): Promise<void> {
+  for (const url of urls) {
+    try {
+      const peer = `https://${new URL(url).hostname}:${PEER_PORT}`;
+      await connected(peer, pki, (channel) => rpcClient(channel, Peer).members({}, CALL));
+      return;
+    } catch (cause) {
+      if (!(cause instanceof RpcError) || cause.status !== Status.UNIMPLEMENTED) continue;
+      const text = `${url} is a member of etcd, which the product's store cannot join`;
+      throw new CommandError("FOREIGN_STORE", text, {
+        remedy: "r2k reset; then name the members and their certificates as etcd.external in the " +
+          "ConfigMap kubeadm-config, upload the certificates again, and join; or join as a worker",
+        cause,
+      });
+    }
+  }
 }
 
 const isHttps = (url: string) => url.startsWith("https://");

@@ -20,7 +20,7 @@ import { at, type Fields } from "./config/fields.ts";
 import type { MachineContext } from "./context.ts";
 import { type Discovered, discover } from "./discovery.ts";
 import { certificatesIn } from "./tokens.ts";
-import { joinEtcd } from "./etcd-members.ts";
+import { joinEtcd, memberUrls, requireOwnStore } from "./etcd-members.ts";
 import { BOOTSTRAP_KUBECONFIG, MANIFESTS_DIR } from "./layout.ts";
 import { requireNodeRights } from "./node-rights.ts";
 import { asAdmin, markControlPlane, waitControlPlane } from "./phases/cluster.ts";
@@ -98,6 +98,10 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
   await requireShared(cluster);
   await certsPhase(context);
   await kubeconfigPhase(context, JOINED_KUBECONFIGS);
+  if (cluster.etcd.external === undefined) {
+    const urls = await asAdmin(context, memberUrls);
+    await requireOwnStore(urls, cluster.certificatesDir);
+  }
 }
 
 /** The store first: an API server uses the member on its own machine. */

@@ -55,7 +55,6 @@ export async function waitControlPlane(context: MachineContext, user?: string): 
   await asUser(context, user, async (client) => {
     let last = "";
     const isReady = async () => {
-      signal.throwIfAborted();
       try {
         await client.request({ method: "GET", path: "/api/v1/namespaces/kube-system" });
         return true;
@@ -66,8 +65,9 @@ export async function waitControlPlane(context: MachineContext, user?: string): 
     };
     try {
       const limits = { timeout_ms: CONTROL_PLANE_TIMEOUT_MS, interval_ms: INTERVAL_MS };
-      await waitFor("the control plane", isReady, { clock, ...limits });
+      await waitFor("the control plane", isReady, { clock, ...limits, signal });
     } catch (cause) {
+      signal.throwIfAborted();
       throw new CommandError("CONTROL_PLANE", `the API does not answer: ${last}`, {
         remedy: "see /var/log/pods/kube-system_* and the node agent's log; then run init again " +
           "with --skip-phases=preflight, or r2k reset",
