@@ -1,9 +1,10 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
+import { type Kubelet, type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
 import { parseEvictionHard, parsePodPids, parseTaint } from "@raft2kube/kubelet/flags.ts";
 import { POD_PIDS_MAX } from "@raft2kube/kubelet/limits.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -11,6 +12,7 @@ import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Command } from "commander";
 import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
 import { kubeletOptions, readKubeletConfig } from "../machine/config/kubelet-config.ts";
@@ -58,6 +60,9 @@ const FLAGS = {
 
 /** How often the client's certificate is looked at. */
 const RENEWAL_MS = 3_600_000;
+/** How long a first certificate is tried for, as upstream's, and how often. */
+const BOOTSTRAP_MS = 300_000;
+const BOOTSTRAP_INTERVAL_MS = 1_000;
 
 type Flags = FlagsOf<typeof FLAGS>;
 
@@ -83,15 +88,17 @@ async function run(flags: Flags, command: Command): Promise<void> {
   const files = clientFilesOf(flags);
   const node = { nodeName, nodeAddress: addresses[0]! };
   const isRenewed = await isRenewable(flags, files, nodeName);
+  const ofFileAndFlags = { ...kubeletOptions(config), runtimeEndpoint: endpoint };
   if (isRenewed && (await clientState(clock.now(), files)) === "missing") {
-    await obtainClient(node, clock, files);
+    const { kubeconfig: _, ...others } = flags;
+    await firstClient(node, files, clock, async () =>
+      startKubelet({ ...(await optionsOf(others)), ...ofFileAndFlags }));
   }
   const server = await kubeletServer(config, node, clock.now());
   const tracer = config.tracing &&
     startTracing({ name: "kubelet", instance: nodeName }, config.tracing);
   const options = {
-    ...(await optionsOf(flags)), ...kubeletOptions(config), runtimeEndpoint: endpoint,
-    ...given({ server, tracer }),
+    ...(await optionsOf(flags)), ...ofFileAndFlags, ...given({ server, tracer }),
   };
   await runPart("kubelet", async () => {
     const kubelet = await startKubelet(options);
@@ -133,6 +140,32 @@ async function isRenewable(
   { bootstrapKubeconfig }: Flags, { kubeconfig }: ClientFiles, nodeName: string,
 ): Promise<boolean> {
   return bootstrapKubeconfig !== undefined || (await isOfNode(kubeconfig, nodeName));
+}
+
+/**
+ * Gets a certificate. While a node that has none yet gets no answer, its static pods run: the API
+ * server can be one of them, as after `kubeadm join --control-plane`.
+ */
+async function firstClient(
+  node: { readonly nodeName: string; readonly nodeAddress: string }, files: ClientFiles,
+  clock: Clock, startStatic: () => Promise<Kubelet>,
+): Promise<void> {
+  try {
+    return await obtainClient(node, clock, files);
+  } catch (thrown) {
+    // Without the API, the pods of a node that was one would be taken for orphans.
+    if (existsSync(files.kubeconfig)) throw thrown;
+    logger("kubelet-certificate").warn("none yet: static pods run meanwhile", { err: thrown });
+  }
+  const statics = await startStatic();
+  try {
+    await waitFor("the kubelet's certificate", async () => {
+      await obtainClient(node, clock, files);
+      return true;
+    }, { clock, timeout_ms: BOOTSTRAP_MS, interval_ms: BOOTSTRAP_INTERVAL_MS });
+  } finally {
+    await statics.close();
+  }
 }
 
 /** Renews the certificate in time, and ends the process: started again, it has the new one. */
