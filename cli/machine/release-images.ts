@@ -21,7 +21,7 @@ export interface ReleaseImage {
   readonly semiSpace_MiB?: number;
 }
 
-/** The components of a cluster of machines; all images have the same layer. */
+/** The components of a cluster of machines; the images but that of pause have the same layer. */
 export const RELEASE_IMAGES = {
   "kube-apiserver": {
     name: `kube-apiserver:${API_LEVEL}`,
