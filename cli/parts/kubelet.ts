@@ -76,7 +76,7 @@ export const command = () => commandWith("kubelet", "Run the node agent (kubelet
 async function run(flags: Flags, command: Command): Promise<void> {
   if (flags.config === undefined) {
     const options = await optionsOf(flags);
-    return runPart("kubelet", () => startKubelet(options));
+    return runPart("kubelet", () => start(options));
   }
   refuseBesideFile(command);
   const clock = systemClock();
@@ -101,7 +101,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
     ...(await optionsOf(flags)), ...ofFileAndFlags, ...given({ server, tracer }),
   };
   await runPart("kubelet", async () => {
-    const kubelet = await startKubelet(options);
+    const kubelet = await start(options);
     const renewal = isRenewed ? startRenewal(node, files, clock) : undefined;
     return {
       async close() {
@@ -111,6 +111,17 @@ async function run(flags: Flags, command: Command): Promise<void> {
       },
     };
   });
+}
+
+/** Starts the kubelet. Its client ends with it: a connection would keep the process for minutes. */
+async function start(options: KubeletOptions): Promise<Pick<Kubelet, "close">> {
+  const kubelet = await startKubelet(options);
+  return {
+    async close() {
+      await kubelet.close();
+      options.client?.close();
+    },
+  };
 }
 
 /** Throws CommandError `FLAG` for flags that set what a file sets. */
