@@ -85,8 +85,9 @@ interface CachedState {
 }
 
 /**
- * The state that the list is of, when the cache holds it; the cache is started in any case, for a
- * watch to follow the list.
+ * Returns the state that the list is of: at `revision` unless that is 0, else by `match`. Undefined
+ * when the cache does not hold it, so that the store is asked. The cache is started in any case,
+ * for a watch to follow the list.
  */
 async function cachedState(
   resource: Resource,
@@ -110,11 +111,11 @@ function cachedIn(cache: WatchCache | undefined): CachedState | undefined {
 }
 
 /**
- * Lists a cached state in order of keys, from key `start` (inclusive; an empty one is the first):
- * the entries that `selection` selects, at most `limit` (0 is no limit; a list for which any state
- * is enough has none), at the state's revision. When more entries would be selected, `continue` has
- * the revision and the last key without the kind's prefix, and, without a selector, `remaining`
- * counts the keys after it. `fetched` counts the entries that were looked at.
+ * Lists a cached state in order of keys, from key `start` (inclusive): the entries that `selection`
+ * selects, at most `limit` (0 is no limit; a list for which any state is enough has none), at the
+ * state's revision. When more entries would be selected, `continue` has the revision and the last
+ * key without the kind's prefix, and, without a selector, `remaining` counts the keys after it.
+ * `fetched` counts the entries that were looked at.
  */
 function listFromState(
   kind: Kind,
@@ -163,7 +164,13 @@ export async function listFromStore(
   return listing;
 }
 
-/** Reads page after page until `limit` objects match. */
+/**
+ * Lists the store's rows, in pages of at most STORE_PAGE_KEYS, until `limit` objects match (0 is no
+ * limit); each page reads no more than are still missing. All are at one revision: that of the
+ * list's place, or that of the first page. `continue` and `remaining` are as in `listFromState`.
+ * Rejects with `revisionTooLarge` when the list must not be older than a revision that the store
+ * has not reached.
+ */
 async function readPages(
   resource: Resource,
   namespace: string,

@@ -6,7 +6,10 @@ import { goSyntaxError } from "@raft2kube/apimachinery/json/go-syntax.ts";
 /** Where a list that was cut continues: after `key`, at `revision` (or -1: at the newest). */
 export interface ContinueToken {
   revision: number;
-  /** The key to start from, without the kind's prefix. */
+  /**
+   * A key without the kind's prefix: to encode, the last one of the page; decoded, the first one
+   * after it, which has a zero byte at its end.
+   */
   start: string;
 }
 

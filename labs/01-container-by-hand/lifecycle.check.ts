@@ -62,16 +62,16 @@ check("lifecycle: create waits, start runs, the end is seen, delete removes", as
 
 check("create: what cannot be made is an error, not left out", async () => {
   using other = await sleeper();
-  const asks: Record<string, (spec: OciSpec) => void> = {
-    "the network namespace has the path of a uts namespace": ({ linux }) => {
+  const asks: readonly (readonly [body: string, when: string, ask: (spec: OciSpec) => void])[] = [
+    ["enterNamespaces", "the network namespace has the path of a uts namespace", ({ linux }) => {
       const network = linux.namespaces.find(({ type }) => type === "network")!;
       network.path = `/proc/${other.pid}/ns/uts`;
-    },
-    "readonlyPaths has /bin/busybox/x, below a file": ({ linux }) => {
+    }],
+    ["protectPaths", "readonlyPaths has /bin/busybox/x, below a file", ({ linux }) => {
       linux.readonlyPaths = ["/bin/busybox/x"];
-    },
-  };
-  for (const [when, ask] of Object.entries(asks)) {
+    }],
+  ];
+  for (const [body, when, ask] of asks) {
     const spec = specOf("echo up");
     ask(spec);
     using container = new LabContainer(spec);
@@ -81,6 +81,7 @@ check("create: what cannot be made is an error, not left out", async () => {
       expected: "create fails, with the kernel's reason",
       happened: "exit code 0",
       why: "a container that runs without what protects it looks like any other",
+      body,
     });
   }
 });

@@ -12,7 +12,7 @@ function play(recorder: Recorder, clock: StepClock): void {
   const say = (from: string, to: string, label: string, detail: string) => {
     const key = {};
     clock.next();
-    recorder.sent(key, { from, to, family: from === "pod" ? "read" : "event", label, detail });
+    recorder.sent(key, { from, to, family: from === "pod" ? "question" : "read", label, detail });
     clock.next();
     recorder.arrived(key, false);
   };

@@ -39,7 +39,8 @@ export interface Track {
 }
 
 /** Decides the colour of a message, and how much attention it gets. */
-export type Family = "vote" | "append" | "heartbeat" | "snapshot" | "read" | "write" | "event";
+export type Family =
+  "vote" | "append" | "heartbeat" | "snapshot" | "question" | "read" | "write" | "event";
 
 export interface MessageEvent {
   readonly kind: "message";

@@ -29,7 +29,10 @@ const NEUTRAL = new Set([
   "rw", "suid", "dev", "exec", "private", "rprivate", "relatime", "strictatime",
 ]);
 
-/** Sorts a mount's options. Pure. */
+/**
+ * Sorts a mount's options: bind and rbind, ro and rro, nosuid, nodev, noexec; those in NEUTRAL are
+ * dropped, any other is the file system's. Pure.
+ */
 export function planMount(options: readonly string[]): MountPlan {
   // lab:01 begin plan-mount
   let attributes = 0;
@@ -178,7 +181,10 @@ function mountCgroups(
   setMountAttributes(folder.fd, { set: attributes, recursive: false });
 }
 
-/** Hides paths: a file beneath /dev/null, a directory beneath an empty file system. */
+/**
+ * Hides paths: a file beneath its copy of /dev/null, a directory beneath an empty file system that
+ * is read-only; one that is not there is left out.
+ */
 export function maskPaths(masked: readonly string[], sources: OpenSources): void {
   // lab:01 begin mask-paths
   for (const target of masked) {
@@ -193,7 +199,10 @@ export function maskPaths(masked: readonly string[], sources: OpenSources): void
   // lab:01 end
 }
 
-/** Makes paths read-only, with all mounts beneath them; one that is not there is left out. */
+/**
+ * Makes paths read-only, with all mounts beneath them. One that is not there (ENOENT) is left out;
+ * any other error is thrown: the path would stay writable.
+ */
 export function protectPaths(readonly: readonly string[]): void {
   // lab:01 begin protect-paths
   for (const target of readonly) {

@@ -6,6 +6,7 @@ const NAMES: Readonly<Record<Family, string>> = {
   append: "append",
   heartbeat: "heartbeat",
   snapshot: "snapshot or sync",
+  question: "question",
   read: "answer",
   write: "write",
   event: "watch event",
