@@ -2,6 +2,8 @@ import { useEffect, useRef } from "preact/hooks";
 import UPlot from "uplot";
 
 const HEIGHT_PX = 150;
+/** The least time that a graph shows. */
+const WINDOW_S = 60;
 /** Classes of the style sheet, `line0` and so on, with a colour each. */
 const HUES = 4;
 
@@ -23,13 +25,22 @@ export default function Graph({ title, labels, points, unit }: {
     plot.current = new UPlot({
       width: ref.current!.clientWidth, height: HEIGHT_PX, legend: { show: false },
       cursor: { y: false },
-      scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
+      scales: {
+        x: { range: (_, min, max) => [Math.min(min, max - WINDOW_S), max] },
+        y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] },
+      },
       axes: [axis, { ...axis, size: 70, values: (_, splits) => splits.map(unit) }],
       series: [{}, ...labels.map((label, i) => ({
         label, width: 2, stroke: () => styleOf(`.line${i % HUES}`).color,
       }))],
     }, points, ref.current!);
-    return () => plot.current?.destroy();
+    const scheme = matchMedia("(prefers-color-scheme: dark)");
+    const redraw = () => plot.current?.redraw();
+    scheme.addEventListener("change", redraw);
+    return () => {
+      scheme.removeEventListener("change", redraw);
+      plot.current?.destroy();
+    };
   }, [labels.join()]);
   useEffect(() => plot.current?.setData(points), [points]);
   const last = (i: number) => points[i + 1]?.at(-1);

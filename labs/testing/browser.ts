@@ -77,12 +77,17 @@ export class Browser {
     return browser;
   }
 
-  /** Loads a page and waits until it is there. */
-  async open(url: string, { scheme, width, height }: Look): Promise<void> {
+  /** Shows the page that is there in another way. */
+  async look({ scheme, width, height }: Look): Promise<void> {
     const features = [{ name: "prefers-color-scheme", value: scheme }];
     await this.#send("Emulation.setEmulatedMedia", { features });
     const metrics = { width, height, deviceScaleFactor: 1, mobile: width < 600 };
     await this.#send("Emulation.setDeviceMetricsOverride", metrics);
+  }
+
+  /** Loads a page and waits until it is there. */
+  async open(url: string, look: Look): Promise<void> {
+    await this.look(look);
     // A page that differs in its fragment alone would not be loaded again.
     for (const target of ["about:blank", url]) {
       const loaded = new Promise<void>((resolve) => this.#loaded.push(resolve));

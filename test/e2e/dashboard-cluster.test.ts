@@ -67,7 +67,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await page.click("Create", "dialog");
     await page.shows(/Deployment second applied/);
     await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
-    await page.picture("create-light");
+    await page.picture("create");
   });
 
   it("scales, restarts, and rolls back to a revision", async () => {
@@ -101,7 +101,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     const later = "echo a later line > /proc/1/fd/1";
     await cluster.ask("exec", await podName(), "--", "sh", "-c", later);
     await page.shows(/web-\S+ c \| a later line/);
-    await page.picture("logs-light");
+    await page.picture("logs");
     await page.fill("Search", "nothing has this");
     await page.shows("0 lines");
   });
@@ -145,7 +145,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await browser.type("echo $((6*7)) in $HOSTNAME");
     await browser.press("Enter");
     await page.shows(`42 in ${name}`);
-    await page.picture("terminal-light");
+    await page.picture("terminal");
     await browser.evaluate("document.querySelector('dialog input[type=checkbox]').click()");
     const say = async () => {
       await browser.type("good morning");
@@ -173,7 +173,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await at("pods", await podName());
     await page.click("Usage");
     await expect.poll(() => page.text(), POLL).toMatch(/used \d+ MiB/);
-    await page.picture("usage-light");
+    await page.picture("usage");
   });
 
   it("shows the way of a packet to a Service beside the rules in the kernel", async () => {
@@ -188,17 +188,17 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await page.shows(`${address} port 80/TCP: one of 2 endpoints takes its place`);
     const rules = () => browser.evaluate<string>("document.querySelector('pre')?.innerText ?? ''");
     await expect.poll(rules, POLL).toMatch(new RegExp(`${address}[^]*dnat[^]*${ip}`));
-    await page.picture("path-light");
+    await page.picture("path");
     await page.go("view=store");
     await page.shows(/leader/);
-    await page.picture("store-light");
+    await page.picture("store");
   });
 
   it("follows an apply to the start of its containers", async () => {
     await at("deployments.apps", "web");
     await page.click("Timeline");
     await page.shows(/Deployment web[^]*ReplicaSet web-[^]*PodScheduled is True[^]* starts/);
-    await page.picture("timeline-light");
+    await page.picture("timeline");
   });
 
   it("says why a pod is Pending, one click from its first page", async () => {
@@ -207,10 +207,10 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
         "image":"r2k.local/busybox:1","resources":{"requests":{"cpu":"64"}}}]}}`);
     await page.go("");
     await page.shows(/large\s+0\/1\s+◐?\s*Pending/);
-    await page.picture("first-light");
+    await page.picture("first");
     await page.click("large");
-    await page.shows(/Pod large [^]*64[^]*What to do/);
-    await page.picture("pending-light");
+    await page.shows(/Pod large is Pending: the only node[^]*What to do it requests 64 of cpu/);
+    await page.picture("pending");
     await cluster.ask("delete", "pod", "large");
   });
 
@@ -221,7 +221,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await page.click("Cordon", ".why");
     await page.click("Drain");
     await page.shows(/dashboard\/web-\S+ is evicted/);
-    await page.picture("drain-light");
+    await page.picture("drain");
     const flag = ["get", "node", node, "-o", "jsonpath={.spec.unschedulable}"];
     expect(await cluster.ask(...flag)).toBe("true");
     const uids = () => cluster.ask(
@@ -243,7 +243,7 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await at("deployments.apps", "second");
     await page.click("Delete");
     await page.shows(/Deployment second\nReplicaSet second-\w+\nPod second-\S+/);
-    await page.picture("delete-light");
+    await page.picture("delete");
     await page.click("Delete", ".why");
     await page.shows("it has been deleted");
     expect(await cluster.ask("get", "deployments", "-o", "name")).toBe("deployment.apps/web");

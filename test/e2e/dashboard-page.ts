@@ -36,11 +36,14 @@ export class DashboardPage {
     return this.browser.open(`${this.base}#${place}`, look);
   }
 
-  /** Takes a screenshot for the documents, when they are to be made again. */
+  /** Takes screenshots for the documents, light and dark, when they are to be made again. */
   async picture(name: string): Promise<void> {
     if (PICTURES === undefined) return;
     mkdirSync(PICTURES, { recursive: true });
-    writeFileSync(join(PICTURES, `${name}.png`), await this.browser.screenshot());
+    for (const scheme of ["dark", "light"] as const) {
+      await this.browser.look({ ...DESK, scheme });
+      writeFileSync(join(PICTURES, `${name}-${scheme}.png`), await this.browser.screenshot());
+    }
   }
 
   text(): Promise<string> {
