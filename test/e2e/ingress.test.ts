@@ -144,4 +144,12 @@ describe("the ingress controller of r2k start --gateway", { timeout: TIMEOUT_MS 
       'jsonpath={.items[0].spec.containers[?(@.name=="haproxy")].volumeMounts[*].name}');
     expect(mounts).toBe("shared");
   });
+
+  it("has users of its own, where the node's runtime has user namespaces", async () => {
+    const can = await cluster.ask("get", "nodes", "-o",
+      'jsonpath={.items[0].status.runtimeHandlers[?(@.name=="")].features.userNamespaces}');
+    const own = await cluster.ask("get", "pods", "-n", "ingress", "-o",
+      "jsonpath={.items[0].spec.hostUsers}");
+    expect(own).toBe(can === "true" ? "false" : "");
+  });
 });

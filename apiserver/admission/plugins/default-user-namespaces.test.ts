@@ -79,6 +79,21 @@ it("a pod that names its users keeps them", async () => {
   expect(await create({ hostUsers: true })).toEqual([201, true]);
 });
 
+it("a pod keeps them when a client writes it that does not know the field", async () => {
+  const path = "/api/v1/namespaces/tight/pods";
+  await post(path, { metadata: { name: "again" }, spec: { containers: [container()] } });
+  const pod = async () => JSON.parse((await server.ask(`${path}/again`)).body) as {
+    metadata: { labels?: object }; spec: { hostUsers?: boolean };
+  };
+  const body = await pod();
+  expect(body.spec.hostUsers).toBe(false);
+  delete body.spec.hostUsers;
+  body.metadata.labels = { a: "b" };
+  const answer = await server.ask(`${path}/again`, { method: "PUT", body });
+  expect(answer.status, answer.body).toBe(200);
+  expect((await pod()).spec.hostUsers).toBe(false);
+});
+
 it("the default lets in no pod that the level refuses", async () => {
   const securityContext = { ...own, runAsNonRoot: false };
   expect(await create({ containers: [container({ securityContext })] })).toEqual([403, undefined]);

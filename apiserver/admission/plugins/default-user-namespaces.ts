@@ -23,8 +23,9 @@ export function defaultUserNamespaces(context: AdmissionContext): AdmissionPlugi
   return {
     name: "DefaultUserNamespaces",
     async admit(request) {
-      if (request.operation !== "CREATE" || !concerns(request, "", "pods")) return;
+      if (request.object === undefined || !concerns(request, "", "pods")) return;
       const { metadata, spec } = request.object as Pod;
+      if (request.operation === "UPDATE") return keepUsers(spec, (request.old as Pod).spec);
       if (metadata.annotations?.[MIRROR] !== undefined) return;
       if (isExempt(configuration, request.namespace, request.user)) return;
       const { labels } = (await findNamespace(request.namespace))?.metadata ?? {};
@@ -34,6 +35,11 @@ export function defaultUserNamespaces(context: AdmissionContext): AdmissionPlugi
       if (all.length > 0 && all.every((entry) => canMap(entry.shared()))) spec.hostUsers = false;
     },
   };
+}
+
+/** A client that does not know the field drops it, and may update the pod nevertheless. */
+function keepUsers(spec: Pod["spec"], { hostUsers }: Pod["spec"]): void {
+  if (hostUsers !== undefined) spec.hostUsers ??= hostUsers;
 }
 
 /** Whether a node's default runtime has user namespaces, by what its kubelet reports. */
