@@ -1,8 +1,7 @@
-import type {
-  NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
-} from "@raft2kube/api/gen/networking/v1.ts";
-import { peerKey, type PodPeer, sourcesOf, targetsOf } from
-  "@raft2kube/api/networking/v1/policy-peers.ts";
+import type { NetworkPolicy, NetworkPolicyPort } from "@raft2kube/api/gen/networking/v1.ts";
+import {
+  type Direction, DIRECTIONS, peerKey, type PolicyRule, rulesOf,
+} from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { digest } from "@raft2kube/std/digest.ts";
 import { addressText, blockRanges, merged, type Range } from "./blocks.ts";
@@ -21,9 +20,6 @@ export interface AddressSet {
   /** The set has these pods' numbers for the port, too: `address . protocol . port`. */
   readonly port?: NamedPort;
 }
-
-/** The directions in which policies isolate pods. */
-export type Direction = "ingress" | "egress";
 
 /** The rules of a policy in one direction, and the sets that they look up. */
 export interface CompiledRules {
@@ -52,27 +48,15 @@ export function localPortSet({ name, protocol }: NamedPort): string {
  * by a verdict: of egress, to be judged by the policies of its destination.
  */
 export function compilePolicy(policy: NetworkPolicy): CompiledPolicy {
-  const { policyTypes = ["Ingress"], ingress = [], egress = [] } = policy.spec;
-  const compiled: CompiledPolicy = {};
-  if (policyTypes.includes("Ingress")) {
-    compiled.ingress = compile(policy, "ingress", ingress.map((rule) =>
-      ({ pods: sourcesOf(rule), peers: rule.from ?? [], ports: rule.ports ?? [] })));
-  }
-  if (policyTypes.includes("Egress")) {
-    compiled.egress = compile(policy, "egress", egress.map((rule) =>
-      ({ pods: targetsOf(rule), peers: rule.to ?? [], ports: rule.ports ?? [] })));
-  }
-  return compiled;
+  return Object.fromEntries(DIRECTIONS.flatMap((direction) => {
+    const rules = rulesOf(policy, direction);
+    return rules ? [[direction, compile(policy, direction, rules)]] : [];
+  }));
 }
 
-interface Rule {
-  /** The pods among the peers; undefined where no peer is named. */
-  readonly pods: readonly PodPeer[] | undefined;
-  readonly peers: readonly NetworkPolicyPeer[];
-  readonly ports: readonly NetworkPolicyPort[];
-}
-
-function compile(policy: NetworkPolicy, direction: Direction, list: readonly Rule[]) {
+function compile(
+  policy: NetworkPolicy, direction: Direction, list: readonly PolicyRule[],
+): CompiledRules {
   const { namespace = "" } = policy.metadata;
   const sets = new Map<string, AddressSet>();
   const ports = new Map<string, NamedPort>();
@@ -80,7 +64,7 @@ function compile(policy: NetworkPolicy, direction: Direction, list: readonly Rul
   const rules = list.flatMap((rule) => {
     const [address, verdict] = direction === "ingress"
       ? ["ip saddr", "accept"] : ["ip daddr", `goto ${TO_PODS}`];
-    const pods = rule.pods?.map((peer) => `${namespace}/${peerKey(peer)}`);
+    const pods = rule.pods.map((peer) => `${namespace}/${peerKey(peer)}`);
     const setOf = (port?: NamedPort): string => {
       const peers = [...new Set(pods)].sort();
       const name = `peers-${digest(JSON.stringify([peers, port]))}`;
@@ -92,7 +76,7 @@ function compile(policy: NetworkPolicy, direction: Direction, list: readonly Rul
     const isOpen = rule.peers.length === 0;
     const sources = [
       ...(isOpen ? [""] : []),
-      ...(!isOpen && pods?.length ? [`${address} @${setOf()} `] : []),
+      ...(!isOpen && pods.length > 0 ? [`${address} @${setOf()} `] : []),
       ...(blocks.length > 0 ? [`${address} { ${blocks.map(addressText).join(", ")} } `] : []),
     ];
     const named = namedPorts(rule.ports);

@@ -2,7 +2,9 @@ import { isIPv4 } from "node:net";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
-import { namedPorts, PEER_LABEL } from "@raft2kube/api/networking/v1/policy-peers.ts";
+import {
+  type Direction, DIRECTIONS, namedPorts, PEER_LABEL,
+} from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { digest } from "@raft2kube/std/digest.ts";
@@ -10,8 +12,7 @@ import type { Element, Fragment } from "@raft2kube/linux/netfilter/nft-table/fra
 import type { Change } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
 import { ADDRESS_SET, PORT_SET } from "./base.ts";
 import {
-  type AddressSet, type CompiledPolicy, type CompiledRules, compilePolicy, type Direction,
-  localPortSet,
+  type AddressSet, type CompiledPolicy, type CompiledRules, compilePolicy, localPortSet,
 } from "./compile.ts";
 import { RULES_OF_POD_MAX } from "./limits.ts";
 
@@ -27,8 +28,6 @@ interface UsedSet {
   readonly users: Set<string>;
 }
 
-const DIRECTIONS: readonly Direction[] = ["ingress", "egress"];
-
 /**
  * Plans the table of a node's policies. It is given changes of policies, slices and pods, and
  * returns the fragments of the table that differ: of policies, of the sets of their peers, and of
@@ -41,37 +40,35 @@ export class Planner {
   /** The slices of each peer, by their keys. */
   readonly #peers = new Map<string, Map<string, EndpointSlice>>();
   readonly #sets = new Map<string, UsedSet>();
-  /** Owners of fragments to be rendered again. */
-  readonly #dirty = {
-    policies: new Set<string>(), pods: new Set<string>(), sets: new Set<string>(),
-  };
+  /** Owners of fragments to be rendered again: a policy, a pod or a set, and its key. */
+  readonly #dirty = new Set<string>();
   /** Pods whose policies are too many, by direction; for the log. */
   readonly cutOff = new Set<string>();
 
   setPolicy(key: string, policy: NetworkPolicy | undefined): void {
     const before = this.#policies.get(key);
     const compiled = policy && compilePolicy(policy);
-    for (const set of setsOf(before?.compiled)) this.#unuse(set, key);
-    for (const set of setsOf(compiled)) this.#use(set, key);
+    for (const set of setsOf(before?.compiled)) this.#use(set, key, false);
+    for (const set of setsOf(compiled)) this.#use(set, key, true);
     if (policy && compiled) this.#policies.set(key, { policy, compiled });
     else this.#policies.delete(key);
-    this.#dirty.policies.add(key);
+    this.#dirty.add(`policy ${key}`);
     const { namespace } = (policy ?? before?.policy)?.metadata ?? {};
     for (const [name, { pod }] of this.#pods) {
-      if (pod.metadata.namespace === namespace) this.#dirty.pods.add(name);
+      if (pod.metadata.namespace === namespace) this.#dirty.add(`pod ${name}`);
     }
   }
 
   /** Sets a pod of this node and its address; undefined for none of its own, or when it ended. */
   setPod(key: string, pod: Pod | undefined, address?: string): void {
     this.#pods.delete(key);
-    this.#dirty.pods.add(key);
+    this.#dirty.add(`pod ${key}`);
     if (!pod || address === undefined) return;
     // An address is one pod's: of the one that got it last.
     for (const [other, known] of this.#pods) {
       if (known.address !== address) continue;
       this.#pods.delete(other);
-      this.#dirty.pods.add(other);
+      this.#dirty.add(`pod ${other}`);
     }
     this.#pods.set(key, { pod, address });
   }
@@ -85,66 +82,63 @@ export class Planner {
     if (slices.size > 0) this.#peers.set(peer, slices);
     else this.#peers.delete(peer);
     for (const [name, { set }] of this.#sets) {
-      if (set.peers.includes(peer)) this.#dirty.sets.add(name);
+      if (set.peers.includes(peer)) this.#dirty.add(`set ${name}`);
     }
   }
 
   /** Whether something changed since the last call of `take` or `all`. */
   get isChanged(): boolean {
-    return Object.values(this.#dirty).some(({ size }) => size > 0);
+    return this.#dirty.size > 0;
   }
 
   /** Returns the changes since the last call. */
   take(): Change[] {
-    const { policies, pods, sets } = this.#dirty;
-    const changes = [
-      ...[...policies].map((key) => this.#policyChange(key)),
-      ...[...sets].map((name) => this.#setChange(name)),
-      ...[...pods].map((key) => this.#podChange(key)),
-    ];
-    for (const dirty of Object.values(this.#dirty)) dirty.clear();
+    const changes = [...this.#dirty].map((owner): Change => {
+      const at = owner.indexOf(" ");
+      const [kind, key] = [owner.slice(0, at), owner.slice(at + 1)];
+      const fragment = kind === "policy" ? this.#policyFragment(key)
+        : kind === "set" ? this.#setFragment(key) : this.#podFragment(key);
+      return { owner, fragment };
+    });
+    this.#dirty.clear();
     return changes;
   }
 
   /** Returns all fragments, for a new table. */
   all(): Change[] {
-    for (const key of this.#policies.keys()) this.#dirty.policies.add(key);
-    for (const name of this.#sets.keys()) this.#dirty.sets.add(name);
-    for (const key of this.#pods.keys()) this.#dirty.pods.add(key);
+    for (const key of this.#policies.keys()) this.#dirty.add(`policy ${key}`);
+    for (const name of this.#sets.keys()) this.#dirty.add(`set ${name}`);
+    for (const key of this.#pods.keys()) this.#dirty.add(`pod ${key}`);
     return this.take();
   }
 
-  #use(set: AddressSet, policy: string): void {
-    const used = this.#sets.get(set.name);
-    if (used) return void used.users.add(policy);
-    this.#sets.set(set.name, { set, users: new Set([policy]) });
-    this.#dirty.sets.add(set.name);
+  /** Notes whether a policy looks up a set. */
+  #use(set: AddressSet, policy: string, isUsed: boolean): void {
+    const { users } = this.#sets.get(set.name) ?? { users: new Set<string>() };
+    const before = users.size;
+    if (isUsed) users.add(policy);
+    else users.delete(policy);
+    if (users.size > 0) this.#sets.set(set.name, { set, users });
+    else this.#sets.delete(set.name);
+    if ((before > 0) !== (users.size > 0)) this.#dirty.add(`set ${set.name}`);
   }
 
-  #unuse(set: AddressSet, policy: string): void {
-    const used = this.#sets.get(set.name);
-    used?.users.delete(policy);
-    if (used?.users.size !== 0) return;
-    this.#sets.delete(set.name);
-    this.#dirty.sets.add(set.name);
-  }
-
-  #policyChange(key: string): Change {
+  #policyFragment(key: string): Fragment | undefined {
     const known = this.#policies.get(key);
-    const fragment = known && emptyFragment();
+    if (!known) return undefined;
+    const fragment = emptyFragment();
     for (const direction of DIRECTIONS) {
-      const rules = known?.compiled[direction];
-      if (!rules || !fragment) continue;
+      const rules = known.compiled[direction];
+      if (!rules) continue;
       fragment.chains.set(rules.chain, rules.cost > RULES_OF_POD_MAX ? ["drop"] : [...rules.rules]);
       for (const port of rules.ports) fragment.sets.set(localPortSet(port), PORT_SET);
     }
-    return { owner: `policy ${key}`, fragment };
+    return fragment;
   }
 
-  #setChange(name: string): Change {
-    const owner = `set ${name}`;
+  #setFragment(name: string): Fragment | undefined {
     const used = this.#sets.get(name);
-    if (!used) return { owner, fragment: undefined };
+    if (!used) return undefined;
     const { peers, port } = used.set;
     const fragment = emptyFragment();
     fragment.sets.set(name, port ? PORT_SET : ADDRESS_SET);
@@ -159,14 +153,13 @@ export class Planner {
       for (const address of addresses.filter(isIPv4)) keys.add(`${address}${suffix}`);
     }
     for (const key of keys) fragment.elements.push({ set: name, key, value: "" });
-    return { owner, fragment };
+    return fragment;
   }
 
-  #podChange(key: string): Change {
-    const owner = `pod ${key}`;
+  #podFragment(key: string): Fragment | undefined {
     const known = this.#pods.get(key);
     for (const direction of DIRECTIONS) this.cutOff.delete(`${key} ${direction}`);
-    if (!known) return { owner, fragment: undefined };
+    if (!known) return undefined;
     const { pod, address } = known;
     const fragment = emptyFragment();
     for (const named of namedPorts(pod)) {
@@ -185,7 +178,7 @@ export class Planner {
     if (fragment.chains.size > 0) {
       fragment.elements.push({ set: "self", key: `${address} . ${address}`, value: "" });
     }
-    return { owner, fragment };
+    return fragment;
   }
 
   /** Adds the chain of the pods that have the same policies; returns its name. */

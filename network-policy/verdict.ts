@@ -1,6 +1,7 @@
 import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from
   "@raft2kube/api/gen/networking/v1.ts";
 import { numberOf, parseCidr } from "@raft2kube/api/cidr.ts";
+import type { Direction } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -33,8 +34,6 @@ export interface Verdict {
   readonly why: string;
 }
 
-type Direction = "Ingress" | "Egress";
-
 /**
  * Says whether policies admit a connection, and why: first those of the pod that it comes from,
  * then those of the pod that it goes to. Read from the policies' texts alone, as the concepts page
@@ -44,26 +43,25 @@ type Direction = "Ingress" | "Egress";
 export function judge(policies: readonly NetworkPolicy[], connection: Connection): Verdict[] {
   const { from, to } = connection;
   if (from.address === to.address) return [{ admitted: true, why: "a pod reaches itself" }];
-  return [judgeOne(policies, connection, "Egress"), judgeOne(policies, connection, "Ingress")];
+  return [judgeOne(policies, connection, "egress"), judgeOne(policies, connection, "ingress")];
 }
 
 function judgeOne(
   policies: readonly NetworkPolicy[], connection: Connection, direction: Direction,
 ): Verdict {
-  const isIngress = direction === "Ingress";
-  const { pod } = isIngress ? connection.to : connection.from;
-  const word = direction.toLowerCase();
-  if (!pod) return { admitted: true, why: `${word}: this end is no pod with its own address` };
+  const isIngress = direction === "ingress";
+  const { from, to } = connection;
+  const [{ pod }, other] = isIngress ? [to, from] : [from, to];
+  if (!pod) return { admitted: true, why: `${direction}: this end is no pod with its own address` };
   const own = policies.filter(({ metadata, spec }) => metadata.namespace === pod.namespace &&
-    (spec.policyTypes ?? ["Ingress"]).includes(direction) &&
+    (spec.policyTypes ?? ["Ingress"]).includes(isIngress ? "Ingress" : "Egress") &&
     matchesSelector(spec.podSelector ?? {}, pod.labels));
-  const subject = `${word} of ${pod.namespace}/${pod.name}`;
+  const subject = `${direction} of ${pod.namespace}/${pod.name}`;
   if (own.length === 0) return { admitted: true, why: `${subject}: no policy selects it` };
   for (const { metadata: { name = "" }, spec } of own) {
     const rules = isIngress
       ? (spec.ingress ?? []).map(({ from = [], ports }) => ({ peers: from, ports }))
       : (spec.egress ?? []).map(({ to = [], ports }) => ({ peers: to, ports }));
-    const other = isIngress ? connection.from : connection.to;
     const index = rules.findIndex(({ peers, ports = [] }) => {
       const found = peers.filter((peer) => isPeer(peer, pod.namespace, other));
       if (peers.length > 0 && found.length === 0) return false;
@@ -73,7 +71,7 @@ function judgeOne(
         connection, ports.length === 0);
     });
     if (index < 0) continue;
-    return { admitted: true, why: `${subject}: ${name}, spec.${word}[${index}]` };
+    return { admitted: true, why: `${subject}: ${name}, spec.${direction}[${index}]` };
   }
   const names = own.map(({ metadata: { name = "" } }) => name).join(", ");
   return { admitted: false, why: `${subject}: no rule of ${names}` };

@@ -2,7 +2,7 @@ import { digest } from "@raft2kube/std/digest.ts";
 import type { Pod } from "../../gen/core/v1.ts";
 import type { LabelSelector } from "../../gen/meta/v1.ts";
 import type {
-  NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
+  NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
 } from "../../gen/networking/v1.ts";
 
 /**
@@ -33,28 +33,41 @@ export function peerKey({ podSelector, namespaceSelector, named }: PodPeer): str
 /** Every pod of the cluster, by whose ports a rule without peers resolves a port's name. */
 const ALL_PODS: PodPeer = { namespaceSelector: {}, named: true };
 
-/** The pods that an ingress rule names: undefined if it names no peers, and admits all sources. */
-export function sourcesOf({ from = [] }: NetworkPolicyIngressRule): PodPeer[] | undefined {
-  return from.length === 0 ? undefined : from.flatMap((peer) => podPeer(peer, false));
+/** The directions in which policies isolate pods. */
+export type Direction = "ingress" | "egress";
+export const DIRECTIONS: readonly Direction[] = ["ingress", "egress"];
+
+/** A rule of either direction. */
+export interface PolicyRule {
+  readonly peers: readonly NetworkPolicyPeer[];
+  readonly ports: readonly NetworkPolicyPort[];
+  /** The pods among the peers, or by whose ports names are resolved. */
+  readonly pods: readonly PodPeer[];
 }
 
-/** The same of an egress rule. Its peers resolve the names of its ports. */
-export function targetsOf({ to = [], ports = [] }: NetworkPolicyEgressRule): PodPeer[] | undefined {
-  const named = ports.some(({ port }) => typeof port === "string");
-  if (to.length === 0) return named ? [ALL_PODS] : undefined;
-  return to.flatMap((peer) => podPeer(peer, named));
+/** Returns the rules of a policy in a direction; undefined if it does not isolate its pods there. */
+export function rulesOf({ spec }: NetworkPolicy, direction: Direction): PolicyRule[] | undefined {
+  const { policyTypes = ["Ingress"], ingress = [], egress = [] } = spec;
+  if (direction === "ingress") {
+    return !policyTypes.includes("Ingress") ? undefined : ingress.map(({ from, ports }) =>
+      ({ peers: from ?? [], ports: ports ?? [], pods: podPeersOf(from, false) }));
+  }
+  return !policyTypes.includes("Egress") ? undefined : egress.map(({ to, ports }) => {
+    // The peers of egress resolve the names of its ports.
+    const named = (ports ?? []).some(({ port }) => typeof port === "string");
+    const pods = named && !to?.length ? [ALL_PODS] : podPeersOf(to, named);
+    return { peers: to ?? [], ports: ports ?? [], pods };
+  });
 }
 
-function podPeer(peer: NetworkPolicyPeer, named: boolean): PodPeer[] {
-  const { ipBlock, podSelector, namespaceSelector } = peer;
-  return ipBlock === undefined ? [{ podSelector, namespaceSelector, named }] : [];
-}
+const podPeersOf = (peers: readonly NetworkPolicyPeer[] = [], named: boolean): PodPeer[] =>
+  peers.flatMap(({ ipBlock, podSelector, namespaceSelector }) =>
+    ipBlock === undefined ? [{ podSelector, namespaceSelector, named }] : []);
 
 /** Returns the pod peers of a policy by their keys. */
-export function podPeers({ spec: { ingress = [], egress = [] } }: NetworkPolicy) {
-  const peers = [...ingress.flatMap((rule) => sourcesOf(rule) ?? []),
-    ...egress.flatMap((rule) => targetsOf(rule) ?? [])];
-  return new Map(peers.map((peer) => [peerKey(peer), peer]));
+export function podPeers(policy: NetworkPolicy): Map<string, PodPeer> {
+  const rules = DIRECTIONS.flatMap((direction) => rulesOf(policy, direction) ?? []);
+  return new Map(rules.flatMap(({ pods }) => pods.map((peer) => [peerKey(peer), peer])));
 }
 
 /** A selector in an order of its own; undefined stays another than the empty one. */
