@@ -35,10 +35,8 @@ afterAll(async () => {
 async function apply(objects: Objects) {
   const plan = planIngresses(inputOf(objects, fallback));
   const { sites, certificates } = plan;
-  const backends = plan.backends.map((each) => backendOf(each.name, [server.endpoint], {
-    filters: each.filters, ...(each.timeout_ms ? { timeout_ms: each.timeout_ms } : {}),
-    ...(each.bodyBytesMax === undefined ? {} : { bodyBytesMax: each.bodyBytesMax }),
-  }));
+  const { targets } = backendOf("web", [server.endpoint]);
+  const backends = [...plan.backends.values()].map((each) => ({ ...each, targets }));
   const whole = plane.planOf(sites, backends);
   const tls = { name: "tls", binds: [{ port: plane.tlsPort, certificates }], sites };
   await plane.dataPlane.apply({ ...whole, frontends: [...whole.frontends, tls] });
@@ -285,7 +283,7 @@ test("no line of the configuration holds a tenant's text unescaped", () => {
   const ingress = ingressOf({ annotations: { "ingress.r2k.io/rewrite-prefix": "/a%5Bb$c'd(e)" } },
     [ruleOf("a.test", "/x$y'z(%20)")]);
   const { sites, backends } = planIngresses(inputOf({ ingresses: [ingress], services }, fallback));
-  const { files } = render(plane.planOf(sites, backends), "/socket");
+  const { files } = render(plane.planOf(sites, [...backends.values()]), "/socket");
   const line = files.get(CONFIG)!.split("\n").find((each) => each.includes("set-path /a"));
   expect(line).toBe(
     "  http-request set-path /a\\x25\\x255Bb\\x24c\\x27d\\x28e\\x29%[path,bytes(11)]");

@@ -4,9 +4,6 @@ import { assertLimits } from "@raft2kube/std/assert.ts";
 export const SYNC_DELAY_MS = 100;
 /** Interval of passes without a change: certificates expire, and the data plane may have ended. */
 export const SYNC_MS_MAX = 30_000;
-/** Pause after a pass that failed, doubled with each further one. */
-export const RETRY_FIRST_MS = 500;
-export const RETRY_MS_MAX = 30_000;
 
 /** Paths of one namespace's Ingresses and routes: its tenant must not take all memory. */
 export const PATHS_OF_NAMESPACE_MAX = 12_000;
@@ -71,7 +68,6 @@ export const RUNTIME_COMMANDS_MAX = 50;
 export const RUNTIME_ANSWER_BYTES_MAX = 1 << 20;
 
 assertLimits({
-  "pauses between retries grow": RETRY_FIRST_MS < RETRY_MS_MAX,
   "a line of commands fits": RUNTIME_COMMANDS_MAX * 200 < 16_384,
   "a line of certificates fits": HOSTS_OF_LINE_MAX * 254 < 60_000,
   "a port has room for several tenants":

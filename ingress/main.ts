@@ -1,17 +1,38 @@
+import type { ConfigMap, Secret, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { Ingress, IngressClass } from "@raft2kube/api/gen/networking/v1.ts";
+import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import { RefusalEvents } from "@raft2kube/client-kube/events/refusals.ts";
+import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import {
+  CONFIG_MAPS, ENDPOINT_SLICES, INGRESS_CLASSES, INGRESSES, SECRETS, SERVICES,
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { createCa } from "@raft2kube/pki/certificate.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { GatewayPart } from "./gateway/part.ts";
 import { DataPlane, type DataPlaneOptions } from "./haproxy/data-plane.ts";
-import { type IngressOptions, startIngressLoop } from "./loop.ts";
-import { pairOf } from "./plan/certificates.ts";
-import type { Pair } from "./plan/model.ts";
+import { SYNC_DELAY_MS, SYNC_MS_MAX } from "./limits.ts";
+import { pairOf, type TimedPair } from "./plan/certificates.ts";
+import { planIngresses } from "./plan/ingress.ts";
+import { SERVICE_LABEL } from "./plan/targets.ts";
+import { addressesOf, writeAddresses, writeOwners } from "./status.ts";
 
 /** The name of this controller in IngressClasses, unless it is started under another. */
 export const CONTROLLER = "r2k.io/ingress";
 const FALLBACK_DAYS = 3_650;
 
-/** Serves Ingresses with the haproxy that shares a folder with this program. */
-export async function startIngress(options: IngressOptions) {
-  return startIngressLoop(options, await fallbackPair(options.clock));
+export interface IngressOptions extends DataPlaneOptions {
+  /** An identity with the rights of `cli/addons/ingress/10-ingress.yaml`; closed by the caller. */
+  readonly client: KubeClient;
+  /** The controller's name in IngressClasses. */
+  readonly controller: string;
+  /** `namespace/name` of the Service whose addresses lead to the data plane. */
+  readonly service: string;
+  readonly ports: { readonly http: number; readonly https: number };
 }
 
 /**
@@ -22,8 +43,88 @@ export async function prepareDataPlane(options: DataPlaneOptions): Promise<void>
   await new DataPlane(options).prepare({ frontends: [], backends: new Map() });
 }
 
+/**
+ * Serves Ingresses and Gateways with the haproxy that shares a folder with this program: connects
+ * the API's objects, the plan and the data plane. `ready` resolves when the first plan is in force.
+ */
+export async function startIngress(
+  { client, controller, service, ports, ...options }: IngressOptions,
+): Promise<{ readonly ready: Promise<void>; close(): Promise<void> }> {
+  const { clock } = options;
+  const fallback = await fallbackPair(clock);
+  const informers = new InformerSet(client, clock);
+  const recorder = new EventRecorder({ client, component: "ingress", clock });
+  const events = new RefusalEvents(recorder);
+  const dataPlane = new DataPlane(options);
+  const ingresses = informers.of<Ingress>(INGRESSES);
+  const classes = informers.of<IngressClass>(INGRESS_CLASSES);
+  const cluster = clusterOf(informers);
+  const [namespace, name] = service.split("/") as [string, string];
+  const record = [namespace, `${name}-hosts`] as const;
+  const fieldSelector = `metadata.name=${record[1]}`;
+  const records = informers.of<ConfigMap>(CONFIG_MAPS, { namespace, fieldSelector });
+  const changed = () => passes.request();
+  const gatewayPart = new GatewayPart({ ...cluster, informers, namespace, clock, changed });
+  const first = Promise.withResolvers<void>();
+
+  let owners: ReadonlyMap<string, string> | undefined;
+  const pass = async () => {
+    const former = records.store.get(record.join("/"));
+    const plan = planIngresses({
+      ingresses: ingresses.store.list(), classes: classes.store.list(), ...cluster,
+      controller, now_ms: clock.now(), fallback, owners, record: former?.data,
+    });
+    owners = plan.owners;
+    const gateways = await gatewayPart.plan();
+    const { sites, certificates, backends } = plan;
+    const binds = [{ port: ports.http }, { port: ports.https, certificates }];
+    await dataPlane.apply({
+      frontends: [{ name: "ingress", binds, sites }, ...(gateways?.frontends ?? [])],
+      backends: new Map([...backends, ...(gateways?.backends ?? [])]),
+    });
+    first.resolve();
+    await writeOwners(plan.owners, former, record, client.resource<ConfigMap>(CONFIG_MAPS));
+    events.report(plan.refusals);
+    const addresses = addressesOf(cluster.services.service(service));
+    await writeAddresses(plan.served, addresses, client.resource<Ingress>(INGRESSES));
+    if (gateways) await gatewayPart.report(gateways);
+  };
+  const passes = new Runner({
+    clock,
+    min_ms: SYNC_DELAY_MS,
+    max_ms: SYNC_MS_MAX,
+    run: pass,
+    report: failureLog(logger("ingress"), "the data plane could not be changed"),
+  });
+  informers.follow(changed);
+  return {
+    ready: first.promise,
+    async close() {
+      await passes.close();
+      await informers.close();
+      await recorder.close();
+    },
+  };
+}
+
+/** The objects that Ingresses and routes refer to. */
+function clusterOf(informers: InformerSet) {
+  const services = informers.of<Service>(SERVICES);
+  const slices = informers.of<EndpointSlice>(ENDPOINT_SLICES, { labelSelector: SERVICE_LABEL });
+  const secrets = informers.of<Secret>(SECRETS, { fieldSelector: "type=kubernetes.io/tls" });
+  slices.index(SERVICE_LABEL, ({ metadata: { namespace, labels = {} } }) =>
+    [`${namespace}/${labels[SERVICE_LABEL]}`]);
+  return {
+    services: {
+      service: (key: string) => services.store.get(key),
+      slices: (key: string) => slices.store.by(SERVICE_LABEL, key),
+    },
+    secret: (key: string) => secrets.store.get(key),
+  };
+}
+
 /** A certificate of its own, for clients that ask for no name that has one. */
-async function fallbackPair(clock: Clock): Promise<Pair> {
+async function fallbackPair(clock: Clock): Promise<TimedPair> {
   const dnsNames = ["ingress.invalid"];
   const request = { commonName: "raft2kube ingress", dnsNames, days: FALLBACK_DAYS };
   const { cert, key } = await createCa({ ...request, now_ms: clock.now() });

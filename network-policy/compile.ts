@@ -1,16 +1,13 @@
 import type { NetworkPolicy, NetworkPolicyPort } from "@raft2kube/api/gen/networking/v1.ts";
 import {
-  type Direction, DIRECTIONS, peerKey, type PolicyRule, rulesOf,
+  type Direction, DIRECTIONS, peerKey, type PodPort, type PolicyRule, rulesOf,
 } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { digest } from "@raft2kube/std/digest.ts";
 import { addressText, blockRanges, merged, type Range } from "./blocks.ts";
 
 /** A port by its name, which pods resolve. */
-export interface NamedPort {
-  readonly name: string;
-  readonly protocol: string;
-}
+type NamedPort = Pick<PodPort, "name" | "protocol">;
 
 /** A set of addresses in the kernel that slices fill: the pods that the peers of a rule select. */
 export interface AddressSet {

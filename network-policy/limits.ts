@@ -4,9 +4,6 @@ import { assertLimits } from "@raft2kube/std/assert.ts";
 export const POLICY_SYNC_DELAY_MS = 10;
 /** Interval of checks that the kernel has the rules; other programs may delete some. */
 export const POLICY_VERIFY_MS = 5_000;
-/** Pause after a transaction that failed, doubled with each further one. */
-export const POLICY_RETRY_FIRST_MS = 500;
-export const POLICY_RETRY_MS_MAX = 30_000;
 /** How long a pod may wait for its rules before it is not started, and tried again. */
 export const POLICY_ADMIT_MS = 10_000;
 /**
@@ -16,7 +13,4 @@ export const POLICY_ADMIT_MS = 10_000;
  */
 export const RULES_OF_POD_MAX = 12_000;
 
-assertLimits({
-  "pauses between retries grow": POLICY_RETRY_FIRST_MS < POLICY_RETRY_MS_MAX,
-  "a pod waits for at least one retry": POLICY_RETRY_FIRST_MS < POLICY_ADMIT_MS,
-});
+assertLimits({ "a pod waits for at least one retry": POLICY_VERIFY_MS < POLICY_ADMIT_MS });

@@ -7,7 +7,7 @@ import type { LogFields, Logger } from "@raft2kube/observe/log.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { POLICY_ADMIT_MS, POLICY_RETRY_FIRST_MS, POLICY_VERIFY_MS } from "./limits.ts";
+import { POLICY_ADMIT_MS, POLICY_VERIFY_MS } from "./limits.ts";
 import { PolicyLoop } from "./loop.ts";
 
 const real = systemClock();
@@ -124,7 +124,7 @@ test("a pod whose rules the kernel refuses is not admitted, and is after a rebui
   kernel.refuses = false;
   let isAdmitted = false;
   const again = loop.admit(NEW, "10.0.0.9").then(() => (isAdmitted = true));
-  await advance("the retry", POLICY_RETRY_FIRST_MS, () => isAdmitted);
+  await advance("the retry", POLICY_VERIFY_MS, () => isAdmitted);
   await again;
   expect(kernel.rebuilds).toBe(2);
 });

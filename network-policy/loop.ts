@@ -19,8 +19,7 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { baseRules, TABLE } from "./base.ts";
 import {
-  POLICY_ADMIT_MS, POLICY_RETRY_FIRST_MS, POLICY_RETRY_MS_MAX, POLICY_SYNC_DELAY_MS,
-  POLICY_VERIFY_MS,
+  POLICY_ADMIT_MS, POLICY_SYNC_DELAY_MS, POLICY_VERIFY_MS,
 } from "./limits.ts";
 import { Planner } from "./planner.ts";
 
@@ -85,7 +84,6 @@ export class PolicyLoop implements NetworkPolicies {
       clock,
       min_ms: POLICY_SYNC_DELAY_MS,
       max_ms: POLICY_VERIFY_MS,
-      retry: { first_ms: POLICY_RETRY_FIRST_MS, most_ms: POLICY_RETRY_MS_MAX },
       run: () => this.#pass(),
       report: failureLog(this.#log, "network policies could not be applied; rebuilding them"),
     });

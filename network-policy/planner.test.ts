@@ -40,10 +40,10 @@ describe("the plan of a node's policies", () => {
     planner.setPod("ns/a", pod("a"), "10.0.0.1");
     planner.setPolicy("ns/deny", policy("deny", { podSelector: {} }));
     const lines = transaction();
-    expect(lines.filter((line) => line.startsWith("add rule"))).toEqual([
+    expect(lines.filter((line) => line.startsWith("add rule")).sort()).toEqual([
       expect.stringMatching(/^add rule ip t ingress-\w+ return$/),
-      expect.stringMatching(/^add rule ip t pods-ingress-\w+ jump ingress-\w+$/),
       expect.stringMatching(/^add rule ip t pods-ingress-\w+ drop$/),
+      expect.stringMatching(/^add rule ip t pods-ingress-\w+ jump ingress-\w+$/),
     ]);
     const element = /^add element ip t ingress \{ 10\.0\.0\.1 : goto pods-ingress-\w+ \}$/;
     expect(lines).toContainEqual(expect.stringMatching(element));

@@ -22,12 +22,6 @@ interface Known {
   readonly compiled: CompiledPolicy;
 }
 
-/** A set that rules look up, and the policies that do. */
-interface UsedSet {
-  readonly set: AddressSet;
-  readonly users: Set<string>;
-}
-
 /**
  * Plans the table of a node's policies. It is given changes of policies, slices and pods, and
  * returns the fragments of the table that differ: of policies, of the sets of their peers, and of
@@ -39,7 +33,8 @@ export class Planner {
   readonly #pods = new Map<string, { readonly pod: Pod; readonly address: string }>();
   /** The slices of each peer, by their keys. */
   readonly #peers = new Map<string, Map<string, EndpointSlice>>();
-  readonly #sets = new Map<string, UsedSet>();
+  /** The sets that rules look up, and the policies that do. */
+  readonly #sets = new Map<string, { readonly set: AddressSet; readonly users: Set<string> }>();
   /** Owners of fragments to be rendered again: a policy, a pod or a set, and its key. */
   readonly #dirty = new Set<string>();
   /** Pods whose policies are too many, by direction; for the log. */

@@ -5,7 +5,6 @@ import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { join } from "node:path";
 import { EXAMPLES_DIR, GATEWAY_ADDONS_DIR, INGRESS_ADDONS_DIR } from "../assets.ts";
-import type { ClusterConfig } from "../spec/config.ts";
 import type { StepOf } from "../plan/step.ts";
 import { applyFolder, createMissing } from "./add-ons.ts";
 import { type Context, untilAborted } from "./context.ts";
@@ -26,21 +25,17 @@ export async function applyIngress(
   const client = await context.client();
   await context.step("ingress controller", () => untilAborted(signal, async () => {
     await bringProgram(client, cluster, IMAGE_PROGRAMS.ingress, INGRESS_ADDONS_DIR);
-    if (api === "gateway") await applyGateway(client, cluster, context);
+    // The API needs a moment for objects of the CRDs.
+    if (api === "gateway") {
+      await waitFor("the Gateway API", async () => {
+        await applyFolder(client, GATEWAY_ADDONS_DIR, cluster);
+        return true;
+      }, { clock: machineClock(context.clock), signal, interval_ms: 200 });
+    }
     if (demo) await createMissing(client, join(EXAMPLES_DIR, "web-ingress.yaml"), cluster);
   }));
   const port = await context.step("ingress is ready", () => readyPort(client, context));
   if (demo) progress.note(`\nThe demo by its name: http://web.localhost:${port}/`);
-}
-
-/** Applies the CRDs and objects of them, for which the API needs a moment. */
-async function applyGateway(
-  client: KubeClient, cluster: ClusterConfig, { clock, signal }: Context,
-): Promise<void> {
-  await waitFor("the Gateway API", async () => {
-    await applyFolder(client, GATEWAY_ADDONS_DIR, cluster);
-    return true;
-  }, { clock: machineClock(clock), signal, interval_ms: 200 });
 }
 
 /** Waits until the controller is available; resolves with its node port, which localhost has. */

@@ -34,6 +34,7 @@ export function allocate(
   pools: readonly Pool[],
 ): Map<string, Outcome> {
   const holders = new Map<string, Wanted[]>();
+  /** The addresses of each group of Services that may share. */
   const shared = new Map<string, Set<string>>();
   const outcomes = new Map<string, Outcome>();
   const hold = (service: Wanted, address: string) => {
@@ -42,45 +43,45 @@ export function allocate(
     const group = groupOf(service);
     if (group !== undefined) shared.set(group, (shared.get(group) ?? new Set()).add(address));
   };
+  /** Why a Service may not have an address; undefined: it may. */
+  const problemOf = (service: Wanted, address: string): string | undefined => {
+    if (service.address !== undefined && service.address !== address) return "it asks for another";
+    const pool = poolOf(pools, address);
+    if (!pool) return `${address} is in no pool`;
+    const name = service.pool ?? (service.address === undefined ? DEFAULT_POOL : pool.name);
+    if (pool.name !== name) return `${address} is not in pool ${name}`;
+    return (holders.get(address) ?? []).some((other) => !mayShare(service, other))
+      ? `${address} is in use by another Service` : undefined;
+  };
   const age = ({ since, key }: Wanted) => `${since} ${key}`;
   const byAge = services.toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
   for (const service of byAge) {
     const { current } = service;
-    if (current === undefined || problemOf(service, current, pools, holders)) continue;
-    hold(service, current);
+    if (current !== undefined && !problemOf(service, current)) hold(service, current);
   }
+  /** The free addresses of each pool, each taken once. */
   const free = new Map(pools.map((pool) => [pool.name, freeAddresses(pool, holders)]));
+  const choose = (service: Wanted): Outcome => {
+    if (service.address !== undefined) {
+      const problem = problemOf(service, service.address);
+      return problem === undefined ? { address: service.address } : { refused: problem };
+    }
+    const name = service.pool ?? DEFAULT_POOL;
+    const rest = free.get(name);
+    if (!rest) return { refused: `no pool ${name}` };
+    for (const address of shared.get(groupOf(service) ?? "") ?? []) {
+      if (problemOf(service, address) === undefined) return { address };
+    }
+    const next = rest.next();
+    return next.done ? { refused: `pool ${name} has no free address` } : { address: next.value };
+  };
   for (const service of byAge) {
     if (outcomes.has(service.key)) continue;
-    const chosen = choose(service, { pools, holders, shared, free });
+    const chosen = choose(service);
     if ("address" in chosen) hold(service, chosen.address);
     else outcomes.set(service.key, chosen);
   }
   return outcomes;
-}
-
-interface Choice {
-  readonly pools: readonly Pool[];
-  readonly holders: ReadonlyMap<string, readonly Wanted[]>;
-  /** The addresses of each group of Services that may share. */
-  readonly shared: ReadonlyMap<string, ReadonlySet<string>>;
-  /** The free addresses of each pool, each taken once. */
-  readonly free: ReadonlyMap<string, Iterator<string>>;
-}
-
-function choose(service: Wanted, { pools, holders, shared, free }: Choice): Outcome {
-  if (service.address !== undefined) {
-    const problem = problemOf(service, service.address, pools, holders);
-    return problem === undefined ? { address: service.address } : { refused: problem };
-  }
-  const name = service.pool ?? DEFAULT_POOL;
-  const pool = pools.find((one) => one.name === name);
-  if (!pool) return { refused: `no pool ${name}` };
-  for (const address of shared.get(groupOf(service) ?? "") ?? []) {
-    if (problemOf(service, address, pools, holders) === undefined) return { address };
-  }
-  const next = free.get(name)!.next();
-  return next.done ? { refused: `pool ${name} has no free address` } : { address: next.value };
 }
 
 function* freeAddresses(
@@ -88,22 +89,6 @@ function* freeAddresses(
 ): Generator<string, undefined> {
   for (const address of addressesOf(pool)) if (!holders.has(address)) yield address;
   return undefined;
-}
-
-/** Why a Service may not have an address; undefined: it may. */
-function problemOf(
-  service: Wanted,
-  address: string,
-  pools: readonly Pool[],
-  holders: ReadonlyMap<string, readonly Wanted[]>,
-): string | undefined {
-  if (service.address !== undefined && service.address !== address) return "it asks for another";
-  const pool = poolOf(pools, address);
-  if (!pool) return `${address} is in no pool`;
-  const name = service.pool ?? (service.address === undefined ? DEFAULT_POOL : pool.name);
-  if (pool.name !== name) return `${address} is not in pool ${name}`;
-  return (holders.get(address) ?? []).some((other) => !mayShare(service, other))
-    ? `${address} is in use by another Service` : undefined;
 }
 
 /** The group within which Services may share an address; undefined: this one shares none. */

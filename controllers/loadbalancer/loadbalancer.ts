@@ -80,11 +80,10 @@ export function startLoadBalancers(context: ControllerContext): Running {
   });
   const look = () => loop.queue.add(ALL);
   maps.handle({ added: look, updated: look, deleted: look });
-  services.handle({
-    added: (service) => { if (isServed(service)) look(); },
-    updated: (service, old) => { if (isServed(service) || isServed(old)) look(); },
-    deleted: (service) => { if (isServed(service)) look(); },
-  });
+  const lookAt = (service: Service, old = service) => {
+    if (isServed(service) || isServed(old)) look();
+  };
+  services.handle({ added: (service) => lookAt(service), updated: lookAt, deleted: lookAt });
   return closeAll(loop, recorder);
 }
 

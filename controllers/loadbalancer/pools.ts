@@ -36,7 +36,8 @@ export function readPools(
       if (!range) problems.push(`${name}: ${text.slice(0, 64)} is not a range of IPv4 addresses`);
       return range ?? [];
     });
-    if (sizeOf(ranges) > POOL_ADDRESSES_MAX) {
+    const size = ranges.reduce((sum, { first, last }) => sum + Number(last - first) + 1, 0);
+    if (size > POOL_ADDRESSES_MAX) {
       problems.push(`${name}: more than ${POOL_ADDRESSES_MAX} addresses`);
     }
     pools.push({ name, ranges });
@@ -59,9 +60,6 @@ export function poolOf(pools: readonly Pool[], address: string): Pool | undefine
   const has = ({ first, last }: Range) => first <= value && value <= last;
   return pools.find(({ ranges }) => ranges.some(has));
 }
-
-const sizeOf = (ranges: readonly Range[]) =>
-  ranges.reduce((sum, { first, last }) => sum + Number(last - first) + 1, 0);
 
 function rangeOf(text: string): Range | undefined {
   if (text.includes("/")) {

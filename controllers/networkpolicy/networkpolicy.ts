@@ -12,8 +12,7 @@ import { MANAGED_BY, planGroups } from "../endpointslice/plan.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
-import { PolicyPeers } from "./policy-peers.ts";
-import { dnsPods, isPeer, peerGroups, type PeerSelection } from "./select.ts";
+import { dnsPods, isPeer, peerGroups, type PeerSelection, PolicyPeers } from "./select.ts";
 
 /** The name of the index of slices with the nodes' DNS. */
 const DNS_INDEX = "dns";

@@ -1,7 +1,9 @@
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { readPair } from "../plan/certificates.ts";
 import type { Pair } from "../plan/model.ts";
-import { type Gateway, GROUP, type Listener, type Reference, type ReferenceGrant } from "./types.ts";
+import {
+  type Gateway, GROUP, type Listener, type Reference, type ReferenceGrant,
+} from "./types.ts";
 
 /** A condition before it has a time: what is not true has a reason. */
 export interface Finding {
@@ -43,12 +45,10 @@ export function planListeners(gateway: Gateway, input: ListenerInput): PlannedLi
     const conflict = conflictOf(listener, listeners);
     const unresolved = invalid
       ? finding("ResolvedRefs", "InvalidRouteKinds", "a kind is not served")
-      : "problem" in certificate ? certificate.problem : undefined;
-    const isProgrammed = isSupported && !conflict && !("problem" in certificate) &&
-      kinds.length > 0;
+      : certificate.problem;
+    const isProgrammed = isSupported && !conflict && !certificate.problem && kinds.length > 0;
     return {
-      listener, kinds, isProgrammed,
-      pair: "problem" in certificate ? undefined : certificate.pair,
+      listener, kinds, isProgrammed, pair: certificate.pair,
       findings: [
         isSupported ? holds("Accepted")
           : finding("Accepted", "UnsupportedProtocol", `${listener.protocol} is not served`),
@@ -78,8 +78,8 @@ function conflictOf(listener: Listener, all: readonly Listener[]): string | unde
 
 function certificateOf(
   gateway: Gateway, { protocol, tls }: Listener, { grants, secret }: ListenerInput,
-): { pair: Pair | undefined } | { problem: Finding } {
-  if (protocol !== "HTTPS") return { pair: undefined };
+): { pair?: Pair; problem?: Finding } {
+  if (protocol !== "HTTPS") return {};
   const refuse = (reason: string, message: string) =>
     ({ problem: finding("ResolvedRefs", reason, message) });
   if (tls?.mode === "Passthrough") return refuse("InvalidCertificateRef", "mode is not served");

@@ -13,9 +13,9 @@ import { GATEWAY_SYNC_MS_MAX } from "../limits.ts";
 import { byAge } from "../plan/owners.ts";
 import type { Services } from "../plan/targets.ts";
 import { addressesOf } from "../status.ts";
-import { finding } from "./listeners.ts";
+import { holds } from "./listeners.ts";
 import { type GatewayPlan, planGateways } from "./plan.ts";
-import { dataPlanePort, planServices, type ServicesPlan } from "./services.ts";
+import { planServices, type ServicesPlan } from "./services.ts";
 import { conditionsOf, gatewayStatus, routeStatus } from "./status.ts";
 import {
   type Gateway, GATEWAY_CLASSES, type GatewayClass, GATEWAYS, GRPC_ROUTES, GROUP, HTTP_ROUTES,
@@ -76,7 +76,7 @@ export class GatewayPart {
       services: this.#options.services,
       secret: (key) => this.#options.secret(key),
       namespace: (name) => namespaces.store.get(name),
-      portOf: (gateway, port) => dataPlanePort(services, gateway, port),
+      portOf: services.portOf,
     });
   }
 
@@ -84,9 +84,8 @@ export class GatewayPart {
   async report(plan: GatewayPlan): Promise<void> {
     const now = timeText(this.#options.clock.now());
     for (const one of this.#ownClasses) {
-      const findings = [finding("Accepted", "Accepted", "", true)];
       const former = one.status?.conditions ?? [];
-      const conditions = conditionsOf(findings, former, one.metadata, now);
+      const conditions = conditionsOf([holds("Accepted")], former, one.metadata, now);
       await this.#write(GATEWAY_CLASSES, one, { ...one.status, conditions });
     }
     for (const planned of plan.gateways) {

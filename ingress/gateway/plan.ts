@@ -8,7 +8,6 @@ import {
 import { Bounds } from "../plan/bounds.ts";
 import type { Backend, Certificate, Frontend, PathRule, Plan } from "../plan/model.ts";
 import { byAge } from "../plan/owners.ts";
-import { intersect } from "./hosts.ts";
 import {
   finding, type Finding, type ListenerInput, planListeners, type PlannedListener,
 } from "./listeners.ts";
@@ -64,7 +63,7 @@ export function planGateways(input: GatewayInput): GatewayPlan {
   const ports = planned.flatMap(({ gateway, listeners }) => portsOf(gateway, listeners));
   /** Serves a route at a listener; returns what is not true of it. */
   const serve = (
-    route: Route, { listener, hosts }: Attachment["listeners"][number],
+    route: Route, { listener, hosts }: Attachment,
   ): readonly Finding[] => {
     attached.set(listener, (attached.get(listener) ?? 0) + 1);
     const port = ports.find((one) => one.listeners.includes(listener))!;
@@ -127,10 +126,8 @@ function isParent(parent: ParentReference, route: Route, { metadata }: Gateway):
 }
 
 interface Attachment {
-  readonly findings: readonly Finding[];
-  readonly listeners: readonly {
-    readonly listener: PlannedListener; readonly hosts: readonly string[];
-  }[];
+  readonly listener: PlannedListener;
+  readonly hosts: readonly string[];
 }
 
 /** The listeners that a route is attached to by one of its parents, or why there is none. */
@@ -138,7 +135,7 @@ function attach(
   route: Route, { sectionName, port }: ParentReference,
   { gateway, listeners }: { gateway: Gateway; listeners: readonly PlannedListener[] },
   input: GatewayInput,
-): Attachment {
+): { findings: readonly Finding[]; listeners: readonly Attachment[] } {
   const refuse = (reason: string, message: string) =>
     ({ findings: [finding("Accepted", reason, message)], listeners: [] });
   const named = listeners.filter(({ listener }) =>
@@ -157,6 +154,21 @@ function attach(
     return refuse("NoMatchingListenerHostname", "no listener has the route's host names");
   }
   return { findings: [], listeners: fitting };
+}
+
+/**
+ * Intersects a listener's host with a route's, each a name, `*.` and a suffix, or empty for all.
+ * Returns the narrower one; undefined if no name fits both.
+ */
+export function intersect(listener: string, route: string): string | undefined {
+  if (covers(listener, route)) return route;
+  return covers(route, listener) ? listener : undefined;
+}
+
+/** Whether each name of `narrow` is one of `wide`; a wildcard stands for one label or more. */
+function covers(wide: string, narrow: string): boolean {
+  if (wide === narrow || wide === "") return true;
+  return wide.startsWith("*.") && narrow.endsWith(wide.slice(1)) && narrow !== wide.slice(2);
 }
 
 function isAllowed(

@@ -9,11 +9,12 @@ import type { Gateway } from "./types.ts";
 
 /** The annotation of a Service with the Gateway that it is for, `namespace/name`. */
 export const OF_GATEWAY = "r2k.io/gateway";
-const DIGITS = 32;
 
 export interface ServicesPlan {
   /** The Services that Gateways have, by the Gateway's key. */
   readonly wanted: ReadonlyMap<string, Service>;
+  /** The data plane's port for a port of a Gateway. */
+  portOf(gateway: Gateway, port: number): number | undefined;
   /** Services that differ from the present ones or are new. */
   readonly changed: readonly Service[];
   readonly deleted: readonly Service[];
@@ -59,23 +60,19 @@ export function planServices(
   }
   own.delete(undefined);
   const deleted = [...own].flatMap(([key = "", services]) => wanted.has(key) ? [] : services);
-  return { wanted, changed, deleted };
-}
-
-/** The data plane's port for a Gateway's port. */
-export function dataPlanePort(
-  { wanted }: ServicesPlan, gateway: Gateway, port: number,
-): number | undefined {
-  const ports = wanted.get(keyOf(gateway))?.spec.ports ?? [];
-  const found = ports.find((each) => each.port === port)?.targetPort;
-  return found === undefined ? undefined : Number(found);
+  const portOf = (gateway: Gateway, wantedPort: number) => {
+    const ports = wanted.get(keyOf(gateway))?.spec.ports ?? [];
+    const targetPort = ports.find(({ port }) => port === wantedPort)?.targetPort;
+    return targetPort === undefined ? undefined : Number(targetPort);
+  };
+  return { wanted, changed, deleted, portOf };
 }
 
 const textOf = (ports: Ports) =>
   JSON.stringify(ports.map(({ port, targetPort }) => [port, targetPort]));
 
 function serviceOf(key: string, namespace: string, ports: Ports): Service {
-  const name = `gateway-${digest(key, DIGITS)}`;
+  const name = `gateway-${digest(key, 32)}`;
   return {
     metadata: { name, namespace, annotations: { [OF_GATEWAY]: key } },
     spec: {

@@ -52,10 +52,7 @@ export interface Gateway extends KubeObject {
   };
 }
 
-export interface ParentReference extends Reference {
-  sectionName?: string;
-  port?: number;
-}
+export type ParentReference = Reference & { sectionName?: string; port?: number };
 
 export interface NamedValue {
   type?: string;
@@ -94,11 +91,8 @@ export interface RouteMatch {
   method?: string | { type?: string; service?: string; method?: string };
 }
 
-export interface BackendReference extends Reference {
-  port?: number;
-  weight?: number;
-  filters?: unknown[];
-}
+export type BackendReference =
+  Reference & { port?: number; weight?: number; filters?: unknown[] };
 
 export interface RouteRule {
   matches?: RouteMatch[];

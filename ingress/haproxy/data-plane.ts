@@ -1,17 +1,18 @@
 import { execFile } from "node:child_process";
 import { mkdir, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { isDeepStrictEqual, promisify } from "node:util";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import {
-  CHECK_MS_MAX, RELOAD_MS_MAX, RELOAD_POLL_MS, RUNTIME_COMMANDS_MAX,
+  CHECK_MS_MAX, RELOAD_MS_MAX, RELOAD_POLL_MS, RUNTIME_ANSWER_BYTES_MAX, RUNTIME_COMMANDS_MAX,
+  RUNTIME_MS_MAX,
 } from "../limits.ts";
 import type { Plan } from "../plan/model.ts";
 import { CONFIG, type Rendered, render } from "./render.ts";
-import type { Servers } from "./servers.ts";
-import { command, currentWorker } from "./socket.ts";
+import type { Server } from "./servers.ts";
 
 const run = promisify(execFile);
 
@@ -40,15 +41,9 @@ export interface DataPlaneOptions {
 export class DataPlane {
   readonly #options: DataPlaneOptions;
   #applied: Rendered | undefined;
-  #reloads = 0;
 
   constructor(options: DataPlaneOptions) {
     this.#options = options;
-  }
-
-  /** How many times haproxy was reloaded. */
-  get reloads(): number {
-    return this.#reloads;
   }
 
   /** Writes a configuration for a haproxy that is not started yet. */
@@ -59,10 +54,12 @@ export class DataPlane {
   /** Applies a plan. Throws CodedError `BAD_CONFIGURATION` and keeps the former one. */
   async apply(plan: Plan): Promise<void> {
     const former = this.#applied;
-    const wanted = render(plan, this.#path(RUNTIME), former?.servers);
+    const wanted = render(plan, this.#path(RUNTIME));
     if (former?.structure === wanted.structure) {
       if (former.files.get(CONFIG) === wanted.files.get(CONFIG)) return;
-      await this.#write(join(CURRENT, CONFIG), wanted.files.get(CONFIG)!);
+      const file = this.#path(join(CURRENT, CONFIG));
+      await writeFile(`${file}.new`, wanted.files.get(CONFIG)!, { mode: 0o600 });
+      await rename(`${file}.new`, file);
       if (await this.#change(former, wanted)) {
         this.#applied = wanted;
         return;
@@ -104,7 +101,6 @@ export class DataPlane {
     const { clock } = this.#options;
     const before = currentWorker(await command(master, "show proc"));
     await command(master, "reload");
-    this.#reloads++;
     await waitFor("haproxy's new process", async () => {
       const worker = currentWorker(await command(master, "show proc"));
       if (worker === undefined || worker === before) return undefined;
@@ -124,17 +120,12 @@ export class DataPlane {
     return true;
   }
 
-  async #write(name: string, text: string): Promise<void> {
-    await writeFile(this.#path(`${name}.new`), text, { mode: 0o600 });
-    await rename(this.#path(`${name}.new`), this.#path(name));
-  }
-
   #path(name: string): string {
     return join(this.#options.dir, name);
   }
 }
 
-function changes(backend: string, former: Servers, wanted: Servers): string[] {
+function changes(backend: string, former: readonly Server[], wanted: readonly Server[]): string[] {
   return wanted.flatMap((server, index) => {
     const set = `set server ${backend}/s${index}`;
     const before = former[index];
@@ -146,4 +137,34 @@ function changes(backend: string, former: Servers, wanted: Servers): string[] {
       `${set} addr ${address} port ${port}`, `${set} weight ${server.weight}`, `${set} state ready`,
     ];
   });
+}
+
+/** Sends one line of commands to a socket of haproxy; resolves with its whole answer. */
+export function command(path: string, line: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    let answer = "";
+    const fail = (why: string, cause?: unknown) => {
+      socket.destroy();
+      reject(new CodedError("NO_HAPROXY", `${path}: ${why}`, {
+        remedy: "look at the log of the container haproxy", ...(cause ? { cause } : {}),
+      }));
+    };
+    socket.setEncoding("utf8").setTimeout(RUNTIME_MS_MAX, () => fail("no answer in time"));
+    socket.on("error", (cause) => fail(cause.message, cause));
+    socket.on("data", (text: string) => {
+      answer += text;
+      if (answer.length > RUNTIME_ANSWER_BYTES_MAX) fail("its answer is too large");
+    });
+    socket.on("close", () => resolve(answer));
+    socket.end(`${line}\n`);
+  });
+}
+
+/** The worker that serves now, of the answer to `show proc`; undefined while none does. */
+export function currentWorker(answer: string): number | undefined {
+  const [, workers = ""] = answer.split("# workers");
+  const [current = ""] = workers.split("# old workers");
+  const pid = /^(\d+)\s+worker\s/m.exec(current)?.[1];
+  return pid === undefined ? undefined : Number(pid);
 }

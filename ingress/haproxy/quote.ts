@@ -6,7 +6,10 @@ import { CodedError } from "@raft2kube/std/errors.ts";
  * a few signs is `\xHH`, so no text can end the word, the line or a quotation, or be expanded.
  */
 export function word(text: string): string {
-  refuseControls(text);
+  // Not even escaped: a header must not get a line of its own.
+  if (/[\x00-\x1f\x7f]/.test(text)) {
+    throw new CodedError("BAD_TEXT", `${JSON.stringify(text.slice(0, 64))} has control characters`);
+  }
   return [...Buffer.from(text, "utf8")].map(byteOf).join("");
 }
 
@@ -34,12 +37,6 @@ export function mapKey(text: string): string {
   assert(/^[\x21-\x7e]+$/.test(text) && !text.startsWith("#"), () =>
     `not a key of a map: ${JSON.stringify(text)}`);
   return text;
-}
-
-/** Words never hold control characters, escaped or not: a header must not get a line of its own. */
-function refuseControls(text: string): void {
-  if (!/[\x00-\x1f\x7f]/.test(text)) return;
-  throw new CodedError("BAD_TEXT", `${JSON.stringify(text.slice(0, 64))} has control characters`);
 }
 
 function byteOf(byte: number): string {

@@ -3,17 +3,16 @@ import {
   FORMER_RELOADS_MAX, HEAD_BYTES_MAX, HOSTS_OF_LINE_MAX, REQUEST_MS, REQUESTS_OF_NAMESPACE_MAX,
   TUNNEL_MS,
 } from "../limits.ts";
-import type { Backend, Bind, Condition, Frontend, Plan } from "../plan/model.ts";
-import { argument, token, word } from "./quote.ts";
-import { filterLines } from "./filters.ts";
-import { assignServers, type FormerServers, type Server, type Servers } from "./servers.ts";
+import type { Backend, Bind, Condition, Filter, Frontend, Plan } from "../plan/model.ts";
+import { argument, format, token, word } from "./quote.ts";
+import { assignServers, type Server } from "./servers.ts";
 import { type ConditionLine, tablesOf } from "./tables.ts";
 
 /** A configuration as files, and the servers in it, whose change needs no reload. */
 export interface Rendered {
   /** Content by name below the folder. */
   readonly files: ReadonlyMap<string, string>;
-  readonly servers: ReadonlyMap<string, Servers>;
+  readonly servers: ReadonlyMap<string, readonly Server[]>;
   /** The files without the servers' addresses: equal ones need no reload. */
   readonly structure: string;
 }
@@ -25,12 +24,12 @@ const NOWHERE = "127.0.0.1:1";
 const PLACE = /^(  server s\d+) \S+ weight \d+( disabled)?/gm;
 
 /** Writes a plan as haproxy's files, whose paths are relative to them. Pure. */
-export function render(plan: Plan, socket: string, former: FormerServers = new Map()): Rendered {
+export function render(plan: Plan, socket: string): Rendered {
   const files = new Map<string, string>();
-  const servers = new Map<string, Servers>();
+  const servers = new Map<string, Server[]>();
   const lines = [...head(socket), ...plan.frontends.flatMap((each) => frontendLines(each, files))];
   for (const backend of plan.backends.values()) {
-    const assigned = assignServers(backend, former.get(backend.name));
+    const assigned = assignServers(backend);
     servers.set(backend.name, assigned);
     lines.push(...backendLines(backend), ...assigned.map(serverLine));
   }
@@ -184,6 +183,37 @@ function backendLines(backend: Backend): string[] {
   }
   lines.push(...filterLines(filters));
   return lines;
+}
+
+/** Writes what a backend changes in requests and responses. */
+function filterLines(filters: readonly Filter[]): string[] {
+  return filters.map((filter): string => {
+    switch (filter.kind) {
+      case "set":
+      case "add":
+        return `  http-${filter.of} ${filter.kind}-header ${word(filter.name)} ${
+          format(filter.value)}`;
+      case "remove":
+        return `  http-${filter.of} del-header ${word(filter.name)}`;
+      case "host":
+        return `  http-request set-header host ${format(filter.value)}`;
+      case "path":
+        return `  http-request set-path ${format(filter.value)}`;
+      case "prefix": {
+        const value = filter.value.endsWith("/") ? filter.value.slice(0, -1) : filter.value;
+        // Without a value the path's slash is written: the rest may be empty, and a path is not.
+        const path = value === "" ? `/%[path,bytes(${filter.length + 1})]`
+          : `${format(value)}%[path,bytes(${filter.length})]`;
+        return `  http-request set-path ${path}`;
+      }
+      case "redirect": {
+        const { scheme, host, port, code } = filter;
+        const name = host === undefined ? "%[req.hdr(host),field(1,:)]" : format(host);
+        const place = `${token(scheme)}://${name}${port === undefined ? "" : `:${port}`}`;
+        return `  http-request redirect location ${place}%[pathq] code ${code}`;
+      }
+    }
+  });
 }
 
 /** The share of requests whose target is missing, by weight. */

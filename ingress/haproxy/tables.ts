@@ -1,4 +1,4 @@
-import type { Condition, PathRule, Site } from "../plan/model.ts";
+import type { PathRule, Site } from "../plan/model.ts";
 import { mapKey, token } from "./quote.ts";
 
 /** How requests find their backend: map files, and lines where more than host and path decide. */
@@ -8,23 +8,17 @@ export interface Tables {
    * rank is higher the longer the path; an exact path's is above that of any prefix of it.
    */
   readonly maps: Readonly<Record<"hosts" | "labels" | "suffixes" | PathRule["kind"], string>>;
-  /** The site of all other hosts. */
+  /** The site of all other hosts; `none` has no path. */
   readonly rest: string;
   /** Rules with conditions, lowest rank first: of those that hold the last one decides. */
   readonly lines: readonly ConditionLine[];
 }
 
-export interface ConditionLine {
-  readonly kind: PathRule["kind"];
+export interface ConditionLine extends PathRule {
   /** Site and path. */
   readonly key: string;
   readonly rank: number;
-  readonly conditions: readonly Condition[];
-  readonly backend: string;
 }
-
-/** The site of hosts that have none: no path of it has a backend. */
-const NONE = "none";
 
 /**
  * Computes the tables of a frontend's sites. A path without conditions leads to its backend by one
@@ -35,18 +29,19 @@ export function tablesOf(sites: readonly Site[]): Tables {
   const table = () => new Map<string, string>();
   const [hosts, labels, suffixes, exact, prefix] = [table(), table(), table(), table(), table()];
   const lines: ConditionLine[] = [];
-  let rest = NONE;
+  let rest = "none";
   sites.forEach(({ host, paths }, index) => {
     const site = `s${index}`;
     if (host === "") rest = site;
     else if (host.startsWith("**.")) suffixes.set(host.slice(2), site);
     else if (host.startsWith("*.")) labels.set(host.slice(1), site);
     else hosts.set(host, site);
-    for (const { kind, path, conditions, backend } of paths) {
+    for (const rule of paths) {
+      const { kind, path, conditions, backend } = rule;
       const key = `${site}${path}/`;
       const rank = 2 * path.length + (kind === "exact" ? 1 : 0);
       const own = kind === "exact" ? exact : prefix;
-      if (conditions.length > 0) lines.push({ kind, key, rank, conditions, backend });
+      if (conditions.length > 0) lines.push({ ...rule, key, rank });
       else if (!own.has(key)) own.set(key, `${rank}/${token(backend)}`);
     }
   });

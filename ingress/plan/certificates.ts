@@ -11,7 +11,6 @@ export interface TimedPair extends Pair {
   readonly until_ms: number;
 }
 
-const ID_DIGITS = 32;
 const CHAIN_MAX = 10;
 const BYTES_MAX = 64 * 1024;
 const BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
@@ -47,7 +46,7 @@ export function pairOf(certText: string, keyText: string): TimedPair {
   createSecureContext({ cert, key, ciphers: "DEFAULT:@SECLEVEL=2" });
   const pem = `${cert}${key}`;
   return {
-    id: digest(pem, ID_DIGITS),
+    id: digest(pem, 32),
     pem,
     from_ms: Date.parse(first.validFrom),
     until_ms: Date.parse(first.validTo),

@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import {
   CLASS, fallbackPair, ingressOf, inputOf, type Objects, ruleOf,
 } from "../testing/objects.ts";
-import { HostOwners, recordedOwners, recordOf } from "./owners.ts";
-import { IngressPasses, planIngresses } from "./ingress.ts";
+import { claim, recordedOwners, recordOf } from "./owners.ts";
+import { planIngresses } from "./ingress.ts";
 import type { Pair } from "./model.ts";
 
 let fallback: Pair;
@@ -107,11 +107,14 @@ describe("a host belongs to the namespace that was first", () => {
 
   test("the record counts for the first pass alone: later it may be old, or cut", () => {
     const own = ingressOf({ age: 2 }, [ruleOf("a.test")]);
-    const thief = { age: 1, namespace: "other" };
-    const passes = new IngressPasses();
-    const pass = (ingresses: Objects["ingresses"], record?: Record<string, string>) =>
-      passes.plan(inputOf({ services, ingresses }, fallback), record).owners.get("a.test");
-    const changed = ingressOf(thief, [ruleOf("a.test")]);
+    const changed = ingressOf({ age: 1, namespace: "other" }, [ruleOf("a.test")]);
+    let owners: Objects["owners"];
+    const pass = (ingresses: Objects["ingresses"], record?: Record<string, string>) => {
+      ({ owners } = planIngresses({
+        ...inputOf({ services, ingresses }, fallback), owners, record,
+      }));
+      return owners.get("a.test");
+    };
     expect(pass([changed, own], { default: "a.test" })).toBe("default");
     expect(pass([changed, own])).toBe("default");
     expect(pass([changed, own], { other: "a.test" })).toBe("default");
@@ -136,13 +139,13 @@ describe("a host belongs to the namespace that was first", () => {
   });
 
   test("a wildcard covers the names below it, unless they were there before", () => {
-    const owners = new HostOwners();
-    expect(owners.claim("old.a.test", "other")).toBeUndefined();
-    expect(owners.claim("*.a.test", "default")).toBeUndefined();
-    expect(owners.claim("new.a.test", "other")).toBe("default");
-    expect(owners.claim("new.a.test", "default")).toBeUndefined();
-    expect(owners.claim("old.a.test", "other")).toBeUndefined();
-    expect(owners.claim("deep.new.a.test", "other")).toBeUndefined();
+    const owners = new Map<string, string>();
+    expect(claim(owners, "old.a.test", "other")).toBeUndefined();
+    expect(claim(owners, "*.a.test", "default")).toBeUndefined();
+    expect(claim(owners, "new.a.test", "other")).toBe("default");
+    expect(claim(owners, "new.a.test", "default")).toBeUndefined();
+    expect(claim(owners, "old.a.test", "other")).toBeUndefined();
+    expect(claim(owners, "deep.new.a.test", "other")).toBeUndefined();
   });
 
   test("rules and default backends without a host are the first namespace's", () => {
@@ -167,7 +170,8 @@ test("a backend that is missing is an event, and its path stays", () => {
   });
   expect(refusals[0]).toMatchObject({ reason: "BadBackend" });
   expect(sites[0]!.paths).toHaveLength(1);
-  expect(backends[0]!.targets).toEqual([{ weight: 1, endpoints: [], isHttp2: false }]);
+  expect(backends.get("default:nowhere:80")!.targets)
+    .toEqual([{ weight: 1, endpoints: [], isHttp2: false }]);
 });
 
 test("a default backend takes what no rule of its Ingress does", () => {
@@ -189,7 +193,7 @@ test("annotations with our prefix are read, or are events", () => {
   const { backends, refusals } = plan({
     ingresses: [ingressOf({ annotations }, [ruleOf("a.test", "/old")])],
   });
-  expect(backends[0]).toMatchObject({
+  expect([...backends.values()][0]).toMatchObject({
     timeout_ms: 90_000, bodyBytesMax: 1_048_576,
     filters: [{ kind: "prefix", length: 4, value: "/new" }],
   });
@@ -203,5 +207,6 @@ test("endpoints on loopback and link-local addresses are not used", () => {
   const { backends } = plan({
     ingresses: [ingressOf({}, [ruleOf("a.test")])], services: { "default/web": endpoints },
   });
-  expect(backends[0]!.targets[0]!.endpoints).toEqual([{ address: "10.0.0.9", port: 80 }]);
+  expect(backends.get("default:web:80")!.targets[0]!.endpoints)
+    .toEqual([{ address: "10.0.0.9", port: 80 }]);
 });

@@ -12,7 +12,7 @@ import { isPath, type Options, readAnnotations } from "./annotations.ts";
 import { Bounds } from "./bounds.ts";
 import { outOfTime, readPair } from "./certificates.ts";
 import type { Backend, Certificate, Filter, Pair, PathRule, Site } from "./model.ts";
-import { byAge, HostOwners, recordedOwners, recordOf } from "./owners.ts";
+import { byAge, claim, recordedOwners, recordOf } from "./owners.ts";
 import { type Services, targetOf } from "./targets.ts";
 
 /** The objects that the plan reads. */
@@ -24,8 +24,13 @@ export interface IngressInput {
   /** Name of this controller in classes. */
   readonly controller: string;
   readonly now_ms: number;
-  /** The namespaces that hosts belonged to so far. */
-  readonly owners: ReadonlyMap<string, string>;
+  /** The namespaces that hosts belonged to by the plan before; undefined: it is the first. */
+  readonly owners: ReadonlyMap<string, string> | undefined;
+  /**
+   * The owners of a former process, by `recordOf`. They count for the first plan alone: the record
+   * is written later than planned, and leaves out what exceeds its bounds.
+   */
+  readonly record?: Readonly<Record<string, string>> | undefined;
   /** Certificate for clients that ask for no name that has one. */
   readonly fallback: Pair;
 }
@@ -33,7 +38,7 @@ export interface IngressInput {
 export interface IngressPlan {
   readonly sites: readonly Site[];
   readonly certificates: readonly Certificate[];
-  readonly backends: readonly Backend[];
+  readonly backends: ReadonlyMap<string, Backend>;
   readonly refusals: readonly Refusal[];
   readonly owners: ReadonlyMap<string, string>;
   /** The Ingresses that this controller serves. */
@@ -53,27 +58,11 @@ export function planIngresses(input: IngressInput): IngressPlan {
   const live = input.ingresses.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const served = live.filter((ingress) => isServed(ingress, input)).sort(byAge);
   const plan = new Planner(input);
-  for (const ingress of live) plan.keep(ingress);
+  const former = input.owners ?? recordedOwners(input.record);
+  for (const ingress of live) plan.keep(ingress, former);
   for (const ingress of served) plan.add(ingress);
   plan.refuseUnrecorded(served);
   return { ...plan.result(), served };
-}
-
-/**
- * Plans one pass after the other. Each keeps the hosts of the plan before it; the record counts for
- * the first alone, as it is written later than planned and leaves out what exceeds its bounds.
- */
-export class IngressPasses {
-  #owners: ReadonlyMap<string, string> | undefined;
-
-  /** Plans a pass; `record` is the data that `recordOf` made for a former process. */
-  plan(
-    input: Omit<IngressInput, "owners">, record: Readonly<Record<string, string>> | undefined,
-  ): IngressPlan {
-    const plan = planIngresses({ ...input, owners: this.#owners ?? recordedOwners(record) });
-    this.#owners = plan.owners;
-    return plan;
-  }
 }
 
 /** The hosts that an Ingress names; the empty one stands for rules without a host. */
@@ -97,7 +86,7 @@ function isServed({ metadata, spec }: Ingress, { classes, controller }: IngressI
 
 class Planner {
   readonly #input: IngressInput;
-  readonly #owners = new HostOwners();
+  readonly #owners = new Map<string, string>();
   readonly #sites = new Map<string, { rules: Map<string, PathRule>; rest?: PathRule }>();
   readonly #backends = new Map<string, Backend>();
   readonly #certificates = new Map<string, Certificate>();
@@ -110,20 +99,20 @@ class Planner {
   }
 
   /** Restores the hosts of an Ingress that were its namespace's so far. */
-  keep(ingress: Ingress): void {
+  keep(ingress: Ingress, former: ReadonlyMap<string, string>): void {
     const { namespace = "" } = ingress.metadata;
     for (const host of hostsOf(ingress)) {
-      if (this.#input.owners.get(host) === namespace) this.#owners.restore(host, namespace);
+      if (former.get(host) === namespace) this.#owners.set(host, namespace);
     }
   }
 
   /** Refuses the record of the hosts that exceed its bounds. */
   refuseUnrecorded(ingresses: readonly Ingress[]): void {
-    const recorded = recordedOwners(recordOf(this.#owners.all));
+    const recorded = recordedOwners(recordOf(this.#owners));
     for (const ingress of ingresses) {
       const { namespace = "" } = ingress.metadata;
       for (const host of new Set(hostsOf(ingress))) {
-        if (this.#owners.all.get(host) !== namespace || recorded.has(host)) continue;
+        if (this.#owners.get(host) !== namespace || recorded.has(host)) continue;
         this.#refuse(ingress, "HostNotRecorded", `host ${host || "(none)"}: the record is full; ` +
           "after a restart of the controller the oldest Ingress has it");
       }
@@ -151,15 +140,15 @@ class Planner {
       sites: [...this.#sites].map(([host, { rules, rest }]): Site =>
         ({ host, paths: [...rules.values(), ...(rest ? [rest] : [])] })),
       certificates: [{ ...this.#input.fallback, hosts: [] }, ...this.#certificates.values()],
-      backends: [...this.#backends.values()],
+      backends: this.#backends,
       refusals: this.#refusals,
-      owners: this.#owners.all,
+      owners: this.#owners,
     };
   }
 
   #claim(ingress: Ingress, host: string): boolean {
     const { namespace = "" } = ingress.metadata;
-    const owner = this.#owners.claim(host, namespace);
+    const owner = claim(this.#owners, host, namespace);
     if (owner === undefined) return true;
     const which = host === "" ? "rules without a host are" : `host ${host} is`;
     this.#refuse(ingress, "HostTaken", `${which} another namespace's, which was first`);

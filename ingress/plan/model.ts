@@ -87,10 +87,10 @@ export interface Endpoint {
 /** A change of a request or an answer; the path is changed before a redirect. */
 export type Filter =
   | {
-      readonly kind: "set" | "add"; readonly of: Side;
+      readonly kind: "set" | "add"; readonly of: "request" | "response";
       readonly name: string; readonly value: string;
     }
-  | { readonly kind: "remove"; readonly of: Side; readonly name: string }
+  | { readonly kind: "remove"; readonly of: "request" | "response"; readonly name: string }
   | { readonly kind: "host" | "path"; readonly value: string }
   /** Puts `value` in the place of the path's first `length` bytes. */
   | { readonly kind: "prefix"; readonly length: number; readonly value: string }
@@ -99,5 +99,3 @@ export type Filter =
       readonly kind: "redirect"; readonly scheme: "http" | "https"; readonly code: number;
       readonly host: string | undefined; readonly port: number | undefined;
     };
-
-export type Side = "request" | "response";

@@ -10,30 +10,17 @@ const ageOf = ({ metadata: { creationTimestamp = "", namespace = "", name = "" }
   `${creationTimestamp} ${namespace}/${name}`;
 
 /**
- * Gives host names to namespaces: the first that names one has it, and a wildcard covers the
- * names below it, except those that another namespace had before. Rules without a host are for all
- * names that no one has; the first namespace has these too.
+ * Claims a host name (empty: all that no one has) for a namespace; returns the one that has it
+ * already, if another. The first that names one has it, and a wildcard covers the names below it,
+ * except those that another namespace had before.
  */
-export class HostOwners {
-  readonly #owners = new Map<string, string>();
-
-  /** The namespace of each host. */
-  get all(): ReadonlyMap<string, string> {
-    return this.#owners;
-  }
-
-  /** Gives a host back to its former namespace, also below another's wildcard. */
-  restore(host: string, namespace: string): void {
-    this.#owners.set(host, namespace);
-  }
-
-  /** Claims a host (empty: all others); returns the namespace that has it already, if another. */
-  claim(host: string, namespace: string): string | undefined {
-    const owner = this.#owners.get(host) ?? this.#owners.get(wildcardAbove(host));
-    if (owner !== undefined && owner !== namespace) return owner;
-    if (!this.#owners.has(host)) this.#owners.set(host, namespace);
-    return undefined;
-  }
+export function claim(
+  owners: Map<string, string>, host: string, namespace: string,
+): string | undefined {
+  const owner = owners.get(host) ?? owners.get(wildcardAbove(host));
+  if (owner !== undefined && owner !== namespace) return owner;
+  if (!owners.has(host)) owners.set(host, namespace);
+  return undefined;
 }
 
 /** The wildcard that covers a host name: of one label more. */

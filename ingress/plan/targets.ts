@@ -16,15 +16,12 @@ const REJECTED = /^(0|127|169\.254|22[4-9]|23\d|255)\./;
 const HTTP2 = new Set(["kubernetes.io/h2c", "grpc"]);
 const REFUSED_PROTOCOLS = new Set(["https", "kubernetes.io/wss"]);
 
-/** A Service's port, by number or name. */
-export type PortReference = number | string;
-
 /**
  * Returns the endpoints of a Service's port, or the reason why requests cannot be sent there: a
  * Service with a name elsewhere would lead them out of the cluster.
  */
 export function targetOf(
-  services: Services, key: string, reference: PortReference,
+  services: Services, key: string, reference: number | string,
 ): Omit<Target, "weight"> | { readonly problem: string; readonly isMissing: boolean } {
   const service = services.service(key);
   if (!service) return { problem: `Service ${key} does not exist`, isMissing: true };
@@ -42,7 +39,7 @@ export function targetOf(
   };
 }
 
-function portOf({ spec }: Service, reference: PortReference): ServicePort | undefined {
+function portOf({ spec }: Service, reference: number | string): ServicePort | undefined {
   return (spec.ports ?? []).find(({ name, port, protocol = "TCP" }) => {
     return protocol === "TCP" && (port === reference || (name ?? "") === reference);
   });

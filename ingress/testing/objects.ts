@@ -35,7 +35,7 @@ export function inputOf(objects: Objects, fallback: Pair): IngressInput {
   }));
   return {
     ingresses, classes, controller: CONTROLLER, now_ms: Date.now(), fallback,
-    owners: objects.owners ?? new Map(),
+    owners: objects.owners,
     services: { service, slices },
     secret: (key) => secrets[key],
   };

@@ -7,8 +7,7 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort } from "../../testing/free-port.ts";
-import { DataPlane } from "../haproxy/data-plane.ts";
-import { command } from "../haproxy/socket.ts";
+import { command, currentWorker, DataPlane } from "../haproxy/data-plane.ts";
 import type { Backend, Endpoint, Plan, Site } from "../plan/model.ts";
 
 const HAPROXY = "/usr/sbin/haproxy";
@@ -53,6 +52,11 @@ export class OwnDataPlane {
     return {
       frontends: [frontend], backends: new Map(backends.map((each) => [each.name, each])),
     };
+  }
+
+  /** The process that serves; each reload starts another. */
+  async worker(): Promise<number | undefined> {
+    return currentWorker(await command(join(this.dir, "master.sock"), "show proc"));
   }
 
   get(host: string, path: string, options: AskOptions = {}): Promise<Answer> {

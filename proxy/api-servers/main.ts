@@ -3,7 +3,7 @@ import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { API_CHECK_TIMEOUT_MS } from "../limits.ts";
-import { HealthPoller } from "../balance/health-poller.ts";
+import { HealthPoller } from "../health-poller.ts";
 import { keyOf, type Target } from "../plan/model.ts";
 import { planServers, type ServerState } from "./plan.ts";
 import { ServerPort } from "./port.ts";

@@ -1,9 +1,7 @@
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
-import { ManualClock } from "@raft2kube/std/clock.ts";
-import { expect, it, onTestFinished } from "vitest";
-import { HEALTH_POLL_MS, HEALTH_RETRY_MS, HEALTHZ_PORT } from "../limits.ts";
-import { HealthPoller } from "./health-poller.ts";
-import { type HealthTarget, planBalance } from "./plan.ts";
+import { expect, it } from "vitest";
+import { HEALTHZ_PORT } from "../limits.ts";
+import { planBalance } from "./plan.ts";
 
 const VIP = "10.201.0.1";
 
@@ -99,43 +97,4 @@ it("a further address in a Service's status is no one's to carry", () => {
   const more = service(VIP);
   more.status!.loadBalancer!.ingress!.push({ ip: "192.0.2.1" });
   expect([...planBalance([more], NODES, () => true).carriers.keys()]).toEqual([VIP]);
-});
-
-it("a target is unhealthy after two failures in a row, and healthy after one success", async () => {
-  const clock = new ManualClock();
-  const asked: HealthTarget[] = [];
-  let answer = true;
-  let changes = 0;
-  const poller = new HealthPoller({
-    clock,
-    changed: () => changes++,
-    check(target) {
-      asked.push(target);
-      return Promise.resolve(answer);
-    },
-  });
-  onTestFinished(() => poller.close());
-  const target = { address: "10.200.0.2", port: HEALTHZ_PORT };
-  /** Lets one round of checks start and end. */
-  async function round(after_ms = HEALTH_POLL_MS): Promise<void> {
-    clock.advance(after_ms);
-    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
-  }
-  expect(poller.health(target)).toBeUndefined();
-  poller.watch([target]);
-  await round();
-  expect([poller.health(target), changes]).toEqual([true, 1]);
-  answer = false;
-  await round();
-  expect(poller.health(target)).toBe(true);
-  await round(HEALTH_RETRY_MS);
-  expect([poller.health(target), changes]).toEqual([false, 2]);
-  answer = true;
-  await round();
-  expect([poller.health(target), changes]).toEqual([true, 3]);
-  poller.watch([]);
-  const { length } = asked;
-  await round();
-  await round();
-  expect(asked).toHaveLength(length);
 });

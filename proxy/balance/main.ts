@@ -6,9 +6,9 @@ import type { Logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { HealthPoller } from "../health-poller.ts";
 import { BALANCE_REPAIR_MS } from "../limits.ts";
 import { apiServerAddresses } from "../reserved.ts";
-import { HealthPoller } from "./health-poller.ts";
 import { type Carrier, planBalance } from "./plan.ts";
 
 export interface BalanceOptions {

@@ -1,5 +1,6 @@
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { digest } from "@raft2kube/std/digest.ts";
+import type { HealthTarget } from "../health-poller.ts";
 import { HEALTHZ_PORT } from "../limits.ts";
 import { loadBalancerAddresses } from "../plan/service.ts";
 
@@ -16,15 +17,6 @@ export interface Carrier {
   readonly address: string;
 }
 
-/** Where the health of a node for an address is asked. */
-export interface HealthTarget {
-  readonly address: string;
-  readonly port: number;
-}
-
-/** The answer of the last check of a target; undefined: there was none yet. */
-export type HealthOf = (target: HealthTarget) => boolean | undefined;
-
 export interface BalancePlan {
   /** The node of each address. */
   readonly carriers: ReadonlyMap<string, Carrier>;
@@ -39,12 +31,12 @@ export interface BalancePlan {
  * counts; with externalTrafficPolicy Local, that of the Service's endpoints on the node. Without a
  * healthy node an address stays on its first one, unless its policy is Local. A node's address and
  * those of `apiServers` are left out, as the proxy does not serve them: a carrier would take their
- * traffic. Pure.
+ * traffic. `healthOf` returns undefined for a target that was not asked yet. Pure.
  */
 export function planBalance(
   services: readonly Service[],
   nodes: readonly Node[],
-  healthOf: HealthOf,
+  healthOf: (target: HealthTarget) => boolean | undefined,
   apiServers: readonly string[] = [],
 ): BalancePlan {
   const reserved = new Set([

@@ -45,22 +45,24 @@ export interface PolicyRule {
   readonly pods: readonly PodPeer[];
 }
 
-/** Returns the rules of a policy in a direction; undefined if it does not isolate its pods there. */
+/** Returns a policy's rules in a direction; undefined if it does not isolate its pods there. */
 export function rulesOf({ spec }: NetworkPolicy, direction: Direction): PolicyRule[] | undefined {
   const { policyTypes = ["Ingress"], ingress = [], egress = [] } = spec;
-  if (direction === "ingress") {
-    return !policyTypes.includes("Ingress") ? undefined : ingress.map(({ from, ports }) =>
-      ({ peers: from ?? [], ports: ports ?? [], pods: podPeersOf(from, false) }));
+  const isIngress = direction === "ingress";
+  if (!policyTypes.includes(isIngress ? "Ingress" : "Egress")) return undefined;
+  if (isIngress) {
+    return ingress.map(({ from: peers = [], ports = [] }) =>
+      ({ peers, ports, pods: podPeersOf(peers, false) }));
   }
-  return !policyTypes.includes("Egress") ? undefined : egress.map(({ to, ports }) => {
+  return egress.map(({ to: peers = [], ports = [] }) => {
     // The peers of egress resolve the names of its ports.
-    const named = (ports ?? []).some(({ port }) => typeof port === "string");
-    const pods = named && !to?.length ? [ALL_PODS] : podPeersOf(to, named);
-    return { peers: to ?? [], ports: ports ?? [], pods };
+    const named = ports.some(({ port }) => typeof port === "string");
+    const isOpen = named && peers.length === 0;
+    return { peers, ports, pods: isOpen ? [ALL_PODS] : podPeersOf(peers, named) };
   });
 }
 
-const podPeersOf = (peers: readonly NetworkPolicyPeer[] = [], named: boolean): PodPeer[] =>
+const podPeersOf = (peers: readonly NetworkPolicyPeer[], named: boolean): PodPeer[] =>
   peers.flatMap(({ ipBlock, podSelector, namespaceSelector }) =>
     ipBlock === undefined ? [{ podSelector, namespaceSelector, named }] : []);
 

@@ -3,8 +3,13 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import {
   HEALTH_CHECKS_PER_S, HEALTH_FAILURES_MAX, HEALTH_POLL_MS, HEALTH_RETRY_MS, HEALTH_TIMEOUT_MS,
-} from "../limits.ts";
-import type { HealthTarget } from "./plan.ts";
+} from "./limits.ts";
+
+/** Where a health check is asked for. */
+export interface HealthTarget {
+  readonly address: string;
+  readonly port: number;
+}
 
 /** The last answer of a target, and how many checks in a row had another. */
 interface Checked {
