@@ -114,9 +114,23 @@ async function diff({ context, machine, build }: Upgrade): Promise<void> {
 
 async function apply(version: string | undefined, upgrade: Upgrade): Promise<void> {
   if (version !== undefined) requireOwnVersion(version);
-  await applyUpgrade(upgrade);
+  await namingInterrupt(upgrade, () => applyUpgrade(upgrade));
   process.stdout.write(`\n[upgrade] SUCCESS! ${upgrade.machine.nodeName} runs ${API_LEVEL} ` +
     `(build ${upgrade.build}).\n`);
+}
+
+/** Runs `work`; after Ctrl-C it is CommandError `INTERRUPTED` that it ended early. */
+async function namingInterrupt(
+  { context: { signal } }: Upgrade, work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    if (!signal.aborted) throw cause;
+    throw new CommandError("INTERRUPTED", "the upgrade was interrupted", {
+      remedy: "run it again: it goes on from there", exitCode: 130,
+    });
+  }
 }
 
 function requireOwnVersion(version: string): void {
@@ -129,7 +143,7 @@ function requireOwnVersion(version: string): void {
 
 async function node(upgrade: Upgrade): Promise<void> {
   const { machine: { nodeName }, build } = upgrade;
-  await upgradeNode(upgrade);
+  await namingInterrupt(upgrade, () => upgradeNode(upgrade));
   process.stdout.write(`\n[upgrade] ${nodeName} runs ${API_LEVEL} (build ${build}). Then: ` +
     `kubectl uncordon ${nodeName}\n`);
 }

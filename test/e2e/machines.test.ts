@@ -1,7 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import {
-  appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -9,9 +7,9 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { installedLibfaketime } from "../clock/libfaketime.ts";
 import { Machine, Machines, must } from "./machines/machine.ts";
+import { otherBuild } from "./machines/other-build.ts";
 import { ownMarks } from "./moved-clock.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
 const TIMEOUT_MS = 240_000;
 const TOKEN = "abcdef.0123456789abcdef";
 const ADMIN = "/etc/kubernetes/admin.conf";
@@ -20,6 +18,13 @@ const PHASES = [
   "preflight", "certs", "kubeconfig", "etcd", "control-plane", "kubelet-start",
   "wait-control-plane", "upload-config", "upload-certs", "mark-control-plane", "bootstrap-token",
   "kubelet-finalize", "addons",
+];
+/** The steps of `upgrade apply` by what it notes of each. */
+const UPGRADE_STEPS = [
+  "[preflight] Running",
+  ...["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"].map((name) =>
+    `Moved new manifest to "/etc/kubernetes/manifests/${name}.yaml"`),
+  'Component "kube-scheduler" upgraded successfully!', "[upload-config]", "[upgrade/kubelet] Repl",
 ];
 const CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 const AGENT = "cut -d ' ' -f 1 /run/r2k/.machine/machine.pid";
@@ -51,20 +56,6 @@ function configOf(machine: Machine): string {
   return file;
 }
 
-/** Another build of the product: the same but for a comment. */
-function otherBuild(root: string): readonly [string, ...string[]] {
-  mkdirSync(join(root, ".cache"), { recursive: true });
-  for (const name of readdirSync(ROOT).filter((each) => each !== ".cache")) {
-    symlinkSync(join(ROOT, name), join(root, name));
-  }
-  symlinkSync(join(ROOT, ".cache/cni"), join(root, ".cache/cni"));
-  cpSync(join(ROOT, ".cache/bundle"), join(root, ".cache/bundle"), { recursive: true });
-  appendFileSync(join(root, ".cache/bundle/main.js"), "// another build\n");
-  const main = join(root, ".cache/bundle/main.js");
-  const node = [process.execPath, "--disable-warning=ExperimentalWarning"];
-  return ["env", `R2K_ROOT=${root}`, ...node, main];
-}
-
 const kubectl = (...args: string[]) => first.host.run("kubectl", ["--kubeconfig", ADMIN, ...args]);
 
 async function until(what: string, args: string[], holds: (answer: string) => boolean) {
@@ -89,6 +80,16 @@ const clockAt = (moved: string) => ({
 
 const readyOf = (name: string) =>
   ["get", "node", name, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}"];
+
+/** Runs the product on the first machine where a folder takes no more files. */
+function onFullDisk(place: string, args: readonly string[]) {
+  const words = [...first.host.program, ...args].map((word) => `'${word}'`).join(" ");
+  return first.host.run("unshare", ["--mount", "sh", "-ec", `
+    mount -t tmpfs -o size=4k tmpfs /mnt; mkdir /mnt/u /mnt/w
+    echo > /mnt/page
+    mount -t overlay -o lowerdir=${place},upperdir=/mnt/u,workdir=/mnt/w overlay ${place}
+    exec ${words}`]);
+}
 
 /** Everything below the folders that `init` and `join` write; the lock is that of iptables. */
 const leftOn = (machine: Machine) => must(machine.host, `
@@ -319,12 +320,11 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     const lines = diff.stdout.split("\n").filter((line) => /^[+-] /.test(line));
     expect(lines.filter((line) => !line.includes(" image: "))).toEqual([]);
     expect(lines).toHaveLength(8);
-    await first.killedAt('"/etc/kubernetes/manifests/kube-apiserver.yaml"', [
-      "upgrade", "apply", ...patches,
-    ]);
+    const apply = ["upgrade", "apply", ...patches];
+    for (const step of UPGRADE_STEPS) await first.killedAt(step, apply);
     const applied = await first.host.r2k(["upgrade", "apply", ...patches]);
     expect(applied.code, applied.stderr).toBe(0);
-    expect(applied.stderr).toContain('Component "kube-scheduler" upgraded successfully!');
+    expect(applied.stderr).toContain("manifests of kube-scheduler are equal, skipping");
     expect(applied.stderr).toContain("kube-proxy and CoreDNS stay as they are: worker-1 lack");
     const node = await second.host.r2k(["upgrade", "node"]);
     expect(node.code, node.stderr).toBe(0);
@@ -332,12 +332,45 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
       "jsonpath={range .items[*]}{.metadata.uid}{..restartCount} {end}");
     expect(uids).toBe(web);
     // Now every node has the images of proxy and DNS.
-    const again = await first.host.r2k(["upgrade", "apply", ...patches]);
-    expect(again.stderr).toContain("manifests of etcd are equal, skipping");
+    await first.killedAt("[addons] Applied essential addon: CoreDNS", apply);
+    const both = await Promise.all([first.host.r2k(apply), first.host.r2k(apply)]);
+    expect(both.map(({ code }) => code).sort()).toEqual([0, 1]);
+    const stderr = both.map((each) => each.stderr).join("");
+    expect(stderr).toContain("another upgrade of this machine runs");
+    expect(stderr).toContain("manifests of etcd are equal, skipping");
     await until("another proxy", ["get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-proxy",
       "-o", "jsonpath={.items[*].spec.containers[0].image}"],
     (images) => images.split(" ").every((image) => image.includes("_r2k.")));
     expect(proxy).not.toBe("");
+  });
+
+  it("an upgrade goes on after Ctrl-C, and after a disk that was full", async () => {
+    const next = otherBuild(join(machines.dir, "third"), "third");
+    first.host.program = next;
+    const apply = ["upgrade", "apply", "--patches", join(machines.dir, "patches")];
+    const none = await onFullDisk("/var/lib/r2k/.machine/runtime/images", apply);
+    expect(none.stderr).toMatch(/no room for images|no space/);
+    const step = 'Moved new manifest to "/etc/kubernetes/manifests/kube-controller-manager.yaml"';
+    const said = await first.killedAt(step, apply, "INT");
+    expect(said).toContain("the upgrade was interrupted\n  remedy: run it again");
+    const full = await onFullDisk("/etc/kubernetes/manifests", apply);
+    expect(full.stderr).toMatch(/kube-scheduler.yaml cannot be written: no space is left/);
+    const applied = await first.host.r2k(apply);
+    expect(applied.code, applied.stderr).toBe(0);
+    await must(first.host, "test ! -e /etc/kubernetes/tmp/r2k-upgrade-backup");
+  });
+
+  it("an older release refuses to take the cluster back, by both versions", async () => {
+    const older = otherBuild(join(machines.dir, "older"), "older", (text) =>
+      text.replaceAll('"v1.36.0"', '"v1.35.9"'));
+    for (const [machine, command] of [[first, "apply"], [second, "node"]] as const) {
+      const now = machine.host.program;
+      machine.host.program = older;
+      const refused = await machine.host.r2k(["upgrade", command]);
+      machine.host.program = now;
+      expect(refused).toMatchObject({ code: 2 });
+      expect(refused.stderr).toMatch(/v1.36.0.*, newer than v1.35.9: an upgrade never goes back/);
+    }
   });
 
   it("a component that does not work gets its former manifest back", async () => {

@@ -46,13 +46,15 @@ export async function upgradeNodeAgent(context: MachineContext, build: string): 
     await startNodeAgent(signal);
     await untilReady(context);
   } catch (cause) {
-    if (former === undefined || signal.aborted) throw cause;
+    if (former === undefined) throw cause;
     progress.note("[upgrade/kubelet] Starting the former kubelet again");
     await rm(buildFile, { force: true });
     await endNodeAgent(clock);
     await rm(NODE_AGENT.releaseArchive, { force: true });
     await symlink(former.archive, NODE_AGENT.releaseArchive);
-    await startNodeAgent(signal, former);
+    // Also after Ctrl-C: a machine without its agent is lost to the cluster.
+    await startNodeAgent(new AbortController().signal, former);
+    signal.throwIfAborted();
     throw new CommandError("UPGRADE", `the kubelet: ${messageOf(cause)}; the former one runs`, {
       remedy: `read ${NODE_AGENT.logPath}; then r2k upgrade again`, cause,
     });

@@ -7,7 +7,7 @@ import { httpGet } from "@raft2kube/kubelet/probes/http-get.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { parse } from "yaml";
 import { CommandError } from "../../terminal.ts";
@@ -38,10 +38,12 @@ export async function upgradeStaticPods(
   const runtime = connectRuntime(`unix://${NODE_AGENT.criSocket}`);
   try {
     for (const [pod, text] of texts) {
+      context.signal.throwIfAborted();
       try {
         await upgradeOne(context, runtime, pod, text);
       } catch (cause) {
-        if (context.signal.aborted) throw cause;
+        // A full disk takes no former manifest either.
+        if (context.signal.aborted || isErrno(cause, "ENOSPC", "EDQUOT")) throw cause;
         await goBack(context, runtime);
         throw new CommandError("UPGRADE", `${pod} did not become healthy: ${messageOf(cause)}; ` +
           "the former manifests are back", {

@@ -100,8 +100,11 @@ export class Machine {
     return new Machine(name, address, { dir, pid }, holder);
   }
 
-  /** Runs the product until it writes `text`, and kills it there; what it has started goes on. */
-  async killedAt(text: string, args: readonly string[]): Promise<void> {
+  /**
+   * Runs the product until it writes `text`, and ends it there; what it has started goes on.
+   * Resolves with what it wrote.
+   */
+  async killedAt(text: string, args: readonly string[], signal = "KILL"): Promise<string> {
     const script = 'echo "pid $$"; exec "$@"';
     const child = this.host.start("sh", ["-c", script, "sh", ...this.host.program, ...args]);
     child.stdin!.end();
@@ -117,8 +120,10 @@ export class Machine {
     });
     const pid = /^pid (\d+)$/m.exec(said)?.[1];
     if (!said.includes(text)) throw new Error(`"${text}" is missing: ${said}`);
-    await must(this.host, `kill -KILL ${pid}`);
-    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    const closed = once(child, "close");
+    await must(this.host, `kill -${signal} ${pid}`);
+    await closed;
+    return said;
   }
 
   /** Waits until a file is there. */
