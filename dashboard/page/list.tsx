@@ -1,5 +1,5 @@
 import { Component } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { go, openObject } from "./place.ts";
 import { type Kind, keyOf } from "./kinds.ts";
 import { SelectedLogs } from "./logs.tsx";
@@ -21,13 +21,17 @@ interface Order { by: number; down: boolean }
 function useTable(kind: Kind, namespace: string, selector: string) {
   const [drawn, redraw] = useState(0);
   const [live, setLive] = useState<LiveTable>();
-  useEffect(() => {
-    let frame = 0;
+  // Before the first paint, so that the rows are on their way meanwhile.
+  useLayoutEffect(() => {
+    let [frame, isFirst] = [0, true];
+    const draw = () => {
+      [frame, isFirst] = [0, false];
+      redraw((count) => count + 1);
+    };
+    // The first rows immediately, later ones with a frame.
     const table = new LiveTable(kind, namespace, selector, () => {
-      frame ||= requestAnimationFrame(() => {
-        frame = 0;
-        redraw((count) => count + 1);
-      });
+      if (isFirst) draw();
+      else frame ||= requestAnimationFrame(draw);
     });
     setLive(table);
     return () => table.close();

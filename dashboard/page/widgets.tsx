@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Explanation } from "@raft2kube/explain/explanation.ts";
 import { serverNow_ms } from "./api.ts";
 
@@ -66,10 +66,10 @@ export function Dialog(
 
 type Asked<T> = [value: T | undefined, problem: string | undefined];
 
-/** The value of a promise, asked again when a key changes. */
+/** The value of a promise, asked before the first paint, and again when a key changes. */
 export function useAsked<T>(ask: () => Promise<T>, keys: unknown[]): Asked<T> {
   const [state, set] = useState<Asked<T>>([undefined, undefined]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     let current = true;
     ask().then((value) => current && set([value, undefined]), (thrown: unknown) => {
       if (current) set([undefined, thrown instanceof Error ? thrown.message : String(thrown)]);
