@@ -56,13 +56,13 @@ export type MachineOptions = StoreOptions & {
   reserve?: DiskReserve | undefined;
 };
 
-/** The parts of a member, put together. */
-/** Where a member serves clients, and where other members. */
+/** The servers of a member: for clients, and for other members. */
 export interface Servers {
   readonly clients: RpcServer[];
   readonly peers: RpcServer[];
 }
 
+/** The parts of a member, put together. */
 export interface Machine {
   self: Self;
   transport: Transport;
