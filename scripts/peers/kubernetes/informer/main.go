@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -83,7 +84,7 @@ func main() {
 			for _, item := range list.Items {
 				for tries := 0; ; tries++ {
 					one, err := known.ConfigMaps(namespace).Get(item.Name)
-					if err == nil && one.ResourceVersion == item.ResourceVersion {
+					if err == nil && revision(one) >= revision(&item) {
 						break
 					}
 					if tries == 100 {
@@ -100,6 +101,13 @@ func main() {
 		case <-time.After(30 * time.Millisecond):
 		}
 	}
+}
+
+// revision is a number on servers of Kubernetes; others may have changed an object since the list.
+func revision(of *core.ConfigMap) uint64 {
+	number, err := strconv.ParseUint(of.ResourceVersion, 10, 64)
+	must(err)
+	return number
 }
 
 func must(err error) {
