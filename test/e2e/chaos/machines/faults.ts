@@ -84,6 +84,9 @@ export const ROLLED: MachineFault = {
   },
 };
 
+/** The reasons of etcd for a proposal that a leader had taken, and for one that never met one. */
+const REFUSED = /etcdserver: |context deadline exceeded/;
+
 /** Writes are refused with a reason, and go on by themselves when one of the two is back. */
 export const MAJORITY_LOST: MachineFault = {
   name: "two paused",
@@ -92,7 +95,7 @@ export const MAJORITY_LOST: MachineFault = {
     const others = CONTROL_PLANES.filter((name) => name !== victim);
     for (const name of others) await machines.signal(name, "SIGSTOP");
     await machines.pause(MAJORITY_LOST_MS);
-    const refused = machines.attempts.filter(({ failure }) => failure?.includes("etcdserver: "));
+    const refused = machines.attempts.filter(({ failure }) => REFUSED.test(failure ?? ""));
     await machines.signal(others[0]!, "SIGCONT");
     const back_ms = performance.now();
     require(refused.length > 0, "a write without a majority is refused with a reason",
