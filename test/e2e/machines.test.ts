@@ -144,6 +144,17 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     expect((await kubectl(...patched)).stdout).toBe("pod/etcd-cp-1\n");
   });
 
+  it("another user of the machine reads what is public alone, and writes nothing", async () => {
+    const as = "setpriv --reuid 65533 --regid 65533 --clear-groups";
+    const found = await must(first.host, `${as} find /etc/kubernetes /var/lib /var/log /run \\
+      "(" -type f -readable -o ! -type l -writable ")" 2> /dev/null || true`);
+    const isPublic = (path: string) => /^\/etc\/kubernetes\/pki\/.+\.(crt|pub)$/.test(path) ||
+      ["/run/r2k/.machine/subnet.env", "/run/xtables.lock"].includes(path);
+    const paths = found.trim().split("\n");
+    expect(paths).toContain("/etc/kubernetes/pki/ca.crt");
+    expect(paths.filter((path) => !isPublic(path))).toEqual([]);
+  });
+
   it("a further user has a kubeconfig by the cluster's CA", async () => {
     const words = ["kubeconfig", "user", "--client-name", "ann", "--org", "dev"];
     const made = await first.host.r2k(words);

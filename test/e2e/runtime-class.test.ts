@@ -65,9 +65,10 @@ describe("a RuntimeClass of our own OCI runtime", { timeout: STEP_TIMEOUT_MS }, 
 
   it("a command gets more input, and gives more output, than a pipe holds", async () => {
     const input = "x".repeat(1 << 20);
-    const args = ["exec", "-i", "hand", "--", "sh", "-c", "tee /dev/stderr"];
-    const { code, stdout, stderr } = await cluster.kubectl(args, { input });
-    expect([code, stdout.length, stderr.length]).toEqual([0, input.length, input.length]);
+    const { code, stdout, stderr } = await cluster.kubectl(["exec", "-i", "hand", "--", "cat"], {
+      input,
+    });
+    expect([code, stdout.length, stderr]).toEqual([0, input.length, ""]);
   });
 
   it("names what it does not implement", async () => {
