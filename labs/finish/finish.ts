@@ -1,20 +1,13 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { delay } from "@raft2kube/std/wait.ts";
-import { idleClock } from "../idle-clock.ts";
 import { judge } from "../judge.ts";
 import { drawDiagram } from "../raft/diagram.ts";
 import type { TraceEvent } from "../raft/trace.ts";
 import { type Acknowledged, Load } from "./load.ts";
 import { type Member, Members } from "./members.ts";
+import { awaitProgress } from "./progress.ts";
 
 /** Writes between two events. */
 const WRITES = 200;
-/**
- * How long an election and as many writes may take, by the idle clock: the time in which the
- * members wait for a processor does not count.
- */
-const PROGRESS_MS_MAX = 30_000;
-const POLL_MS = 50;
 const STATUS_TIMEOUT_MS = 500;
 const DIAGRAM_LINES = 60;
 
@@ -147,24 +140,8 @@ class Run {
     this.#note(member, `acknowledges: ${this.acknowledged - before} more writes`);
   }
 
-  async #await(expected: string, when: string, condition: () => Promise<boolean>): Promise<void> {
-    const end_ms = idleClock.monotonic() + PROGRESS_MS_MAX;
-    while (!(await condition())) {
-      const ended = this.#members.all.find(({ failure }) => failure !== undefined);
-      judge(ended === undefined, {
-        when,
-        expected: "every member runs until it is killed",
-        happened: `member ${ended?.id} ended by itself: ${ended?.failure}`,
-        why: "a member ends itself rather than continue with data that others contradict",
-      });
-      judge(idleClock.monotonic() < end_ms, {
-        when,
-        expected: `${expected}, within ${PROGRESS_MS_MAX / 1_000} s`,
-        happened: "it did not come to that, although no member waited for a processor",
-        why: "a connected majority must make progress (Raft section 5.3), or every client hangs",
-      });
-      await delay(clock, POLL_MS);
-    }
+  #await(expected: string, when: string, condition: () => Promise<boolean>): Promise<void> {
+    return awaitProgress({ expected, when, condition, members: this.#members.all });
   }
 
   /** Notes the member that leads in the newest term; false while there is none. */

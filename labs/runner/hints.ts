@@ -30,8 +30,12 @@ export function nextHint(lab: Lab, shown: HintCounts, topic?: string): ShownHint
       ? (hints.find((hint) => (shown[hint.for] ?? 0) < GRADES.length) ?? hints.at(-1))
       : hintFor(hints, topic.replace(/^#/, ""));
   if (!found) {
+    if (hints.length === 0) {
+      const remedy = `read labs/${lab.folder}/README.md`;
+      throw new LabError("NO_HINT", `lab ${lab.number} has no hints`, { remedy });
+    }
     throw new LabError("NO_HINT", `lab ${lab.number} has no hint for "${topic ?? ""}"`, {
-      remedy: hints.length > 0 ? `one of ${hints.map((hint) => hint.for).join(", ")}` : "read on",
+      remedy: `one of ${hints.map((hint) => hint.for).join(", ")}`,
     });
   }
   const at = Math.min(shown[found.for] ?? 0, GRADES.length - 1);

@@ -1,4 +1,6 @@
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import type { Readable } from "node:stream";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -7,7 +9,7 @@ import type { CheckEvent, Ended } from "./run-checks.ts";
 import { cacheFolder } from "./workspace.ts";
 
 /** The ends of checks with these bodies, which run concurrently, in their order. */
-function endsOf(bodies: Readonly<Record<string, string>>): Ended[] {
+async function endsOf(bodies: Readonly<Record<string, string>>): Promise<Ended[]> {
   const folder = mkdtempSync(join(cacheFolder(), "labs-waiting-"));
   try {
     const file = join(folder, "own.check.ts");
@@ -22,12 +24,11 @@ function endsOf(bodies: Readonly<Record<string, string>>): Ended[] {
       return `check(${JSON.stringify(title)}, async () => { ${body} });`;
     });
     writeFileSync(file, [...imports, ...checks].join("\n"));
-    const { output } = spawnSync(process.execPath, [join(LABS_DIR, "runner/run-checks.ts"), file], {
+    const child = spawn(process.execPath, [join(LABS_DIR, "runner/run-checks.ts"), file], {
       stdio: ["ignore", "ignore", "inherit", "pipe"],
-      encoding: "utf8",
       env: { ...process.env, R2K_LAB_OPTIONS: JSON.stringify({ atOnce: 2 }) },
     });
-    const lines = (output[3] ?? "").split("\n").filter(Boolean);
+    const lines = (await text(child.stdio[3] as Readable)).split("\n").filter(Boolean);
     const events = lines.map((line) => JSON.parse(line) as CheckEvent);
     return events.filter((event) => event.kind === "ended");
   } finally {
@@ -37,9 +38,9 @@ function endsOf(bodies: Readonly<Record<string, string>>): Ended[] {
 
 const judging = (when: string) => JSON.stringify({ when, expected: "it resolves", why: "why" });
 
-it("a check that waits while nothing is at work ends after 5 s and names what it awaits, " +
-  "whatever one beside it does", () => {
-  const [first, second] = endsOf({
+it.concurrent("a check that waits while nothing is at work ends after 5 s and names what it " +
+  "awaits, whatever one beside it does", async ({ expect }) => {
+  const [first, second] = await endsOf({
     hangs: `await mustPass(new Promise(() => undefined), ${judging("the third append")});`,
     goesOn: `
       const steps = async () => {
@@ -59,8 +60,9 @@ it("a check that waits while nothing is at work ends after 5 s and names what it
 /** Processor time after which a loop ends by itself: it has not been judged. */
 const LOOP_PROCESSOR_S = 20;
 
-it("a check that loops beside one whose steps end is judged while that one goes on", () => {
-  const [first, second] = endsOf({
+it.concurrent("a check that loops beside one whose steps end is judged while that one " +
+  "goes on", async ({ expect }) => {
+  const [first, second] = await endsOf({
     loops: `
       const loop = async () => {
         const isLong = () => process.cpuUsage().user / 1_000_000 > ${LOOP_PROCESSOR_S};
@@ -80,8 +82,8 @@ it("a check that loops beside one whose steps end is judged while that one goes 
   expect(second).toMatchObject({ title: "goesOn", result: "passed" });
 });
 
-it("a coded error that no check asks for is shown as a refusal, any other as a crash", () => {
-  const [refused, crashed] = endsOf({
+it("a coded error that no check asks for is shown as a refusal, any other as a crash", async () => {
+  const [refused, crashed] = await endsOf({
     refuses: `throw new CodedError("IN_USE", "10.88.0.1 is another's");`,
     crashes: "undefined.read();",
   });

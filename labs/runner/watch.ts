@@ -8,10 +8,14 @@ export const KEYS = "h hint, a all checks, d diff, n next lab, q quit";
 
 type Act = () => void | Promise<void>;
 
-/** Calls an act for each of its keys; `keys` is false where nothing can be typed. */
+/**
+ * Calls an act for each of its keys, one after the other; `failed` gets the error of one that
+ * fails. `keys` is false where nothing can be typed.
+ */
 export function onKeys(
   input: NodeJS.ReadStream,
   acts: Readonly<Record<string, Act>>,
+  failed: (thrown: unknown) => void,
 ): { readonly keys: boolean; readonly close: () => void } {
   const raw = input.isTTY;
   if (raw) input.setRawMode(true);
@@ -20,7 +24,7 @@ export function onKeys(
     for (const key of data.toString()) {
       // Ctrl-C reaches a raw terminal as a character.
       const act = key === "\u0003" ? acts["q"] : acts[key];
-      if (act) done = done.then(act);
+      if (act) done = done.then(act).catch(failed);
     }
   };
   input.on("data", onData);

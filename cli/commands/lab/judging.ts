@@ -16,6 +16,7 @@ import { KEYS, onEveryChange, onKeys } from "../../../labs/runner/watch.ts";
 import { type ReplayFlags, ReplayServer, writeReplay } from "../../../labs/replay/replay-lab.ts";
 import { clusterFiles } from "../../pki/identities.ts";
 import { runningOwnParts } from "../../supervisor/own-parts.ts";
+import { reportFailure } from "../../terminal.ts";
 import { clusterOf } from "../cluster-of.ts";
 import { current, exercise, now, say } from "./current.ts";
 import { hint } from "./look.ts";
@@ -116,7 +117,7 @@ export async function watchLab(number: string | undefined, flags: WatchFlags): P
     d: () => watched.diff(),
     n: () => watched.next(),
     q: () => end.abort(),
-  });
+  }, reportFailure);
   const folder = number === undefined ? ownRoot() : ownTree(watched.item.number);
   try {
     await onEveryChange(folder, async () => {
