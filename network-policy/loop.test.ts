@@ -17,7 +17,11 @@ const ITEMS: Readonly<Record<string, object[]>> = {
     spec: { podSelector: {}, policyTypes: ["Ingress"] },
   }],
   endpointslices: [],
-  pods: [],
+  pods: [false, true].map((hostNetwork, index) => ({
+    metadata: { namespace: "ns", name: hostNetwork ? "host" : "own", uid: `${index}` },
+    spec: { hostNetwork, nodeName: "node", containers: [{ name: "c", image: "i" }] },
+    status: { phase: "Running", podIPs: [{ ip: `10.0.0.${index + 1}` }] },
+  })),
 };
 const NEW: Pod = {
   metadata: { namespace: "ns", name: "new", uid: "u", labels: {} },
@@ -99,6 +103,11 @@ async function applied(): Promise<void> {
   await advance("the first table", 1, () => kernel.rebuilds > 0);
   await loop.ready;
 }
+
+test("a pod of the host's network is judged by no policy that selects it", async () => {
+  await applied();
+  expect([...kernel.owners].sort()).toEqual(["pod ns/own"]);
+});
 
 test("a new pod is admitted once the kernel has its rules", async () => {
   await applied();

@@ -43,9 +43,9 @@ export class PeerSelection {
 /** The peers of all policies, by namespace and key. */
 export class PolicyPeers {
   readonly #peers = new Map<string, Map<string, PeerSelection>>();
-  readonly #recorder: EventRecorder;
+  readonly #recorder: Pick<EventRecorder, "record">;
 
-  constructor(recorder: EventRecorder) {
+  constructor(recorder: Pick<EventRecorder, "record">) {
     this.#recorder = recorder;
   }
 

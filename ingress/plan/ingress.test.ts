@@ -38,6 +38,20 @@ describe("classes", () => {
     expect(served(undefined, [CLASS, others])).toBe(0);
   });
 
+  test("of several controllers each serves the Ingresses of its own classes", () => {
+    const ingresses = [ingressOf({ age: 1 }, [ruleOf("a.test")]), ingressOf({
+      age: 2, name: "second", namespace: "other", spec: { ingressClassName: "others" },
+    }, [ruleOf("b.test")])];
+    const servedBy = (controller: string) => {
+      const input = inputOf({ ingresses, services, classes: [CLASS, others] }, fallback);
+      const { sites, refusals } = planIngresses({ ...input, controller });
+      return [sites.map(({ host }) => host), refusals];
+    };
+    expect(servedBy("r2k.io/ingress")).toEqual([["a.test"], []]);
+    expect(servedBy("example.com/x")).toEqual([["b.test"], []]);
+    expect(servedBy("example.com/y")).toEqual([[], []]);
+  });
+
   test("one without a class is served by the newest default class", () => {
     expect(served(undefined, [isDefault(CLASS, 1), others])).toBe(1);
     expect(served(undefined, [isDefault(CLASS, 1), isDefault(others, 2)])).toBe(0);

@@ -53,6 +53,19 @@ it("an address outside the range, and a port outside its, are refused with the r
   expect(port.body).toContain("The range of valid ports is 30000-32767");
 });
 
+it("a load balancer's Service has node ports, unless it asks for none", async () => {
+  const portOf = async (name: string, more: object) => {
+    const made = await create(servers[0]!, name, { type: "LoadBalancer", ...more });
+    expect(made.status).toBe(201);
+    const { spec } = JSON.parse(made.body) as { spec: { ports: { nodePort?: number }[] } };
+    return spec.ports[0]!.nodePort;
+  };
+  expect(await portOf("with", {})).toBeGreaterThanOrEqual(30_000);
+  expect(await portOf("without", { allocateLoadBalancerNodePorts: false })).toBeUndefined();
+  const ports = [{ port: 80, nodePort: 30_123 }];
+  expect(await portOf("asked", { allocateLoadBalancerNodePorts: false, ports })).toBe(30_123);
+});
+
 it("a refused Service leaves nothing reserved", async () => {
   const clusterIP = "10.96.0.88";
   const ports = [{ port: 80, nodePort: 80 }];

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { Agent, connectToNode } from "../../../testing/network/node-network.ts";
 import { ours } from "../proxy/ours.ts";
+import { ask as askSctp, sendInit, serveSctp } from "../proxy/sctp-rule.ts";
 import {
   keyOf, movedPods, type Place, podAt, PolicyNode, servePorts, wrongCells as wrongOf,
 } from "./cells.ts";
@@ -118,6 +119,27 @@ describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_
     }], pods);
     expect(await wrongCells()).toEqual([]);
     expect(await node.table.intact()).toBe(true);
+  });
+
+  it("SCTP is judged by address and port", async () => {
+    const [to, from, other] = places as [Place, Place, Place];
+    await apply([{
+      metadata: { namespace: "x", name: "sctp", uid: "sctp" },
+      spec: { podSelector: { matchLabels: { pod: "a" } }, ingress: [{
+        from: [{ podSelector: { matchLabels: { pod: "b" } } }],
+        ports: [{ protocol: "SCTP", port: 9_000, endPort: 9_001 }],
+      }] },
+    }], places.map(({ address }, place) => podAt(place, address)));
+    const servers = [9_000, 9_002].map((port) => serveSctp(to.agent.netns, port));
+    try {
+      // What is not admitted is sent first, and would arrive first.
+      sendInit(other.agent.netns, to.address, 9_000);
+      sendInit(from.agent.netns, to.address, 9_002);
+      await askSctp(from.agent.netns, to.address, 9_000);
+      expect(servers.map(({ clients }) => [...new Set(clients)])).toEqual([[from.address], []]);
+    } finally {
+      for (const server of servers) server.close();
+    }
   });
 
   it("connections outlive a policy that admits no new ones", async () => {

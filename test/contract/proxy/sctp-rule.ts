@@ -74,7 +74,7 @@ function rawSocket(netns: string, peer?: string): Socket {
 }
 
 /** Acknowledges what comes to a port in a namespace; `clients` has the sources. */
-function serveSctp(netns: string, port: number) {
+export function serveSctp(netns: string, port: number) {
   const clients: string[] = [];
   const replies: Socket[] = [];
   const socket = rawSocket(netns).on("data", (bytes: Buffer) => {
@@ -89,12 +89,18 @@ function serveSctp(netns: string, port: number) {
   return { clients, close };
 }
 
+/** Sends an INIT from a namespace. */
+export function sendInit(netns: string, address: string, port: number): void {
+  const socket = rawSocket(netns, address);
+  socket.end(encode({ type: INIT, from: freshPort(), to: port, tag: 0 }));
+}
+
 /**
  * Sends an INIT from a namespace until one is acknowledged by the address and port it went to. Each
  * has a port of its own: the kernel remembers that the first ones were not translated. A refusal,
  * reported by `refused`, ends the socket; the next INIT comes from another.
  */
-async function ask(
+export async function ask(
   netns: string,
   address: string,
   port: number,

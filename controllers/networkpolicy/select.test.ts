@@ -1,0 +1,39 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
+import { PEERS_OF_NAMESPACE_MAX } from "@raft2kube/api/networking/v1/policy-peers.ts";
+import { expect, it } from "vitest";
+import { isPeer, PolicyPeers } from "./select.ts";
+
+/** A policy whose rule admits the pods of so many labels. */
+function policyOf(namespace: string, name: string, count: number): NetworkPolicy {
+  const from = Array.from({ length: count }, (_, app) =>
+    ({ podSelector: { matchLabels: { app: `${name}-${app}` } } }));
+  return { metadata: { namespace, name }, spec: { podSelector: {}, ingress: [{ from }] } };
+}
+
+it("a policy of 10,000 peers selects none of them, by an event; others' peers stay", () => {
+  const events: string[] = [];
+  const peers = new PolicyPeers({
+    record: (about, _type, reason) =>
+      events.push(`${reason} ${(about as NetworkPolicy).metadata.name}`),
+  });
+  const [own, wide] = [policyOf("evil", "own", 3), policyOf("evil", "wide", 10_000)];
+  expect(peers.set("good", [policyOf("good", "good", 2)])).toHaveLength(2);
+  expect(peers.set("evil", [own, wide])).toHaveLength(3);
+  expect(events).toEqual(["TooManyPeers wide"]);
+  expect(peers.keys(() => true)).toHaveLength(5);
+  // Of many policies those that fit together count.
+  const half = PEERS_OF_NAMESPACE_MAX / 2;
+  peers.set("evil", ["a", "b", "c"].map((name) => policyOf("evil", name, half)));
+  expect(events).toEqual(["TooManyPeers wide", "TooManyPeers c"]);
+  expect(peers.keys(() => true)).toHaveLength(2 + PEERS_OF_NAMESPACE_MAX);
+});
+
+it("a pod of the host's network is no peer", () => {
+  const pod = (hostNetwork: boolean): Pod => ({
+    metadata: { namespace: "n", name: "p" },
+    spec: { hostNetwork, nodeName: "node", containers: [{ name: "c", image: "i" }] },
+    status: { phase: "Running", podIP: "10.0.0.1", podIPs: [{ ip: "10.0.0.1" }] },
+  });
+  expect([false, true].map((hostNetwork) => isPeer(pod(hostNetwork)))).toEqual([true, false]);
+});
