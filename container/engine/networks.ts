@@ -5,7 +5,7 @@ import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { deleteLink, findLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
-import { applyRuleset } from "@raft2kube/linux/netfilter/nft.ts";
+import { applyRuleset, masquerades, nftTableComment } from "@raft2kube/linux/netfilter/nft.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { readState, type StateKind, writeState } from "@raft2kube/runtime/state-file.ts";
 import { NETWORKS } from "../limits.ts";
@@ -77,15 +77,29 @@ export class Networks {
     return parseConflist(JSON.stringify(conflist(network, this.#host)), name);
   }
 
-  /** Keeps the networks of this host apart, before a container comes to one. */
+  /**
+   * Keeps the networks of this host apart, and masquerades what leaves them, before a container
+   * comes to one. A table whose comment says that it has these rules stays: no program is run.
+   */
   async separate(): Promise<void> {
-    const table = `inet ${bridgeOf(this.#host, "")}`;
-    const rules = separation(this.all()).map((rule) => `add rule ${table} ${rule}\n`);
-    const chains = ["forward", "input"].map((hook) => {
-      return `add chain ${table} ${hook} { type filter hook ${hook} priority -10; }\n`;
-    });
-    const removal = `add table ${table}\ndelete table ${table}\n`;
-    await applyRuleset(`${removal}add table ${table}\n${chains.join("")}${rules.join("")}`);
+    const name = bridgeOf(this.#host, "");
+    const table = `inet ${name}`;
+    const lines = [
+      ...["forward", "input"].map((hook) => {
+        return `add chain ${table} ${hook} { type filter hook ${hook} priority -10; }`;
+      }),
+      `add chain ${table} postrouting { type nat hook postrouting priority srcnat; }`,
+      ...[...separation(this.all()), ...masquerading(this.all())].map((rule) => {
+        return `add rule ${table} ${rule}`;
+      }),
+      "",
+    ];
+    const comment = createHash("sha256").update(lines.join("\n")).digest("hex");
+    if (nftTableComment("inet", name) === comment) return;
+    const head = [
+      `add table ${table}`, `delete table ${table}`, `add table ${table} { comment "${comment}"; }`,
+    ];
+    await applyRuleset([...head, ...lines].join("\n"));
   }
 
   async create(
@@ -190,6 +204,14 @@ export function separation(networks: readonly Network[]): string[] {
   return [...internal, "forward ct status dnat accept", ...apart];
 }
 
+/** The rules by which what leaves a network, unless it is an internal one, has the host's address. */
+function masquerading(networks: readonly Network[]): string[] {
+  return networks.filter(({ isInternal }) => !isInternal).flatMap(({ bridge, subnet }) => {
+    const leaves = `ip saddr ${subnet} ip daddr != { ${subnet}, 224.0.0.0/4 } oifname != "${bridge}"`;
+    return masquerades().map((statement) => `postrouting ${leaves} ${statement}`);
+  });
+}
+
 function conflist(network: Network, host: Host): object {
   const { name, bridge, subnet, gateway, isInternal } = network;
   const ranges = [[{ subnet, gateway }]];
@@ -199,8 +221,7 @@ function conflist(network: Network, host: Host): object {
     name: `hand-${name}`,
     plugins: [
       {
-        type: "bridge", bridge, isGateway: !isInternal, ipMasq: !isInternal, hairpinMode: true,
-        ipspoofchk: true,
+        type: "bridge", bridge, isGateway: !isInternal, hairpinMode: true, ipspoofchk: true,
         ipam: { type: "host-local", dataDir: path.join(host.state, "ipam"), ranges, routes },
       },
       { type: "portmap", capabilities: { portMappings: true }, snat: true },
