@@ -6,7 +6,8 @@ import { parseDockerfile } from "../build/parse.ts";
 import type { FindHost } from "../engine/host.ts";
 import { openImages } from "../engine/images.ts";
 import { many } from "../run/flags.ts";
-import { decompressed, openInput } from "./load.ts";
+import { decompressed } from "../files/decompress.ts";
+import { openInput } from "./load.ts";
 
 interface Flags {
   message?: string;

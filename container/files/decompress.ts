@@ -1,0 +1,89 @@
+import { PassThrough, Readable, type Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { spawnOnPipes } from "@raft2kube/linux/process/spawn-on-pipes.ts";
+import { collect } from "@raft2kube/runtime/command.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { printable } from "@raft2kube/std/printable.ts";
+import { DECOMPRESSION_MIB } from "../limits.ts";
+
+type Decompressor =
+  { kind: "none" | "gzip" | "zstd" } | { kind: "program"; words: readonly [string, ...string[]] };
+
+/** Compressions by the first bytes of a stream, in hexadecimal. */
+const MAGIC: readonly (readonly [magic: string, decompressor: Decompressor])[] = [
+  ["1f8b", { kind: "gzip" }],
+  ["28b52ffd", { kind: "zstd" }],
+  ["fd377a585a00", {
+    kind: "program", words: ["xz", "-dc", `--memlimit-decompress=${DECOMPRESSION_MIB}MiB`],
+  }],
+  ["425a68", { kind: "program", words: ["bzip2", "-dc"] }],
+];
+const MAGIC_BYTES = 6;
+/** Bytes of a program's complaint that are passed on. */
+const COMPLAINT_BYTES = 300;
+
+/** The decompression that a stream needs, as its first bytes say. */
+export function decompressorOf(first: Buffer): Decompressor {
+  const start = first.toString("hex", 0, MAGIC_BYTES);
+  return MAGIC.find(([magic]) => start.startsWith(magic))?.[1] ?? { kind: "none" };
+}
+
+/** A stream that may be compressed by gzip, zstd, xz or bzip2. */
+export async function decompressed(source: Readable): Promise<Readable> {
+  const first = await new Promise<Buffer>((resolve, reject) => {
+    const take = () => {
+      const chunk = source.read() as Buffer | null;
+      if (chunk === null) return;
+      source.off("readable", take);
+      resolve(chunk);
+    };
+    source.on("readable", take).once("end", () => resolve(Buffer.alloc(0))).once("error", reject);
+  });
+  source.unshift(first);
+  const decompressor = decompressorOf(first);
+  if (decompressor.kind === "program") {
+    const plain = Readable.from(through(decompressor.words, source));
+    return plain.on("error", () => plain.destroy());
+  }
+  const transform = transformOf(decompressor.kind);
+  source.on("error", (error) => transform.destroy(error));
+  return source.pipe(transform);
+}
+
+function transformOf(kind: "gzip" | "zstd" | "none"): Transform {
+  const through =
+    kind === "gzip" ? createGunzip() : kind === "zstd" ? createZstdDecompress() : new PassThrough();
+  through.on("error", () => through.destroy());
+  return through;
+}
+
+/** The output of a program that reads a stream. It is killed when no more of it is wanted. */
+async function* through(
+  [program, ...args]: readonly [string, ...string[]], source: Readable,
+): AsyncGenerator<Buffer> {
+  const { promise: code, resolve, reject } = Promise.withResolvers<number | null>();
+  const stdio = ["pipe", "pipe", "pipe"] as const;
+  const { child, stdin, stdout, stderr } = spawnOnPipes(program, args, {
+    stdio: [...stdio],
+    failed: (cause) => reject(new RuntimeError("failed-precondition", cause.message, {
+      cause, remedy: `install ${program === "xz" ? "xz-utils" : program}`,
+    })),
+  });
+  child.on("exit", resolve);
+  code.catch(() => undefined); // its reader may have gone before
+  const complaint = collect(stderr!, COMPLAINT_BYTES);
+  let readFailure: unknown;
+  // A program that has ended takes no more: its code says why.
+  const fed = pipeline(source, stdin!).catch((thrown: unknown) => void (readFailure = thrown));
+  try {
+    yield* stdout! as AsyncIterable<Buffer>;
+    if ((await code) === 0) return;
+    await fed;
+    const why = printable(complaint().toString().trim()) || String(readFailure);
+    throw new RuntimeError("invalid-argument", `not decompressed: ${why}`);
+  } finally {
+    child.kill("SIGKILL");
+    source.destroy();
+  }
+}
