@@ -36,8 +36,13 @@ export const CONTEXT_FILES = 500_000;
 export const ADD_URL_BYTES = 2 * 2 ** 30;
 /** How long one build step may run. */
 export const RUN_TIMEOUT_MS = 4 * 3_600_000;
-/** Processes of one build step. */
+/** Processes of one build step, and the share of the machine's memory that they may use. */
 export const RUN_PIDS = 4_096;
+export const RUN_MEMORY_SHARE = 0.9;
+/** How often it is looked whether the disk has room for a build's steps to go on. */
+export const DISK_WATCH_INTERVAL_MS = 200;
+/** Memory of a program that decompresses an archive, in MiB: that of `xz -9` and more. */
+export const DECOMPRESSION_MIB = 256;
 /** A template of `--format`. */
 export const TEMPLATE_CHARACTERS = 64 << 10;
 

@@ -23,8 +23,7 @@ import { EventHub } from "./events.ts";
 import type { RegistryEndpoints } from "./image/registry.ts";
 import { ImageStore, type KeptContent } from "./image/store.ts";
 import { ownCapabilities } from "./oci/capabilities.ts";
-import { giveBackHybridControllers, takeHybridControllers } from "./oci/hybrid-cgroups.ts";
-import { hideCgroups, showCgroups } from "./oci/hidden-cgroups.ts";
+import { prepareCgroups } from "./oci/hidden-cgroups.ts";
 import { OciHandlers } from "./oci/handlers.ts";
 import type { OciProgram } from "./oci/program.ts";
 import { OciRuntime } from "./oci/runtime.ts";
@@ -193,13 +192,9 @@ async function open(
   }
   resources.use(await lockOrThrow(paths.root, options.lockTimeout_ms ?? 0));
   if (options.byHand) await writeOwnOciRuntime(paths.byHand, options.byHand.command);
-  if (options.cgroups === "none") {
-    runtime.log.warn("no cgroups: containers have no limits and no statistics");
-    hideCgroups(paths.cgroupV1);
-    resources.defer(() => showCgroups(paths.cgroupV1));
-  } else if (options.ociRuntime.kind === "crun") {
-    takeHybridControllers(paths.cgroupV1);
-    resources.defer(() => giveBackHybridControllers(paths.cgroupV1));
+  const { cgroups = "machine", ociRuntime } = options;
+  if (cgroups === "none" || ociRuntime.kind === "crun") {
+    resources.use(prepareCgroups(cgroups, paths.cgroupV1));
   }
   resources.defer(() => runtime.turns.idle());
   await exits.open(runtime);
@@ -215,6 +210,9 @@ async function listen(
   resources: AsyncDisposableStack,
 ): Promise<void> {
   const { exits, streaming } = runtime;
+  if (options.cgroups === "none") {
+    runtime.log.warn("no cgroups: containers have no limits and no statistics");
+  }
   const repair = startRepair(runtime, exits);
   resources.defer(() => repair.close());
   await streaming.open();

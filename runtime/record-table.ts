@@ -56,6 +56,16 @@ export class RecordTable<T extends { id: string }> {
     this.#records.set(record.id, record);
   }
 
+  /**
+   * Replaces a record by what the machine shows, which a later start finds again: on a full disk it
+   * changes in memory alone, so that what fills the disk can be stopped and removed.
+   */
+  async observe(record: T): Promise<void> {
+    const written = writeState(this.#fileOf(record.id), this.#kind, record);
+    await tolerate(written, errno("ENOSPC", "EDQUOT"));
+    this.#records.set(record.id, record);
+  }
+
   /** Forgets a record, its file first; not an error when it is not there. */
   async remove(id: string): Promise<void> {
     await tolerate(rm(this.#fileOf(id)), errno("ENOENT"));

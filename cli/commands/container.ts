@@ -75,6 +75,7 @@ export async function hostOf(
     imagesDir: join(nodeRoot, "images"),
     nodeRoot,
     cgroupParent: cgroupOf(roots.run, name),
+    cgroups: "machine",
     crun: await program("crun"),
     byHand: { command: byHandCommand(), isUsed: false },
     conmon: await program("conmon"),

@@ -4,28 +4,36 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { type FileLock, tryLock } from "@raft2kube/linux/file/flock.ts";
+import { type FileLock, tryLock, waitForLock } from "@raft2kube/linux/file/flock.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { runCommand } from "@raft2kube/runtime/command.ts";
+import { DiskReserve } from "@raft2kube/runtime/image/disk-reserve.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { ownCapabilities } from "@raft2kube/runtime/oci/capabilities.ts";
-import {
-  giveBackHybridControllers, takeHybridControllers,
-} from "@raft2kube/runtime/oci/hybrid-cgroups.ts";
+import { managerArgs, prepareCgroups } from "@raft2kube/runtime/oci/hidden-cgroups.ts";
 import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
+import type { Timer } from "@raft2kube/std/clock.ts";
+import { withRemedy } from "../engine/full-disk.ts";
 import { sandboxConfig } from "../engine/sandbox.ts";
 import type { Hand } from "../engine/hand.ts";
 import type { Host } from "../engine/host.ts";
 import { type OpenImages, openImages } from "../engine/images.ts";
 import { Networks } from "../engine/networks.ts";
+import { DISK_WATCH_INTERVAL_MS, ENGINE_LOCK_TIMEOUT_MS } from "../limits.ts";
 import { BuildCache } from "./cache.ts";
 
 /** The beginning of the names of steps' bundles. */
 export const STEP = "build-";
+
+/** The signal that ends a build, and the memory in bytes that one of its steps may use. */
+export interface BuildLimits {
+  signal: AbortSignal;
+  memory_bytes: number;
+}
 
 /** The folders, images and machine of one build. */
 export class Builder {
@@ -36,15 +44,21 @@ export class Builder {
   readonly work: string;
   /** The folder of bundles. */
   readonly state: string;
+  /** The signal is aborted when the build is interrupted, or the disk is nearly full. */
   readonly signal: AbortSignal;
-  readonly machine = {
-    cgroups: cgroupsOf("machine"), ownCapabilities: ownCapabilities(), ids: readMappedIds(),
-  };
+  /** Memory of one step's processes, in bytes. */
+  readonly memory_bytes: number;
+  readonly machine;
   readonly #networks: Networks;
+  #cgroups: Disposable | undefined;
 
-  constructor({ host, images }: OpenImages, id: string, signal: AbortSignal) {
+  constructor({ host, images }: OpenImages, id: string, { signal, memory_bytes }: BuildLimits) {
     this.host = host;
     this.signal = signal;
+    this.memory_bytes = memory_bytes;
+    this.machine = {
+      cgroups: cgroupsOf(host.cgroups), ownCapabilities: ownCapabilities(), ids: readMappedIds(),
+    };
     this.work = path.join(host.imagesDir, "builds", id);
     this.state = path.join(host.state, "builds", id);
     this.#networks = new Networks(host);
@@ -55,12 +69,12 @@ export class Builder {
   async open(): Promise<void> {
     for (const folder of [this.work, this.state])
       await mkdir(folder, { recursive: true, mode: 0o700 });
-    takeHybridControllers(path.join(this.state, "cgroup-v1"));
+    this.#cgroups = prepareCgroups(this.host.cgroups, path.join(this.state, "cgroup-v1"));
     await this.#networks.load();
   }
 
   async close(): Promise<void> {
-    giveBackHybridControllers(path.join(this.state, "cgroup-v1"));
+    this.#cgroups?.[Symbol.dispose]();
     await removeBuild(this.work);
     await removeBuild(this.state);
   }
@@ -83,7 +97,7 @@ export class Builder {
   }
 
   get oci(): string[] {
-    return ["--root", path.join(this.state, "oci")];
+    return [...managerArgs(this.host.cgroups), "--root", path.join(this.state, "oci")];
   }
 
   cgroupOf(step: string): string {
@@ -152,7 +166,7 @@ async function removeBuild(folder: string): Promise<void> {
 }
 
 /** Ends builds that were killed, and removes their folders: no process holds their locks. */
-async function removeLeftovers(open: OpenImages, signal: AbortSignal): Promise<void> {
+async function removeLeftovers(open: OpenImages, limits: BuildLimits): Promise<void> {
   const folder = path.join(open.host.imagesDir, "builds");
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const name of await readdir(folder)) {
@@ -161,7 +175,7 @@ async function removeLeftovers(open: OpenImages, signal: AbortSignal): Promise<v
     using lock: FileLock | undefined = tryLock(file);
     if (lock === undefined) continue;
     const id = name.slice(0, -".lock".length);
-    const killed = new Builder(open, id, signal);
+    const killed = new Builder(open, id, limits);
     await killed.open();
     await killed.endSteps();
     await killed.close();
@@ -169,20 +183,44 @@ async function removeLeftovers(open: OpenImages, signal: AbortSignal): Promise<v
   }
 }
 
+/** Calls `full` with the reason once the disk of a folder has too little room for images. */
+function watchDisk({ imagesDir, clock }: Host, full: (why: unknown) => void): Disposable {
+  const reserve = new DiskReserve(imagesDir);
+  let timer: Timer | undefined;
+  let isOver = false;
+  const again = () => {
+    if (isOver) return;
+    timer = clock.after(DISK_WATCH_INTERVAL_MS, () => void reserve.require().then(again, full));
+  };
+  again();
+  return {
+    [Symbol.dispose]() {
+      isOver = true;
+      timer?.cancel();
+    },
+  };
+}
+
 /** Runs a build in folders of its own. A killed build's are removed by the next one. */
 export async function withBuilder<T>(
-  host: Host, signal: AbortSignal, work: (builder: Builder) => Promise<T>,
+  host: Host, limits: BuildLimits, work: (builder: Builder) => Promise<T>,
 ): Promise<T> {
   const open = await openImages(host);
-  await removeLeftovers(open, signal);
+  await removeLeftovers(open, limits);
   const id = randomBytes(4).toString("hex");
   const file = path.join(host.imagesDir, "builds", `${id}.lock`);
-  using _ = tryLock(file);
-  const builder = new Builder(open, id, signal);
+  // Until another build that has found the file without its lock has let go of it.
+  using _ = await waitForLock(file, { mode: "exclusive", timeout_ms: ENGINE_LOCK_TIMEOUT_MS });
+  const disk = new AbortController();
+  using __ = watchDisk(host, (why) => disk.abort(why));
+  const signal = AbortSignal.any([limits.signal, disk.signal]);
+  const builder = new Builder(open, id, { ...limits, signal });
   try {
     await builder.open();
     // Layers without an image are not collected meanwhile.
     return await builder.images.receive(() => work(builder));
+  } catch (cause) {
+    throw withRemedy(cause, host.imagesDir);
   } finally {
     await builder.close();
     await removePath(file);

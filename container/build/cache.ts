@@ -1,8 +1,10 @@
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
+import { type FileLock, waitForLock } from "@raft2kube/linux/file/flock.ts";
 import type { KeptContent } from "@raft2kube/runtime/image/store.ts";
 import { readState, type StateKind, writeState } from "@raft2kube/runtime/state-file.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { ENGINE_LOCK_TIMEOUT_MS } from "../limits.ts";
 
 const CACHE_STATE: StateKind = { schema: "r2k-build-cache", version: 1 };
 
@@ -39,11 +41,14 @@ export class BuildCache {
   }
 
   async put(key: string, step: CachedStep): Promise<void> {
+    // Another build may have made the same step: a state file has one writer at a time.
+    using _ = await this.#lock();
     await writeState(this.#fileOf(key), CACHE_STATE, step);
   }
 
   /** Forgets all steps; their layers go with the next collection. Returns how many there were. */
   async clear(): Promise<number> {
+    using _ = await this.#lock();
     const count = (await keys(this.#imagesDir)).length;
     await rm(folderOf(this.#imagesDir), { recursive: true, force: true });
     return count;
@@ -52,6 +57,11 @@ export class BuildCache {
   async list(): Promise<CachedStep[]> {
     const all = (await keys(this.#imagesDir)).map((key) => this.find(key));
     return (await Promise.all(all)).filter((step) => step !== undefined);
+  }
+
+  #lock(): Promise<FileLock> {
+    const file = `${folderOf(this.#imagesDir)}.lock`;
+    return waitForLock(file, { mode: "exclusive", timeout_ms: ENGINE_LOCK_TIMEOUT_MS });
   }
 
   #fileOf(key: string): string {

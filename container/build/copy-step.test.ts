@@ -25,7 +25,7 @@ test.runIf(process.getuid?.() === 0)("stages unpack archives at the same time", 
       instruction, source, places: [`${stage}.tar`], heredocs: [], downloads: new Map(),
       destination: "/d/", unpacks: true,
     };
-    await copyInto(at(stage), step, 0, at("work"));
+    await copyInto(at(stage), step, 0, { work: at("work"), signal: new AbortController().signal });
   }));
   for (const stage of stages) {
     const names = readdirSync(at(stage, "d"));

@@ -7,9 +7,9 @@ import { openFile } from "@raft2kube/linux/beneath/open-file.ts";
 import { DiskReserve } from "@raft2kube/runtime/image/disk-reserve.ts";
 import { unpackLayer } from "@raft2kube/runtime/image/unpack.ts";
 import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
-import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { copyContent, copyEntry, type CopyOptions, makeOwned, writeFileAt } from "../files/copy.ts";
-import { decompressed } from "../verbs/load.ts";
+import { decompressed, decompressorOf } from "../files/decompress.ts";
+import type { Builder } from "./builder.ts";
 import { badLine, type HereDocument, type Instruction } from "./parse.ts";
 import { type Source } from "./source.ts";
 
@@ -44,12 +44,16 @@ function modeOf({ flags, line }: Instruction): number | undefined {
 }
 
 /** Copies into the root of a step. */
-export async function copyInto(rootfs: string, step: CopyStep, now_ms: number, work: string) {
+export async function copyInto(
+  rootfs: string, step: CopyStep, now_ms: number,
+  { work, signal }: Pick<Builder, "work" | "signal">,
+): Promise<void> {
   const { instruction, source, places, destination, heredocs, downloads } = step;
   const owner = ownerOf(rootfs, instruction.flags.get("chown")?.at(-1));
   const mode = modeOf(instruction);
   const options: CopyOptions = {
-    now_ms, keepsOwners: source.keepsOwners, leaveOut: source.isIgnored, ...(owner && { owner }),
+    now_ms, signal, keepsOwners: source.keepsOwners, leaveOut: source.isIgnored,
+    ...(owner && { owner }),
     ...(mode !== undefined && { mode }),
   };
   const count = places.length + heredocs.length + downloads.size;
@@ -108,8 +112,8 @@ async function copyPlace(
   );
 }
 
+/** Bytes up to the end of a tar's magic. */
 const MAGIC_BYTES = 265;
-const REFUSED = [["fd377a585a00", "xz"], ["425a68", "bzip2"]] as const;
 
 /** Unpacks a tar in a folder; false for what is none. Nothing in it can leave the folder. */
 async function unpackArchive(
@@ -119,18 +123,10 @@ async function unpackArchive(
   await using file = await openFile(root, place, { links: "inside" });
   if (file === undefined) return false;
   const { buffer, bytesRead } = await file.read(Buffer.alloc(MAGIC_BYTES), 0, MAGIC_BYTES, 0);
-  const magic = buffer.toString("hex", 0, 6);
-  const refused = REFUSED.find(([start]) => magic.startsWith(start))?.[1];
-  if (refused !== undefined && /\.(tar\.|t)(xz|bz2)$/.test(place)) {
-    throw new RuntimeError(
-      "unimplemented", `ADD ${place}: archives of ${refused} are not supported`,
-      { remedy: "use gzip, zstd, or no compression" },
-    );
-  }
   const isTar = bytesRead === MAGIC_BYTES && buffer.toString("latin1", 257, 262) === "ustar";
   const isCompressed =
-    (magic.startsWith("1f8b") || magic.startsWith("28b52ffd")) &&
-    /\.(tar|tgz|tar\.gz|tar\.zst|tzst)$/.test(place);
+    decompressorOf(buffer).kind !== "none" &&
+    /\.(tar|tgz|tzst|txz|tbz2?|tar\.(gz|zst|xz|bz2))$/.test(place);
   if (!isTar && !isCompressed) return false;
   // Other stages of the build unpack at the same time.
   await using fresh = await mkdtempDisposable(path.join(work, "archive-"));

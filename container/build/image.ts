@@ -51,8 +51,9 @@ export function createdOf(
   return last ?? new Date(epoch_ms ?? clock.now()).toISOString();
 }
 
-/** A draft with one more step. */
+/** A draft with one more step: its layer and its history; one without a layer says so there. */
 export function withStep(draft: Draft, layer: MadeLayer | undefined, step: HistoryEntry): Draft {
+  // lab:01b begin with-step
   if (layer === undefined) {
     return { ...draft, history: [...draft.history, { ...step, empty_layer: true }] };
   }
@@ -61,13 +62,19 @@ export function withStep(draft: Draft, layer: MadeLayer | undefined, step: Histo
     ...draft, layers: [...draft.layers, { mediaType: MediaType.ociLayer, digest, size }],
     diffIds: [...draft.diffIds, digest], history: [...draft.history, step],
   };
+  // lab:01b end
 }
 
-/** Stores the image and names it; without names it has none but its id. Within `receive`. */
+/**
+ * Stores an image: its configuration, which lists the layers' diff ids and the history, and its
+ * manifest, which has the digests and sizes of configuration and layers. The image is named, by its
+ * own digest where it is given no name. Call it within `receive`.
+ */
 export async function storeImage(
   images: ImageStore, draft: Draft,
   { names, created }: { names: readonly string[]; created: string },
 ): Promise<NamedImage> {
+  // lab:01b begin store-image
   const { defaults, history, author, platform, diffIds } = draft;
   const config: ImageConfig = {
     ...platform, created, ...(author !== undefined && { author }), config: defaults,
@@ -85,4 +92,5 @@ export async function storeImage(
   for (const name of names.length > 0 ? names : [untaggedName(digest)])
     await images.add(name, digest);
   return images.get(manifest.config.digest);
+  // lab:01b end
 }

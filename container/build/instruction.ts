@@ -211,7 +211,7 @@ async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
     make: (rootfs) =>
       copyInto(
         rootfs, { instruction, source, places, heredocs, downloads, destination, unpacks }, now_ms,
-        builder.work,
+        builder,
       ),
   });
 }

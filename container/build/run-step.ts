@@ -74,7 +74,10 @@ function specOf(
       namespaces,
       ...(hasCgroups && { cgroupsPath: place.cgroup }),
       resources: hasCgroups
-        ? { devices: devicesFor([], { privileged: false }).rules, pids: { limit: RUN_PIDS } }
+        ? {
+            devices: devicesFor([], { privileged: false }).rules, pids: { limit: RUN_PIDS },
+            memory: { limit: builder.memory_bytes },
+          }
         : {},
       seccomp: defaultProfile(capabilities.bounding),
       maskedPaths: MASKED_PATHS,
@@ -118,6 +121,7 @@ export async function runInside(
     await writeFile(path.join(bundle, "config.json"), JSON.stringify(spec), { mode: 0o600 });
     await runToEnd(host.crun, [...builder.oci, "run", "--bundle", bundle, id], {
       clock: host.clock, timeout_ms: RUN_TIMEOUT_MS, signal: builder.signal, end, output,
+      killedBy: `as one is that uses more memory than ${builder.memory_bytes} bytes (build -m)`,
     });
   } finally {
     await builder.endStep(id);

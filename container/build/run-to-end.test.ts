@@ -10,7 +10,8 @@ function run(script: string, timeout_ms: number, signal = new AbortController().
   let pid = 0;
   const { promise: started, resolve } = Promise.withResolvers<void>();
   const done = runToEnd("sh", ["-c", LEAVES_A_CHILD + script], {
-    clock: systemClock(), timeout_ms, signal, end: async () => void ends++,
+    clock: systemClock(), timeout_ms, signal, killedBy: "as of memory",
+    end: async () => void ends++,
     output: (chunk) => {
       pid = Number(chunk);
       resolve();
@@ -22,6 +23,8 @@ function run(script: string, timeout_ms: number, signal = new AbortController().
 test("a step ends with its program, whatever holds its output", async () => {
   await run("exit 0", 20_000).done;
   await expect(run("exit 3", 20_000).done).rejects.toThrow("exit code 3");
+  const killed = run("exit 137", 20_000).done;
+  await expect(killed).rejects.toThrow("exit code 137: killed, as of memory");
 });
 
 test("a step's time and its build's end are its own, and those of what it started", async () => {

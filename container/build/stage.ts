@@ -79,23 +79,26 @@ export async function withReadOnly<T>(
   }
 }
 
+/** A step that may change files. */
+export interface ChangingStep {
+  /** The hash of all that its result depends on. */
+  key: string;
+  history: string;
+  progress: Step;
+  /** Places that are mounted on while it is made, beside a runtime's own. */
+  mounts?: readonly string[];
+  make: (rootfs: string) => Promise<void>;
+}
+
 /**
- * A step that may change files: found in the cache by its key, or made by `make` and kept there.
- * Returns the stage with its layer.
+ * Returns the stage with a step's layer: the cache's for its key, unless the build goes without a
+ * cache, or one that `make` makes, which the cache then has. The progress ends with CACHED, DONE or
+ * ERROR; a step that fails leaves nothing in the cache.
  */
 export async function layerStep(
-  builder: Builder,
-  options: BuildOptions,
-  state: StageState,
-  step: {
-    key: string;
-    history: string;
-    progress: Step;
-    /** Places that are mounted on while it is made, beside a runtime's own. */
-    mounts?: readonly string[];
-    make: (rootfs: string) => Promise<void>;
-  },
+  builder: Builder, options: BuildOptions, state: StageState, step: ChangingStep,
 ): Promise<StageState> {
+  // lab:01b begin layer-step
   const { key, history, progress } = step;
   const cached = options.noCache ? undefined : await usable(builder, key);
   if (cached) {
@@ -118,6 +121,7 @@ export async function layerStep(
     progress.done("ERROR");
     throw error;
   }
+  // lab:01b end
 }
 
 /** A cached step whose layer is still here. */
@@ -133,7 +137,7 @@ async function usable(builder: Builder, key: string): Promise<CachedStep | undef
 
 async function make(
   builder: Builder, options: BuildOptions, state: StageState,
-  { mounts, make: fill, history }: Parameters<typeof layerStep>[3],
+  { mounts, make: fill, history }: ChangingStep,
 ): Promise<CachedStep> {
   const { images, host } = builder;
   const { epoch_ms } = options;

@@ -1,6 +1,12 @@
+import { isDeepStrictEqual } from "node:util";
 import type { OpenRuntime } from "@raft2kube/runtime/main.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { type Hand, type HandContainer, handOf, withHand } from "./hand.ts";
+
+/** A setting that is false is one that is absent. */
+function withoutFalse(hand: Hand): object {
+  return Object.fromEntries(Object.entries(hand).filter(([, value]) => value !== false));
+}
 
 /** The containers made by hand, by their names and the beginnings of their ids. */
 export class Containers {
@@ -44,13 +50,20 @@ export class Containers {
     throw new RuntimeError("failed-precondition", `container ${nameOrId} is not running`);
   }
 
-  /** Changes a container's settings. */
+  /** Changes a container's settings; those that are so already are not written again. */
   async change({ record }: HandContainer, change: Partial<Hand>): Promise<HandContainer> {
     const now = handOf(this.#runtime.containers.get(record.id));
     const hand = { ...now.hand, ...change };
+    if (isDeepStrictEqual(withoutFalse(now.hand), withoutFalse(hand))) return now;
     const changed = withHand(now.record, hand);
     await this.#runtime.containers.put(changed);
     return { record: changed, hand };
+  }
+
+  /** Records that a policy is not to start a container again; writes nothing where it has none. */
+  async hold(container: HandContainer): Promise<HandContainer> {
+    if (container.hand.restart.name === "no") return this.again(container);
+    return this.change(container, { isStopped: true });
   }
 
   /** Reads a container's record again. */

@@ -8,6 +8,8 @@ import { keptByCache } from "../build/cache.ts";
 import { ENGINE_LOCK_TIMEOUT_MS } from "../limits.ts";
 import { NETWORK_ANNOTATION } from "./sandbox.ts";
 import { Containers } from "./containers.ts";
+import { withRemedy } from "./full-disk.ts";
+import type { PublishedPort } from "./hand.ts";
 import type { Host } from "./host.ts";
 import { Networks } from "./networks.ts";
 import type { Engine } from "./open-engine.ts";
@@ -24,7 +26,8 @@ export async function withEngine<T>(host: Host, work: (engine: Engine) => Promis
     rootDir: host.root, stateDir: host.state, imagesDir: host.imagesDir,
     otherRoots: [host.nodeRoot], keptContent: () => keptByCache(host.imagesDir), cniConfDir: "",
     cniBinDirs: [], network: networkOf(host, networks), lockTimeout_ms: ENGINE_LOCK_TIMEOUT_MS,
-    cgroupParent: host.cgroupParent, ociRuntime: { path: host.crun, kind: "crun" },
+    cgroupParent: host.cgroupParent, cgroups: host.cgroups,
+    ociRuntime: { path: host.crun, kind: "crun" },
     byHand: { command: host.byHand.command, isOffered: host.byHand.isUsed },
     conmon: host.conmon, pausePath: host.init, registries: host.registries, clock: host.clock,
   });
@@ -34,12 +37,23 @@ export async function withEngine<T>(host: Host, work: (engine: Engine) => Promis
     const containers = new Containers(runtime);
     const engine: Engine = { host, runtime, containers, networks, volumes };
     await settle(engine);
-    return await work(engine);
+    const result = await work(engine);
+    await host.publish?.(publishedBy(containers));
+    return result;
+  } catch (error) {
+    throw withRemedy(error, host.root);
   } finally {
     // It goes with the last container; nothing else is made in it while this command has the lock.
-    cgroupsOf("machine").removeEmpty(host.cgroupParent);
+    cgroupsOf(host.cgroups).removeEmpty(host.cgroupParent);
     await close();
   }
+}
+
+/** The ports of containers that have not ended. */
+function publishedBy(containers: Containers): PublishedPort[] {
+  return containers.all().flatMap(({ record: { phase }, hand }) => {
+    return phase.state === "running" || phase.state === "starting" ? hand.ports : [];
+  });
 }
 
 function networkOf(host: Host, networks: Networks): PodNetwork {

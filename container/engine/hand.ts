@@ -46,6 +46,8 @@ export interface Hand {
   removesItself: boolean;
   /** Whether stop or kill ended it: it is not started again. */
   isStopped?: boolean;
+  /** Whether the command that makes it has more to do: one that was killed leaves nothing. */
+  isUnfinished?: boolean;
   stopTimeout_s: number;
   health?: HealthCheck;
   hasInit: boolean;

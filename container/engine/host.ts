@@ -1,6 +1,8 @@
 import type { Invoke } from "@raft2kube/cni/lib/types.ts";
 import type { RegistryEndpoints } from "@raft2kube/runtime/image/registry.ts";
+import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { PublishedPort } from "./hand.ts";
 
 /** Where containers made by hand are, and the programs that make them. */
 export interface Host {
@@ -13,6 +15,8 @@ export interface Host {
   /** The root folder of that node's runtime, whose containers stand on the same images. */
   readonly nodeRoot: string;
   readonly cgroupParent: string;
+  /** `none` in a user namespace whose groups cannot be made. */
+  readonly cgroups: CgroupMode;
   readonly crun: string;
   /** Our own OCI runtime; `isUsed` for new containers. */
   readonly byHand: { readonly command: readonly string[]; readonly isUsed: boolean };
@@ -24,6 +28,8 @@ export interface Host {
   readonly cniInvoke: Invoke;
   /** The command that runs `r2k container`, for conmon. */
   readonly self: readonly string[];
+  /** Forwards these ports of the machine here, and no others; absent where they are its own. */
+  readonly publish?: (ports: readonly PublishedPort[]) => Promise<void>;
   readonly registries: RegistryEndpoints;
   readonly clock: Clock;
   readonly version: string;

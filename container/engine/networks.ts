@@ -204,11 +204,13 @@ export function separation(networks: readonly Network[]): string[] {
   return [...internal, "forward ct status dnat accept", ...apart];
 }
 
-/** The rules by which what leaves a network, unless it is an internal one, has the host's address. */
+/** The rules that give the host's address to what leaves a network, but for internal ones. */
 function masquerading(networks: readonly Network[]): string[] {
   return networks.filter(({ isInternal }) => !isInternal).flatMap(({ bridge, subnet }) => {
-    const leaves = `ip saddr ${subnet} ip daddr != { ${subnet}, 224.0.0.0/4 } oifname != "${bridge}"`;
-    return masquerades().map((statement) => `postrouting ${leaves} ${statement}`);
+    const leaves = `ip daddr != { ${subnet}, 224.0.0.0/4 } oifname != "${bridge}"`;
+    return masquerades().map((statement) => {
+      return `postrouting ip saddr ${subnet} ${leaves} ${statement}`;
+    });
   });
 }
 

@@ -4,21 +4,34 @@ import { removePodSandbox, stopPodSandbox } from "@raft2kube/runtime/sandbox/sto
 import { removeContainer } from "@raft2kube/runtime/container/remove.ts";
 import { unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
 import type { Engine } from "./open-engine.ts";
+import { thaw } from "./freeze.ts";
 import type { HandContainer } from "./hand.ts";
 
 /**
  * Releases what ended containers still have: their network, mounts and namespaces; those of `--rm`
- * go altogether. Sandboxes without a container are what an interrupted command left.
+ * go altogether. Containers that an interrupted command had not made to the end are removed, as are
+ * sandboxes without a container; processes that it froze go on.
  */
 export async function settle(engine: Engine): Promise<void> {
   const { runtime, containers } = engine;
   for (const container of containers.all()) {
-    if (container.record.phase.state === "exited") await release(engine, container);
+    const { state } = container.record.phase;
+    if (isUnfinished(container)) await removeHand(engine, container, { volumes: true });
+    else if (state === "exited") await release(engine, container);
+    else if (state === "running") await thaw(engine, container);
   }
   const used = new Set(containers.all().map(({ record }) => record.sandboxId));
   for (const { id } of runtime.sandboxes.values()) {
     if (!used.has(id)) await removePodSandbox(runtime, id);
   }
+}
+
+/** Whether the command that makes a container was killed before its program was started. */
+function isUnfinished({ record: { phase }, hand }: HandContainer): boolean {
+  if (!hand.isUnfinished || phase.state === "running") return false;
+  // A program that cannot be started is no interruption: the container says why.
+  return phase.state !== "exited" ||
+    (phase.startedAt_ms === 0 && phase.exit.reason !== "StartError");
 }
 
 /** Releases an ended container, or removes it if it removes itself. Again is no error. */

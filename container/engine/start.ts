@@ -19,7 +19,10 @@ export async function startHand(
   if (record.phase.state === "running") return { record, hand };
   const { id, sandboxId } = record;
   const joins = hand.network.startsWith("container:");
-  if (record.phase.state !== "created") {
+  const isNew = record.phase.state === "created";
+  const settled = { isStopped: false, ...(!isNew && { isUnfinished: false }) };
+  await containers.change({ record, hand }, settled);
+  if (!isNew) {
     if (!joins) {
       await engine.networks.separate();
       await resumeSandbox(runtime, sandboxId);
@@ -28,7 +31,6 @@ export async function startHand(
     }
     await renewContainer(runtime, id);
   }
-  await containers.change({ record, hand }, { isStopped: false });
   const exitCommand = [...host.self, "on-end", id];
   const watch = isWatched && hand.restart.name === "no" ? {} : { exitCommand };
   await startContainer(runtime, id, { ...(created && { created }), ...watch });

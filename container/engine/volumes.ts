@@ -44,22 +44,28 @@ export class Volumes {
     throw new RuntimeError("not-found", `no such volume: ${name}`);
   }
 
+  /** All of them. A folder without a record is a creation cut short: removed. */
   async list(): Promise<Volume[]> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    const names = (await readdir(this.#directory)).sort();
-    const all = await Promise.all(names.map((name) => this.find(name)));
-    return all.filter((volume) => volume !== undefined);
+    const volumes: Volume[] = [];
+    for (const name of (await readdir(this.#directory)).sort()) {
+      const found = await this.find(name);
+      if (found) volumes.push(found);
+      else await this.remove(name);
+    }
+    return volumes;
   }
 
   /** The volume of a name, made if there is none; without a name a new anonymous one. */
-  async ensure(name?: string, labels: Record<string, string> = {}): Promise<Volume> {
-    const found = name === undefined ? undefined : await this.find(name);
+  async ensure(
+    name: string = newId(),
+    { labels = {}, isAnonymous = false }: Partial<Pick<Volume, "labels" | "isAnonymous">> = {},
+  ): Promise<Volume> {
+    const found = await this.find(name);
     if (found) return found;
-    const isAnonymous = name === undefined;
-    const createdAt_ms = this.#clock.now();
-    const volume = { name: name ?? newId(), createdAt_ms, labels, isAnonymous };
-    await mkdir(this.dataOf(volume.name), { recursive: true, mode: 0o755 });
-    await writeState(this.#fileOf(volume.name), VOLUME_STATE, volume);
+    const volume = { name, createdAt_ms: this.#clock.now(), labels, isAnonymous };
+    await mkdir(this.dataOf(name), { recursive: true, mode: 0o755 });
+    await writeState(this.#fileOf(name), VOLUME_STATE, volume);
     return volume;
   }
 
@@ -72,6 +78,7 @@ export class Volumes {
    * links do not lead out. A copy that was cut short is not taken for a whole one.
    */
   async fill(name: string, rootfs: string, place: string): Promise<void> {
+    // lab:01b begin fill
     const data = this.dataOf(name);
     if ((await readdir(data)).length > 0) return;
     using root = Directory.open(rootfs);
@@ -86,6 +93,7 @@ export class Volumes {
       await copyTree(from, to, new AbortController().signal);
     }
     await rename(fresh, data);
+    // lab:01b end
   }
 
   #fileOf(name: string): string {

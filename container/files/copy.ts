@@ -22,6 +22,8 @@ export interface CopyOptions {
   keepsRights?: boolean;
   /** The time of directories that are made on the way. */
   now_ms: number;
+  /** Ends the copy, which rejects with its reason. */
+  signal?: AbortSignal;
 }
 
 /** Directories beneath a root, made where they are missing, and those with this owner. */
@@ -43,6 +45,7 @@ export async function copyEntry(
 ): Promise<void> {
   const { handle } = from;
   const stats = handle.stats();
+  options.signal?.throwIfAborted();
   if (slices.due) await slices.pause();
   const isDevice = stats.isBlockDevice() || stats.isCharacterDevice();
   if (stats.isSocket() || (isDevice && options.keepsRights === false)) return;

@@ -8,6 +8,7 @@ import { removePodSandbox } from "@raft2kube/runtime/sandbox/stop.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import type { Hand, HandContainer, HandMount, PublishedPort } from "../engine/hand.ts";
 import { requireName, randomName } from "../engine/names.ts";
+import { removeHand } from "../engine/settle.ts";
 import { type SandboxWish, startSandbox, reportToPeers, writeHosts } from "../engine/sandbox.ts";
 import { STOP_TIMEOUT_S } from "../limits.ts";
 import { containerConfig, extrasOf, healthOf, restartOf } from "./config.ts";
@@ -36,11 +37,22 @@ function mountWishes(engine: Engine, flags: RunFlags, image: ImageDefaults): Mou
   return [...byPlace.values()];
 }
 
-async function realMount({ volumes }: Engine, wish: MountWish): Promise<HandMount> {
+/** Names the volume of a mount, which need not be there yet. */
+function realMount({ volumes }: Engine, wish: MountWish): HandMount {
   const { options: _, ...mount } = wish;
   if (mount.type !== "volume") return { ...mount, source: mount.source ?? "tmpfs" };
-  const { name } = await volumes.ensure(mount.name);
+  const name = mount.name ?? newId();
   return { ...mount, name, source: volumes.dataOf(name) };
+}
+
+/** Makes a container's volumes, with the image's content where they are empty. */
+async function makeVolumes({ volumes, runtime }: Engine, { record, hand }: HandContainer) {
+  const { rootfs } = runtime.paths.container(record.id);
+  for (const { name, destination, copies, isAnonymous = false } of hand.mounts) {
+    if (name === undefined) continue;
+    await volumes.ensure(name, { isAnonymous });
+    if (copies) await volumes.fill(name, rootfs, destination);
+  }
 }
 
 /** Gives each port without a number of the host one that no container made by hand has. */
@@ -99,6 +111,7 @@ function handOf(
     restart,
     restarts: 0,
     removesItself: flags.rm ?? false,
+    isUnfinished: true,
     stopTimeout_s:
       flags.stopTimeout === undefined
         ? STOP_TIMEOUT_S
@@ -117,20 +130,20 @@ function joinedSandbox({ containers }: Engine, network: string): string | undefi
 
 /**
  * Makes a container of an image that is here, in a sandbox of its own. A failure leaves nothing
- * behind but volumes.
+ * behind but volumes with a name. It stays unfinished until the caller starts it, or changes that.
  */
 export async function createHand(
   engine: Engine, flags: RunFlags,
   { image: name, args }: { image: string; args: readonly string[] },
 ): Promise<HandContainer> {
-  const { runtime, host, volumes } = engine;
+  const { runtime, host, containers } = engine;
   requireModes(flags);
   const found = runtime.images.get(name);
   const defaults = found.config.config ?? {};
   const id = newId();
   const wishes = mountWishes(engine, flags, defaults);
   const hand = handOf(engine, flags, { id, image: name, defaults });
-  hand.mounts = await Promise.all(wishes.map((wish) => realMount(engine, wish)));
+  hand.mounts = wishes.map((wish) => realMount(engine, wish));
   const config = containerConfig(flags, { hand, imageId: found.id, image: defaults, args });
   if (config.command.length === 0) {
     throw new RuntimeError("invalid-argument", `image ${name} has no command: name one after it`);
@@ -143,17 +156,16 @@ export async function createHand(
     const sandboxConfig = runtime.sandboxes.get(podSandboxId).config;
     const request = { podSandboxId, config, sandboxConfig };
     await createContainer(runtime, request, { id, extras });
-    const { rootfs } = runtime.paths.container(id);
-    for (const { name: volume, destination, copies } of hand.mounts) {
-      if (volume !== undefined && copies) await volumes.fill(volume, rootfs, destination);
-    }
+    await makeVolumes(engine, containers.get(id));
     if (joined === undefined) await writeHosts(engine, podSandboxId, hand);
     await reportToPeers(engine, podSandboxId, hand);
   } catch (error) {
-    if (joined === undefined) await removePodSandbox(runtime, podSandboxId);
+    const made = containers.find(id);
+    if (made) await removeHand(engine, made, { volumes: true });
+    else if (joined === undefined) await removePodSandbox(runtime, podSandboxId);
     throw error;
   }
-  return engine.containers.get(id);
+  return containers.get(id);
 }
 
 function wishOf(

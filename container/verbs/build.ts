@@ -1,11 +1,13 @@
+import { totalmem } from "node:os";
 import { Command, Option } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { withBuilder } from "../build/builder.ts";
 import { buildImage, readDockerfile } from "../build/build.ts";
 import type { ProgressKind } from "../build/progress.ts";
 import type { FindHost } from "../engine/host.ts";
+import { RUN_MEMORY_SHARE } from "../limits.ts";
 import { many } from "../run/flags.ts";
-import { integerOf, pairsOf } from "../run/values.ts";
+import { bytesOf, integerOf, pairsOf } from "../run/values.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 
 interface Flags {
@@ -21,6 +23,7 @@ interface Flags {
   network: string;
   explain?: boolean;
   iidfile?: string;
+  memory?: string;
 }
 
 export function command(find: FindHost): Command {
@@ -34,6 +37,7 @@ export function command(find: FindHost): Command {
     .option("--pull", "fetch the base images again")
     .option("-q, --quiet", "print the id alone")
     .option("--explain", "print what each step made, and why the cache was used or not")
+    .option("-m, --memory <bytes>", "of a step's processes; by default 9/10 of the machine's")
     .option("--iidfile <file>", "write the image's id there")
     .addOption(
       new Option("--progress <kind>", "").choices(["auto", "plain", "quiet", "tty"])
@@ -52,13 +56,19 @@ export function command(find: FindHost): Command {
       const interrupted = new AbortController();
       const stop = () =>
         interrupted.abort(new RuntimeError("unavailable", "the build was interrupted"));
-      process.once("SIGINT", stop).once("SIGTERM", stop);
+      // Each time: a terminal's Ctrl-C comes twice, once from the program that has started this.
+      process.on("SIGINT", stop).on("SIGTERM", stop);
       const wish = {
         context, dockerfile: readDockerfile(context, flags.file), names: flags.tag,
         progress: flags.quiet ? ("quiet" as const) : flags.progress, pull: flags.pull ?? false,
         ...(flags.target !== undefined && { target: flags.target }),
       };
-      const image = await withBuilder(host, interrupted.signal, (builder) =>
+      const memory_bytes =
+        flags.memory === undefined
+          ? Math.floor(totalmem() * RUN_MEMORY_SHARE)
+          : bytesOf("-m", flags.memory);
+      const limits = { signal: interrupted.signal, memory_bytes };
+      const image = await withBuilder(host, limits, (builder) =>
         buildImage(builder, wish, {
           buildArgs: pairsOf("--build-arg", flags.buildArg, (name) => process.env[name]),
           labels: pairsOf("--label", flags.label), noCache: !flags.cache, network: flags.network,

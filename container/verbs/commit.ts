@@ -1,14 +1,13 @@
 import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { ociOf } from "@raft2kube/runtime/ports.ts";
 import { draftOf, storeImage, withStep } from "../build/image.ts";
 import { storeLayer } from "../build/layer.ts";
 import { changeDefaults } from "../build/metadata.ts";
 import { parseDockerfile } from "../build/parse.ts";
 import { withEngine } from "../engine/engine.ts";
+import { whileFrozen } from "../engine/freeze.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import type { FindHost } from "../engine/host.ts";
-import { stateOf } from "../engine/state.ts";
 import { many } from "../run/flags.ts";
 
 interface Flags {
@@ -43,8 +42,6 @@ async function commit(
   const found = containers.get(container);
   const { record } = found;
   const { images } = runtime;
-  const freezes = flags.pause && stateOf(engine, found) === "running";
-  const oci = ociOf(runtime, record);
   let draft = draftOf(images.get(record.image.id));
   for (const instruction of parseDockerfile(flags.change.join("\n"))) {
     const changed = changeDefaults(draft.defaults, instruction);
@@ -53,22 +50,17 @@ async function commit(
     }
     draft = { ...draft, defaults: changed };
   }
-  if (freezes) await oci.pause(record.id);
-  try {
-    const created = new Date(host.clock.now()).toISOString();
-    const image = await images.receive(async () => {
-      const layer = await storeLayer(images, runtime.paths.container(record.id).upper);
-      const step = {
-        created, created_by: record.config.command.join(" "),
-        ...(flags.author !== undefined && { author: flags.author }),
-        ...(flags.message !== undefined && { comment: flags.message }),
-      };
-      const names = name === undefined ? [] : [name];
-      const made = { ...draft, ...(flags.author !== undefined && { author: flags.author }) };
-      return storeImage(images, withStep(made, layer, step), { names, created });
-    });
-    return image.id;
-  } finally {
-    if (freezes) await oci.resume(record.id);
-  }
+  const created = new Date(host.clock.now()).toISOString();
+  const store = () => images.receive(async () => {
+    const layer = await storeLayer(images, runtime.paths.container(record.id).upper);
+    const step = {
+      created, created_by: record.config.command.join(" "),
+      ...(flags.author !== undefined && { author: flags.author }),
+      ...(flags.message !== undefined && { comment: flags.message }),
+    };
+    const names = name === undefined ? [] : [name];
+    const made = { ...draft, ...(flags.author !== undefined && { author: flags.author }) };
+    return storeImage(images, withStep(made, layer, step), { names, created });
+  });
+  return (await (flags.pause ? whileFrozen(engine, found, store) : store())).id;
 }

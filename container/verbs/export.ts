@@ -1,11 +1,9 @@
-import { createWriteStream } from "node:fs";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { Command } from "commander";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { tarOfTree } from "@raft2kube/runtime/image/tar/tree.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
+import { writeOutput } from "../files/output.ts";
 import { withRoot } from "../files/place.ts";
 import { isManaged } from "../build/managed.ts";
 
@@ -18,7 +16,6 @@ export function command(find: FindHost): Command {
       using root = await withEngine(await find(), (engine) => {
         return withRoot(engine, engine.containers.get(name), async (at) => Directory.open(at));
       });
-      const tar = Readable.from(tarOfTree(root, { leaveOut: isManaged }));
-      await pipeline(tar, output ? createWriteStream(output, { mode: 0o600 }) : process.stdout);
+      await writeOutput(tarOfTree(root, { leaveOut: isManaged }), output);
     });
 }

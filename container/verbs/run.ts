@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { attachHere } from "../engine/attach.ts";
 import { withEngine } from "../engine/engine.ts";
@@ -6,12 +6,13 @@ import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost, Host } from "../engine/host.ts";
 import { getImage, imageToRun, openImages } from "../engine/images.ts";
-import { release } from "../engine/settle.ts";
+import { release, removeHand } from "../engine/settle.ts";
 import { startHand } from "../engine/start.ts";
 import { exitOf, pathsOf } from "../engine/wait.ts";
 import { createHand } from "../run/create.ts";
 import { addRunFlags, type RunFlags } from "../run/flags.ts";
 import { passSignals } from "../run/signals.ts";
+import { badFlag } from "../run/values.ts";
 
 const DETACH_KEYS = "ctrl-p,ctrl-q";
 
@@ -27,7 +28,10 @@ export function createCommand(find: FindHost): Command {
   return addRunFlags(command).action(async (image: string, args: string[], flags: RunFlags) => {
     const host = await find();
     await imageToRun(await openImages(host), image, flags.pull);
-    const { record } = await withEngine(host, (engine) => make(engine, flags, image, args));
+    const { record } = await withEngine(host, async (engine) => {
+      const made = await make(engine, flags, image, args);
+      return engine.containers.change(made, { isUnfinished: false });
+    });
     process.stdout.write(`${record.id}\n`);
   });
 }
@@ -53,9 +57,10 @@ export function command(find: FindHost): Command {
 async function make(
   engine: Engine, flags: RunFlags, image: string, args: string[],
 ): Promise<HandContainer> {
+  const { cidfile } = flags;
+  if (cidfile !== undefined && existsSync(cidfile)) throw badFlag("--cidfile", cidfile, "exists");
   const container = await createHand(engine, flags, { image: nameOf(engine, image), args });
-  if (flags.cidfile !== undefined)
-    writeFileSync(flags.cidfile, container.record.id, { flag: "wx" });
+  if (cidfile !== undefined) writeFileSync(cidfile, container.record.id, { flag: "wx" });
   return container;
 }
 
@@ -64,11 +69,26 @@ function nameOf(engine: Engine, image: string): string {
   return engine.runtime.images.find(image) ? image : getImage(engine.runtime, image).id;
 }
 
+/** Starts a container. One that cannot be has nothing of the machine left; with --rm it goes. */
+async function startMade(
+  engine: Engine, made: HandContainer, options: Parameters<typeof startHand>[2] = {},
+): Promise<HandContainer> {
+  try {
+    return await startHand(engine, made, options);
+  } catch (error) {
+    const found = engine.containers.find(made.record.id);
+    const state = found?.record.phase.state;
+    if (state === "exited") await release(engine, found!);
+    else if (state === "created") await removeHand(engine, found!, { volumes: true });
+    throw error;
+  }
+}
+
 async function inBackground(
   host: Host, flags: Flags, image: string, args: string[],
 ): Promise<number> {
   const { record } = await withEngine(host, async (engine) => {
-    return startHand(engine, await make(engine, flags, image, args));
+    return startMade(engine, await make(engine, flags, image, args));
   });
   process.stdout.write(`${record.id}\n`);
   return 0;
@@ -89,7 +109,7 @@ async function inForeground(
     const created = async () => {
       over = attachHere(paths, ends, { tty, detachKeys: flags.detachKeys }).over;
     };
-    return startHand(engine, made, { created, isWatched: true });
+    return startMade(engine, made, { created, isWatched: true });
   });
   const stop = passSignals(container, { tty });
   const how = await over;

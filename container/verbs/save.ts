@@ -1,11 +1,9 @@
-import { createWriteStream } from "node:fs";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { layoutOf } from "@raft2kube/runtime/image/layout.ts";
 import type { FindHost } from "../engine/host.ts";
 import { getImage, openImages } from "../engine/images.ts";
+import { writeOutput } from "../files/output.ts";
 
 export function command(find: FindHost): Command {
   return new Command("save").argument("<image...>")
@@ -19,8 +17,6 @@ export function command(find: FindHost): Command {
       }
       const { images } = await openImages(await find());
       const found = names.map((name) => ({ name, image: getImage({ images }, name) }));
-      const tar = Readable.from(layoutOf(images, found));
-      const to = output === undefined ? process.stdout : createWriteStream(output, { mode: 0o600 });
-      await pipeline(tar, to);
+      await writeOutput(layoutOf(images, found), output);
     });
 }

@@ -53,7 +53,7 @@ export function restartCommand(find: FindHost): Command {
         await withEngine(host, async (engine) => {
           const found = engine.containers.get(name);
           const grace_s = time === undefined ? found.hand.stopTimeout_s : integerOf("-t", time);
-          await engine.containers.change(found, { isStopped: true });
+          await engine.containers.hold(found);
           await stopContainer(engine.runtime, found.record.id, grace_s);
           const ended = engine.containers.again(found);
           await release(engine, { ...ended, hand: { ...ended.hand, removesItself: false } });

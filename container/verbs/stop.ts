@@ -20,7 +20,7 @@ export function command(find: FindHost): Command {
       await each(names, async (name) => {
         await withEngine(host, async (engine) => {
           const { runtime, containers } = engine;
-          const found = await containers.change(containers.get(name), { isStopped: true });
+          const found = await containers.hold(containers.get(name));
           const grace_s = time === undefined ? found.hand.stopTimeout_s : integerOf("-t", time);
           // A frozen process gets no signal.
           if (stateOf(engine, found) === "paused") {
@@ -45,7 +45,7 @@ export function killCommand(find: FindHost): Command {
         await withEngine(host, async ({ containers }) => {
           const found = containers.running(name);
           const { phase } = found.record;
-          if (number === 9) await containers.change(found, { isStopped: true });
+          if (number === 9) await containers.hold(found);
           if (phase.state === "running" && signal(phase.process, number)) return;
           throw new RuntimeError("failed-precondition", `container ${name} has ended`);
         });

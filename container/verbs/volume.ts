@@ -16,7 +16,9 @@ export function command(find: FindHost): Command {
   volume.command("create").argument("[name]").addOption(many("-l, --label <label>", "NAME=VALUE"))
     .action(async (name: string | undefined, { label }: { label: string[] }) => {
       const made = await withEngine(await find(), ({ volumes }) =>
-        volumes.ensure(name, pairsOf("--label", label)),
+        volumes.ensure(name, {
+          labels: pairsOf("--label", label), isAnonymous: name === undefined,
+        }),
       );
       process.stdout.write(`${made.name}\n`);
     });

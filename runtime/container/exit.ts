@@ -82,7 +82,8 @@ export async function recordEnd(
 ): Promise<void> {
   await releaseContainer(runtime, record);
   const exit = { ...end, finishedAt_ms: runtime.clock.now() };
-  await runtime.containers.put({ ...record, phase: { state: "exited", startedAt_ms: 0, exit } });
+  const phase = { state: "exited", startedAt_ms: 0, exit } as const;
+  await runtime.containers.observe({ ...record, phase });
 }
 
 /** Whether the OCI runtime or a cgroup still holds something of a container. */
@@ -111,7 +112,7 @@ async function recordExitNow(runtime: ExitPorts, id: string): Promise<boolean> {
   // Kill the remaining processes first: nothing of a container outlives its first process.
   runtime.cgroups.kill(record.cgroup);
   const exit = await exitWithReason(runtime, record);
-  await runtime.containers.put({ ...record, phase: { state: "exited", startedAt_ms, exit } });
+  await runtime.containers.observe({ ...record, phase: { state: "exited", startedAt_ms, exit } });
   try {
     await releaseContainer(runtime, record);
   } catch (err) {

@@ -114,8 +114,13 @@ export class BlobStore {
     if ((await this.size(digest)) === bytes.length) return digest;
     await this.#reserve.take(bytes.length + FILE_BYTES);
     const temporary = await this.#temporaryFile();
-    await writeFile(temporary, bytes);
-    await this.#publish(temporary, digest);
+    try {
+      await writeFile(temporary, bytes);
+      await this.#publish(temporary, digest);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
     return digest;
   }
 

@@ -28,7 +28,7 @@ export class DiskReserve {
     this.#unchecked_bytes += size_bytes;
     if (this.#unchecked_bytes < DISK_CHECK_BYTES) return;
     this.#unchecked_bytes = 0;
-    await this.#check(size_bytes);
+    await this.require(size_bytes);
   }
 
   /** Passes bytes that are to be written, counting them. */
@@ -39,7 +39,8 @@ export class DiskReserve {
     }
   }
 
-  async #check(size_bytes: number): Promise<void> {
+  /** Checks the disk, which others fill too. */
+  async require(size_bytes = 0): Promise<void> {
     const disk = await statfs(this.#directory);
     const share_bytes = DISK_RESERVE_SHARE * disk.blocks * disk.bsize;
     const reserve_bytes = Math.min(share_bytes, DISK_RESERVE_BYTES);

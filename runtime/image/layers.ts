@@ -4,11 +4,12 @@ import path from "node:path";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { type FileLock, waitForLock } from "@raft2kube/linux/file/flock.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
-import { LAYER_BLOBS_KNOWN, LAYER_UNPACKED_BYTES } from "../limits.ts";
+import { LAYER_BLOBS_KNOWN, LAYER_UNPACKED_BYTES, STORE_LOCK_TIMEOUT_MS } from "../limits.ts";
 import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import { readState, writeState, type StateKind } from "../state-file.ts";
 import { Hashing } from "./blobs.ts";
@@ -79,6 +80,7 @@ export class LayerStore {
       for await (const _ of hashing.pass(open()));
       check(hashing, diffId);
       const known = [...blobs, digest].slice(-LAYER_BLOBS_KNOWN);
+      using _ = await this.#lock();
       await this.#save({ ...state, blobs: known });
     });
   }
@@ -89,9 +91,10 @@ export class LayerStore {
    */
   async adopt(diffId: string, folder: string, size: { bytes: number; entries: number }) {
     await this.#turns.run(diffId, async () => {
-      if (await this.usage(diffId)) return;
       const name = nameOf(diffId);
       await this.open();
+      using _ = await this.#lock();
+      if (await this.usage(diffId)) return;
       using layers = Directory.open(this.#directory);
       using from = Directory.open(path.dirname(folder));
       await removeTree(layers, name);
@@ -113,7 +116,13 @@ export class LayerStore {
     }
   }
 
+  /**
+   * Unpacks a layer beside its place, and gives it its name and then its state once its tar's hash
+   * is found to be the diff id. A failure removes what was unpacked. Where another process has
+   * brought the layer meanwhile, that one stays.
+   */
   async #unpack(diffId: string, digest: string, source: AsyncIterable<Buffer>): Promise<void> {
+    // lab:01b begin unpack
     const name = nameOf(diffId);
     const incoming = `${name}.${randomBytes(4).toString("hex")}`;
     await this.open();
@@ -137,6 +146,7 @@ export class LayerStore {
         });
       }
       // Another process may have brought it meanwhile, and run containers on it.
+      using _ = await this.#lock();
       if (await this.usage(diffId)) return await this.#remove(incoming);
       await removeTree(layers, name);
       layers.rename(incoming, layers, name);
@@ -146,6 +156,13 @@ export class LayerStore {
       await this.#remove(incoming);
       throw error;
     }
+    // lab:01b end
+  }
+
+  /** Excludes other processes, which may bring the same layer, from giving it its name. */
+  #lock(): Promise<FileLock> {
+    const file = `${this.#directory}.lock`;
+    return waitForLock(file, { mode: "exclusive", timeout_ms: STORE_LOCK_TIMEOUT_MS });
   }
 
   async #save(state: LayerState): Promise<void> {

@@ -17,8 +17,12 @@ export function refuse(header: TarHeader, why: string): RuntimeError {
   return new RuntimeError("invalid-argument", `layer entry ${quotedName(header.name)} ${why}`);
 }
 
-/** Splits the name of an entry, or of a link's target. A `..` is refused: none needs it. */
+/**
+ * Splits the name of an entry, or of a link's target. A `..` is refused, as none needs it, and a
+ * name of more than LAYER_DEPTH parts.
+ */
 export function placeOf(header: TarHeader, name: Buffer): Place {
+  // lab:01b begin place-of
   // A character stands for a byte.
   const parts = name.toString("latin1").split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw refuse(header, `leads out by ${quotedName(name)}`);
@@ -26,4 +30,5 @@ export function placeOf(header: TarHeader, name: Buffer): Place {
   const last = parts.pop() ?? "";
   const folder = parts.join("/") || ".";
   return { folder: Buffer.from(folder, "latin1"), last: Buffer.from(last, "latin1") };
+  // lab:01b end
 }

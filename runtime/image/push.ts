@@ -142,12 +142,18 @@ async function travelling(store: ImageStore, layer: Descriptor): Promise<Descrip
   return { mediaType: `${MediaType.ociLayer}+gzip`, ...compressed };
 }
 
+/**
+ * Sends a blob in pieces of UPLOAD_CHUNK_BYTES or a little more, each where the answer to the one
+ * before says, and names it at the end by its digest. Not sent is what the repository has, or can
+ * take from another one of its registry, `from`.
+ */
 async function sendBlob(
   store: ImageStore,
   repository: PushRepository,
   digest: string,
   from: string | undefined,
 ): Promise<"here" | "sent"> {
+  // lab:01b begin send-blob
   if (await repository.hasBlob(digest)) return "here";
   let where = await repository.mountOrBegin(digest, from);
   if (where === undefined) return "here";
@@ -168,6 +174,7 @@ async function sendBlob(
   await flush();
   await repository.finish(where, digest);
   return "sent";
+  // lab:01b end
 }
 
 /** Another repository of the same registry that the image came from. */

@@ -97,8 +97,12 @@ async function makeFile(
   }
 }
 
-/** A directory that the layer has already stays, with its content. */
+/**
+ * Makes a directory. One that the layer has brought already stays, with its content; a file of the
+ * name is replaced. In place of a whiteout it is opaque: lower layers may have a directory there.
+ */
 async function makeDirectory(parent: Directory, last: Buffer): Promise<Directory> {
+  // lab:01b begin make-directory
   using before = parent.find(last);
   if (before?.stats().isDirectory()) return parent.directory(last);
   const hidden = before !== undefined && isWhiteout(before);
@@ -106,6 +110,7 @@ async function makeDirectory(parent: Directory, last: Buffer): Promise<Directory
   const made = parent.directory(last);
   if (hidden) makeOpaque(made);
   return made;
+  // lab:01b end
 }
 
 const NODES = {
@@ -155,14 +160,18 @@ class Unpacking {
     if (header.type === "directory") this.#setTimeLast(made, header, place);
   }
 
-  /** Sets the directories' times again: each file created in a directory changed its time. */
+  /**
+   * Sets the directories' times again, as each file made in one has changed its time. A directory
+   * that a later entry has replaced is left alone.
+   */
   *finish(): Generator<void> {
+    // lab:01b begin finish
     for (const [ino, { place, mtime_ms }] of this.#directories) {
       using found = this.#find(place);
-      // A later entry may have replaced it.
       if (found?.stats().ino === ino) found.setTimes(mtime_ms, mtime_ms);
       yield;
     }
+    // lab:01b end
   }
 
   /** Makes what the header says; undefined for a hard link. */
@@ -192,7 +201,12 @@ class Unpacking {
     }
   }
 
+  /**
+   * Makes a name for a file that the layer has brought, in place of what has that name. A target
+   * that is not in the layer, or is the root, is refused.
+   */
   async #makeHardLink(parent: Directory, last: Buffer, header: TarHeader): Promise<void> {
+    // lab:01b begin make-hard-link
     const target = placeOf(header, header.linkname);
     if (target.last.length === 0) throw refuse(header, "links to the root");
     try {
@@ -202,6 +216,7 @@ class Unpacking {
       if (!isErrno(error, "ENOENT")) throw error;
       throw refuse(header, `links to ${quotedName(header.linkname)}, which is not in the layer`);
     }
+    // lab:01b end
   }
 
   /** The root is there before the layer, which only describes it. */

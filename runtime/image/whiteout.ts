@@ -16,8 +16,13 @@ interface HideName {
   name: Buffer;
 }
 
-/** The meaning of an entry's last name in a layer (OCI image spec, layer.md, whiteouts). */
+/**
+ * The meaning of an entry's last name in a layer (OCI image spec, layer.md, whiteouts): `.wh.NAME`
+ * hides a name, `.wh..wh..opq` all that lower layers have in the folder. Others that start with
+ * `.wh..wh.` are ignored; a whiteout of no name, of `.` or `..` is refused.
+ */
 export function whiteoutOf(header: TarHeader, last: Buffer): Whiteout {
+  // lab:01b begin whiteout-of
   const name = last.toString("latin1");
   if (!name.startsWith(PREFIX)) return { kind: "none" };
   if (name === OPAQUE) return { kind: "opaque" };
@@ -25,14 +30,19 @@ export function whiteoutOf(header: TarHeader, last: Buffer): Whiteout {
   const hidden = name.slice(PREFIX.length);
   if (["", ".", ".."].includes(hidden)) throw refuse(header, "is a whiteout of no name");
   return { kind: "hide", name: Buffer.from(hidden, "latin1") };
+  // lab:01b end
 }
 
-/** Hides what lower layers have of a name. */
+/**
+ * Hides what lower layers have of a name. If the layer itself has brought it, it stays, and in a
+ * folder only what lower layers have is hidden.
+ */
 export function hide(parent: Directory, name: Buffer): void {
+  // lab:01b begin hide
   using found = parent.find(name);
-  // The layer itself brings the name: then only what lower layers have below it is hidden.
   if (found === undefined) makeWhiteout(parent, name);
   else if (found.stats().isDirectory()) makeOpaque(found);
+  // lab:01b end
 }
 
 /** overlayfs: what lower layers have in this directory is not seen. */

@@ -1,6 +1,27 @@
 import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { isHybrid } from "./hybrid-cgroups.ts";
+import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import {
+  giveBackHybridControllers, isHybrid, takeHybridControllers,
+} from "./hybrid-cgroups.ts";
+
+/** Arguments of crun that say how it deals with cgroups, before its command. */
+export function managerArgs(mode: CgroupMode): string[] {
+  return mode === "none" ? ["--cgroup-manager=disabled"] : [];
+}
+
+/**
+ * Makes this machine's cgroups such that crun works with them, or without them for `none`, until it
+ * is disposed of. `mark` is a path of the caller's own.
+ */
+export function prepareCgroups(mode: CgroupMode, mark: string): Disposable {
+  const [take, giveBack] =
+    mode === "none"
+      ? ([hideCgroups, showCgroups] as const)
+      : ([takeHybridControllers, giveBackHybridControllers] as const);
+  take(mark);
+  return { [Symbol.dispose]: () => giveBack(mark) };
+}
 
 /** The covers over the v2 hierarchy, by their marks, the lowest first. */
 function covers(target: string): string[] {

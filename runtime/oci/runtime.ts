@@ -6,6 +6,7 @@ import { runCommand, type CommandResult } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
 import { canMapIds } from "./mapped-ids.ts";
 import { knowsRecursiveReadOnly, knowsUserNamespaces } from "./features.ts";
+import { managerArgs } from "./hidden-cgroups.ts";
 import type { OciProgram } from "./program.ts";
 
 /** State of a container as the program reports it. */
@@ -53,8 +54,7 @@ export class OciRuntime {
 
   /** Arguments that stand before every command. */
   get globalArgs(): string[] {
-    const cgroups = this.#cgroups === "none" ? ["--cgroup-manager=disabled"] : [];
-    return [...cgroups, "--root", this.#root];
+    return [...managerArgs(this.#cgroups), "--root", this.#root];
   }
 
   /** Creates and starts a container without a monitor: its output is discarded. */

@@ -43,7 +43,7 @@ export async function stopPodSandbox(runtime: StopPorts, id: string): Promise<vo
     await stopSandbox(runtime, record);
     if (record.state === "notready") return;
     const { pause: _, ...rest } = record;
-    await runtime.sandboxes.put({ ...rest, state: "notready" });
+    await runtime.sandboxes.observe({ ...rest, state: "notready" });
   });
   runtime.events.sandboxStopped(id);
 }

@@ -160,7 +160,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["16-", "17-"],
     ["apiserver/"],
     ["07a-", "07b-", "07c-", "finish/"],
-    ["01-", "10-", "18-"],
+    ["01-", "01b-", "10-", "18-"],
   ],
   kubelet: [
     ["limits.ts", "options.ts", "pods/", "plugins/", "bootstrap/"],

@@ -13,7 +13,13 @@ export class Hand {
     R2K_RUN: join(this.dir, "r"), DOCKER_CONFIG: join(this.dir, "docker"),
   };
 
-  constructor() {
+  /** Makes the folders; with `disk_mib` all that is kept is on a disk of its own, of this size. */
+  constructor({ disk_mib }: { disk_mib?: number } = {}) {
+    if (disk_mib !== undefined) {
+      mkdirSync(this.environment.R2K_DATA);
+      const disk = ["-t", "tmpfs", "-o", `size=${disk_mib}m`, "tmpfs", this.environment.R2K_DATA];
+      execFileSync("mount", disk);
+    }
     this.sh(`
       mkdir -p bb/bin bb/etc bb/www; cp "$(command -v busybox)" bb/bin/busybox; echo hi > bb/www/f
       for a in $(busybox --list); do [ $a = busybox ] || ln -s busybox bb/bin/$a; done
@@ -43,6 +49,7 @@ export class Hand {
 
   close(): void {
     this.sh("c rm -f $(c ps -aq) >/dev/null 2>&1 || true");
+    this.sh('! mountpoint -q "$R2K_DATA" || umount -l "$R2K_DATA"');
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
