@@ -52,6 +52,7 @@ it("what has not passed is not used, and not even started there is nothing to us
 
 it("a number without its letter means all parts of the lab", () => {
   expect(labsOfPart("7").map(({ number }) => number)).toEqual(["07a", "07b", "07c"]);
+  expect(labsOfPart("1").map(({ number }) => number)).toEqual(["01"]);
   expect(labsOfPart("7b").map(({ number }) => number)).toEqual(["07b"]);
   expect(labsOfPart("proxy").map(({ number }) => number)).toEqual(["14a", "14b", "14c"]);
   expect(labsOfPart("14/nftables").map(({ number }) => number)).toEqual(["14b"]);

@@ -4,8 +4,9 @@ import { ownDigest } from "./own-tree.ts";
 import type { LabState } from "./state.ts";
 
 /**
- * Returns the labs with an exercise for a number (`4`; `7` is `7a` to `7c`), a part (`store/core`,
- * `core`, `proxy`), a number and a part (`14/nftables`), or `all`. Throws if there is none.
+ * Returns the labs with an exercise for a number (`4`; `7`, which is none, is `7a` to `7c`), a part
+ * (`store/core`, `core`, `proxy`), a number and a part (`14/nftables`), or `all`. Throws if there
+ * is none.
  */
 export function labsOfPart(wanted: string): Lab[] {
   const labs = readLabs().filter((lab) => lab.files.length > 0);
@@ -13,6 +14,7 @@ export function labsOfPart(wanted: string): Lab[] {
   const found = labs.filter(({ number, part = "" }) => {
     if (group !== undefined) return number.startsWith(twoDigits(group)) && part.endsWith(`/${one}`);
     const byPart = part === wanted || part.split("/").includes(wanted);
+    if (labs.some((lab) => lab.number === twoDigits(wanted))) return number === twoDigits(wanted);
     return wanted === "all" || number.startsWith(twoDigits(wanted)) || byPart;
   });
   if (found.length > 0) return found;
