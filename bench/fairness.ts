@@ -20,6 +20,8 @@ interface Measured {
   readonly quiet_p99: number;
   readonly loud_p99: number;
   readonly lease_max: number;
+  /** Lists that the loud tenant got: none if its thread had no processor. */
+  readonly lists: number;
   readonly failures: number;
 }
 
@@ -50,6 +52,7 @@ export async function fairness(): Promise<Row[]> {
       row("others' gets, 500 connections that list all, p99", "loud_p99", "ms", "<= 1x"),
       row("the longest renewal of a node's lease meanwhile", "lease_max", "ms", "< 10,000 ms"),
       row("requests of others and of the node that failed", "failures", "requests", "0"),
+      row("lists that the tenant of 500 connections got meanwhile", "lists", "lists"),
     ];
   } finally {
     rmSync(dir, { recursive: true, force: true });
@@ -75,12 +78,16 @@ async function measure(running: Running, credentials: Credentials): Promise<Meas
   const workerData: TenantsOptions =
     { server: running.server, ca: credentials.ca, tenants, connections: CONNECTIONS };
   const tenant = new Worker(new URL("fairness/tenant.ts", import.meta.url), { workerData });
-  tenant.on("message", (seen) => process.stderr.write(`\r${JSON.stringify(seen)}  `));
+  let lists = 0;
+  tenant.on("message", (seen: { lists: number }) => {
+    lists = seen.lists;
+    process.stderr.write(`\r${JSON.stringify(seen)}  `);
+  });
   try {
     const loud = await load(modest, node, LOUD_MS);
     return {
       quiet_p99: p99(quiet.gets), loud_p99: p99(loud.gets),
-      lease_max: Math.max(...loud.renewals), failures: loud.failures,
+      lease_max: Math.max(...loud.renewals), failures: loud.failures, lists,
     };
   } finally {
     await tenant.terminate();

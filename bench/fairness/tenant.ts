@@ -1,5 +1,6 @@
 // A thread of its own: tenants that list all on many connections, never read, never end their body.
 import { request } from "node:https";
+import { constants, setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { agentOf, type TenantsOptions } from "./agent.ts";
 
@@ -7,6 +8,8 @@ const { server, ca, tenants, connections } = workerData as TenantsOptions;
 const [greedy, silent, endless] =
   [tenants.greedy, tenants.unread, tenants.endless].map((each) => agentOf(ca, each));
 const PATH = "/api/v1/configmaps";
+// Of this thread alone: tenants are on other machines, and take no time of the server's.
+setPriority(constants.priority.PRIORITY_LOW);
 let lists = 0;
 let refused = 0;
 
