@@ -30,8 +30,11 @@ test("documents of one file are merged with the defaults", () => {
 });
 
 test.each([
-  ["a field", "ClusterConfiguration", "etcd: { external: { httpEndpoints: [a] } }",
-    "the field etcd.external.httpEndpoints is not supported"],
+  ["a field", "ClusterConfiguration", "etcd: { external: { timeout: 1s } }",
+    "the field etcd.external.timeout is not supported"],
+  ["plain HTTP of nowhere", "ClusterConfiguration",
+    "etcd: { external: { endpoints: ['http://a:1'], httpEndpoints: [a] } }",
+    "etcd.external.httpEndpoints: no URL with port: a"],
   ["a store without a port", "ClusterConfiguration", "etcd: { external: { endpoints: [a] } }",
     "etcd.external.endpoints: no URL with port: a"],
   ["a store of nowhere", "ClusterConfiguration", "etcd: { external: { caFile: ca.crt } }",

@@ -38,6 +38,8 @@ export interface ComponentConfig {
 /** A store that is run by others, with the files by which API servers reach it. */
 export interface ExternalEtcd {
   readonly endpoints: readonly string[];
+  /** Where it serves plain HTTP; kubeadm fills the field. Kept for kubeadm, and not asked. */
+  readonly httpEndpoints?: readonly string[];
   readonly caFile?: string;
   readonly certFile?: string;
   readonly keyFile?: string;
@@ -153,7 +155,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     ...under("apiServer", [...COMPONENT, "certSANs"]), ...under("controllerManager", COMPONENT),
     ...under("scheduler", COMPONENT),
     ...under("etcd.local", ["dataDir", ...under("extraArgs[]", ARG)]),
-    ...under("etcd.external", ["endpoints", "caFile", "certFile", "keyFile"]),
+    ...under("etcd.external", ["endpoints", "httpEndpoints", "caFile", "certFile", "keyFile"]),
   ],
   InitConfiguration: [
     ...under("localAPIEndpoint", ["advertiseAddress", "bindPort"]),
@@ -299,15 +301,18 @@ function faultsOfNew(cluster: ClusterSection): string[] {
 
 function storeFaults({ local, external }: ClusterSection["etcd"]): string[] {
   if (external === undefined) return [];
-  const { endpoints, caFile, certFile, keyFile } = external;
+  const { endpoints, httpEndpoints, caFile, certFile, keyFile } = external;
   const isUrl = (text: unknown) => /^https?:\/\/[^/,\s]+:\d+\/?$/.test(String(text));
-  const listed = Array.isArray(endpoints) ? endpoints : [];
+  const listOf = (value: unknown) => (Array.isArray(value) ? (value as unknown[]) : []);
+  const listed = listOf(endpoints);
   const files = Object.entries(given({ caFile, certFile, keyFile }));
   const faults = [
     // A file that has the section does not have the defaults' own.
     ...(local === DEFAULT_CLUSTER.etcd.local ? [] : ["excludes etcd.local"]),
     ...(listed.length === 0 ? ["endpoints: at least one is needed"] : []),
     ...listed.filter((each) => !isUrl(each)).map((each) => `endpoints: no URL with port: ${each}`),
+    ...listOf(httpEndpoints).filter((each) => !isUrl(each))
+      .map((each) => `httpEndpoints: no URL with port: ${each}`),
     ...files.filter(([, file]) => !isAbsolute(String(file)))
       .map(([name, file]) => `${name}: not an absolute path: ${file}`),
     ...((certFile === undefined) === (keyFile === undefined) ? []
