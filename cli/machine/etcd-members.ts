@@ -1,15 +1,14 @@
+import { once } from "node:events";
 import { mkdir, readFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
+import { request } from "node:https";
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { Cluster, type ClusterMethods, type Member } from "@raft2kube/proto/gen/etcd.ts";
-import { Peer } from "@raft2kube/proto/gen/peer.ts";
-import {
-  type Channel, client as rpcClient, connectGrpc, type RpcClient,
-} from "@raft2kube/rpc/client.ts";
-import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { client as rpcClient, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { CommandError } from "../terminal.ts";
@@ -30,24 +29,24 @@ const ANNOTATION = "kubeadm.kubernetes.io/etcd.advertise-client-urls";
 
 type Members = RpcClient<ClusterMethods>;
 
-async function connected<T>(
-  url: string, pki: string, work: (channel: Channel) => Promise<T>,
-): Promise<T> {
+/** The pair of a client of etcd's, and the CA of its servers. */
+async function credentials(pki: string) {
   const { cert, key } = pathsOf(pki, "etcd/healthcheck-client");
-  const tls = {
+  return {
     cert: await readFile(cert, "utf8"), key: await readFile(key, "utf8"),
     ca: await readFile(pathsOf(pki, "etcd/ca").cert, "utf8"),
   };
-  const channel = connectGrpc(url, { tls });
+}
+
+async function withMember<T>(
+  url: string, pki: string, work: (members: Members) => Promise<T>,
+): Promise<T> {
+  const channel = connectGrpc(url, { tls: await credentials(pki) });
   try {
-    return await work(channel);
+    return await work(rpcClient(channel, Cluster));
   } finally {
     channel.close();
   }
-}
-
-function withMember<T>(url: string, pki: string, work: (members: Members) => Promise<T>) {
-  return connected(url, pki, (channel) => work(rpcClient(channel, Cluster)));
 }
 
 /**
@@ -117,20 +116,21 @@ export async function memberUrls(client: KubeClient): Promise<string[]> {
  * their own: this machine's member would never catch up. Asks the first one that answers.
  */
 export async function requireOwnStore(urls: readonly string[], pki: string): Promise<void> {
+  const tls = await credentials(pki);
   for (const url of urls) {
-    try {
-      const peer = `https://${new URL(url).hostname}:${PEER_PORT}`;
-      await connected(peer, pki, (channel) => rpcClient(channel, Peer).members({}, CALL));
-      return;
-    } catch (cause) {
-      if (!(cause instanceof RpcError) || cause.status !== Status.UNIMPLEMENTED) continue;
-      const text = `${url} is a member of etcd, which the product's store cannot join`;
-      throw new CommandError("FOREIGN_STORE", text, {
+    const peer = `https://${new URL(url).hostname}:${PEER_PORT}/version`;
+    const asked = request(peer, { ...tls, signal: AbortSignal.timeout(CALL.timeout_ms) }).end();
+    // One that does not answer is tried, and named, when a member is added.
+    const [answer] = (await once(asked, "response").catch(() => [])) as [IncomingMessage?];
+    answer?.destroy();
+    // A store of ours refuses plain HTTP there.
+    if (answer === undefined) continue;
+    if (answer.statusCode !== 200) return;
+    throw new CommandError("FOREIGN_STORE",
+      `${url} is a member of etcd, which the product's store cannot join`, {
         remedy: "r2k reset; then name the members and their certificates as etcd.external in the " +
           "ConfigMap kubeadm-config, upload the certificates again, and join; or join as a worker",
-        cause,
       });
-    }
   }
 }
 
