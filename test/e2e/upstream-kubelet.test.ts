@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ASKED, conformanceImages, conformanceOn, LIMIT_MS } from "../conformance/mixed.ts";
 import { demoOn, printed, readyOf } from "./machines/demo.ts";
 import { hasPeers, KubeadmMachine } from "./machines/kubeadm-machine.ts";
 import { type Machine, Machines } from "./machines/machine.ts";
@@ -44,7 +45,8 @@ describe.skipIf(!isPossible)("kubelet 1.36 joins our control plane by kubeadm", 
   ] as const)("on %s it runs pods that a Service's name reaches", async (_, runtime) => {
     const name = `on-${runtime}`;
     const machine = await KubeadmMachine.prepare(await machines.add(name), {
-      kubelet: "upstream", runtime, archive: ARCHIVE,
+      kubelet: "upstream", runtime,
+      archives: [ARCHIVE, ...(ASKED ? [await conformanceImages()] : [])],
     });
     joined.push(machine);
     const { stdout } = await plane.host.r2k(["token", "create", "--print-join-command"]);
@@ -56,5 +58,9 @@ describe.skipIf(!isPossible)("kubelet 1.36 joins our control plane by kubeadm", 
     await machine.startNetwork();
     await printed(kubectl, readyOf(name), (status) => status === "True");
     await demoOn(kubectl, name, IMAGE);
+  });
+
+  it.runIf(ASKED)("upstream's conformance tests pass", { timeout: LIMIT_MS }, async () => {
+    expect(await conformanceOn(plane.host, "upstream-kubelet")).toEqual([]);
   });
 });

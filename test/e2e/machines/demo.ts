@@ -29,6 +29,9 @@ export async function printed(
 export const readyOf = (name: string) =>
   ["get", "node", name, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}"];
 
+/** Lets control planes take pods of all kinds. */
+export const UNTAINT = ["taint", "nodes", "--all", "node-role.kubernetes.io/control-plane-"];
+
 /**
  * The demo on one node: a Deployment there is reached through its Service's name from a pod by
  * exec, and its logs show the request. `image` has Node, as the product's own do.

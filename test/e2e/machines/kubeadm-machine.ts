@@ -13,6 +13,9 @@ export const PEERS = join(import.meta.dirname, "../../../.peers/bin");
 export const hasPeers = (...names: string[]): boolean =>
   names.every((name) => existsSync(join(PEERS, name)));
 
+/** `kubeadm upgrade apply` restarts one component after the other. */
+const SCRIPT_TIMEOUT_MS = 360_000;
+
 /** The range of pods on machines. */
 export const POD_SUBNET = "10.244.0.0/16";
 
@@ -24,8 +27,8 @@ const SOCKETS = {
 export interface Programs {
   readonly kubelet: "ours" | "upstream";
   readonly runtime: "ours" | "containerd";
-  /** An archive of `r2k image build-release`. */
-  readonly archive: string;
+  /** Archives of images, that of `r2k image build-release` among them. */
+  readonly archives: readonly string[];
 }
 
 const CONFLIST = JSON.stringify({
@@ -117,18 +120,20 @@ export class KubeadmMachine {
       `cgroupRoot: ${this.#cgroup}\ncgroupDriver: cgroupfs\nfailCgroupV1: false\n`);
   }
 
-  async #startContainerd({ archive }: Programs): Promise<void> {
+  async #startContainerd({ archives }: Programs): Promise<void> {
     await this.shell("cat > /run/containerd.toml", CONTAINERD);
     await this.#serve("containerd", "containerd --config /run/containerd.toml");
-    const load = `ctr -n k8s.io images import ${archive}`;
-    await this.#until("containerd", load);
+    await this.#until("containerd", "ctr version");
+    for (const each of archives) await this.shell(`ctr -n k8s.io images import ${each}`);
   }
 
-  async #startRuntime({ archive }: Programs): Promise<void> {
+  async #startRuntime({ archives }: Programs): Promise<void> {
     // crun keeps controllers out of cgroup v2 by a mount that upstream's kubelet stumbles over.
     const flags = `--oci-runtime runc --cgroup-parent ${this.#cgroup}/sandboxes`;
-    await this.#serve("runtime", `r2k runtime --listen ${this.socket} --load ${archive} ${flags}`);
-    await this.#until("the images", "grep 'an archive is loaded' /var/log/runtime.log");
+    const loads = archives.map((each) => `--load ${each}`).join(" ");
+    await this.#serve("runtime", `r2k runtime --listen ${this.socket} ${loads} ${flags}`);
+    const loaded = `grep 'an archive is loaded' /var/log/runtime.log | grep ${archives.at(-1)}`;
+    await this.#until("the images", loaded);
   }
 
   /** Connects its pods with those of other machines, once it has a Node. */
@@ -142,10 +147,9 @@ export class KubeadmMachine {
 
   /** Ends the kubelet and what restarts it, as `systemctl stop kubelet` does. */
   async stopKubelet(): Promise<void> {
-    await this.shell(`
-      pid=$(cat /run/kubelet-service.pid)
-      kill $pid
-      while kill -0 $pid 2> /dev/null; do sleep 0.1; done`);
+    const pid = "$(cat /run/kubelet-service.pid)";
+    await this.shell(`kill ${pid}`);
+    await this.#until("the end of the kubelet", `! kill -0 ${pid}`);
   }
 
   /** Runs a script with the machine's programs; throws with what it wrote when it fails. */
@@ -158,7 +162,7 @@ export class KubeadmMachine {
   run(script: string, input = ""): Promise<Outcome> {
     const { host } = this.machine;
     const env = { PATH: `${this.#bin}:${process.env["PATH"]}` };
-    return host.run("sh", ["-ec", script], { input, env });
+    return host.run("sh", ["-ec", script], { input, env, timeout_ms: SCRIPT_TIMEOUT_MS });
   }
 
   /** Removes its groups, after the machine was closed. */
