@@ -121,6 +121,7 @@ export async function requireOwnStore(urls: readonly string[], pki: string): Pro
     const peer = `https://${new URL(url).hostname}:${PEER_PORT}/version`;
     const asked = request(peer, { ...tls, signal: AbortSignal.timeout(CALL.timeout_ms) }).end();
     // One that does not answer is tried, and named, when a member is added.
+    asked.on("error", () => asked.destroy());
     const [answer] = (await once(asked, "response").catch(() => [])) as [IncomingMessage?];
     answer?.destroy();
     // A store of ours refuses plain HTTP there.

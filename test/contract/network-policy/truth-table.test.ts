@@ -132,7 +132,7 @@ describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_
     }], places.map(({ address }, place) => podAt(place, address)));
     const servers = [9_000, 9_002].map((port) => serveSctp(to.agent.netns, port));
     try {
-      // What is not admitted is sent first, and would arrive first.
+      // Packets that are not admitted are sent first, and would arrive first.
       sendInit(other.agent.netns, to.address, 9_000);
       sendInit(from.agent.netns, to.address, 9_002);
       await askSctp(from.agent.netns, to.address, 9_000);
