@@ -1,5 +1,7 @@
 import { assertLimits } from "@raft2kube/std/assert.ts";
 
+/** Connections of all browsers, and of who else reaches the port; each stream is one. */
+export const CONNECTIONS_MAX = 2_048;
 /** A request's body: the API server takes no more than 3 MiB of an object. */
 export const BODY_BYTES_MAX = 4 << 20;
 /** Watches, logs and terminals that pages of one user have open. */
@@ -28,4 +30,5 @@ assertLimits({
     WAITING_BYTES_MAX <= MESSAGE_BYTES_MAX,
   "a session's secret fits into the head of a request": 2 * TOKEN_CHARS_MAX < HEAD_BYTES_MAX,
   "a user has a share of the streams": USER_STREAMS_MAX < STREAMS_MAX,
+  "streams leave connections for requests": STREAMS_MAX < CONNECTIONS_MAX,
 });

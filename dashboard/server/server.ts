@@ -6,7 +6,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { Transform, pipeline } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { BODY_BYTES_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
+import { BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
 import type { Access } from "./access.ts";
 import type { Assets } from "./assets.ts";
 import { SAFE_HEADERS, SANDBOXED, judge, pageHeaders } from "./gate.ts";
@@ -45,6 +45,7 @@ export class DashboardServer {
     const options = { maxHeaderSize: HEAD_BYTES_MAX };
     this.#server = tls ? createTlsServer({ ...options, ...tls }, serve)
       : createServer(options, serve);
+    this.#server.maxConnections = CONNECTIONS_MAX;
     this.#server.on("upgrade", (request, socket, head) => {
       socket.on("error", () => socket.destroy());
       const judged = this.#judge(request, true);
