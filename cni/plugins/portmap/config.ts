@@ -37,8 +37,11 @@ export function configOf(call: PluginCall): PortmapConfig {
   return { mappings: mapped, snat, masqAll: config.masqAll === true };
 }
 
+/** Names are read in upper case too, as Go reads JSON: containerd writes `HostPort`. */
 function mappingOf(value: unknown): PortMapping {
-  const mapping = value as Partial<PortMapping>;
+  const fields = Object.entries(value ?? {})
+    .map(([name, field]) => [`${name[0]?.toLowerCase()}${name.slice(1)}`, field]);
+  const mapping = Object.fromEntries(fields) as Partial<PortMapping>;
   const invalid = (why: string) =>
     new CniError("invalid-config", `port mapping ${JSON.stringify(value)}: ${why}`);
   const isPort = (port: unknown, least: number) =>

@@ -34,6 +34,11 @@ describe("a mapping", () => {
     ]);
   });
 
+  test("is read as containerd writes it, in Go's names", () => {
+    const written = { HostPort: 8080, ContainerPort: 80, Protocol: "tcp", HostIP: "192.0.2.1" };
+    expect(keysOf(written)).toEqual(keysOf({ ...HTTP, hostIP: "192.0.2.1" }));
+  });
+
   test.each(["", "0.0.0.0", "::"])("with hostIP %j is of every address", (hostIP) => {
     expect(keysOf({ ...HTTP, hostIP })).toEqual(keysOf(HTTP));
   });
