@@ -69,16 +69,17 @@ async function during(
   served: ServicePort,
   work: (rules: Rules) => Promise<void>,
   options: Pick<RulesOptions, "ipvsScheduler" | "strictArp"> = {},
+  isLast = true,
 ): Promise<void> {
-  const create = modeNamed(mode).create;
-  const rules = create({ clock: systemClock(), log: logger("guest"), ...options });
+  const log = logger("guest");
+  const rules = modeNamed(mode).create({ clock: systemClock(), log, ...options });
   try {
     await rules.rebuild([served], []);
     assert.equal(await rules.intact(), true);
     await work(rules);
   } finally {
     await rules.close();
-    await modeNamed(mode).remove();
+    if (isLast) await modeNamed(mode).remove();
   }
 }
 
@@ -93,6 +94,7 @@ async function judgeContract({ name: mode, refuses, start }: Implementation): Pr
   await served.close();
 }
 
+/** One after the other on the same virtual server, as after a restart with another flag. */
 async function judgeSchedulers(): Promise<void> {
   for (const scheduler of SCHEDULERS) {
     await report("ipvs", `scheduler ${scheduler}`, () =>
@@ -100,19 +102,18 @@ async function judgeSchedulers(): Promise<void> {
         using ipvs = new Ipvs();
         assert.deepEqual(ipvs.servers().map((server) => server.scheduler), [scheduler]);
         assert.match(await net.one.ask("10.96.5.2", 80), /^two /);
-      }, { ipvsScheduler: scheduler }));
+      }, { ipvsScheduler: scheduler }, scheduler === SCHEDULERS.at(-1)));
   }
 }
 
 /** A machine beside the node asks by ARP for addresses of Services, which the node's device has. */
 async function judgeStrictArp(): Promise<void> {
-  const { outside } = net;
   const ask = (ip: string) => {
-    inNetns(outside.netns, () => {
+    inNetns(net.outside.netns, () => {
       using route = openRoute();
       replaceRoute(route, { to: `${ip}/32`, link: getLink(route, "eth0").index });
     });
-    return outside.ask(ip, 80, { timeout_ms: 5_000 });
+    return net.outside.ask(ip, 80, { timeout_ms: 5_000 });
   };
   for (const [name, ip, strictArp, expected] of [
     ["with strict ARP the node does not answer for a Service's address", "10.96.5.7", true,
@@ -140,7 +141,6 @@ function serversOfOthers() {
  * port would be. The other one stays.
  */
 async function judgeOthers(): Promise<void> {
-  const { outside } = net;
   const [beside, taken] = [7_000, 30_095].map((port) => ({
     address: ADDRESSES.node, protocol: "tcp" as const, port, scheduler: "wlc", persistence_s: 60,
   }));
@@ -157,8 +157,8 @@ async function judgeOthers(): Promise<void> {
     assert.equal(before.length, 2);
     await during("ipvs", served, async (rules) => {
       areAsBefore();
-      assert.match(await outside.ask(ADDRESSES.node, taken.port), /^one /);
-      assert.match(await outside.ask(ADDRESSES.gateway, taken.port), /^two /);
+      assert.match(await net.outside.ask(ADDRESSES.node, taken.port), /^one /);
+      assert.match(await net.outside.ask(ADDRESSES.gateway, taken.port), /^two /);
       for (const next of [undefined, served]) {
         await rules.change(new Map([[served.key, next]]));
         areAsBefore();
@@ -173,7 +173,7 @@ async function judgeOthers(): Promise<void> {
       assert.equal(await rules.intact(), false);
       await rules.rebuild([served], []);
       assert.equal(await rules.intact(), true);
-      assert.match(await outside.ask(ADDRESSES.node, taken.port), /^two /);
+      assert.match(await net.outside.ask(ADDRESSES.node, taken.port), /^two /);
     }));
 }
 
@@ -285,12 +285,12 @@ async function judgeSctp(mode: ModeName, sctp: string): Promise<void> {
   const ask = (netns: string) => inNetns(netns, () => {
     return execFileSync(sctp, ["ask", ip, "80"], { encoding: "utf8" }).trim();
   });
-  await report(mode, "SCTP from a pod", () => during(mode, served, async () => {
-    assert.equal(ask(net.one.netns), `two ${ADDRESSES.one}`);
-  }));
-  await report(mode, "SCTP from outside", () => during(mode, served, async () => {
-    assert.match(ask(net.outside.netns), /^two /);
-  }));
+  await during(mode, served, async () => {
+    await report(mode, "SCTP from a pod", async () =>
+      assert.equal(ask(net.one.netns), `two ${ADDRESSES.one}`));
+    await report(mode, "SCTP from outside", async () =>
+      assert.match(ask(net.outside.netns), /^two /));
+  });
   server.kill();
 }
 
