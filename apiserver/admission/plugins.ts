@@ -58,9 +58,10 @@ const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionP
   DefaultIngressClass: defaultIngressClass,
   DenyServiceExternalIPs: denyServiceExternalIPs,
   PodTopologyLabels: podTopologyLabels,
-  DefaultUserNamespaces: defaultUserNamespaces,
   MutatingAdmissionPolicy: mutatingAdmissionPolicy,
   MutatingAdmissionWebhook: mutatingAdmissionWebhook,
+  // After the policies and webhooks: it judges the pod as they leave it.
+  DefaultUserNamespaces: defaultUserNamespaces,
   ValidatingAdmissionPolicy: validatingAdmissionPolicy,
   ValidatingAdmissionWebhook: validatingAdmissionWebhook,
   // Last: what it takes out of a quota is lost when another refuses after it.

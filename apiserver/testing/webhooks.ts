@@ -85,7 +85,7 @@ export class WebhookKit {
   /** Repeats a request until the webhook is asked: configurations come by the watch cache. */
   async active(
     name: string,
-    probe = () => this.post("probe", { [name]: "yes" }, "?dryRun=All"),
+    probe: () => Promise<unknown> = () => this.post("probe", { [name]: "yes" }, "?dryRun=All"),
   ): Promise<void> {
     await waitFor(`webhook ${name}`, async () => {
       await probe();

@@ -1,5 +1,6 @@
 import { beforeAll, expect, it } from "vitest";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
+import { jsonPatch, rule, WebhookKit } from "../../testing/webhooks.ts";
 import { readAdmissionConfiguration } from "../configuration.ts";
 
 const CONFIGURATION = `
@@ -24,6 +25,8 @@ const server = fileApiserver({
   },
 });
 
+const kit = new WebhookKit(server);
+
 const ENFORCE = "pod-security.kubernetes.io/enforce";
 const post = (path: string, body: object) => server.ask(path, { method: "POST", body });
 
@@ -45,8 +48,10 @@ const own = {
 const container = (more: object = {}) => ({ name: "c", image: "i", securityContext: own, ...more });
 
 /** Creates a pod without storing it, and returns its answer's code and its `hostUsers`. */
-async function create(spec: object = {}, namespace = "tight"): Promise<[number, unknown]> {
-  const body = { metadata: { name: "p" }, spec: { containers: [container()], ...spec } };
+async function create(
+  spec: object = {}, namespace = "tight", labels: object = {},
+): Promise<[number, unknown]> {
+  const body = { metadata: { name: "p", labels }, spec: { containers: [container()], ...spec } };
   const answer = await post(`/api/v1/namespaces/${namespace}/pods?dryRun=All`, body);
   const made = JSON.parse(answer.body) as { spec?: { hostUsers?: boolean } };
   return [answer.status, made.spec?.hostUsers];
@@ -133,4 +138,42 @@ it("a pod with volumes of the node's own has its own users", async () => {
   const limits = { cpu: "1", memory: "1Gi" };
   expect(await create({ volumes, containers: [container({ resources: { limits } })] }))
     .toEqual([201, false]);
+});
+
+const add = (path: string, value: unknown) => ({ op: "add", path, value });
+const claim = add("/spec/volumes/-", { name: "v", persistentVolumeClaim: { claimName: "c" } });
+/** Creates a pod that mutating webhooks of these names change. */
+const injected = (...names: string[]) =>
+  create({}, "tight", Object.fromEntries(names.map((name) => [name, "yes"])));
+
+async function inject(name: string, more: object = {}): Promise<void> {
+  await kit.configure("mutating", name, { rules: [rule({ resources: ["pods"] })], ...more });
+  await kit.active(name, () => injected(name));
+}
+
+it.each([
+  ["a label", add("/metadata/labels/a", "b"), [201, false]],
+  ["a claim", claim, [201, undefined]],
+  ["a user whom it would not have", add("/spec/securityContext/runAsUser", 65_536),
+    [201, undefined]],
+  ["the node's users", add("/spec/hostUsers", true), [201, true]],
+  ["root, which the level refuses", { op: "remove", path:
+    "/spec/containers/0/securityContext/runAsNonRoot" }, [403, undefined]],
+])("the pod is judged with what a webhook gives it: %s", async (_what, operation, expected) => {
+  await inject("injector");
+  kit.answers.set("injector", () => jsonPatch(operation));
+  expect(await injected("injector")).toEqual(expected);
+});
+
+it("the pod is judged with what a webhook gives it when it is called again", async () => {
+  await inject("a-again", { reinvocationPolicy: "IfNeeded" });
+  await inject("b-once");
+  kit.answers.set("a-again", ({ request }) => {
+    const { metadata } = request.object as { metadata: { labels: Record<string, string> } };
+    return metadata.labels["late"] === undefined ? {} : jsonPatch(claim);
+  });
+  kit.answers.set("b-once", () => jsonPatch(add("/metadata/labels/late", "yes")));
+  kit.calls.length = 0;
+  expect(await injected("a-again", "b-once")).toEqual([201, undefined]);
+  expect(kit.called).toEqual(["a-again", "b-once", "a-again"]);
 });

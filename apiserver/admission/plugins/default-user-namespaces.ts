@@ -14,6 +14,8 @@ const MIRROR = "kubernetes.io/config.mirror";
 /**
  * Gives pods of namespaces that enforce *restricted* users of their own (`hostUsers: false`), if
  * all nodes can and the pod runs in the same way with them; a pod that names `hostUsers` keeps it.
+ * It runs after the mutating policies and webhooks, and decides in the last pass: they may add what
+ * cannot run with such users, and the field is immutable.
  * Upstream has no such default (docs/adr/0023-users-of-restricted-pods.md).
  */
 export function defaultUserNamespaces(context: AdmissionContext): AdmissionPlugin {
@@ -24,6 +26,7 @@ export function defaultUserNamespaces(context: AdmissionContext): AdmissionPlugi
     name: "DefaultUserNamespaces",
     async admit(request) {
       if (request.object === undefined || !concerns(request, "", "pods")) return;
+      if (request.reinvocation.isRequested && !request.reinvocation.isSecond) return;
       const { metadata, spec } = request.object as Pod;
       if (request.operation === "UPDATE") return keepUsers(spec, (request.old as Pod).spec);
       if (metadata.annotations?.[MIRROR] !== undefined) return;
