@@ -48,6 +48,10 @@ describe("a pod", () => {
         "2 node(s) didn't match Pod's node affinity/selector.")),
       "/api/v1/nodes": node({ spec: { taints: [{ key: "a", effect: "NoSchedule" }] } }),
     }, /taint that the pod does not tolerate and 2 with labels.*node-1 a:NoSchedule-.*disk=ssd/],
+    ["that no node has user namespaces for", {
+      "pods/x": pod({ hostUsers: false }, pending("0/1 nodes are available: " +
+        "1 node(s) didn't have user namespaces for hostUsers: false.")),
+    }, /1 with a runtime that has no user namespaces .*hostUsers: true/],
     ["whose claim has no class", {
       "pods/x": pod({ volumes: [{ name: "v", persistentVolumeClaim: { claimName: "d" } }] },
         pending("pod has unbound immediate PersistentVolumeClaims")),

@@ -9,7 +9,7 @@ interface Cause {
   remedy(pod: Pod, nodes: readonly Node[] | undefined, found: RegExpExecArray): string;
 }
 
-/** The reasons of upstream's plugins, which ours use too (`scheduler/plugins`). */
+/** The reasons of upstream's plugins and of ours (`scheduler/plugins`). */
 const CAUSES: readonly Cause[] = [
   {
     matches: /^Insufficient (\S+)$/, meaning: "too little free $1",
@@ -39,6 +39,10 @@ const CAUSES: readonly Cause[] = [
   {
     matches: /didn't have free ports/, meaning: "the pod's host port taken",
     remedy: () => "use another hostPort, or none: a Service gives the pod an address",
+  },
+  {
+    matches: /didn't have user namespaces/, meaning: "a runtime that has no user namespaces",
+    remedy: () => "set hostUsers: true in the pod, or add a node whose runtime has them",
   },
   {
     matches: /didn't match pod affinity rules/, meaning: "none of the pods that it wants beside it",

@@ -81,6 +81,37 @@ describe("filters", () => {
       "n",
     ],
     [
+      "a default runtime handler without user namespaces",
+      pod("p", { hostUsers: false }),
+      [node("n", { handlers: { "": false, other: true } }), []],
+      "0/1 nodes are available: 1 node(s) didn't have user namespaces for hostUsers: false.",
+    ],
+    [
+      "a default runtime handler with user namespaces",
+      pod("p", { hostUsers: false }),
+      [node("n", { handlers: { "": true, other: false } }), []],
+      "n",
+    ],
+    [
+      "a RuntimeClass, whose handler may have user namespaces",
+      pod("p", { hostUsers: false, runtimeClassName: "c" }),
+      [node("n", { handlers: { "": false, other: true } }), []],
+      "n",
+    ],
+    [
+      "a RuntimeClass where no handler has user namespaces",
+      pod("p", { hostUsers: false, runtimeClassName: "c" }),
+      [node("n", { handlers: { "": false } }), []],
+      "0/1 nodes are available: 1 node(s) didn't have user namespaces for hostUsers: false.",
+    ],
+    ["a node that reports no handlers", pod("p", { hostUsers: false }), [node("n"), []], "n"],
+    [
+      "the node's users, which need no user namespace",
+      pod("p"),
+      [node("n", { handlers: { "": false } }), []],
+      "n",
+    ],
+    [
       "a used host port",
       pod("p", { hostPort: 80 }),
       [node("n"), [pod("a", { hostPort: 80 })]],

@@ -9,6 +9,7 @@ import { nodeAffinity } from "./plugins/node-affinity.ts";
 import { nodeName } from "./plugins/node-name.ts";
 import { nodePorts } from "./plugins/node-ports.ts";
 import { nodeUnschedulable } from "./plugins/node-unschedulable.ts";
+import { nodeUserNamespaces } from "./plugins/node-user-namespaces.ts";
 import { resourcesFit } from "./plugins/resources-fit.ts";
 import { taintToleration } from "./plugins/taint-toleration.ts";
 
@@ -30,6 +31,7 @@ export const DEFAULT_PROFILE: SchedulerProfile = { schedulerName: "default-sched
 const STATELESS: readonly Plugin[] = [
   nodeUnschedulable,
   nodeName,
+  nodeUserNamespaces,
   taintToleration,
   nodeAffinity,
   nodePorts,

@@ -1,9 +1,12 @@
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";
+import { nodeUserNamespaces } from "./plugins/node-user-namespaces.ts";
 import { resourcesFit } from "./plugins/resources-fit.ts";
 import { taintToleration } from "./plugins/taint-toleration.ts";
 import { type QueuedPod, SchedulingQueue } from "./queue.ts";
-import { pod } from "./testing/objects.ts";
+import { node, pod } from "./testing/objects.ts";
+import { nodeEvents } from "./watch-cluster.ts";
 
 function makeQueue() {
   const clock = new ManualClock();
@@ -38,6 +41,21 @@ describe("SchedulingQueue", () => {
     expect(queue.sizes()).toEqual({ active: 0, backoff: 0, unschedulable: 1 });
     queue.moveAllToActiveOrBackoff("pod-removed");
     expect(queue.sizes()).toEqual({ active: 1, backoff: 0, unschedulable: 0 });
+  });
+
+  test("a pod without a node that has user namespaces waits for a runtime's report", async () => {
+    const clock = new ManualClock();
+    const queue = new SchedulingQueue({ clock, plugins: [nodeUserNamespaces] });
+    queue.add(pod("a", { hostUsers: false }));
+    queue.addUnschedulable(await next(queue), new Set([nodeUserNamespaces.name]));
+    clock.advance(60_000);
+    const before = node("n", { handlers: { "": false } });
+    const updated = (after: Node) => {
+      for (const event of nodeEvents(after, before)) queue.moveAllToActiveOrBackoff(event);
+      return queue.sizes().active;
+    };
+    expect(updated(node("n", { handlers: { "": false }, cpu: "8" }))).toBe(0);
+    expect(updated(node("n", { handlers: { "": true } }))).toBe(1);
   });
 
   test("the backoff doubles to ten seconds, and an event does not shorten it", async () => {

@@ -13,9 +13,10 @@ import {
   UNSCHEDULABLE_FLUSH_INTERVAL_MS,
 } from "./limits.ts";
 
-/** Upstream's names of events, for its metrics. */
+/** Upstream's names of events, for its metrics; runtime handlers have none there. */
 const EVENT_NAMES: Readonly<Record<ClusterEvent, string>> = {
   "node-added": "NodeAdd", "node-allocatable": "NodeAllocatableChange",
+  "node-handlers": "NodeRuntimeHandlerChange",
   "node-labels": "NodeLabelChange", "node-taints": "NodeTaintChange",
   "pod-removed": "AssignedPodDelete", "pod-scaled-down": "PodRequestScaledDown",
   "pod-assigned": "AssignedPodAdd", namespace: "NamespaceUpdate",

@@ -103,6 +103,9 @@ function watchNodes({ nodes, cache, queue }: WatchOptions): void {
 export function nodeEvents(node: Node, old: Node): ClusterEvent[] {
   const events: ClusterEvent[] = [];
   if (!same(node.status?.allocatable, old.status?.allocatable)) events.push("node-allocatable");
+  if (!same(node.status?.runtimeHandlers, old.status?.runtimeHandlers)) {
+    events.push("node-handlers");
+  }
   if (!same(node.metadata.labels, old.metadata.labels)) events.push("node-labels");
   const cordon = node.spec?.unschedulable !== old.spec?.unschedulable;
   if (cordon || !same(node.spec?.taints, old.spec?.taints)) events.push("node-taints");

@@ -7,6 +7,7 @@ import type { Result, SKIP, Status } from "./status.ts";
 export type ClusterEvent =
   | "node-added"
   | "node-allocatable"
+  | "node-handlers"
   | "node-labels"
   | "node-taints"
   | "pod-removed"

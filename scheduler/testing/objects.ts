@@ -14,6 +14,8 @@ export interface NodeShape {
   taints?: Taint[];
   unschedulable?: boolean;
   images?: { names: string[]; sizeBytes: number }[];
+  /** Whether each of the node's runtime handlers has user namespaces. */
+  handlers?: Record<string, boolean>;
 }
 
 export function node(name: string, shape: NodeShape = {}): Node {
@@ -21,10 +23,14 @@ export function node(name: string, shape: NodeShape = {}): Node {
   const spec: NonNullable<Node["spec"]> = {};
   if (shape.taints) spec.taints = shape.taints;
   if (shape.unschedulable) spec.unschedulable = true;
+  const runtimeHandlers = Object.entries(shape.handlers ?? {})
+    .map(([handler, userNamespaces]) => ({ name: handler, features: { userNamespaces } }));
   return {
     metadata: { name, labels: { "kubernetes.io/hostname": name, ...shape.labels } },
     spec,
-    status: { allocatable: { cpu, memory, pods, ...extended }, images: shape.images ?? [] },
+    status: {
+      allocatable: { cpu, memory, pods, ...extended }, images: shape.images ?? [], runtimeHandlers,
+    },
   };
 }
 
