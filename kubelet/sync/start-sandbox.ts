@@ -52,7 +52,7 @@ async function requireUserNamespaces({ runtime }: Runtime, handler: string): Pro
   if (found?.features?.userNamespaces) return;
   throw new SandboxError(
     "hostUsers: false asks for a user namespace, which this node's container runtime does not " +
-      "support; remove hostUsers from the pod",
+      "support; set hostUsers: true in the pod",
   );
 }
 

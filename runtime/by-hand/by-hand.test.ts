@@ -97,8 +97,10 @@ it("without its flag no new pod gets this runtime, and those that exist keep it"
   });
   const handlers = new OciHandlers(crun!, [], [hand!]);
   expect(handlers.names).toEqual(["", "crun"]);
-  const refusal = 'no runtime for "by-hand" is configured; start the cluster with --by-hand';
-  expect(() => handlers.choose("by-hand")).toThrow(refusal);
+  expect(() => handlers.choose("by-hand")).toThrow(expect.objectContaining({
+    message: 'no runtime for "by-hand" is configured',
+    remedy: expect.stringContaining("start the cluster with --by-hand"),
+  }));
   expect(handlers.of("by-hand")).toBe(hand);
 });
 

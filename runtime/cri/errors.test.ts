@@ -26,3 +26,12 @@ test("errors of calls and of streams have CRI's status, whatever makes the strea
   await expect(read(handlers.returned())).rejects.toMatchObject(asExpected);
   expect(() => handlers.early()).toThrow(expect.objectContaining(asExpected));
 });
+
+test("the message has the remedy, which CRI has no field for", () => {
+  const handlers = withRpcErrors({
+    call() {
+      throw new RuntimeError("unavailable", "no conmon", { remedy: "install it" });
+    },
+  });
+  expect(() => handlers.call()).toThrow("no conmon; install it");
+});

@@ -15,11 +15,15 @@ const STATUSES: Record<RuntimeErrorCode, Status> = {
   internal: Status.INTERNAL,
 };
 
-/** Converts a thrown error to the status that CRI's callers expect. */
+/**
+ * Converts a thrown error to the status that CRI's callers expect. The message has the remedy: CRI
+ * has no field for it, and the kubelet shows the message to the pod's owner.
+ */
 export function toRpcError(thrown: unknown): RpcError {
   if (thrown instanceof RpcError) return thrown;
   if (thrown instanceof RuntimeError) {
-    return new RpcError(STATUSES[thrown.code], thrown.message, { cause: thrown });
+    const message = [thrown.message, thrown.remedy].filter(Boolean).join("; ");
+    return new RpcError(STATUSES[thrown.code], message, { cause: thrown });
   }
   const status = isErrno(thrown, "ENOSPC", "EDQUOT") ? Status.RESOURCE_EXHAUSTED : Status.INTERNAL;
   return new RpcError(status, messageOf(thrown), { cause: thrown });

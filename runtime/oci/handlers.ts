@@ -33,7 +33,7 @@ export class OciHandlers {
     const message = `no runtime for ${JSON.stringify(name)} is configured`;
     if (name !== "by-hand") throw new RuntimeError("invalid-argument", message);
     const remedy = "start the cluster with --by-hand: this runtime is for learning";
-    throw new RuntimeError("invalid-argument", `${message}; ${remedy}`, { remedy });
+    throw new RuntimeError("invalid-argument", message, { remedy });
   }
 
   /** The runtime of a pod that exists. Throws invalid-argument for a name that is not known. */

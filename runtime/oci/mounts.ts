@@ -137,13 +137,13 @@ function requireMappable(source: string, containerPath: string, propagation: str
   const what = `the volume at ${containerPath} cannot have the pod's ids`;
   const [beneath] = mountPointsBelow(source).filter((point) => point !== source);
   if (beneath !== undefined) {
-    const remedy = "mount that one as a volume of its own, or remove hostUsers from the pod";
+    const remedy = "mount that one as a volume of its own, or set hostUsers: true in the pod";
     const message = `${what}: ${beneath} is mounted beneath it`;
     throw new RuntimeError("failed-precondition", message, { remedy });
   }
   if (propagation === "rprivate") return;
   throw new RuntimeError("invalid-argument", `${what}: its propagation is not private`, {
-    remedy: "remove mountPropagation from the volume mount, or hostUsers from the pod",
+    remedy: "remove mountPropagation from the volume mount, or set hostUsers: true in the pod",
   });
 }
 

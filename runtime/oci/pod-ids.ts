@@ -74,7 +74,8 @@ export function hostUser(
   const onNode = (what: string, { hostID, size }: OciIdMapping, id: number) => {
     if (id < size) return hostID + id;
     throw new RuntimeError("invalid-argument", `${what} ${id} is not an id of the pod`, {
-      remedy: `use one from 0 to ${size - 1}: a pod with hostUsers: false has no others`,
+      remedy: `use one from 0 to ${size - 1}, as a pod with hostUsers: false has no others; ` +
+        "or set hostUsers: true in the pod",
     });
   };
   return { uid: onNode("user", ids.users, uid), gid: onNode("group", ids.groups, gid) };

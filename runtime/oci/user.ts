@@ -133,8 +133,8 @@ export function homeOf(rootfs: string, uid: number): string {
 export function mappedUser(user: OciUser, ids: MappedIds, asked: readonly number[]): OciUser {
   const missing = (what: string, id: number) =>
     new RuntimeError("failed-precondition", `${what} ${id} is not mapped in this user namespace`, {
-      remedy: "use an id that is: with hostUsers: false, from 0 to 65535; else 0, or start the " +
-        "cluster as root",
+      remedy: "use an id that is: with hostUsers: false, from 0 to 65535, or set hostUsers: true " +
+        "in the pod; else 0, or start the cluster as root",
     });
   if (!isMapped(ids.users, user.uid)) throw missing("user", user.uid);
   if (!isMapped(ids.groups, user.gid)) throw missing("group", user.gid);
