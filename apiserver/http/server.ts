@@ -25,6 +25,7 @@ import type { Incoming, Outgoing } from "../request/context.ts";
 import {
   CONNECTION_LIMITS, type ConnectionLimits, shareConnections,
 } from "./connection-shares.ts";
+import { Http1Response } from "./http1-response.ts";
 import { refuseUnread } from "./unread.ts";
 
 const log = logger("apiserver");
@@ -129,6 +130,7 @@ export class ApiHttpServer {
       rejectUnauthorized: false,
       ...TLS_FLOOR,
       allowHTTP1: true,
+      Http1ServerResponse: Http1Response,
       maxHeaderSize: HEADER_BYTES_MAX,
       handshakeTimeout: timeouts.handshake_ms,
       connectionsCheckingInterval: timeouts.check_ms,

@@ -81,3 +81,10 @@ export function headerOf(request: Incoming, name: string): string {
   const value = request.headers[name];
   return Array.isArray(value) ? value.join(", ") : (value ?? "");
 }
+
+/** Whether a request announces a body, which may be empty. */
+export function hasBody(request: Incoming): boolean {
+  if ("stream" in request) return !request.stream.endAfterHeaders;
+  return headerOf(request, "content-length") !== "" ||
+    headerOf(request, "transfer-encoding") !== "";
+}

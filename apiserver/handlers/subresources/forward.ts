@@ -10,7 +10,7 @@ import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
 import type { ApiServer } from "../server.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { headerOf, type Incoming, type RequestContext } from "../../request/context.ts";
+import { hasBody, type RequestContext } from "../../request/context.ts";
 import { BACKEND_READ_BYTES } from "../../limits.ts";
 import { refusalText } from "./backend-refusal.ts";
 import { backendTurn, bodyInTurns } from "./backend-turns.ts";
@@ -177,12 +177,6 @@ function open(
  * its next request.
  */
 const CHUNKED = { "transfer-encoding": "chunked" };
-
-function hasBody(request: Incoming): boolean {
-  if ("stream" in request) return !request.stream.endAfterHeaders;
-  return headerOf(request, "content-length") !== "" ||
-    headerOf(request, "transfer-encoding") !== "";
-}
 
 /** Returns a kubelet's error response as the client's error. */
 async function refusal(answer: IncomingMessage, code: number): Promise<ApiError> {
