@@ -1,13 +1,24 @@
 import { assertLimits } from "@raft2kube/std/assert.ts";
+import type { ShareLimits } from "@raft2kube/std/shares.ts";
 
 /** Connections of all browsers, and of who else reaches the port; each stream is one. */
 export const CONNECTIONS_MAX = 2_048;
 /** A request's body: the API server takes no more than 3 MiB of an object. */
 export const BODY_BYTES_MAX = 4 << 20;
-/** Watches, logs and terminals that pages of one user have open. */
+/** Connections that our API server grants an address, which is the pod's for all its users. */
+const UPSTREAM_CONNECTIONS_MAX = 1_024;
+/** Watches, logs and terminals that pages have open: of all users, and of one. */
+export const STREAMS_MAX = 640;
 export const USER_STREAMS_MAX = 128;
-/** The same of all users. */
-export const STREAMS_MAX = 1_024;
+export const STREAMS: ShareLimits = { all: STREAMS_MAX, each: USER_STREAMS_MAX, reserved: 0 };
+/** Other requests under way, each with a connection to the API server. */
+export const REQUESTS_MAX = 256;
+export const USER_REQUESTS_MAX = 48;
+export const REQUESTS: ShareLimits = { all: REQUESTS_MAX, each: USER_REQUESTS_MAX, reserved: 0 };
+/** Sign-ins that the API server is asked about: of all addresses, and of one. */
+export const LOGINS_MAX = 32;
+export const ADDRESS_LOGINS_MAX = 16;
+export const LOGINS: ShareLimits = { all: LOGINS_MAX, each: ADDRESS_LOGINS_MAX, reserved: 0 };
 /** Bytes that may wait for a side that reads slowly, before the other side is paused. */
 export const WAITING_BYTES_MAX = 1 << 20;
 /** A single message of a stream of the API server, or of a terminal. */
@@ -30,5 +41,9 @@ assertLimits({
     WAITING_BYTES_MAX <= MESSAGE_BYTES_MAX,
   "a session's secret fits into the head of a request": 2 * TOKEN_CHARS_MAX < HEAD_BYTES_MAX,
   "a user has a share of the streams": USER_STREAMS_MAX < STREAMS_MAX,
+  "a user has a share of the requests": USER_REQUESTS_MAX < REQUESTS_MAX,
+  "an address has a share of the sign-ins": ADDRESS_LOGINS_MAX < LOGINS_MAX,
   "streams leave connections for requests": STREAMS_MAX < CONNECTIONS_MAX,
+  "the API server has connections for all":
+    STREAMS_MAX + REQUESTS_MAX + LOGINS_MAX < UPSTREAM_CONNECTIONS_MAX,
 });

@@ -167,7 +167,8 @@ document.documentElement.style.colorScheme = localStorage.getItem(THEME) ?? "lig
 showUnseen();
 const app = document.getElementById("app")!;
 const show = () => render(<App />, app);
-const ticket = /^#ticket=([\w-]+)$/.exec(location.hash)?.[1];
+// A link does not sign people in where they have tokens: they would be the one who made it.
+const ticket = byToken ? undefined : /^#ticket=([\w-]+)$/.exec(location.hash)?.[1];
 if (ticket !== undefined) history.replaceState(null, "", "/");
 if (byToken && !hasSession()) render(<Login done={show} />, app);
 else if (ticket === undefined) show();

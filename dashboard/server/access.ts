@@ -1,12 +1,21 @@
+import { Shares } from "@raft2kube/std/shares.ts";
+import { LOGINS, REQUESTS, STREAMS } from "../limits.ts";
 import type { Forwards } from "./forwards.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** A browser that has signed in. */
 export interface Session {
-  /** The user's name, by which limits are shared. */
+  /** The name by which limits are shared: a user, or the namespace of service accounts. */
   readonly user: string;
   /** The API server, with the user's rights. */
   readonly upstream: Upstream;
+}
+
+/** Counts what browsers have under way at the API server, by user; sign-ins by address. */
+export class UnderWay {
+  readonly streams = new Shares(STREAMS);
+  readonly requests = new Shares(REQUESTS);
+  readonly logins = new Shares(LOGINS);
 }
 
 /** Decides who may use a dashboard's server, and with which rights. */
@@ -15,6 +24,8 @@ export interface Access {
   readonly login: "link" | "token";
   /** The remedy for a browser without a session. */
   readonly remedy: string;
+  /** The counts of all servers with this access together. */
+  readonly underWay: UnderWay;
   /** Ports of pods at loopback, where the server's loopback is the browser's. */
   readonly forwards?: Forwards;
   /** Whether a Host header names this server, which listens on `port`. */

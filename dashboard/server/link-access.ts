@@ -1,5 +1,5 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import type { Access, Session } from "./access.ts";
+import { type Access, type Session, UnderWay } from "./access.ts";
 import { Forwards } from "./forwards.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -7,6 +7,7 @@ import type { Upstream } from "./upstream.ts";
 export class LinkAccess implements Access {
   readonly login = "link";
   readonly remedy = "open the link of `r2k dashboard`";
+  readonly underWay = new UnderWay();
   readonly forwards: Forwards;
   readonly #session: Session;
   readonly #secret = randomBytes(32).toString("base64url");

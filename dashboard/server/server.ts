@@ -1,20 +1,21 @@
 import { randomBytes } from "node:crypto";
 import {
-  type IncomingMessage, type RequestListener, type Server, type ServerResponse, createServer,
+  type IncomingHttpHeaders, type IncomingMessage, type RequestListener, type Server,
+  type ServerResponse, createServer,
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { Transform, pipeline } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
-import type { Access } from "./access.ts";
+import type { Access, Session } from "./access.ts";
 import type { Assets } from "./assets.ts";
 import { SAFE_HEADERS, SANDBOXED, judge, pageHeaders } from "./gate.ts";
 import { Streams } from "./streams.ts";
-import type { Upstream } from "./upstream.ts";
 
-/** Headers of a request that reach the API server; the session is not among them. */
-const PASSED = ["accept", "content-type", "content-length"];
+/** Headers that reach the API server; those of the session and of framing are not among them. */
+const PASSED = ["accept", "content-type"];
+const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
 /** Where a server listens; with a certificate it speaks TLS. */
 export interface Listen {
@@ -30,11 +31,12 @@ export class DashboardServer {
   readonly #assets: Assets;
   readonly #server: Server;
   readonly #scheme: "http" | "https";
-  readonly #streams = new Streams();
+  readonly #streams: Streams;
 
   private constructor(access: Access, assets: Assets, tls: Listen["tls"]) {
     this.#access = access;
     this.#assets = assets;
+    this.#streams = new Streams(access.underWay.streams);
     this.#scheme = tls ? "https" : "http";
     const serve: RequestListener = (request, response) => {
       this.#serve(request, response).catch((thrown: unknown) => {
@@ -95,14 +97,20 @@ export class DashboardServer {
     response.on("error", () => response.destroy());
     const judged = this.#judge(request, false);
     if ("status" in judged) return status(response, judged.status, judged.why);
+    const { method = "GET" } = request;
+    if (BODILESS.has(method) && framingOf(request.headers)) {
+      // The next bytes may be the body, or a request of another user of a proxy.
+      response.setHeader("connection", "close");
+      return status(response, 400, `a ${method} has no body`);
+    }
     const path = pathOf(request);
-    const { upstream } = judged.session ?? {};
-    if (path.startsWith("/kube/") && upstream) return await pass(request, response, upstream);
+    const { session } = judged;
+    if (path.startsWith("/kube/") && session) return await this.#pass(request, response, session);
     if (path === "/forwards" || path.startsWith("/forwards/")) {
       return await this.#forward(request, response);
     }
-    if (path === "/login" && request.method === "POST") return this.#login(request, response);
-    if (request.method !== "GET") return status(response, 405, "GET alone");
+    if (path === "/login" && method === "POST") return this.#login(request, response);
+    if (method !== "GET") return status(response, 405, "GET alone");
     if (path === "/") return page(response, this.#access.login, this.#assets);
     const asset = this.#assets.get(path.slice(1));
     if (!asset) return status(response, 404, "there is nothing here");
@@ -118,13 +126,50 @@ export class DashboardServer {
       given += part as string;
       if (given.length > TOKEN_CHARS_MAX) break;
     }
-    const secret = await this.#access.signIn(given);
+    const owner = { name: request.socket.remoteAddress ?? "" };
+    const { login, underWay: { logins } } = this.#access;
+    if (!logins.fits(owner)) return status(response, 429, "many are signing in: try again");
+    const secret = await this.#access.signIn(given).finally(logins.take(owner));
     if (secret === undefined) {
-      return status(response, 401, this.#access.login === "link"
+      return status(response, 401, login === "link"
         ? "this link was used: run `r2k dashboard` again"
         : "the API server does not accept this token");
     }
     response.writeHead(200, { ...SAFE_HEADERS, "content-type": "text/plain" }).end(secret);
+  }
+
+  /** Passes a request to the API server, and its answer back. */
+  async #pass(
+    request: IncomingMessage, response: ServerResponse, { user, upstream }: Session,
+  ): Promise<void> {
+    const { requests } = this.#access.underWay;
+    const owner = { name: user };
+    if (!requests.fits(owner)) {
+      return status(response, 429, "too many requests of this user are under way: end some");
+    }
+    const giveBack = requests.take(owner);
+    const gone = new AbortController();
+    response.once("close", () => {
+      gone.abort();
+      giveBack();
+    });
+    const framing = framingOf(request.headers);
+    const headers: Record<string, string> = { ...framing };
+    for (const name of PASSED) {
+      const value = request.headers[name];
+      if (typeof value === "string") headers[name] = value;
+    }
+    const { method = "GET" } = request;
+    const path = request.url!.slice("/kube".length);
+    const answer = await upstream.send(method, path, headers, {
+      signal: gone.signal, ...(framing ? { body: bounded(request) } : {}),
+    });
+    response.writeHead(answer.statusCode ?? 502, {
+      ...SAFE_HEADERS, "content-security-policy": SANDBOXED,
+      "content-type": answer.headers["content-type"] ?? "text/plain",
+      ...(answer.headers["date"] ? { "x-server-date": answer.headers["date"] } : {}),
+    });
+    pipeline(answer, response, () => answer.destroy());
   }
 
   async #forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -143,40 +188,25 @@ export class DashboardServer {
   }
 }
 
-/** Passes a request to the API server, and its answer back. */
-async function pass(
-  request: IncomingMessage, response: ServerResponse, upstream: Upstream,
-): Promise<void> {
-  const headers: Record<string, string> = {};
-  for (const name of PASSED) {
-    const value = request.headers[name];
-    if (typeof value === "string") headers[name] = value;
-  }
-  const { method = "GET" } = request;
-  const body = method === "GET" ? undefined : request.pipe(bounded(request));
-  const path = request.url!.slice("/kube".length);
-  const answer = await upstream.send(method, path, headers, body);
-  response.writeHead(answer.statusCode ?? 502, {
-    ...SAFE_HEADERS, "content-security-policy": SANDBOXED,
-    "content-type": answer.headers["content-type"] ?? "text/plain",
-    ...(answer.headers["date"] ? { "x-server-date": answer.headers["date"] } : {}),
-  });
-  pipeline(answer, response, () => answer.destroy());
+/** The headers that frame a request's body; undefined if it has none. */
+function framingOf(headers: IncomingHttpHeaders): Record<string, string> | undefined {
+  if (headers["transfer-encoding"] !== undefined) return { "transfer-encoding": "chunked" };
+  const { "content-length": length = "0" } = headers;
+  return length === "0" ? undefined : { "content-length": length };
 }
 
 const pathOf = ({ url = "/" }: IncomingMessage): string => url.split("?")[0]!;
 
-/** Ends a request whose body is too large. */
+/** The body of a request, which is ended if it is too large. */
 function bounded(request: IncomingMessage): Transform {
   let bytes = 0;
   const counter = new Transform({
     transform(part: Buffer, _, done) {
       bytes += part.length;
-      if (bytes > BODY_BYTES_MAX) request.destroy();
-      done(undefined, part);
+      done(bytes > BODY_BYTES_MAX ? new RangeError("the body is too large") : undefined, part);
     },
   });
-  return counter.on("error", () => request.destroy());
+  return pipeline(request, counter, () => undefined);
 }
 
 /** The nonce is for the terminal, whose library writes a style sheet. */

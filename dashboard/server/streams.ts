@@ -1,10 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import type { Shares } from "@raft2kube/std/shares.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { WebSocket, WebSocketServer } from "ws";
-import {
-  MESSAGE_BYTES_MAX, STREAMS_MAX, USER_STREAMS_MAX, WAITING_BYTES_MAX,
-} from "../limits.ts";
+import { MESSAGE_BYTES_MAX, WAITING_BYTES_MAX } from "../limits.ts";
 import { SESSION_PROTOCOL } from "./gate.ts";
 import type { Session } from "./access.ts";
 import type { Upstream } from "./upstream.ts";
@@ -22,30 +21,38 @@ const REFUSAL_BYTES_MAX = 16_384;
  * in parts as they come, and `/socket/PATH` is the API server's own WebSocket (exec, attach).
  */
 export class Streams {
-  /** Open streams of each user. */
-  readonly #open = new Map<string, number>();
+  readonly #open: Shares;
   readonly #server = new WebSocketServer({
     noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false,
     handleProtocols: (offered) =>
       [...offered].find((each) => !each.startsWith(SESSION_PROTOCOL)) ?? false,
   });
 
+  /** Streams that are open count in `open`. */
+  constructor(open: Shares) {
+    this.#open = open;
+  }
+
   /** Serves an upgrade that the gate has admitted. */
   serve(
     request: IncomingMessage, socket: Duplex, head: Buffer, { user, upstream }: Session,
   ): void {
     const [, kind, path = ""] = /^\/(stream|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
-    const own = this.#open.get(user) ?? 0;
-    const isFull = this.#server.clients.size >= STREAMS_MAX || own >= USER_STREAMS_MAX;
+    const owner = { name: user };
+    const isFull = !this.#open.fits(owner);
     if (kind === undefined || isFull) {
       socket.end(`HTTP/1.1 ${isFull ? 503 : 404} Refused\r\nConnection: close\r\n\r\n`);
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (page) => {
       page.on("error", () => page.terminate());
-      this.#count(user, 1);
-      page.once("close", () => this.#count(user, -1));
-      const served = kind === "stream" ? this.#stream(page, path, upstream)
+      const giveBack = this.#open.take(owner);
+      const gone = new AbortController();
+      page.once("close", () => {
+        gone.abort();
+        giveBack();
+      });
+      const served = kind === "stream" ? this.#stream(page, path, upstream, gone.signal)
         : this.#socket(page, path, upstream);
       served.catch((thrown: unknown) => end(page, GONE, messageOf(thrown)));
     });
@@ -55,17 +62,12 @@ export class Streams {
     for (const page of this.#server.clients) page.terminate();
   }
 
-  #count(user: string, change: number): void {
-    const open = (this.#open.get(user) ?? 0) + change;
-    if (open > 0) this.#open.set(user, open);
-    else this.#open.delete(user);
-  }
-
-  async #stream(page: WebSocket, path: string, upstream: Upstream): Promise<void> {
+  async #stream(
+    page: WebSocket, path: string, upstream: Upstream, gone: AbortSignal,
+  ): Promise<void> {
     const accept = path.includes("watch=1") && path.includes("table=1") ? TABLE : "*/*";
     const plain = path.replace(/[?&]table=1/, "");
-    const answer = await upstream.send("GET", plain, { accept });
-    page.once("close", () => answer.destroy());
+    const answer = await upstream.send("GET", plain, { accept }, { signal: gone });
     answer.once("error", (error) => end(page, GONE, error.message));
     if (answer.statusCode !== 200) return end(page, REFUSED, await refusalOf(answer));
     answer.on("data", (part: Buffer) => {
@@ -73,13 +75,13 @@ export class Streams {
       if (page.bufferedAmount > WAITING_BYTES_MAX) answer.pause();
     });
     answer.once("end", () => page.close(1_000));
-    if (page.readyState !== WebSocket.OPEN) answer.destroy();
   }
 
   async #socket(page: WebSocket, path: string, upstream: Upstream): Promise<void> {
     page.pause();
     const server = await upstream.socket(path, page.protocol);
     page.once("close", () => server.terminate());
+    if (page.readyState !== WebSocket.OPEN) server.terminate();
     server.on("error", (error) => end(page, GONE, error.message));
     server.on("unexpected-response", (_, answer) => {
       refusalOf(answer).then((why) => end(page, REFUSED, why), () => end(page, GONE, "no answer"));

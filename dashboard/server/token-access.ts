@@ -3,14 +3,22 @@ import { isIP } from "node:net";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { SESSION_MS, TOKEN_CHARS_MAX } from "../limits.ts";
-import type { Access, Session } from "./access.ts";
+import { type Access, type Session, UnderWay } from "./access.ts";
 import type { Upstream } from "./upstream.ts";
 
 const CIPHER = "aes-256-gcm";
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const TOKEN = new RegExp(`^[\\x21-\\x7e]{1,${TOKEN_CHARS_MAX}}$`);
+const ACCOUNTS_OF_NAMESPACE = "system:serviceaccounts:";
 const REVIEW = { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" };
+
+/** The part of a SelfSubjectReview that is read. */
+interface Review {
+  readonly status?: {
+    readonly userInfo?: { readonly username?: string; readonly groups?: readonly string[] };
+  };
+}
 
 /** The content of a session's secret, which is encrypted. */
 interface Content {
@@ -28,6 +36,7 @@ interface Content {
 export class TokenAccess implements Access {
   readonly login = "token";
   readonly remedy = "sign in";
+  readonly underWay = new UnderWay();
   readonly #upstream: Upstream;
   readonly #names: ReadonlySet<string>;
   readonly #clock: Clock;
@@ -53,9 +62,11 @@ export class TokenAccess implements Access {
     const path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
     const { status, body } = await this.#upstream.as(token).post(path, REVIEW);
     if (status === 401) return undefined;
-    const { status: review } = body as { status?: { userInfo?: { username?: string } } };
-    const user = review?.userInfo?.username;
-    if (user === undefined) throw new TypeError(`SelfSubjectReview: status ${status}`);
+    const { username, groups = [] } = (body as Review).status?.userInfo ?? {};
+    if (username === undefined) throw new TypeError(`SelfSubjectReview: status ${status}`);
+    // As the API server: editors of a namespace create as many accounts as they like.
+    const accounts = groups.find((group) => group.startsWith(ACCOUNTS_OF_NAMESPACE));
+    const user = accounts ?? `user ${username}`;
     return this.#encrypt({ user, token, until_ms: this.#clock.monotonic() + SESSION_MS });
   }
 

@@ -1,6 +1,6 @@
-import { type IncomingMessage, request as httpRequest } from "node:http";
-import { Agent, request as httpsRequest } from "node:https";
-import type { Readable } from "node:stream";
+import { Agent, type IncomingMessage, request as httpRequest } from "node:http";
+import { Agent as TlsAgent, type AgentOptions, request as httpsRequest } from "node:https";
+import { type Readable, pipeline } from "node:stream";
 import { TransportError } from "@raft2kube/client-kube/errors.ts";
 import {
   type KubeConnection, type TokenReader, tokenReader,
@@ -9,31 +9,48 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { WebSocket } from "ws";
 import { ANSWER_TIMEOUT_MS, MESSAGE_BYTES_MAX, REVIEW_BYTES_MAX } from "../limits.ts";
 
+/** The parts of a request besides its headers. */
+export interface Sending {
+  /** A stream needs a header for its length, or for its transfer in chunks. */
+  readonly body?: Readable | string;
+  /** Ends the request and its answer. */
+  readonly signal?: AbortSignal;
+}
+
 /** An API server, reached with the rights of a kubeconfig's user. */
 export class Upstream {
   readonly #connection: KubeConnection;
   readonly #token: TokenReader | undefined;
   readonly #clock: Clock;
   readonly #agent: Agent;
+  /** The agent of other users, whose requests share no connections. */
+  readonly #once: Agent;
 
+  /** `agent` is for connections without a client certificate. */
   constructor(connection: KubeConnection, clock: Clock, agent?: Agent) {
     this.#connection = connection;
     this.#clock = clock;
     this.#token = connection.token === undefined ? undefined : tokenReader(connection.token, clock);
-    const { ca, cert, key } = connection;
-    this.#agent = agent ?? new Agent({ keepAlive: true, maxFreeSockets: 8, ca, cert, key });
+    const { server, ca, cert, key } = connection;
+    const agentOf = (options: AgentOptions) =>
+      (server.startsWith("http:") ? new Agent(options) : new TlsAgent(options));
+    this.#agent = agent ?? agentOf({ keepAlive: true, maxFreeSockets: 8, ca, cert, key });
+    this.#once = agent ?? agentOf({ keepAlive: false, ca });
   }
 
-  /** The same API server, with the rights of a token alone; only this one is closed. */
+  /**
+   * The same API server, with the rights of a token alone and a connection for each request; only
+   * this one is closed.
+   */
   as(token: string): Upstream {
     const { server, ca, tlsServerName } = this.#connection;
-    return new Upstream({ server, ca, tlsServerName, token }, this.#clock, this.#agent);
+    return new Upstream({ server, ca, tlsServerName, token }, this.#clock, this.#once);
   }
 
   /** Creates an object; resolves with the answer, which is JSON. */
   async post(path: string, object: object): Promise<{ status: number; body: unknown }> {
     const headers = { "content-type": "application/json", accept: "application/json" };
-    const answer = await this.send("POST", path, headers, JSON.stringify(object));
+    const answer = await this.send("POST", path, headers, { body: JSON.stringify(object) });
     let text = "";
     for await (const part of answer.setEncoding("utf8")) {
       text += part as string;
@@ -42,19 +59,18 @@ export class Upstream {
     return { status: answer.statusCode ?? 0, body: JSON.parse(text) };
   }
 
-  /** Sends a request; resolves with the head of the answer. */
+  /** Sends a request; resolves with the head of the answer. Throws when it is ended before. */
   async send(
-    method: string, path: string, headers: Record<string, string>, body?: Readable | string,
+    method: string, path: string, headers: Record<string, string>, { body, signal }: Sending = {},
   ): Promise<IncomingMessage> {
     const url = this.#url(path);
     const all = { ...headers, ...(await this.#authorization()) };
     return new Promise((resolve, reject) => {
       const { tlsServerName: servername } = this.#connection;
-      const call = url.protocol === "http:"
-        ? httpRequest(url, { method, headers: all })
-        : httpsRequest(url, {
-          method, headers: all, agent: this.#agent, ...(servername ? { servername } : {}),
-        });
+      const request = url.protocol === "http:" ? httpRequest : httpsRequest;
+      const call = request(url, {
+        method, headers: all, agent: this.#agent, signal, ...(servername ? { servername } : {}),
+      });
       call.setTimeout(ANSWER_TIMEOUT_MS, () => {
         call.destroy(new TransportError("ETIMEDOUT", `${method} ${path}: no answer in time`));
       });
@@ -65,7 +81,7 @@ export class Upstream {
         resolve(answer);
       });
       call.on("error", reject);
-      if (typeof body === "object") body.pipe(call);
+      if (typeof body === "object") pipeline(body, call, () => undefined);
       else call.end(body);
     });
   }
@@ -87,6 +103,7 @@ export class Upstream {
 
   close(): void {
     this.#agent.destroy();
+    this.#once.destroy();
   }
 
   async #authorization(): Promise<Record<string, string>> {

@@ -106,6 +106,14 @@ describe("a dashboard that people sign in to", { timeout: TIMEOUT_MS }, () => {
     expect((await own.ask(`${DEFAULT}/pods/first`)).status).toBe(200);
   });
 
+  it("neither signs in nor ends a session by a link with a ticket", async () => {
+    const kept = () => browser.evaluate<string>("sessionStorage['r2k-dashboard-session']");
+    const before = await kept();
+    await page.go("ticket=of-another");
+    await page.shows("first");
+    expect(await kept()).toBe(before);
+  });
+
   it("names kubectl for a port: its own loopback is not the browser's", async () => {
     await page.go("kind=pods&of=default&name=first");
     await page.shows("kubectl port-forward -n default first PORT");

@@ -1,0 +1,138 @@
+import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
+import { type AddressInfo, type Socket, connect } from "node:net";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { ADDRESS_LOGINS_MAX, USER_REQUESTS_MAX } from "../limits.ts";
+import { SESSION_HEADER } from "./gate.ts";
+import { DashboardServer } from "./server.ts";
+import { TokenAccess } from "./token-access.ts";
+import { Upstream } from "./upstream.ts";
+
+const CLOCK = systemClock();
+/** Tokens of this API server are names: of a user, or NAMESPACE/NAME of a service account. */
+const A = "a";
+const B = "b";
+
+let seen: string[] = [];
+const held = new Set<ServerResponse>();
+const usersOf = new Map<Socket, Set<string>>();
+let dashboard: DashboardServer;
+let base = "";
+
+/** Answers as servers do that read no body which they do not need, and keeps its connections. */
+function answer(request: IncomingMessage, response: ServerResponse): void {
+  const user = (request.headers.authorization ?? "").replace("Bearer ", "");
+  const { method, url = "", socket } = request;
+  usersOf.set(socket, (usersOf.get(socket) ?? new Set()).add(user));
+  seen.push(`${user} ${method} ${url}`);
+  const isLogin = url.endsWith("/selfsubjectreviews");
+  if (url === "/held" || (isLogin && user === "slow")) {
+    held.add(response);
+    response.once("close", () => held.delete(response));
+    return;
+  }
+  if (url === "/strange") return void socket.write("HTTP/1.1 099 X\r\nContent-Length: 9\r\n\r\n");
+  if (!isLogin) return void response.end(`${user} ${method} ${url}`);
+  const [namespace, name] = user.split("/");
+  const groups = name ? [`system:serviceaccounts:${namespace}`] : [];
+  response.end(JSON.stringify({ status: { userInfo: { username: user, groups } } }));
+}
+
+const api = createServer(answer);
+beforeAll(async () => {
+  await new Promise<void>((resolve) => api.listen(0, "127.0.0.1", resolve));
+  const server = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+  const access = new TokenAccess(new Upstream({ server }, CLOCK), [], CLOCK);
+  dashboard = await DashboardServer.listen(access, new Map());
+  base = `http://127.0.0.1:${dashboard.port}`;
+});
+afterEach(() => {
+  seen = [];
+});
+afterAll(async () => {
+  await dashboard.close();
+  api.closeAllConnections();
+  await new Promise((resolve) => api.close(resolve));
+});
+
+const login = (token: string) => fetch(`${base}/login`, { method: "POST", body: token });
+const secrets = new Map<string, string>();
+
+async function secretOf(token: string): Promise<string> {
+  const secret = secrets.get(token) ?? await (await login(token)).text();
+  secrets.set(token, secret);
+  return secret;
+}
+
+async function ask(token: string, path: string, more: RequestInit = {}): Promise<Response> {
+  return await fetch(`${base}/kube${path}`, {
+    ...more, headers: { [SESSION_HEADER]: await secretOf(token) } });
+}
+
+/** Sends bytes as a user; resolves with the status of the first answer. */
+async function sendRaw(user: string, line: string, rest: string): Promise<string> {
+  const socket = connect(dashboard.port, "127.0.0.1");
+  const secret = await secretOf(user);
+  socket.write(`${line} HTTP/1.1\r\nHost: localhost\r\n${SESSION_HEADER}: ${secret}\r\n${rest}`);
+  let text = "";
+  socket.on("data", (part: Buffer) => (text += part.toString()));
+  await waitFor("an answer", () => text.includes("\r\n\r\n"), { clock: CLOCK });
+  socket.destroy();
+  return text.split(" ")[1]!;
+}
+
+it("a body that a user announces and does not send takes nothing of the next user", async () => {
+  const code = await sendRaw(A, "GET /kube/version", "Content-Length: 90\r\n\r\n");
+  expect(await (await ask(B, "/mine")).text()).toBe("b GET /mine");
+  expect(code).toBe("400");
+  expect(seen).not.toContain("a GET /version");
+});
+
+it("a body of a method that rarely has one is no request of its own", async () => {
+  const body = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+  const chunk = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+  const code = await sendRaw(A, "DELETE /kube/pod", `Transfer-Encoding: chunked\r\n\r\n${chunk}`);
+  expect(code).toBe("200");
+  expect(await (await ask(B, "/mine")).text()).toBe("b GET /mine");
+  expect(seen.join()).not.toContain("smuggled");
+});
+
+it("no connection to the API server has requests of two users", async () => {
+  for (const user of [A, B, A]) expect((await ask(user, "/mine")).status).toBe(200);
+  expect(usersOf.size).toBeGreaterThan(2);
+  for (const users of usersOf.values()) expect(users.size).toBe(1);
+});
+
+it("a user, or a namespace's service accounts, leave requests to the others", async () => {
+  const gone = new AbortController();
+  for (let n = 0; n < USER_REQUESTS_MAX; n++) await secretOf(`ns/${n}`);
+  const waiting = Array.from({ length: USER_REQUESTS_MAX }, (_, n) =>
+    ask(`ns/${n}`, "/held", { signal: gone.signal }).catch(() => undefined));
+  await waitFor("all", () => held.size === USER_REQUESTS_MAX, { clock: CLOCK });
+  const refused = await ask("ns/more", "/mine");
+  expect(refused.status).toBe(429);
+  expect(await refused.text()).toContain("end some");
+  expect((await ask("other/x", "/mine")).status).toBe(200);
+  expect((await ask(B, "/mine")).status).toBe(200);
+  gone.abort();
+  await Promise.all(waiting);
+  await waitFor("the end at the API server", () => held.size === 0, { clock: CLOCK });
+  expect((await ask("ns/more", "/mine")).status).toBe(200);
+});
+
+it("an address asks about few tokens at a time", async () => {
+  const waiting = Array.from({ length: ADDRESS_LOGINS_MAX }, () => login("slow"));
+  await waitFor("all", () => held.size === ADDRESS_LOGINS_MAX, { clock: CLOCK });
+  expect((await login(B)).status).toBe(429);
+  for (const response of held) response.writeHead(401).end("{}");
+  expect((await Promise.all(waiting)).map(({ status }) => status))
+    .toEqual(waiting.map(() => 401));
+  expect((await login(B)).status).toBe(200);
+});
+
+it("an answer that cannot be passed on leaves no connection", async () => {
+  expect((await ask(A, "/strange")).status).toBe(502);
+  const open = () => new Promise((resolve) => api.getConnections((_, count) => resolve(count)));
+  await expect.poll(open).toBe(0);
+});
