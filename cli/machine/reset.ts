@@ -9,8 +9,10 @@ import { cleanup as removeProxy } from "@raft2kube/proxy/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { tryCommand } from "../preflight/command.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
-import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { removePath, removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { removeIfEmpty } from "@raft2kube/linux/file/remove-if-empty.ts";
+import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { removePlugins } from "../apply/plugins.ts";
 import { removeNodeFromHost, unmountBelow } from "../apply/remove.ts";
 import { CommandError } from "../terminal.ts";
@@ -63,7 +65,8 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
     KUBELET_DIR, ETCD_DATA_DIR, dataDir, runDir, "/var/log/pods",
     "/var/log/containers",
   ];
-  for (const path of [...files, ...folders]) await removePath(path);
+  for (const path of files) await removePath(path);
+  for (const path of folders) await removeFolder(path);
   await removePlugins(cniBinDir);
   const ca = /^\s*clientCAFile: *"?([^"\n]+?)"?$/m.exec(config ?? "")?.[1];
   if (ca !== undefined && existsSync(ca)) note(`[reset] Certificates stay in ${dirname(ca)}`);
@@ -71,6 +74,13 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   const above = [cniConfDir, dataDir, runDir].map(dirname);
   const shared = ["/run/crun", KUBERNETES_DIR, cniConfDir, cniBinDir, ...above];
   for (const path of shared) await removeIfEmpty(path);
+}
+
+/** Removes a folder; one that is a disk of its own is emptied, and stays, as kubeadm has it. */
+export async function removeFolder(path: string): Promise<void> {
+  if (!isMountPoint(path)) return removePath(path);
+  using folder = Directory.open(path);
+  for (const name of [...folder.names()]) await removeTree(folder, name);
 }
 
 /** Throws CommandError `OTHER_KUBELET` where the flags are those of another product. */
