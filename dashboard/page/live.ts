@@ -18,13 +18,15 @@ export function useLive(
       setProblem(why);
       timer = window.setTimeout(() => void start(), RETRY_MS);
     };
+    // The same state again is no change: what depends on the object would be asked again.
+    const show = (now: AnyObject) => setObject((shown) => isSame(shown, now) ? shown : now);
     const start = async () => {
       try {
         const found = await get(pathOf(kind, namespace, name));
         if (!open) return;
-        setObject(found);
+        show(found);
         setProblem(undefined);
-        if (kind.verbs.includes("watch")) follow(found.metadata.resourceVersion ?? "");
+        if (kind.verbs.includes("watch")) follow();
       } catch (thrown) {
         if (!open) return;
         const isFinal = thrown instanceof ApiError && [403, 404].includes(thrown.status);
@@ -32,15 +34,15 @@ export function useLive(
         else again(messageOf(thrown));
       }
     };
-    const follow = (version: string) => {
-      const of = encodeURIComponent(`metadata.name=${name}`);
-      const query = `?watch=1&resourceVersion=${version}&fieldSelector=${of}`;
+    // From now on: the object's own version may be older than what the server can watch from.
+    const follow = () => {
+      const query = `?watch=1&fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`;
       stop = lines(pathOf(kind, namespace) + query, (line) => {
         const event = JSON.parse(line) as { type: string; object: AnyObject };
         if (event.type === "DELETED") setProblem("it has been deleted");
-        if (event.type === "MODIFIED") setObject(event.object);
+        if (event.type === "ADDED" || event.type === "MODIFIED") show(event.object);
       }, (why, code) => {
-        if (code === 1_000) void start();
+        if (code === 1_000) timer = window.setTimeout(() => void start(), RETRY_MS);
         else if (code !== 4_000) again(why || "the connection was lost");
       }, WATCH_LINE_CHARS_MAX);
     };
@@ -52,4 +54,9 @@ export function useLive(
     };
   }, [pathOf(kind, namespace, name)]);
   return [object, problem];
+}
+
+function isSame(a: AnyObject | undefined, b: AnyObject): boolean {
+  return a?.metadata.uid === b.metadata.uid &&
+    a?.metadata.resourceVersion === b.metadata.resourceVersion;
 }

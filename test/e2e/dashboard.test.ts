@@ -288,6 +288,16 @@ describe("bad input", { timeout: TIMEOUT_MS }, () => {
     await page.shows("third");
     await expect.poll(() => page.text(), POLL).not.toMatch(/does not answer|was lost/);
   });
+
+  it("does not ask again and again for an object older than the server's history", async () => {
+    await page.go("kind=pods&of=default&name=first");
+    await page.shows("Pod first waits");
+    await post(pods, pod("fourth"));
+    await page.shows("fourth");
+    const asked = "performance.getEntriesByType('resource').filter(({ name }) => " +
+      "name.endsWith('/pods/first')).length";
+    expect(await page.browser.evaluate<number>(asked)).toBeLessThan(3);
+  });
 });
 
 describe("axe-core finds no violation", { timeout: TIMEOUT_MS }, () => {
