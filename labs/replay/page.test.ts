@@ -213,7 +213,7 @@ describe("the labs' site", { timeout: TIMEOUT_MS }, () => {
     const url = (name: string) => pathToFileURL(join(out, name)).href;
     await browser.open(url("08-controllers.html"), { ...DESK, width: 1_280 });
     expect(await textOf(".about")).toMatch(
-      /^The cluster, 4 of \d+ · 3 h · builds on 07a · ✓ passed$/);
+      /^The cluster, 5 of \d+ · 3 h · builds on 07a · ✓ passed$/);
     expect(await textOf("nav")).toMatch(/← 07a\s+09 →/);
     const glossary = `document.querySelector("main a[href='glossary.html']") !== null`;
     expect(await browser.evaluate(glossary)).toBe(true);

@@ -16,6 +16,8 @@ const OF_TIME = /^.*(?:Waited for|Throttling request).*\n/gm;
 const STORED_ONLY = /^Warning: \w+ is stored, but .*\n/gm;
 /** Why a value is none of its field's type: upstream's has another wording for each decoder. */
 const MISTYPED = /(?<="DOCUMENT": )(?:unrecognized type: |json: cannot unmarshal .* of type )/g;
+/** Our note about a retired version, which upstream's refusal has not. */
+const RETIRED = /: \w+ of [\w./]+ ended in Kubernetes 1\.\d+.*$/gm;
 
 /** Returns the output of a command of a script without the parts that differ from run to run. */
 export function normalised(text: string, ns: string): string {
@@ -28,6 +30,7 @@ export function normalised(text: string, ns: string): string {
     .replace(MISTYPED, "MISTYPED ")
     .replace(LOGGED, "LOG $1 ")
     .replace(STORED_ONLY, "")
+    .replace(RETIRED, "")
     .replace(/127\.0\.0\.1:\d+/g, "SERVER")
     .replace(/(resourceVersion"?: ?)"\d+"/g, '$1"RV"')
     .replace(/\/tmp\/r2k-kubectl-\w+/g, "HOME")
