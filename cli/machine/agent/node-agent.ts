@@ -5,6 +5,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { endProcess } from "../../apply/end-process.ts";
+import { flagsOf } from "../../apply/processes.ts";
 import { putAside } from "../../supervisor/log-file.ts";
 import {
   ANNOUNCE_TO, type Announcement, ownProgram, READY_TIMEOUT_MS, startFailure, startProcess,
@@ -29,7 +30,9 @@ const OWN_VARIABLES = ["PATH", "NODE_OPTIONS", "R2K_ROOT", "R2K_DATA", "R2K_RUN"
 export async function startNodeAgent(signal: AbortSignal, other?: AgentProgram): Promise<void> {
   const { runDir, logPath } = NODE_AGENT;
   const logs = `tail ${logPath}`;
-  const spec = { name: "machine", configPath: KUBELET_CONFIG, runDir, logPath, logs } as const;
+  const nodeFlags = flagsOf("node");
+  const place = { configPath: KUBELET_CONFIG, runDir, logPath, logs, nodeFlags };
+  const spec = { name: "machine", ...place } as const;
   mkdirSync(runDir, { recursive: true });
   if (!hasSystemd()) return startProcess({ ...spec, ...other }, signal);
   const announceTo = join(runDir, "announced");
