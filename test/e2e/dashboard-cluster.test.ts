@@ -35,15 +35,8 @@ const READS = "echo first line; while read line; do echo heard $line; done";
 
 beforeAll(async () => {
   cluster = await sharedCluster("dashboard");
-  const { host } = cluster;
-  const [program, ...words] = host.program;
-  const kubeconfig = ["--kubeconfig", cluster.env["KUBECONFIG"]!];
-  const dashboard = host.start(program, [...words, "dashboard", ...kubeconfig]);
-  const link = await new Promise<string>((resolve) => {
-    dashboard.stdout!.setEncoding("utf8").once("data", (text: string) => resolve(text.trim()));
-  });
-  browser = await Browser.start((name, args) => host.enter(name, args));
-  page = await DashboardPage.open(browser, link);
+  page = await DashboardPage.ofCluster(cluster);
+  browser = page.browser;
 }, TIMEOUT_MS);
 
 afterAll(async () => {

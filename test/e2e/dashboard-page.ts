@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { Browser, type Look } from "../../labs/testing/browser.ts";
+import type { TestCluster } from "./cluster.ts";
 
 export const DESK = { scheme: "light", width: 1_280, height: 800 } as const;
 export const PHONE = { scheme: "dark", width: 390, height: 800 } as const;
@@ -29,6 +30,18 @@ export class DashboardPage {
     const page = new DashboardPage(browser, new URL("/", link).href);
     await browser.open(link, DESK);
     return page;
+  }
+
+  /** Runs `r2k dashboard` on a cluster's host, and opens it in a browser there. */
+  static async ofCluster({ host, env }: TestCluster): Promise<DashboardPage> {
+    const [program, ...words] = host.program;
+    const kubeconfig = ["--kubeconfig", env["KUBECONFIG"]!];
+    const dashboard = host.start(program, [...words, "dashboard", ...kubeconfig]);
+    const link = await new Promise<string>((resolve) => {
+      dashboard.stdout!.setEncoding("utf8").once("data", (text: string) => resolve(text.trim()));
+    });
+    const browser = await Browser.start((name, args) => host.enter(name, args));
+    return DashboardPage.open(browser, link);
   }
 
   /** Goes to a place, as the fragment of the address names it. */

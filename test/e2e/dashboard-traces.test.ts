@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Browser } from "../../labs/testing/browser.ts";
+import type { Browser } from "../../labs/testing/browser.ts";
 import { TestCluster } from "./cluster.ts";
 import { DashboardPage, PHONE } from "./dashboard-page.ts";
 
@@ -32,15 +32,8 @@ spec:
 
 beforeAll(async () => {
   cluster = await TestCluster.start("traced", ["--no-demo", "--traces"]);
-  const { host } = cluster;
-  const [program, ...words] = host.program;
-  const kubeconfig = ["--kubeconfig", cluster.env["KUBECONFIG"]!];
-  const dashboard = host.start(program, [...words, "dashboard", ...kubeconfig]);
-  const link = await new Promise<string>((resolve) => {
-    dashboard.stdout!.setEncoding("utf8").once("data", (text: string) => resolve(text.trim()));
-  });
-  browser = await Browser.start((name, args) => host.enter(name, args));
-  page = await DashboardPage.open(browser, link);
+  page = await DashboardPage.ofCluster(cluster);
+  browser = page.browser;
 }, TIMEOUT_MS);
 
 afterAll(async () => {

@@ -98,7 +98,7 @@ async function goBack(context: MachineContext, runtime: Runtime): Promise<void> 
 interface Wanted {
   readonly pod: StaticPod;
   readonly text: string;
-  /** The uid of the pod before; undefined: any will do. */
+  /** The uid of the pod that this one replaces; undefined where none need be replaced. */
   readonly former: string | undefined;
 }
 
